@@ -1,0 +1,145 @@
+# SPDX-License-Identifier: BSD-2-Clause
+#
+# make                 build/pyleaktrace (and its man page)
+# make unit host-bpf   build and run the tests that need no root
+# make bpf-all         the BPF object for every architecture
+# make lint            include direction, headers alone, format
+# make install PREFIX=/usr/local DESTDIR=
+# make clean
+#
+# DEBUG=1   no optimisation, BPF log     SAN=address,undefined   sanitizers (own build folder)
+# V=1       show commands                O=DIR                   build folder (default: build)
+
+ifeq ($(origin CC),default)
+CC := gcc
+endif
+CLANG ?= clang
+BPFTOOL ?= $(firstword $(wildcard /usr/sbin/bpftool) bpftool)
+PKG_CONFIG ?= pkg-config
+PREFIX ?= /usr/local
+DESTDIR ?=
+INSTALL ?= install
+
+O ?= build
+comma := ,
+OUT := $(O)$(if $(SAN),/san-$(subst $(comma),-,$(SAN)))$(if $(DEBUG),/debug)
+Q := $(if $(V),,@)
+say = $(if $(V),,@printf '  %-8s %s\n' '$(1)' '$(2)')
+
+VERSION := 0.1.0
+ARCH := $(subst x86_64,x86,$(subst aarch64,arm64,$(shell uname -m)))
+
+.DELETE_ON_ERROR:
+.SUFFIXES:
+all: $(OUT)/pyleaktrace $(OUT)/pyleaktrace.8
+
+# ---- flags -------------------------------------------------------------------------------------------
+
+PACKAGES := libbpf libelf libdw zydis jansson zlib
+WARNINGS := -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith
+CPPFLAGS += -D_GNU_SOURCE -Iuser -Ibpf -I$(OUT)/gen -DPYLEAKTRACE_VERSION='"$(VERSION)"'
+CFLAGS ?= $(if $(DEBUG),-O0 -g3,-O2 -g)
+ALL_CFLAGS := -std=gnu11 $(WARNINGS) $(CFLAGS) $(if $(SAN),-fsanitize=$(SAN) -fno-sanitize-recover=all -fno-omit-frame-pointer)
+LDLIBS := $(shell $(PKG_CONFIG) --libs $(filter-out zydis,$(PACKAGES)) 2>/dev/null || echo -lbpf -lelf -ldw -ljansson -lz) -lZydis -lm
+DEPFLAGS = -MMD -MP -MF $@.d
+
+# ---- BPF ---------------------------------------------------------------------------------------------
+
+BPF_CFLAGS := -target bpf -mcpu=v3 -O2 -g -std=gnu11 -Wall -Wextra -Werror -Wno-unused-parameter \
+	-D__bpf__ -Ibpf $(if $(DEBUG),-DPYLEAKTRACE_DEBUG)
+
+$(OUT)/bpf/%/pyleaktrace.bpf.o: bpf/pyleaktrace.bpf.c
+	@mkdir -p $(@D)
+	$(call say,BPF,$@)
+	$(Q)$(CLANG) $(BPF_CFLAGS) -D__TARGET_ARCH_$* -Ivmlinux/$* $(DEPFLAGS) -c $< -o $@
+	$(Q)llvm-strip -g $@
+
+$(OUT)/gen/pyleaktrace.skel.h: $(OUT)/bpf/$(ARCH)/pyleaktrace.bpf.o
+	@mkdir -p $(@D)
+	$(call say,SKEL,$@)
+	$(Q)$(BPFTOOL) gen skeleton $< name pyleaktrace_bpf > $@
+
+bpf-all: $(OUT)/bpf/x86/pyleaktrace.bpf.o $(OUT)/bpf/arm64/pyleaktrace.bpf.o
+
+# ---- the flame graph page ------------------------------------------------------------------------------
+
+PAGE_SOURCES := $(wildcard user/export/page/*) tools/build-page
+PAGE := $(O)/page/flamegraph.html
+
+$(PAGE): $(PAGE_SOURCES)
+	$(call say,PAGE,$@)
+	$(Q)tools/build-page $(O)/page
+
+# ---- program -------------------------------------------------------------------------------------------
+
+SOURCES := $(sort $(wildcard user/*/*.c))
+OBJECTS := $(SOURCES:%.c=$(OUT)/%.o)
+MAIN := $(OUT)/user/main.o
+
+$(OUT)/%.o: %.c
+	@mkdir -p $(@D)
+	$(call say,CC,$<)
+	$(Q)$(CC) $(CPPFLAGS) $(ALL_CFLAGS) $(DEPFLAGS) -c $< -o $@
+
+# the skeleton and the page come before the first compile that may want them
+$(OUT)/user/probe/%.o $(OUT)/user/snapshot/%.o: | $(OUT)/gen/pyleaktrace.skel.h
+$(OUT)/user/export/%.o: CPPFLAGS += -DPYLEAKTRACE_PAGE='"$(PAGE)"'
+$(OUT)/user/export/html.o: $(PAGE)
+
+$(OUT)/libpyleaktrace.a: $(OBJECTS)
+	$(call say,AR,$@)
+	$(Q)rm -f $@ && ar rcs $@ $^
+
+$(OUT)/pyleaktrace: $(MAIN) $(OUT)/libpyleaktrace.a | lint-layers
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(ALL_CFLAGS) $(LDFLAGS) $(MAIN) $(OUT)/libpyleaktrace.a $(LDLIBS) -o $@
+
+$(OUT)/pyleaktrace.8: user/cli/pyleaktrace.8.in
+	@mkdir -p $(@D)
+	$(Q)sed 's/@VERSION@/$(VERSION)/' $< > $@
+
+# ---- tests without root ----------------------------------------------------------------------------------
+
+UNIT_TESTS := $(patsubst tests/unit/%.c,$(OUT)/unit/%,$(sort $(wildcard tests/unit/test_*.c)))
+HOST_TESTS := $(patsubst tests/host_bpf/%.c,$(OUT)/host_bpf/%,$(sort $(wildcard tests/host_bpf/test_*.c)))
+
+$(OUT)/unit/%: tests/unit/%.c $(OUT)/libpyleaktrace.a
+	@mkdir -p $(@D)
+	$(call say,TEST,$<)
+	$(Q)$(CC) $(CPPFLAGS) -Itests $(ALL_CFLAGS) -MMD -MP -MF $@.d $(LDFLAGS) $< $(OUT)/libpyleaktrace.a $(LDLIBS) -lcmocka -o $@
+
+$(OUT)/host_bpf/%: tests/host_bpf/%.c
+	@mkdir -p $(@D)
+	$(call say,TEST,$<)
+	$(Q)$(CC) -D_GNU_SOURCE -Itests/host_bpf -Ibpf -Iuser $(ALL_CFLAGS) -Wno-unused-parameter -Wno-unused-function \
+		-fsanitize=address,undefined -fno-sanitize-recover=all -MMD -MP -MF $@.d $< -lcmocka -o $@
+
+unit-build: $(UNIT_TESTS)
+unit: $(UNIT_TESTS)
+	$(Q)tools/run-tests $(UNIT_TESTS)
+host-bpf: $(HOST_TESTS)
+	$(Q)tools/run-tests $(HOST_TESTS)
+
+# ---- checks of the source ----------------------------------------------------------------------------------
+
+lint-layers:
+	$(Q)tools/check-layers
+lint: lint-layers
+	$(Q)tools/check-headers
+	$(Q)tools/check-format
+
+# ---- install ---------------------------------------------------------------------------------------------
+
+install: all
+	$(INSTALL) -d $(DESTDIR)$(PREFIX)/sbin $(DESTDIR)$(PREFIX)/share/man/man8 $(DESTDIR)$(PREFIX)/share/pyleaktrace
+	$(INSTALL) -m 0755 $(OUT)/pyleaktrace $(DESTDIR)$(PREFIX)/sbin/pyleaktrace
+	$(INSTALL) -m 0644 $(OUT)/pyleaktrace.8 $(DESTDIR)$(PREFIX)/share/man/man8/pyleaktrace.8
+	$(INSTALL) -m 0644 user/export/pyleaktrace-1.schema.json $(DESTDIR)$(PREFIX)/share/pyleaktrace/
+
+clean:
+	rm -rf $(OUT)/bpf $(OUT)/gen $(OUT)/user $(OUT)/unit $(OUT)/host_bpf $(OUT)/page $(OUT)/libpyleaktrace.a \
+		$(OUT)/pyleaktrace $(OUT)/pyleaktrace.8
+
+-include $(shell find $(addprefix $(OUT)/,bpf user unit host_bpf) -type f -name '*.d' 2>/dev/null)
+
+.PHONY: all bpf-all unit unit-build host-bpf lint lint-layers install clean

@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: BSD-2-Clause
+ *
+ * facts: what the BPF program must know of its one target. Written into .rodata before the load, so that the
+ * verifier sees constants: branches for other CPython versions cost nothing at run time.
+ *
+ * The offsets come from user/python/layout (which names their source); user/probe/facts.c fills this in and
+ * checks that each window holds its fields.
+ */
+#ifndef PYLEAKTRACE_ABI_FACTS_H
+#define PYLEAKTRACE_ABI_FACTS_H
+
+#include "abi/ints.h"
+#include "abi/limits.h"
+
+enum abi_way_kind {
+	ABI_WAY_NONE = 0,
+	ABI_WAY_TSS = 1,    /* slot = *(tp + a) + b */
+	ABI_WAY_TLS = 2,    /* slot = tp + a */
+	ABI_WAY_DTV = 3,    /* slot = *(*(tp + 8) + a) + b */
+	ABI_WAY_GLOBAL = 4, /* slot = a */
+};
+
+#define ABI_MAX_WAYS 3
+
+/* From the thread pointer to the word that holds the PyThreadState *; tried in order. */
+struct abi_way {
+	__u32 kind;
+	__u32 pad;
+	__s64 a, b;
+};
+
+/* A run of bytes read in one go; `start` is a multiple of 8, so that fields stay aligned in the copy. Field
+ * offsets below are relative to `start`. */
+struct abi_window {
+	__u32 start;
+	__u32 size;
+};
+
+struct abi_python {
+	struct abi_way ways[ABI_MAX_WAYS];
+
+	struct abi_window tstate;
+	__u32 tstate_thread_id;
+	__u32 tstate_frame;    /* frame, cframe or current_frame */
+	__u32 use_cframe;      /* tstate_frame is a _PyCFrame * ... */
+	__u32 cframe_frame;    /* ... and the frame is at this offset in it */
+
+	struct abi_window frame;
+	__u32 frame_previous;
+	__u32 frame_code;
+	__u64 code_mask;
+	__u32 use_lasti;       /* 1: position is a number (up to 3.10); 0: an instruction pointer */
+	__u32 frame_position;  /* lasti (s32) or prev_instr/instr_ptr (u64) */
+	__u32 lasti_shift;     /* code units = lasti >> lasti_shift */
+	__u32 has_owner;
+	__u32 frame_owner;
+	__u32 owner_generator;
+	__u32 owner_shim;      /* owner >= this: no Python frame */
+
+	__u32 code_bytecode;   /* co_code_adaptive from the start of the code object */
+	struct abi_window code;
+	__u32 code_first_line;
+	__u32 code_filename;
+	__u32 code_name;
+};
+
+struct abi_facts {
+	__u32 tgid;        /* the target, as the kernel's initial namespace knows it */
+	__u32 domains;     /* bit per enum abi_domain: recorded; others only bracket what is nested in them */
+	__u64 min_size;    /* -z, -Z: blocks of other sizes are not recorded */
+	__u64 max_size;
+	__u32 max_sites;   /* entries of map `sites` and, times ABI_FRAMES_PER_SITE, of `frames` */
+	__u32 max_frames;
+	struct abi_python python;
+};
+
+#endif

@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: BSD-2-Clause
+ *
+ * frame: one entry of a stack as BPF records it. User space gives it a name (user/symbol).
+ *
+ * A Python frame is (code object, position). The code object's address alone is not its identity: code
+ * objects die and their memory is used again. So the frame carries a 24-bit signature of three fields of the
+ * code object as they were when the frame was seen; user space computes the same from what it reads there
+ * later and says so when it differs.
+ */
+#ifndef PYLEAKTRACE_ABI_FRAME_H
+#define PYLEAKTRACE_ABI_FRAME_H
+
+#include "abi/ints.h"
+
+enum abi_frame_kind {
+	ABI_FRAME_NONE = 0,
+	ABI_FRAME_PYTHON = 1, /* where: code object; unit: position in code units, ABI_UNIT_NONE: not started */
+	ABI_FRAME_NATIVE = 2, /* where: instruction address */
+	ABI_FRAME_GAP = 3,    /* unit: enum abi_gap */
+};
+
+#define ABI_UNIT_NONE 0xffffffffu
+
+enum abi_gap {
+	ABI_GAP_DEPTH = 1,     /* more frames than ABI_MAX_FRAMES */
+	ABI_GAP_NO_THREAD = 2, /* the thread has no Python thread state: C code only */
+	ABI_GAP_READ = 3,      /* the next frame could not be read */
+	ABI_GAP_STACKS_FULL = 4, /* no room for a new stack: many stacks share this entry */
+};
+
+struct abi_frame {
+	__u64 where;
+	__u32 unit;
+	__u32 tag; /* kind in bits 0-7 | signature in bits 8-31 | ABI_FRAME_GENERATOR */
+};
+
+_Static_assert(sizeof(struct abi_frame) == 16, "frames are compared and hashed as two words");
+
+#define ABI_FRAME_KIND(tag) ((tag) & 0x7f)
+#define ABI_FRAME_GENERATOR 0x80u /* the frame belongs to a generator or coroutine */
+#define ABI_FRAME_SIGNATURE(tag) ((tag) >> 8)
+
+/* Signature of a code object: first line, address of co_filename, address of co_name. 24 bits. */
+static inline __u32 abi_code_signature(__u32 first_line, __u64 filename, __u64 name)
+{
+	__u64 h = (filename >> 3) * 0x9e3779b97f4a7c15ull;
+
+	h ^= (name >> 3) * 0xc2b2ae3d27d4eb4full;
+	h ^= (__u64)first_line * 0x165667b19e3779f9ull;
+	return (__u32)(h >> 40);
+}
+
+#endif

@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: BSD-2-Clause
+ *
+ * limits: every bound of the BPF side, with its unit, and the relations between them.
+ */
+#ifndef PYLEAKTRACE_ABI_LIMITS_H
+#define PYLEAKTRACE_ABI_LIMITS_H
+
+/* Python frames kept of one stack; a longer stack loses its root end and says so with a gap frame. */
+#define ABI_MAX_FRAMES 128
+
+/* entries of a recorded stack: the frames, and gap frames that tell what is missing */
+#define ABI_MAX_ENTRIES (ABI_MAX_FRAMES + 2)
+
+/* steps along the frame chain: shim frames (3.12+) are stepped over and not kept */
+#define ABI_MAX_STEPS 512
+
+/* the same on kernels without bpf_loop() (before 5.17) */
+#define ABI_MAX_STEPS_UNROLLED (ABI_MAX_FRAMES + 1)
+
+/* stacks with the same hash but different frames that are told apart before one is given up as lost */
+#define ABI_MAX_COLLISIONS 4
+
+/* bytes read of one frame or thread state in one go; the offsets in the facts must fit */
+#define ABI_FRAME_WINDOW 128
+#define ABI_TSTATE_WINDOW 192
+#define ABI_CODE_WINDOW 96
+
+/* live mappings known at one time */
+#define ABI_MAX_MAPPINGS 65536
+
+/* threads with a call in flight or a remembered thread state */
+#define ABI_MAX_THREADS 32768
+
+/* one hit in this many is timed (power of two) */
+#define ABI_TIMED_HITS 64
+
+_Static_assert(ABI_MAX_STEPS > ABI_MAX_FRAMES, "shims must not use up the frames");
+_Static_assert((ABI_TIMED_HITS & (ABI_TIMED_HITS - 1)) == 0, "a mask is made of it");
+
+#endif

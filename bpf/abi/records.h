@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: BSD-2-Clause
+ *
+ * records: keys and values of the maps, and the cookies of the probes. See bpf/README.md for who writes what.
+ */
+#ifndef PYLEAKTRACE_ABI_RECORDS_H
+#define PYLEAKTRACE_ABI_RECORDS_H
+
+#include "abi/frame.h"
+#include "abi/limits.h"
+
+enum abi_domain {
+	ABI_MALLOC = 0,
+	ABI_OBJECT = 1,
+	ABI_MMAP = 2,
+	ABI_DOMAINS = 3,
+};
+
+/* What a probed function does; where its arguments are. CPython's functions take a context first. */
+enum abi_call_kind {
+	ABI_CALL_MALLOC = 1,     /* (size); also valloc, pvalloc */
+	ABI_CALL_CALLOC,         /* (count, size) */
+	ABI_CALL_REALLOC,        /* (old, size) */
+	ABI_CALL_REALLOCARRAY,   /* (old, count, size) */
+	ABI_CALL_FREE,           /* (old) */
+	ABI_CALL_POSIX_MEMALIGN, /* (&result, alignment, size) */
+	ABI_CALL_ALIGNED,        /* (alignment, size): aligned_alloc, memalign */
+	ABI_CALL_PY_MALLOC,      /* (ctx, size) */
+	ABI_CALL_PY_CALLOC,      /* (ctx, count, size) */
+	ABI_CALL_PY_REALLOC,     /* (ctx, old, size) */
+	ABI_CALL_PY_FREE,        /* (ctx, old) */
+	ABI_CALL_ARENA,          /* pymalloc gets an arena: recorded as ABI_OBJECT only where objects are not */
+	ABI_CALL_MMAP,           /* system calls from here on */
+	ABI_CALL_MREMAP,
+	ABI_CALL_MUNMAP,
+};
+
+/*
+ * Cookie of an entry probe: kind in bits 0-7, domain in 8-15, bytes pushed before the place in 16-31, cost class
+ * of the place (0 optimised nop, 1 emulated, 2 single-stepped) in 32-39.
+ */
+#define ABI_COOKIE(kind, domain, pushed, cost) \
+	((__u64)(kind) | ((__u64)(domain) << 8) | ((__u64)(pushed) << 16) | ((__u64)(cost) << 32))
+#define ABI_COOKIE_KIND(cookie) ((__u32)((cookie) & 0xff))
+#define ABI_COOKIE_DOMAIN(cookie) ((__u32)(((cookie) >> 8) & 0xff))
+#define ABI_COOKIE_COST(cookie) ((__u32)(((cookie) >> 32) & 0xff))
+#define ABI_COOKIE_PUSHED(cookie) ((__u32)(((cookie) >> 16) & 0xffff))
+
+/* Map `blocks`, key: address. Map `mappings` too. */
+struct abi_block {
+	__u64 size;    /* bytes asked for */
+	__u64 time_ns; /* CLOCK_MONOTONIC */
+	__u32 site;    /* index into `sites` */
+	__u32 domain;
+};
+
+/* Map `sites`, index: site id. Ids 0..ABI_DOMAINS-1 take what found no room, one per domain. */
+struct abi_site {
+	__u64 allocated_bytes, allocated_count; /* sums since the attach, changed by atomic additions */
+	__u64 freed_bytes, freed_count;
+	__u64 hash;        /* of the frames and the domain; 0: this id is not (yet) in use */
+	__u32 first_frame; /* index into `frames` */
+	__u32 n_frames;
+	__u32 domain;
+	__u32 pad;
+};
+
+#define ABI_FIRST_SITE ABI_DOMAINS
+
+/* The outermost allocator call or mapping call a thread is in. */
+struct abi_call {
+	__u64 sp;          /* at function entry: the address of the return address; 0: no call */
+	__u64 size;
+	__u64 old_address; /* realloc, mremap; or where posix_memalign puts its result */
+	struct abi_block old; /* taken out of the map until the call returns; size 0: was not known */
+	__u32 kind;
+	__u32 domain;
+};
+
+/* Map `threads`, key: tid. */
+struct abi_thread {
+	struct abi_call call;
+	struct abi_call syscall;   /* sp: 1 while in one */
+	__u64 syscall_flags;
+	__u64 thread_pointer;      /* 0: not known yet */
+	__u64 slots[3];            /* where this thread's PyThreadState * is, per way; 0: not known yet */
+	__u64 last_freed;          /* by CPython's free: the free of libc inside it is the same event */
+	__u32 n_entries;
+	__u32 pad;
+	struct abi_frame entries[ABI_MAX_ENTRIES]; /* scratch of the walk: of the thread, since it may be
+						      preempted in the middle */
+};
+
+/* Ring buffer `events` */
+enum abi_event_kind {
+	ABI_EVENT_SITE = 1, /* a new site: read its names now; value: its id */
+	ABI_EVENT_EXEC = 2, /* the target replaced itself; nothing is recorded from here on */
+	ABI_EVENT_EXIT = 3, /* the target's last thread ends; value: its status as wait(2) gives it */
+};
+
+struct abi_event {
+	__u32 kind;
+	__u32 value;
+};
+
+#endif

@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause)
+ *
+ * maps: all map definitions and nothing else. bpf/README.md tells who writes and who reads each. Capacities
+ * given here are defaults; user/probe/session.c sets them before the load.
+ */
+#ifndef PYLEAKTRACE_BPF_MAPS_H
+#define PYLEAKTRACE_BPF_MAPS_H
+
+#include "abi/counters.h"
+#include "abi/facts.h"
+#include "abi/records.h"
+
+struct counters {
+	__u64 value[ABI_COUNTERS];
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 1 << 20);
+	__type(key, __u64);
+	__type(value, struct abi_block);
+} blocks SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, ABI_MAX_MAPPINGS);
+	__type(key, __u64);
+	__type(value, struct abi_block);
+} mappings SEC(".maps");
+
+/* hash of domain and frames -> site id */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 1 << 16);
+	__type(key, __u64);
+	__type(value, __u32);
+} stacks SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, 1 << 16);
+	__type(key, __u32);
+	__type(value, struct abi_site);
+} sites SEC(".maps");
+
+/* the frames of all sites, one run per site */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, 1 << 20);
+	__type(key, __u32);
+	__type(value, struct abi_frame);
+} frames SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, ABI_MAX_THREADS);
+	__type(key, __u32);
+	__type(value, struct abi_thread);
+} threads SEC(".maps");
+
+/* one zeroed struct abi_thread: new entries of `threads` are copied from it (too big for the BPF stack) */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct abi_thread);
+} thread_zero SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct counters);
+} counts SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, 64 * 1024);
+} events SEC(".maps");
+
+/* facts of the target; .rodata, frozen before the load */
+const volatile struct abi_facts facts;
+
+/* .bss, mapped by user space */
+__u32 active;      /* nothing is recorded while 0: all probes begin and end at one moment */
+__u32 next_site;   /* id that the next new site gets; user space sets ABI_FIRST_SITE before `active` */
+__u32 next_frame;  /* index in `frames` that the next new stack gets */
+
+#endif

@@ -1,0 +1,250 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause)
+ *
+ * probes: one program at the entry of every allocator function, one at the return of those that allocate.
+ * The entry probe's cookie says which function it is and how far the stack pointer has moved since its entry.
+ *
+ * Allocators call each other (calloc -> malloc, PyObject_Malloc(600) -> malloc, tracemalloc -> everything).
+ * The outermost call owns the block; calls inside it are only let pass:
+ *
+ *      sp at entry   0x7f..58  PyObject_Malloc(600)   <- thread->call
+ *                    0x7f..10    malloc(600)          lower stack pointer: nested, ignored
+ *
+ * A return belongs to the outermost call when the stack pointer is back where that call began. A remembered
+ * call whose stack pointer is not above a new entry's has been left without a return (longjmp): it is dropped
+ * and counted.
+ */
+#ifndef PYLEAKTRACE_BPF_PROBES_H
+#define PYLEAKTRACE_BPF_PROBES_H
+
+#include "account.bpf.h"
+
+struct arguments {
+	__u64 size;
+	__u64 old_address; /* or the place of posix_memalign's result */
+};
+
+/* count * size, or ~0 when it does not fit (the call will fail) */
+static __always_inline __u64 product(__u64 n, __u64 size)
+{
+	__u64 most;
+
+	if ((n | size) >> 32 && n) {
+		most = ~0ull / n;
+		/* keep the compiler from making a 128-bit multiplication of it, which BPF has not */
+		barrier_var(most);
+		if (size > most)
+			return ~0ull;
+	}
+	return n * size;
+}
+
+static __always_inline void read_arguments(struct pt_regs *ctx, __u32 kind, struct arguments *args)
+{
+	args->old_address = 0;
+	args->size = 0;
+	switch (kind) {
+	case ABI_CALL_MALLOC:
+		args->size = PT_REGS_PARM1(ctx);
+		break;
+	case ABI_CALL_CALLOC:
+		args->size = product(PT_REGS_PARM1(ctx), PT_REGS_PARM2(ctx));
+		break;
+	case ABI_CALL_REALLOC:
+		args->old_address = PT_REGS_PARM1(ctx);
+		args->size = PT_REGS_PARM2(ctx);
+		break;
+	case ABI_CALL_REALLOCARRAY:
+		args->old_address = PT_REGS_PARM1(ctx);
+		args->size = product(PT_REGS_PARM2(ctx), PT_REGS_PARM3(ctx));
+		break;
+	case ABI_CALL_FREE:
+		args->old_address = PT_REGS_PARM1(ctx);
+		break;
+	case ABI_CALL_POSIX_MEMALIGN:
+		args->old_address = PT_REGS_PARM1(ctx);
+		args->size = PT_REGS_PARM3(ctx);
+		break;
+	case ABI_CALL_ALIGNED:
+	case ABI_CALL_PY_MALLOC:
+	case ABI_CALL_ARENA:
+		args->size = PT_REGS_PARM2(ctx);
+		break;
+	case ABI_CALL_PY_CALLOC:
+		args->size = product(PT_REGS_PARM2(ctx), PT_REGS_PARM3(ctx));
+		break;
+	case ABI_CALL_PY_REALLOC:
+		args->old_address = PT_REGS_PARM2(ctx);
+		args->size = PT_REGS_PARM3(ctx);
+		break;
+	case ABI_CALL_PY_FREE:
+		args->old_address = PT_REGS_PARM2(ctx);
+		break;
+	}
+}
+
+static __always_inline bool is_realloc(__u32 kind)
+{
+	return kind == ABI_CALL_REALLOC || kind == ABI_CALL_REALLOCARRAY || kind == ABI_CALL_PY_REALLOC;
+}
+
+/* The outermost call was left without returning: what it held goes back on the account. */
+static __always_inline void abandon_call(struct abi_thread *thread)
+{
+	count(ABI_COUNT_CALLS_ABANDONED);
+	if (thread->call.old.size)
+		put_block_back(thread->call.old_address, &thread->call.old);
+	thread->call.sp = 0;
+}
+
+/* Is a call at this stack pointer inside the one that is remembered? */
+static __always_inline bool is_nested(const struct abi_thread *thread, __u64 sp)
+{
+	return thread->call.sp && sp < thread->call.sp;
+}
+
+static __always_inline void enter_free(__u64 address, __u64 sp, bool python)
+{
+	struct abi_thread *thread;
+	struct abi_block block;
+	bool known;
+
+	if (!address)
+		return;
+	known = take_block(address, &block);
+	if (known) {
+		site_freed(block.site, block.size, 1);
+		/* small objects do not reach libc's free; see below for the others */
+		if (!python || block.size <= 256)
+			return;
+	}
+	thread = known || python ? thread_get() : thread_find();
+	if (!thread)
+		return;
+	if (python) {
+		if (!known && !is_nested(thread, sp))
+			count(ABI_COUNT_UNKNOWN_FREES);
+		/* CPython's free may go on to libc's free with the same block (or with the debug allocator's
+		 * 16 bytes before it): one event, not two */
+		thread->last_freed = address;
+		return;
+	}
+	if (thread->last_freed == address || thread->last_freed == address + 16)
+		thread->last_freed = 0;
+	else if (!is_nested(thread, sp))
+		count(ABI_COUNT_UNKNOWN_FREES);
+}
+
+static __always_inline void enter_allocation(struct abi_thread *thread, __u32 kind, __u32 domain,
+					     const struct arguments *args, __u64 sp)
+{
+	struct abi_call *call = &thread->call;
+
+	if (is_nested(thread, sp)) {
+		struct abi_block block;
+
+		/* an allocator's own realloc of a block that was seen before */
+		if (is_realloc(kind) && args->old_address && take_block(args->old_address, &block))
+			site_freed(block.site, block.size, 1);
+		return;
+	}
+	if (call->sp)
+		abandon_call(thread);
+	call->sp = sp;
+	call->kind = kind;
+	call->domain = domain;
+	call->size = args->size;
+	call->old_address = args->old_address;
+	/* taken out before the allocator may give the address to another thread */
+	if (!is_realloc(kind) || !args->old_address || !take_block(args->old_address, &call->old))
+		call->old.size = 0;
+}
+
+static __always_inline void enter(struct pt_regs *ctx, __u64 cookie)
+{
+	__u32 kind = ABI_COOKIE_KIND(cookie);
+	__u64 sp = PT_REGS_SP(ctx) + ABI_COOKIE_PUSHED(cookie);
+	struct arguments args;
+	struct abi_thread *thread;
+
+	read_arguments(ctx, kind, &args);
+	if (kind == ABI_CALL_FREE || kind == ABI_CALL_PY_FREE) {
+		enter_free(args.old_address, sp, kind == ABI_CALL_PY_FREE);
+		return;
+	}
+	thread = thread_get();
+	if (thread)
+		enter_allocation(thread, kind, ABI_COOKIE_DOMAIN(cookie), &args, sp);
+}
+
+/* The outermost call is over; `result` is what it returned. */
+static __always_inline void finish_call(struct abi_thread *thread, __u64 result)
+{
+	struct abi_call *call = &thread->call;
+	__u64 address = result;
+
+	if (call->kind == ABI_CALL_POSIX_MEMALIGN) {
+		address = 0;
+		if ((__u32)result == 0 && !read_u64(call->old_address, &address))
+			count(ABI_COUNT_RESULT_UNREADABLE);
+	}
+	if (is_realloc(call->kind) && call->old_address) {
+		/* realloc(p, 0) of libc frees and returns NULL; CPython's never does */
+		bool freed = address || (call->size == 0 && call->kind != ABI_CALL_PY_REALLOC);
+
+		if (call->old.size && freed)
+			site_freed(call->old.site, call->old.size, 1);
+		else if (call->old.size)
+			put_block_back(call->old_address, &call->old);
+		else if (freed)
+			count(ABI_COUNT_UNKNOWN_FREES);
+	}
+	if (!address)
+		count(ABI_COUNT_FAILED_CALLS);
+	else if (call->domain < ABI_DOMAINS)
+		record_block(thread, address, call->size, call->domain);
+	call->sp = 0;
+}
+
+SEC("uprobe")
+int on_entry(struct pt_regs *ctx)
+{
+	__u64 start = 0, cookie;
+	__u32 cost;
+
+	if (!is_target())
+		return 0;
+	cookie = bpf_get_attach_cookie(ctx);
+	cost = ABI_COOKIE_COST(cookie);
+	if (cost > ABI_COUNT_HITS_STEPPED - ABI_COUNT_HITS_NOP5)
+		return 0;
+	if (count_hit(ABI_COUNT_HITS_NOP5 + cost))
+		start = bpf_ktime_get_ns();
+	enter(ctx, cookie);
+	if (start) {
+		count(ABI_COUNT_TIMED_ENTRY);
+		count_add(ABI_COUNT_TIMED_ENTRY_NS, bpf_ktime_get_ns() - start);
+	}
+	return 0;
+}
+
+SEC("uretprobe")
+int on_return(struct pt_regs *ctx)
+{
+	struct abi_thread *thread;
+	__u64 start = 0;
+
+	if (!is_target())
+		return 0;
+	if (count_hit(ABI_COUNT_HITS_RETURN))
+		start = bpf_ktime_get_ns();
+	thread = thread_find();
+	if (thread && thread->call.sp && PT_REGS_SP(ctx) == thread->call.sp + RETURN_SP_STEP)
+		finish_call(thread, PT_REGS_RC(ctx));
+	if (start) {
+		count(ABI_COUNT_TIMED_RETURN);
+		count_add(ABI_COUNT_TIMED_RETURN_NS, bpf_ktime_get_ns() - start);
+	}
+	return 0;
+}
+
+#endif

@@ -1,0 +1,130 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause)
+ *
+ * stack: the current stack -> site id. One site is one stack in one domain.
+ *
+ * A site is found by the hash of its frames and then compared frame by frame, so that two stacks never share
+ * an id by an accident of the hash; up to ABI_MAX_COLLISIONS stacks of one hash are told apart by stepping
+ * the hash on. When there is no room left, blocks go to the reserved site of their domain, counted.
+ *
+ * Place of native frames: they will be written into thread->entries by an unwinder of their own, beside
+ * walk_python(); nothing below this line knows what kind an entry is.
+ */
+#ifndef PYLEAKTRACE_BPF_STACK_H
+#define PYLEAKTRACE_BPF_STACK_H
+
+#include "unwind_python.bpf.h"
+
+static __always_inline bool same_frames(const struct abi_site *site, const struct abi_thread *thread)
+{
+	__u32 n = thread->n_entries, first = site->first_frame, i;
+
+	if (site->n_frames != n)
+		return false;
+	for (i = 0; i < ABI_MAX_ENTRIES && i < n; i++) {
+		__u32 index = first + i;
+		const struct abi_frame *kept = bpf_map_lookup_elem(&frames, &index);
+		const struct abi_frame *seen = &thread->entries[i];
+
+		if (!kept || kept->where != seen->where || kept->unit != seen->unit ||
+		    kept->tag != seen->tag)
+			return false;
+	}
+	return true;
+}
+
+/* Copy the frames into the pool; false when it is full. */
+static __always_inline bool keep_frames(const struct abi_thread *thread, __u32 *first_frame)
+{
+	__u32 n = thread->n_entries, first, i;
+
+	/* look before adding, or the counter would run on and wrap */
+	if (next_frame + n > facts.max_frames)
+		return false;
+	first = __sync_fetch_and_add(&next_frame, n);
+	if (first + n > facts.max_frames)
+		return false;
+	for (i = 0; i < ABI_MAX_ENTRIES && i < n; i++) {
+		__u32 index = first + i;
+		struct abi_frame *kept = bpf_map_lookup_elem(&frames, &index);
+
+		if (!kept)
+			return false;
+		*kept = thread->entries[i];
+	}
+	*first_frame = first;
+	return true;
+}
+
+static __always_inline void announce_site(__u32 id)
+{
+	struct abi_event *event = bpf_ringbuf_reserve(&events, sizeof(*event), 0);
+
+	if (!event) {
+		count(ABI_COUNT_EVENTS_LOST);
+		return;
+	}
+	event->kind = ABI_EVENT_SITE;
+	event->value = id;
+	bpf_ringbuf_submit(event, 0);
+}
+
+/* Make a site for the stack in thread->entries; the reserved one when there is no room. */
+static __always_inline __u32 new_site(struct abi_thread *thread, __u64 hash, __u32 domain)
+{
+	struct abi_site *site;
+	__u32 id, first, *winner;
+
+	if (next_site >= facts.max_sites || !keep_frames(thread, &first))
+		goto full;
+	id = __sync_fetch_and_add(&next_site, 1);
+	if (id >= facts.max_sites)
+		goto full;
+	site = bpf_map_lookup_elem(&sites, &id);
+	if (!site)
+		goto full;
+	site->first_frame = first;
+	site->n_frames = thread->n_entries;
+	site->domain = domain;
+	if (bpf_map_update_elem(&stacks, &hash, &id, BPF_NOEXIST)) {
+		/* another thread was faster with the same stack: its site counts, ours stays unused */
+		winner = bpf_map_lookup_elem(&stacks, &hash);
+		if (!winner)
+			goto full;
+		return *winner;
+	}
+	site->hash = hash;
+	announce_site(id);
+	return id;
+full:
+	count(ABI_COUNT_STACKS_FULL);
+	return domain;
+}
+
+/* The site id of the current thread's stack. */
+static __noinline __u32 find_site(struct abi_thread *thread, __u32 domain)
+{
+	__u64 hash;
+	int i;
+
+	if (!thread || domain >= ABI_DOMAINS)
+		return 0;
+	hash = hash_mix(walk_python(thread), domain + 1);
+	for (i = 0; i < ABI_MAX_COLLISIONS; i++) {
+		__u32 *id = bpf_map_lookup_elem(&stacks, &hash);
+		struct abi_site *site;
+
+		if (!id)
+			break;
+		site = bpf_map_lookup_elem(&sites, id);
+		if (site && site->domain == domain && same_frames(site, thread))
+			return *id;
+		count(ABI_COUNT_COLLISIONS);
+		hash++;
+	}
+	if (i < ABI_MAX_COLLISIONS)
+		return new_site(thread, hash, domain);
+	count(ABI_COUNT_STACKS_FULL);
+	return domain;
+}
+
+#endif

@@ -1,0 +1,156 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause)
+ *
+ * syscalls: mmap, munmap, mremap at their tracepoints. Only anonymous memory counts; what an allocator maps
+ * for itself (glibc's heaps and big blocks, pymalloc's arenas) happens inside an allocator call and is that
+ * call's matter. A mapping is taken off the account before the kernel unmaps it, and entered after it was made.
+ */
+#ifndef PYLEAKTRACE_BPF_SYSCALLS_H
+#define PYLEAKTRACE_BPF_SYSCALLS_H
+
+#include "mappings.bpf.h"
+
+#define FLAG_MAP_FIXED 0x10
+#define FLAG_MAP_ANONYMOUS 0x20
+#define PAGE_MASK_MIN 4095ull
+/* results above this are -errno */
+#define MAX_RESULT (~0ull - 4095)
+
+static __always_inline __u64 page_up(__u64 length)
+{
+	return (length + PAGE_MASK_MIN) & ~PAGE_MASK_MIN;
+}
+
+/* The thread's entry when it is the target's and not inside an allocator. */
+static __always_inline struct abi_thread *syscall_thread(void)
+{
+	struct abi_thread *thread;
+
+	if (!is_target())
+		return NULL;
+	count(ABI_COUNT_HITS_SYSCALL);
+	thread = thread_get();
+	return thread && !thread->call.sp ? thread : NULL;
+}
+
+SEC("tp/syscalls/sys_enter_mmap")
+int on_enter_mmap(struct trace_event_raw_sys_enter *ctx)
+{
+	struct abi_thread *thread = syscall_thread();
+
+	if (!thread)
+		return 0;
+	thread->syscall.sp = 1;
+	thread->syscall.kind = ABI_CALL_MMAP;
+	thread->syscall.size = page_up(ctx->args[1]);
+	thread->syscall_flags = ctx->args[3];
+	return 0;
+}
+
+SEC("tp/syscalls/sys_exit_mmap")
+int on_exit_mmap(struct trace_event_raw_sys_exit *ctx)
+{
+	struct abi_thread *thread = syscall_thread();
+	__u64 start = ctx->ret;
+
+	if (!thread || !thread->syscall.sp || thread->syscall.kind != ABI_CALL_MMAP)
+		return 0;
+	thread->syscall.sp = 0;
+	if (start >= MAX_RESULT)
+		return 0;
+	if (thread->syscall_flags & FLAG_MAP_FIXED)
+		unmap_range(start, thread->syscall.size);
+	if (thread->syscall_flags & FLAG_MAP_ANONYMOUS)
+		record_mapping(thread, start, thread->syscall.size);
+	return 0;
+}
+
+SEC("tp/syscalls/sys_enter_munmap")
+int on_enter_munmap(struct trace_event_raw_sys_enter *ctx)
+{
+	struct abi_thread *thread = syscall_thread();
+	__u64 start = ctx->args[0], length = page_up(ctx->args[1]);
+
+	/* what the kernel refuses anyway changes nothing */
+	if (!thread || !length || start & PAGE_MASK_MIN || start + length < start)
+		return 0;
+	thread->syscall.sp = 1;
+	thread->syscall.kind = ABI_CALL_MUNMAP;
+	thread->syscall.size = unmap_range(start, length);
+	if (!thread->syscall.size)
+		count(ABI_COUNT_UNKNOWN_UNMAPS);
+	return 0;
+}
+
+SEC("tp/syscalls/sys_exit_munmap")
+int on_exit_munmap(struct trace_event_raw_sys_exit *ctx)
+{
+	struct abi_thread *thread = syscall_thread();
+
+	if (!thread || !thread->syscall.sp || thread->syscall.kind != ABI_CALL_MUNMAP)
+		return 0;
+	thread->syscall.sp = 0;
+	if (ctx->ret && thread->syscall.size)
+		count(ABI_COUNT_UNMAP_UNDONE);
+	return 0;
+}
+
+SEC("tp/syscalls/sys_enter_mremap")
+int on_enter_mremap(struct trace_event_raw_sys_enter *ctx)
+{
+	struct abi_thread *thread = syscall_thread();
+	__u64 start = ctx->args[0], length = page_up(ctx->args[1]);
+	struct abi_block *block;
+
+	if (!thread)
+		return 0;
+	thread->syscall.sp = 1;
+	thread->syscall.kind = ABI_CALL_MREMAP;
+	thread->syscall.size = page_up(ctx->args[2]);
+	thread->syscall.old_address = start;
+	thread->syscall.old.size = 0;
+	block = bpf_map_lookup_elem(&mappings, &start);
+	/* the usual case, a whole mapping, is taken out so that it can be put back when the call fails */
+	if (length && block && block->size == length) {
+		thread->syscall.old = *block;
+		bpf_map_delete_elem(&mappings, &start);
+	} else if (length) {
+		thread->syscall.old.size = 0;
+	}
+	thread->syscall_flags = length;
+	return 0;
+}
+
+SEC("tp/syscalls/sys_exit_mremap")
+int on_exit_mremap(struct trace_event_raw_sys_exit *ctx)
+{
+	struct abi_thread *thread = syscall_thread();
+	__u64 start = ctx->ret, known = 0;
+	struct abi_call *call;
+
+	if (!thread || !thread->syscall.sp || thread->syscall.kind != ABI_CALL_MREMAP)
+		return 0;
+	call = &thread->syscall;
+	call->sp = 0;
+	if (start >= MAX_RESULT) {
+		if (call->old.size &&
+		    bpf_map_update_elem(&mappings, &call->old_address, &call->old, BPF_NOEXIST)) {
+			count(ABI_COUNT_MAPPINGS_FULL);
+			site_freed(call->old.site, call->old.size, 1);
+		}
+		return 0;
+	}
+	if (call->old.size) {
+		site_freed(call->old.site, call->old.size, 1);
+		known = 1;
+	} else if (thread->syscall_flags) {
+		/* a part of a mapping moved away, or a mapping that is not known */
+		known = unmap_range(call->old_address, thread->syscall_flags);
+	}
+	if (known)
+		record_mapping(thread, start, call->size);
+	else
+		count(ABI_COUNT_UNKNOWN_UNMAPS);
+	return 0;
+}
+
+#endif

@@ -1,0 +1,323 @@
+/* SPDX-License-Identifier: BSD-2-Clause
+ *
+ * made_profile: profiles made by hand, for the tests of every view and export.
+ *
+ * made_profile("service")   a web service that leaks: every domain, kind of frame and part
+ * made_profile("hostile")   the same with names that try to break out of every format
+ * made_profile("estimated") sampled, with missed frees, killed by a signal
+ * made_profile("empty")     nothing collected at all
+ * made_profile("freed")     stacks, but nothing is outstanding any more
+ *
+ * All of them are sorted by size. made_names[] lists them.
+ */
+#ifndef PYLEAKTRACE_GOLDEN_MADE_PROFILE_H
+#define PYLEAKTRACE_GOLDEN_MADE_PROFILE_H
+
+#include <string.h>
+
+#include "model/profile.h"
+
+static const char *const made_names[] = {"service", "hostile", "estimated", "empty", "freed", NULL};
+
+#define MADE_COPY(profile, array) made_copy(profile, array, sizeof(array))
+
+static inline const void *made_copy(struct profile *profile, const void *array, size_t size)
+{
+	return memcpy(profile_alloc(profile, size), array, size);
+}
+
+static inline struct frame made_python(struct profile *profile, const char *function,
+				       const char *file, uint32_t line)
+{
+	return (struct frame){.kind = FRAME_PYTHON,
+			      .function = profile_str(profile, function, -1),
+			      .file = profile_str(profile, file, -1),
+			      .line = line};
+}
+
+static inline struct frame made_native(struct profile *profile, const char *function,
+				       uint64_t offset, const char *module)
+{
+	return (struct frame){.kind = FRAME_NATIVE,
+			      .function = profile_str(profile, function, -1),
+			      .module = profile_str(profile, module, -1),
+			      .offset = offset};
+}
+
+static inline struct frame made_gap(struct profile *profile, const char *why)
+{
+	return (struct frame){.kind = FRAME_GAP, .function = profile_str(profile, why, -1)};
+}
+
+static inline void made_target(struct profile *profile)
+{
+	static const char *const cmdline[] = {"python3.11", "-m", "app.web", "--port=8080"};
+
+	profile->time = (struct timespec){1770127387, 123000000}; /* 2026-02-03 14:03:07 UTC */
+	profile->duration_s = 61.7;
+	profile->target.pid = 4242;
+	profile->target.exe = "/usr/bin/python3.11";
+	profile->target.cmdline = cmdline;
+	profile->target.n_cmdline = 4;
+	profile->target.python = "3.11.2";
+	profile->target.implementation = "CPython";
+	profile->target.threads = 9;
+	profile->target.rss_bytes = 734003200;
+	profile->mode.exact = true;
+	profile->mode.steered = true;
+	profile->mode.older_s = 0.5;
+	for (int i = 0; i < DOMAIN_COUNT; i++)
+		profile->mode.domains[i] = true;
+}
+
+static inline void made_cost(struct profile *profile)
+{
+	profile->have_cost = true;
+	profile->cost = (struct cost){
+		.hits_per_s = 200123,
+		.ns_per_hit = 1900,
+		.target_cpu_fraction = 0.38,
+		.tool_cpu_s = 0.31,
+		.tool_rss_bytes = 43000000,
+		.maps_bytes = 125829120,
+	};
+}
+
+/* Sums of the stacks; what else was seen is added as freed. */
+static inline void made_totals(struct profile *profile, uint64_t freed_bytes, uint64_t freed_count)
+{
+	for (size_t i = 0; i < profile->n_stacks; i++) {
+		profile->totals.outstanding_bytes += profile->stacks[i].outstanding_bytes;
+		profile->totals.outstanding_count += profile->stacks[i].outstanding_count;
+	}
+	profile->totals.allocated_bytes = profile->totals.outstanding_bytes + freed_bytes;
+	profile->totals.allocated_count = profile->totals.outstanding_count + freed_count;
+	profile->totals.freed_count = freed_count;
+	profile->totals.unknown_frees = 4112;
+}
+
+static inline void made_service(struct profile *profile)
+{
+	const struct type_share types[] = {
+		{"dict", 81, 8100},
+		{"str", 17, 1700},
+		{"app.session.Session", 2, 200},
+	};
+	const struct frame main = made_python(profile, "<module>", "/srv/app/web.py", 120);
+	const struct frame serve = made_python(profile, "Server.serve", "/srv/app/web.py", 64);
+	const struct frame handle = made_python(profile, "Server.handle", "/srv/app/web.py", 88);
+	const struct frame remember[] = {main, serve, handle,
+					 made_python(profile, "remember", "/srv/app/cache.py", 41)};
+	const struct frame expire[] = {main, serve,
+				       made_python(profile, "expire", "/srv/app/cache.py", 59)};
+	const struct frame parse[] = {
+		main,
+		serve,
+		handle,
+		made_python(profile, "parse", "/srv/app/body.py", 12),
+		made_native(profile, "fast_parse", 0x1c4,
+			    "_fastbody.cpython-311-x86_64-linux-gnu.so"),
+		{.kind = FRAME_NATIVE,
+		 .function = "copy_field",
+		 .file = "fields.c",
+		 .line = 77,
+		 .offset = 0x21},
+		made_native(profile, NULL, 0x8f20, "libbody.so.2"),
+	};
+	const struct frame map[] = {made_gap(profile, "the thread has no Python"),
+				    made_native(profile, "worker_start", 0x30, "libwork.so.1")};
+	const struct stack stacks[] = {
+		{.domain = DOMAIN_MALLOC,
+		 .outstanding_bytes = 7340032,
+		 .outstanding_count = 1792,
+		 .allocated_bytes = 7340032,
+		 .allocated_count = 1792,
+		 .oldest_s = 61,
+		 .growth_bytes_per_s = 118959.5,
+		 .frames = MADE_COPY(profile, parse),
+		 .n_frames = 7},
+		{.domain = DOMAIN_OBJECT,
+		 .outstanding_bytes = 12582912,
+		 .outstanding_count = 120031,
+		 .allocated_bytes = 12600000,
+		 .allocated_count = 120100,
+		 .freed_count = 69,
+		 .oldest_s = 58.2,
+		 .growth_bytes_per_s = 209000,
+		 .types = MADE_COPY(profile, types),
+		 .n_types = 3,
+		 .types_sampled = 100,
+		 .frames = MADE_COPY(profile, remember),
+		 .n_frames = 4},
+		{.domain = DOMAIN_MMAP,
+		 .outstanding_bytes = 2097152,
+		 .outstanding_count = 1,
+		 .allocated_bytes = 2097152,
+		 .allocated_count = 1,
+		 .oldest_s = 33,
+		 .frames = MADE_COPY(profile, map),
+		 .n_frames = 2},
+		{.domain = DOMAIN_OBJECT,
+		 .outstanding_bytes = 65536,
+		 .outstanding_count = 12,
+		 .allocated_bytes = 265536,
+		 .allocated_count = 500,
+		 .freed_count = 488,
+		 .oldest_s = 0.8,
+		 .growth_bytes_per_s = -2048,
+		 .frames = MADE_COPY(profile, expire),
+		 .n_frames = 3},
+		{.domain = DOMAIN_OBJECT,
+		 .allocated_bytes = 5000,
+		 .allocated_count = 50,
+		 .freed_count = 50,
+		 .frames = MADE_COPY(profile, expire),
+		 .n_frames = 2},
+	};
+	const struct loss losses[] = {
+		{"stacks_cut",
+		 "the stack was deeper than what is recorded; its outermost frames are missing",
+		 12},
+	};
+
+	profile->stacks = (struct stack *)MADE_COPY(profile, stacks);
+	profile->n_stacks = 5;
+	profile->losses = MADE_COPY(profile, losses);
+	profile->n_losses = 1;
+	made_cost(profile);
+	made_totals(profile, 3650722201, 30081192);
+}
+
+/* Each of these would do harm somewhere, if it were not escaped there. */
+static const char *const made_hostile_names[] = {
+	"\033[2J\033[31mred\007",
+	"line\nbreak\r\ttab",
+	"\xff\xfe broken \xc3( \xe2\x82 \xf8\x88\x80\x80\x80",
+	"</script><img src=x onerror=window.pwned=1>",
+	"<!--<script>window.pwned=1</script>",
+	"\"><svg onload='window.pwned=1'>&amp;&#60;",
+	"semi;colon;;",
+	"]]>--><?xml?>",
+	"\xe2\x80\xae"
+	"gnp.exe \xe2\x80\xa8 \xe2\x80\xa9 \xc2\x9b"
+	"31m",
+	"%s%n%100000d \\x1b \\u003c",
+	"@DATA@ @SCRIPT@",
+	"",
+};
+
+static inline void made_hostile(struct profile *profile)
+{
+	const size_t n = sizeof(made_hostile_names) / sizeof(made_hostile_names[0]);
+	struct frame *frames = profile_alloc(profile, (n * 3 + 1) * sizeof(*frames));
+	struct stack *stacks = profile_alloc(profile, 3 * sizeof(*stacks));
+	struct type_share *types = profile_alloc(profile, n * sizeof(*types));
+	const char **words = profile_alloc(profile, n * sizeof(*words));
+	struct loss *losses = profile_alloc(profile, sizeof(*losses));
+	char huge[20000];
+
+	memset(huge, 'A', sizeof(huge));
+	for (size_t i = 0; i < n; i++) {
+		const char *name = made_hostile_names[i];
+
+		words[i] = profile_str(profile, name, -1);
+		types[i] = (struct type_share){words[i], 1, 1};
+		frames[3 * i] = made_python(profile, name, name, (uint32_t)i);
+		frames[3 * i + 1] = made_native(profile, name, UINT64_MAX, name);
+		frames[3 * i + 2] = made_gap(profile, name);
+	}
+	frames[3 * n] = (struct frame){.kind = FRAME_PYTHON,
+				       .function = profile_str(profile, huge, sizeof(huge)),
+				       .file = profile_str(profile, huge, sizeof(huge)),
+				       .line = UINT32_MAX};
+	stacks[0] = (struct stack){.domain = DOMAIN_OBJECT,
+				   .outstanding_bytes = 3000,
+				   .outstanding_count = 3,
+				   .frames = frames,
+				   .n_frames = 3 * n + 1,
+				   .types = types,
+				   .n_types = n,
+				   .types_sampled = n,
+				   .growth_bytes_per_s = 0.0 / 0.0,
+				   .oldest_s = 1.0 / 0.0};
+	stacks[1] = (struct stack){.domain = DOMAIN_MALLOC,
+				   .outstanding_bytes = 2000,
+				   .outstanding_count = 2,
+				   .frames = frames + 3 * n,
+				   .n_frames = 1};
+	stacks[2] = (struct stack){
+		.domain = DOMAIN_MMAP, .outstanding_bytes = 1000, .outstanding_count = 1};
+	*losses = (struct loss){"names_bad", made_hostile_names[3], 1};
+	profile->stacks = stacks;
+	profile->n_stacks = 3;
+	profile->losses = losses;
+	profile->n_losses = 1;
+	profile->target.exe = made_hostile_names[3];
+	profile->target.cmdline = words;
+	profile->target.n_cmdline = n;
+	profile->target.python = made_hostile_names[2];
+	profile->target.implementation = made_hostile_names[0];
+	profile->mode.object_coverage = made_hostile_names[1];
+	made_totals(profile, 0, 0);
+}
+
+static inline void made_estimated(struct profile *profile)
+{
+	const struct frame frames[] = {made_python(profile, "<module>", "/srv/job.py", 3),
+				       made_python(profile, "Job.run", "/srv/job.py", 30)};
+	const struct stack stacks[] = {
+		{.domain = DOMAIN_OBJECT,
+		 .estimated = true,
+		 .outstanding_bytes = 1048576,
+		 .outstanding_count = 8192,
+		 .allocated_bytes = 2097152,
+		 .allocated_count = 16384,
+		 .freed_count = 8192,
+		 .oldest_s = 7300,
+		 .frames = MADE_COPY(profile, frames),
+		 .n_frames = 2},
+	};
+
+	profile->duration_s = 7322;
+	profile->stacks = (struct stack *)MADE_COPY(profile, stacks);
+	profile->n_stacks = 1;
+	profile->mode.exact = false;
+	profile->mode.steered = false;
+	profile->mode.domains[DOMAIN_MMAP] = false;
+	profile->mode.min_size = 64;
+	profile->mode.max_size = 1 << 20;
+	profile->mode.object_coverage =
+		"Small objects are not seen, because the target is not written to (--no-steer).";
+	profile->target.end = TARGET_KILLED;
+	profile->target.end_detail = 9;
+	made_totals(profile, 1048576, 8192);
+	profile->totals.missed_frees = 3;
+}
+
+static inline struct profile *made_profile(const char *name)
+{
+	struct profile *profile = profile_new();
+
+	if (!profile || !strcmp(name, "empty"))
+		return profile;
+	made_target(profile);
+	if (!strcmp(name, "hostile"))
+		made_hostile(profile);
+	else if (!strcmp(name, "estimated"))
+		made_estimated(profile);
+	else
+		made_service(profile);
+	if (!strcmp(name, "freed")) {
+		for (size_t i = 0; i < profile->n_stacks; i++)
+			profile->stacks[i].outstanding_bytes =
+				profile->stacks[i].outstanding_count = 0;
+		profile->totals.outstanding_bytes = profile->totals.outstanding_count = 0;
+		profile->n_losses = 0;
+		profile->target.end = TARGET_EXITED;
+		profile->target.end_detail = 3;
+	}
+	profile_sort(profile, ORDER_SIZE);
+	return profile;
+}
+
+#endif

@@ -1,0 +1,113 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""Fixtures of the live tests. A test that takes `python` runs on every CPython found; one that takes
+`some_python` on the oldest, the newest and Debian's own; one that takes `one_python` on Debian's own."""
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+
+sys.dont_write_bytecode = True
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+import harness  # noqa: E402
+
+FOUND, MISSING = harness.find_interpreters()
+ONLY = os.environ.get("PYLEAKTRACE_PYTHONS", "").split()  # names, to try one version by hand
+
+
+def pytest_configure(config):
+    """Say what cannot be tested at all, once and loudly."""
+    if not os.access(harness.TOOL, os.X_OK):
+        raise pytest.UsageError("%s is not built; run make" % harness.TOOL)
+
+
+def pytest_collection_modifyitems(items):
+    if os.geteuid() != 0:
+        skip = pytest.mark.skip(reason="attaching needs root")
+        for item in items:
+            item.add_marker(skip)
+
+
+def chosen(interpreters):
+    return [i for i in interpreters if not ONLY or i.name in ONLY] or FOUND[:1]
+
+
+def parameters(interpreters, with_missing=False):
+    rows = [pytest.param(i, id=i.name) for i in chosen(interpreters)]
+    if with_missing and not ONLY:
+        rows += [pytest.param(None, id=name, marks=pytest.mark.skip(reason=why)) for name, why in MISSING]
+    return rows
+
+
+def system_pythons():
+    return [i for i in FOUND if i.name.startswith("system-")] or FOUND[-1:]
+
+
+def pytest_generate_tests(metafunc):
+    some = {i.name: i for i in FOUND[:1] + system_pythons() + FOUND[-1:]}.values()
+    if "python" in metafunc.fixturenames:
+        metafunc.parametrize("python", parameters(FOUND, True), scope="module")
+    if "some_python" in metafunc.fixturenames:
+        metafunc.parametrize("some_python", parameters(some), scope="module")
+    if "one_python" in metafunc.fixturenames:
+        metafunc.parametrize("one_python", parameters(system_pythons()[:1]), scope="module")
+
+
+def pytest_sessionfinish():
+    for interpreter in FOUND:
+        interpreter.remove()
+
+
+@pytest.fixture
+def start():
+    """start(interpreter, program, ...) -> Target; ended when the test is."""
+    targets = []
+
+    def run(*args, **kwargs):
+        targets.append(harness.Target(*args, **kwargs))
+        return targets[-1]
+
+    yield run
+    for target in targets:
+        target.close()
+
+
+@pytest.fixture
+def attach(tmp_path):
+    """attach(target, option...) -> Tool, attached; ended when the test is."""
+    tools = []
+
+    def run(target, *options, **kwargs):
+        tools.append(harness.Tool(target.pid, tmp_path, *options, **kwargs))
+        return tools[-1]
+
+    yield run
+    for tool in tools:
+        tool.close()
+
+
+@pytest.fixture(scope="session")
+def validate():
+    """validate(data): data is what the schema says, or the test fails."""
+    import jsonschema
+
+    with open(harness.SCHEMA, encoding="utf-8") as f:
+        schema = json.load(f)
+    validator = jsonschema.validators.validator_for(schema)
+    validator.check_schema(schema)
+    return validator(schema).validate
+
+
+@pytest.fixture(scope="session")
+def bpf_objects():
+    """bpf_objects(pid) -> ids of the BPF programs and links that a process holds, as bpftool sees them."""
+    def run(kind, pid):
+        out = subprocess.run(["bpftool", "-j", kind, "show"], check=True, stdout=subprocess.PIPE,
+                             env={"PATH": os.environ["PATH"] + ":/usr/sbin"}).stdout
+        rows = json.loads(out)
+        if pid is None:
+            return {row["id"] for row in rows}
+        return {row["id"] for row in rows if any(p["pid"] == pid for p in row.get("pids", []))}
+
+    return run

@@ -1,0 +1,294 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""What the live tests are made of: interpreters, targets under control, the tool, and its report.
+
+Everything is done by handshake: a target answers each command with a line, the tool says when it is attached
+and when a report is complete. The deadlines here only turn a hang into a failure.
+"""
+import glob
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import threading
+import time
+
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+BUILD = os.environ.get("O", os.path.join(ROOT, "build"))
+TOOL = os.environ.get("PYLEAKTRACE", os.path.join(BUILD, "pyleaktrace"))
+PROGRAMS = os.path.join(ROOT, "tests", "programs")
+SCHEMA = os.path.join(ROOT, "user", "export", "pyleaktrace-1.schema.json")
+WANTED_PYTHONS = ("3.13", "3.14", "3.15")  # those that tools/fetch-pythons takes
+DEADLINE_S = 120
+# reports are asked for; the one that comes by itself comes after this many seconds
+NEVER_S = "36000"
+
+
+class Interpreter:
+    """One CPython of this machine."""
+
+    def __init__(self, name, command, root=""):
+        self.name = name
+        self.command = command
+        self.root = root  # it runs in this folder as its /
+        out = subprocess.run([command, "-c", "import sys; print(*sys.version_info[:3])"], check=True,
+                             stdout=subprocess.PIPE, timeout=DEADLINE_S).stdout
+        self.version = tuple(int(word) for word in out.split())
+        self.folder = None
+
+    @property
+    def is_distribution_build(self):
+        """Built with PGO and LTO and stripped, as distributions do."""
+        return not self.name.startswith("pyenv-")
+
+    def place(self):
+        """Put the programs where this interpreter sees them; the folder's name as it sees it."""
+        if self.folder is None:
+            self.folder = "/tmp/pyleaktrace-live.%d" % os.getpid()
+            if not os.path.isdir(self.root + self.folder):
+                shutil.copytree(PROGRAMS, self.root + self.folder, ignore=shutil.ignore_patterns("__pycache__"))
+                subprocess.run(["gcc", "-O1", "-Wall", "-Werror", "-shared", "-fPIC", "-o",
+                                self.root + self.folder + "/blocks.so", os.path.join(PROGRAMS, "blocks.c")],
+                               check=True)
+        return self.folder
+
+    def remove(self):
+        if self.folder is not None:
+            shutil.rmtree(self.root + self.folder, ignore_errors=True)
+
+    def qualified(self, qualified, plain):
+        """The name that reports have for a function: code objects know qualified names from 3.11 on."""
+        return qualified if self.version >= (3, 11) else plain
+
+
+def find_interpreters():
+    """-> interpreters, [(name, why it is not there)]"""
+    found, missing = [], []
+    home = os.environ.get("PYENV_ROOT") or os.path.expanduser("~/.pyenv")
+    for folder in glob.glob(home + "/versions/3.*"):
+        version = os.path.basename(folder)
+        command = folder + "/bin/python3"
+        if re.fullmatch(r"3\.\d+\.\d+", version) and os.access(command, os.X_OK):
+            found.append(Interpreter("pyenv-" + version, command))
+    for command in glob.glob("/usr/bin/python3.[0-9]*"):
+        if re.fullmatch(r"python3\.\d+", os.path.basename(command)):
+            found.append(Interpreter("system-" + command.rsplit("python", 1)[1], os.path.realpath(command)))
+    pythons = os.path.join(BUILD, "pythons")
+    for version in WANTED_PYTHONS:
+        command = os.path.join(pythons, "bin", "python" + version)
+        if os.access(command, os.X_OK) and os.geteuid() == 0:
+            with open(command, encoding="utf-8") as f:
+                suite = re.search(r"/roots/(\w+)\"", f.read())[1]
+            found.append(Interpreter("%s-%s" % (suite, version), command, os.path.join(pythons, "roots", suite)))
+        else:
+            missing.append(("debian-" + version, why_missing(pythons, version)))
+    found.sort(key=lambda i: (i.version, i.name))
+    return found, missing
+
+
+def why_missing(pythons, version):
+    try:
+        with open(os.path.join(pythons, "missing", version), encoding="utf-8") as f:
+            return f.read().strip()
+    except FileNotFoundError:
+        return "it runs in a root of its own, by chroot: needs root" if os.geteuid() else \
+            "tools/fetch-pythons has not been run"
+
+
+class Reader:
+    """Collects what a child writes to a pipe; wait() blocks until a pattern has come."""
+
+    def __init__(self, stream):
+        self.text = ""
+        self.closed = False
+        self.news = threading.Condition()
+        self.stream = stream
+        self.thread = threading.Thread(target=self._run, daemon=True)
+        self.thread.start()
+
+    def _run(self):
+        fd = self.stream.fileno()
+        while True:
+            piece = os.read(fd, 65536)
+            with self.news:
+                self.text += piece.decode("utf-8", "surrogateescape")
+                self.closed = not piece
+                self.news.notify_all()
+            if not piece:
+                return
+
+    def close(self):
+        """When the writer has ended. The thread goes first: the number of a closed pipe is soon another pipe's."""
+        self.thread.join(DEADLINE_S)
+        self.stream.close()
+
+    def wait(self, pattern, start=0, deadline_s=DEADLINE_S):
+        """The match of `pattern` in what came after `start`; None when the pipe closed without one."""
+        end = time.monotonic() + deadline_s
+        with self.news:
+            while True:
+                match = re.compile(pattern, re.M).search(self.text, start)
+                if match or self.closed:
+                    return match
+                if not self.news.wait(max(0.0, end - time.monotonic())):
+                    raise AssertionError("waited %d s for %r; there is: %r" %
+                                         (deadline_s, pattern, self.text[start:][-2000:]))
+
+
+def until(condition, what, deadline_s=DEADLINE_S):
+    """Poll something that tells nobody when it becomes true."""
+    end = time.monotonic() + deadline_s
+    while not condition():
+        assert time.monotonic() < end, "waited %d s for %s" % (deadline_s, what)
+        time.sleep(0.01)
+
+
+class Target:
+    """A program of tests/programs under an interpreter, doing what it is told."""
+
+    def __init__(self, interpreter, program, *args, env=None):
+        self.interpreter = interpreter
+        self.folder = interpreter.place()
+        self.program = self.folder + "/" + program
+        self.source = os.path.join(PROGRAMS, program)
+        environment = {"PATH": os.environ["PATH"], "PYTHONHASHSEED": "0", "PYTHONDONTWRITEBYTECODE": "1",
+                       "PYTHONNOUSERSITE": "1", "LC_ALL": "C.UTF-8", **(env or {})}
+        self.process = subprocess.Popen([interpreter.command, "-u", self.program, *args], cwd="/", env=environment,
+                                        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                                        bufsize=0)
+        self.pid = self.process.pid
+        self.out, self.err = Reader(self.process.stdout), Reader(self.process.stderr)
+        self.seen = 0
+        self.said = self.answer("ready")
+
+    def tell(self, command, **args):
+        self.process.stdin.write(json.dumps({"do": command, "args": args}).encode() + b"\n")
+
+    def answer(self, key="done"):
+        match = self.out.wait(r"^(\{.*\})\n", self.seen)
+        assert match, "the target ended: " + self.err.text[-2000:]
+        self.seen = match.end()
+        said = json.loads(match[1])
+        assert key in said, "the target says %r; stderr: %s" % (said, self.err.text[-2000:])
+        return said[key]
+
+    def do(self, command, **args):
+        """Have one workload done; its answer."""
+        self.tell(command, **args)
+        return self.answer()
+
+    def line(self, marker):
+        """Number of the line that is marked `# line: MARKER` in the program."""
+        with open(self.source, encoding="utf-8") as f:
+            found = [n for n, text in enumerate(f, 1) if text.rstrip().endswith("# line: " + marker)]
+        assert len(found) == 1, "marker %s: lines %r" % (marker, found)
+        return found[0]
+
+    def quit(self):
+        """Let it end by itself; its exit code."""
+        if self.process.stdin:
+            self.process.stdin.close()
+        return self.process.wait(DEADLINE_S)
+
+    def close(self):
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGCONT)
+            self.process.kill()
+        self.process.wait(DEADLINE_S)
+        self.process.stdin.close()
+        self.out.close()
+        self.err.close()
+
+
+class Tool:
+    """pyleaktrace at work on one target. Its JSON report is read at the end."""
+
+    def __init__(self, pid, folder, *options, older="0"):
+        self.pid = pid
+        self.json = os.path.join(str(folder), "report-%d.json" % time.monotonic_ns())
+        self.command = [TOOL, "-p", str(pid), "--older", older, "-o", self.json, *options, NEVER_S]
+        self.process = subprocess.Popen(self.command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                                        stderr=subprocess.PIPE, cwd=str(folder), bufsize=0,
+                                        env={"PATH": os.environ["PATH"], "LC_ALL": "C.UTF-8", "NO_COLOR": "1"})
+        self.out, self.err = Reader(self.process.stdout), Reader(self.process.stderr)
+        attached = self.err.wait(r"^pyleaktrace: tracing pid %d\b" % pid)
+        assert attached, "it ended with %r: %s" % (self.process.wait(DEADLINE_S), self.err.text)
+
+    def report_now(self):
+        """Ask for a report; its text."""
+        start = len(self.out.text)
+        self.process.send_signal(signal.SIGUSR1)
+        assert self.out.wait(r"^cost: .*\n", start), "no report; it says: " + self.err.text
+        return self.out.text[start:]
+
+    def ended(self):
+        """Wait until it has ended by itself; the exit code."""
+        code = self.process.wait(DEADLINE_S)
+        self.out.thread.join(DEADLINE_S)
+        self.err.thread.join(DEADLINE_S)
+        return code
+
+    def report(self):
+        """The final report, when it has ended."""
+        with open(self.json, encoding="utf-8") as f:
+            return Report(json.load(f), self.out.text)
+
+    def finish(self, number=signal.SIGINT):
+        """Ctrl-C; the final report. Anything but exit code 0 is a failure."""
+        self.process.send_signal(number)
+        code = self.ended()
+        assert code == 0, "exit code %d: %s" % (code, self.err.text)
+        return self.report()
+
+    def close(self):
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGTERM)
+            try:
+                self.process.wait(20)
+            except subprocess.TimeoutExpired:
+                self.process.kill()
+        self.process.wait(DEADLINE_S)
+        self.out.close()
+        self.err.close()
+
+
+def python_frames(stack):
+    """[(function, file, line)], root first"""
+    return [(f["function"], f.get("file"), f.get("line")) for f in stack["frames"] if f["kind"] == "python"]
+
+
+class Report:
+    """A JSON report, with sums over what a test knows: the leaf line, the domain."""
+
+    SUMS = ("outstanding_bytes", "outstanding_count", "allocated_bytes", "allocated_count")
+
+    def __init__(self, data, text=""):
+        self.data = data
+        self.text = text
+        self.totals = data["totals"]
+        self.losses = {loss["name"]: loss["count"] for loss in data["losses"]}
+
+    def stacks(self, function=None, file=None, line=None, domain=None):
+        """Stacks whose innermost Python frame is that one."""
+        for stack in self.data["stacks"]:
+            frames = python_frames(stack)
+            leaf = frames[-1] if frames else (None, None, None)
+            if all(want is None or want == have for want, have in
+                   zip((function, file, line, domain), leaf + (stack["domain"],))):
+                yield stack
+
+    def at(self, **where):
+        """Sums over those stacks."""
+        sums = dict.fromkeys(self.SUMS, 0)
+        for stack in self.stacks(**where):
+            for name in sums:
+                sums[name] += stack[name]
+        return sums
+
+
+def tool(*args, **kwargs):
+    """Run the tool to its end."""
+    return subprocess.run([TOOL, *args], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                          timeout=DEADLINE_S, env={"PATH": os.environ["PATH"], "LC_ALL": "C.UTF-8"}, text=True,
+                          errors="surrogateescape", **kwargs)

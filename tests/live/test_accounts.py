@@ -1,0 +1,235 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""How many blocks, how many bytes, at which line: exactly, on every CPython."""
+import pytest
+
+from harness import Target, Tool
+
+N, KEPT = 3000, 500
+SIZES = [40 + 10 * (i % 100) for i in range(KEPT)]
+VISITS = N // KEPT
+OBJECT_WORK = {"objects", "byte_strings", "large"}
+FOREIGN_SIZE, C_SIZE = 4321, 1234
+
+# workload -> bytes that its kept blocks have, where the program does not tell
+ASKED = {
+    "large": 10000 * KEPT,
+    "malloc": sum(SIZES),
+    "malloc_large": 10000 * KEPT,
+    "malloc_mapped": (1 << 20) * KEPT,
+    "calloc": 3 * sum(SIZES),
+    "strdup": sum(SIZES),
+    "realloc": sum(SIZES) + 40 * (VISITS - 1) * KEPT,
+    "reallocarray": 2 * sum(SIZES),
+    "posix_memalign": sum(SIZES),
+    "aligned_alloc": 192 * KEPT,
+    "memalign": sum(SIZES),
+    "valloc": sum(SIZES),
+    "pvalloc": sum(SIZES),
+}
+
+
+@pytest.fixture(scope="module")
+def full(python, tmp_path_factory):
+    """What is outstanding while all is kept."""
+    folder = tmp_path_factory.mktemp("accounts")
+    target = Target(python, "accounts.py")
+    reference = Target(python, "accounts.py")
+    try:
+        tool = Tool(target.pid, folder)
+        try:
+            sizes = target.do("all", n=N, n_keep=KEPT)
+            target.do("threads", n=N, n_keep=KEPT, size=C_SIZE, foreign_size=FOREIGN_SIZE)
+            target.do("containers", n=500)
+            report = tool.finish()
+        finally:
+            tool.close()
+        reference.do("all", n=N, n_keep=KEPT)
+        reference.do("threads", n=N, n_keep=KEPT, size=C_SIZE, foreign_size=FOREIGN_SIZE)
+        reference.do("start_tracemalloc")
+        reference.do("containers", n=500)
+        lines = reference.do("tracemalloc_lines")
+        yield report, sizes, lines, target
+        assert target.quit() == 0
+    finally:
+        target.close()
+        reference.close()
+
+
+def where(target, marker, function=None, **more):
+    return dict(function=function or marker, file=target.program, line=target.line(marker), **more)
+
+
+@pytest.mark.parametrize("work", ["objects", "byte_strings", *ASKED])
+def test_kept_and_made(full, work):
+    """N made at one line and K kept: these numbers at this line, in the domain that was called."""
+    report, sizes, _, target = full
+    domain = "object" if work in OBJECT_WORK else "malloc"
+    found = report.at(**where(target, work, domain=domain))
+    assert found["outstanding_count"] == KEPT
+    assert found["allocated_count"] == N
+    assert found["outstanding_bytes"] == ASKED.get(work, sizes[work])
+
+
+def test_nothing_counts_twice(full):
+    """What an allocator takes from another one below it is no block of its own."""
+    report, _, _, target = full
+    for work in OBJECT_WORK:
+        assert report.at(**where(target, work, domain="malloc"))["allocated_count"] == 0
+    for work in ("objects", "byte_strings", "large", "malloc_large", "malloc_mapped"):
+        assert report.at(**where(target, work, domain="mmap"))["allocated_count"] == 0
+
+
+def test_all_freed(full):
+    report, _, _, target = full
+    found = report.at(**where(target, "freed"), domain="malloc")
+    assert found["outstanding_count"] == found["outstanding_bytes"] == 0
+
+
+def test_failed_realloc_keeps_the_block(full):
+    report, _, _, target = full
+    assert report.at(**where(target, "realloc_failed", "realloc"), domain="malloc")["allocated_count"] == 0
+
+
+def test_no_missed_frees_and_nothing_lost(full):
+    """The standing proof that coverage is complete."""
+    report = full[0]
+    assert report.totals["missed_frees"] == 0
+    assert report.losses == {}
+
+
+def test_totals_are_the_sums(full):
+    report = full[0]
+    for name in report.SUMS:
+        assert report.totals[name] == sum(stack[name] for stack in report.data["stacks"])
+    assert report.totals["freed_count"] == \
+        report.totals["allocated_count"] - report.totals["outstanding_count"]
+
+
+def test_as_tracemalloc_counts(full):
+    """Containers of several blocks, that grow: line by line what CPython's own tracemalloc says in a process that did
+    the same."""
+    report, _, lines, target = full
+    mine = {}
+    for line in lines:
+        found = report.at(file=target.program, line=int(line))
+        mine[line] = [found["outstanding_count"], found["outstanding_bytes"]]
+    assert mine == lines
+
+
+def test_thread_in_c_without_the_gil(full):
+    report, _, _, target = full
+    found = report.at(**where(target, "in_c"), domain="malloc")
+    assert (found["outstanding_count"], found["allocated_count"], found["outstanding_bytes"]) == (KEPT, N, C_SIZE * KEPT)
+    found = report.at(**where(target, "beside"), domain="object")
+    assert (found["outstanding_count"], found["allocated_count"]) == (KEPT, N)
+    for stack in report.stacks(**where(target, "in_c"), domain="malloc"):
+        names = [f["function"].rsplit(".", 1)[-1] for f in stack["frames"] if f["kind"] == "python"]
+        assert names[-2:] == ["run", "in_c"] and "threads" not in names
+    for stack in report.stacks(**where(target, "beside"), domain="object"):
+        assert "threads" in [f["function"] for f in stack["frames"] if f["kind"] == "python"]
+
+
+def test_thread_that_python_does_not_know(full):
+    """Its blocks are counted, and its stack does not pretend to be another thread's."""
+    report = full[0]
+    stacks = [s for s in report.data["stacks"] if s["domain"] == "malloc" and
+              s["outstanding_bytes"] == FOREIGN_SIZE * KEPT]
+    assert len(stacks) == 1
+    assert (stacks[0]["outstanding_count"], stacks[0]["allocated_count"]) == (KEPT, N)
+    assert not [f for f in stacks[0]["frames"] if f["kind"] == "python"]
+    assert [f for f in stacks[0]["frames"] if f["kind"] == "gap"]
+
+
+def test_schema(full, validate):
+    validate(full[0].data)
+
+
+def test_target_facts(full, python):
+    facts = full[0].data["target"]
+    assert facts["pid"] == full[3].pid
+    assert facts["python"].split("rc")[0].split("a")[0].split("b")[0] == "%d.%d.%d" % python.version
+    assert facts["implementation"] == "CPython"
+    assert facts["cmdline"][-1] == full[3].program
+    assert set(full[0].data["mode"]["domains"]) == {"malloc", "object", "mmap"}
+
+
+def test_types_of_what_is_kept(full):
+    """The objects that the blocks of a stack hold now."""
+    report, _, _, target = full
+    for work, name in (("objects", "Small"), ("byte_strings", "bytes"), ("large", "bytes")):
+        for stack in report.stacks(**where(target, work, domain="object")):
+            assert stack["types"][0]["name"].rsplit(".", 1)[-1] == name
+            assert len(stack["types"]) == 1
+
+
+def test_after_everything_is_freed(python, start, attach):
+    target = start(python, "accounts.py")
+    tool = attach(target)
+    target.do("all", n=N, n_keep=KEPT)
+    target.do("empty")
+    report = tool.finish()
+    for work in ["objects", "byte_strings", *ASKED]:
+        found = report.at(**where(target, work, domain="object" if work in OBJECT_WORK else "malloc"))
+        assert found["outstanding_count"] == found["outstanding_bytes"] == 0, work
+    assert report.totals["missed_frees"] == 0
+
+
+def test_mappings(python, start, attach):
+    target = start(python, "mappings.py")
+    tool = attach(target)
+    target.do("all", n=200, n_keep=60)
+    report = tool.finish()
+    page = 4096
+
+    def outstanding(marker, function=None):
+        found = report.at(**where(target, marker, function, domain="mmap"))
+        return found["outstanding_count"], found["outstanding_bytes"] // page, found["outstanding_bytes"] % page
+
+    assert outstanding("modules") == (60, 60 * 16, 0)
+    assert report.at(**where(target, "modules", domain="mmap"))["allocated_count"] == 200
+    assert outstanding("odd_length") == (1, 6, 0)
+    assert outstanding("cut_middle") == (2, 14, 0)
+    assert outstanding("cut_ends") == (1, 9, 0)
+    assert outstanding("cut_in_pieces") == (0, 0, 0)
+    assert outstanding("replaced") == (2, 6, 0)
+    assert outstanding("replacement", "replaced") == (1, 2, 0)
+    assert outstanding("grown_from", "grown") == (0, 0, 0)
+    assert outstanding("grown") == (1, 64, 0)
+    assert outstanding("shrunk_from", "shrunk") == (0, 0, 0)
+    assert outstanding("shrunk") == (1, 2, 0)
+    assert outstanding("growth_failed") == (1, 7, 0)
+    assert outstanding("failed") == (0, 0, 0)
+    assert report.totals["missed_frees"] == 0
+
+
+def test_allocator_table_is_put_back(python, start, attach):
+    """The target's own view of CPython's allocator table: steered while watched, as before afterwards."""
+    target = start(python, "accounts.py")
+    before = target.do("allocators")
+    tool = attach(target)
+    during = target.do("allocators")
+    report = tool.finish()
+    assert target.do("allocators") == before
+    assert report.data["mode"]["steered"] == (during != before)
+    assert during[0] == before[0], "the raw domain ends in libc and needs no steering"
+    if python.is_distribution_build:
+        assert report.data["mode"]["steered"], "inlined copies of the allocator would not be seen"
+
+
+def test_no_steer_never_writes(python, start, attach):
+    target = start(python, "accounts.py")
+    before = target.do("allocators")
+    tool = attach(target, "--no-steer")
+    assert target.do("allocators") == before
+    sizes = target.do("all", n=N, n_keep=KEPT)
+    text = tool.report_now()
+    report = tool.finish()
+    assert target.do("allocators") == before
+    assert report.data["mode"]["steered"] is False
+    # libc's functions are complete without it
+    for work in ("malloc", "calloc", "realloc"):
+        found = report.at(**where(target, work, domain="malloc"))
+        assert (found["outstanding_count"], found["allocated_count"]) == (KEPT, N)
+    found = report.at(**where(target, "objects", domain="object"))
+    if (found["outstanding_count"], found["outstanding_bytes"]) != (KEPT, sizes["objects"]):
+        assert "Coverage:" in text and "steer" in text, "the report must say what is not covered"

@@ -1,0 +1,164 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""What the command line refuses, and how: one clear sentence, the exit code of the contract, nothing half written."""
+import os
+import re
+import shutil
+import subprocess
+
+import pytest
+
+import harness
+from harness import tool
+
+
+@pytest.fixture
+def sleeper():
+    """sleeper(command...) -> pid of a process that waits until the test is over"""
+    running = []
+
+    def run(*command):
+        running.append(subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE))
+        assert running[-1].stdout.readline() == b"ready\n"
+        return running[-1].pid
+
+    yield run
+    for process in running:
+        process.stdin.close()
+        process.wait(harness.DEADLINE_S)
+        process.stdout.close()
+
+
+def refused(result, code, *words):
+    assert result.returncode == code, (result.returncode, result.stderr)
+    lines = result.stderr.splitlines()
+    assert 1 <= len(lines) <= 2 and lines[0].startswith("pyleaktrace:"), result.stderr
+    for word in words:
+        assert word.lower() in result.stderr.lower(), result.stderr
+    assert "Top " not in result.stdout
+
+
+def test_shell(sleeper):
+    pid = sleeper("/bin/sh", "-c", "echo ready; read x")
+    refused(tool("-p", str(pid)), 2, "python")
+
+
+def test_python_2():
+    command = os.path.expanduser("~/.pyenv/versions/2.7.18/bin/python2.7")
+    if not os.access(command, os.X_OK):
+        pytest.skip("no CPython 2.7 on this machine")
+    process = subprocess.Popen([command, "-u", "-c", "print('ready'); raw_input()"], stdin=subprocess.PIPE,
+                               stdout=subprocess.PIPE)
+    try:
+        assert process.stdout.readline() == b"ready\n"
+        refused(tool("-p", str(process.pid)), 2, "2.7")
+    finally:
+        process.stdin.close()
+        process.wait(harness.DEADLINE_S)
+        process.stdout.close()
+
+
+def test_no_such_process():
+    gone = subprocess.Popen(["true"])
+    gone.wait()
+    refused(tool("-p", str(gone.pid)), 2, str(gone.pid))
+
+
+def test_kernel_thread():
+    with open("/proc/2/comm", encoding="utf-8") as f:
+        if f.read().strip() != "kthreadd":
+            pytest.skip("pid 2 is no kernel thread here (a pid namespace)")
+    refused(tool("-p", "2"), 2)
+
+
+@pytest.mark.parametrize("arguments", [
+    ["--no-such-option"], ["-p"], ["-p", "abc"], ["-p", "0"], ["-p", "-1"], ["-p", "1", "-T", "x"], ["-p", "1", "-T", "-1"],
+    ["-p", "1", "--sort", "colour"], ["-p", "1", "--domain", "heap"], ["-p", "1", "-d", "5q"], ["-p", "1", "-d", ""],
+    ["-p", "1", "--older", "soon"], ["-p", "1", "-z", "big"], ["-p", "1", "-z", "10", "-Z", "5"],
+    ["-p", "1", "--max-blocks", "0"], ["-p", "1", "--max-blocks", "many"], ["-p", "1", "--max-stacks", "-5"],
+    ["-p", "1", "--max-blocks", "99999999999999999999999"], ["-p", "1", "x"], ["-p", "1", "5", "x"],
+    ["-p", "1", "5", "1", "1"], ["-p", "1", "-f", "poem"], ["-p", "1", "-o", "report.poem"], ["-p", "1", "-o", ""],
+    ["-p", "1", "-o", "%q.json"], ["nonsense"], []])
+def test_usage(arguments, tmp_path):
+    refused(tool(*arguments, cwd=str(tmp_path)), 64)
+    assert os.listdir(str(tmp_path)) == []
+
+
+def test_unwritable_output(one_python, start, tmp_path):
+    """Known before anything is attached."""
+    target = start(one_python, "lifecycle.py")
+    before = target.do("allocators")
+    for name in ("/no/such/folder/report.json", "/proc/report.json", str(tmp_path)):
+        result = tool("-p", str(target.pid), "-f", "json", "-o", name, "-o", str(tmp_path / "other.folded"))
+        assert result.returncode in (1, 64, 77), result.stderr
+        assert result.stderr.startswith("pyleaktrace:") and "tracing pid" not in result.stderr
+        assert os.listdir(str(tmp_path)) == []
+    assert target.do("allocators") == before
+
+
+def test_planted_link_is_not_followed(one_python, start, attach, tmp_path):
+    target = start(one_python, "lifecycle.py")
+    victim = tmp_path / "victim"
+    victim.write_text("precious")
+    (tmp_path / "report.txt").symlink_to(victim)
+    result = tool("-p", str(target.pid), "-o", str(tmp_path / "report.txt"), "-d", "1")
+    assert result.returncode in (1, 64, 77), result.stderr
+    assert victim.read_text() == "precious" and (tmp_path / "report.txt").is_symlink()
+    assert sorted(os.listdir(str(tmp_path))) == ["report.txt", "victim"]
+
+
+def test_without_rights(one_python, start):
+    """Another user's process, no capabilities: named, with the remedy."""
+    target = start(one_python, "lifecycle.py")
+    folder = "/tmp/pyleaktrace-live.%d.tool" % os.getpid()
+    os.mkdir(folder, 0o755)
+    try:
+        shutil.copy(harness.TOOL, folder + "/pyleaktrace")
+        result = subprocess.run(["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups",
+                                 folder + "/pyleaktrace", "-p", str(target.pid)], stdin=subprocess.DEVNULL,
+                                stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=harness.DEADLINE_S)
+        refused(result, 77)
+        assert re.search(r"root|sudo|CAP_", result.stderr)
+    finally:
+        shutil.rmtree(folder)
+
+
+def test_interval_and_count(one_python, start):
+    target = start(one_python, "lifecycle.py")
+    result = tool("-p", str(target.pid), "1", "2")
+    assert result.returncode == 0, result.stderr
+    assert len(re.findall(r"^\[\d\d:\d\d:\d\d\] Top \d+ stacks with outstanding allocations:$", result.stdout, re.M)) == 2
+
+
+def test_duration(one_python, start):
+    target = start(one_python, "lifecycle.py")
+    result = tool("-p", str(target.pid), "-d", "1s")
+    assert result.returncode == 0, result.stderr
+    assert result.stdout.count("] Top ") == 1
+
+
+def test_plan_is_shown(one_python, start):
+    """-v tells where the probes are, and what the maps cost."""
+    target = start(one_python, "lifecycle.py")
+    result = tool("-v", "-p", str(target.pid), "1", "1")
+    assert result.returncode == 0, result.stderr
+    for word in ("malloc", "calloc", "realloc", "free", "maps"):
+        assert word in result.stderr + result.stdout
+
+
+def test_help_and_version():
+    result = tool("--help")
+    assert result.returncode == 0 and result.stderr == ""
+    for option in ("--pid", "--duration", "--top", "--sort", "--older", "--min-size", "--max-size", "--domain", "--no-steer",
+                   "--max-blocks", "--max-stacks", "--output", "--format", "--quiet", "--verbose", "--no-color"):
+        assert option in result.stdout, option
+    result = tool("--version")
+    assert result.returncode == 0 and re.search(r"\d+\.\d+", result.stdout)
+
+
+def test_doctor_changes_nothing(one_python, start):
+    target = start(one_python, "lifecycle.py")
+    before = target.do("allocators")
+    result = tool("doctor", "-p", str(target.pid))
+    assert result.returncode == 0, result.stderr
+    assert result.stdout
+    assert target.do("allocators") == before

@@ -1,0 +1,118 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""Every output of one watch: there, well formed, and of one mind."""
+import html.parser
+import os
+import re
+import stat
+import xml.etree.ElementTree
+
+import pytest
+
+from harness import Report, Target, Tool
+
+BLOCK, N, KEPT = 6543, 2000, 400
+
+
+@pytest.fixture(scope="module")
+def written(one_python, tmp_path_factory):
+    """-> folder with the outputs, JSON report, target's program"""
+    folder = tmp_path_factory.mktemp("outputs")
+    target = Target(one_python, "accounts.py")
+    try:
+        tool = Tool(target.pid, folder, "-o", "out.txt", "-o", "out.folded", "-o", "out.svg", "-o", "out.html",
+                    "-o", "out.%p.json", "-z", str(BLOCK), "-Z", str(BLOCK))
+        try:
+            target.do("of_size", n=N, n_keep=KEPT, size=BLOCK)
+            target.do("from_many_lines", n_lines=20, size=BLOCK)
+            report = tool.finish()
+        finally:
+            tool.close()
+        yield folder, report, target
+    finally:
+        target.close()
+
+
+def test_nothing_else_is_left(written):
+    folder, report, target = written
+    names = {name for name in os.listdir(str(folder)) if not name.startswith("report-")}
+    assert names == {"out.txt", "out.folded", "out.svg", "out.html", "out.%d.json" % target.pid}
+    for name in names:
+        mode = os.lstat(str(folder / name)).st_mode
+        assert stat.S_ISREG(mode) and not mode & 0o022
+
+
+def test_json(written, validate):
+    folder, report, target = written
+    data = __import__("json").loads((folder / ("out.%d.json" % target.pid)).read_text())
+    validate(data)
+    assert data["totals"] == report.totals
+    assert Report(data).at(function="fill")["outstanding_count"] == KEPT
+    assert report.totals["outstanding_count"] == KEPT + 20
+
+
+def test_folded(written):
+    folder, report, target = written
+    total = 0
+    lines = (folder / "out.folded").read_text().splitlines()
+    for line in lines:
+        match = re.fullmatch(r"(\S.*) (\d+)", line)
+        assert match, line
+        frames, count = match[1].split(";"), int(match[2])
+        assert frames[0].startswith("<module> (" + target.program)
+        total += count
+    assert total == report.totals["outstanding_bytes"]
+    leaf = "fill (%s:%d)" % (target.program, target.line("of_size"))
+    assert [line for line in lines if line.endswith(";%s %d" % (leaf, BLOCK * KEPT))]
+
+
+def test_text(written):
+    folder, report, target = written
+    text = (folder / "out.txt").read_text()
+    assert "%d bytes in %d allocations from stack" % (BLOCK * KEPT, KEPT) in text
+    assert re.search(r"^\[\d\d:\d\d:\d\d\] Top \d+ stacks with outstanding allocations:$", text, re.M)
+    assert "\t\tfill (%s:%d)\n" % (target.program, target.line("of_size")) in text
+    assert "\033" not in text
+    assert report.text.startswith("Attaching to pid %d (CPython " % target.pid)
+
+
+def test_losses_and_cost_end_every_report(written):
+    _, report, _ = written
+    last = report.text[report.text.rindex("] Top "):]
+    assert "Nothing was lost." in last
+    assert re.search(r"^cost: .* hits/s x .* = .* of a core", last, re.M)
+    cost = report.data["cost"]
+    assert cost["ns_per_hit"] > 0 and cost["hits_per_s"] > 0 and cost["tool_rss_bytes"] > 0
+
+
+def test_svg(written):
+    folder, _, _ = written
+    root = xml.etree.ElementTree.parse(str(folder / "out.svg")).getroot()
+    assert root.tag == "{http://www.w3.org/2000/svg}svg"
+    text = (folder / "out.svg").read_text()
+    assert "fill (" in text and "<image" not in text
+
+
+class Page(html.parser.HTMLParser):
+    def __init__(self):
+        super().__init__()
+        self.open, self.fetched = [], []
+
+    def handle_starttag(self, tag, attrs):
+        if tag not in ("meta", "link", "br", "hr", "input", "img", "path"):
+            self.open.append(tag)
+        self.fetched += [v for k, v in attrs if k in ("src", "href") and v and not v.startswith(("#", "data:"))]
+
+    def handle_endtag(self, tag):
+        if tag in self.open:
+            while self.open.pop() != tag:
+                pass
+
+
+def test_html_is_one_offline_file(written):
+    folder, _, _ = written
+    text = (folder / "out.html").read_text()
+    page = Page()
+    page.feed(text)
+    assert text.lstrip().lower().startswith("<!doctype html>")
+    assert page.open == [] and page.fetched == []
+    assert "fill (" in text or '"fill"' in text

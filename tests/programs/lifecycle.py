@@ -1,0 +1,116 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""A process that forks, replaces itself, ends, forbids itself system calls, and works on when it was watched."""
+import ctypes
+import os
+import sys
+import threading
+
+from serve import allocators, serve, turns
+
+unit = b"x"
+kept = []
+
+
+def keep_some(n, n_keep, size):
+    keep = [None] * n_keep
+    kept.append(keep)
+    fill(turns(n, keep), keep, size - sys.getsizeof(b""))
+
+
+def fill(order, keep, size):
+    for index in order:
+        keep[index] = unit * size  # line: fill
+
+
+def fork(n, size):
+    """The child frees all that the parent keeps, and allocates itself."""
+    child = os.fork()
+    if not child:
+        del kept[:]
+        in_child(n, size - sys.getsizeof(b""))
+        os._exit(7)
+    return os.WEXITSTATUS(os.waitpid(child, 0)[1])
+
+
+def in_child(n, size):
+    for _ in range(n):
+        kept.append(unit * size)
+
+
+def replace_itself():
+    os.execv(sys.executable, [sys.executable, "-u"] + sys.argv)
+
+
+def end(code):
+    os._exit(code)
+
+
+def forbid_return_probe_calls():
+    """Seccomp: whoever enters a system call newer than this program knows of is killed (as container filters do)."""
+    class Instruction(ctypes.Structure):
+        _fields_ = [("code", ctypes.c_ushort), ("jt", ctypes.c_ubyte), ("jf", ctypes.c_ubyte), ("k", ctypes.c_uint)]
+
+    class Program(ctypes.Structure):
+        _fields_ = [("length", ctypes.c_ushort), ("filter", ctypes.POINTER(Instruction))]
+
+    load_number, if_at_least, ret = 0x20, 0x35, 0x06
+    newest = 334  # the last one before those that uprobes use (x86-64)
+    code = (Instruction * 5)(
+        Instruction(load_number, 0, 0, 0),
+        Instruction(if_at_least, 0, 2, newest + 1),
+        Instruction(if_at_least, 1, 0, 337),
+        Instruction(ret, 0, 0, 0x80000000),  # SECCOMP_RET_KILL_PROCESS
+        Instruction(ret, 0, 0, 0x7fff0000))  # SECCOMP_RET_ALLOW
+    libc = ctypes.CDLL(None, use_errno=True)
+    program = Program(len(code), code)
+    if libc.prctl(38, 1, 0, 0, 0) or libc.prctl(22, 2, ctypes.byref(program), 0, 0):
+        raise OSError(ctypes.get_errno(), "prctl")
+
+
+class Busy(object):
+    """Threads that allocate and free all the time, and check what they made."""
+    running = False
+    turns = 0
+    threads = ()
+    wrong = ()
+
+
+def churn(number):
+    libc = ctypes.CDLL(None)
+    libc.malloc.restype = ctypes.c_void_p
+    libc.free.argtypes = [ctypes.c_void_p]
+    while Busy.running:
+        made = [{"number": number, "text": "%d" % n, "list": [n] * 20} for n in range(200)]
+        address = libc.malloc(3000)
+        libc.free(address)
+        if [int(row["text"]) for row in made] != list(range(200)):
+            Busy.wrong += (number,)
+        Busy.turns += 1
+
+
+def be_busy(n_threads):
+    Busy.running = True
+    Busy.threads = [threading.Thread(target=churn, args=(n,)) for n in range(n_threads)]
+    for thread in Busy.threads:
+        thread.start()
+
+
+def turns_done(least):
+    """Wait until that many more turns are done: it works on."""
+    before = Busy.turns
+    while Busy.turns < before + least:
+        pass
+    return Busy.turns - before
+
+
+def be_idle():
+    """-> number of wrong results"""
+    Busy.running = False
+    for thread in Busy.threads:
+        thread.join()
+    return len(Busy.wrong)
+
+
+fill([0] * 100, [None], 9)
+serve({"keep": keep_some, "fork": fork, "exec": replace_itself, "end": end, "seccomp": forbid_return_probe_calls,
+       "be_busy": be_busy, "turns_done": turns_done, "be_idle": be_idle, "allocators": allocators})

@@ -1,0 +1,368 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "target/elf_file.h"
+#include "unit/elf_image.h"
+
+#define TEXT (IMAGE_BASE + IMAGE_PAGE)
+#define DATA (TEXT + IMAGE_PAGE)
+
+/* A file of these bytes, without a name on any disk. */
+struct held_file {
+	int fd;
+	char path[64];
+};
+
+static void hold(struct held_file *file, const void *bytes, size_t size)
+{
+	file->fd = memfd_create("elf", MFD_CLOEXEC);
+	assert_true(file->fd >= 0);
+	assert_int_equal(write(file->fd, bytes, size), (ssize_t)size);
+	snprintf(file->path, sizeof(file->path), "/proc/self/fd/%d", file->fd);
+}
+
+static struct elf_file *open_bytes(const void *bytes, size_t size, struct err *err)
+{
+	struct held_file held;
+	struct elf_file *file;
+
+	hold(&held, bytes, size);
+	file = elf_file_open(held.path, err);
+	close(held.fd); /* an open elf_file needs the path no more */
+	return file;
+}
+
+static struct elf_file *open_image(unsigned type)
+{
+	struct elf_image image;
+	struct err err = ERR_INIT;
+	struct elf_file *file;
+
+	image_build(&image, type);
+	file = open_bytes(&image, sizeof(image), &err);
+	if (!file)
+		fail_msg("%s", err.text);
+	return file;
+}
+
+static void test_facts(void **state)
+{
+	struct elf_file *file = open_image(ET_EXEC);
+	uint64_t vaddr, size;
+
+	(void)state;
+	assert_false(elf_file_is_pie(file));
+	assert_int_equal(elf_file_machine(file), EM_X86_64);
+	assert_string_equal(elf_file_soname(file), "libimage.so.1");
+	assert_true(elf_file_section(file, ".PyRuntime", &vaddr, &size));
+	assert_int_equal(vaddr, DATA + 64);
+	assert_int_equal(size, 128);
+	assert_false(elf_file_section(file, ".symtab", &vaddr, &size)); /* never in memory */
+	assert_false(elf_file_section(file, ".none", &vaddr, &size));
+	assert_true(elf_file_text(file, 0, &vaddr, &size));
+	assert_int_equal(vaddr, TEXT);
+	assert_int_equal(size, 256);
+	assert_false(elf_file_text(file, 1, &vaddr, &size));
+	elf_file_close(file);
+	elf_file_close(NULL);
+}
+
+static void test_symbols(void **state)
+{
+	struct elf_file *file = open_image(ET_DYN);
+	struct elf_symbol symbol;
+
+	(void)state;
+	/* the default version, though the old one comes first */
+	assert_true(elf_file_symbol(file, "twice", &symbol));
+	assert_int_equal(symbol.vaddr, IMAGE_PAGE + 32);
+	assert_int_equal(symbol.size, 9);
+	assert_true(symbol.function && symbol.exported && !symbol.ifunc);
+	assert_true(elf_file_symbol(file, "data_word", &symbol));
+	assert_true(!symbol.function && symbol.exported);
+	assert_true(elf_file_symbol(file, "hidden", &symbol));
+	assert_true(symbol.function && symbol.ifunc && !symbol.exported);
+	assert_true(elf_file_symbol(file, "thread_word", &symbol));
+	assert_int_equal(symbol.vaddr, 24);
+	assert_false(elf_file_symbol(file, "imported", &symbol));
+	assert_false(elf_file_symbol(file, "outside", &symbol));
+	assert_false(elf_file_symbol(file, "twic", &symbol));
+	assert_false(elf_file_symbol(file, "", &symbol));
+	elf_file_close(file);
+}
+
+/* Only an old version there: better than nothing. */
+static void test_old_version_only(void **state)
+{
+	struct elf_image image;
+	struct elf_symbol symbol;
+	struct elf_file *file;
+
+	(void)state;
+	image_build(&image, ET_DYN);
+	image.dynsym[2].st_name = 0;
+	file = open_bytes(&image, sizeof(image), NULL);
+	assert_non_null(file);
+	assert_true(elf_file_symbol(file, "twice", &symbol));
+	assert_int_equal(symbol.vaddr, IMAGE_PAGE + 16);
+	elf_file_close(file);
+}
+
+static void test_bytes(void **state)
+{
+	struct elf_file *file = open_image(ET_EXEC);
+	const uint8_t *bytes;
+	uint64_t offset;
+	size_t available;
+
+	(void)state;
+	assert_true(elf_file_offset(file, TEXT + 5, &offset));
+	assert_int_equal(offset, offsetof(struct elf_image, text) + 5);
+	bytes = elf_file_bytes(file, TEXT + 5, &available);
+	assert_non_null(bytes);
+	assert_int_equal(available, 251);
+	assert_int_equal(bytes[0], 5);
+	assert_int_equal(bytes[250], 255);
+	assert_null(elf_file_bytes(file, TEXT + 256, &available));
+	assert_int_equal(available, 0);
+	/* zeroed memory behind the data is in no file */
+	assert_false(elf_file_offset(file, DATA + 256, &offset));
+	assert_null(elf_file_bytes(file, DATA + 256, &available));
+	assert_null(elf_file_bytes(file, 0, &available));
+	assert_null(elf_file_bytes(file, UINT64_MAX, &available));
+	elf_file_close(file);
+}
+
+/* Two segments share a page of the file and lie at different distances in memory. */
+static void test_bias(void **state)
+{
+	struct elf_image image;
+	struct map_range range = {.readable = true};
+	struct elf_file *file;
+	uint64_t bias = 1;
+
+	(void)state;
+	image_build(&image, ET_DYN);
+	file = open_bytes(&image, sizeof(image), NULL);
+	assert_non_null(file);
+	range.offset = offsetof(struct elf_image, text) & ~(uint64_t)(IMAGE_PAGE - 1);
+	range.start = 0x7f0000000000ull;
+	range.executable = true;
+	assert_true(elf_file_bias(file, &range, &bias));
+	assert_int_equal(range.start + offsetof(struct elf_image, text) - range.offset,
+			 image.segments[0].p_vaddr + bias);
+	range.executable = false;
+	range.writable = true;
+	assert_true(elf_file_bias(file, &range, &bias));
+	assert_int_equal(range.start + offsetof(struct elf_image, data) - range.offset,
+			 image.segments[1].p_vaddr + bias);
+	range.offset = 1 << 20;
+	assert_false(elf_file_bias(file, &range, &bias));
+	elf_file_close(file);
+
+	/* a program with fixed addresses, mapped elsewhere to be read only */
+	file = open_image(ET_EXEC);
+	range.offset = 0;
+	assert_false(elf_file_bias(file, &range, &bias));
+	elf_file_close(file);
+}
+
+static void refuse(const struct elf_image *image, size_t size, const char *why)
+{
+	struct err err = ERR_INIT;
+
+	assert_null(open_bytes(image, size, &err));
+	assert_int_equal(err.code, ERR_FAILED);
+	if (!strstr(err.text, why))
+		fail_msg("\"%s\" does not say \"%s\"", err.text, why);
+}
+
+static void test_refused(void **state)
+{
+	struct elf_image good, image;
+	struct err err = ERR_INIT;
+
+	(void)state;
+	image_build(&good, ET_EXEC);
+#define REFUSE(change, why)                         \
+	do {                                        \
+		image = good;                       \
+		change;                             \
+		refuse(&image, sizeof(image), why); \
+	} while (0)
+	REFUSE(image.header.e_ident[EI_CLASS] = ELFCLASS32, "32-bit");
+	REFUSE(image.header.e_ident[EI_DATA] = ELFDATA2MSB, "big-endian");
+	REFUSE(image.header.e_machine = EM_RISCV, "machine 243");
+	REFUSE(image.header.e_type = ET_REL, "neither a program");
+	REFUSE(image.header.e_ident[0] = 0, "not an ELF file");
+	REFUSE(image.header.e_phnum = 0, "nothing in it");
+	REFUSE(image.segments[1].p_memsz = UINT64_MAX, "impossible size");
+	REFUSE(image.segments[0].p_offset = UINT64_MAX, "impossible size");
+#undef REFUSE
+	refuse(&good, 0, "not an ELF file");
+	assert_null(elf_file_open("/proc/self/no-such-file", &err));
+	assert_non_null(strstr(err.text, "No such file"));
+	assert_null(elf_file_open("/", &err));
+	assert_null(elf_file_open("/dev/zero", &err));
+	assert_non_null(strstr(err.text, "not a regular file"));
+}
+
+/* Nobody writes to it: opening must not wait for a writer. */
+static void test_fifo(void **state)
+{
+	char folder[] = "/tmp/pyleaktrace-fifo-XXXXXX", path[64];
+	struct err err = ERR_INIT;
+
+	(void)state;
+	assert_non_null(mkdtemp(folder));
+	snprintf(path, sizeof(path), "%s/fifo", folder);
+	assert_int_equal(mkfifo(path, 0600), 0);
+	assert_null(elf_file_open(path, &err));
+	assert_non_null(strstr(err.text, "not a regular file"));
+	unlink(path);
+	rmdir(folder);
+}
+
+/* Ask everything that can be asked; whatever is answered must lie within the file. */
+static void ask_everything(struct elf_file *file, size_t size)
+{
+	static const char *const names[] = {"twice", "data_word", "outside", "hidden", "no such"};
+	struct map_range range = {.start = 0x7f0000000000ull, .executable = true};
+	struct elf_symbol symbol;
+	uint64_t vaddr, length, bias;
+	unsigned i;
+
+	for (i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		size_t available;
+		const uint8_t *bytes;
+		volatile uint8_t sum = 0;
+
+		if (!elf_file_symbol(file, names[i], &symbol))
+			continue;
+		bytes = elf_file_bytes(file, symbol.vaddr, &available);
+		assert_true(available <= size);
+		for (size_t at = 0; bytes && at < available; at++)
+			sum = (uint8_t)(sum + bytes[at]); /* a sanitizer sees what is not ours */
+	}
+	for (i = 0; elf_file_text(file, i, &vaddr, &length); i++)
+		assert_true(length <= size);
+	elf_file_section(file, ".PyRuntime", &vaddr, &length);
+	elf_file_section(file, "", &vaddr, &length);
+	for (range.offset = 0; range.offset < 2 * IMAGE_PAGE; range.offset += IMAGE_PAGE)
+		elf_file_bias(file, &range, &bias);
+}
+
+static void ask_damaged(const void *bytes, size_t size)
+{
+	struct elf_file *file = open_bytes(bytes, size, NULL);
+
+	if (file)
+		ask_everything(file, size);
+	elf_file_close(file);
+}
+
+static void test_truncated(void **state)
+{
+	struct elf_image image;
+
+	(void)state;
+	image_build(&image, ET_DYN);
+	for (size_t size = 0; size < sizeof(image); size++)
+		ask_damaged(&image, size);
+}
+
+/* The file becomes shorter after it was opened: a mapping of it would end us by SIGBUS. */
+static void test_shrinks(void **state)
+{
+	struct elf_image image;
+	struct held_file held;
+	struct elf_file *file;
+
+	(void)state;
+	image_build(&image, ET_DYN);
+	hold(&held, &image, sizeof(image));
+	file = elf_file_open(held.path, NULL);
+	assert_non_null(file);
+	assert_int_equal(ftruncate(held.fd, 64), 0);
+	ask_everything(file, sizeof(image));
+	elf_file_close(file);
+	close(held.fd);
+}
+
+static void test_hostile_fields(void **state)
+{
+	static const uint64_t values[] = {
+		0,	   1, 0x7fffffff, 0xffffffff, 0x100000000ull, INT64_MAX, UINT64_MAX - 7,
+		UINT64_MAX};
+	struct elf_image good, image;
+
+	(void)state;
+	image_build(&good, ET_DYN);
+	/* every aligned word of the headers and tables, with every evil value */
+	for (size_t at = 0; at < offsetof(struct elf_image, strings); at += 4) {
+		for (unsigned i = 0; i < sizeof(values) / sizeof(values[0]); i++) {
+			image = good;
+			memcpy((char *)&image + at, &values[i], at % 8 ? 4 : 8);
+			ask_damaged(&image, sizeof(image));
+		}
+	}
+	image = good;
+	image.header.e_shnum = 0; /* "the number is in the first section header" */
+	image.sections[0].sh_size = UINT32_MAX;
+	ask_damaged(&image, sizeof(image));
+	image = good;
+	image.header.e_phnum = PN_XNUM;
+	image.sections[0].sh_info = UINT32_MAX;
+	ask_damaged(&image, sizeof(image));
+	image = good;
+	memset(image.strings, 'x', sizeof(image.strings)); /* no name ever ends */
+	ask_damaged(&image, sizeof(image));
+}
+
+/* Damage at random places; the same places every time. */
+static void test_noise(void **state)
+{
+	struct elf_image good, image;
+	uint64_t seed = 0x9e3779b97f4a7c15ull;
+
+	(void)state;
+	image_build(&good, ET_DYN);
+	for (unsigned round = 0; round < 4000; round++) {
+		image = good;
+		for (unsigned i = 0; i < 1 + round % 8; i++) {
+			seed ^= seed << 13;
+			seed ^= seed >> 7;
+			seed ^= seed << 17;
+			((uint8_t *)&image)[seed % offsetof(struct elf_image, padding)] =
+				(uint8_t)(seed >> 32);
+		}
+		ask_damaged(&image, sizeof(image));
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_facts),
+		cmocka_unit_test(test_symbols),
+		cmocka_unit_test(test_old_version_only),
+		cmocka_unit_test(test_bytes),
+		cmocka_unit_test(test_bias),
+		cmocka_unit_test(test_refused),
+		cmocka_unit_test(test_fifo),
+		cmocka_unit_test(test_truncated),
+		cmocka_unit_test(test_shrinks),
+		cmocka_unit_test(test_hostile_fields),
+		cmocka_unit_test(test_noise),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <cmocka.h>
+
+#include "golden/golden.h"
+
+#include "export/exporter.h"
+#include "export/formats.h"
+
+static void golden_files(void **state)
+{
+	(void)state;
+	golden_check("service", "expected.folded", export_folded);
+	golden_check("empty", "expected.folded", export_folded);
+	golden_check("hostile", "expected.folded", export_folded);
+}
+
+/*
+ * What readers of the format rely on: one line a stack, frames between `;`, a number behind the
+ * last space.
+ */
+static void every_line_is_frames_and_a_number(void **state)
+{
+	struct profile *profile = made_profile("hostile");
+	char *text = golden_text(export_folded, profile, NULL), *rest = text, *line;
+	size_t i = 0;
+
+	(void)state;
+	while ((line = strsep(&rest, "\n")) && *line) {
+		char *number = strrchr(line, ' '), *end, *frame;
+		size_t n = 0;
+
+		assert_true(i < profile->n_stacks);
+		assert_non_null(number);
+		*number++ = '\0';
+		assert_true(strtoull(number, &end, 10) == profile->stacks[i].outstanding_bytes);
+		assert_int_equal(*end, '\0');
+		while ((frame = strsep(&line, ";"))) {
+			assert_true(*frame != '\0');
+			n++;
+			for (; *frame; frame++)
+				assert_true((unsigned char)*frame >= 0x20 && *frame != 0x7f);
+		}
+		assert_int_equal(n, profile->stacks[i].n_frames ? profile->stacks[i].n_frames : 1);
+		i++;
+	}
+	assert_int_equal(i, profile->n_stacks);
+	free(text);
+	profile_free(profile);
+}
+
+static void formats_are_found(void **state)
+{
+	struct err err = ERR_INIT;
+
+	(void)state;
+	for (const struct exporter *row = exporters; row->name; row++) {
+		char file[64];
+
+		snprintf(file, sizeof(file), "/tmp/a.b/out%s", row->suffix);
+		assert_ptr_equal(exporter_by_name(row->name, &err), row);
+		assert_ptr_equal(exporter_by_file(file, &err), row);
+		assert_true(row->write || !strcmp(row->name, "text"));
+	}
+	assert_string_equal(exporter_by_file("REPORT.JSON", &err)->name, "json");
+	assert_int_equal(err.code, ERR_NONE);
+}
+
+static void wrong_formats_say_what_there_is(void **state)
+{
+	static const char *const files[] = {
+		"out",	  ".json",    "a/.svg",	 "json", "x.plt", "x.speedscope.json",
+		"x.svg/", "a.json/b", "x.pb.gz", ""};
+	struct err err = ERR_INIT;
+
+	(void)state;
+	assert_null(exporter_by_name("pprof", &err));
+	assert_int_equal(err.code, ERR_USAGE);
+	assert_string_equal(
+		err.text, "there is no format \"pprof\"; there are text, json, folded, svg, html");
+	assert_null(exporter_by_name("\033[2Jx", &err));
+	assert_string_equal(
+		err.text,
+		"there is no format \"\\x1b[2Jx\"; there are text, json, folded, svg, html");
+	for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++) {
+		err.code = ERR_NONE;
+		assert_null(exporter_by_file(files[i], &err));
+		assert_int_equal(err.code, ERR_USAGE);
+		assert_non_null(strstr(err.text, "html (.html)"));
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(golden_files),
+		cmocka_unit_test(every_line_is_frames_and_a_number),
+		cmocka_unit_test(formats_are_found),
+		cmocka_unit_test(wrong_formats_say_what_there_is),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

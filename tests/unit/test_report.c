@@ -1,0 +1,143 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <cmocka.h>
+
+#include "golden/golden.h"
+
+#include "base/escape.h"
+#include "view/live_line.h"
+#include "view/report.h"
+
+static int plain(FILE *out, const struct profile *profile, struct err *err)
+{
+	const struct report_options options = {.top = 10};
+
+	(void)err;
+	report_text(out, profile, &options);
+	return 0;
+}
+
+static int on_terminal(FILE *out, const struct profile *profile, struct err *err)
+{
+	const struct report_options options = {.top = 2, .color = true, .width = 60};
+
+	(void)err;
+	report_text(out, profile, &options);
+	return 0;
+}
+
+static int quiet(FILE *out, const struct profile *profile, struct err *err)
+{
+	const struct report_options options = {.quiet = true};
+
+	(void)err;
+	report_text(out, profile, &options);
+	return 0;
+}
+
+static void golden_files(void **state)
+{
+	(void)state;
+	for (const char *const *name = made_names; *name; name++)
+		golden_check(*name, "expected.txt", plain);
+	golden_check("service", "expected-terminal.txt", on_terminal);
+	golden_check("estimated", "expected-quiet.txt", quiet);
+}
+
+/* What scripts made for bcc's memleak look for. */
+static void lines_of_memleak_are_kept(void **state)
+{
+	struct profile *profile = made_profile("service");
+	char *text = golden_text(plain, profile, NULL);
+
+	(void)state;
+	assert_int_equal(
+		strncmp(text, "[14:03:07] Top 10 stacks with outstanding allocations:\n", 55), 0);
+	assert_non_null(strstr(text, "\n\t12582912 bytes in 120031 allocations from stack  +204.1 "
+				     "KiB/s  dict 81% str 17%"));
+	assert_non_null(strstr(
+		text,
+		"\n\t\tremember (/srv/app/cache.py:41)\n\t\tServer.handle (/srv/app/web.py:88)\n"));
+	free(text);
+	profile_free(profile);
+}
+
+static void nothing_reaches_the_terminal_unescaped(void **state)
+{
+	struct profile *profile = made_profile("hostile");
+	char *text = golden_text(plain, profile, NULL);
+	size_t lines = 0;
+
+	(void)state;
+	for (const char *at = text; *at;) {
+		int32_t c = escape_next(&at);
+
+		assert_true(c >= 0x20 || c == '\n' || c == '\t');
+		assert_true(c < 0x7f || (c > 0xa0 && c != 0x202e && c != 0x2028));
+		lines += c == '\n';
+	}
+	/* head; three stacks with 37, 1 and 0 frames; totals, seen, coverage, one loss */
+	assert_int_equal(lines, 1 + 3 + 38 + 4);
+	free(text);
+	profile_free(profile);
+}
+
+static void frames_fit_the_terminal(void **state)
+{
+	static const unsigned widths[] = {1, 40, 41, 60, 100};
+	struct profile *profile = made_profile("service");
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(widths) / sizeof(widths[0]); i++) {
+		const struct report_options options = {.width = widths[i]};
+		size_t most = (widths[i] < 40 ? 40 : widths[i]) - 16, size;
+		char *text = NULL, *rest, *line;
+		FILE *out = open_memstream(&text, &size);
+
+		report_text(out, profile, &options);
+		assert_int_equal(fclose(out), 0);
+		for (rest = text; (line = strsep(&rest, "\n"));)
+			if (!strncmp(line, "\t\t", 2))
+				assert_true(escape_columns(line + 2) <= most);
+		free(text);
+	}
+	profile_free(profile);
+}
+
+static void live_line_is_whole_parts(void **state)
+{
+	const struct live_state live = {.seconds = 12.4,
+					.left_s = 48,
+					.outstanding_bytes = 3565158,
+					.growth_bytes_per_s = 209000,
+					.hits_per_s = 812345,
+					.target_cpu_fraction = 0.38,
+					.lost = 1200};
+	char line[LIVE_LINE_MAX];
+
+	(void)state;
+	assert_string_equal(live_line(&live, 200, line, sizeof(line)),
+			    "12 s (48 s left)  3.4 MiB outstanding +204.1 KiB/s  812,000 hits/s, "
+			    "38 % of a core  1,200 lost");
+	assert_string_equal(live_line(&live, 60, line, sizeof(line)),
+			    "12 s (48 s left)  3.4 MiB outstanding +204.1 KiB/s");
+	for (unsigned width = 1; width < 120; width++)
+		assert_true(strlen(live_line(&live, width, line, sizeof(line))) < width);
+	assert_true(strlen(live_line(&live, 0, line, sizeof(line))) < 80);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(golden_files),
+		cmocka_unit_test(lines_of_memleak_are_kept),
+		cmocka_unit_test(nothing_reaches_the_terminal_unescaped),
+		cmocka_unit_test(frames_fit_the_terminal),
+		cmocka_unit_test(live_line_is_whole_parts),
+	};
+
+	setenv("TZ", "UTC", 1);
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

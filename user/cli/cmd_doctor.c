@@ -1,0 +1,145 @@
+/* SPDX-License-Identifier: BSD-2-Clause
+ *
+ * doctor: what works here, what does not, why, what to do. Changes nothing, but with --restore: then it puts
+ * back what a killed pyleaktrace has left in a target.
+ */
+#include "cli/commands.h"
+
+#include <argp.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/fmt.h"
+#include "model/profile.h"
+#include "probe/plan.h"
+#include "probe/steer.h"
+
+enum key { KEY_RESTORE = 256, KEY_NO_STEER };
+
+static const struct argp_option rows[] = {
+	{"pid", 'p', "PID", 0, "look at this process too: its Python, the plan of the probes", 0},
+	{"restore", KEY_RESTORE, NULL, 0, "put back what a killed pyleaktrace left in the process", 0},
+	{"no-steer", KEY_NO_STEER, NULL, 0, "plan as with --no-steer", 0},
+	{"help", 'h', NULL, 0, "this text", 0},
+	{0},
+};
+
+struct wishes {
+	pid_t pid; /* 0: none */
+	bool restore, no_steer, helped;
+};
+
+static error_t take_option(int key, char *arg, struct argp_state *state)
+{
+	struct wishes *wishes = state->input;
+	struct err err = ERR_INIT;
+	uint64_t pid;
+
+	switch (key) {
+	case 'p':
+		if (fmt_parse_number(arg, 1, INT32_MAX, &pid, &err)) {
+			fprintf(stderr, "pyleaktrace: --pid: %s\n", err.text);
+			return EINVAL;
+		}
+		wishes->pid = (pid_t)pid;
+		return 0;
+	case KEY_RESTORE:
+		wishes->restore = true;
+		return 0;
+	case KEY_NO_STEER:
+		wishes->no_steer = true;
+		return 0;
+	case 'h':
+		argp_state_help(state, stdout, ARGP_HELP_LONG | ARGP_HELP_USAGE | ARGP_HELP_DOC);
+		wishes->helped = true;
+		return ECANCELED;
+	case ARGP_KEY_ARG:
+		fprintf(stderr, "pyleaktrace: doctor takes no argument\n");
+		return EINVAL;
+	default:
+		return ARGP_ERR_UNKNOWN;
+	}
+}
+
+static int restore(const struct process *process, const struct py_runtime *runtime,
+		   const struct features *features, struct err *err)
+{
+	struct plan_word words[PLAN_MAX_WORDS];
+	unsigned n = steer_find(runtime, words, features->nop5);
+	int result = steer_restore(process->pid, words, n, err);
+
+	if (result)
+		return result;
+	if (n == 0)
+		printf("pid %d: nothing to restore\n", process->pid);
+	else
+		printf("pid %d: %u pointers of the allocator tables restored\n", process->pid, n);
+	return 0;
+}
+
+static int show_plan(const struct process *process, const struct py_runtime *runtime,
+		     const struct features *features, const struct wishes *wishes, struct err *err)
+{
+	const struct plan_options options = {(1u << DOMAIN_COUNT) - 1, wishes->no_steer};
+	struct plan_word words[PLAN_MAX_WORDS];
+	struct plan plan;
+	int result;
+
+	printf("pid %d: CPython %s in %s\n", process->pid, runtime->version, runtime->python.path);
+	printf("  libc %s\n", runtime->libc.path);
+	printf("  seccomp %s\n", process->seccomp ? "on" : "off");
+	if (steer_find(runtime, words, features->nop5) > 0)
+		printf("  steered: a pyleaktrace watches it, or was killed and left this; it runs on correctly "
+		       "(doctor --restore -p %d puts it back when none watches)\n", process->pid);
+	result = plan_make(&plan, runtime, process, features, &options, err);
+	if (!result)
+		plan_print(stdout, &plan);
+	plan_fini(&plan);
+	return result;
+}
+
+static int look_at(const struct features *features, const struct wishes *wishes, struct err *err)
+{
+	struct process process;
+	struct py_runtime runtime;
+	int result = process_open(&process, wishes->pid, err);
+
+	if (result)
+		return result;
+	result = py_runtime_find(&runtime, &process, err);
+	if (!result) {
+		result = wishes->restore ? restore(&process, &runtime, features, err)
+					 : show_plan(&process, &runtime, features, wishes, err);
+		py_runtime_fini(&runtime);
+	}
+	process_close(&process);
+	return result;
+}
+
+int command_doctor(int argc, char **argv)
+{
+	const struct argp argp = {.options = rows, .parser = take_option,
+				  .doc = "What works here, what does not, why, what to do. Changes nothing, but with "
+					 "--restore."};
+	struct wishes wishes = {0};
+	struct features features;
+	struct err err = ERR_INIT;
+	int result;
+
+	if (argp_parse(&argp, argc, argv, ARGP_NO_HELP | ARGP_NO_EXIT, NULL, &wishes))
+		return wishes.helped ? 0 : ERR_USAGE;
+	if (wishes.restore && !wishes.pid) {
+		fprintf(stderr, "pyleaktrace: doctor --restore needs -p PID\n");
+		return ERR_USAGE;
+	}
+	features_detect(&features);
+	if (!wishes.restore)
+		features_print(stdout, &features);
+	result = wishes.pid ? look_at(&features, &wishes, &err) : 0;
+	if (!result && !wishes.restore)
+		result = features_require(&features, &err);
+	if (result)
+		fprintf(stderr, "pyleaktrace: %s\n", err.text);
+	return -result;
+}

@@ -1,0 +1,415 @@
+/* SPDX-License-Identifier: BSD-2-Clause
+ *
+ * The main command: attach, report every INTERVAL, end with a final report. One thread waits for whatever
+ * comes first: the interval, a signal, a new stack, the end of a target.
+ */
+#include "cli/commands.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/ioctl.h>
+#include <sys/signalfd.h>
+#include <sys/timerfd.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/outfile.h"
+#include "cli/options.h"
+#include "cli/watched.h"
+#include "view/live_line.h"
+#include "view/report.h"
+
+enum source { SOURCE_SIGNAL, SOURCE_INTERVAL, SOURCE_DEADLINE, SOURCE_LIVE, SOURCE_EVENTS, SOURCE_END };
+
+struct watch {
+	struct options options;
+	struct features features;
+	struct watched *targets[OPTIONS_MAX_PIDS];
+	bool ended[OPTIONS_MAX_PIDS]; /* final report written */
+	unsigned n_targets;
+	int epoll, signals;
+	bool live;      /* a terminal waits for us */
+	uint64_t n_reports;
+	uint64_t deadline_ns; /* CLOCK_MONOTONIC; 0: none */
+	bool stop;
+	int result;     /* exit code so far */
+};
+
+static uint64_t now_ns(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+}
+
+static void complain(struct watch *watch, const struct err *err)
+{
+	if (watch->live)
+		live_line_erase(stderr);
+	fprintf(stderr, "pyleaktrace: %s\n", err->text);
+	if (watch->result == 0)
+		watch->result = err->code;
+}
+
+static unsigned terminal_width(void)
+{
+	struct winsize size;
+
+	return isatty(STDOUT_FILENO) && ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 ? size.ws_col : 0;
+}
+
+static bool want_color(const struct options *options)
+{
+	const char *no_color = getenv("NO_COLOR"), *force = getenv("CLICOLOR_FORCE"), *color = getenv("CLICOLOR");
+
+	if (options->no_color || (no_color && *no_color))
+		return false;
+	if (force && *force && strcmp(force, "0") != 0)
+		return true;
+	if (color && strcmp(color, "0") == 0)
+		return false;
+	return isatty(STDOUT_FILENO);
+}
+
+/* ---- reports ---------------------------------------------------------------------------------------------- */
+
+static int write_profile(FILE *out, const struct exporter *format, const struct profile *profile,
+			 const struct report_options *text, struct err *err)
+{
+	if (format && format->write)
+		return format->write(out, profile, err);
+	report_text(out, profile, text);
+	return 0;
+}
+
+static int write_file(const struct watch *watch, const struct output *output, const struct profile *profile,
+		      struct err *err)
+{
+	const struct report_options text = {.top = watch->options.top};
+	struct outfile *file;
+	char path[4096];
+	int result = outfile_name(output->pattern, profile->target.pid, profile->time.tv_sec, path, sizeof(path), err);
+
+	if (result)
+		return result;
+	file = outfile_open(path, err);
+	if (!file)
+		return -(int)err->code;
+	result = write_profile(outfile_stream(file), output->format, profile, &text, err);
+	if (result) {
+		outfile_abandon(file);
+		return result;
+	}
+	return outfile_commit(file, err);
+}
+
+static void report(struct watch *watch, struct watched *target, bool final)
+{
+	const struct report_options text = {
+		.top = watch->options.top,
+		.color = want_color(&watch->options),
+		.width = terminal_width(),
+		.quiet = watch->options.quiet,
+	};
+	struct err err = ERR_INIT;
+	struct profile *profile = watched_look(target, &err);
+
+	if (!profile) {
+		complain(watch, &err);
+		return;
+	}
+	if (watch->live)
+		live_line_erase(stderr);
+	/* a machine's format on standard output is one document: the final report */
+	if (!watch->options.format || final)
+		if (write_profile(stdout, watch->options.format, profile, &text, &err))
+			complain(watch, &err);
+	fflush(stdout);
+	for (unsigned i = 0; final && i < watch->options.n_outputs; i++)
+		if (write_file(watch, &watch->options.outputs[i], profile, &err))
+			complain(watch, &err);
+	profile_free(profile);
+}
+
+/* The last words on a target: recording stops, the report is made, files are written. */
+static void finish(struct watch *watch, unsigned i)
+{
+	if (watch->ended[i])
+		return;
+	watch->ended[i] = true;
+	watched_stop(watch->targets[i]);
+	report(watch, watch->targets[i], true);
+}
+
+static void report_all(struct watch *watch)
+{
+	for (unsigned i = 0; i < watch->n_targets; i++)
+		if (!watch->ended[i])
+			report(watch, watch->targets[i], false);
+}
+
+/* ---- what may happen -------------------------------------------------------------------------------------- */
+
+static int add_source(struct watch *watch, int fd, enum source source, unsigned index)
+{
+	struct epoll_event event = {.events = EPOLLIN, .data.u64 = (uint64_t)source << 32 | index};
+
+	return epoll_ctl(watch->epoll, EPOLL_CTL_ADD, fd, &event);
+}
+
+static int add_timer(struct watch *watch, uint64_t first_ns, uint64_t interval_ns, enum source source)
+{
+	const struct itimerspec spec = {
+		.it_value = {(time_t)(first_ns / 1000000000u), (long)(first_ns % 1000000000u)},
+		.it_interval = {(time_t)(interval_ns / 1000000000u), (long)(interval_ns % 1000000000u)},
+	};
+	int fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
+
+	if (fd < 0 || timerfd_settime(fd, 0, &spec, NULL))
+		return -1;
+	return add_source(watch, fd, source, (unsigned)fd);
+}
+
+static void on_signal(struct watch *watch)
+{
+	struct signalfd_siginfo info;
+
+	if (read(watch->signals, &info, sizeof(info)) != sizeof(info))
+		return;
+	switch (info.ssi_signo) {
+	case SIGUSR1:
+		report_all(watch);
+		break;
+	case SIGUSR2:
+		for (unsigned i = 0; i < watch->n_targets; i++)
+			watched_baseline(watch->targets[i]);
+		break;
+	default:
+		watch->stop = true;
+	}
+}
+
+static void on_interval(struct watch *watch)
+{
+	/* the final report of -d is due in a moment: one report, not two */
+	if (watch->deadline_ns && now_ns() + 50000000u >= watch->deadline_ns)
+		return;
+	watch->n_reports++;
+	if (watch->options.count && watch->n_reports >= watch->options.count)
+		watch->stop = true;
+	else
+		report_all(watch);
+}
+
+static void on_live(struct watch *watch)
+{
+	char line[LIVE_LINE_MAX];
+	struct live_state state;
+
+	for (unsigned i = 0; i < watch->n_targets; i++) {
+		if (watch->ended[i])
+			continue;
+		watched_live(watch->targets[i], &state);
+		if (watch->deadline_ns)
+			state.left_s = ((double)watch->deadline_ns - (double)now_ns()) / 1e9;
+		live_line_draw(stderr, live_line(&state, terminal_width(), line, sizeof(line)));
+		break;
+	}
+}
+
+/* A target has something new: names to read, or its end. */
+static void on_target(struct watch *watch, unsigned index)
+{
+	watched_events(watch->targets[index]);
+	if (!watch->ended[index] && watched_ended(watch->targets[index])) {
+		epoll_ctl(watch->epoll, EPOLL_CTL_DEL, watched_pidfd(watch->targets[index]), NULL);
+		finish(watch, index);
+	}
+}
+
+static bool all_ended(const struct watch *watch)
+{
+	for (unsigned i = 0; i < watch->n_targets; i++)
+		if (!watch->ended[i])
+			return false;
+	return true;
+}
+
+static void dispatch(struct watch *watch, const struct epoll_event *event)
+{
+	unsigned index = (unsigned)(event->data.u64 & 0xffffffff);
+	enum source source = (enum source)(event->data.u64 >> 32);
+	uint64_t expirations;
+
+	if (source == SOURCE_INTERVAL || source == SOURCE_DEADLINE || source == SOURCE_LIVE)
+		if (read((int)index, &expirations, sizeof(expirations)) != sizeof(expirations))
+			return;
+	switch (source) {
+	case SOURCE_SIGNAL:
+		on_signal(watch);
+		break;
+	case SOURCE_INTERVAL:
+		on_interval(watch);
+		break;
+	case SOURCE_DEADLINE:
+		watch->stop = true;
+		break;
+	case SOURCE_LIVE:
+		on_live(watch);
+		break;
+	case SOURCE_EVENTS:
+	case SOURCE_END:
+		on_target(watch, index);
+		break;
+	}
+}
+
+static int prepare_sources(struct watch *watch, struct err *err)
+{
+	const struct options *options = &watch->options;
+	int result = add_source(watch, watch->signals, SOURCE_SIGNAL, 0);
+
+	for (unsigned i = 0; i < watch->n_targets && !result; i++) {
+		result = add_source(watch, watched_events_fd(watch->targets[i]), SOURCE_EVENTS, i);
+		if (!result)
+			result = add_source(watch, watched_pidfd(watch->targets[i]), SOURCE_END, i);
+	}
+	if (!result)
+		result = add_timer(watch, options->interval_ns, options->interval_ns, SOURCE_INTERVAL);
+	if (!result && options->duration_ns) {
+		watch->deadline_ns = now_ns() + options->duration_ns;
+		result = add_timer(watch, options->duration_ns, 0, SOURCE_DEADLINE);
+	}
+	if (!result && watch->live)
+		result = add_timer(watch, 1000000000u, 1000000000u, SOURCE_LIVE);
+	return result ? err_set(err, ERR_FAILED, "epoll: %s", strerror(errno)) : 0;
+}
+
+/* ---- the command ------------------------------------------------------------------------------------------ */
+
+/* An output that cannot be written is said before the target is touched. */
+static int check_outputs(const struct watch *watch, struct err *err)
+{
+	for (unsigned i = 0; i < watch->options.n_outputs; i++) {
+		struct outfile *file;
+		char path[4096];
+		int result = outfile_name(watch->options.outputs[i].pattern, watch->options.pids[0], time(NULL), path,
+					  sizeof(path), err);
+
+		if (result)
+			return result;
+		file = outfile_open(path, err);
+		if (!file)
+			return -(int)err->code;
+		outfile_abandon(file);
+	}
+	return 0;
+}
+
+/* Signals are read from a descriptor, so that a report is never interrupted in the middle. */
+static int take_signals(struct watch *watch, struct err *err)
+{
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGINT);
+	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGHUP);
+	sigaddset(&set, SIGUSR1);
+	sigaddset(&set, SIGUSR2);
+	signal(SIGPIPE, SIG_IGN);
+	watch->epoll = epoll_create1(EPOLL_CLOEXEC);
+	if (watch->epoll < 0 || sigprocmask(SIG_BLOCK, &set, NULL))
+		return err_set(err, ERR_FAILED, "signals: %s", strerror(errno));
+	watch->signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+	return watch->signals < 0 ? err_set(err, ERR_FAILED, "signalfd: %s", strerror(errno)) : 0;
+}
+
+static int open_targets(struct watch *watch, struct err *err)
+{
+	for (unsigned i = 0; i < watch->options.n_pids; i++) {
+		int result = watched_open(&watch->targets[i], watch->options.pids[i], &watch->options,
+					  &watch->features, err);
+
+		if (result)
+			return result;
+		watch->n_targets++;
+		/* with a machine's format standard output holds that and nothing else */
+		if (!watch->options.quiet)
+			fprintf(watch->options.format ? stderr : stdout,
+				"Attaching to pid %d (CPython %s), Ctrl+C to quit.\n",
+				watched_pid(watch->targets[i]), watched_python(watch->targets[i]));
+		fflush(stdout);
+	}
+	return 0;
+}
+
+static void run(struct watch *watch)
+{
+	while (!watch->stop && !all_ended(watch)) {
+		struct epoll_event events[16];
+		int n = epoll_wait(watch->epoll, events, 16, -1);
+
+		if (n < 0 && errno != EINTR)
+			break;
+		for (int i = 0; i < n && !watch->stop; i++)
+			dispatch(watch, &events[i]);
+		if (ferror(stdout)) /* nobody reads us any more */
+			watch->stop = true;
+	}
+	for (unsigned i = 0; i < watch->n_targets; i++)
+		finish(watch, i);
+}
+
+int command_watch(int argc, char **argv)
+{
+	struct watch *watch = calloc(1, sizeof(*watch));
+	struct err err = ERR_INIT;
+	int result;
+
+	if (!watch)
+		return ERR_FAILED;
+	switch (options_parse(&watch->options, argc, argv)) {
+	case OPTIONS_DONE:
+		free(watch);
+		return 0;
+	case OPTIONS_WRONG:
+		free(watch);
+		return ERR_USAGE;
+	case OPTIONS_RUN:
+		break;
+	}
+	watch->live = isatty(STDERR_FILENO) && !watch->options.quiet;
+	result = check_outputs(watch, &err);
+	if (!result)
+		result = take_signals(watch, &err);
+	if (!result) {
+		features_detect(&watch->features);
+		result = open_targets(watch, &err);
+	}
+	for (unsigned i = 0; i < watch->n_targets && !result; i++) {
+		watched_start(watch->targets[i]);
+		if (!watch->options.quiet)
+			fprintf(stderr, "pyleaktrace: tracing pid %d\n", watched_pid(watch->targets[i]));
+	}
+	if (!result)
+		result = prepare_sources(watch, &err);
+	if (result)
+		complain(watch, &err);
+	else
+		run(watch);
+	for (unsigned i = 0; i < watch->n_targets; i++) {
+		int code = watched_close(watch->targets[i]);
+
+		if (watch->result == 0)
+			watch->result = code;
+	}
+	result = watch->result;
+	free(watch);
+	return result;
+}

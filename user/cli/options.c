@@ -1,0 +1,333 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "cli/options.h"
+
+#include <argp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/fmt.h"
+
+enum key {
+	KEY_PID = 'p',
+	KEY_DURATION = 'd',
+	KEY_TOP = 'T',
+	KEY_MIN = 'z',
+	KEY_MAX = 'Z',
+	KEY_OUTPUT = 'o',
+	KEY_FORMAT = 'f',
+	KEY_QUIET = 'q',
+	KEY_VERBOSE = 'v',
+	KEY_HELP = 'h',
+	KEY_SORT = 256,
+	KEY_OLDER,
+	KEY_DOMAIN,
+	KEY_EXACT,
+	KEY_NO_STEER,
+	KEY_MAX_BLOCKS,
+	KEY_MAX_STACKS,
+	KEY_NO_COLOR,
+	KEY_VERSION,
+};
+
+static const struct argp_option rows[] = {
+	{NULL, 0, NULL, 0, "What is watched:", 1},
+	{"pid", KEY_PID, "PID[,PID...]", 0, "the target; may repeat", 1},
+	{"duration", KEY_DURATION, "TIME", 0,
+	 "stop after TIME (90, 90s, 5m, 2h) with a final report; default: until Ctrl-C or the target's end", 1},
+	{"domain", KEY_DOMAIN, "LIST", 0, "allocators traced: malloc,object,mmap (all)", 1},
+	{"min-size", KEY_MIN, "BYTES", 0, "count only blocks of at least this size", 1},
+	{"max-size", KEY_MAX, "BYTES", 0, "count only blocks of at most this size", 1},
+	{"no-steer", KEY_NO_STEER, NULL, 0, "never write to the target, even where that leaves objects unseen", 1},
+	{"exact", KEY_EXACT, NULL, 0, "trace everything, whatever it costs (what this version always does)", 1},
+	{"max-blocks", KEY_MAX_BLOCKS, "N", 0, "live blocks that can be known (default: from the target's size)", 1},
+	{"max-stacks", KEY_MAX_STACKS, "N", 0, "different stacks that can be known (32768)", 1},
+	{NULL, 0, NULL, 0, "What is shown:", 2},
+	{"top", KEY_TOP, "N", 0, "stacks shown (10; 0: all)", 2},
+	{"sort", KEY_SORT, "ORDER", 0, "size, count, growth or age (size)", 2},
+	{"older", KEY_OLDER, "TIME", 0, "ignore blocks younger than TIME (500ms)", 2},
+	{"output", KEY_OUTPUT, "FILE", 0,
+	 "write the final report to FILE too; may repeat; %p: pid, %t: time; the format is told by the name: .txt "
+	 ".json .folded .svg .html", 2},
+	{"format", KEY_FORMAT, "FORMAT", 0,
+	 "text, json, folded, svg, html: of the -o before it that have no such name, or of standard output", 2},
+	{"quiet", KEY_QUIET, NULL, 0, "reports only", 2},
+	{"verbose", KEY_VERBOSE, NULL, 0, "show the target's facts, the plan of the probes and the maps", 2},
+	{"no-color", KEY_NO_COLOR, NULL, 0, "no colours (NO_COLOR is honoured too)", 2},
+	{NULL, 0, NULL, 0, "About:", 3},
+	{"help", KEY_HELP, NULL, 0, "this text", 3},
+	{"version", KEY_VERSION, NULL, 0, "the version", 3},
+	{0},
+};
+
+static const char arguments[] = "-p PID [INTERVAL [COUNT]]\ndoctor [-p PID [--restore]]";
+static const char text[] =
+	"Show what a live CPython process is leaking, by Python stack: every INTERVAL seconds (5), COUNT times "
+	"(endless).\v"
+	"The target is not stopped and nothing is put into it. INT and TERM end the watch with a final report, USR1 "
+	"makes a report now, USR2 forgets the past.\n\n"
+	"Exit codes: 0 done; 1 failed while running; 2 no such process, or not a CPython that is supported; 64 wrong "
+	"usage; 69 the kernel lacks something; 77 not permitted.";
+
+struct parse {
+	struct options *options;
+	enum options_result result;
+	unsigned n_arguments;
+	const struct exporter *forced;
+};
+
+static error_t wrong(struct parse *parse, const char *option, const struct err *err)
+{
+	fprintf(stderr, "pyleaktrace: %s%s%s\n", option, *option ? ": " : "", err->text);
+	parse->result = OPTIONS_WRONG;
+	return EINVAL;
+}
+
+static error_t add_pids(struct parse *parse, const char *list)
+{
+	struct options *options = parse->options;
+	struct err err = ERR_INIT;
+	char word[32];
+
+	do {
+		size_t length = strcspn(list, ",");
+		uint64_t pid;
+
+		snprintf(word, sizeof(word), "%.*s", length < sizeof(word) ? (int)length : (int)sizeof(word) - 1,
+			 list);
+		if (fmt_parse_number(word, 1, INT32_MAX, &pid, &err))
+			return wrong(parse, "--pid", &err);
+		if (options->n_pids == OPTIONS_MAX_PIDS) {
+			err_set(&err, ERR_USAGE, "at most %d targets", OPTIONS_MAX_PIDS);
+			return wrong(parse, "--pid", &err);
+		}
+		for (unsigned i = 0; i < options->n_pids; i++)
+			if (options->pids[i] == (pid_t)pid)
+				pid = 0;
+		if (pid)
+			options->pids[options->n_pids++] = (pid_t)pid;
+		list += length;
+	} while (*list++ == ',');
+	return 0;
+}
+
+static error_t set_domains(struct parse *parse, const char *list)
+{
+	struct err err = ERR_INIT;
+
+	parse->options->domains = 0;
+	do {
+		size_t length = strcspn(list, ",");
+		unsigned i;
+
+		for (i = 0; i < DOMAIN_COUNT; i++)
+			if (strlen(domain_name(i)) == length && strncmp(list, domain_name(i), length) == 0)
+				break;
+		if (i == DOMAIN_COUNT) {
+			err_set(&err, ERR_USAGE, "a list of malloc, object and mmap is wanted");
+			return wrong(parse, "--domain", &err);
+		}
+		parse->options->domains |= 1u << i;
+		list += length;
+	} while (*list++ == ',');
+	return 0;
+}
+
+static error_t set_order(struct parse *parse, const char *name)
+{
+	static const char *const names[] = {
+		[ORDER_SIZE] = "size", [ORDER_COUNT] = "count", [ORDER_GROWTH] = "growth", [ORDER_AGE] = "age"};
+	struct err err = ERR_INIT;
+
+	for (unsigned i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		if (strcmp(names[i], name) == 0) {
+			parse->options->order = i;
+			return 0;
+		}
+	}
+	err_set(&err, ERR_USAGE, "size, count, growth or age is wanted");
+	return wrong(parse, "--sort", &err);
+}
+
+static error_t add_output(struct parse *parse, const char *pattern)
+{
+	struct options *options = parse->options;
+	struct err err = ERR_INIT;
+
+	if (options->n_outputs == OPTIONS_MAX_OUTPUTS) {
+		err_set(&err, ERR_USAGE, "at most %d files", OPTIONS_MAX_OUTPUTS);
+		return wrong(parse, "--output", &err);
+	}
+	options->outputs[options->n_outputs++].pattern = pattern;
+	return 0;
+}
+
+static error_t set_time(struct parse *parse, const char *option, const char *arg, uint64_t least,
+			uint64_t *ns)
+{
+	struct err err = ERR_INIT;
+
+	if (fmt_parse_time(arg, ns, &err))
+		return wrong(parse, option, &err);
+	if (*ns < least) {
+		err_set(&err, ERR_USAGE, "at least %s is wanted", fmt_duration((double)least / 1e9).text);
+		return wrong(parse, option, &err);
+	}
+	return 0;
+}
+
+static error_t set_size(struct parse *parse, const char *option, const char *arg, uint64_t *bytes)
+{
+	struct err err = ERR_INIT;
+
+	return fmt_parse_size(arg, bytes, &err) ? wrong(parse, option, &err) : 0;
+}
+
+static error_t set_number(struct parse *parse, const char *option, const char *arg, uint64_t least,
+			  uint64_t most, uint64_t *result)
+{
+	struct err err = ERR_INIT;
+
+	return fmt_parse_number(arg, least, most, result, &err) ? wrong(parse, option, &err) : 0;
+}
+
+static error_t set_u32(struct parse *parse, const char *option, const char *arg, uint64_t least, uint64_t most,
+		       uint32_t *result)
+{
+	uint64_t number = 0;
+	error_t error = set_number(parse, option, arg, least, most, &number);
+
+	if (!error)
+		*result = (uint32_t)number;
+	return error;
+}
+
+static error_t take_argument(struct parse *parse, const char *arg)
+{
+	struct err err = ERR_INIT;
+
+	switch (parse->n_arguments++) {
+	case 0:
+		return set_time(parse, "INTERVAL", arg, 10000000, &parse->options->interval_ns);
+	case 1:
+		return set_number(parse, "COUNT", arg, 1, UINT32_MAX, &parse->options->count);
+	default:
+		err_set(&err, ERR_USAGE, "too many arguments: -p PID [INTERVAL [COUNT]] is wanted");
+		return wrong(parse, "", &err);
+	}
+}
+
+static error_t take_option(int key, char *arg, struct argp_state *state)
+{
+	struct parse *parse = state->input;
+	struct options *options = parse->options;
+	struct err err = ERR_INIT;
+
+	switch (key) {
+	case KEY_PID:
+		return add_pids(parse, arg);
+	case KEY_DURATION:
+		return set_time(parse, "--duration", arg, 10000000, &options->duration_ns);
+	case KEY_TOP:
+		return set_u32(parse, "--top", arg, 0, 1000000, &options->top);
+	case KEY_SORT:
+		return set_order(parse, arg);
+	case KEY_OLDER:
+		return set_time(parse, "--older", arg, 0, &options->older_ns);
+	case KEY_MIN:
+		return set_size(parse, "--min-size", arg, &options->min_size);
+	case KEY_MAX:
+		return set_size(parse, "--max-size", arg, &options->max_size);
+	case KEY_DOMAIN:
+		return set_domains(parse, arg);
+	case KEY_EXACT:
+		return 0;
+	case KEY_NO_STEER:
+		options->no_steer = true;
+		return 0;
+	case KEY_MAX_BLOCKS:
+		return set_u32(parse, "--max-blocks", arg, 1, 1u << 28, &options->max_blocks);
+	case KEY_MAX_STACKS:
+		return set_u32(parse, "--max-stacks", arg, 1, 1u << 22, &options->max_stacks);
+	case KEY_OUTPUT:
+		return add_output(parse, arg);
+	case KEY_FORMAT:
+		parse->forced = exporter_by_name(arg, &err);
+		return parse->forced ? 0 : wrong(parse, "--format", &err);
+	case KEY_QUIET:
+		options->quiet = true;
+		return 0;
+	case KEY_VERBOSE:
+		options->verbose++;
+		return 0;
+	case KEY_NO_COLOR:
+		options->no_color = true;
+		return 0;
+	case KEY_HELP:
+		argp_state_help(state, stdout, ARGP_HELP_LONG | ARGP_HELP_USAGE | ARGP_HELP_DOC);
+		parse->result = OPTIONS_DONE;
+		return ECANCELED;
+	case KEY_VERSION:
+		puts("pyleaktrace " PYLEAKTRACE_VERSION);
+		parse->result = OPTIONS_DONE;
+		return ECANCELED;
+	case ARGP_KEY_ARG:
+		return take_argument(parse, arg);
+	default:
+		return ARGP_ERR_UNKNOWN;
+	}
+}
+
+/* The -o files get their formats: by their names, else by -f. Without -o, -f is for standard output. */
+static bool settle_formats(struct parse *parse)
+{
+	struct options *options = parse->options;
+	struct err err = ERR_INIT;
+	bool used = false;
+
+	for (unsigned i = 0; i < options->n_outputs; i++) {
+		struct output *output = &options->outputs[i];
+
+		output->format = exporter_by_file(output->pattern, &err);
+		if (!output->format && parse->forced) {
+			output->format = parse->forced;
+			used = true;
+		}
+		if (!output->format) {
+			wrong(parse, "--output", &err);
+			return false;
+		}
+	}
+	if (parse->forced && !used)
+		options->format = parse->forced;
+	return true;
+}
+
+enum options_result options_parse(struct options *options, int argc, char **argv)
+{
+	const struct argp argp = {.options = rows, .parser = take_option, .args_doc = arguments, .doc = text};
+	struct parse parse = {.options = options, .result = OPTIONS_RUN};
+
+	*options = (struct options){
+		.interval_ns = 5000000000u,
+		.top = 10,
+		.order = ORDER_SIZE,
+		.older_ns = 500000000u,
+		.max_size = UINT64_MAX,
+		.domains = (1u << DOMAIN_COUNT) - 1,
+		.max_stacks = 32768,
+	};
+	if (argp_parse(&argp, argc, argv, ARGP_NO_HELP | ARGP_NO_EXIT, NULL, &parse))
+		return parse.result == OPTIONS_DONE ? OPTIONS_DONE : OPTIONS_WRONG;
+	if (!settle_formats(&parse))
+		return OPTIONS_WRONG;
+	if (options->n_pids == 0) {
+		fputs("pyleaktrace: whom to watch? -p PID is needed (--help tells more)\n", stderr);
+		return OPTIONS_WRONG;
+	}
+	if (options->min_size > options->max_size) {
+		fputs("pyleaktrace: --min-size is above --max-size: no block would be counted\n", stderr);
+		return OPTIONS_WRONG;
+	}
+	return OPTIONS_RUN;
+}

@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: BSD-2-Clause
+ *
+ * options: the command line of `pyleaktrace [OPTIONS] -p PID[,PID...] [INTERVAL [COUNT]]` -> a struct.
+ *
+ * Place      layer 6. The table in options.c is the one source of names, help and defaults (argp).
+ * Units      times in ns, sizes in bytes.
+ * Ownership  strings point into argv, or are static.
+ * Errors     options_parse() prints one line to stderr and returns the exit code (64); it never exits itself.
+ * Bounds     OPTIONS_MAX_PIDS targets, OPTIONS_MAX_OUTPUTS files; every number has a range.
+ */
+#ifndef PYLEAKTRACE_CLI_OPTIONS_H
+#define PYLEAKTRACE_CLI_OPTIONS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "export/exporter.h"
+#include "model/profile.h"
+
+#define OPTIONS_MAX_PIDS 64
+#define OPTIONS_MAX_OUTPUTS 16
+
+struct output {
+	const char *pattern; /* file name with %p, %t */
+	const struct exporter *format;
+};
+
+struct options {
+	pid_t pids[OPTIONS_MAX_PIDS];
+	unsigned n_pids;
+	uint64_t interval_ns;
+	uint64_t count;       /* reports; 0: endless */
+	uint64_t duration_ns; /* 0: endless */
+	unsigned top;
+	enum profile_order order;
+	uint64_t older_ns;
+	uint64_t min_size, max_size;
+	unsigned domains;     /* bits of enum domain */
+	bool no_steer;
+	uint32_t max_blocks;  /* 0: from the target's size */
+	uint32_t max_stacks;
+	struct output outputs[OPTIONS_MAX_OUTPUTS];
+	unsigned n_outputs;
+	const struct exporter *format; /* of standard output; NULL: text */
+	bool quiet, no_color;
+	unsigned verbose;
+};
+
+/* what options_parse() found to do */
+enum options_result {
+	OPTIONS_RUN,
+	OPTIONS_DONE,  /* help or version was printed: exit code 0 */
+	OPTIONS_WRONG, /* said why: exit code 64 */
+};
+
+enum options_result options_parse(struct options *options, int argc, char **argv);
+
+#endif

@@ -1,0 +1,335 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "cli/watched.h"
+
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "probe/cost.h"
+#include "python/runtime.h"
+#include "snapshot/snapshot.h"
+
+/* a moment's counters, for rates between two moments */
+struct reading {
+	uint64_t counts[ABI_COUNTERS];
+	uint64_t ns;
+};
+
+struct watched {
+	const struct options *options;
+	const struct features *features;
+	struct process process;
+	struct py_runtime runtime;
+	struct plan plan;
+	struct session *session;
+	struct snapshot *snapshot;
+	bool have_process, have_runtime, have_plan;
+	pthread_t calibration; /* measures the cost of the traps while we wait for the first report */
+	bool calibrating, calibrated;
+	struct probe_costs costs;
+	struct reading started, reported, lived; /* at the start, the last report, the last live line */
+	double last_growth;
+	uint64_t last_outstanding;
+};
+
+static uint64_t now_ns(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+}
+
+static void take_reading(const struct watched *watched, struct reading *reading)
+{
+	session_counters(watched->session, reading->counts);
+	reading->ns = now_ns();
+}
+
+/*
+ * Room for the blocks of a target of this size: one for 512 bytes of its memory, within 1 M and 16 M. The map
+ * grows as it fills (but for 16 bytes an entry), so room that is not used costs little.
+ */
+static uint32_t default_max_blocks(const struct process *process)
+{
+	struct process_stats stats;
+	uint64_t blocks = 0;
+
+	if (process_stats(process, &stats) == 0)
+		blocks = stats.rss_bytes / 512;
+	if (blocks < 1u << 20)
+		blocks = 1u << 20;
+	return blocks > 1u << 24 ? 1u << 24 : (uint32_t)blocks;
+}
+
+static void *calibrate(void *context)
+{
+	struct watched *watched = context;
+
+	return (void *)(intptr_t)cost_calibrate(&watched->costs, watched->session, watched->features, NULL);
+}
+
+/* Wait for the calibration; its figures are used from here on. */
+static void finish_calibration(struct watched *watched)
+{
+	void *result;
+
+	if (!watched->calibrating)
+		return;
+	watched->calibrated = pthread_join(watched->calibration, &result) == 0 && result == NULL;
+	watched->calibrating = false;
+}
+
+static void print_facts(const struct watched *watched)
+{
+	const struct py_runtime *r = &watched->runtime;
+
+	fprintf(stderr, "pid %d: CPython %s in %s, libc %s\n", watched->process.pid, r->version, r->python.path,
+		r->libc.path);
+	plan_print(stderr, &watched->plan);
+	session_print_maps(stderr, watched->session);
+}
+
+static int open_target(struct watched *watched, pid_t pid, struct err *err)
+{
+	const struct plan_options plan_options = {watched->options->domains, watched->options->no_steer};
+	int result = process_open(&watched->process, pid, err);
+
+	watched->have_process = result == 0;
+	if (!result) {
+		result = py_runtime_find(&watched->runtime, &watched->process, err);
+		watched->have_runtime = result == 0;
+	}
+	if (!result)
+		result = features_require(watched->features, err);
+	if (!result) {
+		result = plan_make(&watched->plan, &watched->runtime, &watched->process, watched->features,
+				   &plan_options, err);
+		watched->have_plan = true;
+	}
+	return result;
+}
+
+int watched_open(struct watched **out, pid_t pid, const struct options *options,
+		 const struct features *features, struct err *err)
+{
+	struct session_options session_options = {
+		.max_blocks = options->max_blocks,
+		.max_stacks = options->max_stacks,
+		.min_size = options->min_size,
+		.max_size = options->max_size,
+		.verbose = options->verbose > 0,
+	};
+	struct watched *watched = calloc(1, sizeof(*watched));
+	int result;
+
+	*out = NULL;
+	if (!watched)
+		return err_set(err, ERR_FAILED, "out of memory");
+	watched->options = options;
+	watched->features = features;
+	result = open_target(watched, pid, err);
+	if (!result && !session_options.max_blocks)
+		session_options.max_blocks = default_max_blocks(&watched->process);
+	if (!result)
+		result = session_open(&watched->session, &watched->process, &watched->runtime, &watched->plan,
+				      features, &session_options, err);
+	if (!result) {
+		watched->snapshot = snapshot_new(&watched->process, &watched->runtime, &watched->plan,
+						 watched->session, err);
+		if (!watched->snapshot)
+			result = -(int)err->code;
+	}
+	if (!result && options->verbose)
+		print_facts(watched);
+	if (!result)
+		result = session_attach(watched->session, err);
+	if (result) {
+		watched_close(watched);
+		return result;
+	}
+	*out = watched;
+	return 0;
+}
+
+void watched_start(struct watched *watched)
+{
+	session_start(watched->session);
+	snapshot_baseline(watched->snapshot);
+	take_reading(watched, &watched->started);
+	watched->reported = watched->lived = watched->started;
+	watched->calibrating = pthread_create(&watched->calibration, NULL, calibrate, watched) == 0;
+}
+
+void watched_stop(struct watched *watched)
+{
+	session_stop(watched->session);
+}
+
+int watched_close(struct watched *watched)
+{
+	struct err err = ERR_INIT;
+	int result = 0;
+
+	finish_calibration(watched);
+	if (watched->session)
+		result = -session_detach(watched->session, &err);
+	if (result)
+		fprintf(stderr, "pyleaktrace: pid %d: %s; `pyleaktrace doctor --restore -p %d` tries again\n",
+			watched->process.pid, err.text, watched->process.pid);
+	snapshot_free(watched->snapshot);
+	session_close(watched->session);
+	if (watched->have_plan)
+		plan_fini(&watched->plan);
+	if (watched->have_runtime)
+		py_runtime_fini(&watched->runtime);
+	if (watched->have_process)
+		process_close(&watched->process);
+	free(watched);
+	return result;
+}
+
+pid_t watched_pid(const struct watched *watched)
+{
+	return watched->process.pid;
+}
+
+const char *watched_python(const struct watched *watched)
+{
+	return watched->runtime.version;
+}
+
+int watched_pidfd(const struct watched *watched)
+{
+	return watched->process.pidfd;
+}
+
+int watched_events_fd(const struct watched *watched)
+{
+	return session_events_fd(watched->session);
+}
+
+void watched_events(struct watched *watched)
+{
+	session_events(watched->session, snapshot_learn, watched->snapshot);
+}
+
+bool watched_ended(const struct watched *watched)
+{
+	return session_execed(watched->session) || !process_alive(&watched->process);
+}
+
+void watched_baseline(struct watched *watched)
+{
+	snapshot_baseline(watched->snapshot);
+}
+
+static void fill_end(const struct watched *watched, struct profile *profile)
+{
+	int status = session_wait_status(watched->session);
+
+	if (session_execed(watched->session)) {
+		profile->target.end = TARGET_EXECED;
+	} else if (!process_alive(&watched->process)) {
+		profile->target.end = TARGET_EXITED;
+		profile->target.end_detail = -1;
+		if (status >= 0 && WIFSIGNALED(status)) {
+			profile->target.end = TARGET_KILLED;
+			profile->target.end_detail = WTERMSIG(status);
+		} else if (status >= 0) {
+			profile->target.end_detail = WEXITSTATUS(status);
+		}
+	}
+}
+
+static uint64_t own_rss_bytes(void)
+{
+	unsigned long size, resident = 0;
+	FILE *statm = fopen("/proc/self/statm", "re");
+
+	if (statm) {
+		if (fscanf(statm, "%lu %lu", &size, &resident) != 2)
+			resident = 0;
+		fclose(statm);
+	}
+	return (uint64_t)resident * (uint64_t)sysconf(_SC_PAGESIZE);
+}
+
+static double own_cpu_s(void)
+{
+	struct rusage self;
+
+	getrusage(RUSAGE_SELF, &self);
+	return (double)(self.ru_utime.tv_sec + self.ru_stime.tv_sec) +
+	       (double)(self.ru_utime.tv_usec + self.ru_stime.tv_usec) / 1e6;
+}
+
+static void fill_cost(struct watched *watched, struct profile *profile)
+{
+	struct reading now;
+	struct cost_sum sum, all;
+	double passed_s;
+
+	finish_calibration(watched);
+	if (!watched->calibrated)
+		return;
+	take_reading(watched, &now);
+	passed_s = (double)(now.ns - watched->reported.ns) / 1e9;
+	sum = cost_between(&watched->costs, watched->reported.counts, now.counts);
+	all = cost_between(&watched->costs, watched->started.counts, now.counts);
+	profile->have_cost = true;
+	profile->cost.hits_per_s = passed_s > 0 ? sum.hits / passed_s : 0;
+	profile->cost.ns_per_hit = all.hits > 0 ? all.ns / all.hits : 0;
+	profile->cost.target_cpu_fraction = passed_s > 0 ? sum.ns / passed_s / 1e9 : 0;
+	profile->cost.tool_cpu_s = own_cpu_s();
+	profile->cost.tool_rss_bytes = own_rss_bytes();
+	profile->cost.maps_bytes = session_maps_bytes(watched->session);
+	watched->reported = now;
+}
+
+struct profile *watched_look(struct watched *watched, struct err *err)
+{
+	struct profile *profile;
+
+	watched_events(watched);
+	if (snapshot_take(watched->snapshot, watched->options->older_ns, &profile, err))
+		return NULL;
+	profile->mode.min_size = watched->options->min_size;
+	profile->mode.max_size = watched->options->max_size;
+	fill_end(watched, profile);
+	fill_cost(watched, profile);
+	profile_sort(profile, watched->options->order);
+	watched->last_outstanding = profile->totals.outstanding_bytes;
+	watched->last_growth = 0;
+	for (size_t i = 0; i < profile->n_stacks; i++)
+		watched->last_growth += profile->stacks[i].growth_bytes_per_s;
+	return profile;
+}
+
+void watched_live(struct watched *watched, struct live_state *state)
+{
+	struct reading now;
+	struct cost_sum sum;
+	double passed_s;
+
+	take_reading(watched, &now);
+	passed_s = (double)(now.ns - watched->lived.ns) / 1e9;
+	sum = cost_between(&watched->costs, watched->lived.counts, now.counts);
+	memset(state, 0, sizeof(*state));
+	state->seconds = (double)(now.ns - watched->started.ns) / 1e9;
+	state->left_s = -1;
+	state->outstanding_bytes = watched->last_outstanding;
+	state->growth_bytes_per_s = watched->last_growth;
+	state->hits_per_s = passed_s > 0 ? sum.hits / passed_s : 0;
+	state->target_cpu_fraction = -1;
+	/* while the calibration runs, its figures are not ours to read */
+	if (!watched->calibrating && watched->calibrated && passed_s > 0)
+		state->target_cpu_fraction = sum.ns / passed_s / 1e9;
+	for (unsigned i = ABI_FIRST_LOSS; i < ABI_COUNTERS; i++)
+		state->lost += now.counts[i];
+	watched->lived = now;
+}

@@ -1,0 +1,237 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "export/json_parts.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/escape.h"
+
+/* ---- values ---------------------------------------------------------------------------------- */
+
+json_t *json_part_text(const char *text)
+{
+	json_t *value = json_string(text); /* NULL as well for what is not UTF-8 */
+	size_t size;
+	char *valid;
+
+	if (value)
+		return value;
+	size = 3 * strlen(text) + 1;
+	valid = malloc(size);
+	if (valid)
+		value = json_string(escape_utf8(valid, size, text));
+	free(valid);
+	return value;
+}
+
+json_t *json_part_count(uint64_t count)
+{
+	return json_integer(count > INT64_MAX ? INT64_MAX : (json_int_t)count);
+}
+
+json_t *json_part_real(double value)
+{
+	return json_real(isfinite(value) ? value : 0);
+}
+
+void json_part_set(json_t **object, const char *name, json_t *value)
+{
+	if (!*object) {
+		json_decref(value);
+	} else if (json_object_set_new(*object, name, value)) {
+		json_decref(*object);
+		*object = NULL;
+	}
+}
+
+void json_part_append(json_t **array, json_t *value)
+{
+	if (!*array) {
+		json_decref(value);
+	} else if (json_array_append_new(*array, value)) {
+		json_decref(*array);
+		*array = NULL;
+	}
+}
+
+static void set_text(json_t **object, const char *name, const char *text)
+{
+	if (text)
+		json_part_set(object, name, json_part_text(text));
+}
+
+static void set_count(json_t **object, const char *name, uint64_t count)
+{
+	json_part_set(object, name, json_part_count(count));
+}
+
+static void set_real(json_t **object, const char *name, double value)
+{
+	json_part_set(object, name, json_part_real(value));
+}
+
+static void set_bool(json_t **object, const char *name, bool value)
+{
+	json_part_set(object, name, json_boolean(value));
+}
+
+/* ---- parts ----------------------------------------------------------------------------------- */
+
+json_t *json_part_time(const struct profile *profile)
+{
+	char day[48] = "1970-01-01T00:00:00", all[64];
+	long ms = profile->time.tv_nsec / 1000000;
+	struct tm utc;
+
+	if (gmtime_r(&profile->time.tv_sec, &utc) && utc.tm_year <= 9999 - 1900)
+		strftime(day, sizeof(day), "%Y-%m-%dT%H:%M:%S", &utc);
+	snprintf(all, sizeof(all), "%s.%03ldZ", day, ms >= 0 && ms < 1000 ? ms : 0);
+	return json_string(all);
+}
+
+json_t *json_part_target(const struct profile *profile)
+{
+	static const char *const ends[] = {
+		[TARGET_EXITED] = "exited", [TARGET_KILLED] = "killed", [TARGET_EXECED] = "execed"};
+	json_t *object = json_object(), *words = json_array(), *end;
+
+	set_count(&object, "pid", profile->target.pid > 0 ? (uint64_t)profile->target.pid : 0);
+	set_text(&object, "exe", profile->target.exe);
+	for (size_t i = 0; i < profile->target.n_cmdline; i++)
+		json_part_append(&words, json_part_text(profile->target.cmdline[i]));
+	json_part_set(&object, "cmdline", words);
+	set_text(&object, "python", profile->target.python);
+	set_text(&object, "implementation", profile->target.implementation);
+	set_count(&object, "threads", profile->target.threads);
+	set_count(&object, "rss_bytes", profile->target.rss_bytes);
+	set_bool(&object, "stopped", profile->target.stopped);
+	if (profile->target.end > TARGET_RUNS && profile->target.end <= TARGET_EXECED) {
+		end = json_object();
+		set_text(&end, "how", ends[profile->target.end]);
+		if (profile->target.end == TARGET_EXITED && profile->target.end_detail >= 0)
+			set_count(&end, "code", (uint64_t)profile->target.end_detail);
+		if (profile->target.end == TARGET_KILLED && profile->target.end_detail > 0)
+			set_count(&end, "signal", (uint64_t)profile->target.end_detail);
+		json_part_set(&object, "end", end);
+	}
+	return object;
+}
+
+json_t *json_part_mode(const struct profile *profile)
+{
+	json_t *object = json_object(), *domains = json_array();
+
+	set_bool(&object, "exact", profile->mode.exact);
+	for (int i = 0; i < DOMAIN_COUNT; i++)
+		if (profile->mode.domains[i])
+			json_part_append(&domains, json_string(domain_name((enum domain)i)));
+	json_part_set(&object, "domains", domains);
+	set_bool(&object, "steered", profile->mode.steered);
+	set_text(&object, "object_coverage", profile->mode.object_coverage);
+	if (profile->mode.min_size)
+		set_count(&object, "min_size_bytes", profile->mode.min_size);
+	if (profile->mode.max_size != UINT64_MAX)
+		set_count(&object, "max_size_bytes", profile->mode.max_size);
+	set_real(&object, "older_s", profile->mode.older_s);
+	return object;
+}
+
+json_t *json_part_totals(const struct profile *profile)
+{
+	json_t *object = json_object();
+
+	set_count(&object, "outstanding_bytes", profile->totals.outstanding_bytes);
+	set_count(&object, "outstanding_count", profile->totals.outstanding_count);
+	set_count(&object, "allocated_bytes", profile->totals.allocated_bytes);
+	set_count(&object, "allocated_count", profile->totals.allocated_count);
+	set_count(&object, "freed_count", profile->totals.freed_count);
+	set_count(&object, "unknown_frees", profile->totals.unknown_frees);
+	set_count(&object, "missed_frees", profile->totals.missed_frees);
+	return object;
+}
+
+static json_t *frame(const struct frame *from)
+{
+	json_t *object = json_object();
+
+	set_text(&object, "kind", frame_kind_name(from->kind));
+	set_text(&object, "function", from->function);
+	if (from->kind == FRAME_GAP)
+		return object;
+	set_text(&object, "file", from->file);
+	if (from->line)
+		set_count(&object, "line", from->line);
+	if (from->kind == FRAME_NATIVE) {
+		set_text(&object, "module", from->module);
+		set_count(&object, "offset", from->offset);
+	}
+	return object;
+}
+
+static json_t *types(const struct stack *stack)
+{
+	json_t *array = json_array();
+
+	for (size_t i = 0; i < stack->n_types; i++) {
+		json_t *object = json_object();
+
+		set_text(&object, "name", stack->types[i].name ? stack->types[i].name : "?");
+		set_count(&object, "count", stack->types[i].count);
+		set_count(&object, "bytes", stack->types[i].bytes);
+		json_part_append(&array, object);
+	}
+	return array;
+}
+
+json_t *json_part_stack(const struct stack *stack)
+{
+	json_t *object = json_object(), *frames = json_array();
+
+	set_count(&object, "outstanding_bytes", stack->outstanding_bytes);
+	set_count(&object, "outstanding_count", stack->outstanding_count);
+	set_count(&object, "allocated_bytes", stack->allocated_bytes);
+	set_count(&object, "allocated_count", stack->allocated_count);
+	set_count(&object, "freed_count", stack->freed_count);
+	set_real(&object, "oldest_s", stack->oldest_s > 0 ? stack->oldest_s : 0);
+	set_real(&object, "growth_bytes_per_s", stack->growth_bytes_per_s);
+	set_text(&object, "domain", domain_name(stack->domain));
+	set_bool(&object, "estimated", stack->estimated);
+	if (stack->types_sampled) {
+		set_count(&object, "types_sampled", stack->types_sampled);
+		json_part_set(&object, "types", types(stack));
+	}
+	for (size_t i = 0; i < stack->n_frames; i++)
+		json_part_append(&frames, frame(&stack->frames[i]));
+	json_part_set(&object, "frames", frames);
+	return object;
+}
+
+json_t *json_part_cost(const struct profile *profile)
+{
+	json_t *object = json_object();
+
+	set_real(&object, "hits_per_s", profile->cost.hits_per_s);
+	set_real(&object, "ns_per_hit", profile->cost.ns_per_hit);
+	set_real(&object, "target_cpu_fraction", profile->cost.target_cpu_fraction);
+	set_real(&object, "tool_cpu_s", profile->cost.tool_cpu_s);
+	set_count(&object, "tool_rss_bytes", profile->cost.tool_rss_bytes);
+	set_count(&object, "maps_bytes", profile->cost.maps_bytes);
+	return object;
+}
+
+json_t *json_part_losses(const struct profile *profile)
+{
+	json_t *array = json_array();
+
+	for (size_t i = 0; i < profile->n_losses; i++) {
+		json_t *object = json_object();
+
+		set_text(&object, "name", profile->losses[i].name ? profile->losses[i].name : "?");
+		set_count(&object, "count", profile->losses[i].count);
+		set_text(&object, "sentence",
+			 profile->losses[i].sentence ? profile->losses[i].sentence : "?");
+		json_part_append(&array, object);
+	}
+	return array;
+}

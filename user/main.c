@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: BSD-2-Clause
+ *
+ * argv -> command -> exit code. The first word is a command only if it is one of the table's.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "base/err.h"
+#include "cli/commands.h"
+
+static const struct {
+	const char *name;
+	int (*run)(int argc, char **argv); /* NULL: of the contract, not in this version */
+} commands[] = {
+	{"doctor", command_doctor}, {"heap", NULL}, {"top", NULL}, {"record", NULL}, {"report", NULL}, {"diff", NULL},
+};
+
+int main(int argc, char **argv)
+{
+	for (size_t i = 0; argc > 1 && i < sizeof(commands) / sizeof(commands[0]); i++) {
+		if (strcmp(argv[1], commands[i].name) != 0)
+			continue;
+		if (commands[i].run)
+			return commands[i].run(argc - 1, argv + 1);
+		fprintf(stderr, "pyleaktrace: the command %s is not in version " PYLEAKTRACE_VERSION "\n", argv[1]);
+		return ERR_USAGE;
+	}
+	return command_watch(argc, argv);
+}

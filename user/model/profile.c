@@ -1,0 +1,353 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "model/profile.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <uthash.h>
+
+#define CHUNK_BYTES ((size_t)64 * 1024)
+
+struct chunk {
+	struct chunk *next;
+	size_t used, size;
+	max_align_t bytes[];
+};
+
+struct interned {
+	UT_hash_handle hh;
+	char text[];
+};
+
+struct profile_arena {
+	struct chunk *chunks; /* the one being filled first */
+	struct interned *strings;
+};
+
+/* ---- names ----------------------------------------------------------------------------------- */
+
+const char *domain_name(enum domain domain)
+{
+	static const char *const names[DOMAIN_COUNT] = {"malloc", "object", "mmap"};
+
+	return (unsigned)domain < DOMAIN_COUNT ? names[domain] : "unknown";
+}
+
+const char *frame_kind_name(enum frame_kind kind)
+{
+	static const char *const names[] = {"python", "native", "gap"};
+
+	return (unsigned)kind < 3 ? names[kind] : "gap";
+}
+
+/* ---- memory ---------------------------------------------------------------------------------- */
+
+static void out_of_memory(void)
+{
+	fputs("pyleaktrace: out of memory\n", stderr);
+	exit(EXIT_FAILURE); /* not abort(): what was set up with atexit() is taken back */
+}
+
+struct profile *profile_new(void)
+{
+	struct profile *profile = calloc(1, sizeof(*profile));
+
+	if (!profile)
+		return NULL;
+	profile->arena = calloc(1, sizeof(*profile->arena));
+	if (!profile->arena) {
+		free(profile);
+		return NULL;
+	}
+	profile->mode.max_size = UINT64_MAX;
+	return profile;
+}
+
+void profile_free(struct profile *profile)
+{
+	struct chunk *chunk, *next;
+
+	if (!profile)
+		return;
+	HASH_CLEAR(hh, profile->arena->strings);
+	for (chunk = profile->arena->chunks; chunk; chunk = next) {
+		next = chunk->next;
+		free(chunk);
+	}
+	free(profile->arena);
+	free(profile);
+}
+
+void *profile_alloc(struct profile *profile, size_t size)
+{
+	struct profile_arena *arena = profile->arena;
+	struct chunk *chunk = arena->chunks;
+	void *memory;
+
+	if (size > SIZE_MAX / 2)
+		out_of_memory();
+	size = (size + sizeof(max_align_t) - 1) / sizeof(max_align_t) * sizeof(max_align_t);
+	if (!chunk || chunk->size - chunk->used < size) {
+		size_t room = size > CHUNK_BYTES / 4 ? size : CHUNK_BYTES;
+		struct chunk *fresh = calloc(1, sizeof(*fresh) + room);
+
+		if (!fresh)
+			out_of_memory();
+		fresh->size = room;
+		if (chunk && room == size) { /* a large one: go on filling the chunk at hand */
+			fresh->next = chunk->next;
+			chunk->next = fresh;
+		} else {
+			fresh->next = chunk;
+			arena->chunks = fresh;
+		}
+		chunk = fresh;
+	}
+	memory = (char *)chunk->bytes + chunk->used;
+	chunk->used += size;
+	return memory;
+}
+
+const char *profile_str(struct profile *profile, const char *text, long length)
+{
+	struct profile_arena *arena = profile->arena;
+	struct interned *found;
+	size_t room, n;
+
+	if (!text)
+		return NULL;
+	room = length < 0 || length > PROFILE_STRING_MAX ? PROFILE_STRING_MAX : (size_t)length;
+	n = strnlen(text, room);
+	if (n == PROFILE_STRING_MAX) {
+		n--;
+		/* not inside a character: step back over at most three continuation bytes */
+		for (int i = 0; i < 3 && ((unsigned char)text[n] & 0xc0) == 0x80; i++)
+			n--;
+	}
+	HASH_FIND(hh, arena->strings, text, n, found);
+	if (found)
+		return found->text;
+	found = profile_alloc(profile, sizeof(*found) + n + 1);
+	memcpy(found->text, text, n);
+	HASH_ADD_KEYPTR(hh, arena->strings, found->text, n, found);
+	return found->text;
+}
+
+/* ---- frames ---------------------------------------------------------------------------------- */
+
+static int compare_text(const char *a, const char *b)
+{
+	if (a == b)
+		return 0;
+	if (!a || !b)
+		return a ? 1 : -1;
+	return strcmp(a, b);
+}
+
+static int compare_u64(uint64_t a, uint64_t b)
+{
+	return (a > b) - (a < b);
+}
+
+int frame_compare(const struct frame *a, const struct frame *b)
+{
+	int order = (int)a->kind - (int)b->kind;
+
+	if (!order)
+		order = compare_text(a->function, b->function);
+	if (!order)
+		order = compare_text(a->file, b->file);
+	if (!order)
+		order = compare_u64(a->line, b->line);
+	if (!order)
+		order = compare_text(a->module, b->module);
+	if (!order)
+		order = compare_u64(a->offset, b->offset);
+	return order;
+}
+
+static bool is_set(const char *text)
+{
+	return text && *text;
+}
+
+const char *frame_text(const struct frame *frame, char *text, size_t size)
+{
+	char name[PROFILE_STRING_MAX + 24], place[PROFILE_STRING_MAX + 24] = "";
+	bool named = is_set(frame->function);
+
+	if (frame->kind == FRAME_GAP) {
+		const char *why = named ? frame->function : "unknown";
+
+		/* reasons may come with their brackets */
+		snprintf(text, size, *why == '[' ? "%s" : "[%s]", why);
+		return text;
+	}
+	if (frame->kind == FRAME_PYTHON)
+		snprintf(name, sizeof(name), "%s", named ? frame->function : "?");
+	else if (named)
+		snprintf(name, sizeof(name), "%s+0x%" PRIx64, frame->function, frame->offset);
+	else
+		snprintf(name, sizeof(name), "0x%" PRIx64, frame->offset);
+
+	if (is_set(frame->file) && frame->line)
+		snprintf(place, sizeof(place), " (%s:%" PRIu32 ")", frame->file, frame->line);
+	else if (is_set(frame->file))
+		snprintf(place, sizeof(place), " (%s)", frame->file);
+	else if (is_set(frame->module))
+		snprintf(place, sizeof(place), " [%s]", frame->module);
+	snprintf(text, size, "%s%s", name, place);
+	return text;
+}
+
+/* ---- merging --------------------------------------------------------------------------------- */
+
+int stack_compare_frames(const struct stack *a, const struct stack *b)
+{
+	size_t n = a->n_frames < b->n_frames ? a->n_frames : b->n_frames;
+
+	if (a->frames != b->frames)
+		for (size_t i = 0; i < n; i++) {
+			int order = frame_compare(&a->frames[i], &b->frames[i]);
+
+			if (order)
+				return order;
+		}
+	return compare_u64(a->n_frames, b->n_frames);
+}
+
+static int compare_sites(const void *a, const void *b)
+{
+	const struct stack *x = a, *y = b;
+
+	return x->domain != y->domain ? (int)x->domain - (int)y->domain
+				      : stack_compare_frames(x, y);
+}
+
+static void add(uint64_t *sum, uint64_t more)
+{
+	if (__builtin_add_overflow(*sum, more, sum))
+		*sum = UINT64_MAX;
+}
+
+static int compare_type_names(const void *a, const void *b)
+{
+	return compare_text(((const struct type_share *)a)->name,
+			    ((const struct type_share *)b)->name);
+}
+
+static int compare_type_sizes(const void *a, const void *b)
+{
+	const struct type_share *x = a, *y = b;
+	int order = -compare_u64(x->bytes, y->bytes);
+
+	if (!order)
+		order = -compare_u64(x->count, y->count);
+	return order ? order : compare_text(x->name, y->name);
+}
+
+static void merge_types(struct profile *profile, struct stack *into, const struct stack *from)
+{
+	struct type_share *all;
+	size_t n = into->n_types + from->n_types, kept = 0;
+
+	if (!from->n_types)
+		return;
+	all = profile_alloc(profile, n * sizeof(*all));
+	if (into->n_types)
+		memcpy(all, into->types, into->n_types * sizeof(*all));
+	memcpy(all + into->n_types, from->types, from->n_types * sizeof(*all));
+	qsort(all, n, sizeof(*all), compare_type_names);
+	for (size_t i = 0; i < n; i++) {
+		if (kept && !compare_text(all[kept - 1].name, all[i].name)) {
+			add(&all[kept - 1].count, all[i].count);
+			add(&all[kept - 1].bytes, all[i].bytes);
+		} else {
+			all[kept++] = all[i];
+		}
+	}
+	qsort(all, kept, sizeof(*all), compare_type_sizes);
+	into->types = all;
+	into->n_types = kept;
+}
+
+void profile_merge(struct profile *profile)
+{
+	struct stack *stacks = profile->stacks;
+	size_t kept = 0;
+
+	if (profile->n_stacks < 2)
+		return;
+	qsort(stacks, profile->n_stacks, sizeof(*stacks), compare_sites);
+	for (size_t i = 0; i < profile->n_stacks; i++) {
+		struct stack *into = kept ? &stacks[kept - 1] : NULL;
+		const struct stack *from = &stacks[i];
+
+		if (!into || compare_sites(into, from)) {
+			stacks[kept++] = *from;
+			continue;
+		}
+		into->estimated |= from->estimated;
+		add(&into->outstanding_bytes, from->outstanding_bytes);
+		add(&into->outstanding_count, from->outstanding_count);
+		add(&into->allocated_bytes, from->allocated_bytes);
+		add(&into->allocated_count, from->allocated_count);
+		add(&into->freed_count, from->freed_count);
+		if (from->oldest_s > into->oldest_s)
+			into->oldest_s = from->oldest_s;
+		into->growth_bytes_per_s += from->growth_bytes_per_s;
+		merge_types(profile, into, from);
+		add(&into->types_sampled, from->types_sampled);
+	}
+	profile->n_stacks = kept;
+}
+
+/* ---- sorting --------------------------------------------------------------------------------- */
+
+/* Greatest first; what is not a number counts as nothing, so that the order stays total. */
+static int compare_down(double a, double b)
+{
+	a = a == a ? a : 0;
+	b = b == b ? b : 0;
+	return (a < b) - (a > b);
+}
+
+static int compare_ranks(const void *a, const void *b, void *context)
+{
+	const struct stack *x = a, *y = b;
+	enum profile_order by = *(const enum profile_order *)context;
+	bool x_empty = !x->outstanding_bytes && !x->outstanding_count;
+	bool y_empty = !y->outstanding_bytes && !y->outstanding_count;
+	int order = (int)x_empty - (int)y_empty;
+
+	if (!order && by == ORDER_COUNT)
+		order = -compare_u64(x->outstanding_count, y->outstanding_count);
+	if (!order && by == ORDER_GROWTH)
+		order = compare_down(x->growth_bytes_per_s, y->growth_bytes_per_s);
+	if (!order && by == ORDER_AGE)
+		order = compare_down(x->oldest_s, y->oldest_s);
+	if (!order)
+		order = -compare_u64(x->outstanding_bytes, y->outstanding_bytes);
+	if (!order)
+		order = -compare_u64(x->outstanding_count, y->outstanding_count);
+	if (!order)
+		order = stack_compare_frames(x, y);
+	return order ? order : (int)x->domain - (int)y->domain;
+}
+
+void profile_sort(struct profile *profile, enum profile_order order)
+{
+	if (profile->n_stacks > 1)
+		qsort_r(profile->stacks, profile->n_stacks, sizeof(*profile->stacks), compare_ranks,
+			&order);
+}
+
+bool profile_has_loss(const struct profile *profile, const char *name)
+{
+	for (size_t i = 0; i < profile->n_losses; i++)
+		if (profile->losses[i].name && !strcmp(profile->losses[i].name, name))
+			return true;
+	return false;
+}

@@ -1,0 +1,213 @@
+/* SPDX-License-Identifier: BSD-2-Clause
+ *
+ * profile: what one look at a target found, as plain data. Collectors fill it; views and exports
+ * read it.
+ *
+ * Place      layer 1; filled by snapshot and symbol; read by view and export, which know nothing
+ *            else (no pid handling, no BPF, no /proc), so that everything shown can be tested from
+ *            made data.
+ * Shapes     a profile has stacks (one allocation site each: domain + frames), totals over all of
+ *            them, losses and costs. stack.frames is root first, as in JSON; the text view turns it
+ *            around. Two stacks never have the same domain and the same frames (profile_merge()
+ *            sees to it).
+ * Units      bytes; counts of blocks; seconds as double; ns where the name says so. Raw counts
+ *            unless stack.estimated is true.
+ * Ownership  everything reachable from a profile lives in its arena and dies with profile_free()
+ *            (text that outlives it, such as a literal, may be pointed to as well).
+ *            Strings from profile_str() are interned: equal text is the same pointer.
+ * Degrades   what was not collected has its have_ flag false, and no view prints it.
+ * Bounds     strings are cut at PROFILE_STRING_MAX bytes; memory is proportional to stacks and
+ *            frames.
+ * Threads    one at a time per profile.
+ */
+#ifndef PYLEAKTRACE_MODEL_PROFILE_H
+#define PYLEAKTRACE_MODEL_PROFILE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <time.h>
+
+#define PROFILE_STRING_MAX 4096
+
+enum domain {
+	DOMAIN_MALLOC, /* libc's malloc family, called by anybody but CPython's object allocators */
+	DOMAIN_OBJECT, /* CPython's mem and object domains */
+	DOMAIN_MMAP,   /* anonymous mappings that the program made itself */
+	DOMAIN_COUNT,
+};
+
+/* "malloc", "object", "mmap" */
+const char *domain_name(enum domain domain);
+
+enum frame_kind {
+	FRAME_PYTHON,
+	FRAME_NATIVE,
+	FRAME_GAP, /* something is missing here; `function` says what, in a few words */
+};
+
+/* "python", "native", "gap" */
+const char *frame_kind_name(enum frame_kind kind);
+
+struct frame {
+	enum frame_kind kind;
+	const char *function; /* python: qualified name; native: symbol or NULL; gap: the reason */
+	const char *file;     /* source file or NULL */
+	const char *module;   /* native: base name of the ELF file, or NULL */
+	uint32_t line;	      /* 1-based; 0 = unknown */
+	uint64_t offset; /* native: into the symbol, or into the module when function is NULL */
+};
+
+/*
+ * < 0, 0, > 0: a total order of frames by kind, function, file, line, module, offset; 0 only for
+ * equal ones
+ */
+int frame_compare(const struct frame *a, const struct frame *b);
+
+/* The longest text that frame_text() writes for strings from profile_str(), with the final NUL. */
+#define FRAME_TEXT_MAX (2 * PROFILE_STRING_MAX + 64)
+
+/*
+ * The one way a frame is written (cli.md): `name (file:line)`, `symbol+0xoff (file.c:line)`,
+ * `symbol+0xoff [libfoo.so]`, `0xoffset [libfoo.so]`, `[why]`. Not escaped: the bytes of the
+ * target.
+ *
+ * out    text: cut at the end when size (> 0) is too small, always terminated
+ * return text
+ */
+const char *frame_text(const struct frame *frame, char *text, size_t size);
+
+struct type_share {
+	const char *name; /* "dict", "app.Session", or "[buffer]" for what is not an object */
+	uint64_t count;	  /* of the blocks looked at (stack.types_sampled) */
+	uint64_t bytes;
+};
+
+struct stack {
+	enum domain domain;
+	bool estimated; /* the figures below are sampled and scaled; never mixed with exact ones */
+	uint64_t outstanding_bytes, outstanding_count;
+	uint64_t allocated_bytes, allocated_count, freed_count; /* since the baseline */
+	double oldest_s;		/* age of the oldest outstanding block */
+	double growth_bytes_per_s;	/* outstanding bytes now against the previous report */
+	const struct type_share *types; /* largest share of bytes first */
+	size_t n_types;
+	uint64_t types_sampled;	    /* outstanding blocks whose type was looked up; 0: none */
+	const struct frame *frames; /* root first */
+	size_t n_frames;
+};
+
+struct loss {
+	const char *name;     /* stable identifier, e.g. "blocks_full" */
+	const char *sentence; /* what it means for the reader, with no count in it */
+	uint64_t count;	      /* > 0 */
+};
+
+struct cost {
+	double hits_per_s;	    /* probe hits over the last interval */
+	double ns_per_hit;	    /* measured: trap (calibrated on this machine) + BPF program */
+	double target_cpu_fraction; /* of one core: hits_per_s * ns_per_hit / 1e9 */
+	double tool_cpu_s;	    /* CPU seconds used by the tool so far */
+	uint64_t tool_rss_bytes;
+	uint64_t maps_bytes; /* kernel memory of the BPF maps */
+};
+
+/*
+ * Why the watch ended, when the target had a part in it. end_detail: of TARGET_EXITED the exit
+ * code, -1 where it is not known; of TARGET_KILLED the number of the signal.
+ */
+enum target_end {
+	TARGET_RUNS,
+	TARGET_EXITED,
+	TARGET_KILLED,
+	TARGET_EXECED,
+};
+
+struct profile {
+	struct timespec time; /* wall clock of the look */
+	double duration_s;    /* since the baseline */
+
+	struct {
+		int pid;
+		const char *exe;	    /* path as the target sees it */
+		const char *const *cmdline; /* n_cmdline words */
+		size_t n_cmdline;
+		const char *python;	    /* "3.11.2" */
+		const char *implementation; /* "CPython" */
+		unsigned threads;
+		uint64_t rss_bytes;
+		enum target_end end;
+		int end_detail;
+		bool stopped; /* in state T at the time of the look */
+	} target;
+
+	struct {
+		bool exact;
+		bool domains[DOMAIN_COUNT]; /* traced */
+		bool steered;
+		const char *object_coverage; /* what is not seen, one sentence; NULL: nothing */
+		uint64_t min_size, max_size; /* -z, -Z; 0 and UINT64_MAX when not given */
+		double older_s;		     /* --older */
+	} mode;
+
+	struct {
+		uint64_t outstanding_bytes, outstanding_count;
+		uint64_t allocated_bytes, allocated_count, freed_count;
+		uint64_t unknown_frees; /* of blocks from before the watch, or kept out by -z, -Z */
+		uint64_t missed_frees;	/* 0 expected: the standing proof of complete coverage */
+	} totals;
+
+	struct stack *stacks; /* sorted by profile_sort() */
+	size_t n_stacks;
+	const struct loss *losses;
+	size_t n_losses;
+	bool have_cost;
+	struct cost cost;
+
+	struct profile_arena *arena; /* private */
+};
+
+enum profile_order { ORDER_SIZE, ORDER_COUNT, ORDER_GROWTH, ORDER_AGE };
+
+/* An empty profile, or NULL when memory is out. */
+struct profile *profile_new(void);
+void profile_free(struct profile *profile);
+
+/*
+ * Zeroed memory that lives as long as the profile; never NULL (the program ends when memory is
+ * out).
+ */
+void *profile_alloc(struct profile *profile, size_t size);
+
+/*
+ * Interned copy of `length` bytes; length -1: of a C string. Invalid UTF-8 is kept as it is
+ * (exports escape).
+ *
+ * note   the text ends at a NUL inside, and is cut (between characters) at PROFILE_STRING_MAX - 1
+ *        bytes; text NULL gives NULL
+ */
+const char *profile_str(struct profile *profile, const char *text, long length);
+
+/*
+ * Join stacks of one domain that have equal frames: sums (that stop at the largest number instead
+ * of wrapping), oldest of both, types added up. A sum with an estimate in it is an estimate. Order
+ * is lost.
+ */
+void profile_merge(struct profile *profile);
+
+/*
+ * < 0, 0, > 0: a total order of call paths, root first; a path comes before its own continuations
+
+ */
+int stack_compare_frames(const struct stack *a, const struct stack *b);
+
+/*
+ * Sort the stacks, greatest first; ties by bytes, then count, then frames, so that equal input
+ * gives equal output. Stacks with nothing outstanding (no byte and no block) go last.
+ */
+void profile_sort(struct profile *profile, enum profile_order order);
+
+/* Is there a loss of this name? */
+bool profile_has_loss(const struct profile *profile, const char *name);
+
+#endif

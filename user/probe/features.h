@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: BSD-2-Clause
+ *
+ * features: what this kernel can do and what we may do, as a table with a sentence and a remedy each.
+ *
+ * Place      layer 3; used by plan, attach and cli (doctor).
+ * Source     kernel versions beside each row in features.c; detection by trying where that is cheap.
+ * Errors     features_require(): -ERR_PERMISSION or -ERR_KERNEL for the first thing that is missing and needed.
+ * Bounds     changes nothing; loads at most two tiny BPF programs.
+ */
+#ifndef PYLEAKTRACE_PROBE_FEATURES_H
+#define PYLEAKTRACE_PROBE_FEATURES_H
+
+#include <stdbool.h>
+#include <stdio.h>
+
+#include "base/err.h"
+#include "target/process.h"
+
+struct features {
+	unsigned kernel;     /* major << 16 | minor << 8 | patch (at most 255) */
+	char release[65];
+	bool bpf_permitted;  /* CAP_BPF + CAP_PERFMON, or CAP_SYS_ADMIN */
+	bool ptrace_permitted; /* CAP_SYS_PTRACE */
+	bool btf;            /* /sys/kernel/btf/vmlinux */
+	bool jit;
+	bool tracefs;        /* system call tracepoints can be found */
+	bool cookies;        /* 5.15: a probe tells which it is */
+	bool uprobe_multi;   /* 6.6 (used from 6.10 on, where its pid filter means the process) */
+	bool nop5;           /* 6.18 on x86-64: probes on 5-byte nops are optimised */
+	bool pid_namespace;  /* we are not in the initial one: the kernel would call the target otherwise */
+};
+
+#define KERNEL(major, minor) ((unsigned)((major) << 16 | (minor) << 8))
+
+void features_detect(struct features *features);
+
+/* 0, or the first missing thing with its remedy. */
+int features_require(const struct features *features, struct err *err);
+
+/*
+ * May a return probe kill this target? From 6.11 on x86-64 a probed function returns through the system call
+ * uretprobe; until 6.14 a seccomp filter saw that call and could kill for it.
+ */
+bool features_seccomp_hazard(const struct features *features, const struct process *process);
+
+/* The table, one line a row. */
+void features_print(FILE *out, const struct features *features);
+
+#endif

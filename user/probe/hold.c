@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "probe/hold.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ptrace.h>
+#include <sys/wait.h>
+
+static bool is_held(const struct hold *hold, pid_t tid)
+{
+	for (size_t i = 0; i < hold->n_threads; i++)
+		if (hold->threads[i].tid == tid)
+			return true;
+	return false;
+}
+
+/* 1: held now; 0: the thread has ended meanwhile; negative: error */
+static int hold_thread(struct hold *hold, pid_t tid, struct err *err)
+{
+	int status;
+
+	if (hold->n_threads == hold->capacity) {
+		size_t more = hold->capacity ? 2 * hold->capacity : 64;
+		struct held_thread *threads =
+			more > HOLD_MAX_THREADS ? NULL : realloc(hold->threads, more * sizeof(*threads));
+
+		if (!threads)
+			return err_set(err, ERR_FAILED, "too many threads to hold");
+		hold->threads = threads;
+		hold->capacity = more;
+	}
+	if (ptrace(PTRACE_SEIZE, tid, NULL, NULL)) {
+		if (errno == ESRCH)
+			return 0;
+		return err_set(err, ERR_PERMISSION,
+			       "thread %d cannot be held for a moment: %s (is a debugger attached?)", tid,
+			       strerror(errno));
+	}
+	if (ptrace(PTRACE_INTERRUPT, tid, NULL, NULL) || waitpid(tid, &status, __WALL) != tid ||
+	    !WIFSTOPPED(status))
+		return 0;
+	hold->threads[hold->n_threads].tid = tid;
+	/* a stop that is not our interruption is a signal on its way to the thread */
+	hold->threads[hold->n_threads].signal = status >> 16 == PTRACE_EVENT_STOP ? 0 : WSTOPSIG(status);
+	hold->n_threads++;
+	return 1;
+}
+
+/* Hold every thread that is not held yet; returns how many, or a negative error. */
+static int hold_round(struct hold *hold, pid_t pid, struct err *err)
+{
+	char path[64];
+	struct dirent *entry;
+	int n = 0, result = 0;
+	DIR *tasks;
+
+	snprintf(path, sizeof(path), "/proc/%d/task", pid);
+	tasks = opendir(path);
+	if (!tasks)
+		return err_set(err, ERR_FAILED, "%s: %s", path, strerror(errno));
+	while (result >= 0 && (entry = readdir(tasks))) {
+		pid_t tid = (pid_t)strtol(entry->d_name, NULL, 10);
+
+		if (tid <= 0 || is_held(hold, tid))
+			continue;
+		result = hold_thread(hold, tid, err);
+		n += result > 0;
+	}
+	closedir(tasks);
+	return result < 0 ? result : n;
+}
+
+int hold_begin(struct hold *hold, pid_t pid, struct err *err)
+{
+	int n;
+
+	memset(hold, 0, sizeof(*hold));
+	/* threads that run may start others: until a round finds none */
+	do
+		n = hold_round(hold, pid, err);
+	while (n > 0);
+	if (n < 0)
+		hold_end(hold);
+	return n;
+}
+
+void hold_end(struct hold *hold)
+{
+	for (size_t i = 0; i < hold->n_threads; i++)
+		ptrace(PTRACE_DETACH, hold->threads[i].tid, NULL, (void *)(long)hold->threads[i].signal);
+	free(hold->threads);
+	memset(hold, 0, sizeof(*hold));
+}

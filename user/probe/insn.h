@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: BSD-2-Clause
+ *
+ * insn: machine code -> what a probe planner has to know of one instruction.
+ *
+ * Place      layer 3; used by place.c and steer.c only. The one user of the disassembler (Zydis).
+ * Source     cost classes: arch/x86/kernel/uprobes.c of the kernel: branch_setup_xol_ops() and
+ *            push_setup_xol_ops() list what is emulated; since 6.18 a 5-byte nop is replaced by a call into
+ *            a trampoline. Measured: optimised nop 0.3 us, emulated 0.6 us, all else 7-20 us a hit (in a VM).
+ * Units      addresses in the target.
+ * Bounds     one instruction, at most 15 bytes.
+ */
+#ifndef PYLEAKTRACE_PROBE_INSN_H
+#define PYLEAKTRACE_PROBE_INSN_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* what a probe on it costs, cheapest first */
+enum insn_cost {
+	COST_NOP5,     /* 0f 1f 44 00 00 on a kernel that optimises it */
+	COST_EMULATED, /* push reg, nop, jmp, jcc, call rel: the kernel does its work itself */
+	COST_STEPPED,  /* everything else: executed out of line under single step */
+};
+
+enum insn_flow {
+	FLOW_NEXT,   /* goes on behind itself */
+	FLOW_JUMP,   /* unconditional, to a known target */
+	FLOW_BRANCH, /* conditional, to a known target or on */
+	FLOW_CALL,
+	FLOW_STOP,   /* ret, indirect jump, int3, hlt, ud2 */
+};
+
+/* argument registers of the C calling convention: bit 0 = first argument */
+#define INSN_ARG(n) (1u << (n))
+
+struct insn {
+	uint8_t length;
+	enum insn_cost cost;
+	enum insn_flow flow;
+	uint64_t target;      /* of a jump, branch or direct call */
+	unsigned writes_args; /* INSN_ARG bits of the argument registers that it changes */
+	int pushed;           /* bytes by which it moves the stack pointer down; only pushes are known */
+	bool moves_sp;        /* changes the stack pointer in any way */
+	bool is_nop;          /* any nop, endbr64 too */
+	bool is_endbr;
+	int test_arg;         /* n when it is `test argN, argN`, else -1 */
+};
+
+/*
+ * Decode the instruction at the start of `bytes`.
+ *
+ * in     address: where it lies in the target; nop5: the kernel optimises 5-byte nops
+ * return false when it is no valid instruction or runs over the end
+ */
+bool insn_decode(struct insn *insn, const uint8_t *bytes, size_t available, uint64_t address, bool nop5);
+
+#endif

@@ -1,0 +1,415 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "probe/session.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+
+#include "abi/facts.h"
+#include "probe/attach.h"
+#include "probe/facts.h"
+#include "probe/steer.h"
+#include "probe/uprobe_multi.h"
+#include "pyleaktrace.skel.h"
+
+/* frames in the pool per site, on average; real stacks have 10 to 40 */
+#define FRAMES_PER_SITE 32
+
+struct session {
+	struct pyleaktrace_bpf *skel;
+	const struct process *process;
+	const struct plan *plan;
+	bool multi;
+	bool steered;
+	uint32_t max_sites, max_frames;
+	struct links links;
+	struct ring_buffer *events;
+	void (*on_site)(void *context, uint32_t site); /* during session_events() */
+	void *on_site_context;
+	bool execed;
+	int wait_status; /* -1: not known */
+	void *sites, *frames; /* mapped */
+	size_t sites_bytes, frames_bytes;
+};
+
+static int print_quiet(enum libbpf_print_level level, const char *format, va_list args)
+{
+	(void)level;
+	(void)format;
+	(void)args;
+	return 0;
+}
+
+static int print_all(enum libbpf_print_level level, const char *format, va_list args)
+{
+	return level == LIBBPF_DEBUG ? 0 : vfprintf(stderr, format, args);
+}
+
+static int on_event(void *context, void *data, size_t size)
+{
+	struct session *session = context;
+	const struct abi_event *event = data;
+
+	if (size < sizeof(*event))
+		return 0;
+	switch (event->kind) {
+	case ABI_EVENT_EXEC:
+		session->execed = true;
+		break;
+	case ABI_EVENT_EXIT:
+		session->wait_status = (int)event->value;
+		break;
+	case ABI_EVENT_SITE:
+		if (session->on_site)
+			session->on_site(session->on_site_context, event->value);
+	}
+	return 0;
+}
+
+static size_t page_up(size_t n)
+{
+	size_t page = (size_t)sysconf(_SC_PAGESIZE);
+
+	return (n + page - 1) & ~(page - 1);
+}
+
+static void *map_array(const struct bpf_map *map, size_t *bytes)
+{
+	void *at;
+
+	*bytes = page_up((size_t)bpf_map__max_entries(map) * bpf_map__value_size(map));
+	at = mmap(NULL, *bytes, PROT_READ, MAP_SHARED, bpf_map__fd(map), 0);
+	return at == MAP_FAILED ? NULL : at;
+}
+
+static void fill_rodata(struct session *session, const struct session_options *options,
+			const struct abi_python *python)
+{
+	struct abi_facts *facts = (struct abi_facts *)&session->skel->rodata->facts;
+
+	facts->tgid = (uint32_t)session->process->pid;
+	facts->domains = session->plan->domains;
+	facts->min_size = options->min_size;
+	facts->max_size = options->max_size;
+	facts->max_sites = session->max_sites;
+	facts->max_frames = session->max_frames;
+	facts->python = *python;
+}
+
+static int size_maps(struct session *session, const struct session_options *options, struct err *err)
+{
+	struct pyleaktrace_bpf *skel = session->skel;
+
+	session->max_sites = options->max_stacks + ABI_FIRST_SITE;
+	session->max_frames = session->max_sites * FRAMES_PER_SITE;
+	if (bpf_map__set_max_entries(skel->maps.blocks, options->max_blocks) ||
+	    bpf_map__set_max_entries(skel->maps.stacks, session->max_sites) ||
+	    bpf_map__set_max_entries(skel->maps.sites, session->max_sites) ||
+	    bpf_map__set_max_entries(skel->maps.frames, session->max_frames))
+		return err_set(err, ERR_FAILED, "the maps cannot be sized: %s", strerror(errno));
+	return 0;
+}
+
+static void choose_programs(struct session *session, const struct features *features)
+{
+	struct pyleaktrace_bpf *skel = session->skel;
+	bool mappings = session->plan->domains & 1u << ABI_MMAP;
+	struct bpf_program *const syscalls[] = {
+		skel->progs.on_enter_mmap,   skel->progs.on_exit_mmap,   skel->progs.on_enter_munmap,
+		skel->progs.on_exit_munmap,  skel->progs.on_enter_mremap, skel->progs.on_exit_mremap,
+	};
+
+	for (size_t i = 0; i < sizeof(syscalls) / sizeof(syscalls[0]); i++)
+		bpf_program__set_autoload(syscalls[i], mappings);
+	session->multi = features->uprobe_multi;
+	if (session->multi) {
+		bpf_program__set_expected_attach_type(skel->progs.on_entry, UPROBE_MULTI_ATTACH_TYPE);
+		bpf_program__set_expected_attach_type(skel->progs.on_return, UPROBE_MULTI_ATTACH_TYPE);
+	}
+}
+
+static int load(struct session *session, struct err *err)
+{
+	struct pyleaktrace_bpf *skel = session->skel;
+	int result = pyleaktrace_bpf__load(skel);
+
+	if (result == -EPERM)
+		return err_set(err, ERR_PERMISSION,
+			       "the kernel does not permit loading the BPF program (lockdown, or missing CAP_BPF)");
+	if (result)
+		return err_set(err, ERR_KERNEL, "the kernel refuses the BPF program: %s (-v shows why)",
+			       strerror(-result));
+	session->events = ring_buffer__new(bpf_map__fd(skel->maps.events), on_event, session, NULL);
+	session->sites = map_array(skel->maps.sites, &session->sites_bytes);
+	session->frames = map_array(skel->maps.frames, &session->frames_bytes);
+	if (!session->events || !session->sites || !session->frames)
+		return err_set(err, ERR_FAILED, "the maps cannot be read: %s", strerror(errno));
+	return 0;
+}
+
+int session_open(struct session **out, const struct process *process, const struct py_runtime *runtime,
+		 const struct plan *plan, const struct features *features,
+		 const struct session_options *options, struct err *err)
+{
+	const struct rlimit unlimited = {RLIM_INFINITY, RLIM_INFINITY};
+	struct abi_python python;
+	struct session *session;
+	int result;
+
+	*out = NULL;
+	result = facts_fill(&python, runtime, err);
+	if (result)
+		return result;
+	libbpf_set_print(options->verbose ? print_all : print_quiet);
+	setrlimit(RLIMIT_MEMLOCK, &unlimited); /* kernels before 5.11 charge maps to it */
+	session = calloc(1, sizeof(*session));
+	if (!session)
+		return err_set(err, ERR_FAILED, "out of memory");
+	session->process = process;
+	session->plan = plan;
+	session->wait_status = -1;
+	session->skel = pyleaktrace_bpf__open();
+	if (!session->skel) {
+		free(session);
+		return err_set(err, ERR_KERNEL, "the BPF object cannot be opened: %s", strerror(errno));
+	}
+	result = size_maps(session, options, err);
+	if (!result) {
+		fill_rodata(session, options, &python);
+		choose_programs(session, features);
+		result = load(session, err);
+	}
+	if (result) {
+		session_close(session);
+		return result;
+	}
+	*out = session;
+	return 0;
+}
+
+/* All probes of one file: entries, and where wanted returns. */
+static int attach_module(struct session *session, const struct module *module, struct err *err)
+{
+	uint64_t offsets[PLAN_MAX_PROBES], cookies[PLAN_MAX_PROBES];
+	struct attach_places places = {module->host_path, offsets, cookies, 0};
+	const struct plan *plan = session->plan;
+	int result;
+
+	/* returns first: an entry without its return would be remembered for nothing */
+	for (unsigned pass = 0; pass < 2; pass++) {
+		bool returns = pass == 0;
+
+		places.n = 0;
+		for (unsigned i = 0; i < plan->n_probes; i++) {
+			const struct plan_probe *probe = &plan->probes[i];
+
+			if (probe->module != module || (returns && !probe->returns))
+				continue;
+			offsets[places.n] = probe->place.offset;
+			cookies[places.n++] = ABI_COOKIE(probe->kind, probe->domain, probe->place.pushed,
+							 probe->place.cost);
+		}
+		result = links_attach(&session->links, session_program(session, returns), &places, returns,
+				      session->process->pid, session->multi, err);
+		if (result)
+			return result;
+	}
+	return 0;
+}
+
+static int attach_tracepoints(struct session *session, struct err *err)
+{
+	struct pyleaktrace_bpf *skel = session->skel;
+	struct bpf_program *const programs[] = {
+		skel->progs.on_thread_exit,  skel->progs.on_exec,         skel->progs.on_exit_mmap,
+		skel->progs.on_enter_mmap,   skel->progs.on_exit_munmap,  skel->progs.on_enter_munmap,
+		skel->progs.on_exit_mremap,  skel->progs.on_enter_mremap,
+	};
+
+	for (size_t i = 0; i < sizeof(programs) / sizeof(programs[0]); i++) {
+		int result = 0;
+
+		if (bpf_program__autoload(programs[i]))
+			result = links_attach_tracepoint(&session->links, programs[i], err);
+		if (result)
+			return result;
+	}
+	return 0;
+}
+
+static bool attached_before(const struct plan *plan, unsigned index)
+{
+	for (unsigned i = 0; i < index; i++)
+		if (plan->probes[i].module == plan->probes[index].module)
+			return true;
+	return false;
+}
+
+int session_attach(struct session *session, struct err *err)
+{
+	const struct plan *plan = session->plan;
+	int result = attach_tracepoints(session, err);
+
+	for (unsigned i = 0; i < plan->n_probes && !result; i++)
+		if (!attached_before(plan, i))
+			result = attach_module(session, plan->probes[i].module, err);
+	if (!result) {
+		result = steer_apply(session->process->pid, plan->words, plan->n_words, err);
+		session->steered = result == 0 && plan->n_words > 0;
+	}
+	if (result)
+		session_detach(session, NULL);
+	return result;
+}
+
+void session_start(struct session *session)
+{
+	session->skel->bss->next_site = ABI_FIRST_SITE;
+	__atomic_store_n(&session->skel->bss->active, 1, __ATOMIC_RELEASE);
+}
+
+void session_stop(struct session *session)
+{
+	__atomic_store_n(&session->skel->bss->active, 0, __ATOMIC_RELEASE);
+}
+
+int session_detach(struct session *session, struct err *err)
+{
+	int result = 0;
+
+	session_stop(session);
+	if (session->steered && !session->execed && process_alive(session->process))
+		result = steer_restore(session->process->pid, session->plan->words, session->plan->n_words, err);
+	session->steered = false;
+	links_close(&session->links);
+	return result;
+}
+
+void session_close(struct session *session)
+{
+	if (!session)
+		return;
+	if (session->skel->bss)
+		session_detach(session, NULL);
+	if (session->sites)
+		munmap(session->sites, session->sites_bytes);
+	if (session->frames)
+		munmap(session->frames, session->frames_bytes);
+	ring_buffer__free(session->events);
+	pyleaktrace_bpf__destroy(session->skel);
+	free(session);
+}
+
+bool session_active(const struct session *session)
+{
+	return __atomic_load_n(&session->skel->bss->active, __ATOMIC_ACQUIRE) != 0;
+}
+
+bool session_execed(const struct session *session)
+{
+	return session->execed;
+}
+
+int session_wait_status(const struct session *session)
+{
+	return session->wait_status;
+}
+
+void session_look(const struct session *session, struct session_view *view)
+{
+	uint32_t n = session->skel->bss->next_site;
+
+	view->blocks_fd = bpf_map__fd(session->skel->maps.blocks);
+	view->mappings_fd = bpf_map__fd(session->skel->maps.mappings);
+	view->sites = session->sites;
+	view->frames = session->frames;
+	view->max_sites = session->max_sites;
+	view->max_frames = session->max_frames;
+	view->n_sites = n < session->max_sites ? n : session->max_sites;
+}
+
+int session_counters(const struct session *session, uint64_t *counts)
+{
+	int n_cpus = libbpf_num_possible_cpus();
+	uint64_t *values;
+	uint32_t zero = 0;
+	int result = -1;
+
+	memset(counts, 0, ABI_COUNTERS * sizeof(*counts));
+	if (n_cpus <= 0)
+		return -1;
+	values = calloc((size_t)n_cpus, ABI_COUNTERS * sizeof(*values));
+	if (values &&
+	    bpf_map_lookup_elem(bpf_map__fd(session->skel->maps.counts), &zero, values) == 0) {
+		for (int cpu = 0; cpu < n_cpus; cpu++)
+			for (unsigned i = 0; i < ABI_COUNTERS; i++)
+				counts[i] += values[(size_t)cpu * ABI_COUNTERS + i];
+		result = 0;
+	}
+	free(values);
+	return result;
+}
+
+/* The kernel states a map's memory in its fdinfo. */
+static uint64_t map_bytes(const struct bpf_map *map)
+{
+	unsigned long long bytes = 0;
+	char path[64], line[128];
+	FILE *info;
+
+	snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", bpf_map__fd(map));
+	info = fopen(path, "re");
+	if (!info)
+		return 0;
+	while (fgets(line, sizeof(line), info))
+		if (sscanf(line, "memlock: %llu", &bytes) == 1)
+			break;
+	fclose(info);
+	return bytes;
+}
+
+uint64_t session_maps_bytes(const struct session *session)
+{
+	struct bpf_map *map;
+	uint64_t sum = 0;
+
+	bpf_object__for_each_map(map, session->skel->obj)
+		sum += map_bytes(map);
+	return sum;
+}
+
+void session_print_maps(FILE *out, const struct session *session)
+{
+	struct bpf_map *map;
+
+	bpf_object__for_each_map(map, session->skel->obj)
+		fprintf(out, "  map %-16s %9u entries at most, %8.1f MiB now\n", bpf_map__name(map),
+			bpf_map__max_entries(map), (double)map_bytes(map) / (1 << 20));
+}
+
+int session_events_fd(const struct session *session)
+{
+	return ring_buffer__epoll_fd(session->events);
+}
+
+int session_events(struct session *session, void (*on_site)(void *context, uint32_t site), void *context)
+{
+	int n;
+
+	session->on_site = on_site;
+	session->on_site_context = context;
+	n = ring_buffer__consume(session->events);
+	session->on_site = NULL;
+	return n < 0 ? 0 : n;
+}
+
+struct bpf_program *session_program(const struct session *session, bool returns)
+{
+	return returns ? session->skel->progs.on_return : session->skel->progs.on_entry;
+}

@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: BSD-2-Clause
+ *
+ * session: one watched process: BPF object, maps, probes, steering; their life from load to detach.
+ *
+ *      session_open()    load, with the facts of this target; maps sized
+ *      session_attach()  all probes placed, target steered; nothing is recorded yet
+ *      session_start()   recording begins, at one moment for all probes
+ *      session_stop()    recording ends, at one moment; the maps stay readable
+ *      session_detach()  steering undone, probes gone
+ *      session_close()   maps gone
+ *
+ * Place      layer 3; made by cli; snapshot reads its maps. The only room that knows the skeleton.
+ * Ownership  the runtime, process and plan handed in must outlive the session.
+ * Errors     -ERR_KERNEL: the kernel refuses the program or lacks something; -ERR_PERMISSION; -ERR_FAILED.
+ *            After a failed session_attach() nothing is left in the target.
+ * Bounds     maps: session_options; shown by session_maps_bytes().
+ */
+#ifndef PYLEAKTRACE_PROBE_SESSION_H
+#define PYLEAKTRACE_PROBE_SESSION_H
+
+#include "abi/counters.h"
+#include "abi/records.h"
+#include "probe/plan.h"
+
+struct session;
+
+struct session_options {
+	uint32_t max_blocks; /* live blocks */
+	uint32_t max_stacks; /* sites */
+	uint64_t min_size, max_size;
+	bool verbose;        /* libbpf's own words go to stderr */
+};
+
+int session_open(struct session **out, const struct process *process, const struct py_runtime *runtime,
+		 const struct plan *plan, const struct features *features,
+		 const struct session_options *options, struct err *err);
+int session_attach(struct session *session, struct err *err);
+void session_start(struct session *session);
+void session_stop(struct session *session);
+
+/* 0, or the error of putting the steered words back (the probes are gone in any case). Idempotent. */
+int session_detach(struct session *session, struct err *err);
+void session_close(struct session *session); /* detaches if need be; accepts NULL */
+
+/* Recording has begun and not ended; false also when the target replaced itself (exec). */
+bool session_active(const struct session *session);
+/* The target called exec() while it was watched. */
+bool session_execed(const struct session *session);
+/* How the target ended, as wait(2) states it (WIFEXITED() and so on); -1: it has not, or it is not known. */
+int session_wait_status(const struct session *session);
+
+/* ---- for snapshot --------------------------------------------------------------------------------------- */
+
+struct session_view {
+	int blocks_fd, mappings_fd;
+	const struct abi_site *sites;   /* mapped: changes while one looks */
+	const struct abi_frame *frames;
+	uint32_t n_sites;               /* ids below this may be in use */
+	uint32_t max_sites, max_frames;
+};
+
+void session_look(const struct session *session, struct session_view *view);
+
+/* Sums over all CPUs since session_start(); counts[ABI_COUNTERS]. */
+int session_counters(const struct session *session, uint64_t *counts);
+
+/* Kernel memory of all maps now, in bytes, as the kernel states it; 0 when it does not. */
+uint64_t session_maps_bytes(const struct session *session);
+
+/* One line per map: name, entries, memory. */
+void session_print_maps(FILE *out, const struct session *session);
+
+/* File descriptor for poll(): readable when there are events. */
+int session_events_fd(const struct session *session);
+
+/*
+ * Take the waiting events: on_site is called with the id of each new site.
+ *
+ * return the number of events
+ */
+int session_events(struct session *session, void (*on_site)(void *context, uint32_t site), void *context);
+
+/* Links of this session's programs also serve the calibration of probe costs; see cost.h. */
+struct bpf_program;
+struct bpf_program *session_program(const struct session *session, bool returns);
+
+#endif

@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: BSD-2-Clause
+ *
+ * steer: write the planned words into the target, and put them back. The only place that writes to a target.
+ *
+ * Each word is an aligned function pointer in the target's data. Where old and new differ in one byte, that
+ * byte alone is written; else all threads are held by ptrace for the moment of the write (about 0.1 ms), so that
+ * no thread can load half a pointer. A word is only written when it holds what we expect, and read back after.
+ * When the tool is killed the alias stays: the target goes on correctly, without the inlining.
+ *
+ * Place      layer 3; used by session and by `doctor --restore`.
+ * Source     proc(5) /proc/PID/mem, ptrace(2).
+ * Errors     -ERR_FAILED: a word holds something else, or cannot be written; whatever was written before in
+ *            the same call has been put back. -ERR_PERMISSION.
+ */
+#ifndef PYLEAKTRACE_PROBE_STEER_H
+#define PYLEAKTRACE_PROBE_STEER_H
+
+#include "probe/plan.h"
+
+/* Write all aliases. */
+int steer_apply(pid_t pid, const struct plan_word *words, unsigned n_words, struct err *err);
+
+/* Write the plain values back where the aliases still are. Words that hold something else are left alone. */
+int steer_restore(pid_t pid, const struct plan_word *words, unsigned n_words, struct err *err);
+
+/*
+ * Which words of the runtime's tables hold an alias? (Somebody steered and could not restore.)
+ *
+ * out    words: at least PLAN_MAX_WORDS; plain and alias filled in
+ * return how many
+ */
+unsigned steer_find(const struct py_runtime *runtime, struct plan_word *words, bool nop5);
+
+#endif

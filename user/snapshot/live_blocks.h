@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: BSD-2-Clause
+ *
+ * live_blocks: the maps of live blocks and mappings -> sums per site, and a sample of addresses per site.
+ *
+ * Place      layer 4; used by snapshot.c. Here and in probe is libbpf used, nowhere else.
+ * Shapes     live_site[id] belongs to site id of the session. The blocks themselves are not kept: a million of
+ *            them pass through one buffer of 16,384.
+ * Units      bytes, counts, ns of CLOCK_MONOTONIC.
+ * Errors     -ERR_FAILED: the kernel does not let the maps be read.
+ * Degrades   the target goes on allocating while the maps are read, bucket by bucket: a block that lives all the
+ *            time is seen exactly once, one that comes or goes meanwhile may or may not be.
+ * Bounds     LIVE_SAMPLES addresses per site, kept for at most LIVE_SAMPLED_SITES sites; memory about 40 bytes a
+ *            site and 1 KiB a sampled site.
+ */
+#ifndef PYLEAKTRACE_SNAPSHOT_LIVE_BLOCKS_H
+#define PYLEAKTRACE_SNAPSHOT_LIVE_BLOCKS_H
+
+#include <stdint.h>
+
+#include "probe/session.h"
+
+#define LIVE_SAMPLES 64
+#define LIVE_SAMPLED_SITES 8192
+
+struct live_sample {
+	uint64_t address, size;
+};
+
+struct live_site {
+	uint64_t bytes, count;
+	uint64_t oldest_ns;          /* time of the oldest block; 0: none */
+	struct live_sample *samples; /* NULL or n_samples, each block with equal probability */
+	uint32_t n_samples;
+};
+
+struct live_blocks {
+	struct live_site *sites;
+	uint32_t n_sites; /* capacity, ids */
+	uint32_t n_sampled;
+	uint64_t random;  /* private */
+};
+
+int live_blocks_init(struct live_blocks *live, uint32_t n_sites, struct err *err);
+void live_blocks_fini(struct live_blocks *live);
+
+/*
+ * Read both maps anew; what was there before is forgotten.
+ *
+ * in     from_ns, until_ns: only blocks whose time is in [from_ns, until_ns]
+ */
+int live_blocks_read(struct live_blocks *live, const struct session_view *view, uint64_t from_ns,
+		     uint64_t until_ns, struct err *err);
+
+#endif

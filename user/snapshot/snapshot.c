@@ -1,0 +1,306 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "snapshot/snapshot.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "python/object.h"
+#include "snapshot/block_types.h"
+#include "snapshot/live_blocks.h"
+#include "snapshot/losses.h"
+#include "symbol/symbolizer.h"
+
+struct snapshot {
+	const struct process *process;
+	const struct py_runtime *runtime;
+	const struct plan *plan;
+	const struct session *session;
+	struct symbolizer *symbolizer;
+	struct py_types *types;
+	struct live_blocks live;
+	char **cmdline; /* read at the start: the target may be gone at the end */
+	size_t n_cmdline;
+	uint64_t baseline_ns;
+	struct abi_site *base;    /* totals at the baseline; per site */
+	uint64_t base_unknown, base_missed;
+	uint64_t *previous_bytes; /* outstanding at the previous snapshot; per site */
+	uint64_t previous_ns;
+	uint32_t learned;         /* ids below this have been learned */
+};
+
+static uint64_t now_ns(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+}
+
+struct snapshot *snapshot_new(const struct process *process, const struct py_runtime *runtime,
+			      const struct plan *plan, const struct session *session, struct err *err)
+{
+	struct snapshot *snapshot = calloc(1, sizeof(*snapshot));
+	struct session_view view;
+
+	if (!snapshot) {
+		err_set(err, ERR_FAILED, "out of memory");
+		return NULL;
+	}
+	session_look(session, &view);
+	snapshot->process = process;
+	snapshot->runtime = runtime;
+	snapshot->plan = plan;
+	snapshot->session = session;
+	snapshot->symbolizer = symbolizer_new(process->pid, runtime);
+	snapshot->types = py_types_new(process->pid, runtime);
+	snapshot->base = calloc(view.max_sites, sizeof(*snapshot->base));
+	snapshot->previous_bytes = calloc(view.max_sites, sizeof(*snapshot->previous_bytes));
+	snapshot->cmdline = process_cmdline(process, &snapshot->n_cmdline);
+	if (!snapshot->symbolizer || !snapshot->types || !snapshot->base || !snapshot->previous_bytes ||
+	    live_blocks_init(&snapshot->live, view.max_sites, err)) {
+		err_set(err, ERR_FAILED, "out of memory");
+		snapshot_free(snapshot);
+		return NULL;
+	}
+	snapshot->baseline_ns = snapshot->previous_ns = now_ns();
+	return snapshot;
+}
+
+void snapshot_free(struct snapshot *snapshot)
+{
+	if (!snapshot)
+		return;
+	symbolizer_free(snapshot->symbolizer);
+	py_types_free(snapshot->types);
+	live_blocks_fini(&snapshot->live);
+	free(snapshot->base);
+	free(snapshot->previous_bytes);
+	free(snapshot->cmdline);
+	free(snapshot);
+}
+
+/* The frames of a site, leaf first; the run is checked against the pool. */
+static const struct abi_frame *site_frames(const struct session_view *view, uint32_t id, uint32_t *n_frames)
+{
+	const struct abi_site *site = &view->sites[id];
+	uint32_t first = site->first_frame, n = site->n_frames;
+
+	*n_frames = 0;
+	if (n > ABI_MAX_ENTRIES || first > view->max_frames || n > view->max_frames - first)
+		return NULL;
+	*n_frames = n;
+	return &view->frames[first];
+}
+
+void snapshot_learn(void *context, uint32_t site)
+{
+	struct snapshot *snapshot = context;
+	const struct abi_frame *frames;
+	struct session_view view;
+	uint32_t n;
+
+	session_look(snapshot->session, &view);
+	if (site >= view.n_sites)
+		return;
+	frames = site_frames(&view, site, &n);
+	if (frames)
+		symbolizer_learn(snapshot->symbolizer, frames, n);
+}
+
+void snapshot_baseline(struct snapshot *snapshot)
+{
+	uint64_t counts[ABI_COUNTERS];
+	struct session_view view;
+
+	session_look(snapshot->session, &view);
+	memcpy(snapshot->base, view.sites, view.n_sites * sizeof(*snapshot->base));
+	memset(snapshot->previous_bytes, 0, view.max_sites * sizeof(*snapshot->previous_bytes));
+	if (session_counters(snapshot->session, counts) == 0) {
+		snapshot->base_unknown = counts[ABI_COUNT_UNKNOWN_FREES];
+		snapshot->base_missed = counts[ABI_COUNT_MISSED_FREES];
+	}
+	snapshot->baseline_ns = snapshot->previous_ns = now_ns();
+}
+
+/* ---- filling a profile ------------------------------------------------------------------------------------ */
+
+static void fill_target(const struct snapshot *snapshot, struct profile *profile)
+{
+	const char **words = profile_alloc(profile, (snapshot->n_cmdline + 1) * sizeof(*words));
+	struct process_stats stats;
+
+	for (size_t i = 0; i < snapshot->n_cmdline; i++)
+		words[i] = profile_str(profile, snapshot->cmdline[i], -1);
+	profile->target.pid = snapshot->process->pid;
+	profile->target.exe = profile_str(profile, snapshot->process->exe, -1);
+	profile->target.cmdline = words;
+	profile->target.n_cmdline = snapshot->n_cmdline;
+	profile->target.python = profile_str(profile, snapshot->runtime->version, -1);
+	profile->target.implementation = "CPython";
+	if (process_stats(snapshot->process, &stats) == 0) {
+		profile->target.threads = stats.threads;
+		profile->target.rss_bytes = stats.rss_bytes;
+	}
+	profile->target.stopped = process_state(snapshot->process) == 'T';
+}
+
+static void fill_mode(const struct snapshot *snapshot, struct profile *profile, uint64_t older_ns)
+{
+	const struct plan *plan = snapshot->plan;
+
+	profile->mode.exact = true;
+	for (unsigned i = 0; i < DOMAIN_COUNT; i++)
+		profile->mode.domains[i] = plan->domains >> i & 1;
+	profile->mode.steered = plan->n_words > 0;
+	if (plan->coverage[0])
+		profile->mode.object_coverage = profile_str(profile, plan->coverage, -1);
+	profile->mode.max_size = UINT64_MAX;
+	profile->mode.older_s = (double)older_ns / 1e9;
+}
+
+/* Totals since the baseline, of all sites, whether something is outstanding or not. */
+static void fill_totals(const struct snapshot *snapshot, struct profile *profile,
+			const struct session_view *view, const uint64_t *counts)
+{
+	for (uint32_t id = 0; id < view->n_sites; id++) {
+		const struct abi_site *site = &view->sites[id], *base = &snapshot->base[id];
+
+		profile->totals.allocated_bytes += site->allocated_bytes - base->allocated_bytes;
+		profile->totals.allocated_count += site->allocated_count - base->allocated_count;
+		profile->totals.freed_count += site->freed_count - base->freed_count;
+		profile->totals.outstanding_bytes += snapshot->live.sites[id].bytes;
+		profile->totals.outstanding_count += snapshot->live.sites[id].count;
+	}
+	profile->totals.unknown_frees = counts[ABI_COUNT_UNKNOWN_FREES] - snapshot->base_unknown;
+	profile->totals.missed_frees = counts[ABI_COUNT_MISSED_FREES] - snapshot->base_missed;
+}
+
+static void fill_frames(struct snapshot *snapshot, struct profile *profile, const struct session_view *view,
+			uint32_t id, struct stack *stack)
+{
+	const struct abi_frame *raw;
+	struct abi_frame full;
+	struct frame *frames;
+	uint32_t n;
+
+	raw = site_frames(view, id, &n);
+	if (id < ABI_FIRST_SITE) {
+		/* the reserved sites take what found no room */
+		full = (struct abi_frame){.unit = ABI_GAP_STACKS_FULL, .tag = ABI_FRAME_GAP};
+		raw = &full;
+		n = 1;
+	}
+	if (!raw || n == 0)
+		return;
+	frames = profile_alloc(profile, n * sizeof(*frames));
+	stack->n_frames = symbolizer_name(snapshot->symbolizer, profile, raw, n, frames);
+	/* BPF walks from the leaf, the model begins at the root */
+	for (size_t i = 0; i < stack->n_frames / 2; i++) {
+		struct frame other = frames[i];
+
+		frames[i] = frames[stack->n_frames - 1 - i];
+		frames[stack->n_frames - 1 - i] = other;
+	}
+	stack->frames = frames;
+}
+
+static void fill_stack(struct snapshot *snapshot, struct profile *profile, const struct session_view *view,
+		       uint32_t id, uint64_t now, struct stack *stack)
+{
+	const struct abi_site *site = &view->sites[id], *base = &snapshot->base[id];
+	const struct live_site *live = &snapshot->live.sites[id];
+	double passed_s = (double)(now - snapshot->previous_ns) / 1e9;
+
+	stack->domain = id < ABI_FIRST_SITE ? (enum domain)id : (enum domain)site->domain;
+	stack->outstanding_bytes = live->bytes;
+	stack->outstanding_count = live->count;
+	stack->allocated_bytes = site->allocated_bytes - base->allocated_bytes;
+	stack->allocated_count = site->allocated_count - base->allocated_count;
+	stack->freed_count = site->freed_count - base->freed_count;
+	stack->oldest_s = now > live->oldest_ns ? (double)(now - live->oldest_ns) / 1e9 : 0;
+	if (passed_s > 0)
+		stack->growth_bytes_per_s =
+			((double)live->bytes - (double)snapshot->previous_bytes[id]) / passed_s;
+	fill_frames(snapshot, profile, view, id, stack);
+}
+
+/* The smallest size that the `most` largest sites have; so that types are looked up for these only. */
+static uint64_t typed_from(const struct live_blocks *live, uint32_t n_sites, unsigned most)
+{
+	uint64_t from = 1;
+
+	for (;; from *= 2) {
+		uint32_t n = 0;
+
+		for (uint32_t id = 0; id < n_sites; id++)
+			n += live->sites[id].bytes >= from;
+		if (n <= most)
+			return from;
+	}
+}
+
+static void fill_stacks(struct snapshot *snapshot, struct profile *profile, const struct session_view *view,
+			uint64_t now)
+{
+	uint64_t typed = typed_from(&snapshot->live, view->n_sites, SNAPSHOT_TYPED_SITES);
+	bool alive = !session_execed(snapshot->session) && process_alive(snapshot->process);
+	size_t n = 0;
+
+	for (uint32_t id = 0; id < view->n_sites; id++)
+		n += snapshot->live.sites[id].count > 0;
+	profile->stacks = profile_alloc(profile, (n + 1) * sizeof(*profile->stacks));
+	py_types_begin(snapshot->types);
+	for (uint32_t id = 0; id < view->n_sites; id++) {
+		const struct live_site *live = &snapshot->live.sites[id];
+		struct stack *stack = &profile->stacks[profile->n_stacks];
+
+		if (live->count == 0)
+			continue;
+		fill_stack(snapshot, profile, view, id, now, stack);
+		if (alive && live->bytes >= typed)
+			block_types_fill(profile, stack, snapshot->types, live->samples, live->n_samples);
+		profile->n_stacks++;
+	}
+	for (uint32_t id = 0; id < view->n_sites; id++)
+		snapshot->previous_bytes[id] = snapshot->live.sites[id].bytes;
+	profile_merge(profile);
+}
+
+int snapshot_take(struct snapshot *snapshot, uint64_t older_ns, struct profile **out, struct err *err)
+{
+	struct symbolizer_losses names;
+	uint64_t now = now_ns(), counts[ABI_COUNTERS];
+	struct session_view view;
+	struct profile *profile;
+	int result;
+
+	*out = NULL;
+	result = session_counters(snapshot->session, counts);
+	if (result)
+		return err_set(err, ERR_FAILED, "the counters cannot be read");
+	session_look(snapshot->session, &view);
+	/* names that no event announced */
+	for (; snapshot->learned < view.n_sites; snapshot->learned++)
+		snapshot_learn(snapshot, snapshot->learned);
+	result = live_blocks_read(&snapshot->live, &view, snapshot->baseline_ns,
+				  now > older_ns ? now - older_ns : 0, err);
+	if (result)
+		return result;
+	/* sites that appeared while the blocks were read */
+	session_look(snapshot->session, &view);
+	profile = profile_new();
+	if (!profile)
+		return err_set(err, ERR_FAILED, "out of memory");
+	clock_gettime(CLOCK_REALTIME, &profile->time);
+	profile->duration_s = (double)(now - snapshot->baseline_ns) / 1e9;
+	fill_target(snapshot, profile);
+	fill_mode(snapshot, profile, older_ns);
+	fill_totals(snapshot, profile, &view, counts);
+	fill_stacks(snapshot, profile, &view, now);
+	names = symbolizer_losses(snapshot->symbolizer);
+	losses_fill(profile, counts, &names);
+	snapshot->previous_ns = now;
+	*out = profile;
+	return 0;
+}

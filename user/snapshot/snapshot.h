@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: BSD-2-Clause
+ *
+ * snapshot: a running (or stopped) session -> a profile.
+ *
+ * Place      layer 4; called by cli for each report.
+ * Shapes     stacks with something outstanding, named, merged where they read the same, with the types of their
+ *            blocks; totals over all sites; losses. The cost is filled in by cli, which measures it.
+ * Units      as in model/profile.h. Growth is against the previous snapshot (the first: since the baseline).
+ * Ownership  the profile is the caller's; session, process and runtime must outlive the snapshot.
+ * Errors     -ERR_FAILED: the maps cannot be read.
+ * Degrades   when the target is gone, types are left out and names come from what was learned before.
+ * Bounds     types are looked up for the SNAPSHOT_TYPED_SITES largest sites.
+ */
+#ifndef PYLEAKTRACE_SNAPSHOT_SNAPSHOT_H
+#define PYLEAKTRACE_SNAPSHOT_SNAPSHOT_H
+
+#include "model/profile.h"
+#include "probe/session.h"
+
+#define SNAPSHOT_TYPED_SITES 256
+
+struct snapshot;
+
+struct snapshot *snapshot_new(const struct process *process, const struct py_runtime *runtime,
+			      const struct plan *plan, const struct session *session, struct err *err);
+void snapshot_free(struct snapshot *snapshot);
+
+/* Read the names of a site's frames now, while they are true; for session_events(). */
+void snapshot_learn(void *snapshot, uint32_t site);
+
+/* Forget the past: only what is allocated from now on counts. */
+void snapshot_baseline(struct snapshot *snapshot);
+
+/*
+ * Look.
+ *
+ * in     older_ns: blocks younger than that are not counted as outstanding
+ * out    profile: new, unsorted
+ */
+int snapshot_take(struct snapshot *snapshot, uint64_t older_ns, struct profile **profile, struct err *err);
+
+#endif

@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: BSD-2-Clause
+ *
+ * symbolizer: frames as BPF recorded them -> named frames.
+ *
+ * Place      layer 3; called by snapshot, first as soon as a stack is seen (so that names are read while
+ *            they are true and while the target lives), then for every report (from the cache).
+ * Shapes     same order in and out: a frame that cannot be named keeps its place and says why.
+ *            Frames that traceback would not show (set up but not started) are left out.
+ * Ownership  strings are interned in the profile handed in; the cache is the symbolizer's own.
+ * Degrades   a code object that is gone or replaced: function "[code object was replaced]" or "[not read: the
+ *            process had ended]", kind FRAME_GAP; counted in symbolizer_losses().
+ * Bounds     SYMBOLIZER_MAX_CODES cached code objects (then the oldest unused half is dropped).
+ * Threads    one at a time.
+ */
+#ifndef PYLEAKTRACE_SYMBOL_SYMBOLIZER_H
+#define PYLEAKTRACE_SYMBOL_SYMBOLIZER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "abi/frame.h"
+#include "model/profile.h"
+#include "python/runtime.h"
+
+#define SYMBOLIZER_MAX_CODES 262144
+
+struct symbolizer;
+
+struct symbolizer *symbolizer_new(pid_t pid, const struct py_runtime *runtime);
+void symbolizer_free(struct symbolizer *symbolizer);
+
+/* Read and remember the code objects of these frames now; cheap for those already known. */
+void symbolizer_learn(struct symbolizer *symbolizer, const struct abi_frame *frames, size_t n_frames);
+
+/*
+ * Name frames. The order of input is leaf first (as BPF walks); out is in the same order.
+ *
+ * return the number of frames written to out (at most n_frames; frames to be skipped are left out)
+ */
+size_t symbolizer_name(struct symbolizer *symbolizer, struct profile *profile,
+		       const struct abi_frame *frames, size_t n_frames, struct frame *out);
+
+struct symbolizer_losses {
+	uint64_t unreadable; /* frames whose code object could not be read any more */
+	uint64_t replaced;   /* frames whose code object had been replaced before its name was read */
+};
+struct symbolizer_losses symbolizer_losses(const struct symbolizer *symbolizer);
+
+#endif

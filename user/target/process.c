@@ -1,0 +1,288 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "target/process.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "base/file.h"
+
+#define STAT_SIZE      1024
+#define STATUS_SIZE    8192
+#define PF_KTHREAD     0x00200000u /* include/linux/sched.h */
+#define CMDLINE_WORDS  128
+#define CMDLINE_LENGTH 4096
+
+/* What proc(5) calls fields 2, 3, 9, 14, 15, 20, 22 and 24 of /proc/PID/stat. */
+struct stat_line {
+	char comm[64];
+	char state;
+	unsigned flags;
+	unsigned long utime, stime; /* clock ticks */
+	long threads;
+	unsigned long long start_time;
+	long rss_pages;
+};
+
+static bool parse_stat(char *text, struct stat_line *out)
+{
+	/* the name may hold spaces and parentheses: it ends at the last one */
+	char *open = strchr(text, '('), *close = strrchr(text, ')');
+
+	memset(out, 0, sizeof(*out));
+	if (!open || !close || close < open)
+		return false;
+	*close = '\0';
+	snprintf(out->comm, sizeof(out->comm), "%s", open + 1);
+	return sscanf(close + 1,
+		      " %c %*d %*d %*d %*d %*d %u %*u %*u %*u %*u %lu %lu %*d %*d %*d %*d %ld %*d "
+		      "%llu %*u %ld",
+		      &out->state, &out->flags, &out->utime, &out->stime, &out->threads,
+		      &out->start_time, &out->rss_pages) == 7;
+}
+
+static bool read_stat(pid_t pid, struct stat_line *out)
+{
+	char path[32], text[STAT_SIZE];
+
+	snprintf(path, sizeof(path), "/proc/%d/stat", (int)pid);
+	return file_read(path, text, sizeof(text)) > 0 && parse_stat(text, out);
+}
+
+/* The last number in the line "NAME:\t1\t2\t3" of /proc/PID/status. */
+static bool status_number(const char *text, const char *name, long *value)
+{
+	size_t n = strlen(name);
+	const char *line;
+
+	for (line = text; line; line = strchr(line, '\n')) {
+		const char *at;
+		char *end;
+
+		line += *line == '\n';
+		if (strncmp(line, name, n) != 0 || line[n] != ':')
+			continue;
+		for (at = line + n + 1; *at == '\t' || *at == ' '; at = end) {
+			long number = strtol(at, &end, 10);
+
+			if (end == at)
+				break;
+			*value = number;
+		}
+		return true;
+	}
+	return false;
+}
+
+static int say_missing(pid_t pid, struct err *err)
+{
+	char path[32];
+
+	snprintf(path, sizeof(path), "/proc/%d", (int)pid);
+	if (kill(pid, 0) == 0 || errno == EPERM) {
+		if (access(path, F_OK) != 0)
+			return err_set(
+				err, ERR_PERMISSION,
+				"pid %d exists but is hidden in /proc (mounted with hidepid); "
+				"run as root",
+				(int)pid);
+	}
+	return err_set(err, ERR_TARGET, "no process with pid %d", (int)pid);
+}
+
+/* Everything that /proc tells without any right over the process. */
+static int inspect(struct process *process, struct err *err)
+{
+	int pid = (int)process->pid;
+	char path[32], status[STATUS_SIZE];
+	struct stat_line stat;
+	long tgid = pid, seccomp = 0, ns_pid = pid;
+
+	snprintf(path, sizeof(path), "/proc/%d/status", pid);
+	if (file_read(path, status, sizeof(status)) < 0 || !read_stat(process->pid, &stat))
+		return say_missing(process->pid, err);
+	memcpy(process->comm, stat.comm, sizeof(process->comm));
+	process->start_time = stat.start_time;
+	if (status_number(status, "Tgid", &tgid) && tgid != pid)
+		return err_set(err, ERR_TARGET, "%d is a thread of process %ld; use -p %ld", pid,
+			       tgid, tgid);
+	if (stat.flags & PF_KTHREAD)
+		return err_set(err, ERR_TARGET, "pid %d is a kernel thread (%s), not a Python", pid,
+			       process->comm);
+	status_number(status, "Seccomp", &seccomp);
+	status_number(status, "NSpid", &ns_pid);
+	process->seccomp = (int)seccomp;
+	process->ns_pid = (pid_t)ns_pid;
+	if (stat.state == 'Z' && stat.threads > 1)
+		return err_set(
+			err, ERR_TARGET,
+			"the main thread of pid %d (%s) has ended while others run on; such a "
+			"process cannot be read",
+			pid, process->comm);
+	if (stat.state == 'Z' || stat.state == 'X')
+		return err_set(
+			err, ERR_TARGET,
+			"pid %d (%s) is a zombie: it has ended, and its parent has not noticed yet",
+			pid, process->comm);
+	return 0;
+}
+
+static void read_exe(struct process *process)
+{
+	static const char deleted[] = " (deleted)";
+	char path[32];
+	ssize_t n;
+	size_t cut;
+
+	snprintf(path, sizeof(path), "/proc/%d/exe", (int)process->pid);
+	n = readlink(path, process->exe, sizeof(process->exe) - 1);
+	process->exe[n < 0 ? 0 : n] = '\0';
+	cut = strlen(process->exe);
+	if (cut > sizeof(deleted) - 1 &&
+	    strcmp(process->exe + cut - (sizeof(deleted) - 1), deleted) == 0) {
+		process->exe[cut - (sizeof(deleted) - 1)] = '\0';
+		process->exe_deleted = true;
+	}
+}
+
+/* /proc/PID/mem asks for the very right that process_vm_readv() needs. */
+static int check_permission(const struct process *process, struct err *err)
+{
+	char path[32];
+	int fd;
+
+	snprintf(path, sizeof(path), "/proc/%d/mem", (int)process->pid);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd >= 0) {
+		close(fd);
+		return 0;
+	}
+	if (errno == EACCES || errno == EPERM)
+		return err_set(
+			err, ERR_PERMISSION,
+			"not permitted to read pid %d (%s); run as root, or with CAP_SYS_PTRACE",
+			(int)process->pid, process->comm);
+	if (errno == ENOENT || errno == ESRCH)
+		return say_missing(process->pid, err);
+	return err_set(err, ERR_FAILED, "%s: %s", path, strerror(errno));
+}
+
+int process_open(struct process *process, pid_t pid, struct err *err)
+{
+	int pidfd_error, result;
+
+	*process = (struct process){.pid = pid, .pidfd = -1, .ns_pid = pid};
+	if (pid <= 0)
+		return err_set(err, ERR_TARGET, "%d is not a pid", (int)pid);
+	/* the handle first: what is read then is about this process if it lives on afterwards */
+	process->pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
+	pidfd_error = errno;
+	result = inspect(process, err);
+	if (!result && process->pidfd < 0) {
+		if (pidfd_error == ENOSYS)
+			result = err_set(
+				err, ERR_KERNEL,
+				"the kernel has no pidfd_open(2); Linux 5.8 or later is needed");
+		else if (pidfd_error == ESRCH)
+			result = say_missing(pid, err);
+		else
+			result = err_set(err, ERR_FAILED, "pidfd_open of pid %d: %s", (int)pid,
+					 strerror(pidfd_error));
+	}
+	if (!result) {
+		read_exe(process);
+		result = check_permission(process, err);
+	}
+	if (!result && !process_alive(process))
+		result = err_set(err, ERR_TARGET, "pid %d (%s) has just ended", (int)pid,
+				 process->comm);
+	if (result)
+		process_close(process);
+	return result;
+}
+
+void process_close(struct process *process)
+{
+	if (process->pidfd >= 0)
+		close(process->pidfd);
+	process->pidfd = -1;
+}
+
+bool process_alive(const struct process *process)
+{
+	struct pollfd fd = {.fd = process->pidfd, .events = POLLIN};
+
+	return process->pidfd >= 0 && poll(&fd, 1, 0) == 0;
+}
+
+char process_state(const struct process *process)
+{
+	struct stat_line stat;
+
+	if (!read_stat(process->pid, &stat) || stat.start_time != process->start_time)
+		return 0;
+	return stat.state;
+}
+
+int process_stats(const struct process *process, struct process_stats *stats)
+{
+	struct stat_line stat;
+
+	memset(stats, 0, sizeof(*stats));
+	if (!read_stat(process->pid, &stat) || stat.start_time != process->start_time)
+		return -1;
+	stats->threads = stat.threads > 0 ? (unsigned)stat.threads : 0;
+	stats->rss_bytes = (uint64_t)(stat.rss_pages > 0 ? stat.rss_pages : 0) *
+			   (uint64_t)sysconf(_SC_PAGESIZE);
+	stats->cpu_s = (double)(stat.utime + stat.stime) / (double)sysconf(_SC_CLK_TCK);
+	return 0;
+}
+
+/* Bytes that one word takes in the copy, with its NUL; *next is set behind the word. */
+static size_t word_size(const char *word, const char *end, const char **next)
+{
+	size_t n = strnlen(word, (size_t)(end - word));
+
+	*next = word + n < end ? word + n + 1 : end;
+	return (n < CMDLINE_LENGTH ? n : CMDLINE_LENGTH - 1) + 1;
+}
+
+char **process_cmdline(const struct process *process, size_t *n_words)
+{
+	char path[32], *text = NULL, *out;
+	const char *word, *next, *end;
+	size_t length = 0, bytes = 0, n = 0;
+	char **words;
+
+	*n_words = 0;
+	snprintf(path, sizeof(path), "/proc/%d/cmdline", (int)process->pid);
+	if (process_state(process))
+		/* the kernel's own limit of one argument list is 6 MiB at most */
+		file_read_all(path, 8UL << 20, &text, &length);
+	end = text + length;
+	for (word = text; word < end && n < CMDLINE_WORDS; word = next, n++)
+		bytes += word_size(word, end, &next);
+	words = calloc(1, (n + 1) * sizeof(*words) + bytes);
+	if (!words) {
+		free(text);
+		return NULL;
+	}
+	out = (char *)(words + n + 1);
+	n = 0;
+	for (word = text; word < end && n < CMDLINE_WORDS; word = next) {
+		size_t size = word_size(word, end, &next);
+
+		memcpy(out, word, size - 1); /* calloc() wrote the NUL */
+		words[n++] = out;
+		out += size;
+	}
+	free(text);
+	*n_words = n;
+	return words;
+}

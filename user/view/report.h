@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: BSD-2-Clause
+ *
+ * report: profile -> the text report of cli.md.
+ *
+ * Place      layer 5; called by cli for each report, and by export for the text format.
+ * Shapes     the profile is already sorted (profile_sort()). The first lines are those of bcc's
+ *            memleak, with tabs: "[14:03:07] Top N stacks with outstanding allocations:", then for
+ *            each stack "\t%d bytes in %d allocations from stack", more facts of ours after it on
+ *            that line, and the frames, leaf first, two tabs in. Then the totals, what is covered,
+ *            what was lost, what it cost, and what became of the target.
+ * Units      raw byte and block numbers in the two lines that scripts read, people's units
+ *            elsewhere.
+ * Degrades   what the profile does not have is not printed. Figures that are estimates say so.
+ * Bounds     no more memory than one frame's text; the report is as long as options->top stacks.
+ * Threads    safe from any on different streams.
+ */
+#ifndef PYLEAKTRACE_VIEW_REPORT_H
+#define PYLEAKTRACE_VIEW_REPORT_H
+
+#include <stdbool.h>
+#include <stdio.h>
+
+#include "model/profile.h"
+
+struct report_options {
+	unsigned top;	/* stacks shown at most; 0: all */
+	bool color;	/* escape sequences for bold and colours may be written */
+	unsigned width; /* columns of the terminal, longer frames are cut in the middle; 0: none is
+			 */
+	bool quiet;	/* leave out what is only confirmation: totals, cost, "Nothing was lost." */
+};
+
+/* Write one report. Local time; names are escaped for terminals. */
+void report_text(FILE *out, const struct profile *profile, const struct report_options *options);
+
+#endif

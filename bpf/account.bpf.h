@@ -59,7 +59,7 @@ static __always_inline void put_block_back(__u64 address, const struct abi_block
 static __always_inline void record_block(struct abi_thread *thread, __u64 address, __u64 size,
 					 __u32 domain)
 {
-	struct abi_block block = {}, *old;
+	struct abi_block block = {}, old = {}, *found;
 	long err;
 
 	if (size < facts.min_size || size > facts.max_size) {
@@ -73,11 +73,14 @@ static __always_inline void record_block(struct abi_thread *thread, __u64 addres
 
 	err = bpf_map_update_elem(&blocks, &address, &block, BPF_NOEXIST);
 	if (err == EEXIST_CODE) {
-		old = bpf_map_lookup_elem(&blocks, &address);
-		if (old)
-			site_freed(old->site, old->size, 1);
+		found = bpf_map_lookup_elem(&blocks, &address);
+		if (found)
+			old = *found;
 		count(ABI_COUNT_MISSED_FREES);
 		err = bpf_map_update_elem(&blocks, &address, &block, BPF_ANY);
+		/* an update may fail for want of memory: then the old block is still in the map */
+		if (found && !err)
+			site_freed(old.site, old.size, 1);
 	}
 	if (err) {
 		count(ABI_COUNT_BLOCKS_FULL);

@@ -6,7 +6,7 @@
 #ifndef PYLEAKTRACE_BPF_LIFECYCLE_H
 #define PYLEAKTRACE_BPF_LIFECYCLE_H
 
-#include "thread.bpf.h"
+#include "probes.bpf.h"
 
 static __always_inline void announce(enum abi_event_kind kind, __u32 value)
 {
@@ -22,8 +22,14 @@ static __always_inline void announce(enum abi_event_kind kind, __u32 value)
 SEC("tp/sched/sched_process_exit")
 int on_thread_exit(void *ctx)
 {
+	struct abi_thread *thread;
+
 	if ((__u32)(bpf_get_current_pid_tgid() >> 32) != facts.tgid)
 		return 0;
+	/* what a call holds that never returns is still there */
+	thread = thread_find();
+	if (thread && thread->call.sp)
+		abandon_call(thread);
 	thread_forget();
 	if (last_thread()) {
 		active = 0;

@@ -67,7 +67,7 @@ static __always_inline bool unmap_range(__u64 start, __u64 length)
 
 static __always_inline void record_mapping(struct abi_thread *thread, __u64 start, __u64 length)
 {
-	struct abi_block block = {};
+	struct abi_block block = {}, old = {}, *found;
 	long err;
 
 	if (length < facts.min_size || length > facts.max_size) {
@@ -80,12 +80,13 @@ static __always_inline void record_mapping(struct abi_thread *thread, __u64 star
 	block.site = find_site(thread, ABI_MMAP);
 	err = bpf_map_update_elem(&mappings, &start, &block, BPF_NOEXIST);
 	if (err == EEXIST_CODE) {
-		struct abi_block *old = bpf_map_lookup_elem(&mappings, &start);
-
-		if (old)
-			site_freed(old->site, old->size, 1);
+		found = bpf_map_lookup_elem(&mappings, &start);
+		if (found)
+			old = *found;
 		count(ABI_COUNT_MISSED_FREES);
 		err = bpf_map_update_elem(&mappings, &start, &block, BPF_ANY);
+		if (found && !err)
+			site_freed(old.site, old.size, 1);
 	}
 	if (err) {
 		count(ABI_COUNT_MAPPINGS_FULL);

@@ -8,9 +8,10 @@
  *
  *      sp at entry   0x7f..58  PyObject_Malloc(600)   <- thread->call
  *                    0x7f..10    malloc(600)          lower stack pointer: nested, ignored
+ *                    0x7f..58    or, where the compiler made a jump of the last call: the same stack pointer
  *
  * A return belongs to the outermost call when the stack pointer is back where that call began. A remembered
- * call whose stack pointer is not above a new entry's has been left without a return (longjmp): it is dropped
+ * call whose stack pointer is below a new entry's has been left without a return (longjmp): it is dropped
  * and counted.
  */
 #ifndef PYLEAKTRACE_BPF_PROBES_H
@@ -91,15 +92,22 @@ static __always_inline bool is_realloc(__u32 kind)
 static __always_inline void abandon_call(struct abi_thread *thread)
 {
 	count(ABI_COUNT_CALLS_ABANDONED);
-	if (thread->call.old.size)
+	if (thread->call.old.time_ns)
 		put_block_back(thread->call.old_address, &thread->call.old);
 	thread->call.sp = 0;
 }
 
-/* Is a call at this stack pointer inside the one that is remembered? */
+/* Is a call at this stack pointer inside the one that is remembered, or its last jump? */
 static __always_inline bool is_nested(const struct abi_thread *thread, __u64 sp)
 {
-	return thread->call.sp && sp < thread->call.sp;
+	return thread->call.sp && sp <= thread->call.sp;
+}
+
+/* Did the remembered call jump here? _PyMem_RawMalloc(0) and its like ask libc for one byte. */
+static __always_inline bool is_continued(const struct abi_call *call, const struct arguments *args, __u64 sp)
+{
+	return call->sp == sp && call->old_address == args->old_address &&
+	       (call->size == args->size || (call->size == 0 && args->size == 1));
 }
 
 static __always_inline void enter_free(__u64 address, __u64 sp, bool python)
@@ -147,6 +155,8 @@ static __always_inline void enter_allocation(struct abi_thread *thread, __u32 ki
 			site_freed(block.site, block.size, 1);
 		return;
 	}
+	if (is_continued(call, args, sp))
+		return;
 	if (call->sp)
 		abandon_call(thread);
 	call->sp = sp;
@@ -156,7 +166,7 @@ static __always_inline void enter_allocation(struct abi_thread *thread, __u32 ki
 	call->old_address = args->old_address;
 	/* taken out before the allocator may give the address to another thread */
 	if (!is_realloc(kind) || !args->old_address || !take_block(args->old_address, &call->old))
-		call->old.size = 0;
+		call->old.time_ns = 0;
 }
 
 static __always_inline void enter(struct pt_regs *ctx, __u64 cookie)
@@ -191,9 +201,9 @@ static __always_inline void finish_call(struct abi_thread *thread, __u64 result)
 		/* realloc(p, 0) of libc frees and returns NULL; CPython's never does */
 		bool freed = address || (call->size == 0 && call->kind != ABI_CALL_PY_REALLOC);
 
-		if (call->old.size && freed)
+		if (call->old.time_ns && freed)
 			site_freed(call->old.site, call->old.size, 1);
-		else if (call->old.size)
+		else if (call->old.time_ns)
 			put_block_back(call->old_address, &call->old);
 		else if (freed)
 			count(ABI_COUNT_UNKNOWN_FREES);

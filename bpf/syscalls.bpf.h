@@ -107,14 +107,12 @@ int on_enter_mremap(struct trace_event_raw_sys_enter *ctx)
 	thread->syscall.kind = ABI_CALL_MREMAP;
 	thread->syscall.size = page_up(ctx->args[2]);
 	thread->syscall.old_address = start;
-	thread->syscall.old.size = 0;
+	thread->syscall.old.time_ns = 0;
 	block = bpf_map_lookup_elem(&mappings, &start);
 	/* the usual case, a whole mapping, is taken out so that it can be put back when the call fails */
 	if (length && block && block->size == length) {
 		thread->syscall.old = *block;
 		bpf_map_delete_elem(&mappings, &start);
-	} else if (length) {
-		thread->syscall.old.size = 0;
 	}
 	thread->syscall_flags = length;
 	return 0;
@@ -132,14 +130,14 @@ int on_exit_mremap(struct trace_event_raw_sys_exit *ctx)
 	call = &thread->syscall;
 	call->sp = 0;
 	if (start >= MAX_RESULT) {
-		if (call->old.size &&
+		if (call->old.time_ns &&
 		    bpf_map_update_elem(&mappings, &call->old_address, &call->old, BPF_NOEXIST)) {
 			count(ABI_COUNT_MAPPINGS_FULL);
 			site_freed(call->old.site, call->old.size, 1);
 		}
 		return 0;
 	}
-	if (call->old.size) {
+	if (call->old.time_ns) {
 		site_freed(call->old.site, call->old.size, 1);
 		known = 1;
 	} else if (thread->syscall_flags) {

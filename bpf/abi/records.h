@@ -71,7 +71,7 @@ struct abi_call {
 	__u64 sp;          /* at function entry: the address of the return address; 0: no call */
 	__u64 size;
 	__u64 old_address; /* realloc, mremap; or where posix_memalign puts its result */
-	struct abi_block old; /* taken out of the map until the call returns; size 0: was not known */
+	struct abi_block old; /* taken out of the map until the call returns; time_ns 0: was not known */
 	__u32 kind;
 	__u32 domain;
 };

@@ -56,16 +56,17 @@ struct shim {
 	__u32 tgid, tid;
 	__u32 cpu;
 	__u64 thread_pointer;
+	bool last_thread; /* what the kernel knows of the thread that ends */
+	__u32 exit_status;
 	__u64 time_ns; /* one more at each look */
 	__u64 cookie;
 	bool no_bpf_loop;       /* a kernel before 5.17 */
 	bool ring_full;
 	unsigned fail_updates;  /* so many updates of hash maps fail from now on */
 	struct memory_image memory;
-	__u64 events[SHIM_EVENTS]; /* of 8 bytes each, as they were submitted */
+	void *events[SHIM_EVENTS]; /* as they were submitted */
 	unsigned n_events;
-	__u64 event_in_work;
-	bool event_reserved;
+	void *event_in_work; /* reserved and not submitted */
 };
 
 static struct shim shim;
@@ -255,22 +256,32 @@ static inline __u64 thread_pointer(void)
 	return shim.thread_pointer;
 }
 
+static inline bool last_thread(void)
+{
+	return shim.last_thread;
+}
+
+static inline __u32 exit_status(void)
+{
+	return shim.exit_status;
+}
+
 static inline void *bpf_ringbuf_reserve(const void *map, __u64 size, __u64 flags)
 {
-	if (size != sizeof(shim.event_in_work) || shim.event_reserved)
+	if (shim.event_in_work)
 		abort();
 	if (shim.ring_full || shim.n_events == SHIM_EVENTS)
 		return NULL;
-	shim.event_reserved = true;
-	return &shim.event_in_work;
+	shim.event_in_work = malloc(size); /* not zeroed in the kernel either */
+	return shim.event_in_work;
 }
 
 static inline void bpf_ringbuf_submit(void *event, __u64 flags)
 {
-	if (!shim.event_reserved || event != &shim.event_in_work)
+	if (!event || event != shim.event_in_work)
 		abort();
-	shim.events[shim.n_events++] = shim.event_in_work;
-	shim.event_reserved = false;
+	shim.events[shim.n_events++] = event;
+	shim.event_in_work = NULL;
 }
 
 /* ---- contexts of the programs --------------------------------------------------------------------------------- */
@@ -318,6 +329,8 @@ static void shim_reset(void)
 		}
 		free(shim_maps[i].array);
 	}
+	while (shim.n_events > 0)
+		free(shim.events[--shim.n_events]);
 	memset(shim_maps, 0, sizeof(shim_maps));
 	image_reset(&shim.memory);
 	memset(&shim, 0, sizeof(shim));

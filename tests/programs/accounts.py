@@ -166,6 +166,11 @@ def all_of_them(n, n_keep):
     return answer
 
 
+def one_of_them(work, n, n_keep):
+    """One workload alone, to find out by hand what is wrong with it."""
+    kept[work] = run(globals()[work], n, n_keep)
+
+
 def empty_again():
     """Free what all_of_them() kept."""
     for work in WORKLOADS:
@@ -179,13 +184,21 @@ class Plain(object):
         self.value = value
 
 
+def drain(n):
+    """Empty CPython's free lists: what they hold depends on all that was before."""
+    kept["drained"] = [([None], [None] * 5, (None,), (None, None), {"a": None}, {None: None}, {None}, 0.5 * i, Plain(i),
+                        lambda: i) for i in range(n)]
+
+
 def containers(n):
-    """Objects of more than one block; nothing is freed on these lines, so that they add up."""
+    """Objects of more than one block. No call here makes a tuple of its arguments: that would come from a free list, or go
+    to one, and then the two accounts differ in what they call the line of a block."""
+    template = bytearray(100)
     out = kept.setdefault("containers", [])
     rows = [[None] * 8 for _ in range(n)]
     out.append(rows)
     for row in rows:
-        row[0] = bytearray(300)
+        row[0] = template * 3
         row[1] = Plain(None)
         row[2] = {"a": None, "b": None}
         row[3] = [None, None, None]
@@ -202,13 +215,14 @@ def start_tracemalloc():
 
 
 def tracemalloc_lines():
-    """-> {line: [blocks, bytes]} of this file"""
+    """-> {line: [blocks, bytes]} of containers()"""
     snapshot = tracemalloc.take_snapshot()
     tracemalloc.stop()
     lines = {}
     for statistic in snapshot.statistics("lineno"):
         frame = statistic.traceback[0]
-        if frame.filename == __file__:
+        if frame.filename == __file__ and \
+                containers.__code__.co_firstlineno <= frame.lineno < start_tracemalloc.__code__.co_firstlineno:
             lines[frame.lineno] = [statistic.count, statistic.size]
     return lines
 
@@ -276,6 +290,6 @@ for work in WORKLOADS:
     release(work, run(work, 400, 20))
 beside([0] * 400, [None])
 fill([0] * 400, [None], 7)
-serve({"all": all_of_them, "empty": empty_again, "threads": threads, "containers": containers,
+serve({"all": all_of_them, "one": one_of_them, "empty": empty_again, "threads": threads, "containers": containers,
        "of_size": of_size, "forget_of_size": forget_of_size, "from_many_lines": from_many_lines,
-       "start_tracemalloc": start_tracemalloc, "tracemalloc_lines": tracemalloc_lines, "allocators": allocators})
+       "start_tracemalloc": start_tracemalloc, "drain": drain, "do_nothing": lambda: None, "tracemalloc_lines": tracemalloc_lines, "allocators": allocators})

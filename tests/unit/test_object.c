@@ -86,6 +86,55 @@ static void compare_type(const struct python_child *child, struct py_types *type
 	free(name);
 }
 
+/* The object with one of its words changed is an object no more. */
+static void assert_spoiled(struct py_types *types, uint64_t size, const uint8_t *head, size_t length,
+			   size_t place, uint64_t word)
+{
+	uint8_t spoiled[PY_BLOCK_HEAD_MAX];
+
+	memcpy(spoiled, head, length);
+	memcpy(spoiled + place, &word, sizeof(word));
+	if (py_block_type(types, 4096, size, spoiled, length))
+		fail_msg("with 0x%lx at %zu it still is an object", word, place);
+}
+
+/* Each thing that is compared is needed: size, reference count, type, GC head, pre-header. */
+static void spoil_block(const struct python_child *child, struct py_types *types, const struct py_type *type,
+			uint64_t size, const uint8_t *head, size_t length, const char *label)
+{
+	const struct py_layout *layout = &child->runtime.layout;
+	static const char *const fixed[] = {"float", "complex", "dict", "list", "set", "cell", "property"};
+	size_t object = 0, refcount, gc_head;
+
+	while (object + 8 < length && memcmp(head + object + layout->object.ob_type, &type->address, 8) != 0)
+		object += 8;
+	refcount = object + (size_t)layout->object.refcount;
+	assert_null(py_block_type(types, 4096, object + 8, head, length));
+	assert_null(py_block_type(types, 4096, size, head, object + (size_t)layout->object.ob_type));
+	for (size_t i = 0; i < sizeof(fixed) / sizeof(fixed[0]); i++) {
+		/* a debug header has the size in it, so a larger block is none of its */
+		if (!strcmp(label, fixed[i]) && head[9] != 0xfd && head[9] != 0xfb)
+			assert_null(py_block_type(types, 4096, size + 64, head, length));
+	}
+	assert_spoiled(types, size, head, length, refcount, 0);
+	assert_spoiled(types, size, head, length, refcount, child->runtime.type_type);
+	assert_spoiled(types, size, head, length, refcount, 1ull << 40 | 1);
+	assert_spoiled(types, size, head, length, object + (size_t)layout->object.ob_type, type->address + 8);
+	if (!type->has_gc)
+		return;
+	gc_head = object - layout->gc_head_size;
+	if (layout->gc_refs != LAYOUT_NONE) {
+		assert_spoiled(types, size, head, length, gc_head + (size_t)layout->gc_refs, (uint64_t)-100);
+	} else {
+		assert_spoiled(types, size, head, length, gc_head, 0x12);
+		assert_spoiled(types, size, head, length, gc_head + 8, 0x12);
+	}
+	if (type->flags & (PY_TYPE_MANAGED_DICT | PY_TYPE_MANAGED_WEAKREF)) {
+		assert_spoiled(types, size, head, length, gc_head - 16, 0x12);
+		assert_spoiled(types, size, head, length, gc_head - 8, 0x12);
+	}
+}
+
 /* return 1 when the block is an object */
 static unsigned compare_block(const struct python_child *child, struct py_types *types, const char *fact)
 {
@@ -104,6 +153,8 @@ static unsigned compare_block(const struct python_child *child, struct py_types 
 		fail_msg("%s: block 0x%lx of %lu bytes: \"%s\", should be \"%s\"", label, block, size,
 			 type ? type->name : "", name);
 	free(name);
+	if (type)
+		spoil_block(child, types, type, size, head, length, label);
 	return hex[0] != '-';
 }
 

@@ -71,11 +71,22 @@ static int32_t take(const char **text, char piece[PIECE_MAX])
 	return c;
 }
 
+/* Copy what needs no look: printable ASCII up to one of `except`. Most names are nothing else. */
+static void copy_plain(FILE *out, const char **text, const char *except)
+{
+	size_t n = 0;
+
+	while ((*text)[n] >= 0x20 && (*text)[n] < 0x7f && !strchr(except, (*text)[n]))
+		n++;
+	fwrite(*text, 1, n, out);
+	*text += n;
+}
+
 void escape_terminal(FILE *out, const char *text)
 {
 	char piece[PIECE_MAX];
 
-	while (*text) {
+	for (copy_plain(out, &text, ""); *text; copy_plain(out, &text, "")) {
 		take(&text, piece);
 		fputs(piece, out);
 	}
@@ -83,9 +94,10 @@ void escape_terminal(FILE *out, const char *text)
 
 void escape_xml(FILE *out, const char *text)
 {
+	static const char markup[] = "&<>\"'";
 	char piece[PIECE_MAX];
 
-	while (*text) {
+	for (copy_plain(out, &text, markup); *text; copy_plain(out, &text, markup)) {
 		switch (take(&text, piece)) {
 		case '&':
 			fputs("&amp;", out);
@@ -114,7 +126,7 @@ void escape_folded(FILE *out, const char *text)
 
 	if (!*text)
 		fputc('?', out);
-	while (*text)
+	for (copy_plain(out, &text, ";"); *text; copy_plain(out, &text, ";"))
 		fputs(take(&text, piece) == ';' ? ":" : piece, out);
 }
 

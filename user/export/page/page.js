@@ -195,6 +195,8 @@ function showGraph() {
 		atOnce(() => select(graph).datum(tree).call(chart));
 	}
 	by("details").textContent = "";
+	by("left-out").hidden = !tree.least;
+	by("left-out").textContent = `calls with less than ${metric().show(tree.least)} are left out, of the search too`;
 	search();
 }
 

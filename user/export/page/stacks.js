@@ -58,7 +58,7 @@ function finish(node, least) {
 /*
  * in     data: with frames [[kind, name], ...] and stacks, whose frames are indexes, root first
  *        options: metric (index), domain (index, -1: all), native (bool), reverse (bool)
- * return the root: name, kind, shade (what its colour comes from), value, bytes, count, children (largest first)
+ * return the root: name, kind, shade (what its colour comes from), value, bytes, count, children (largest first), least: calls with less are left out
  */
 export function buildTree(data, options) {
 	const root = makeNode([2, "everything outstanding"]);
@@ -79,6 +79,8 @@ export function buildTree(data, options) {
 			add(node, stack, value);
 		}
 	}
-	for (let least = 0; finish(root, least) > NODES_MAX; least = Math.max(least * 2, root.value / 20000));
+	root.least = 0;
+	while (finish(root, root.least) > NODES_MAX)
+		root.least = Math.max(root.least * 2, root.value / 20000);
 	return root;
 }

@@ -1,0 +1,277 @@
+/* SPDX-License-Identifier: BSD-2-Clause
+ *
+ * calls: a target that allocates: probes and system calls fired one by one, and checks of the account.
+ *
+ * Place      tests/host_bpf; included behind shim.h and pyleaktrace.bpf.c.
+ * Shapes     a thread's Python stack is set with set_stack(depth, line): frames with first line `line`, of a
+ *            CPython that exists in this file only (python_facts); depth 0: the thread runs no Python code.
+ *            Each thread has its own stack memory; a call is named by the stack pointer at its entry.
+ * Invariant  check_account() holds for every site: allocated - freed = what `blocks`, `mappings` and the calls
+ *            in flight hold of it. Tests call it after every step.
+ */
+#ifndef PYLEAKTRACE_TESTS_HOST_BPF_CALLS_H
+#define PYLEAKTRACE_TESTS_HOST_BPF_CALLS_H
+
+#include <setjmp.h>
+#include <stdarg.h>
+
+#include <cmocka.h>
+
+#define TGID 4242
+
+/* ---- a small CPython of our own ------------------------------------------------------------------------------ */
+
+static const struct abi_python python_facts = {
+	.ways = {{.kind = ABI_WAY_TLS, .a = -64}},
+	.tstate = {.start = 8, .size = 16},
+	.tstate_thread_id = 0,
+	.tstate_frame = 8,
+	.frame = {.start = 0, .size = 24},
+	.frame_previous = 0,
+	.frame_code = 8,
+	.code_mask = ~0ull,
+	.frame_position = 16,
+	.code_bytecode = 64,
+	.code = {.start = 16, .size = 24},
+	.code_first_line = 0,
+	.code_filename = 8,
+	.code_name = 16,
+};
+
+#define CALLS_THREADS   8
+#define CALLS_MAX_DEPTH 16
+
+/* Where things of thread number t lie. */
+static __u64 thread_base(unsigned t)
+{
+	return 0x7f0000000000ull + t * 0x1000000ull;
+}
+
+static struct abi_facts *facts_of_test(void)
+{
+	/* volatile: the compiler takes it for changeable, and puts it into writable memory */
+	return (struct abi_facts *)(uintptr_t)&facts;
+}
+
+/* Run as thread t from here on. */
+static void run_thread(unsigned t)
+{
+	shim.tid = TGID + t;
+	shim.thread_pointer = thread_base(t) + 0x1000;
+}
+
+/* The Python stack of the running thread from here on. */
+static void set_stack(unsigned depth, unsigned line)
+{
+	__u64 base = shim.thread_pointer - 0x1000;
+
+	for (unsigned i = 0; i < depth; i++) {
+		__u64 frame = base + 0x2000 + i * 0x100, code = base + 0x4000 + i * 0x100;
+
+		image_put_u64(&shim.memory, frame, i + 1 < depth ? frame + 0x100 : 0);
+		image_put_u64(&shim.memory, frame + 8, code);
+		image_put_u64(&shim.memory, frame + 16, code + 64 + 2 * i);
+		image_put(&shim.memory, code + 16, line, 4);
+		image_put_u64(&shim.memory, code + 24, 0x5000);
+		image_put_u64(&shim.memory, code + 32, 0x6000);
+	}
+	image_put_u64(&shim.memory, base + 0x3000 + 16, depth ? base + 0x2000 : 0);
+}
+
+/* A target with CALLS_THREADS threads, as at session_start(); thread 0 runs. */
+static void calls_begin(void)
+{
+	struct abi_facts *f = facts_of_test();
+
+	shim_reset();
+	memset(f, 0, sizeof(*f));
+	f->tgid = TGID;
+	f->domains = 7;
+	f->max_size = ~0ull;
+	f->max_sites = 1 << 16;
+	f->max_frames = 1 << 20;
+	f->python = python_facts;
+	shim.tgid = TGID;
+	for (unsigned t = CALLS_THREADS; t-- > 0;) {
+		run_thread(t);
+		image_map(&shim.memory, thread_base(t), 0x6000);
+		/* the thread state, and the thread-local word that points to it */
+		image_put_u64(&shim.memory, thread_base(t) + 0x3000 + 8, shim.thread_pointer);
+		image_put_u64(&shim.memory, shim.thread_pointer - 64, thread_base(t) + 0x3000);
+		set_stack(2, 100 + t);
+	}
+	next_site = ABI_FIRST_SITE;
+	next_frame = 0;
+	active = 1;
+}
+
+static int calls_setup(void **state)
+{
+	calls_begin();
+	return 0;
+}
+
+static int calls_teardown(void **state)
+{
+	shim_reset();
+	return 0;
+}
+
+/* ---- hits ----------------------------------------------------------------------------------------------------- */
+
+/* Entry of a function with this stack pointer; the probe lies behind `pushed` bytes of pushes. */
+static void enter_pushed(enum abi_call_kind kind, unsigned domain, __u64 sp, unsigned pushed, __u64 a, __u64 b,
+			 __u64 c)
+{
+	struct pt_regs regs = {.arguments = {a, b, c}, .sp = sp - pushed};
+
+	shim.cookie = ABI_COOKIE(kind, domain, pushed, 1);
+	on_entry(&regs);
+}
+
+static void enter_call(enum abi_call_kind kind, unsigned domain, __u64 sp, __u64 a, __u64 b, __u64 c)
+{
+	enter_pushed(kind, domain, sp, 0, a, b, c);
+}
+
+/* Return of the function that was entered with this stack pointer. */
+static void leave_call(__u64 sp, __u64 result)
+{
+	struct pt_regs regs = {.sp = sp + RETURN_SP_STEP, .result = result};
+
+	on_return(&regs);
+}
+
+#define SP 0x7ffe0000ull /* stack pointer of an outermost call */
+
+static void do_malloc(__u64 address, __u64 size)
+{
+	enter_call(ABI_CALL_MALLOC, ABI_MALLOC, SP, size, 0, 0);
+	leave_call(SP, address);
+}
+
+static void do_free(__u64 address)
+{
+	enter_call(ABI_CALL_FREE, ABI_MALLOC, SP, address, 0, 0);
+}
+
+static void do_realloc(__u64 old, __u64 size, __u64 result)
+{
+	enter_call(ABI_CALL_REALLOC, ABI_MALLOC, SP, old, size, 0);
+	leave_call(SP, result);
+}
+
+static void do_py_malloc(__u64 address, __u64 size)
+{
+	enter_call(ABI_CALL_PY_MALLOC, ABI_OBJECT, SP, 0, size, 0);
+	leave_call(SP, address);
+}
+
+static void do_py_free(__u64 address)
+{
+	enter_call(ABI_CALL_PY_FREE, ABI_OBJECT, SP, 0, address, 0);
+}
+
+/* ---- what the maps say ---------------------------------------------------------------------------------------- */
+
+static __u64 counted(enum abi_counter counter)
+{
+	__u64 sum = 0;
+
+	for (__u32 cpu = 0; cpu < SHIM_CPUS; cpu++)
+		sum += ((struct counters *)shim_array_at(SHIM_MAP(&counts), 0, cpu))->value[counter];
+	return sum;
+}
+
+static const struct abi_block *block_at(__u64 address)
+{
+	return bpf_map_lookup_elem(&blocks, &address);
+}
+
+static const struct abi_block *mapping_at(__u64 address)
+{
+	return bpf_map_lookup_elem(&mappings, &address);
+}
+
+static const struct abi_site *site_at(__u32 id)
+{
+	return bpf_map_lookup_elem(&sites, &id);
+}
+
+static const struct abi_event *event_at(unsigned i)
+{
+	assert_true(i < shim.n_events);
+	return shim.events[i];
+}
+
+struct holding {
+	__u64 bytes, count;
+};
+
+static void hold_block(struct holding *holdings, const struct abi_block *block)
+{
+	assert_true(block->site < facts.max_sites);
+	assert_true(block->domain < ABI_DOMAINS);
+	holdings[block->site].bytes += block->size;
+	holdings[block->site].count++;
+}
+
+static void hold_calls(struct holding *holdings)
+{
+	struct shim_element *element, *next;
+
+	HASH_ITER(hh, SHIM_MAP(&threads)->elements, element, next)
+	{
+		const struct abi_thread *thread = (const void *)element->value;
+
+		if (thread->call.sp && thread->call.old.time_ns)
+			hold_block(holdings, &thread->call.old);
+		if (thread->syscall.sp && thread->syscall.kind == ABI_CALL_MREMAP &&
+		    thread->syscall.old.time_ns)
+			hold_block(holdings, &thread->syscall.old);
+	}
+}
+
+/* The invariant, for every site; sums over all sites are returned. */
+static struct holding check_account(void)
+{
+	__u32 n = next_site < facts.max_sites ? next_site : facts.max_sites;
+	struct holding *holdings = calloc(facts.max_sites, sizeof(*holdings)), sum = {0, 0};
+	struct shim_element *element, *next;
+
+	HASH_ITER(hh, SHIM_MAP(&blocks)->elements, element, next)
+		hold_block(holdings, (const void *)element->value);
+	HASH_ITER(hh, SHIM_MAP(&mappings)->elements, element, next)
+		hold_block(holdings, (const void *)element->value);
+	hold_calls(holdings);
+	for (__u32 id = 0; id < n; id++) {
+		const struct abi_site *site = site_at(id);
+
+		assert_true(site->freed_count <= site->allocated_count);
+		assert_true(site->freed_bytes <= site->allocated_bytes);
+		assert_int_equal(site->allocated_bytes - site->freed_bytes, holdings[id].bytes);
+		assert_int_equal(site->allocated_count - site->freed_count, holdings[id].count);
+		sum.bytes += holdings[id].bytes;
+		sum.count += holdings[id].count;
+	}
+	free(holdings);
+	return sum;
+}
+
+/* The account holds so many bytes in so many blocks and mappings, and the invariant holds. */
+static void check_outstanding(__u64 bytes, __u64 count)
+{
+	struct holding sum = check_account();
+
+	assert_int_equal(sum.bytes, bytes);
+	assert_int_equal(sum.count, count);
+}
+
+static void check_no_losses(void)
+{
+	for (unsigned i = ABI_FIRST_LOSS; i < ABI_COUNTERS; i++)
+		if (counted(i))
+			fail_msg("loss %u was counted %llu times", i, (unsigned long long)counted(i));
+}
+
+#endif

@@ -144,6 +144,9 @@ int on_exit_mremap(struct trace_event_raw_sys_exit *ctx)
 		/* a part of a mapping moved away, or a mapping that is not known */
 		known = unmap_range(call->old_address, thread->syscall_flags);
 	}
+	/* MREMAP_FIXED: what was at the new place is gone */
+	if (start != call->old_address)
+		unmap_range(start, call->size);
 	if (known)
 		record_mapping(thread, start, call->size);
 	else

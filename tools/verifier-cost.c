@@ -65,7 +65,7 @@ static int fill_facts(struct bpf_object *object, const struct py_layout *layout)
 	/* the only variable in it (bpf/maps.bpf.h) */
 	if (!map || !bpf_map__initial_value(map, &size) || size < sizeof(facts))
 		return -1;
-	memcpy(bpf_map__initial_value(map, &size), &facts, sizeof(facts));
+	memcpy((void *)bpf_map__initial_value(map, &size), &facts, sizeof(facts));
 	return 0;
 }
 

@@ -88,7 +88,7 @@ static void calls_begin(void)
 	f->tgid = TGID;
 	f->domains = 7;
 	f->max_size = ~0ull;
-	f->max_sites = 1 << 16;
+	f->max_sites = 1 << 12;
 	f->max_frames = 1 << 20;
 	f->python = python_facts;
 	shim.tgid = TGID;

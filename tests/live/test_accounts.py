@@ -43,7 +43,7 @@ def full(python, tmp_path_factory):
             target.do("do_nothing")
             target.do("containers", n=500)
             sizes = target.do("all", n=N, n_keep=KEPT)
-            target.do("threads", n=N, n_keep=KEPT, size=C_SIZE, foreign_size=FOREIGN_SIZE)
+            target.do("threads", n=N, n_keep=KEPT, size=C_SIZE)
             report = tool.finish()
         finally:
             tool.close()
@@ -134,15 +134,18 @@ def test_thread_in_c_without_the_gil(full):
         assert "threads" in [f["function"] for f in stack["frames"] if f["kind"] == "python"]
 
 
-def test_thread_that_python_does_not_know(full):
+def test_thread_that_python_does_not_know(python, start, attach):
     """Its blocks are counted, and its stack does not pretend to be another thread's."""
-    report = full[0]
-    stacks = [s for s in report.data["stacks"] if s["domain"] == "malloc" and
-              s["outstanding_bytes"] == FOREIGN_SIZE * KEPT]
-    assert len(stacks) == 1
-    assert (stacks[0]["outstanding_count"], stacks[0]["allocated_count"]) == (KEPT, N)
-    assert not [f for f in stacks[0]["frames"] if f["kind"] == "python"]
-    assert [f for f in stacks[0]["frames"] if f["kind"] == "gap"]
+    target = start(python, "accounts.py")
+    tool = attach(target, "-z", str(FOREIGN_SIZE), "-Z", str(FOREIGN_SIZE))
+    target.do("foreign", n=N, n_keep=KEPT, size=FOREIGN_SIZE)
+    report = tool.finish()
+    assert len(report.data["stacks"]) == 1
+    stack = report.data["stacks"][0]
+    assert (stack["outstanding_count"], stack["allocated_count"]) == (KEPT, N)
+    assert (stack["domain"], stack["outstanding_bytes"]) == ("malloc", FOREIGN_SIZE * KEPT)
+    assert not [f for f in stack["frames"] if f["kind"] == "python"]
+    assert [f for f in stack["frames"] if f["kind"] == "gap"]
 
 
 def test_schema(full, validate):

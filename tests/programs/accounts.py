@@ -180,13 +180,13 @@ def empty_again():
 # ---- what CPython's own tracemalloc can count, too: compared with it ------------------------------------------------
 
 class Plain(object):
-    def __init__(self, value):
-        self.value = value
+    def __init__(self):
+        self.value = None
 
 
 def drain(n):
     """Empty CPython's free lists: what they hold depends on all that was before."""
-    kept["drained"] = [([None], [None] * 5, (None,), (None, None), {"a": None}, {None: None}, {None}, 0.5 * i, Plain(i),
+    kept["drained"] = [([None], [None] * 5, (None,), (None, None), {"a": None}, {None: None}, {None}, 0.5 * i, Plain(),
                         lambda: i) for i in range(n)]
 
 
@@ -195,11 +195,11 @@ def containers(n):
     to one, and then the two accounts differ in what they call the line of a block."""
     template = bytearray(100)
     out = kept.setdefault("containers", [])
-    rows = [[None] * 8 for _ in range(n)]
+    rows = [[None, None, None, None, None, None, None, None] for _ in range(n)]
     out.append(rows)
     for row in rows:
         row[0] = template * 3
-        row[1] = Plain(None)
+        row[1] = Plain()
         row[2] = {"a": None, "b": None}
         row[3] = [None, None, None]
         row[4] = lambda: row
@@ -233,11 +233,12 @@ def in_c(stage, keep, n, size):
     blocks.allocate_in_halves(stage, keep, len(keep), n, size)  # line: in_c
 
 
-def in_foreign_thread(keep, n, size):
-    blocks.allocate_in_foreign_thread(keep, len(keep), n, size)
+def in_foreign_thread(n, n_keep, size):
+    keep = kept["foreign"] = (pointer * n_keep)()
+    blocks.allocate_in_foreign_thread(keep, n_keep, n, size)
 
 
-def threads(n, n_keep, size, foreign_size):
+def threads(n, n_keep, size):
     """One thread allocates in C without the GIL, half of it before and half of it after Python, in this thread, did."""
     stage = ctypes.c_int(0)
     keep = kept["in_c"] = (pointer * n_keep)()
@@ -249,8 +250,6 @@ def threads(n, n_keep, size, foreign_size):
     beside(turns(n, order), order)
     stage.value = 2
     thread.join()
-    keep = kept["foreign"] = (pointer * n_keep)()
-    in_foreign_thread(keep, n, foreign_size)
 
 
 def beside(order, keep):
@@ -290,6 +289,6 @@ for work in WORKLOADS:
     release(work, run(work, 400, 20))
 beside([0] * 400, [None])
 fill([0] * 400, [None], 7)
-serve({"all": all_of_them, "one": one_of_them, "empty": empty_again, "threads": threads, "containers": containers,
+serve({"all": all_of_them, "one": one_of_them, "empty": empty_again, "threads": threads, "foreign": in_foreign_thread, "containers": containers,
        "of_size": of_size, "forget_of_size": forget_of_size, "from_many_lines": from_many_lines,
        "start_tracemalloc": start_tracemalloc, "drain": drain, "do_nothing": lambda: None, "tracemalloc_lines": tracemalloc_lines, "allocators": allocators})

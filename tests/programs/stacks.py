@@ -240,6 +240,7 @@ def odd_names():
             names = {"unit": unit, "size": size, "where": where}
             exec(compile("def %s(): return unit * size, where()\nhere = %s()" % (name, name), file, "exec"), names)
             answers.append(names["here"])
+            kept.append(names)
     return answers
 
 

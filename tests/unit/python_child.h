@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
- * python_child: real interpreters as targets of unit tests. A script prints facts about its own objects, one
- * a line, then "ready", and waits for the end of its input; the test reads the same facts from outside.
+ * python_child: real interpreters as targets of unit tests. A script prints facts about its own
+ * objects, one a line, then "ready", and waits for the end of its input; the test reads the same
+ * facts from outside.
  *
- * Place      tests/unit only. Interpreters looked for: ~/.pyenv/versions, /usr/bin, build/pythons/bin.
- * Shapes     the first line of every script is "runtime" with id(type), id(type(code)), id(None), minor
- *            version, 1 when free-threaded; numbers of it are hexadecimal where they are addresses.
+ * Place      tests/unit only. Interpreters looked for: ~/.pyenv/versions, /usr/bin,
+ *            build/pythons/bin.
+ * Shapes     the first line of every script is "runtime" with id(type), id(type(code)), id(None),
+ *            minor version, 1 when free-threaded; numbers of it are hexadecimal where they are
+ *            addresses.
  */
 #ifndef PYLEAKTRACE_TESTS_UNIT_PYTHON_CHILD_H
 #define PYLEAKTRACE_TESTS_UNIT_PYTHON_CHILD_H
@@ -30,8 +33,8 @@
 struct python_child {
 	pid_t pid;
 	FILE *facts;
-	int input; /* closed: the script ends */
-	struct py_runtime runtime; /* only what does not come from a live runtime.c: ids and the layout's row */
+	int input;		   /* closed: the script ends */
+	struct py_runtime runtime; /* only ids that the script printed, and the layout's row */
 };
 
 static inline char *child_read_file(const char *path)
@@ -85,7 +88,9 @@ static inline bool child_fact(struct python_child *child, char **line, size_t *s
 	return strcmp(*line, "ready") != 0;
 }
 
-/* Read all facts into one NULL-terminated array, so that the script waits while they are compared. */
+/*
+ * Read all facts into one NULL-terminated array, so that the script waits while they are compared.
+ */
 static inline char **child_facts(struct python_child *child)
 {
 	char **facts = NULL, *line = NULL;
@@ -119,7 +124,8 @@ static inline void child_runtime(struct python_child *child, const char *fact)
 	const struct py_layout *row;
 
 	assert_int_equal(sscanf(fact, "runtime %lx %lx %lx %u %u", &child->runtime.type_type,
-				&child->runtime.code_type, &child->runtime.none, &minor, &free_threaded),
+				&child->runtime.code_type, &child->runtime.none, &minor,
+				&free_threaded),
 			 5);
 	row = layout_find(minor, free_threaded);
 	assert_non_null(row);
@@ -153,8 +159,8 @@ static inline void with_pythons(unsigned minor, void (*check)(const char *python
 	char patterns[3][4096];
 	unsigned checked = 0;
 
-	snprintf(patterns[0], sizeof(patterns[0]), "%s/.pyenv/versions/3.*/bin/python3.%u", home ? home : "",
-		 minor);
+	snprintf(patterns[0], sizeof(patterns[0]), "%s/.pyenv/versions/3.*/bin/python3.%u",
+		 home ? home : "", minor);
 	snprintf(patterns[1], sizeof(patterns[1]), "/usr/bin/python3.%u", minor);
 	snprintf(patterns[2], sizeof(patterns[2]), "build/pythons/bin/python3.%u", minor);
 	for (size_t i = 0; i < sizeof(patterns) / sizeof(patterns[0]); i++) {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
- * Code objects: names and the line of every code unit as the interpreters themselves state them, and tables
- * that no compiler writes.
+ * Code objects: names and the line of every code unit as the interpreters themselves state them,
+ * and tables that no compiler writes.
  */
 #include "unit/python_child.h"
 
@@ -10,7 +10,7 @@
 #include "python/code.h"
 #include "target/remote_mem.h"
 
-/* ---- against running interpreters ----------------------------------------------------------------------- */
+/* ---- against running interpreters ------------------------------------------------------------ */
 
 static void unhex(const char *hex, char *text, size_t size)
 {
@@ -53,12 +53,13 @@ static void compare_code(struct python_child *child, char *fact)
 	assert_text(code.name, name);
 	assert_text(code.filename, filename);
 	assert_int_equal(code.first_line, atoi(strtok_r(NULL, " ", &save)));
-	for (word = strtok_r(NULL, ",", &save); word && *word != '-'; word = strtok_r(NULL, ",", &save)) {
+	for (word = strtok_r(NULL, ",", &save); word && *word != '-';
+	     word = strtok_r(NULL, ",", &save)) {
 		uint32_t line = py_code_line(&code, unit);
 
 		if (line != strtoul(word, NULL, 10))
-			fail_msg("%s (%s): unit %u: line %u, should be %s", code.name, code.filename, unit, line,
-				 word);
+			fail_msg("%s (%s): unit %u: line %u, should be %s", code.name,
+				 code.filename, unit, line, word);
 		unit++;
 	}
 	py_code_fini(&code);
@@ -78,8 +79,10 @@ static void compare_codes(const char *python)
 		compare_code(&child, facts[n]);
 	assert_true(n > 1000);
 	/* what is no code object is refused */
-	assert_int_equal(py_code_read(&code, child.pid, &child.runtime, child.runtime.type_type), -EINVAL);
-	assert_int_equal(py_code_read(&code, child.pid, &child.runtime, child.runtime.none), -EINVAL);
+	assert_int_equal(py_code_read(&code, child.pid, &child.runtime, child.runtime.type_type),
+			 -EINVAL);
+	assert_int_equal(py_code_read(&code, child.pid, &child.runtime, child.runtime.none),
+			 -EINVAL);
 	assert_int_equal(py_code_read(&code, child.pid, &child.runtime, 8), -EFAULT);
 	assert_int_equal(py_code_read(&code, child.pid, &child.runtime, UINT64_MAX - 7), -EFAULT);
 	assert_null(code.name);
@@ -92,13 +95,13 @@ static void test_codes(void **state)
 	with_pythons((unsigned)(uintptr_t)*state, compare_codes);
 }
 
-/* ---- tables by hand --------------------------------------------------------------------------------------- */
+/* ---- tables by hand -------------------------------------------------------------------------- */
 
-#define CODE_OF(table, first, ...)                                                                 \
-	(struct py_code)                                                                           \
-	{                                                                                          \
-		.first_line = (first), .line_table = (table), .lines = (uint8_t[]){__VA_ARGS__},   \
-		.n_lines = sizeof((uint8_t[]){__VA_ARGS__})                                        \
+#define CODE_OF(table, first, ...)                                                               \
+	(struct py_code)                                                                         \
+	{                                                                                        \
+		.first_line = (first), .line_table = (table), .lines = (uint8_t[]){__VA_ARGS__}, \
+		.n_lines = sizeof((uint8_t[]){__VA_ARGS__})                                      \
 	}
 
 static void test_lnotab(void **state)
@@ -125,16 +128,17 @@ static void test_pep626(void **state)
 	assert_int_equal(py_code_line(&code, 0), 11);
 	assert_int_equal(py_code_line(&code, 1), 11);
 	assert_int_equal(py_code_line(&code, 2), 0); /* -128: no line */
-	assert_int_equal(py_code_line(&code, 3), 110); /* an empty range moves the line all the same */
+	assert_int_equal(py_code_line(&code, 3),
+			 110); /* an empty range moves the line all the same */
 	assert_int_equal(py_code_line(&code, 4), 0);
 }
 
 static void test_location(void **state)
 {
 	/* one line form +2, short form, no column +(-3), none, long form +64 */
-	struct py_code code = CODE_OF(LINES_LOCATION, 10, 0x80 | 12 << 3, 0, 0, 0x80 | 3 << 3 | 1, 0,
-				      0x80 | 13 << 3, 7, 0x80 | 15 << 3, 0x80 | 14 << 3 | 7, 0x40, 2, 0, 0,
-				      0);
+	struct py_code code =
+		CODE_OF(LINES_LOCATION, 10, 0x80 | 12 << 3, 0, 0, 0x80 | 3 << 3 | 1, 0,
+			0x80 | 13 << 3, 7, 0x80 | 15 << 3, 0x80 | 14 << 3 | 7, 0x40, 2, 0, 0, 0);
 
 	(void)state;
 	assert_int_equal(py_code_line(&code, 0), 12);
@@ -149,10 +153,13 @@ static void test_location(void **state)
 
 static void test_damaged_tables(void **state)
 {
-	/* ends within a number; a number that never ends; out of step; sums that leave the range of lines */
+	/*
+	 * ends within a number; a number that never ends; out of step; sums that leave the range of
+	 * lines
+	 */
 	struct py_code cut = CODE_OF(LINES_LOCATION, 10, 0x80 | 14 << 3, 2, 0, 0x40);
-	struct py_code endless = CODE_OF(LINES_LOCATION, 10, 0x80 | 13 << 3, 0x7f, 0x7f, 0x7f, 0x7f, 0x7f,
-					 0x7f, 0x7f, 0x7f);
+	struct py_code endless = CODE_OF(LINES_LOCATION, 10, 0x80 | 13 << 3, 0x7f, 0x7f, 0x7f, 0x7f,
+					 0x7f, 0x7f, 0x7f, 0x7f);
 	struct py_code step = CODE_OF(LINES_LOCATION, 10, 0x80 | 10 << 3, 0, 0, 0x10, 0);
 	struct py_code down = CODE_OF(LINES_LOCATION, 10, 0x80 | 13 << 3, 0x7f, 0x3f);
 	struct py_code up = CODE_OF(LINES_PEP626, INT32_MAX, 2, 127);
@@ -192,15 +199,21 @@ static void test_random_tables(void **state)
 		code.lines = malloc(code.n_lines ? code.n_lines : 1);
 		assert_non_null(code.lines);
 		for (size_t i = 0; i < code.n_lines; i++)
-			code.lines[i] = (uint8_t)(random_next(&seed) >> 11 | (round & 4 ? 0x80 : 0));
+			code.lines[i] =
+				(uint8_t)(random_next(&seed) >> 11 | (round & 4 ? 0x80 : 0));
 		for (int i = 0; i < 20; i++)
 			assert_true(py_code_line(&code, (uint32_t)(random_next(&seed) >>
-								   (random_next(&seed) % 40))) <= INT32_MAX);
+								   (random_next(&seed) % 40))) <=
+				    INT32_MAX);
 		free(code.lines);
 	}
 }
 
-#define LIVE(minor) {"test_codes of CPython 3." #minor, test_codes, NULL, NULL, (void *)(uintptr_t)minor}
+#define LIVE(minor)                                                        \
+	{                                                                  \
+		"test_codes of CPython 3." #minor, test_codes, NULL, NULL, \
+			(void *)(uintptr_t)minor                           \
+	}
 
 int main(void)
 {
@@ -210,7 +223,16 @@ int main(void)
 		cmocka_unit_test(test_location),
 		cmocka_unit_test(test_damaged_tables),
 		cmocka_unit_test(test_random_tables),
-		LIVE(6), LIVE(7), LIVE(8), LIVE(9), LIVE(10), LIVE(11), LIVE(12), LIVE(13), LIVE(14), LIVE(15),
+		LIVE(6),
+		LIVE(7),
+		LIVE(8),
+		LIVE(9),
+		LIVE(10),
+		LIVE(11),
+		LIVE(12),
+		LIVE(13),
+		LIVE(14),
+		LIVE(15),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
- * The rows are complete and plausible; _Py_DebugOffsets is taken over, or refused as a whole. (That rows are
- * true: test_object.c and test_code.c, against running interpreters, and tools/py-layout --check.)
+ * The rows are complete and plausible; _Py_DebugOffsets is taken over, or refused as a whole. (That
+ * rows are true: test_object.c and test_code.c, against running interpreters, and tools/py-layout
+ * --check.)
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -42,17 +43,20 @@ static void test_rows(void **state)
 
 		assert_non_null(strstr(row->source, "CPython 3."));
 		assert_true((row->runtime.interpreters_head == LAYOUT_NONE) == (minor == 6));
-		assert_true((row->runtime.tstate_current == LAYOUT_NONE) == (minor == 6 || minor > 11));
+		assert_true((row->runtime.tstate_current == LAYOUT_NONE) ==
+			    (minor == 6 || minor > 11));
 		assert_true((row->runtime.tss_key == LAYOUT_NONE) == (minor == 6 || minor > 14));
 		assert_true((row->runtime.alloc_obj == LAYOUT_NONE) == (minor < 12));
 		assert_true((row->tstate.frame == LAYOUT_NONE) == (minor > 10));
 		assert_true((row->tstate.cframe == LAYOUT_NONE) == (minor != 11 && minor != 12));
-		assert_true((row->cframe_current_frame == LAYOUT_NONE) == (minor != 11 && minor != 12));
+		assert_true((row->cframe_current_frame == LAYOUT_NONE) ==
+			    (minor != 11 && minor != 12));
 		assert_true((row->tstate.current_frame == LAYOUT_NONE) == (minor < 13));
 		assert_true((row->frame.lasti == LAYOUT_NONE) == (minor > 10));
 		assert_true((row->frame.instr_ptr == LAYOUT_NONE) == (minor < 11));
 		assert_true((row->frame.owner == LAYOUT_NONE) == (minor < 11));
-		assert_true((row->frame.tlbc_index == LAYOUT_NONE) == !(minor > 13 && row->free_threaded));
+		assert_true((row->frame.tlbc_index == LAYOUT_NONE) ==
+			    !(minor > 13 && row->free_threaded));
 		assert_true((row->code.qualname == LAYOUT_NONE) == (minor < 11));
 		assert_true((row->code.firsttraceable == LAYOUT_NONE) == (minor < 11));
 		assert_true((row->dict.keys_size == LAYOUT_NONE) == (minor > 10));
@@ -68,7 +72,7 @@ static void test_rows(void **state)
 	}
 }
 
-/* ---- _Py_DebugOffsets ------------------------------------------------------------------------------------- */
+/* ---- _Py_DebugOffsets ------------------------------------------------------------------------ */
 
 static const uint32_t block_size[] = {584, 760, 888};
 
@@ -78,8 +82,8 @@ static void put(uint8_t *block, uint32_t place, uint64_t value)
 }
 
 /*
- * A block whose sizes and offsets are those that the places of 3.14 give (Include/internal), for the GIL
- * build; all else is 8, which fits everything.
+ * A block whose sizes and offsets are those that the places of 3.14 give (Include/internal), for
+ * the GIL build; all else is 8, which fits everything.
  */
 static void make_block(uint8_t *block, uint32_t hexversion)
 {
@@ -191,8 +195,8 @@ static void test_refine_random(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_find),	       cmocka_unit_test(test_rows),
-		cmocka_unit_test(test_refine),	       cmocka_unit_test(test_refine_refuses),
+		cmocka_unit_test(test_find),	      cmocka_unit_test(test_rows),
+		cmocka_unit_test(test_refine),	      cmocka_unit_test(test_refine_refuses),
 		cmocka_unit_test(test_refine_random),
 	};
 

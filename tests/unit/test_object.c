@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
- * Strings, types and the objects in allocators' blocks, as running interpreters state them about themselves;
- * and bytes that are no objects.
+ * Strings, types and the objects in allocators' blocks, as running interpreters state them about
+ * themselves; and bytes that are no objects.
  */
 #include "unit/python_child.h"
 
@@ -12,7 +12,7 @@
 #include "python/object.h"
 #include "target/remote_mem.h"
 
-/* ---- against running interpreters ----------------------------------------------------------------------- */
+/* ---- against running interpreters ------------------------------------------------------------ */
 
 static char *unhex(const char *hex)
 {
@@ -87,8 +87,8 @@ static void compare_type(const struct python_child *child, struct py_types *type
 }
 
 /* The object with one of its words changed is an object no more. */
-static void assert_spoiled(struct py_types *types, uint64_t size, const uint8_t *head, size_t length,
-			   size_t place, uint64_t word)
+static void assert_spoiled(struct py_types *types, uint64_t size, const uint8_t *head,
+			   size_t length, size_t place, uint64_t word)
 {
 	uint8_t spoiled[PY_BLOCK_HEAD_MAX];
 
@@ -99,18 +99,22 @@ static void assert_spoiled(struct py_types *types, uint64_t size, const uint8_t 
 }
 
 /* Each thing that is compared is needed: size, reference count, type, GC head, pre-header. */
-static void spoil_block(const struct python_child *child, struct py_types *types, const struct py_type *type,
-			uint64_t size, const uint8_t *head, size_t length, const char *label)
+static void spoil_block(const struct python_child *child, struct py_types *types,
+			const struct py_type *type, uint64_t size, const uint8_t *head,
+			size_t length, const char *label)
 {
 	const struct py_layout *layout = &child->runtime.layout;
-	static const char *const fixed[] = {"float", "complex", "dict", "list", "set", "cell", "property"};
+	static const char *const fixed[] = {"float", "complex", "dict",	   "list",
+					    "set",   "cell",	"property"};
 	size_t object = 0, refcount, gc_head;
 
-	while (object + 8 < length && memcmp(head + object + layout->object.ob_type, &type->address, 8) != 0)
+	while (object + 8 < length &&
+	       memcmp(head + object + layout->object.ob_type, &type->address, 8) != 0)
 		object += 8;
 	refcount = object + (size_t)layout->object.refcount;
 	assert_null(py_block_type(types, 4096, object + 8, head, length));
-	assert_null(py_block_type(types, 4096, size, head, object + (size_t)layout->object.ob_type));
+	assert_null(
+		py_block_type(types, 4096, size, head, object + (size_t)layout->object.ob_type));
 	for (size_t i = 0; i < sizeof(fixed) / sizeof(fixed[0]); i++) {
 		/* a debug header has the size in it, so a larger block is none of its */
 		if (!strcmp(label, fixed[i]) && head[9] != 0xfd && head[9] != 0xfb)
@@ -119,12 +123,14 @@ static void spoil_block(const struct python_child *child, struct py_types *types
 	assert_spoiled(types, size, head, length, refcount, 0);
 	assert_spoiled(types, size, head, length, refcount, child->runtime.type_type);
 	assert_spoiled(types, size, head, length, refcount, 1ull << 40 | 1);
-	assert_spoiled(types, size, head, length, object + (size_t)layout->object.ob_type, type->address + 8);
+	assert_spoiled(types, size, head, length, object + (size_t)layout->object.ob_type,
+		       type->address + 8);
 	if (!type->has_gc)
 		return;
 	gc_head = object - layout->gc_head_size;
 	if (layout->gc_refs != LAYOUT_NONE) {
-		assert_spoiled(types, size, head, length, gc_head + (size_t)layout->gc_refs, (uint64_t)-100);
+		assert_spoiled(types, size, head, length, gc_head + (size_t)layout->gc_refs,
+			       (uint64_t)-100);
 	} else {
 		assert_spoiled(types, size, head, length, gc_head, 0x12);
 		assert_spoiled(types, size, head, length, gc_head + 8, 0x12);
@@ -136,7 +142,8 @@ static void spoil_block(const struct python_child *child, struct py_types *types
 }
 
 /* return 1 when the block is an object */
-static unsigned compare_block(const struct python_child *child, struct py_types *types, const char *fact)
+static unsigned compare_block(const struct python_child *child, struct py_types *types,
+			      const char *fact)
 {
 	uint64_t block, size;
 	char hex[512], label[64], *name;
@@ -150,8 +157,8 @@ static unsigned compare_block(const struct python_child *child, struct py_types 
 	type = py_block_type(types, block, size, head, length);
 	name = unhex(hex);
 	if (strcmp(type ? type->name : "", name) != 0)
-		fail_msg("%s: block 0x%lx of %lu bytes: \"%s\", should be \"%s\"", label, block, size,
-			 type ? type->name : "", name);
+		fail_msg("%s: block 0x%lx of %lu bytes: \"%s\", should be \"%s\"", label, block,
+			 size, type ? type->name : "", name);
 	free(name);
 	if (type)
 		spoil_block(child, types, type, size, head, length, label);
@@ -215,7 +222,8 @@ static void compare_objects(const char *python, const char *environment)
 		}
 		assert_not_types(&child, types);
 	}
-	assert_true(n_strs >= 34 && n_types > 1000 && n_objects > 200 && n_blocks > n_objects + 4000);
+	assert_true(n_strs >= 34 && n_types > 1000 && n_objects > 200 &&
+		    n_blocks > n_objects + 4000);
 	child_facts_free(facts);
 	child_end(&child);
 	/* the target is gone: what was a type is not any more */
@@ -244,7 +252,7 @@ static void test_objects_debug(void **state)
 	with_pythons((unsigned)(uintptr_t)*state, compare_objects_debug);
 }
 
-/* ---- bytes by hand: this process is the target ------------------------------------------------------------ */
+/* ---- bytes by hand: this process is the target ----------------------------------------------- */
 
 static uint64_t random_next(uint64_t *seed)
 {
@@ -257,7 +265,8 @@ static uint64_t random_next(uint64_t *seed)
 static void test_str_at_page_end(void **state)
 {
 	const struct py_layout *layout = layout_find(12, false);
-	uint8_t *pages = mmap(NULL, 8192, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	uint8_t *pages =
+		mmap(NULL, 8192, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	char buffer[16];
 
 	(void)state;
@@ -270,12 +279,15 @@ static void test_str_at_page_end(void **state)
 		str[layout->str.length] = 3;
 		str[layout->str.state] = 1 << 2 | 1 << 5 | 1 << 6;
 		memcpy(str + layout->str.ascii_data, "abc", 4);
-		assert_int_equal(py_str_read(getpid(), layout, (uint64_t)(uintptr_t)str, buffer, 16), 3);
+		assert_int_equal(
+			py_str_read(getpid(), layout, (uint64_t)(uintptr_t)str, buffer, 16), 3);
 		assert_string_equal(buffer, "abc");
 		/* longer than what is there */
 		str[layout->str.length] = 30;
 		strcpy(buffer, "old");
-		assert_int_equal(py_str_read(getpid(), layout, (uint64_t)(uintptr_t)str, buffer, 16), -EFAULT);
+		assert_int_equal(
+			py_str_read(getpid(), layout, (uint64_t)(uintptr_t)str, buffer, 16),
+			-EFAULT);
 		assert_string_equal(buffer, "");
 	}
 	assert_int_equal(munmap(pages, 4096), 0);
@@ -297,9 +309,11 @@ static void test_str_random(void **state)
 			words[i] = random_next(&seed) >> (random_next(&seed) % 64);
 		/* half of them point to something */
 		if (round & 1)
-			memcpy(bytes + layout->str.any_data, &(uint64_t){(uint64_t)(uintptr_t)words}, 8);
+			memcpy(bytes + layout->str.any_data,
+			       &(uint64_t){(uint64_t)(uintptr_t)words}, 8);
 		if (round & 2)
-			memcpy(bytes + layout->str.length, &(uint64_t){random_next(&seed) % 500}, 8);
+			memcpy(bytes + layout->str.length, &(uint64_t){random_next(&seed) % 500},
+			       8);
 		memset(buffer, 'x', sizeof(buffer));
 		length = py_str_read(getpid(), layout, (uint64_t)(uintptr_t)words, buffer, size);
 		assert_true(length < (long)size);
@@ -330,7 +344,7 @@ static void test_block_random(void **state)
 			for (size_t i = 0; i < 8; i++) {
 				uint64_t word = random_next(&seed);
 
-				words[i] = round == 0  ? 0
+				words[i] = round == 0	? 0
 					   : round == 1 ? UINT64_MAX
 					   : word & 1	? (uint64_t)(uintptr_t)words + word % 64
 							: word >> (word % 64);
@@ -338,8 +352,8 @@ static void test_block_random(void **state)
 			memcpy(head, words, length);
 			if (round % 5 == 0 && length >= 16)
 				memcpy(head + 8, "o\xfd\xfd\xfd\xfd\xfd\xfd\xfd", 8);
-			assert_null(py_block_type(types, 4096, random_next(&seed) >> (round % 64), head,
-						  length));
+			assert_null(py_block_type(types, 4096, random_next(&seed) >> (round % 64),
+						  head, length));
 			free(head);
 		}
 		py_types_free(types);
@@ -360,7 +374,16 @@ int main(void)
 		cmocka_unit_test(test_str_at_page_end),
 		cmocka_unit_test(test_str_random),
 		cmocka_unit_test(test_block_random),
-		LIVE(6), LIVE(7), LIVE(8), LIVE(9), LIVE(10), LIVE(11), LIVE(12), LIVE(13), LIVE(14), LIVE(15),
+		LIVE(6),
+		LIVE(7),
+		LIVE(8),
+		LIVE(9),
+		LIVE(10),
+		LIVE(11),
+		LIVE(12),
+		LIVE(13),
+		LIVE(14),
+		LIVE(15),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
- * Frames as BPF records them, of code objects of running interpreters: names, the places of frames that have
- * none and why, what is left out, what is remembered.
+ * Frames as BPF records them, of code objects of running interpreters: names, the places of frames
+ * that have none and why, what is left out, what is remembered.
  */
 #include "unit/python_child.h"
 
@@ -11,7 +11,8 @@
 
 #define SHIFTED 0x5500u /* of a signature that is not the code object's */
 
-static uint64_t read_field(const struct python_child *child, uint64_t address, int32_t offset, size_t size)
+static uint64_t read_field(const struct python_child *child, uint64_t address, int32_t offset,
+			   size_t size)
 {
 	uint64_t value = 0;
 
@@ -90,8 +91,8 @@ static void assert_gap(const struct frame *frame, const char *why)
 }
 
 /* Begin and end of the code, and frames that are being set up. */
-static void compare_code(struct python_child *child, struct symbolizer *symbolizer, struct profile *profile,
-			 const struct known_fact *fact)
+static void compare_code(struct python_child *child, struct symbolizer *symbolizer,
+			 struct profile *profile, const struct known_fact *fact)
 {
 	const struct py_layout *layout = &child->runtime.layout;
 	uint32_t last = fact->n_lines - 1, start = 0;
@@ -206,7 +207,10 @@ static void test_names(void **state)
 	with_pythons((unsigned)(uintptr_t)*state, compare);
 }
 
-/* More code objects than are kept: those in use stay, the oldest others go. This process is the target. */
+/*
+ * More code objects than are kept: those in use stay, the oldest others go. This process is the
+ * target.
+ */
 static void test_bound(void **state)
 {
 	struct py_runtime *runtime = calloc(1, sizeof(*runtime));
@@ -241,13 +245,26 @@ static void test_bound(void **state)
 	free(runtime);
 }
 
-#define LIVE(minor) {"test_names of CPython 3." #minor, test_names, NULL, NULL, (void *)(uintptr_t)minor}
+#define LIVE(minor)                                                        \
+	{                                                                  \
+		"test_names of CPython 3." #minor, test_names, NULL, NULL, \
+			(void *)(uintptr_t)minor                           \
+	}
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_bound),
-		LIVE(6), LIVE(7), LIVE(8), LIVE(9), LIVE(10), LIVE(11), LIVE(12), LIVE(13), LIVE(14), LIVE(15),
+		LIVE(6),
+		LIVE(7),
+		LIVE(8),
+		LIVE(9),
+		LIVE(10),
+		LIVE(11),
+		LIVE(12),
+		LIVE(13),
+		LIVE(14),
+		LIVE(15),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

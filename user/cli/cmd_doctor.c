@@ -12,6 +12,7 @@
 
 #include "base/fmt.h"
 #include "model/profile.h"
+#include "probe/claim.h"
 #include "probe/plan.h"
 #include "probe/steer.h"
 
@@ -67,8 +68,13 @@ static int restore(const struct process *process, const struct py_runtime *runti
 {
 	struct plan_word words[PLAN_MAX_WORDS];
 	unsigned n = steer_find(runtime, words, features->nop5);
-	int result = steer_restore(process->pid, words, n, err);
+	struct claim claim = {0};
+	/* not under the feet of a pyleaktrace that watches */
+	int result = claim_take(&claim, process->pid, err);
 
+	if (!result)
+		result = steer_restore(process->pid, words, n, err);
+	claim_drop(&claim);
 	if (result)
 		return result;
 	if (n == 0)

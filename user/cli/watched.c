@@ -9,6 +9,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "probe/claim.h"
 #include "probe/cost.h"
 #include "python/runtime.h"
 #include "snapshot/snapshot.h"
@@ -25,6 +26,7 @@ struct watched {
 	struct process process;
 	struct py_runtime runtime;
 	struct plan plan;
+	struct claim claim;
 	struct session *session;
 	struct snapshot *snapshot;
 	bool have_process, have_runtime, have_plan;
@@ -100,6 +102,8 @@ static int open_target(struct watched *watched, pid_t pid, struct err *err)
 	int result = process_open(&watched->process, pid, err);
 
 	watched->have_process = result == 0;
+	if (!result)
+		result = claim_take(&watched->claim, pid, err);
 	if (!result) {
 		result = py_runtime_find(&watched->runtime, &watched->process, err);
 		watched->have_runtime = result == 0;
@@ -158,8 +162,8 @@ int watched_open(struct watched **out, pid_t pid, const struct options *options,
 
 void watched_start(struct watched *watched)
 {
-	session_start(watched->session);
 	snapshot_baseline(watched->snapshot);
+	session_start(watched->session);
 	take_reading(watched, &watched->started);
 	watched->reported = watched->lived = watched->started;
 	watched->calibrating = pthread_create(&watched->calibration, NULL, calibrate, watched) == 0;
@@ -187,6 +191,7 @@ int watched_close(struct watched *watched)
 		plan_fini(&watched->plan);
 	if (watched->have_runtime)
 		py_runtime_fini(&watched->runtime);
+	claim_drop(&watched->claim);
 	if (watched->have_process)
 		process_close(&watched->process);
 	free(watched);

@@ -2,6 +2,7 @@
 #include "probe/attach.h"
 
 #include <errno.h>
+#include <pthread.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -71,11 +72,38 @@ int links_attach_tracepoint(struct links *links, struct bpf_program *program, st
 	return 0;
 }
 
+static void *close_fd(void *fd)
+{
+	close((int)(intptr_t)fd);
+	return NULL;
+}
+
+static void *close_link(void *link)
+{
+	bpf_link__destroy(link);
+	return NULL;
+}
+
+/* Run in a thread of its own; here and now when there is none to be had. */
+static bool start(pthread_t *thread, void *(*function)(void *), void *argument)
+{
+	if (pthread_create(thread, NULL, function, argument) == 0)
+		return true;
+	function(argument);
+	return false;
+}
+
+/* Each detach waits for a grace period of the kernel (0.1 s): all wait at once. */
 void links_close(struct links *links)
 {
+	pthread_t threads[2 * LINKS_MAX];
+	unsigned n = 0;
+
 	for (unsigned i = 0; i < links->n_fds; i++)
-		close(links->fds[i]);
+		n += start(&threads[n], close_fd, (void *)(intptr_t)links->fds[i]);
 	for (unsigned i = 0; i < links->n_links; i++)
-		bpf_link__destroy(links->links[i]);
+		n += start(&threads[n], close_link, links->links[i]);
+	while (n > 0)
+		pthread_join(threads[--n], NULL);
 	memset(links, 0, sizeof(*links));
 }

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/utsname.h>
@@ -104,6 +105,21 @@ static bool read_jit(void)
 	return value != 0;
 }
 
+/* Take away what the list names, so that the ways of older kernels can be tested on this one. */
+static void pretend(struct features *features, const char *list)
+{
+	if (!list)
+		return;
+	if (strstr(list, "uprobe_multi"))
+		features->uprobe_multi = false;
+	if (strstr(list, "nop5"))
+		features->nop5 = false;
+	if (strstr(list, "tracefs"))
+		features->tracefs = false;
+	if (strstr(list, "btf"))
+		features->btf = false;
+}
+
 void features_detect(struct features *features)
 {
 	struct utsname names;
@@ -126,10 +142,11 @@ void features_detect(struct features *features)
 #ifdef __x86_64__
 	features->nop5 = features->kernel >= KERNEL(6, 18);
 #endif
-	if (!features->bpf_permitted)
-		return;
-	features->cookies = detect_cookies();
-	features->uprobe_multi = features->kernel >= KERNEL(6, 10) && detect_uprobe_multi();
+	if (features->bpf_permitted) {
+		features->cookies = detect_cookies();
+		features->uprobe_multi = features->kernel >= KERNEL(6, 10) && detect_uprobe_multi();
+	}
+	pretend(features, getenv("PYLEAKTRACE_WITHOUT"));
 }
 
 int features_require(const struct features *features, struct err *err)

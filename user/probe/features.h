@@ -32,6 +32,7 @@ struct features {
 
 #define KERNEL(major, minor) ((unsigned)((major) << 16 | (minor) << 8))
 
+/* The environment's PYLEAKTRACE_WITHOUT=uprobe_multi,nop5,tracefs,btf makes them missing (for tests). */
 void features_detect(struct features *features);
 
 /* 0, or the first missing thing with its remedy. */

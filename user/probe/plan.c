@@ -156,12 +156,14 @@ static int plan_libc(struct plan *plan, const struct py_runtime *runtime, const 
  */
 #define GUARDS_OF_PLAIN_BUILDS 8
 
-static bool has_inlined_copies(const struct py_runtime *runtime)
+static bool has_inlined_copies(const struct py_runtime *runtime, const struct features *features)
 {
-	const struct py_allocator *obj = &runtime->obj;
+	const struct module *python = &runtime->python;
+	uint64_t allocate = place_alias_entry(python, runtime->obj.malloc, features->nop5);
+	uint64_t release = place_alias_entry(python, runtime->obj.free, features->nop5);
 
-	return place_count_guards(&runtime->python, obj->malloc) > GUARDS_OF_PLAIN_BUILDS ||
-	       place_count_guards(&runtime->python, obj->free) > GUARDS_OF_PLAIN_BUILDS;
+	return place_count_guards(python, allocate) > GUARDS_OF_PLAIN_BUILDS ||
+	       place_count_guards(python, release) > GUARDS_OF_PLAIN_BUILDS;
 }
 
 /* The alias on whose way a probe is cheapest; 0: the function has none. */
@@ -196,8 +198,12 @@ static bool plan_steering(struct plan *plan, const struct py_runtime *runtime,
 
 			snprintf(word->name, sizeof(word->name), "%s.%s", names[t], table_functions[i].name);
 			word->address = tables[t]->table + table_functions[i].offset;
-			word->plain = table_function(tables[t], i);
-			word->alias = best_alias(&runtime->python, word->plain, table_functions[i].kind, features);
+			word->alias = table_function(tables[t], i);
+			word->plain = place_alias_entry(&runtime->python, word->alias, features->nop5);
+			/* a killed pyleaktrace has left its alias: it serves us, and we put the function back */
+			if (word->plain == word->alias)
+				word->alias = best_alias(&runtime->python, word->plain,
+							 table_functions[i].kind, features);
 			if (!word->alias) {
 				plan->n_words = 0;
 				return false;
@@ -223,12 +229,12 @@ static int plan_arenas(struct plan *plan, const struct py_runtime *runtime, cons
 			 runtime->arena.free, runtime->arena.free, err);
 }
 
-static uint64_t steered_start(const struct plan *plan, uint64_t pointer)
+static const struct plan_word *word_at(const struct plan *plan, uint64_t address)
 {
 	for (unsigned i = 0; i < plan->n_words; i++)
-		if (plan->words[i].address == pointer)
-			return plan->words[i].alias;
-	return 0;
+		if (plan->words[i].address == address)
+			return &plan->words[i];
+	return NULL;
 }
 
 static int plan_tables(struct plan *plan, const struct py_runtime *runtime, const struct process *process,
@@ -239,15 +245,20 @@ static int plan_tables(struct plan *plan, const struct py_runtime *runtime, cons
 
 	for (unsigned t = 0; t < 2; t++) {
 		for (unsigned i = 0; i < TABLE_FUNCTIONS; i++) {
-			uint64_t function = table_function(tables[t], i);
-			uint64_t start = steered_start(plan, tables[t]->table + table_functions[i].offset);
+			uint64_t function = table_function(tables[t], i), start = function;
+			const struct plan_word *word =
+				word_at(plan, tables[t]->table + table_functions[i].offset);
 			char name[64];
 			int result;
 
+			if (word) {
+				function = word->plain;
+				start = word->alias;
+			}
+
 			snprintf(name, sizeof(name), "%s.%s", names[1 - t], table_functions[i].name);
 			result = add_probe(plan, module_of(plan, runtime, process, function), features, name,
-					   table_functions[i].kind, ABI_OBJECT, function,
-					   start ? start : function, err);
+					   table_functions[i].kind, ABI_OBJECT, function, start, err);
 			if (result)
 				return result;
 		}
@@ -272,7 +283,7 @@ static int plan_objects(struct plan *plan, const struct py_runtime *runtime, con
 			 "every object is allocated by libc's malloc (PYTHONMALLOC=malloc): all blocks are in domain malloc");
 		return 0;
 	}
-	if (defaults && has_inlined_copies(runtime)) {
+	if (defaults && has_inlined_copies(runtime, features)) {
 		if (options->no_steer || !plan_steering(plan, runtime, features)) {
 			snprintf(plan->coverage, sizeof(plan->coverage),
 				 "this Python inlines its object allocator%s: object memory is seen by the arenas that "

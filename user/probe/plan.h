@@ -43,8 +43,8 @@ struct plan_probe {
 struct plan_word {
 	char name[32];    /* "_PyObject.malloc" */
 	uint64_t address; /* of the pointer in the target's data */
-	uint64_t plain;   /* what it holds now */
-	uint64_t alias;   /* what it shall hold while we watch */
+	uint64_t plain;   /* the function: what it holds when nobody steers */
+	uint64_t alias;   /* what it shall hold while we watch (or does already, left by a killed tool) */
 };
 
 struct plan {

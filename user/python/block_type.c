@@ -6,11 +6,11 @@
 
 #include "target/remote_mem.h"
 
-#define PREHEADER_SIZE 16
+#define PREHEADER_SIZE	  16
 #define DEBUG_HEADER_SIZE 16
-#define ROUNDING 16 /* sizes may be those of pymalloc's classes */
-#define ADDRESS_MIN 0x10000u
-#define ADDRESS_END (1ull << 48)
+#define ROUNDING	  16 /* sizes may be those of pymalloc's classes */
+#define ADDRESS_MIN	  0x10000u
+#define ADDRESS_END	  (1ull << 48)
 
 /* A block's head as far as it is known, and where in the target it is. */
 struct block {
@@ -34,15 +34,15 @@ static bool is_address(uint64_t word)
 }
 
 /*
- * Debug allocators write the size (big endian), a letter for the domain and seven times 0xfd (in 3.6 0xfb)
- * before the memory.
+ * Debug allocators write the size (big endian), a letter for the domain and seven times 0xfd (in
+ * 3.6 0xfb) before the memory.
  */
 static bool skip_debug_header(struct block *block)
 {
 	uint64_t asked, fence;
 
-	if (!take(block, 0, 8, &asked) || !take(block, 8, 8, &fence) || block->size < DEBUG_HEADER_SIZE ||
-	    !memchr("omr", fence & 0xff, 3) ||
+	if (!take(block, 0, 8, &asked) || !take(block, 8, 8, &fence) ||
+	    block->size < DEBUG_HEADER_SIZE || !memchr("omr", fence & 0xff, 3) ||
 	    (fence >> 8 != 0xfdfdfdfdfdfdfdull && fence >> 8 != 0xfbfbfbfbfbfbfbull))
 		return false;
 	asked = be64toh(asked);
@@ -61,13 +61,15 @@ static bool points_to_object(struct py_types *types, uint64_t word)
 	uint64_t type;
 
 	return is_address(word) &&
-	       !remote_read_u64(py_types_pid(types), word + (uint64_t)layout->object.ob_type, &type) &&
+	       !remote_read_u64(py_types_pid(types), word + (uint64_t)layout->object.ob_type,
+				&type) &&
 	       is_address(type) && py_types_get(types, type);
 }
 
 /*
- * Counts are small, or have the pattern of an immortal object, in 32 bits; what is above them in the word is
- * 0 or, from 3.14 on, flags (bits 48 and up). A word that could be an address is looked at.
+ * Counts are small, or have the pattern of an immortal object, in 32 bits; what is above them in
+ * the word is 0 or, from 3.14 on, flags (bits 48 and up). A word that could be an address is looked
+ * at.
  */
 static bool has_refcount(struct py_types *types, const struct block *block, uint64_t object)
 {
@@ -89,8 +91,8 @@ static bool has_refcount(struct py_types *types, const struct block *block, uint
 }
 
 /*
- * Up to 3.7 the head says in gc_refs how it is, and the links of an object that was never tracked are
- * whatever the memory held before.
+ * Up to 3.7 the head says in gc_refs how it is, and the links of an object that was never tracked
+ * are whatever the memory held before.
  *
  * return true when the head is not a GC head; *tracked: look at the links too
  */
@@ -124,7 +126,10 @@ static bool has_gc_head(const struct py_layout *layout, const struct block *bloc
 	return next ? is_address(next) && is_address(previous) : !previous;
 }
 
-/* The two words of a pre-header: addresses (3.12 takes 1 from an address that is not a dict's), or 0. */
+/*
+ * The two words of a pre-header: addresses (3.12 takes 1 from an address that is not a dict's), or
+ * 0.
+ */
 static bool has_preheader(const struct block *block)
 {
 	uint64_t word;
@@ -139,7 +144,8 @@ static bool has_preheader(const struct block *block)
 }
 
 /* The bytes that a compact str at `object` takes, 0: it is none, or cannot be told. */
-static uint64_t str_bytes(const struct py_layout *layout, const struct block *block, uint64_t object)
+static uint64_t str_bytes(const struct py_layout *layout, const struct block *block,
+			  uint64_t object)
 {
 	uint64_t state, length, kind, start;
 
@@ -164,8 +170,8 @@ struct extent {
 static struct extent extent_of(const struct py_layout *layout, const struct py_type *type,
 			       const struct block *block, uint64_t object)
 {
-	struct extent extent = {(uint64_t)type->basicsize, type->itemsize ||
-							   type->flags & PY_TYPE_INLINE_VALUES};
+	struct extent extent = {(uint64_t)type->basicsize,
+				type->itemsize || type->flags & PY_TYPE_INLINE_VALUES};
 	bool in_head;
 	uint64_t items;
 
@@ -179,8 +185,11 @@ static struct extent extent_of(const struct py_layout *layout, const struct py_t
 			extent.least += items * (uint64_t)type->itemsize;
 		else if (in_head)
 			extent.least = UINT64_MAX;
-		/* what is derived from tuple may hide items from its length (os.stat_result does) */
-		extent.open = !in_head || ((type->flags & PY_TYPE_TUPLE) && strcmp(type->name, "tuple"));
+		/*
+		 * what is derived from tuple may hide items from its length (os.stat_result does)
+		 */
+		extent.open =
+			!in_head || ((type->flags & PY_TYPE_TUPLE) && strcmp(type->name, "tuple"));
 	} else if (!type->has_gc && !type->itemsize) {
 		/* datetime.time and datetime.datetime leave out a tzinfo of None */
 		extent.least -= extent.least > 2 * ROUNDING ? ROUNDING : 0;
@@ -189,25 +198,28 @@ static struct extent extent_of(const struct py_layout *layout, const struct py_t
 }
 
 /* The block is as large as an object of this type would be, as far as that can be told. */
-static bool size_fits(const struct py_layout *layout, const struct py_type *type, const struct block *block,
-		      uint64_t object)
+static bool size_fits(const struct py_layout *layout, const struct py_type *type,
+		      const struct block *block, uint64_t object)
 {
 	struct extent extent = extent_of(layout, type, block, object);
-	uint64_t room = block->size - object; /* the caller knows that the object begins in the block */
-	uint64_t most = extent.least > (uint64_t)type->basicsize ? extent.least : (uint64_t)type->basicsize;
+	uint64_t room =
+		block->size - object; /* the caller knows that the object begins in the block */
+	uint64_t most =
+		extent.least > (uint64_t)type->basicsize ? extent.least : (uint64_t)type->basicsize;
 
 	return extent.least <= room && (extent.open || room < most + ROUNDING + 7);
 }
 
 /* An object of a type that wants just this place begins `object` bytes into the block. */
-static const struct py_type *type_at(struct py_types *types, const struct block *block, uint64_t object,
-				     bool with_gc, bool with_preheader)
+static const struct py_type *type_at(struct py_types *types, const struct block *block,
+				     uint64_t object, bool with_gc, bool with_preheader)
 {
 	const struct py_layout *layout = &py_types_runtime(types)->layout;
 	uint64_t address;
 	const struct py_type *type;
 
-	if (object >= block->size || !take(block, object + (uint64_t)layout->object.ob_type, 8, &address) ||
+	if (object >= block->size ||
+	    !take(block, object + (uint64_t)layout->object.ob_type, 8, &address) ||
 	    !is_address(address))
 		return NULL;
 	type = py_types_get(types, address);

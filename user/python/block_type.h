@@ -3,12 +3,13 @@
  * block_type: a block of an allocator -> the type of the object in it, or "a buffer".
  *
  * Place      layer 2; used by snapshot and the census.
- * Source     Modules/gcmodule.c (_PyObject_GC_New and its pre-header), Objects/obmalloc.c (debug header),
- *            Objects/typeobject.c (_PyType_PreHeaderSize()).
- * Degrades   the answer is a judgement on bytes that may be changing: a type is named only when everything
- *            that can be compared agrees with it, so that a buffer full of object addresses stays a buffer.
- *            Not told apart from objects: none known. Objects taken for buffers: those on a free list, dead
- *            ones, and those of C types that allocate more than tp_basicsize without saying so.
+ * Source     Modules/gcmodule.c (_PyObject_GC_New and its pre-header), Objects/obmalloc.c (debug
+ *            header), Objects/typeobject.c (_PyType_PreHeaderSize()).
+ * Degrades   the answer is a judgement on bytes that may be changing: a type is named only when
+ *            everything that can be compared agrees with it. Objects taken for buffers: dead ones,
+ *            those on a free list, and those of C types that allocate more than tp_basicsize
+ *            without saying so. A buffer taken for an object: one that is the same as one, byte by
+ *            byte, as far as it is compared.
  */
 #ifndef PYLEAKTRACE_PYTHON_BLOCK_TYPE_H
 #define PYLEAKTRACE_PYTHON_BLOCK_TYPE_H
@@ -24,15 +25,16 @@
 /*
  * Which object lies in an allocator's block?
  *
- * An object begins at the block, or behind a GC head and a pre-header (managed dict, weak reference list);
- * debug allocators put 16 bytes before that. The candidate must agree with its type: HAVE_GC types have a
- * head before them, others do not; the sizes fit the block; the reference count is plausible.
+ * An object begins at the block, or behind a GC head and a pre-header (managed dict, weak reference
+ * list); debug allocators put 16 bytes before that. The candidate must agree with its type: HAVE_GC
+ * types have a head before them, others do not; the sizes fit the block; the reference count is
+ * plausible.
  *
- * in     block: remote address; size: bytes of the block, as asked for or rounded up to 16; head: its first
- *        `head_length` bytes (PY_BLOCK_HEAD_MAX are enough)
+ * in     block: remote address; size: bytes of the block, as asked for or rounded up to 16; head:
+ *        its first `head_length` bytes (PY_BLOCK_HEAD_MAX are enough)
  * return the type (as py_types_get()), or NULL: a buffer, not an object
- * note   reads of the target: none, but for types not seen before and where a reference count could be an
- *        address
+ * note   reads of the target: none, but for types not seen before and where a reference count could
+ *        be an address
  */
 const struct py_type *py_block_type(struct py_types *types, uint64_t block, uint64_t size,
 				    const uint8_t *head, size_t head_length);

@@ -9,10 +9,10 @@
 #include "target/remote_mem.h"
 
 #define CODE_SIZE_MAX 512
-#define LINES_MAX (1u << 20)
-#define LINES_HEAD 512 /* first read of a line table's object: most end within */
+#define LINES_MAX     (1u << 20)
+#define LINES_HEAD    512 /* first read of a line table's object: most end within */
 
-/* ---- reading --------------------------------------------------------------------------------------------- */
+/* ---- reading --------------------------------------------------------------------------------- */
 
 static uint64_t field(const uint8_t *object, int32_t offset, size_t width)
 {
@@ -25,7 +25,8 @@ static uint64_t field(const uint8_t *object, int32_t offset, size_t width)
 }
 
 /* The numbers of the code object itself. */
-static int take_numbers(struct py_code *code, const struct py_runtime *runtime, const uint8_t *object)
+static int take_numbers(struct py_code *code, const struct py_runtime *runtime,
+			const uint8_t *object)
 {
 	const struct py_layout *layout = &runtime->layout;
 
@@ -36,12 +37,14 @@ static int take_numbers(struct py_code *code, const struct py_runtime *runtime, 
 	code->filename_addr = field(object, layout->code.filename, 8);
 	code->name_addr = field(object, layout->code.name, 8);
 	code->line_table = layout->line_table;
-	if (code->first_line < 0 || code->first_traceable < 0 || !code->filename_addr || !code->name_addr)
+	if (code->first_line < 0 || code->first_traceable < 0 || !code->filename_addr ||
+	    !code->name_addr)
 		return -EINVAL;
 	return 0;
 }
 
-static char *text_copy(pid_t pid, const struct py_layout *layout, const struct remote_item *head, int *result)
+static char *text_copy(pid_t pid, const struct py_layout *layout, const struct remote_item *head,
+		       int *result)
 {
 	char text[PY_CODE_NAME_MAX + 1];
 	long length = head->result;
@@ -93,15 +96,18 @@ static size_t lines_head_length(const struct py_layout *layout, uint64_t address
 	return length < least ? least : length;
 }
 
-int py_code_read(struct py_code *code, pid_t pid, const struct py_runtime *runtime, uint64_t address)
+int py_code_read(struct py_code *code, pid_t pid, const struct py_runtime *runtime,
+		 uint64_t address)
 {
 	const struct py_layout *layout = &runtime->layout;
-	uint8_t object[CODE_SIZE_MAX] = {0}, name[PY_STR_HEAD_MAX], filename[PY_STR_HEAD_MAX], lines[LINES_HEAD];
+	uint8_t object[CODE_SIZE_MAX] = {0}, name[PY_STR_HEAD_MAX], filename[PY_STR_HEAD_MAX],
+		lines[LINES_HEAD];
 	uint64_t name_addr, lines_addr;
 	int result;
 
 	memset(code, 0, sizeof(*code));
-	if ((size_t)layout->code.size > sizeof(object) || (size_t)layout->str.ascii_data > PY_STR_HEAD_MAX ||
+	if ((size_t)layout->code.size > sizeof(object) ||
+	    (size_t)layout->str.ascii_data > PY_STR_HEAD_MAX ||
 	    (size_t)layout->object.bytes_data > LINES_HEAD ||
 	    (size_t)layout->object.var_size + 8 > (size_t)layout->object.bytes_data)
 		return -EINVAL;
@@ -140,7 +146,7 @@ void py_code_fini(struct py_code *code)
 	memset(code, 0, sizeof(*code));
 }
 
-/* ---- lines ----------------------------------------------------------------------------------------------- */
+/* ---- lines ----------------------------------------------------------------------------------- */
 
 /* a line as it is shown: sums over a hostile table go anywhere */
 static uint32_t shown(int64_t line)

@@ -27,34 +27,65 @@ const struct py_layout *layout_find(unsigned minor, bool free_threaded)
 }
 
 /*
- * _Py_DebugOffsets (Include/internal/pycore_debug_offsets.h; in pycore_runtime.h in 3.13): a cookie, then
- * words only. The places below are those of 3.13, 3.14 and 3.15; 0: that version does not state it.
+ * _Py_DebugOffsets (Include/internal/pycore_debug_offsets.h; in pycore_runtime.h in 3.13): a
+ * cookie, then words only. The places below are those of 3.13, 3.14 and 3.15; 0: that version does
+ * not state it.
  */
 #define FIRST_MINOR 13
-#define N_MINORS 3
-#define OFFSET_MAX (64u << 10)
+#define N_MINORS    3
+#define OFFSET_MAX  (64u << 10)
 
 static const char cookie[8] = "xdebugpy";
 static const uint32_t block_size[N_MINORS] = {584, 760, 888};
 
 struct stated {
-	size_t field;             /* int32_t in struct py_layout */
+	size_t field;		  /* int32_t in struct py_layout */
 	uint16_t place[N_MINORS]; /* of the offset in the block */
 	uint16_t size[N_MINORS];  /* of the size of the struct that the offset is in */
-	uint8_t width;            /* bytes of the field in the target; 0: the value is itself a size */
+	uint8_t width; /* bytes of the field in the target; 0: the value is itself a size */
 };
 
 #define FIELD(name) offsetof(struct py_layout, name)
-#define RUNTIME {24, 24, 24}
-#define INTERP {48, 48, 48}
-#define TSTATE {152, 176, 176}
-#define FRAME {224, 248, 312}
-#define CODE {272, 312, 376}
-#define TYPE {368, 416, 480}
-#define TUPLE {400, 448, 544}
-#define DICT {448, 528, 624}
-#define BYTES {512, 592, 688}
-#define STR {536, 616, 712}
+#define RUNTIME            \
+	{                  \
+		24, 24, 24 \
+	}
+#define INTERP             \
+	{                  \
+		48, 48, 48 \
+	}
+#define TSTATE                \
+	{                     \
+		152, 176, 176 \
+	}
+#define FRAME                 \
+	{                     \
+		224, 248, 312 \
+	}
+#define CODE                  \
+	{                     \
+		272, 312, 376 \
+	}
+#define TYPE                  \
+	{                     \
+		368, 416, 480 \
+	}
+#define TUPLE                 \
+	{                     \
+		400, 448, 544 \
+	}
+#define DICT                  \
+	{                     \
+		448, 528, 624 \
+	}
+#define BYTES                 \
+	{                     \
+		512, 592, 688 \
+	}
+#define STR                   \
+	{                     \
+		536, 616, 712 \
+	}
 
 static const struct stated stated[] = {
 	{FIELD(runtime.interpreters_head), {40, 40, 40}, RUNTIME, 8},
@@ -112,21 +143,24 @@ static int check_block(const struct py_layout *layout, const uint8_t *block, uin
 	uint64_t version;
 
 	if (i >= N_MINORS)
-		return err_set(err, ERR_TARGET, "CPython 3.%u: places in _Py_DebugOffsets are not known",
+		return err_set(err, ERR_TARGET,
+			       "CPython 3.%u: places in _Py_DebugOffsets are not known",
 			       layout->minor);
 	if (length < block_size[i])
-		return err_set(err, ERR_TARGET, "_Py_DebugOffsets: %u bytes were read, CPython 3.%u has %u",
-			       length, layout->minor, block_size[i]);
+		return err_set(err, ERR_TARGET,
+			       "_Py_DebugOffsets: %u bytes were read, CPython 3.%u has %u", length,
+			       layout->minor, block_size[i]);
 	if (memcmp(block, cookie, sizeof(cookie)) != 0)
 		return err_set(err, ERR_TARGET, "_PyRuntime does not begin with _Py_DebugOffsets");
 	version = word(block, 8);
 	if (version >> 16 != (3u << 8 | layout->minor))
 		return err_set(err, ERR_TARGET,
-			       "_Py_DebugOffsets is of version 0x%" PRIx64 ", not of CPython 3.%u", version,
-			       layout->minor);
+			       "_Py_DebugOffsets is of version 0x%" PRIx64 ", not of CPython 3.%u",
+			       version, layout->minor);
 	if ((version & 0xf0) < 0xc0)
 		return err_set(err, ERR_TARGET,
-			       "CPython 3.%u is an alpha or beta (0x%" PRIx64 "), its structs may lie "
+			       "CPython 3.%u is an alpha or beta (0x%" PRIx64
+			       "), its structs may lie "
 			       "elsewhere",
 			       layout->minor, version);
 	if (word(block, 16) != layout->free_threaded)
@@ -135,7 +169,8 @@ static int check_block(const struct py_layout *layout, const uint8_t *block, uin
 	return 0;
 }
 
-int layout_refine(struct py_layout *layout, const uint8_t *debug_offsets, uint32_t length, struct err *err)
+int layout_refine(struct py_layout *layout, const uint8_t *debug_offsets, uint32_t length,
+		  struct err *err)
 {
 	struct py_layout refined = *layout;
 	int status;
@@ -158,7 +193,8 @@ int layout_refine(struct py_layout *layout, const uint8_t *debug_offsets, uint32
 		value = word(debug_offsets, place);
 		if (value >= OFFSET_MAX || value + row->width > size)
 			return err_set(err, ERR_TARGET,
-				       "_Py_DebugOffsets: %" PRIu64 " at byte %u is not an offset in "
+				       "_Py_DebugOffsets: %" PRIu64
+				       " at byte %u is not an offset in "
 				       "%" PRIu64 " bytes",
 				       value, place, size);
 		*field = (int32_t)value;

@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
- * layout: CPython version -> where things lie in its structs. All version knowledge of this program is the
- * rows of layout_table.inc; code that walks never asks for a version.
+ * layout: CPython version -> where things lie in its structs. All version knowledge of this program
+ * is the rows of layout_table.inc; code that walks never asks for a version.
  *
- * Place      layer 2; found once per target by runtime.c; read by python, symbol, census, and copied into
- *            the BPF program's facts by probe.
- * Source     DWARF of the interpreters named beside each row (tools/py-layout reads them again and compares).
- * Shapes     one row per minor version and build kind. Offsets in bytes; LAYOUT_NONE: no such field there.
- *            From 3.13 on the values that _Py_DebugOffsets gives are preferred over the row (layout_refine()).
+ * Place      layer 2; found once per target by runtime.c; read by python, symbol, census, and
+ *            copied into the BPF program's facts by probe.
+ * Source     DWARF of the interpreters named beside each row (tools/py-layout reads them again and
+ *            compares).
+ * Shapes     one row per minor version and build kind. Offsets in bytes; LAYOUT_NONE: no such field
+ *            there. From 3.13 on the values that _Py_DebugOffsets gives are preferred over the row
+ *            (layout_refine()).
  */
 #ifndef PYLEAKTRACE_PYTHON_LAYOUT_H
 #define PYLEAKTRACE_PYTHON_LAYOUT_H
@@ -21,79 +23,80 @@
 
 /* how a code object stores its lines */
 enum line_table {
-	LINES_LNOTAB,   /* 3.6-3.9: pairs of (bytecode, line) steps */
-	LINES_PEP626,   /* 3.10: pairs with ranges */
+	LINES_LNOTAB,	/* 3.6-3.9: pairs of (bytecode, line) steps */
+	LINES_PEP626,	/* 3.10: pairs with ranges */
 	LINES_LOCATION, /* 3.11+: location table */
 };
 
 struct py_layout {
 	const char *source; /* the interpreter whose DWARF this row was read from */
-	uint8_t minor;      /* 3.minor */
+	uint8_t minor;	    /* 3.minor */
 	bool free_threaded;
 	enum line_table line_table;
 
 	struct { /* _PyRuntimeState, from _PyRuntime; absent in 3.6 */
 		int32_t interpreters_head;
 		int32_t tstate_current; /* gilstate.tstate_current, 3.7-3.11 */
-		int32_t tss_key;        /* [gilstate.]autoTSSkey._key, u32; 3.7-3.14 */
+		int32_t tss_key;	/* [gilstate.]autoTSSkey._key, u32; 3.7-3.14 */
 		int32_t alloc_raw, alloc_mem, alloc_obj; /* allocators.standard.*, 3.12+ */
-		int32_t alloc_arena;                     /* allocators.obj_arena, 3.12+ */
+		int32_t alloc_arena;			 /* allocators.obj_arena, 3.12+ */
 	} runtime;
 	struct { /* PyInterpreterState */
 		int32_t next, threads_head, modules, gc;
 	} interp;
 	struct { /* PyThreadState */
 		int32_t next, interp, thread_id, native_thread_id;
-		int32_t frame;         /* PyFrameObject *, 3.6-3.10 */
-		int32_t cframe;        /* _PyCFrame *, 3.11-3.12 */
+		int32_t frame;	       /* PyFrameObject *, 3.6-3.10 */
+		int32_t cframe;	       /* _PyCFrame *, 3.11-3.12 */
 		int32_t current_frame; /* _PyInterpreterFrame *, 3.13+ */
 	} tstate;
 	int32_t cframe_current_frame; /* in _PyCFrame */
-	struct { /* PyFrameObject up to 3.10, _PyInterpreterFrame from 3.11 on */
+	struct {		    /* PyFrameObject up to 3.10, _PyInterpreterFrame from 3.11 on */
 		int32_t previous;   /* f_back / previous */
-		int32_t code;       /* f_code / f_executable; mask with code_mask */
-		int32_t lasti;      /* i32, up to 3.10 */
+		int32_t code;	    /* f_code / f_executable; mask with code_mask */
+		int32_t lasti;	    /* i32, up to 3.10 */
 		int32_t instr_ptr;  /* prev_instr / instr_ptr, from 3.11 on */
-		int32_t owner;      /* u8, from 3.11 on */
+		int32_t owner;	    /* u8, from 3.11 on */
 		int32_t tlbc_index; /* i32, free-threaded 3.14+ */
 		uint64_t code_mask; /* ~0, or ~3 where the field is a tagged reference */
 		uint8_t lasti_unit; /* bytes a unit of lasti stands for: 1, or 2 in 3.10 */
-		uint8_t owner_generator; /* owner value of a generator's frame, 0xff: no such field */
-		uint8_t owner_shim;      /* owner >= this: not a Python frame; 0xff: there are none */
+		uint8_t owner_generator; /* owner of a generator's frame; 0xff: no such field */
+		uint8_t owner_shim; /* owner >= this: not a Python frame; 0xff: there are none */
 	} frame;
 	struct { /* PyCodeObject */
 		int32_t firstlineno, filename, name, qualname, line_table;
-		int32_t code;           /* co_code_adaptive: where bytecode begins, from 3.11 on */
+		int32_t code;		/* co_code_adaptive: the bytecode, from 3.11 on */
 		int32_t firsttraceable; /* i32, from 3.11 on */
 		int32_t flags, argcount, tlbc;
-		int32_t size;           /* sizeof (PyCodeObject) */
+		int32_t size; /* sizeof (PyCodeObject) */
 	} code;
 	struct { /* PyUnicodeObject: state is a u32 */
 		int32_t length, state, ascii_data, compact_data, any_data;
 		int32_t wstr, wstr_length; /* strings that are not ready, up to 3.11 */
-		uint8_t kind_shift, compact_bit, ascii_bit, ready_bit; /* bit positions; ready_bit 0xff: always */
+		uint8_t kind_shift, compact_bit, ascii_bit; /* bit positions in state */
+		uint8_t ready_bit;			    /* the same; 0xff: always ready */
 	} str;
 	struct {
-		int32_t refcount;       /* ob_refcnt; free-threaded: ob_ref_local, with ob_ref_shared at + 4 */
-		int32_t gc_bits;        /* u8, free-threaded */
+		int32_t refcount; /* ob_refcnt; free-threaded: ob_ref_local, ob_ref_shared at + 4 */
+		int32_t gc_bits;  /* u8, free-threaded */
 		int32_t ob_type, var_size, bytes_data, tuple_items;
 		uint8_t refcount_bytes; /* 8, or 4 where the upper half holds other things */
 	} object;
 	struct { /* PyTypeObject */
 		int32_t name, basicsize, itemsize, flags, dict, base;
 		int32_t heap_name, heap_qualname, heap_module; /* PyHeapTypeObject */
-		int32_t heap_size; /* sizeof (PyHeapTypeObject) */
+		int32_t heap_size;			       /* sizeof (PyHeapTypeObject) */
 	} type;
 	struct { /* PyDictObject, its keys object */
 		int32_t used, keys, values;
-		int32_t keys_size;             /* i64 dk_size, up to 3.10 */
+		int32_t keys_size;	       /* i64 dk_size, up to 3.10 */
 		int32_t keys_log2_index_bytes; /* u8, from 3.11 on */
-		int32_t keys_kind;             /* u8, from 3.11 on; 0: entries with hash, else without */
+		int32_t keys_kind; /* u8, from 3.11 on; 0: entries with hash, else without */
 		int32_t keys_nentries, keys_indices;
 	} dict;
-	uint8_t gc_head_size;     /* 32 (3.6, 3.7), 16, or 0 (free-threaded) */
-	int32_t gc_refs;          /* in the GC head: i64, state << 1, 3.6 and 3.7 (the links may be garbage there) */
-	uint32_t arena_size;      /* of pymalloc */
+	uint8_t gc_head_size;	  /* 32 (3.6, 3.7), 16, or 0 (free-threaded) */
+	int32_t gc_refs;	  /* in the GC head: i64, state << 1; 3.6 and 3.7 */
+	uint32_t arena_size;	  /* of pymalloc */
 	uint32_t small_threshold; /* requests above this many bytes go to libc */
 };
 
@@ -107,10 +110,11 @@ const struct py_layout *layout_row(unsigned index); /* NULL after the last */
  * Overwrite what the target's own _Py_DebugOffsets states (3.13+).
  *
  * in     layout: a copy of the row; debug_offsets: `length` bytes read from the start of _PyRuntime
- * return 0, also when the row is of a version that has no such block; -ERR_TARGET when cookie or version do
- *        not fit the row, the interpreter is an alpha or beta, or an offset is out of bounds (of its struct,
- *        of 64 KiB); the layout is unchanged then
+ * return 0, also when the row is of a version that has no such block; -ERR_TARGET when cookie or
+ *        version do not fit the row, the interpreter is an alpha or beta, or an offset is out of
+ *        bounds (of its struct, of 64 KiB); the layout is unchanged then
  */
-int layout_refine(struct py_layout *layout, const uint8_t *debug_offsets, uint32_t length, struct err *err);
+int layout_refine(struct py_layout *layout, const uint8_t *debug_offsets, uint32_t length,
+		  struct err *err);
 
 #endif

@@ -9,9 +9,9 @@
 
 #define CHUNK_BYTES 1024
 #define REPLACEMENT 0xfffd
-#define HEADER_MAX 128 /* bytes; layout_refine() lets larger ones through */
+#define HEADER_MAX  128 /* bytes; layout_refine() lets larger ones through */
 
-/* ---- code points -> UTF-8 -------------------------------------------------------------------------------- */
+/* ---- code points -> UTF-8 -------------------------------------------------------------------- */
 
 struct text {
 	char *buffer;
@@ -69,7 +69,7 @@ static void put_many(struct text *text, const uint8_t *data, size_t n, unsigned 
 	}
 }
 
-/* ---- the object ------------------------------------------------------------------------------------------ */
+/* ---- the object ------------------------------------------------------------------------------ */
 
 /* Where the characters are, as the header says. */
 struct characters {
@@ -96,8 +96,8 @@ static size_t header_length(const struct py_layout *layout)
 }
 
 /* Up to 3.11: a str made by an old C function whose characters are still only wchar_t. */
-static int locate_not_ready(struct characters *where, const struct py_layout *layout, const uint8_t *head,
-			    size_t length)
+static int locate_not_ready(struct characters *where, const struct py_layout *layout,
+			    const uint8_t *head, size_t length)
 {
 	if (layout->str.wstr == LAYOUT_NONE || layout->str.wstr_length == LAYOUT_NONE)
 		return -EINVAL;
@@ -138,8 +138,8 @@ static int locate(struct characters *where, const struct py_layout *layout, uint
 }
 
 /* Read what is not in `have` bytes at `from`; the buffer bounds how much. */
-static long read_characters(pid_t pid, const struct characters *where, uint64_t from, const uint8_t *head,
-			    size_t have, struct text *text)
+static long read_characters(pid_t pid, const struct characters *where, uint64_t from,
+			    const uint8_t *head, size_t have, struct text *text)
 {
 	uint8_t chunk[CHUNK_BYTES];
 	uint64_t left = where->count, at = where->address;
@@ -202,7 +202,8 @@ long py_str_finish(pid_t pid, const struct py_layout *layout, uint64_t address, 
 	return result == -EAGAIN ? -EINVAL : result;
 }
 
-long py_str_read(pid_t pid, const struct py_layout *layout, uint64_t address, char *buffer, size_t size)
+long py_str_read(pid_t pid, const struct py_layout *layout, uint64_t address, char *buffer,
+		 size_t size)
 {
 	uint8_t head[PY_STR_HEAD_MAX];
 	size_t length = py_str_head_length(layout, address);

@@ -3,11 +3,11 @@
  * str: a str object in the target -> UTF-8.
  *
  * Place      layer 2; used by python/code and python/types, and by the census.
- * Source     Include/cpython/unicodeobject.h of each version: compact ASCII, compact, and (up to 3.11 also
- *            not ready) strings with their data elsewhere; rows in layout.
- * Shapes     text is UTF-8 and a C string: it is cut at the caller's buffer on a character's border, and
- *            U+0000 in it becomes U+FFFD. Surrogates that stand for an undecodable byte of a file name
- *            (PEP 383) become that byte again; other lone ones U+FFFD.
+ * Source     Include/cpython/unicodeobject.h of each version: compact ASCII, compact, and (up to
+ *            3.11 also not ready) strings with their data elsewhere; rows in layout.
+ * Shapes     text is UTF-8 and a C string: it is cut at the caller's buffer on a character's
+ *            border, and U+0000 in it becomes U+FFFD. Surrogates that stand for an undecodable byte
+ *            of a file name (PEP 383) become that byte again; other lone ones U+FFFD.
  * Errors     negative errno of the read; -EINVAL: not a str. The buffer is "" then.
  * Bounds     as many characters are read as the buffer may hold, never more.
  */
@@ -21,7 +21,8 @@
 #include "python/layout.h"
 
 /* Contents of a str object; returns the length in bytes. size: at least 1. */
-long py_str_read(pid_t pid, const struct py_layout *layout, uint64_t address, char *buffer, size_t size);
+long py_str_read(pid_t pid, const struct py_layout *layout, uint64_t address, char *buffer,
+		 size_t size);
 
 /*
  * The same in two steps, so that callers can read many strings in one remote_read_many(): read
@@ -29,7 +30,9 @@ long py_str_read(pid_t pid, const struct py_layout *layout, uint64_t address, ch
  */
 #define PY_STR_HEAD_MAX 256
 
-/* At most PY_STR_HEAD_MAX; ends with the page, since what follows a short string may not be mapped. */
+/*
+ * At most PY_STR_HEAD_MAX; ends with the page, since what follows a short string may not be mapped.
+ */
 size_t py_str_head_length(const struct py_layout *layout, uint64_t address);
 
 long py_str_finish(pid_t pid, const struct py_layout *layout, uint64_t address, const uint8_t *head,

@@ -11,13 +11,13 @@
 #include "python/str.h"
 #include "target/remote_mem.h"
 
-#define TYPE_HEAD_MAX 512  /* bytes of a type object up to its last field that is of interest */
-#define KEYS_HEAD_MAX 64
-#define METATYPE_STEPS 4
+#define TYPE_HEAD_MAX	512 /* bytes of a type object that are of interest */
+#define KEYS_HEAD_MAX	64
+#define METATYPE_STEPS	4
 #define MODULE_NAME_MAX 160 /* so that the class name behind it finds room too */
-#define ENTRY_MAX 24
-#define DICT_CHUNK 64 /* entries looked at in one go */
-#define VERIFY_CHUNK 128
+#define ENTRY_MAX	24
+#define DICT_CHUNK	64 /* entries looked at in one go */
+#define VERIFY_CHUNK	128
 
 static const char module_key_text[] = "__module__";
 #define MODULE_KEY_LENGTH (sizeof(module_key_text) - 1)
@@ -47,7 +47,7 @@ struct py_types {
 	uint64_t module_key; /* address of the interned "__module__", 0: not seen yet */
 };
 
-/* ---- the head of a type object --------------------------------------------------------------------------- */
+/* ---- the head of a type object --------------------------------------------------------------- */
 
 static uint64_t field(const uint8_t *bytes, size_t length, int32_t offset, size_t width)
 {
@@ -69,7 +69,8 @@ static size_t head_length(const struct py_layout *layout)
 	return end + 8 < TYPE_HEAD_MAX ? (size_t)end + 8 : TYPE_HEAD_MAX;
 }
 
-static struct type_head take_head(const struct py_layout *layout, const uint8_t *bytes, size_t length)
+static struct type_head take_head(const struct py_layout *layout, const uint8_t *bytes,
+				  size_t length)
 {
 	return (struct type_head){
 		.ob_type = field(bytes, length, layout->object.ob_type, 8),
@@ -88,7 +89,8 @@ static bool is_plausible(const struct py_layout *layout, const struct type_head 
 	       head->itemsize >= 0 && head->itemsize <= 1 << 16;
 }
 
-static int read_head(struct type_head *head, pid_t pid, const struct py_layout *layout, uint64_t address)
+static int read_head(struct type_head *head, pid_t pid, const struct py_layout *layout,
+		     uint64_t address)
 {
 	uint8_t bytes[TYPE_HEAD_MAX];
 	int result;
@@ -118,18 +120,18 @@ static bool is_metatype(const struct py_types *types, uint64_t address)
 	return false;
 }
 
-/* ---- what is under "__module__" in a dict ------------------------------------------------------------------ */
+/* ---- what is under "__module__" in a dict ---------------------------------------------------- */
 
 struct dict_entries {
 	uint64_t address;
 	uint64_t count;
-	size_t size;      /* of one */
+	size_t size;	   /* of one */
 	size_t key_offset; /* the value is behind it */
 };
 
 /* in     keys: the first KEYS_HEAD_MAX bytes of the keys object at `address` */
-static bool locate_entries(struct dict_entries *entries, const struct py_layout *layout, uint64_t address,
-			   const uint8_t *keys)
+static bool locate_entries(struct dict_entries *entries, const struct py_layout *layout,
+			   uint64_t address, const uint8_t *keys)
 {
 	int64_t count = (int64_t)field(keys, KEYS_HEAD_MAX, layout->dict.keys_nentries, 8);
 	uint64_t index_bytes;
@@ -192,7 +194,8 @@ static size_t match_keys(const struct py_types *types, const uint64_t *keys, siz
  * in     by_address: compare the keys' addresses with that of the interned str, else their text
  * return address of the value, 0: not there
  */
-static uint64_t find_module_key(struct py_types *types, const struct dict_entries *entries, bool by_address)
+static uint64_t find_module_key(struct py_types *types, const struct dict_entries *entries,
+				bool by_address)
 {
 	uint8_t bytes[DICT_CHUNK * ENTRY_MAX];
 	uint64_t keys[DICT_CHUNK], value;
@@ -221,7 +224,10 @@ static uint64_t find_module_key(struct py_types *types, const struct dict_entrie
 	return 0;
 }
 
-/* The key is nearly always the interned one, so that no str has to be read once its address is known. */
+/*
+ * The key is nearly always the interned one, so that no str has to be read once its address is
+ * known.
+ */
 static uint64_t find_module(struct py_types *types, const struct dict_entries *entries)
 {
 	uint64_t value = types->module_key ? find_module_key(types, entries, true) : 0;
@@ -229,7 +235,7 @@ static uint64_t find_module(struct py_types *types, const struct dict_entries *e
 	return value ? value : find_module_key(types, entries, false);
 }
 
-/* ---- names ------------------------------------------------------------------------------------------------- */
+/* ---- names ----------------------------------------------------------------------------------- */
 
 static const char *without_builtins(const char *name)
 {
@@ -243,7 +249,8 @@ static void copy_name(struct py_type *type, const char *name)
 }
 
 /* A str object's text, only if it is one: as the interned key is. */
-static long read_module_name(const struct py_types *types, uint64_t address, char *buffer, size_t size)
+static long read_module_name(const struct py_types *types, uint64_t address, char *buffer,
+			     size_t size)
 {
 	const struct py_layout *layout = &types->runtime->layout;
 	uint8_t head[PY_STR_HEAD_MAX];
@@ -251,7 +258,8 @@ static long read_module_name(const struct py_types *types, uint64_t address, cha
 	uint64_t str_type;
 
 	buffer[0] = '\0';
-	if (remote_read_u64(types->pid, types->module_key + (uint64_t)layout->object.ob_type, &str_type) ||
+	if (remote_read_u64(types->pid, types->module_key + (uint64_t)layout->object.ob_type,
+			    &str_type) ||
 	    remote_read(types->pid, address, head, length) ||
 	    field(head, length, layout->object.ob_type, 8) != str_type)
 		return -EINVAL;
@@ -259,10 +267,11 @@ static long read_module_name(const struct py_types *types, uint64_t address, cha
 }
 
 /*
- * A class that was made at run time: tp_name is its bare name when Python made it, its full name when
- * PyType_FromSpec() did. What Python itself shows is "__module__" and the qualified name.
+ * A class that was made at run time: tp_name is its bare name when Python made it, its full name
+ * when PyType_FromSpec() did. What Python itself shows is "__module__" and the qualified name.
  */
-static int name_heap_type(struct py_types *types, struct py_type *type, const struct type_head *head)
+static int name_heap_type(struct py_types *types, struct py_type *type,
+			  const struct type_head *head)
 {
 	const struct py_layout *layout = &types->runtime->layout;
 	uint8_t dict[128] = {0}, keys[KEYS_HEAD_MAX] = {0}, str[PY_STR_HEAD_MAX];
@@ -293,8 +302,10 @@ static int name_heap_type(struct py_types *types, struct py_type *type, const st
 		second[1].length = 0;
 	remote_read_many(types->pid, second, 2);
 	if (second[0].length && !second[0].result)
-		py_str_finish(types->pid, layout, qualname, str, second[0].length, name, sizeof(name));
-	if (second[1].length && !second[1].result && locate_entries(&entries, layout, keys_addr, keys)) {
+		py_str_finish(types->pid, layout, qualname, str, second[0].length, name,
+			      sizeof(name));
+	if (second[1].length && !second[1].result &&
+	    locate_entries(&entries, layout, keys_addr, keys)) {
 		value = find_module(types, &entries);
 		if (value)
 			read_module_name(types, value, module, sizeof(module));
@@ -308,7 +319,8 @@ static int name_heap_type(struct py_types *types, struct py_type *type, const st
 	return 0;
 }
 
-static int name_static_type(const struct py_types *types, struct py_type *type, const struct type_head *head)
+static int name_static_type(const struct py_types *types, struct py_type *type,
+			    const struct type_head *head)
 {
 	long result = remote_read_string(types->pid, head->name, type->name, sizeof(type->name));
 
@@ -318,7 +330,8 @@ static int name_static_type(const struct py_types *types, struct py_type *type, 
 	return 0;
 }
 
-static int read_type(struct py_types *types, struct py_type *type, struct type_head *head, uint64_t address)
+static int read_type(struct py_types *types, struct py_type *type, struct type_head *head,
+		     uint64_t address)
 {
 	int result = read_head(head, types->pid, &types->runtime->layout, address);
 
@@ -336,7 +349,8 @@ static int read_type(struct py_types *types, struct py_type *type, struct type_h
 					  : name_static_type(types, type, head);
 }
 
-int py_type_read(struct py_type *type, pid_t pid, const struct py_runtime *runtime, uint64_t address)
+int py_type_read(struct py_type *type, pid_t pid, const struct py_runtime *runtime,
+		 uint64_t address)
 {
 	struct py_types once = {.pid = pid, .runtime = runtime};
 	struct type_head head;
@@ -344,7 +358,7 @@ int py_type_read(struct py_type *type, pid_t pid, const struct py_runtime *runti
 	return read_type(&once, type, &head, address);
 }
 
-/* ---- the cache ----------------------------------------------------------------------------------------------- */
+/* ---- the cache ------------------------------------------------------------------------------- */
 
 struct py_types *py_types_new(pid_t pid, const struct py_runtime *runtime)
 {
@@ -367,7 +381,7 @@ static void forget_others(struct py_types *types)
 {
 	struct not_a_type *other, *next;
 
-	HASH_ITER(hh, types->others, other, next) {
+	HASH_ITER (hh, types->others, other, next) {
 		HASH_DEL(types->others, other);
 		free(other);
 	}
@@ -379,7 +393,7 @@ void py_types_free(struct py_types *types)
 
 	if (!types)
 		return;
-	HASH_ITER(hh, types->known, known, next)
+	HASH_ITER (hh, types->known, known, next)
 		forget_type(types, known);
 	forget_others(types);
 	free(types);
@@ -424,7 +438,7 @@ void py_types_begin(struct py_types *types)
 	size_t n = 0;
 
 	forget_others(types);
-	HASH_ITER(hh, types->known, known, next) {
+	HASH_ITER (hh, types->known, known, next) {
 		if (full) {
 			forget_type(types, known);
 			continue;

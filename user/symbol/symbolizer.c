@@ -25,7 +25,7 @@ struct code_key {
 struct known_code {
 	struct code_key key;
 	enum outcome outcome;
-	unsigned used; /* round in which it was asked for again; 0: never */
+	unsigned used;	     /* round in which it was asked for again; 0: never */
 	struct py_code code; /* of CODE_NAMED */
 	UT_hash_handle hh;
 };
@@ -34,7 +34,7 @@ struct symbolizer {
 	pid_t pid;
 	const struct py_runtime *runtime;
 	struct known_code *codes; /* iterates in order of insertion */
-	unsigned round; /* from 1; grows by 1 with each eviction */
+	unsigned round;		  /* from 1; grows by 1 with each eviction */
 	struct symbolizer_losses losses;
 };
 
@@ -68,19 +68,22 @@ void symbolizer_free(struct symbolizer *symbolizer)
 
 	if (!symbolizer)
 		return;
-	HASH_ITER(hh, symbolizer->codes, known, next)
+	HASH_ITER (hh, symbolizer->codes, known, next)
 		forget(symbolizer, known);
 	free(symbolizer);
 }
 
-/* Drop half: first, oldest first, what was not asked for again since the last time, then the oldest. */
+/*
+ * Drop half: first, oldest first, what was not asked for again since the last time, then the
+ * oldest.
+ */
 static void evict(struct symbolizer *symbolizer)
 {
 	unsigned keep = SYMBOLIZER_MAX_CODES / 2;
 	struct known_code *known, *next;
 
 	for (int pass = 0; pass < 2; pass++) {
-		HASH_ITER(hh, symbolizer->codes, known, next) {
+		HASH_ITER (hh, symbolizer->codes, known, next) {
 			if (HASH_COUNT(symbolizer->codes) <= keep)
 				break;
 			if (pass == 1 || known->used != symbolizer->round)
@@ -102,7 +105,8 @@ static enum outcome read_code(struct py_code *code, const struct symbolizer *sym
 		return CODE_FORBIDDEN;
 	if (result)
 		return CODE_REPLACED;
-	signature = abi_code_signature((uint32_t)code->first_line, code->filename_addr, code->name_addr);
+	signature = abi_code_signature((uint32_t)code->first_line, code->filename_addr,
+				       code->name_addr);
 	if (signature == key->signature)
 		return CODE_NAMED;
 	py_code_fini(code);
@@ -135,7 +139,8 @@ static struct known_code *know(struct symbolizer *symbolizer, const struct abi_f
 	return known;
 }
 
-void symbolizer_learn(struct symbolizer *symbolizer, const struct abi_frame *frames, size_t n_frames)
+void symbolizer_learn(struct symbolizer *symbolizer, const struct abi_frame *frames,
+		      size_t n_frames)
 {
 	for (size_t i = 0; i < n_frames; i++) {
 		if (ABI_FRAME_KIND(frames[i].tag) == ABI_FRAME_PYTHON)
@@ -184,10 +189,10 @@ static bool name_python(struct symbolizer *symbolizer, struct profile *profile,
 
 	if (!known || known->outcome != CODE_NAMED) {
 		set_gap(out, profile,
-			!known					? "[not read: out of memory]"
-			: known->outcome == CODE_REPLACED	? "[code object was replaced]"
-			: known->outcome == CODE_FORBIDDEN	? "[not read: no permission]"
-								: "[not read: the process had ended]");
+			!known				   ? "[not read: out of memory]"
+			: known->outcome == CODE_REPLACED  ? "[code object was replaced]"
+			: known->outcome == CODE_FORBIDDEN ? "[not read: no permission]"
+							   : "[not read: the process had ended]");
 		return true;
 	}
 	code = &known->code;
@@ -222,7 +227,8 @@ size_t symbolizer_name(struct symbolizer *symbolizer, struct profile *profile,
 			break;
 		default:
 			set_gap(&out[n++], profile,
-				gap_text(ABI_FRAME_KIND(frame->tag) == ABI_FRAME_GAP ? frame->unit : 0));
+				gap_text(ABI_FRAME_KIND(frame->tag) == ABI_FRAME_GAP ? frame->unit
+										     : 0));
 		}
 	}
 	return n;

@@ -2,13 +2,14 @@
  *
  * symbolizer: frames as BPF recorded them -> named frames.
  *
- * Place      layer 3; called by snapshot, first as soon as a stack is seen (so that names are read while
- *            they are true and while the target lives), then for every report (from the cache).
+ * Place      layer 3; called by snapshot, first as soon as a stack is seen (so that names are read
+ *            while they are true and while the target lives), then for every report (from the
+ *            cache).
  * Shapes     same order in and out: a frame that cannot be named keeps its place and says why.
  *            Frames that traceback would not show (set up but not started) are left out.
  * Ownership  strings are interned in the profile handed in; the cache is the symbolizer's own.
- * Degrades   a code object that is gone or replaced: function "[code object was replaced]" or "[not read: the
- *            process had ended]", kind FRAME_GAP; counted in symbolizer_losses().
+ * Degrades   a code object that is gone or replaced: function "[code object was replaced]" or "[not
+ *            read: the process had ended]", kind FRAME_GAP; counted in symbolizer_losses().
  * Bounds     SYMBOLIZER_MAX_CODES cached code objects (then the oldest unused half is dropped).
  * Threads    one at a time.
  */
@@ -30,7 +31,8 @@ struct symbolizer *symbolizer_new(pid_t pid, const struct py_runtime *runtime);
 void symbolizer_free(struct symbolizer *symbolizer);
 
 /* Read and remember the code objects of these frames now; cheap for those already known. */
-void symbolizer_learn(struct symbolizer *symbolizer, const struct abi_frame *frames, size_t n_frames);
+void symbolizer_learn(struct symbolizer *symbolizer, const struct abi_frame *frames,
+		      size_t n_frames);
 
 /*
  * Name frames. The order of input is leaf first (as BPF walks); out is in the same order.
@@ -42,7 +44,7 @@ size_t symbolizer_name(struct symbolizer *symbolizer, struct profile *profile,
 
 struct symbolizer_losses {
 	uint64_t unreadable; /* frames whose code object could not be read any more */
-	uint64_t replaced;   /* frames whose code object had been replaced before its name was read */
+	uint64_t replaced; /* frames whose code object had been replaced before its name was read */
 };
 struct symbolizer_losses symbolizer_losses(const struct symbolizer *symbolizer);
 

@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "probe/claim.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define FOLDER "/run/pyleaktrace"
+
+/* PF_EXITING of include/linux/sched.h, in field 9 of /proc/PID/stat */
+#define EXITING 0x4u
+
+/*
+ * Is the owner of the lock on its way out? A killed tool needs the kernel a second to remove its probes, and
+ * holds the lock until they are gone.
+ */
+static bool owner_is_ending(int fd)
+{
+	char owner[16] = "", path[64], text[512], *after;
+	unsigned flags = 0;
+	FILE *file;
+
+	if (pread(fd, owner, sizeof(owner) - 1, 0) <= 0)
+		return false;
+	snprintf(path, sizeof(path), "/proc/%ld/stat", strtol(owner, NULL, 10));
+	file = fopen(path, "re");
+	if (!file)
+		return true;
+	after = fgets(text, sizeof(text), file) ? strrchr(text, ')') : NULL;
+	fclose(file);
+	return after && sscanf(after, ") %*c %*d %*d %*d %*d %*d %u", &flags) == 1 && flags & EXITING;
+}
+
+int claim_take(struct claim *claim, pid_t pid, struct err *err)
+{
+	struct stat folder;
+	int fd;
+
+	memset(claim, 0, sizeof(*claim));
+	mkdir(FOLDER, 0700);
+	if (lstat(FOLDER, &folder) || !S_ISDIR(folder.st_mode) || folder.st_uid != geteuid())
+		return 0;
+	snprintf(claim->path, sizeof(claim->path), FOLDER "/%d", pid);
+	fd = open(claim->path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+	if (fd < 0)
+		return 0;
+	if (flock(fd, LOCK_EX | LOCK_NB) && !(owner_is_ending(fd) && flock(fd, LOCK_EX) == 0)) {
+		close(fd);
+		return err_set(err, ERR_FAILED, "pid %d is being watched by another pyleaktrace", pid);
+	}
+	dprintf(fd, "%-15d", getpid());
+	claim->fd = fd;
+	return 0;
+}
+
+void claim_drop(struct claim *claim)
+{
+	if (claim->fd <= 0)
+		return;
+	/* unlinked while locked: who opens it from now on gets a new file */
+	unlink(claim->path);
+	close(claim->fd);
+	claim->fd = 0;
+}

@@ -57,7 +57,7 @@ static __always_inline void put_block_back(__u64 address, const struct abi_block
 
 /* A new block at this address, allocated by the current thread here and now. */
 static __always_inline void record_block(struct abi_thread *thread, __u64 address, __u64 size,
-					 __u32 domain)
+					 __u32 domain, __u32 flags)
 {
 	struct abi_block block = {}, old = {}, *found;
 	long err;
@@ -69,6 +69,7 @@ static __always_inline void record_block(struct abi_thread *thread, __u64 addres
 	block.size = size;
 	block.time_ns = bpf_ktime_get_ns();
 	block.domain = domain;
+	block.flags = flags;
 	block.site = find_site(thread, domain);
 
 	err = bpf_map_update_elem(&blocks, &address, &block, BPF_NOEXIST);

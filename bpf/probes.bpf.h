@@ -121,8 +121,8 @@ static __always_inline void enter_free(__u64 address, __u64 sp, bool python)
 	known = take_block(address, &block);
 	if (known) {
 		site_freed(block.site, block.size, 1);
-		/* small objects do not reach libc's free; see below for the others */
-		if (!python || block.size <= 256)
+		/* what came from pymalloc's pools does not reach libc's free; see below for the others */
+		if (!python || !(block.flags & ABI_BLOCK_LIBC))
 			return;
 	}
 	thread = known || python ? thread_get() : thread_find();
@@ -150,6 +150,9 @@ static __always_inline void enter_allocation(struct abi_thread *thread, __u32 ki
 	if (is_nested(thread, sp)) {
 		struct abi_block block;
 
+		/* CPython's function goes on to libc's: the block will be freed through both */
+		if (call->kind >= ABI_CALL_PY_MALLOC && kind < ABI_CALL_PY_MALLOC)
+			call->flags |= ABI_BLOCK_LIBC;
 		/* an allocator's own realloc of a block that was seen before */
 		if (is_realloc(kind) && args->old_address && take_block(args->old_address, &block))
 			site_freed(block.site, block.size, 1);
@@ -162,6 +165,7 @@ static __always_inline void enter_allocation(struct abi_thread *thread, __u32 ki
 	call->sp = sp;
 	call->kind = kind;
 	call->domain = domain;
+	call->flags = 0;
 	call->size = args->size;
 	call->old_address = args->old_address;
 	/* taken out before the allocator may give the address to another thread */
@@ -211,7 +215,7 @@ static __always_inline void finish_call(struct abi_thread *thread, __u64 result)
 	if (!address)
 		count(ABI_COUNT_FAILED_CALLS);
 	else if (call->domain < ABI_DOMAINS)
-		record_block(thread, address, call->size, call->domain);
+		record_block(thread, address, call->size, call->domain, call->flags);
 	call->sp = 0;
 }
 

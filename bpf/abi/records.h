@@ -50,8 +50,12 @@ struct abi_block {
 	__u64 size;    /* bytes asked for */
 	__u64 time_ns; /* CLOCK_MONOTONIC */
 	__u32 site;    /* index into `sites` */
-	__u32 domain;
+	__u16 domain;
+	__u16 flags;   /* ABI_BLOCK_* */
 };
+
+/* Allocated by CPython's functions, which got it from libc's: its free will be seen at both. */
+#define ABI_BLOCK_LIBC 1
 
 /* Map `sites`, index: site id. Ids 0..ABI_DOMAINS-1 take what found no room, one per domain. */
 struct abi_site {
@@ -73,7 +77,8 @@ struct abi_call {
 	__u64 old_address; /* realloc, mremap; or where posix_memalign puts its result */
 	struct abi_block old; /* taken out of the map until the call returns; time_ns 0: was not known */
 	__u32 kind;
-	__u32 domain;
+	__u16 domain;
+	__u16 flags;       /* ABI_BLOCK_* of the block to come */
 };
 
 /* Map `threads`, key: tid. */

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """Fixtures of the live tests. A test that takes `python` runs on every CPython found; one that takes
 `some_python` on the oldest, the newest and Debian's own; one that takes `one_python` on Debian's own."""
+import glob
 import json
 import os
 import subprocess
@@ -101,13 +102,17 @@ def validate():
 
 @pytest.fixture(scope="session")
 def bpf_objects():
-    """bpf_objects(pid) -> ids of the BPF programs and links that a process holds, as bpftool sees them."""
+    """bpf_objects(kind, pid) -> ids of the BPF programs ("prog") or links ("link") that a process holds, as the kernel
+    tells them; with pid None: of all that there are, as bpftool sees them."""
     def run(kind, pid):
-        out = subprocess.run(["bpftool", "-j", kind, "show"], check=True, stdout=subprocess.PIPE,
-                             env={"PATH": os.environ["PATH"] + ":/usr/sbin"}).stdout
-        rows = json.loads(out)
         if pid is None:
-            return {row["id"] for row in rows}
-        return {row["id"] for row in rows if any(p["pid"] == pid for p in row.get("pids", []))}
+            out = subprocess.run(["bpftool", "-j", kind, "show"], check=True, stdout=subprocess.PIPE,
+                                 env={"PATH": os.environ["PATH"] + ":/usr/sbin"}).stdout
+            return {row["id"] for row in json.loads(out)}
+        ids = set()
+        for name in glob.glob("/proc/%d/fdinfo/*" % pid):
+            with open(name, encoding="utf-8") as f:
+                ids.update(int(line.split()[1]) for line in f if line.startswith(kind + "_id:"))
+        return ids
 
     return run

@@ -117,7 +117,8 @@ def test_tool_killed(some_python, start, attach, bpf_objects):
     target.do("be_busy", n_threads=3)
     target.do("turns_done", least=20)
     mine = {kind: bpf_objects(kind, tool.process.pid) for kind in ("prog", "link")}
-    assert mine["prog"], "the tool's programs should be there while it runs"
+    assert mine["prog"] and mine["link"], "they should be there while it runs"
+    assert all(ids <= bpf_objects(kind, None) for kind, ids in mine.items())
     tool.process.kill()
     tool.process.wait(harness.DEADLINE_S)
     for kind, ids in mine.items():

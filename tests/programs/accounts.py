@@ -180,26 +180,34 @@ def empty_again():
 # ---- what CPython's own tracemalloc can count, too: compared with it ------------------------------------------------
 
 class Plain(object):
-    def __init__(self):
-        self.value = None
+    pass
+
+
+TEMPLATE = bytearray(100)
 
 
 def drain(n):
     """Empty CPython's free lists: what they hold depends on all that was before."""
-    kept["drained"] = [([None], [None] * 5, (None,), (None, None), {"a": None}, {None: None}, {None}, 0.5 * i, Plain(),
-                        lambda: i) for i in range(n)]
+    kept.setdefault("drained", []).append([
+        ([None], [None] * 5, (None,), (None, None), {"a": None}, {None: None}, {None}, 0.5 * i, Plain(), lambda: i)
+        for i in range(n)])
+
+
+def make_rows(n):
+    rows = [[None] * 8 for _ in range(n)]
+    kept.setdefault("containers", []).append(rows)
+    return rows
 
 
 def containers(n):
-    """Objects of more than one block. No call here makes a tuple of its arguments: that would come from a free list, or go
-    to one, and then the two accounts differ in what they call the line of a block."""
-    template = bytearray(100)
-    out = kept.setdefault("containers", [])
-    rows = [[None, None, None, None, None, None, None, None] for _ in range(n)]
-    out.append(rows)
+    """Objects of more than one block. No call here makes a tuple of its arguments or a frame: those come from free lists
+    and go to them, and then tracemalloc names the line of the last use, not the one of the allocation."""
+    rows = make_rows(n)
+    drain(n)
     for row in rows:
-        row[0] = template * 3
-        row[1] = Plain()
+        row[0] = TEMPLATE * 3
+        row[1] = plain = Plain()
+        plain.value = None
         row[2] = {"a": None, "b": None}
         row[3] = [None, None, None]
         row[4] = lambda: row
@@ -215,13 +223,13 @@ def start_tracemalloc():
 
 
 def tracemalloc_lines():
-    """-> {line: [blocks, bytes]} of containers()"""
+    """-> {line: [blocks, bytes]} of containers(), where a block or more was made each time round"""
     snapshot = tracemalloc.take_snapshot()
     tracemalloc.stop()
     lines = {}
     for statistic in snapshot.statistics("lineno"):
         frame = statistic.traceback[0]
-        if frame.filename == __file__ and \
+        if frame.filename == __file__ and statistic.count >= len(kept["containers"][0]) and \
                 containers.__code__.co_firstlineno <= frame.lineno < start_tracemalloc.__code__.co_firstlineno:
             lines[frame.lineno] = [statistic.count, statistic.size]
     return lines
@@ -291,4 +299,4 @@ beside([0] * 400, [None])
 fill([0] * 400, [None], 7)
 serve({"all": all_of_them, "one": one_of_them, "empty": empty_again, "threads": threads, "foreign": in_foreign_thread, "containers": containers,
        "of_size": of_size, "forget_of_size": forget_of_size, "from_many_lines": from_many_lines,
-       "start_tracemalloc": start_tracemalloc, "drain": drain, "do_nothing": lambda: None, "tracemalloc_lines": tracemalloc_lines, "allocators": allocators})
+       "start_tracemalloc": start_tracemalloc, "do_nothing": lambda: None, "tracemalloc_lines": tracemalloc_lines, "allocators": allocators})

@@ -23,13 +23,14 @@ def fill(order, keep, size):
 
 
 def fork(n, size):
-    """The child frees all that the parent keeps, and allocates itself."""
+    """The child frees all that the parent keeps, and allocates itself. -> its exit code, or -signal"""
     child = os.fork()
     if not child:
         del kept[:]
         in_child(n, size - sys.getsizeof(b""))
         os._exit(7)
-    return os.WEXITSTATUS(os.waitpid(child, 0)[1])
+    status = os.waitpid(child, 0)[1]
+    return -os.WTERMSIG(status) if os.WIFSIGNALED(status) else os.WEXITSTATUS(status)
 
 
 def in_child(n, size):

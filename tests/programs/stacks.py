@@ -238,9 +238,10 @@ def odd_names():
                  "/srv/" + "long" * 200 + ".py"):
         for name in ("plain", "gr\xf6\xdfe", "\u540d\u524d", "\U0001d518nicode"):
             names = {"unit": unit, "size": size, "where": where}
-            exec(compile("def %s(): return unit * size, where()\nhere = %s()" % (name, name), file, "exec"), names)
+            code = compile("def %s(): return unit * size, where()\nhere = %s()" % (name, name), file, "exec")
+            kept.append((code, names))
+            exec(code, names)
             answers.append(names["here"])
-            kept.append(names)
     return answers
 
 

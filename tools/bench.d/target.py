@@ -1,0 +1,183 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""The benchmark's target: one command a line on stdin (JSON), one answer a line on stdout.
+
+Runs under every CPython from 3.6 on, with nothing but the standard library. The work is done below a Python
+stack of the depth that was asked for, counted from the interpreter's first frame.
+"""
+import collections
+import ctypes
+import gc
+import itertools
+import json
+import os
+import sys
+import threading
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path.insert(0, HERE)
+import workloads  # noqa: E402
+
+LOOPS = ctypes.CDLL(os.path.join(HERE, "loops.so"))
+LOOPS.bench_hold.argtypes = [ctypes.c_void_p, ctypes.c_uint64]
+for name in ("cpu_ns", "malloc", "calls_nop5", "calls_emulated", "calls_stepped", "calls_returning",
+             "calls_first_mark", "calls_last_mark"):
+    function = getattr(LOOPS, "bench_" + name)
+    function.restype = ctypes.c_uint64
+    function.argtypes = [ctypes.c_uint64] if name != "cpu_ns" else []
+cpu_ns = LOOPS.bench_cpu_ns
+
+
+class Small:
+    """One object allocation and nothing else: no __dict__."""
+    __slots__ = ("value",)
+
+
+# ---- the loops: n -> CPU time in ns ----------------------------------------------------------------------------
+
+def loop_malloc(n):
+    return LOOPS.bench_malloc(n)
+
+
+def loop_instance(n):
+    make = Small
+    times = itertools.repeat(None, n)
+    begin = cpu_ns()
+    for _ in times:
+        make()
+    return cpu_ns() - begin
+
+
+# bytes objects of 34 to 433 bytes, all of them pymalloc's; the counts are small ints, which are made once
+COUNTS = tuple(range(1, 201, 7))
+
+
+def loop_bytes(n):
+    pair = b"ab"
+    rounds = itertools.repeat(None, max(1, n // len(COUNTS)))
+    begin = cpu_ns()
+    for _ in rounds:
+        for count in COUNTS:
+            pair * count
+    return (cpu_ns() - begin) * n // (max(1, n // len(COUNTS)) * len(COUNTS))
+
+
+def loop_threads(n):
+    """Two threads in the malloc loop at once; the mean of their CPU times."""
+    spent = []
+    gate = threading.Barrier(2)
+
+    def run():
+        gate.wait()
+        below(base_depth() + 17, lambda: spent.append(LOOPS.bench_malloc(n)))
+
+    threads = [threading.Thread(target=run) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return sum(spent) // 2
+
+
+LOOP = {
+    "malloc": loop_malloc, "instance": loop_instance, "bytes": loop_bytes, "threads": loop_threads,
+    "nop5": LOOPS.bench_calls_nop5, "emulated": LOOPS.bench_calls_emulated,
+    "stepped": LOOPS.bench_calls_stepped, "returning": LOOPS.bench_calls_returning,
+}
+
+
+def base_depth():
+    """Python frames of the caller's caller's stack, itself included."""
+    frame, n = sys._getframe(1), 0
+    while frame:
+        frame, n = frame.f_back, n + 1
+    return n
+
+
+def below(depth, function):
+    """Call function so that its own frame is number `depth` of the stack."""
+    def descend(left):
+        return descend(left - 1) if left else function()
+
+    return descend(depth - base_depth() - 3)
+
+
+# ---- commands ----------------------------------------------------------------------------------------------------
+
+HELD = []
+
+
+def do_loop(kind, n, depth):
+    loop = LOOP[kind]
+    if kind == "threads":
+        return loop(n)
+    return below(depth, lambda: loop(n))
+
+
+def do_mark():
+    LOOPS.bench_calls_first_mark(1)
+    LOOPS.bench_calls_last_mark(1)
+
+
+def hold_blocks(n):
+    blocks = (ctypes.c_void_p * n)()
+    LOOPS.bench_hold(blocks, n)
+    return blocks
+
+
+def hold_objects(n):
+    return collections.deque((Small() for _ in itertools.repeat(None, n)), n)
+
+
+def do_hold(n):
+    """n live blocks: half of libc's, half objects; from stacks of several depths."""
+    for depth in (10, 15, 20, 25, 30):
+        HELD.append(below(depth, lambda: hold_blocks(n // 10)))
+        HELD.append(below(depth, lambda: hold_objects(n // 10)))
+
+
+def do_release():
+    libc = ctypes.CDLL(None)
+    libc.free.argtypes = [ctypes.c_void_p]
+    for held in HELD:
+        if not isinstance(held, collections.deque):
+            for address in held:
+                libc.free(address)
+    HELD.clear()
+
+
+STEPS = {}
+
+
+def do_steps(workload, n):
+    """n steps of a workload; -> CPU time in ns of this thread"""
+    if workload not in STEPS:
+        STEPS[workload] = workloads.WORKLOADS[workload]()
+    step = STEPS[workload]
+    begin = cpu_ns()
+    for _ in itertools.repeat(None, n):
+        step()
+    return cpu_ns() - begin
+
+
+def do_facts():
+    return {"version": "%d.%d.%d" % sys.version_info[:3], "depth": base_depth(), "executable": sys.executable}
+
+
+COMMANDS = {"loop": do_loop, "mark": do_mark, "hold": do_hold, "release": do_release, "steps": do_steps,
+            "facts": do_facts}
+
+
+def main():
+    gc.disable()  # a collection in one phase and not in the other would be counted as the tracer's
+    while True:
+        line = sys.stdin.readline()
+        if not line:
+            break
+        request = json.loads(line)
+        answer = COMMANDS[request.pop("do")](**request)
+        sys.stdout.write(json.dumps({"done": answer}) + "\n")
+        sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    main()

@@ -82,7 +82,7 @@ $(OUT)/%.o: %.c
 	$(Q)$(CC) $(CPPFLAGS) $(ALL_CFLAGS) $(DEPFLAGS) -c $< -o $@
 
 # the skeleton and the page come before the first compile that may want them
-$(OUT)/user/probe/%.o $(OUT)/user/snapshot/%.o: | $(OUT)/gen/pyleaktrace.skel.h
+$(filter $(OUT)/user/probe/% $(OUT)/user/snapshot/%,$(OBJECTS)): | $(OUT)/gen/pyleaktrace.skel.h
 $(OUT)/user/export/%.o: CPPFLAGS += -DPYLEAKTRACE_PAGE='"$(PAGE)"'
 $(OUT)/user/export/html.o: $(PAGE)
 

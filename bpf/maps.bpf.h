@@ -47,14 +47,22 @@ struct {
 	__type(value, struct abi_site);
 } sites SEC(".maps");
 
-/* the frames of all sites, one run per site */
+/* the frames of all sites, a run of chunks per site */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(map_flags, BPF_F_MMAPABLE);
-	__uint(max_entries, 1 << 20);
+	__uint(max_entries, 1 << 17);
 	__type(key, __u32);
-	__type(value, struct abi_frame);
+	__type(value, struct abi_chunk);
 } frames SEC(".maps");
+
+/* filter: has a code object ever been seen at this address? (see unwind_python.bpf.h) */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, ABI_CODE_BITS / 64);
+	__type(key, __u32);
+	__type(value, __u64);
+} code_bits SEC(".maps");
 
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
@@ -90,6 +98,7 @@ const volatile struct abi_facts facts;
 /* .bss, mapped by user space */
 __u32 active;      /* nothing is recorded while 0: all probes begin and end at one moment */
 __u32 next_site;   /* id that the next new site gets; user space sets ABI_FIRST_SITE before `active` */
-__u32 next_frame;  /* index in `frames` that the next new stack gets */
+__u32 next_chunk;  /* index in `frames` that the next new stack gets */
+__u32 code_epoch;  /* counts the frees of (what may be) code objects */
 
 #endif

@@ -11,8 +11,7 @@
  *                    0x7f..58    or, where the compiler made a jump of the last call: the same stack pointer
  *
  * A return belongs to the outermost call when the stack pointer is back where that call began. A remembered
- * call whose stack pointer is below a new entry's has been left without a return (longjmp): it is dropped
- * and counted.
+ * call that is not above a new entry's has been left without a return (longjmp): it is dropped and counted.
  */
 #ifndef PYLEAKTRACE_BPF_PROBES_H
 #define PYLEAKTRACE_BPF_PROBES_H
@@ -103,7 +102,10 @@ static __always_inline bool is_nested(const struct abi_thread *thread, __u64 sp)
 	return thread->call.sp && sp <= thread->call.sp;
 }
 
-/* Did the remembered call jump here? _PyMem_RawMalloc(0) and its like ask libc for one byte. */
+/*
+ * Did the remembered call jump here? Then the request is the same (_PyMem_RawMalloc(0) and its like ask libc for
+ * one byte); another request at the same height is a new call, and the remembered one was left.
+ */
 static __always_inline bool is_continued(const struct abi_call *call, const struct arguments *args, __u64 sp)
 {
 	return call->sp == sp && call->old_address == args->old_address &&
@@ -118,6 +120,7 @@ static __always_inline void enter_free(__u64 address, __u64 sp, bool python)
 
 	if (!address)
 		return;
+	code_freed(address);
 	known = take_block(address, &block);
 	if (known) {
 		site_freed(block.site, block.size, 1);
@@ -147,7 +150,7 @@ static __always_inline void enter_allocation(struct abi_thread *thread, __u32 ki
 {
 	struct abi_call *call = &thread->call;
 
-	if (is_nested(thread, sp)) {
+	if (call->sp && (sp < call->sp || is_continued(call, args, sp))) {
 		struct abi_block block;
 
 		/* CPython's function goes on to libc's: the block will be freed through both */
@@ -158,8 +161,6 @@ static __always_inline void enter_allocation(struct abi_thread *thread, __u32 ki
 			site_freed(block.site, block.size, 1);
 		return;
 	}
-	if (is_continued(call, args, sp))
-		return;
 	if (call->sp)
 		abandon_call(thread);
 	call->sp = sp;

@@ -14,44 +14,73 @@
 
 #include "unwind_python.bpf.h"
 
+/* Make the rest of the last chunk zero, so that whole chunks can be compared. */
+static __always_inline void pad_entries(struct abi_thread *thread)
+{
+	__u32 i, n = thread->n_entries;
+
+	for (i = 0; i < ABI_CHUNK - 1 && n % ABI_CHUNK; i++, n++) {
+		struct abi_frame *entry;
+
+		if (n >= ABI_MAX_ENTRIES)
+			break;
+		entry = entry_at(thread, n);
+		entry->where = 0;
+		entry->unit = 0;
+		entry->tag = 0;
+	}
+}
+
+static __always_inline bool same_chunk(const struct abi_chunk *a, const struct abi_chunk *b)
+{
+	__u64 differ = 0;
+	int i;
+
+#pragma unroll
+	for (i = 0; i < ABI_CHUNK; i++) {
+		const __u64 *x = (const __u64 *)&a->frames[i], *y = (const __u64 *)&b->frames[i];
+
+		differ |= (x[0] ^ y[0]) | (x[1] ^ y[1]);
+	}
+	return differ == 0;
+}
+
 static __always_inline bool same_frames(const struct abi_site *site, const struct abi_thread *thread)
 {
-	__u32 n = thread->n_entries, first = site->first_frame, i;
+	__u32 n = ABI_CHUNKS(thread->n_entries), first = site->first_chunk, i;
 
-	if (site->n_frames != n)
+	if (site->n_frames != thread->n_entries)
 		return false;
-	for (i = 0; i < ABI_MAX_ENTRIES && i < n; i++) {
+	for (i = 0; i < ABI_CHUNKS(ABI_MAX_ENTRIES) && i < n; i++) {
 		__u32 index = first + i;
-		const struct abi_frame *kept = bpf_map_lookup_elem(&frames, &index);
-		const struct abi_frame *seen = &thread->entries[i];
+		const struct abi_chunk *kept = bpf_map_lookup_elem(&frames, &index);
 
-		if (!kept || kept->where != seen->where || kept->unit != seen->unit ||
-		    kept->tag != seen->tag)
+		if (!kept || !same_chunk(kept, &thread->entries[i]))
 			return false;
 	}
 	return true;
 }
 
 /* Copy the frames into the pool; false when it is full. */
-static __always_inline bool keep_frames(const struct abi_thread *thread, __u32 *first_frame)
+static __always_inline bool keep_frames(const struct abi_thread *thread, __u32 *first_chunk)
 {
-	__u32 n = thread->n_entries, first, i;
+	__u32 n = ABI_CHUNKS(thread->n_entries), first, i;
 
 	/* look before adding, or the counter would run on and wrap */
-	if (next_frame + n > facts.max_frames)
+	if (next_chunk + n > facts.max_chunks)
 		return false;
-	first = __sync_fetch_and_add(&next_frame, n);
-	if (first + n > facts.max_frames)
+	first = __sync_fetch_and_add(&next_chunk, n);
+	if (first + n > facts.max_chunks)
 		return false;
-	for (i = 0; i < ABI_MAX_ENTRIES && i < n; i++) {
+	for (i = 0; i < ABI_CHUNKS(ABI_MAX_ENTRIES) && i < n; i++) {
 		__u32 index = first + i;
-		struct abi_frame *kept = bpf_map_lookup_elem(&frames, &index);
+		struct abi_chunk *kept = bpf_map_lookup_elem(&frames, &index);
 
 		if (!kept)
 			return false;
 		*kept = thread->entries[i];
 	}
-	*first_frame = first;
+	*first_chunk = first;
 	return true;
 }
 
@@ -82,7 +111,7 @@ static __always_inline __u32 new_site(struct abi_thread *thread, __u64 hash, __u
 	site = bpf_map_lookup_elem(&sites, &id);
 	if (!site)
 		goto full;
-	site->first_frame = first;
+	site->first_chunk = first;
 	site->n_frames = thread->n_entries;
 	site->domain = domain;
 	if (bpf_map_update_elem(&stacks, &hash, &id, BPF_NOEXIST)) {
@@ -109,6 +138,7 @@ static __noinline __u32 find_site(struct abi_thread *thread, __u32 domain)
 	if (!thread || domain >= ABI_DOMAINS)
 		return 0;
 	hash = hash_mix(walk_python(thread), domain + 1);
+	pad_entries(thread);
 	for (i = 0; i < ABI_MAX_COLLISIONS; i++) {
 		__u32 *id = bpf_map_lookup_elem(&stacks, &hash);
 		struct abi_site *site;

@@ -9,8 +9,17 @@
  *
  *      thread pointer ──way──▶ slot ──▶ PyThreadState { thread_id == thread pointer, frame } ──▶ frame ──▶ ...
  *
- * A frame is kept as (code object, position, signature of the code object); see abi/frame.h.
- * All reads are of fixed size and from facts.python's windows; the chain is followed ABI_MAX_STEPS steps at most.
+ * A frame is kept as (code object, position, signature of the code object); see abi/frame.h. The chain is
+ * followed ABI_MAX_STEPS steps at most.
+ *
+ * What makes it fast is to read seldom: a read of the target costs 30 to 100 ns, whatever its size.
+ *
+ *   * From 3.11 on the frames of a thread lie side by side in its data stack, callers below. So a read fetches
+ *     what is below the frame, too, within the page, and the next frames are found in that copy (fetch()).
+ *   * The signature of a code object is remembered per thread, as long as no code object has been freed:
+ *     every address at which one was seen has a bit in `code_bits`, and each free of such an address raises
+ *     code_epoch, which makes all that is remembered invalid. A bit may stand for several addresses; that costs
+ *     a read too many, never a wrong name. Where frees are not seen (facts.code_frees), nothing is remembered.
  */
 #ifndef PYLEAKTRACE_BPF_UNWIND_PYTHON_H
 #define PYLEAKTRACE_BPF_UNWIND_PYTHON_H
@@ -72,6 +81,7 @@ static __always_inline bool find_first_frame(struct abi_thread *thread, __u64 *f
 {
 	const volatile struct abi_python *py = &facts.python;
 	union tstate_window window;
+	bool unreadable = false;
 	__u64 tstate, first;
 	int i;
 
@@ -90,41 +100,132 @@ static __always_inline bool find_first_frame(struct abi_thread *thread, __u64 *f
 			continue;
 		if (bpf_probe_read_user(window.bytes, py->tstate.size,
 					(const void *)(tstate + py->tstate.start))) {
-			count(ABI_COUNT_TSTATE_UNREADABLE);
+			unreadable = true;
 			continue;
 		}
 		if (FIELD(&window, py->tstate_thread_id, __u64) != thread->thread_pointer)
 			continue;
 		first = FIELD(&window, py->tstate_frame, __u64);
-		if (py->use_cframe && first && !read_u64(first + py->cframe_frame, &first))
+		if (py->use_cframe && first && !read_u64(first + py->cframe_frame, &first)) {
+			unreadable = true;
 			continue;
+		}
 		*frame = first;
 		return true;
 	}
+	if (unreadable)
+		count(ABI_COUNT_TSTATE_UNREADABLE);
 	return false;
 }
 
-union frame_window {
-	__u8 bytes[ABI_FRAME_WINDOW];
-	__u64 align;
-};
+/* ---- code objects ---------------------------------------------------------------------------------------- */
 
 union code_window {
 	__u8 bytes[ABI_CODE_WINDOW];
 	__u64 align;
 };
 
+static __always_inline __u32 code_bit(__u64 address)
+{
+	return (__u32)(((address >> 4) * 0x9e3779b97f4a7c15ull) >> 40) & (ABI_CODE_BITS - 1);
+}
+
+static __always_inline __u64 *code_word(__u32 bit)
+{
+	__u32 index = bit / 64;
+
+	return bpf_map_lookup_elem(&code_bits, &index);
+}
+
+/* A block at this address is freed: if it may be a code object, nothing remembered of any holds on. */
+static __always_inline void code_freed(__u64 address)
+{
+	__u32 bit = code_bit(address);
+	__u64 *word;
+
+	if (!facts.code_frees)
+		return;
+	word = code_word(bit);
+	if (word && *word >> (bit % 64) & 1)
+		__sync_fetch_and_add(&code_epoch, 1);
+}
+
+/* The signature of the code object at this address; false when it cannot be read. */
+static __always_inline bool code_signature(struct abi_thread *thread, __u64 code, __u32 *signature)
+{
+	const volatile struct abi_python *py = &facts.python;
+	struct abi_known_code *known = &thread->codes[(code >> 5) & (ABI_KNOWN_CODES - 1)];
+	__u32 epoch = code_epoch, bit = code_bit(code);
+	union code_window window;
+	__u64 *word;
+
+	if (facts.code_frees && known->code == code && known->epoch == epoch) {
+		*signature = known->signature;
+		return true;
+	}
+	if (bpf_probe_read_user(window.bytes, py->code.size, (const void *)(code + py->code.start)))
+		return false;
+	*signature = abi_code_signature(FIELD(&window, py->code_first_line, __u32),
+					FIELD(&window, py->code_filename, __u64),
+					FIELD(&window, py->code_name, __u64));
+	word = code_word(bit);
+	if (word && !(*word >> (bit % 64) & 1))
+		__sync_fetch_and_or(word, 1ull << (bit % 64));
+	known->code = code;
+	known->signature = *signature;
+	known->epoch = epoch;
+	return true;
+}
+
+/* ---- frames ---------------------------------------------------------------------------------------------- */
+
+#define TARGET_PAGE 4096ull
+
+/*
+ * Have the window of the frame at `frame` in thread->memory.
+ *
+ * return its offset there, or a value above ABI_FETCH when it cannot be read
+ */
+static __always_inline __u64 fetch(struct abi_thread *thread, __u64 frame)
+{
+	const volatile struct abi_python *py = &facts.python;
+	__u64 start = frame + py->frame.start, from = start, offset;
+	__u64 end = start + py->frame.size;
+	__u32 size;
+
+	offset = start - thread->fetched_from;
+	if (offset <= ABI_FETCH && offset + py->frame.size <= thread->fetched)
+		return offset;
+	if (py->adjacent) {
+		/* the page that holds the frame is there; the one below it may not be */
+		from = start & ~(TARGET_PAGE - 1);
+		if (start - from > ABI_FETCH)
+			from = start - ABI_FETCH;
+	}
+	size = (__u32)(end - from);
+	/* the register that is checked shall be the one that is used */
+	barrier_var(size);
+	if (size > sizeof(thread->memory))
+		return ~0ull;
+	thread->fetched = 0;
+	if (bpf_probe_read_user(thread->memory, size, (const void *)from))
+		return ~0ull;
+	thread->fetched_from = from;
+	thread->fetched = size;
+	return start - from;
+}
+
 /* Position in code units of a frame whose code object is at `code`. */
-static __always_inline __u32 frame_unit(const union frame_window *window, __u64 code)
+static __always_inline __u32 frame_unit(const __u8 *window, __u64 code)
 {
 	const volatile struct abi_python *py = &facts.python;
 
 	if (py->use_lasti) {
-		__s32 lasti = FIELD(window, py->frame_position, __s32);
+		__s32 lasti = *(__s32 *)(window + py->frame_position);
 
 		return lasti < 0 ? ABI_UNIT_NONE : (__u32)lasti >> py->lasti_shift;
 	} else {
-		__s64 bytes = (__s64)(FIELD(window, py->frame_position, __u64) - (code + py->code_bytecode));
+		__s64 bytes = (__s64)(*(__u64 *)(window + py->frame_position) - (code + py->code_bytecode));
 
 		/* one before the first: the frame has not begun; a bytecode is far below 2 GiB */
 		return bytes < 0 || bytes > 0x7fffffff ? ABI_UNIT_NONE : (__u32)(bytes >> 1);
@@ -134,35 +235,40 @@ static __always_inline __u32 frame_unit(const union frame_window *window, __u64 
 enum frame_result { FRAME_KEPT, FRAME_SHIM, FRAME_FAILED };
 
 /* Read one frame into *entry and step to its caller. */
-static __always_inline enum frame_result read_frame(__u64 *frame, struct abi_frame *entry)
+static __always_inline enum frame_result read_frame(struct abi_thread *thread, __u64 *frame,
+						    struct abi_frame *entry)
 {
 	const volatile struct abi_python *py = &facts.python;
-	union frame_window window;
-	union code_window code_fields;
-	__u64 code;
-	__u32 tag = ABI_FRAME_PYTHON;
+	__u64 code, offset = fetch(thread, *frame);
+	__u32 tag = ABI_FRAME_PYTHON, signature;
+	const __u8 *window;
 
-	if (bpf_probe_read_user(window.bytes, py->frame.size, (const void *)(*frame + py->frame.start)))
+	barrier_var(offset);
+	if (offset > ABI_FETCH)
 		return FRAME_FAILED;
-	*frame = FIELD(&window, py->frame_previous, __u64);
+	window = thread->memory + offset;
+	*frame = *(__u64 *)(window + py->frame_previous);
 	if (py->has_owner) {
-		__u8 owner = FIELD(&window, py->frame_owner, __u8);
+		__u8 owner = *(window + py->frame_owner);
 
 		if (owner >= py->owner_shim)
 			return FRAME_SHIM;
 		if (owner == py->owner_generator)
 			tag |= ABI_FRAME_GENERATOR;
 	}
-	code = FIELD(&window, py->frame_code, __u64) & py->code_mask;
-	if (bpf_probe_read_user(code_fields.bytes, py->code.size, (const void *)(code + py->code.start)))
+	code = *(__u64 *)(window + py->frame_code) & py->code_mask;
+	if (!code_signature(thread, code, &signature))
 		return FRAME_FAILED;
-	tag |= abi_code_signature(FIELD(&code_fields, py->code_first_line, __u32),
-				  FIELD(&code_fields, py->code_filename, __u64),
-				  FIELD(&code_fields, py->code_name, __u64)) << 8;
 	entry->where = code;
-	entry->unit = frame_unit(&window, code);
-	entry->tag = tag;
+	entry->unit = frame_unit(window, code);
+	entry->tag = tag | signature << 8;
 	return FRAME_KEPT;
+}
+
+/* The entry of this index in the thread's scratch. */
+static __always_inline struct abi_frame *entry_at(struct abi_thread *thread, __u32 index)
+{
+	return &thread->entries[index / ABI_CHUNK].frames[index % ABI_CHUNK];
 }
 
 /* Say behind the entries so far what is missing. */
@@ -170,11 +276,14 @@ static __always_inline void put_gap(struct abi_thread *thread, enum abi_gap why)
 {
 	__u32 n = thread->n_entries;
 
+	struct abi_frame *entry;
+
 	if (n >= ABI_MAX_ENTRIES)
 		return;
-	thread->entries[n].where = 0;
-	thread->entries[n].unit = why;
-	thread->entries[n].tag = ABI_FRAME_GAP;
+	entry = entry_at(thread, n);
+	entry->where = 0;
+	entry->unit = why;
+	entry->tag = ABI_FRAME_GAP;
 	thread->n_entries = n + 1;
 }
 
@@ -183,6 +292,7 @@ struct walk {
 	struct abi_thread *thread;
 	__u64 frame; /* to be read next; 0: the chain has ended */
 	__u64 hash;
+	bool cut;    /* there is a frame more than are kept */
 };
 
 /*
@@ -197,10 +307,10 @@ static long walk_step(__u32 step, struct walk *walk)
 	struct abi_frame *entry;
 	__u32 n = thread->n_entries;
 
-	if (!walk->frame || n >= ABI_MAX_FRAMES)
+	if (!walk->frame || n > ABI_MAX_FRAMES)
 		return 1;
-	entry = &thread->entries[n];
-	switch (read_frame(&walk->frame, entry)) {
+	entry = entry_at(thread, n);
+	switch (read_frame(thread, &walk->frame, entry)) {
 	case FRAME_FAILED:
 		count(ABI_COUNT_FRAME_UNREADABLE);
 		put_gap(thread, ABI_GAP_READ);
@@ -211,6 +321,11 @@ static long walk_step(__u32 step, struct walk *walk)
 		return 0;
 	case FRAME_KEPT:
 		break;
+	}
+	/* only now it is known: behind the last frame that is kept there may have been nothing but shims */
+	if (n == ABI_MAX_FRAMES) {
+		walk->cut = true;
+		return 1;
 	}
 	walk->hash = hash_mix(walk->hash, entry->where);
 	walk->hash = hash_mix(walk->hash, entry->unit | (__u64)entry->tag << 32);
@@ -231,6 +346,7 @@ static __noinline __u64 walk_python(struct abi_thread *thread)
 	if (!thread)
 		return 0;
 	thread->n_entries = 0;
+	thread->fetched = 0;
 	if (!find_first_frame(thread, &walk.frame) || !walk.frame) {
 		put_gap(thread, ABI_GAP_NO_THREAD);
 		return hash_mix(walk.hash, ABI_GAP_NO_THREAD);
@@ -244,7 +360,7 @@ static __noinline __u64 walk_python(struct abi_thread *thread)
 			if (walk_step(step, &walk))
 				break;
 	}
-	if (walk.frame) {
+	if (walk.frame || walk.cut) {
 		count(ABI_COUNT_STACKS_CUT);
 		put_gap(thread, ABI_GAP_DEPTH);
 		walk.hash = hash_mix(walk.hash, ABI_GAP_DEPTH);

@@ -46,6 +46,8 @@ struct abi_python {
 	__u32 cframe_frame;    /* ... and the frame is at this offset in it */
 
 	struct abi_window frame;
+	__u32 adjacent;        /* frames lie side by side: fetch several at a time */
+	__u32 pad;
 	__u32 frame_previous;
 	__u32 frame_code;
 	__u64 code_mask;
@@ -69,8 +71,10 @@ struct abi_facts {
 	__u32 domains;     /* bit per enum abi_domain: recorded; others only bracket what is nested in them */
 	__u64 min_size;    /* -z, -Z: blocks of other sizes are not recorded */
 	__u64 max_size;
-	__u32 max_sites;   /* entries of map `sites` and, times ABI_FRAMES_PER_SITE, of `frames` */
-	__u32 max_frames;
+	__u32 max_sites;   /* entries of map `sites` */
+	__u32 max_chunks;  /* entries of map `frames` */
+	__u32 code_frees;  /* the frees of code objects are seen: their signatures may be remembered till then */
+	__u32 pad;
 	struct abi_python python;
 };
 

@@ -11,6 +11,7 @@
 #define PYLEAKTRACE_ABI_FRAME_H
 
 #include "abi/ints.h"
+#include "abi/limits.h"
 
 enum abi_frame_kind {
 	ABI_FRAME_NONE = 0,
@@ -35,6 +36,13 @@ struct abi_frame {
 };
 
 _Static_assert(sizeof(struct abi_frame) == 16, "frames are compared and hashed as two words");
+
+/* Frames are kept in runs of whole chunks; the rest of the last one is zero. */
+struct abi_chunk {
+	struct abi_frame frames[ABI_CHUNK];
+};
+
+#define ABI_CHUNKS(n_frames) (((n_frames) + ABI_CHUNK - 1) / ABI_CHUNK)
 
 #define ABI_FRAME_KIND(tag) ((tag) & 0x7f)
 #define ABI_FRAME_GENERATOR 0x80u /* the frame belongs to a generator or coroutine */

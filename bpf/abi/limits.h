@@ -25,6 +25,18 @@
 #define ABI_TSTATE_WINDOW 192
 #define ABI_CODE_WINDOW 96
 
+/* from CPython 3.11 on frames lie side by side in memory: bytes that are fetched at a time, for several frames */
+#define ABI_FETCH 1024
+
+/* signatures of code objects remembered per thread (power of two) */
+#define ABI_KNOWN_CODES 64
+
+/* bits of the filter that knows all code objects ever seen (power of two) */
+#define ABI_CODE_BITS (1u << 22)
+
+/* frames per entry of the pool of frames: a stack takes whole entries */
+#define ABI_CHUNK 8
+
 /* live mappings known at one time */
 #define ABI_MAX_MAPPINGS 65536
 
@@ -35,6 +47,8 @@
 #define ABI_TIMED_HITS 64
 
 _Static_assert(ABI_MAX_STEPS > ABI_MAX_FRAMES, "shims must not use up the frames");
+_Static_assert((ABI_KNOWN_CODES & (ABI_KNOWN_CODES - 1)) == 0, "a mask is made of it");
+_Static_assert((ABI_CODE_BITS & (ABI_CODE_BITS - 1)) == 0, "a mask is made of it");
 _Static_assert((ABI_TIMED_HITS & (ABI_TIMED_HITS - 1)) == 0, "a mask is made of it");
 
 #endif

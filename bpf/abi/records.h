@@ -62,7 +62,7 @@ struct abi_site {
 	__u64 allocated_bytes, allocated_count; /* sums since the attach, changed by atomic additions */
 	__u64 freed_bytes, freed_count;
 	__u64 hash;        /* of the frames and the domain; 0: this id is not (yet) in use */
-	__u32 first_frame; /* index into `frames` */
+	__u32 first_chunk; /* index into `frames`; ABI_CHUNKS(n_frames) of them are this site's */
 	__u32 n_frames;
 	__u32 domain;
 	__u32 pad;
@@ -81,6 +81,13 @@ struct abi_call {
 	__u16 flags;       /* ABI_BLOCK_* of the block to come */
 };
 
+/* A code object whose signature is known; good as long as no code object has been freed since (`code_epoch`). */
+struct abi_known_code {
+	__u64 code;
+	__u32 signature;
+	__u32 epoch;
+};
+
 /* Map `threads`, key: tid. */
 struct abi_thread {
 	struct abi_call call;
@@ -90,9 +97,12 @@ struct abi_thread {
 	__u64 slots[3];            /* where this thread's PyThreadState * is, per way; 0: not known yet */
 	__u64 last_freed;          /* by CPython's free: the free of libc inside it is the same event */
 	__u32 n_entries;
-	__u32 pad;
-	struct abi_frame entries[ABI_MAX_ENTRIES]; /* scratch of the walk: of the thread, since it may be
-						      preempted in the middle */
+	__u32 fetched;             /* bytes in `memory`; 0: none */
+	__u64 fetched_from;        /* address of the first one */
+	struct abi_known_code codes[ABI_KNOWN_CODES];
+	/* scratch of the walk; of the thread and not of the CPU, since it may be preempted in the middle */
+	struct abi_chunk entries[ABI_CHUNKS(ABI_MAX_ENTRIES)];
+	__u8 memory[ABI_FETCH + ABI_FRAME_WINDOW];
 };
 
 /* Ring buffer `events` */

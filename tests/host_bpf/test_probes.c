@@ -76,6 +76,7 @@ static void test_nested(void **state)
 	leave_call(SP, A);
 	check_outstanding(600, 1);
 	assert_int_equal(block_at(A)->domain, ABI_OBJECT);
+	assert_int_equal(block_at(A)->flags, ABI_BLOCK_LIBC);
 	/* and on its way out: one event */
 	enter_call(ABI_CALL_PY_FREE, ABI_OBJECT, SP, 0, A, 0);
 	enter_call(ABI_CALL_FREE, ABI_MALLOC, SP - 0x20, A, 0, 0);
@@ -375,10 +376,29 @@ static void test_threads_interleaved(void **state)
 	check_no_losses();
 }
 
+/* A block of pymalloc's own pools does not reach libc's free: nothing is remembered of its free. */
+static void test_free_of_a_small_object(void **state)
+{
+	do_py_malloc(A, 100);
+	assert_int_equal(block_at(A)->flags, 0);
+	do_py_free(A);
+	do_free(A);
+	assert_int_equal(counted(ABI_COUNT_UNKNOWN_FREES), 1);
+	/* a call from before says nothing about the next */
+	enter_call(ABI_CALL_PY_MALLOC, ABI_OBJECT, SP, 0, 600, 0);
+	enter_call(ABI_CALL_MALLOC, ABI_MALLOC, SP - 0x80, 600, 0, 0);
+	leave_call(SP, A);
+	do_py_malloc(B, 100);
+	assert_int_equal(block_at(B)->flags, 0);
+	check_no_losses();
+}
+
 /* last_freed is of one thread: another one's free of an unknown block is counted. */
 static void test_frees_of_two_threads(void **state)
 {
-	do_py_malloc(A, 600);
+	enter_call(ABI_CALL_PY_MALLOC, ABI_OBJECT, SP, 0, 600, 0);
+	enter_call(ABI_CALL_MALLOC, ABI_MALLOC, SP - 0x80, 600, 0, 0);
+	leave_call(SP, A);
 	do_py_free(A);
 	run_thread(1);
 	do_malloc(B, 1);
@@ -633,6 +653,7 @@ int main(void)
 		TEST(test_signal_handler),
 		TEST(test_signal_handler_on_its_own_stack),
 		TEST(test_threads_interleaved),
+		TEST(test_free_of_a_small_object),
 		TEST(test_frees_of_two_threads),
 		TEST(test_missed_free),
 		TEST(test_unknown_frees),

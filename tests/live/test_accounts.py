@@ -116,7 +116,7 @@ def test_as_tracemalloc_counts(full):
     for line in lines:
         found = report.at(file=target.program, line=int(line))
         mine[line] = [found["outstanding_count"], found["outstanding_bytes"]]
-    assert mine == lines and len(lines) == 9
+    assert mine == lines and len(lines) >= 8
 
 
 def test_thread_in_c_without_the_gil(full):

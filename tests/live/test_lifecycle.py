@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""Targets that fork, replace themselves, end, are stopped; a tool that is killed. Nobody is harmed, and what was known is
-reported."""
+"""Targets that fork, replace themselves, end, are stopped; a tool that is killed. Nobody is harmed, and what was known
+is reported."""
 import json
 import os
 import signal
@@ -207,8 +207,9 @@ def test_seccomp(some_python, start, tmp_path):
     target = start(some_python, "lifecycle.py")
     target.do("seccomp")
     output = tmp_path / "seccomp.json"
-    process = subprocess.Popen([harness.TOOL, "-p", str(target.pid), "--older", "0", "-o", str(output), harness.NEVER_S],
-                               stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, bufsize=0)
+    process = subprocess.Popen([harness.TOOL, "-p", str(target.pid), "--older", "0", "-o", str(output),
+                                harness.NEVER_S], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                               stderr=subprocess.PIPE, bufsize=0)
     out, err = harness.Reader(process.stdout), harness.Reader(process.stderr)
     try:
         attached = err.wait(r"^pyleaktrace: tracing pid")

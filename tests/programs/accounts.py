@@ -189,7 +189,7 @@ TEMPLATE = bytearray(100)
 def drain(n):
     """Empty CPython's free lists: what they hold depends on all that was before."""
     kept.setdefault("drained", []).append([
-        ([None], [None] * 5, (None,), (None, None), {"a": None}, {None: None}, {None}, 0.5 * i, Plain(), lambda: i)
+        ([None], [None, None], (None,), (None, None), {"a": None}, {None: None}, {None}, 0.5 * i, Plain(), lambda: i)
         for i in range(n)])
 
 
@@ -200,8 +200,8 @@ def make_rows(n):
 
 
 def containers(n):
-    """Objects of more than one block. No call here makes a tuple of its arguments or a frame: those come from free lists
-    and go to them, and then tracemalloc names the line of the last use, not the one of the allocation."""
+    """Objects of more than one block. No call here makes a tuple of its arguments or a frame: those come from free
+    lists and go to them, and then tracemalloc names the line of the last use, not the one of the allocation."""
     rows = make_rows(n)
     drain(n)
     for row in rows:
@@ -297,6 +297,7 @@ for work in WORKLOADS:
     release(work, run(work, 400, 20))
 beside([0] * 400, [None])
 fill([0] * 400, [None], 7)
-serve({"all": all_of_them, "one": one_of_them, "empty": empty_again, "threads": threads, "foreign": in_foreign_thread, "containers": containers,
-       "of_size": of_size, "forget_of_size": forget_of_size, "from_many_lines": from_many_lines,
-       "start_tracemalloc": start_tracemalloc, "do_nothing": lambda: None, "tracemalloc_lines": tracemalloc_lines, "allocators": allocators})
+serve({"all": all_of_them, "one": one_of_them, "empty": empty_again, "threads": threads, "foreign": in_foreign_thread,
+       "containers": containers, "of_size": of_size, "forget_of_size": forget_of_size,
+       "from_many_lines": from_many_lines, "start_tracemalloc": start_tracemalloc, "do_nothing": lambda: None,
+       "tracemalloc_lines": tracemalloc_lines, "allocators": allocators})

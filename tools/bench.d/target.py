@@ -62,13 +62,14 @@ def loop_bytes(n):
 
 
 def loop_threads(n):
-    """Two threads in the malloc loop at once; the mean of their CPU times."""
+    """Two threads in the malloc loop at once, at the caller's depth; the mean of their CPU times."""
     spent = []
+    depth = own_depth()
     gate = threading.Barrier(2)
 
     def run():
         gate.wait()
-        below(base_depth() + 17, lambda: spent.append(LOOPS.bench_malloc(n)))
+        spent.append(descend(depth - own_depth() - 2, loop_malloc, n))
 
     threads = [threading.Thread(target=run) for _ in range(2)]
     for thread in threads:
@@ -85,20 +86,17 @@ LOOP = {
 }
 
 
-def base_depth():
-    """Python frames of the caller's caller's stack, itself included."""
+def own_depth():
+    """Number of Python frames in the caller's stack, its own included."""
     frame, n = sys._getframe(1), 0
     while frame:
         frame, n = frame.f_back, n + 1
     return n
 
 
-def below(depth, function):
-    """Call function so that its own frame is number `depth` of the stack."""
-    def descend(left):
-        return descend(left - 1) if left else function()
-
-    return descend(depth - base_depth() - 3)
+def descend(left, function, *args):
+    """Call the function with `left` + 1 frames of this one between it and the caller."""
+    return descend(left - 1, function, *args) if left > 0 else function(*args)
 
 
 # ---- commands ----------------------------------------------------------------------------------------------------
@@ -107,10 +105,7 @@ HELD = []
 
 
 def do_loop(kind, n, depth):
-    loop = LOOP[kind]
-    if kind == "threads":
-        return loop(n)
-    return below(depth, lambda: loop(n))
+    return descend(depth - own_depth() - 2, LOOP[kind], n)
 
 
 def do_mark():
@@ -131,18 +126,8 @@ def hold_objects(n):
 def do_hold(n):
     """n live blocks: half of libc's, half objects; from stacks of several depths."""
     for depth in (10, 15, 20, 25, 30):
-        HELD.append(below(depth, lambda: hold_blocks(n // 10)))
-        HELD.append(below(depth, lambda: hold_objects(n // 10)))
-
-
-def do_release():
-    libc = ctypes.CDLL(None)
-    libc.free.argtypes = [ctypes.c_void_p]
-    for held in HELD:
-        if not isinstance(held, collections.deque):
-            for address in held:
-                libc.free(address)
-    HELD.clear()
+        HELD.append(descend(depth - own_depth() - 2, hold_blocks, n // 10))
+        HELD.append(descend(depth - own_depth() - 2, hold_objects, n // 10))
 
 
 STEPS = {}
@@ -151,6 +136,7 @@ STEPS = {}
 def do_steps(workload, n):
     """n steps of a workload; -> CPU time in ns of this thread"""
     if workload not in STEPS:
+        gc.enable()  # as in a service
         STEPS[workload] = workloads.WORKLOADS[workload]()
     step = STEPS[workload]
     begin = cpu_ns()
@@ -160,11 +146,10 @@ def do_steps(workload, n):
 
 
 def do_facts():
-    return {"version": "%d.%d.%d" % sys.version_info[:3], "depth": base_depth(), "executable": sys.executable}
+    return {"version": "%d.%d.%d" % sys.version_info[:3], "executable": sys.executable}
 
 
-COMMANDS = {"loop": do_loop, "mark": do_mark, "hold": do_hold, "release": do_release, "steps": do_steps,
-            "facts": do_facts}
+COMMANDS = {"loop": do_loop, "mark": do_mark, "hold": do_hold, "steps": do_steps, "facts": do_facts}
 
 
 def main():

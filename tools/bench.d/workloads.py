@@ -119,6 +119,9 @@ def make_bursty():
 WORKLOADS = {"churn": make_churn, "json": make_json, "buffers": make_buffers, "native": make_native,
              "bursty": make_bursty}
 
+# steps in which each has leaked twice, at least
+LEAST_STEPS = {"churn": 100, "json": 1000, "buffers": 501, "native": 40, "bursty": 1}
+
 
 def leaking_line(workload):
     """Line number of a workload's leak in this file."""

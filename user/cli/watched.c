@@ -84,6 +84,11 @@ static void finish_calibration(struct watched *watched)
 		return;
 	watched->calibrated = pthread_join(watched->calibration, &result) == 0 && result == NULL;
 	watched->calibrating = false;
+	if (watched->calibrated && watched->options->verbose)
+		fprintf(stderr,
+			"traps measured: optimised nop %.0f ns, emulated %.0f ns, single-stepped %.0f ns, return +%.0f ns\n",
+			watched->costs.entry_ns[COST_NOP5], watched->costs.entry_ns[COST_EMULATED],
+			watched->costs.entry_ns[COST_STEPPED], watched->costs.return_ns);
 }
 
 static void print_facts(const struct watched *watched)

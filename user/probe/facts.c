@@ -78,6 +78,7 @@ static bool fill_frame(struct abi_python *facts, const struct py_layout *layout)
 		return false;
 	facts->frame_previous = (uint32_t)layout->frame.previous - facts->frame.start;
 	facts->frame_code = (uint32_t)layout->frame.code - facts->frame.start;
+	facts->adjacent = layout->frame.lasti < 0;
 	facts->code_mask = layout->frame.code_mask;
 	facts->use_lasti = layout->frame.lasti >= 0;
 	facts->frame_position = (uint32_t)position - facts->frame.start;

@@ -69,6 +69,7 @@ static void find_flow(struct insn *insn, const ZydisDecodedInstruction *z,
 		break;
 	case ZYDIS_CATEGORY_COND_BR:
 		insn->flow = FLOW_BRANCH;
+		insn->jumps_if_zero = z->mnemonic == ZYDIS_MNEMONIC_JZ;
 		break;
 	case ZYDIS_CATEGORY_CALL:
 		insn->flow = FLOW_CALL;
@@ -113,6 +114,7 @@ static void find_writes(struct insn *insn, const ZydisDecodedInstruction *z,
 bool insn_decode(struct insn *insn, const uint8_t *bytes, size_t available, uint64_t address, bool nop5)
 {
 	ZydisDecodedOperand operands[ZYDIS_MAX_OPERAND_COUNT];
+	uint8_t padded[ZYDIS_MAX_INSTRUCTION_LENGTH] = {0};
 	ZydisDecodedInstruction z;
 	ZydisDecoder decoder;
 
@@ -124,8 +126,9 @@ bool insn_decode(struct insn *insn, const uint8_t *bytes, size_t available, uint
 	insn->length = z.length;
 	insn->is_nop = is_nop(&z);
 	insn->is_endbr = z.mnemonic == ZYDIS_MNEMONIC_ENDBR64;
-	/* bytes[1] below exists: a one-byte buffer only holds one-byte instructions */
-	insn->cost = available > 1 ? cost_of(&z, bytes, nop5) : COST_STEPPED;
+	/* cost_of() looks at the first two bytes, and there may be only one */
+	memcpy(padded, bytes, z.length);
+	insn->cost = cost_of(&z, padded, nop5);
 	find_flow(insn, &z, operands, address);
 	find_writes(insn, &z, operands);
 	if (insn->flow == FLOW_CALL)

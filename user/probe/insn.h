@@ -39,6 +39,7 @@ struct insn {
 	enum insn_cost cost;
 	enum insn_flow flow;
 	uint64_t target;      /* of a jump, branch or direct call */
+	bool jumps_if_zero;   /* a branch that is taken when the test before it gave zero: je */
 	unsigned writes_args; /* INSN_ARG bits of the argument registers that it changes */
 	int pushed;           /* bytes by which it moves the stack pointer down; only pushes are known */
 	bool moves_sp;        /* changes the stack pointer in any way */

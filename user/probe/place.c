@@ -42,7 +42,7 @@ bool place_find(struct place *place, const struct module *module, uint64_t start
 		const struct place_need *need, bool nop5)
 {
 	static const char *const costs[] = {"optimised nop", "emulated", "single-stepped"};
-	bool found = false, null_tested = false;
+	bool found = false, null_tested = false, landing = true;
 	struct place here = {.address = start};
 	uint64_t entry = start;
 
@@ -67,17 +67,23 @@ bool place_find(struct place *place, const struct module *module, uint64_t start
 		if (insn.moves_sp && (need->returns || insn.pushed == 0))
 			break;
 		if (insn.flow == FLOW_BRANCH) {
-			/* only the test for NULL: what jumps away there need not be seen */
-			if (need->null_arg < 0 || !null_tested)
+			/* only the test for NULL: what jumps away there, if zero, need not be seen */
+			if (need->null_arg < 0 || !null_tested || !insn.jumps_if_zero)
 				break;
 			here.skips_null = true;
 		}
 		null_tested = insn.test_arg >= 0 && insn.test_arg == need->null_arg;
 		here.pushed += (unsigned)insn.pushed;
-		if (insn.flow == FLOW_JUMP)
-			entry = here.address = insn.target;
-		else
+		if (insn.flow != FLOW_JUMP) {
+			landing = landing && insn.is_nop;
 			here.address += insn.length;
+			continue;
+		}
+		/* from a landing to the entry; a jump from elsewhere may lead into a loop or another function */
+		if (!landing)
+			break;
+		landing = false;
+		entry = here.address = insn.target;
 	}
 	return found;
 }
@@ -85,6 +91,47 @@ bool place_find(struct place *place, const struct module *module, uint64_t start
 /* ---- aliases -------------------------------------------------------------------------------------------- */
 
 #define PADDING_MAX 15
+
+/*
+ * The instruction of which the byte at `address` is a part, and where that begins: decoded straight on from a
+ * function below.
+ */
+static bool covering_instruction(const struct module *module, uint64_t address, uint64_t *at,
+				 struct insn *insn)
+{
+	uint64_t from = elf_file_symbol_before(module->elf, address - module->bias);
+
+	*at = from + module->bias;
+	if (!from || address - *at > (1u << 20))
+		return false;
+	while (decode_at(insn, module, *at, false)) {
+		if (*at + insn->length > address)
+			return true;
+		*at += insn->length;
+	}
+	return false;
+}
+
+/*
+ * A byte that reads as a nop may be the end of another instruction (eb 90: a jump), which a probe on it would
+ * destroy. In a nop it does no harm, also in the middle: what is before a function's entry is not run.
+ */
+static bool is_padding(const struct module *module, uint64_t address)
+{
+	struct insn insn;
+	uint64_t at;
+
+	return covering_instruction(module, address, &at, &insn) && insn.is_nop && !insn.is_endbr;
+}
+
+/* A jump is only usable when it really is an instruction, for the same reason. */
+static bool is_instruction(const struct module *module, uint64_t address)
+{
+	struct insn insn;
+	uint64_t at;
+
+	return covering_instruction(module, address, &at, &insn) && at == address;
+}
 
 /* From `address`, do nops lead exactly to `entry`? */
 static bool slides_into(const struct module *module, uint64_t address, uint64_t entry, bool nop5)
@@ -97,26 +144,6 @@ static bool slides_into(const struct module *module, uint64_t address, uint64_t 
 		address += insn.length;
 	}
 	return address == entry;
-}
-
-/*
- * A jump at `address` is only usable when it really is an instruction and not a few bytes inside another
- * one, for a probe may be put on it: decode straight on from an exported function below.
- */
-static bool is_instruction(const struct module *module, uint64_t address)
-{
-	uint64_t from = elf_file_symbol_before(module->elf, address - module->bias);
-	uint64_t at = from + module->bias;
-	struct insn insn;
-
-	if (!from || address - at > (1u << 20))
-		return false;
-	while (at < address) {
-		if (!decode_at(&insn, module, at, false))
-			return false;
-		at += insn.length;
-	}
-	return at == address;
 }
 
 /* The next `jmp rel32` to `entry` in the text at or above `from`; 0: none. */
@@ -159,7 +186,8 @@ uint64_t place_alias(const struct module *module, uint64_t entry, unsigned index
 	if (decode_at(&insn, module, entry, nop5) && insn.is_endbr && n++ == index)
 		return entry + insn.length;
 	for (unsigned back = 1; back <= PADDING_MAX; back++)
-		if (slides_into(module, entry - back, entry, nop5) && n++ == index)
+		if (slides_into(module, entry - back, entry, nop5) &&
+		    is_padding(module, entry - back) && n++ == index)
 			return entry - back;
 	for (at = next_jump_to(module, entry, 0); at; at = next_jump_to(module, entry, at + 1))
 		if (n++ == index)

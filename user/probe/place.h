@@ -52,7 +52,8 @@ bool place_find(struct place *place, const struct module *module, uint64_t start
 /*
  * Another address with the meaning of `entry`: it executes nothing but nops, or one jump, and arrives at it
  * (design: steering). Candidates, in this order: behind an endbr64; in the nop padding before the entry; a
- * jmp to it elsewhere in the text that a straight decode from the symbol before it confirms.
+ * jmp to it elsewhere in the text. That padding is padding, and a jmp a jmp, is confirmed by decoding straight on
+ * from the function symbol before it: a probe may be put there.
  *
  * in     index: 0, 1, ... for the first, second, ... candidate
  * return 0 when there are no more

@@ -279,6 +279,7 @@ static int plan_objects(struct plan *plan, const struct py_runtime *runtime, con
 
 	if (same_functions(&runtime->obj, &runtime->raw)) {
 		plan->domains &= ~(1u << ABI_OBJECT);
+		plan->code_frees = options->domains & 1u << ABI_MALLOC;
 		snprintf(plan->coverage, sizeof(plan->coverage),
 			 "every object is allocated by libc's malloc (PYTHONMALLOC=malloc): all blocks are in domain malloc");
 		return 0;
@@ -293,6 +294,7 @@ static int plan_objects(struct plan *plan, const struct py_runtime *runtime, con
 			return plan_arenas(plan, runtime, features, ABI_OBJECT, err);
 		}
 	}
+	plan->code_frees = true;
 	return plan_tables(plan, runtime, process, features, err);
 }
 

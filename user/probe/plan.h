@@ -53,6 +53,7 @@ struct plan {
 	struct plan_word words[PLAN_MAX_WORDS];
 	unsigned n_words;         /* 0: nothing is steered */
 	unsigned domains;         /* bits of enum abi_domain that are recorded */
+	bool code_frees;          /* every free of a code object will be seen */
 	char coverage[256];       /* "": objects are traced completely, or were not wanted */
 	char notes[4][160];       /* other allocators in the target, ...: for the user's eyes */
 	unsigned n_notes;

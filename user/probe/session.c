@@ -18,8 +18,8 @@
 #include "probe/uprobe_multi.h"
 #include "pyleaktrace.skel.h"
 
-/* frames in the pool per site, on average; real stacks have 10 to 40 */
-#define FRAMES_PER_SITE 32
+/* chunks of frames in the pool per site, on average; real stacks have 10 to 40 frames */
+#define CHUNKS_PER_SITE 4
 
 struct session {
 	struct pyleaktrace_bpf *skel;
@@ -27,7 +27,7 @@ struct session {
 	const struct plan *plan;
 	bool multi;
 	bool steered;
-	uint32_t max_sites, max_frames;
+	uint32_t max_sites, max_chunks;
 	struct links links;
 	struct ring_buffer *events;
 	void (*on_site)(void *context, uint32_t site); /* during session_events() */
@@ -98,7 +98,8 @@ static void fill_rodata(struct session *session, const struct session_options *o
 	facts->min_size = options->min_size;
 	facts->max_size = options->max_size;
 	facts->max_sites = session->max_sites;
-	facts->max_frames = session->max_frames;
+	facts->max_chunks = session->max_chunks;
+	facts->code_frees = session->plan->code_frees;
 	facts->python = *python;
 }
 
@@ -107,11 +108,11 @@ static int size_maps(struct session *session, const struct session_options *opti
 	struct pyleaktrace_bpf *skel = session->skel;
 
 	session->max_sites = options->max_stacks + ABI_FIRST_SITE;
-	session->max_frames = session->max_sites * FRAMES_PER_SITE;
+	session->max_chunks = session->max_sites * CHUNKS_PER_SITE;
 	if (bpf_map__set_max_entries(skel->maps.blocks, options->max_blocks) ||
 	    bpf_map__set_max_entries(skel->maps.stacks, session->max_sites) ||
 	    bpf_map__set_max_entries(skel->maps.sites, session->max_sites) ||
-	    bpf_map__set_max_entries(skel->maps.frames, session->max_frames))
+	    bpf_map__set_max_entries(skel->maps.frames, session->max_chunks))
 		return err_set(err, ERR_FAILED, "the maps cannot be sized: %s", strerror(errno));
 	return 0;
 }
@@ -330,7 +331,7 @@ void session_look(const struct session *session, struct session_view *view)
 	view->sites = session->sites;
 	view->frames = session->frames;
 	view->max_sites = session->max_sites;
-	view->max_frames = session->max_frames;
+	view->max_chunks = session->max_chunks;
 	view->n_sites = n < session->max_sites ? n : session->max_sites;
 }
 

@@ -54,9 +54,9 @@ int session_wait_status(const struct session *session);
 struct session_view {
 	int blocks_fd, mappings_fd;
 	const struct abi_site *sites;   /* mapped: changes while one looks */
-	const struct abi_frame *frames;
+	const struct abi_chunk *frames;
 	uint32_t n_sites;               /* ids below this may be in use */
-	uint32_t max_sites, max_frames;
+	uint32_t max_sites, max_chunks;
 };
 
 void session_look(const struct session *session, struct session_view *view);

@@ -84,13 +84,14 @@ void snapshot_free(struct snapshot *snapshot)
 static const struct abi_frame *site_frames(const struct session_view *view, uint32_t id, uint32_t *n_frames)
 {
 	const struct abi_site *site = &view->sites[id];
-	uint32_t first = site->first_frame, n = site->n_frames;
+	uint32_t first = site->first_chunk, n = site->n_frames;
 
 	*n_frames = 0;
-	if (n > ABI_MAX_ENTRIES || first > view->max_frames || n > view->max_frames - first)
+	if (n > ABI_MAX_ENTRIES || first > view->max_chunks || ABI_CHUNKS(n) > view->max_chunks - first)
 		return NULL;
 	*n_frames = n;
-	return &view->frames[first];
+	/* chunks lie one behind the other, so the frames do too */
+	return view->frames[first].frames;
 }
 
 void snapshot_learn(void *context, uint32_t site)

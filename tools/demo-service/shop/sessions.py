@@ -9,8 +9,8 @@ class Session(object):
     def __init__(self, visitor):
         self.visitor = visitor
         self.started = time.time()
-        self.basket = []
         self.seen = []
+        self.offers = ["article %d, for you only, %s" % (n, visitor) for n in range(20)]
 
 
 def remember(visitor):
@@ -22,4 +22,4 @@ def remember(visitor):
 
 
 def note_page(session, path):
-    session.seen.append({"path": path, "at": time.time(), "referrer": "/" + path.strip("/").partition("/")[0]})
+    session.seen.append({"path": path, "at": int(time.time())})

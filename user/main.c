@@ -2,6 +2,7 @@
  *
  * argv -> command -> exit code. The first word is a command only if it is one of the table's.
  */
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -17,6 +18,8 @@ static const struct {
 
 int main(int argc, char **argv)
 {
+	/* argp and getopt name the program in their messages by it, not by the path it was called with */
+	program_invocation_name = program_invocation_short_name;
 	for (size_t i = 0; argc > 1 && i < sizeof(commands) / sizeof(commands[0]); i++) {
 		if (strcmp(argv[1], commands[i].name) != 0)
 			continue;

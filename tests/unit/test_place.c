@@ -25,6 +25,7 @@
 #define END(name) ".size " #name ", . - " #name "\n"
 
 __asm__(".pushsection .text\n"
+	"int3\n"
 	FUNCTION(code_push)
 	"push %rbx\n"
 	"mov %rdi, %rbx\n"
@@ -150,7 +151,8 @@ __asm__(".pushsection .text\n"
 
 	/* nothing but a jump: a landing on the way to the function */
 	FUNCTION(code_landing)
-	"jmp code_nop_entry\n"
+	".byte 0xe9\n"
+	".long code_nop_entry - (. + 4)\n"
 	END(code_landing)
 
 	FUNCTION(code_indirect)

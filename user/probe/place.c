@@ -54,7 +54,8 @@ bool place_find(struct place *place, const struct module *module, uint64_t start
 		    !module_offset(module, here.address, &here.offset))
 			break;
 		here.cost = insn.cost;
-		if (is_better(&here, place, found) &&
+		/* a 5-byte nop is never probed: see insn.h */
+		if (insn.cost != COST_NOP5 && is_better(&here, place, found) &&
 		    !(jumped && is_jumped_to(module, entry, here.address, nop5))) {
 			*place = here;
 			snprintf(place->text, sizeof(place->text), "%+lld %s", (long long)(here.address - start),

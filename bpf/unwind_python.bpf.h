@@ -159,6 +159,9 @@ static __always_inline bool code_signature(struct abi_thread *thread, __u64 code
 	union code_window window;
 	__u64 *word;
 
+	/* an empty place holds the code object at 0, which is none */
+	if (!code)
+		return false;
 	if (facts.code_frees && known->code == code && known->epoch == epoch) {
 		*signature = known->signature;
 		return true;
@@ -275,7 +278,6 @@ static __always_inline struct abi_frame *entry_at(struct abi_thread *thread, __u
 static __always_inline void put_gap(struct abi_thread *thread, enum abi_gap why)
 {
 	__u32 n = thread->n_entries;
-
 	struct abi_frame *entry;
 
 	if (n >= ABI_MAX_ENTRIES)

@@ -18,8 +18,10 @@ static const struct {
 
 int main(int argc, char **argv)
 {
-	/* argp and getopt name the program in their messages by it, not by the path it was called with */
+	/* argp and getopt name the program in their messages by these; the path it was called with says nothing */
 	program_invocation_name = program_invocation_short_name;
+	if (argc > 0)
+		argv[0] = program_invocation_short_name;
 	for (size_t i = 0; argc > 1 && i < sizeof(commands) / sizeof(commands[0]); i++) {
 		if (strcmp(argv[1], commands[i].name) != 0)
 			continue;

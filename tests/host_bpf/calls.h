@@ -89,7 +89,7 @@ static void calls_begin(void)
 	f->domains = 7;
 	f->max_size = ~0ull;
 	f->max_sites = 1 << 12;
-	f->max_frames = 1 << 20;
+	f->max_chunks = 1 << 14;
 	f->python = python_facts;
 	shim.tgid = TGID;
 	for (unsigned t = CALLS_THREADS; t-- > 0;) {
@@ -101,7 +101,8 @@ static void calls_begin(void)
 		set_stack(2, 100 + t);
 	}
 	next_site = ABI_FIRST_SITE;
-	next_frame = 0;
+	next_chunk = 0;
+	code_epoch = 0;
 	active = 1;
 }
 

@@ -26,6 +26,16 @@ static void occupy_hash(__u64 hash, __u32 id)
 	assert_int_equal(bpf_map_update_elem(&stacks, &hash, &id, BPF_NOEXIST), 0);
 }
 
+/* A frame of the pool; beyond the site's own, what fills up its last chunk. */
+static const struct abi_frame *frame_of(const struct abi_site *site, unsigned i)
+{
+	__u32 index = site->first_chunk + i / ABI_CHUNK;
+	const struct abi_chunk *chunk = bpf_map_lookup_elem(&frames, &index);
+
+	assert_non_null(chunk);
+	return &chunk->frames[i % ABI_CHUNK];
+}
+
 static void test_one_site_per_stack_and_domain(void **state)
 {
 	__u32 first;
@@ -48,7 +58,7 @@ static void test_one_site_per_stack_and_domain(void **state)
 	assert_int_equal(site_at(first)->allocated_bytes, 80);
 	assert_int_equal(site_at(first)->allocated_count, 3);
 	assert_int_equal(next_site, ABI_FIRST_SITE + 3);
-	assert_int_equal(next_frame, 2 + 2 + 3);
+	assert_int_equal(next_chunk, 3);
 	check_outstanding(150, 5);
 	check_no_losses();
 }
@@ -87,14 +97,16 @@ static void test_frames_of_a_site(void **state)
 	site = site_at(block_at(address_of(0))->site);
 	assert_int_equal(site->n_frames, 4);
 	for (unsigned i = 0; i < 4; i++) {
-		__u32 index = site->first_frame + i;
-		const struct abi_frame *frame = bpf_map_lookup_elem(&frames, &index);
+		const struct abi_frame *frame = frame_of(site, i);
 
 		assert_int_equal(ABI_FRAME_KIND(frame->tag), ABI_FRAME_PYTHON);
 		assert_int_equal(ABI_FRAME_SIGNATURE(frame->tag), abi_code_signature(321, 0x5000, 0x6000));
 		assert_int_equal(frame->where, thread_base(0) + 0x4000 + i * 0x100);
 		assert_int_equal(frame->unit, i);
 	}
+	/* the rest of its last chunk says nothing */
+	for (unsigned i = 4; i < ABI_CHUNK; i++)
+		assert_int_equal(frame_of(site, i)->tag, ABI_FRAME_NONE);
 }
 
 /* ---- collisions ------------------------------------------------------------------------------------------------ */
@@ -232,25 +244,25 @@ static void test_full_sites(void **state)
 
 static void test_full_frames(void **state)
 {
-	__u32 used;
-
-	facts_of_test()->max_frames = 10;
-	for (unsigned i = 0; i < 8; i++) {
-		set_stack(3, 1000 + i);
+	facts_of_test()->max_chunks = 7;
+	for (unsigned i = 0; i < 5; i++) {
+		set_stack(ABI_CHUNK + 1, 1000 + i); /* two chunks each */
 		do_malloc(address_of(i), 10);
 	}
-	assert_int_equal(counted(ABI_COUNT_STACKS_FULL), 5);
-	assert_int_equal(site_at(ABI_MALLOC)->allocated_count, 5);
-	used = next_frame;
-	assert_true(used <= 10);
-	/* a shorter stack may still fit, and the counter never runs on */
+	assert_int_equal(counted(ABI_COUNT_STACKS_FULL), 2);
+	assert_int_equal(site_at(ABI_MALLOC)->allocated_count, 2);
+	assert_int_equal(next_chunk, 6);
+	/* a shorter stack still fits, and then none; the counter never runs on */
 	set_stack(1, 5000);
 	do_malloc(address_of(8), 10);
 	assert_true(block_at(address_of(8))->site >= ABI_FIRST_SITE);
-	for (unsigned i = 0; i < 100; i++)
+	for (unsigned i = 0; i < 100; i++) {
+		set_stack(1, 6000 + i);
 		do_malloc(address_of(20 + i), 10);
-	assert_int_equal(next_frame, 10);
-	check_outstanding(1090, 109);
+	}
+	assert_int_equal(next_chunk, 7);
+	assert_int_equal(counted(ABI_COUNT_STACKS_FULL), 102);
+	check_outstanding(1060, 106);
 }
 
 /* The map of stacks has no room, or cannot take the new one: the site stays unused, the block is counted. */
@@ -624,15 +636,13 @@ static void step(struct model *m)
 static void check_site(const struct slot *slot, const struct abi_block *block)
 {
 	const struct abi_site *site = site_at(block->site);
-	__u32 index = site->first_frame;
-	const struct abi_frame *leaf;
+	const struct abi_frame *leaf = frame_of(site, 0);
 
 	if (block->site < ABI_FIRST_SITE) {
 		assert_int_equal(block->site, slot->domain);
 		assert_true(counted(ABI_COUNT_STACKS_FULL) > 0);
 		return;
 	}
-	leaf = bpf_map_lookup_elem(&frames, &index);
 	assert_int_equal(site->domain, slot->domain);
 	assert_int_equal(site->n_frames, slot->depth ? slot->depth : 1);
 	if (slot->depth)
@@ -699,7 +709,7 @@ static void test_long_run(void **state)
 static void test_long_run_with_little_room(void **state)
 {
 	facts_of_test()->max_sites = 20;
-	facts_of_test()->max_frames = 48;
+	facts_of_test()->max_chunks = 12;
 	long_run(0x7654321, 30);
 	assert_true(counted(ABI_COUNT_STACKS_FULL) > 100);
 }

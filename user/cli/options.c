@@ -28,6 +28,7 @@ enum key {
 	KEY_MAX_STACKS,
 	KEY_NO_COLOR,
 	KEY_VERSION,
+	KEY_USAGE,
 };
 
 static const struct argp_option rows[] = {
@@ -56,6 +57,7 @@ static const struct argp_option rows[] = {
 	{"no-color", KEY_NO_COLOR, NULL, 0, "no colours (NO_COLOR is honoured too)", 2},
 	{NULL, 0, NULL, 0, "About:", 3},
 	{"help", KEY_HELP, NULL, 0, "this text", 3},
+	{"usage", KEY_USAGE, NULL, 0, "the options in short", 3},
 	{"version", KEY_VERSION, NULL, 0, "the version", 3},
 	{0},
 };
@@ -265,6 +267,10 @@ static error_t take_option(int key, char *arg, struct argp_state *state)
 		return 0;
 	case KEY_HELP:
 		argp_state_help(state, stdout, ARGP_HELP_LONG | ARGP_HELP_USAGE | ARGP_HELP_DOC);
+		parse->result = OPTIONS_DONE;
+		return ECANCELED;
+	case KEY_USAGE:
+		argp_state_help(state, stdout, ARGP_HELP_USAGE);
 		parse->result = OPTIONS_DONE;
 		return ECANCELED;
 	case KEY_VERSION:

@@ -96,9 +96,9 @@ struct {
 const volatile struct abi_facts facts;
 
 /* .bss, mapped by user space */
-__u32 active;      /* nothing is recorded while 0: all probes begin and end at one moment */
-__u32 next_site;   /* id that the next new site gets; user space sets ABI_FIRST_SITE before `active` */
-__u32 next_chunk;  /* index in `frames` that the next new stack gets */
-__u32 code_epoch;  /* counts the frees of (what may be) code objects */
+__u32 active;    /* nothing is recorded while 0: all probes begin and end at one moment */
+__u32 next_site; /* id that the next new site gets; user space sets ABI_FIRST_SITE before `active` */
+__u32 next_chunk; /* index in `frames` that the next new stack gets */
+__u32 code_epoch; /* counts the frees of (what may be) code objects */
 
 #endif

@@ -84,7 +84,8 @@ static __always_inline void read_arguments(struct pt_regs *ctx, __u32 kind, stru
 
 static __always_inline bool is_realloc(__u32 kind)
 {
-	return kind == ABI_CALL_REALLOC || kind == ABI_CALL_REALLOCARRAY || kind == ABI_CALL_PY_REALLOC;
+	return kind == ABI_CALL_REALLOC || kind == ABI_CALL_REALLOCARRAY ||
+	       kind == ABI_CALL_PY_REALLOC;
 }
 
 /* The outermost call was left without returning: what it held goes back on the account. */
@@ -106,7 +107,8 @@ static __always_inline bool is_nested(const struct abi_thread *thread, __u64 sp)
  * Did the remembered call jump here? Then the request is the same (_PyMem_RawMalloc(0) and its like ask libc for
  * one byte); another request at the same height is a new call, and the remembered one was left.
  */
-static __always_inline bool is_continued(const struct abi_call *call, const struct arguments *args, __u64 sp)
+static __always_inline bool is_continued(const struct abi_call *call, const struct arguments *args,
+					 __u64 sp)
 {
 	return call->sp == sp && call->old_address == args->old_address &&
 	       (call->size == args->size || (call->size == 0 && args->size == 1));

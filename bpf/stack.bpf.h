@@ -45,7 +45,8 @@ static __always_inline bool same_chunk(const struct abi_chunk *a, const struct a
 	return differ == 0;
 }
 
-static __always_inline bool same_frames(const struct abi_site *site, const struct abi_thread *thread)
+static __always_inline bool same_frames(const struct abi_site *site,
+					const struct abi_thread *thread)
 {
 	__u32 n = ABI_CHUNKS(thread->n_entries), first = site->first_chunk, i;
 

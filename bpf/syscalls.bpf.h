@@ -9,9 +9,9 @@
 
 #include "mappings.bpf.h"
 
-#define FLAG_MAP_FIXED 0x10
+#define FLAG_MAP_FIXED     0x10
 #define FLAG_MAP_ANONYMOUS 0x20
-#define PAGE_MASK_MIN 4095ull
+#define PAGE_MASK_MIN      4095ull
 /* results above this are -errno */
 #define MAX_RESULT (~0ull - 4095)
 

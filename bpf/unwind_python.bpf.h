@@ -228,7 +228,8 @@ static __always_inline __u32 frame_unit(const __u8 *window, __u64 code)
 
 		return lasti < 0 ? ABI_UNIT_NONE : (__u32)lasti >> py->lasti_shift;
 	} else {
-		__s64 bytes = (__s64)(*(__u64 *)(window + py->frame_position) - (code + py->code_bytecode));
+		__s64 bytes = (__s64)(*(__u64 *)(window + py->frame_position) -
+				      (code + py->code_bytecode));
 
 		/* one before the first: the frame has not begun; a bytecode is far below 2 GiB */
 		return bytes < 0 || bytes > 0x7fffffff ? ABI_UNIT_NONE : (__u32)(bytes >> 1);
@@ -294,7 +295,7 @@ struct walk {
 	struct abi_thread *thread;
 	__u64 frame; /* to be read next; 0: the chain has ended */
 	__u64 hash;
-	bool cut;    /* there is a frame more than are kept */
+	bool cut; /* there is a frame more than are kept */
 };
 
 /*

@@ -55,7 +55,8 @@ static int fill_facts(struct bpf_object *object, const struct py_layout *layout)
 	memcpy(runtime->ways, ways, sizeof(ways));
 	runtime->n_ways = 3;
 	facts.max_sites = 1 << 16;
-	facts.max_frames = 1 << 20;
+	facts.max_chunks = 1 << 17;
+	facts.code_frees = 1;
 	result = facts_fill(&facts.python, runtime, &err);
 	free(runtime);
 	if (result) {

@@ -13,7 +13,8 @@ static const struct {
 	const char *name;
 	int (*run)(int argc, char **argv); /* NULL: of the contract, not in this version */
 } commands[] = {
-	{"doctor", command_doctor}, {"heap", NULL}, {"top", NULL}, {"record", NULL}, {"report", NULL}, {"diff", NULL},
+	{"doctor", command_doctor}, {"heap", NULL},   {"top", NULL},
+	{"record", NULL},           {"report", NULL}, {"diff", NULL},
 };
 
 int main(int argc, char **argv)
@@ -27,7 +28,9 @@ int main(int argc, char **argv)
 			continue;
 		if (commands[i].run)
 			return commands[i].run(argc - 1, argv + 1);
-		fprintf(stderr, "pyleaktrace: the command %s is not in version " PYLEAKTRACE_VERSION "\n", argv[1]);
+		fprintf(stderr,
+			"pyleaktrace: the command %s is not in version " PYLEAKTRACE_VERSION "\n",
+			argv[1]);
 		return ERR_USAGE;
 	}
 	return command_watch(argc, argv);

@@ -41,25 +41,25 @@ struct abi_python {
 
 	struct abi_window tstate;
 	__u32 tstate_thread_id;
-	__u32 tstate_frame;    /* frame, cframe or current_frame */
-	__u32 use_cframe;      /* tstate_frame is a _PyCFrame * ... */
-	__u32 cframe_frame;    /* ... and the frame is at this offset in it */
+	__u32 tstate_frame; /* frame, cframe or current_frame */
+	__u32 use_cframe;   /* tstate_frame is a _PyCFrame * ... */
+	__u32 cframe_frame; /* ... and the frame is at this offset in it */
 
 	struct abi_window frame;
-	__u32 adjacent;        /* frames lie side by side: fetch several at a time */
+	__u32 adjacent; /* frames lie side by side: fetch several at a time */
 	__u32 pad;
 	__u32 frame_previous;
 	__u32 frame_code;
 	__u64 code_mask;
-	__u32 use_lasti;       /* 1: position is a number (up to 3.10); 0: an instruction pointer */
-	__u32 frame_position;  /* lasti (s32) or prev_instr/instr_ptr (u64) */
-	__u32 lasti_shift;     /* code units = lasti >> lasti_shift */
+	__u32 use_lasti;      /* 1: position is a number (up to 3.10); 0: an instruction pointer */
+	__u32 frame_position; /* lasti (s32) or prev_instr/instr_ptr (u64) */
+	__u32 lasti_shift;    /* code units = lasti >> lasti_shift */
 	__u32 has_owner;
 	__u32 frame_owner;
 	__u32 owner_generator;
-	__u32 owner_shim;      /* owner >= this: no Python frame */
+	__u32 owner_shim; /* owner >= this: no Python frame */
 
-	__u32 code_bytecode;   /* co_code_adaptive from the start of the code object */
+	__u32 code_bytecode; /* co_code_adaptive from the start of the code object */
 	struct abi_window code;
 	__u32 code_first_line;
 	__u32 code_filename;
@@ -67,13 +67,13 @@ struct abi_python {
 };
 
 struct abi_facts {
-	__u32 tgid;        /* the target, as the kernel's initial namespace knows it */
-	__u32 domains;     /* bit per enum abi_domain: recorded; others only bracket what is nested in them */
-	__u64 min_size;    /* -z, -Z: blocks of other sizes are not recorded */
+	__u32 tgid; /* the target, as the kernel's initial namespace knows it */
+	__u32 domains; /* bit per enum abi_domain: recorded; others only bracket what is nested in them */
+	__u64 min_size; /* -z, -Z: blocks of other sizes are not recorded */
 	__u64 max_size;
-	__u32 max_sites;   /* entries of map `sites` */
-	__u32 max_chunks;  /* entries of map `frames` */
-	__u32 code_frees;  /* the frees of code objects are seen: their signatures may be remembered till then */
+	__u32 max_sites;  /* entries of map `sites` */
+	__u32 max_chunks; /* entries of map `frames` */
+	__u32 code_frees; /* the frees of code objects are seen: their signatures may be remembered till then */
 	__u32 pad;
 	struct abi_python python;
 };

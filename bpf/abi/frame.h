@@ -15,7 +15,8 @@
 
 enum abi_frame_kind {
 	ABI_FRAME_NONE = 0,
-	ABI_FRAME_PYTHON = 1, /* where: code object; unit: position in code units, ABI_UNIT_NONE: not started */
+	ABI_FRAME_PYTHON =
+		1, /* where: code object; unit: position in code units, ABI_UNIT_NONE: not started */
 	ABI_FRAME_NATIVE = 2, /* where: instruction address */
 	ABI_FRAME_GAP = 3,    /* unit: enum abi_gap */
 };
@@ -23,9 +24,9 @@ enum abi_frame_kind {
 #define ABI_UNIT_NONE 0xffffffffu
 
 enum abi_gap {
-	ABI_GAP_DEPTH = 1,     /* more frames than ABI_MAX_FRAMES */
-	ABI_GAP_NO_THREAD = 2, /* the thread has no Python thread state: C code only */
-	ABI_GAP_READ = 3,      /* the next frame could not be read */
+	ABI_GAP_DEPTH = 1,       /* more frames than ABI_MAX_FRAMES */
+	ABI_GAP_NO_THREAD = 2,   /* the thread has no Python thread state: C code only */
+	ABI_GAP_READ = 3,        /* the next frame could not be read */
 	ABI_GAP_STACKS_FULL = 4, /* no room for a new stack: many stacks share this entry */
 };
 
@@ -42,10 +43,10 @@ struct abi_chunk {
 	struct abi_frame frames[ABI_CHUNK];
 };
 
-#define ABI_CHUNKS(n_frames) (((n_frames) + ABI_CHUNK - 1) / ABI_CHUNK)
+#define ABI_CHUNKS(n_frames)     (((n_frames) + ABI_CHUNK - 1) / ABI_CHUNK)
 
-#define ABI_FRAME_KIND(tag) ((tag) & 0x7f)
-#define ABI_FRAME_GENERATOR 0x80u /* the frame belongs to a generator or coroutine */
+#define ABI_FRAME_KIND(tag)      ((tag)&0x7f)
+#define ABI_FRAME_GENERATOR      0x80u /* the frame belongs to a generator or coroutine */
 #define ABI_FRAME_SIGNATURE(tag) ((tag) >> 8)
 
 /* Signature of a code object: first line, address of co_filename, address of co_name. 24 bits. */

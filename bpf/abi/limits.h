@@ -21,9 +21,9 @@
 #define ABI_MAX_COLLISIONS 4
 
 /* bytes read of one frame or thread state in one go; the offsets in the facts must fit */
-#define ABI_FRAME_WINDOW 128
+#define ABI_FRAME_WINDOW  128
 #define ABI_TSTATE_WINDOW 192
-#define ABI_CODE_WINDOW 96
+#define ABI_CODE_WINDOW   96
 
 /* from CPython 3.11 on frames lie side by side in memory: bytes that are fetched at a time, for several frames */
 #define ABI_FETCH 1024

@@ -28,7 +28,7 @@ enum abi_call_kind {
 	ABI_CALL_PY_CALLOC,      /* (ctx, count, size) */
 	ABI_CALL_PY_REALLOC,     /* (ctx, old, size) */
 	ABI_CALL_PY_FREE,        /* (ctx, old) */
-	ABI_CALL_ARENA,          /* pymalloc gets an arena: recorded as ABI_OBJECT only where objects are not */
+	ABI_CALL_ARENA,          /* pymalloc gets an arena; recorded only where objects are not */
 	ABI_CALL_MMAP,           /* system calls from here on */
 	ABI_CALL_MREMAP,
 	ABI_CALL_MUNMAP,
@@ -40,9 +40,9 @@ enum abi_call_kind {
  */
 #define ABI_COOKIE(kind, domain, pushed, cost) \
 	((__u64)(kind) | ((__u64)(domain) << 8) | ((__u64)(pushed) << 16) | ((__u64)(cost) << 32))
-#define ABI_COOKIE_KIND(cookie) ((__u32)((cookie) & 0xff))
+#define ABI_COOKIE_KIND(cookie)   ((__u32)((cookie)&0xff))
 #define ABI_COOKIE_DOMAIN(cookie) ((__u32)(((cookie) >> 8) & 0xff))
-#define ABI_COOKIE_COST(cookie) ((__u32)(((cookie) >> 32) & 0xff))
+#define ABI_COOKIE_COST(cookie)   ((__u32)(((cookie) >> 32) & 0xff))
 #define ABI_COOKIE_PUSHED(cookie) ((__u32)(((cookie) >> 16) & 0xffff))
 
 /* Map `blocks`, key: address. Map `mappings` too. */
@@ -51,7 +51,7 @@ struct abi_block {
 	__u64 time_ns; /* CLOCK_MONOTONIC */
 	__u32 site;    /* index into `sites` */
 	__u16 domain;
-	__u16 flags;   /* ABI_BLOCK_* */
+	__u16 flags; /* ABI_BLOCK_* */
 };
 
 /* Allocated by CPython's functions, which got it from libc's: its free will be seen at both. */
@@ -59,7 +59,8 @@ struct abi_block {
 
 /* Map `sites`, index: site id. Ids 0..ABI_DOMAINS-1 take what found no room, one per domain. */
 struct abi_site {
-	__u64 allocated_bytes, allocated_count; /* sums since the attach, changed by atomic additions */
+	/* sums since the attach, changed by atomic additions */
+	__u64 allocated_bytes, allocated_count;
 	__u64 freed_bytes, freed_count;
 	__u64 hash;        /* of the frames and the domain; 0: this id is not (yet) in use */
 	__u32 first_chunk; /* index into `frames`; ABI_CHUNKS(n_frames) of them are this site's */
@@ -72,13 +73,14 @@ struct abi_site {
 
 /* The outermost allocator call or mapping call a thread is in. */
 struct abi_call {
-	__u64 sp;          /* at function entry: the address of the return address; 0: no call */
+	__u64 sp; /* address of the return address; 0: no call */
 	__u64 size;
 	__u64 old_address; /* realloc, mremap; or where posix_memalign puts its result */
-	struct abi_block old; /* taken out of the map until the call returns; time_ns 0: was not known */
+	/* taken out of the map until the call returns; time_ns 0: was not known */
+	struct abi_block old;
 	__u32 kind;
 	__u16 domain;
-	__u16 flags;       /* ABI_BLOCK_* of the block to come */
+	__u16 flags; /* ABI_BLOCK_* of the block to come */
 };
 
 /* A code object whose signature is known; good as long as no code object has been freed since (`code_epoch`). */
@@ -91,14 +93,14 @@ struct abi_known_code {
 /* Map `threads`, key: tid. */
 struct abi_thread {
 	struct abi_call call;
-	struct abi_call syscall;   /* sp: 1 while in one */
+	struct abi_call syscall; /* sp: 1 while in one */
 	__u64 syscall_flags;
-	__u64 thread_pointer;      /* 0: not known yet */
-	__u64 slots[3];            /* where this thread's PyThreadState * is, per way; 0: not known yet */
-	__u64 last_freed;          /* by CPython's free: the free of libc inside it is the same event */
+	__u64 thread_pointer; /* 0: not known yet */
+	__u64 slots[3];   /* where this thread's PyThreadState * is, per way; 0: not known yet */
+	__u64 last_freed; /* by CPython's free: the free of libc inside it is the same event */
 	__u32 n_entries;
-	__u32 fetched;             /* bytes in `memory`; 0: none */
-	__u64 fetched_from;        /* address of the first one */
+	__u32 fetched;      /* bytes in `memory`; 0: none */
+	__u64 fetched_from; /* address of the first one */
 	struct abi_known_code codes[ABI_KNOWN_CODES];
 	/* scratch of the walk; of the thread and not of the CPU, since it may be preempted in the middle */
 	struct abi_chunk entries[ABI_CHUNKS(ABI_MAX_ENTRIES)];
@@ -109,7 +111,8 @@ struct abi_thread {
 enum abi_event_kind {
 	ABI_EVENT_SITE = 1, /* a new site: read its names now; value: its id */
 	ABI_EVENT_EXEC = 2, /* the target replaced itself; nothing is recorded from here on */
-	ABI_EVENT_EXIT = 3, /* the target's last thread ends; value: its status as wait(2) gives it */
+	ABI_EVENT_EXIT =
+		3, /* the target's last thread ends; value: its status as wait(2) gives it */
 };
 
 struct abi_event {

@@ -35,10 +35,13 @@
 
 enum owner { OWNER_THREAD = 0, OWNER_GENERATOR = 1, OWNER_FRAME_OBJECT = 2, OWNER_SHIM = 3 };
 
+#define MAX_PLACED 64
+
 struct target {
 	struct py_runtime runtime;
 	const struct py_layout *layout;
 	const struct abi_python *python;
+	__u64 placed[MAX_PLACED]; /* address of frame i in memory that is mapped already; 0: in a page of its own */
 };
 
 static struct target target;
@@ -48,6 +51,12 @@ static const struct abi_thread *the_thread(void)
 	__u32 tid = shim.tid;
 
 	return bpf_map_lookup_elem(&threads, &tid);
+}
+
+static const struct abi_frame *entry_of(const struct abi_thread *thread, unsigned i)
+{
+	assert_true(i < thread->n_entries);
+	return &thread->entries[i / ABI_CHUNK].frames[i % ABI_CHUNK];
 }
 
 static void put_window(__u64 at, const struct abi_window *window)
@@ -77,12 +86,12 @@ static void put_tstate(__u64 at, __u64 tp, __u64 frame, __u64 cframe)
 /* The place of frame and code object number i; 1 is the leaf. */
 static __u64 frame_at(unsigned i)
 {
-	return AT_FRAMES + i * STEP;
+	return i < MAX_PLACED && target.placed[i] ? target.placed[i] : AT_FRAMES + i * STEP;
 }
 
 static __u64 code_at(unsigned i)
 {
-	return AT_CODES + i * STEP;
+	return AT_CODES + i * (STEP + 32); /* no two neighbours share a place in abi_thread.codes */
 }
 
 /* A position as the version writes it: unit -1 is "not begun". */
@@ -125,7 +134,9 @@ static void put_frame(unsigned i, __u64 previous)
 {
 	const struct py_layout *layout = target.layout;
 
-	put_window(frame_at(i), &target.python->frame);
+	/* what is below the frame in its page may be fetched with it */
+	if (i >= MAX_PLACED || !target.placed[i])
+		image_map(&shim.memory, frame_at(i), target.python->frame.start + target.python->frame.size);
 	/* where the reference may be tagged, it is */
 	image_put_u64(&shim.memory, frame_at(i) + (__u64)layout->frame.code,
 		      layout->frame.code_mask == ~0ull ? code_at(i) : code_at(i) | 1);
@@ -164,6 +175,7 @@ static void fill_facts(void)
 		fail_msg("%s", err.text);
 	target.python = &facts_of_test()->python;
 	active = 1;
+	code_epoch = 0;
 }
 
 static const struct py_tstate_way way_global = {.kind = PY_TSTATE_GLOBAL, .offset = AT_GLOBAL};
@@ -243,7 +255,7 @@ static void chain(void)
 	thread = walk_now();
 	assert_int_equal(thread->n_entries, 5);
 	for (unsigned i = 0; i < 5; i++)
-		check_frame(&thread->entries[i], i + 1, i + 1, false);
+		check_frame(entry_of(thread, i), i + 1, i + 1, false);
 	assert_int_equal(shim.memory.n_faults, 0);
 }
 
@@ -264,7 +276,7 @@ static void positions(void)
 	thread = walk_now();
 	assert_int_equal(thread->n_entries, 7);
 	for (unsigned i = 0; i < 7; i++)
-		check_frame(&thread->entries[i], i + 1, (__u32)units[i], false);
+		check_frame(entry_of(thread, i), i + 1, (__u32)units[i], false);
 	/* nonsense is "not begun", never a wild number */
 	if (target.layout->frame.lasti < 0) {
 		put_position(1, 0x40000000);
@@ -272,7 +284,7 @@ static void positions(void)
 		put_position(3, 0x7fffffffffffff);
 		thread = walk_now();
 		for (unsigned i = 0; i < 3; i++)
-			check_frame(&thread->entries[i], i + 1, ABI_UNIT_NONE, false);
+			check_frame(entry_of(thread, i), i + 1, ABI_UNIT_NONE, false);
 	}
 }
 
@@ -305,7 +317,7 @@ static void owners(void)
 	for (unsigned i = 1; i <= 9; i++) {
 		if (has_shims && (i == 5 || i == 6 || i == 9))
 			continue;
-		check_frame(&thread->entries[at++], i, i, has_owner && i == 2);
+		check_frame(entry_of(thread, at++), i, i, has_owner && i == 2);
 	}
 	assert_int_equal(thread->n_entries, at);
 	assert_int_equal(shim.memory.n_faults, 0);
@@ -362,9 +374,9 @@ static void depths(void)
 		assert_int_equal(counted(ABI_COUNT_STACKS_CUT), cut);
 		assert_int_equal(thread->n_entries, kept + (depth[d] > ABI_MAX_FRAMES));
 		for (unsigned i = 0; i < kept; i++)
-			check_frame(&thread->entries[i], i + 1, i + 1, false);
+			check_frame(entry_of(thread, i), i + 1, i + 1, false);
 		if (depth[d] > ABI_MAX_FRAMES)
-			check_gap(&thread->entries[kept], ABI_GAP_DEPTH);
+			check_gap(entry_of(thread, kept), ABI_GAP_DEPTH);
 		if (depth[d] < 200)
 			put_previous(depth[d], frame_at(depth[d] + 1));
 	}
@@ -402,9 +414,9 @@ static void circle(void)
 	put_tstate(AT_TSTATE, TP, frame_at(1), AT_CFRAME);
 	thread = walk_now();
 	assert_int_equal(thread->n_entries, ABI_MAX_FRAMES + 1);
-	check_gap(&thread->entries[ABI_MAX_FRAMES], ABI_GAP_DEPTH);
+	check_gap(entry_of(thread, ABI_MAX_FRAMES), ABI_GAP_DEPTH);
 	for (unsigned i = 0; i < ABI_MAX_FRAMES; i++)
-		check_frame(&thread->entries[i], i % 3 + 1, i % 3 + 1, false);
+		check_frame(entry_of(thread, i), i % 3 + 1, i % 3 + 1, false);
 	/* a frame that is its own caller */
 	put_previous(1, frame_at(1));
 	assert_int_equal(walk_now()->n_entries, ABI_MAX_FRAMES + 1);
@@ -413,7 +425,7 @@ static void circle(void)
 		put_owner(1, OWNER_SHIM);
 		thread = walk_now();
 		assert_int_equal(thread->n_entries, 1);
-		check_gap(&thread->entries[0], ABI_GAP_DEPTH);
+		check_gap(entry_of(thread, 0), ABI_GAP_DEPTH);
 	}
 	assert_true(shim.memory.n_reads < 4 * 2 * (ABI_MAX_STEPS + 8));
 }
@@ -435,21 +447,28 @@ static void unmapped(void)
 	put_previous(2, 0xdead0000);
 	thread = walk_now();
 	assert_int_equal(thread->n_entries, 3);
-	check_frame(&thread->entries[1], 2, 2, false);
-	check_gap(&thread->entries[2], ABI_GAP_READ);
+	check_frame(entry_of(thread, 1), 2, 2, false);
+	check_gap(entry_of(thread, 2), ABI_GAP_READ);
 	assert_int_equal(counted(ABI_COUNT_FRAME_UNREADABLE), 1);
 	/* nor are its last bytes */
 	put_previous(2, frame_at(3));
-	image_unmap(&shim.memory, frame_at(3) + target.python->frame.start);
-	image_map(&shim.memory, frame_at(3) + target.python->frame.start, target.python->frame.size - 1);
+	image_unmap(&shim.memory, frame_at(3));
+	image_map(&shim.memory, frame_at(3), target.python->frame.start + target.python->frame.size - 1);
 	thread = walk_now();
 	assert_int_equal(thread->n_entries, 3);
-	check_gap(&thread->entries[2], ABI_GAP_READ);
+	check_gap(entry_of(thread, 2), ABI_GAP_READ);
 	/* the leaf's code object */
 	image_unmap(&shim.memory, code_at(1) + target.python->code.start);
 	thread = walk_now();
 	assert_int_equal(thread->n_entries, 1);
-	check_gap(&thread->entries[0], ABI_GAP_READ);
+	check_gap(entry_of(thread, 0), ABI_GAP_READ);
+	/* no code object */
+	put_previous(2, frame_at(3));
+	image_put_u64(&shim.memory, frame_at(2) + (__u64)target.layout->frame.code, 0);
+	put_code(1);
+	thread = walk_now();
+	assert_int_equal(thread->n_entries, 2);
+	check_gap(entry_of(thread, 1), ABI_GAP_READ);
 	/* addresses that wrap around */
 	put_previous(2, ~0ull - 8);
 	walk_now();
@@ -483,12 +502,12 @@ static void torn(void)
 			shim.memory.n_tears = 0; /* a short walk did not come so far */
 			assert_true(thread->n_entries >= 1);
 			for (unsigned i = 0; i < thread->n_entries; i++) {
-				unsigned kind = ABI_FRAME_KIND(thread->entries[i].tag);
+				unsigned kind = ABI_FRAME_KIND(entry_of(thread, i)->tag);
 
 				assert_true(kind == ABI_FRAME_PYTHON || kind == ABI_FRAME_GAP);
 				assert_true(kind != ABI_FRAME_GAP || i == thread->n_entries - 1);
 			}
-			check_frame(&thread->entries[0], 1, 1, false);
+			check_frame(entry_of(thread, 0), 1, 1, false);
 			image_put_u64(&shim.memory, at, old);
 		}
 	}
@@ -501,6 +520,187 @@ static void test_torn(void **state)
 	for_each_row(torn);
 }
 
+/* ---- reading less --------------------------------------------------------------------------------------------------- */
+
+#define STACK_PAGES 4
+
+/* Frames of a data stack, callers below: the leaf is frame 1. Pages of the stack are mapped, nothing else is. */
+static void place_frames(unsigned n, unsigned stride)
+{
+	__u64 top = AT_FRAMES + STACK_PAGES * STEP - 8;
+
+	image_map(&shim.memory, AT_FRAMES, STACK_PAGES * STEP);
+	for (unsigned i = 1; i <= n; i++)
+		target.placed[i] = (top - (__u64)(i * stride)) & ~7ull;
+	put_chain(n);
+	put_tstate(AT_TSTATE, TP, frame_at(1), AT_CFRAME);
+}
+
+/* Frames that lie side by side are read several at a time, wherever the ends of pages fall. */
+static void side_by_side(void)
+{
+	static const unsigned strides[] = {88, 120, 200, 264};
+	const struct py_layout *layout = target.layout;
+
+	for (unsigned s = 0; s < 4; s++) {
+		__u64 alone, together, hash;
+		unsigned n = STACK_PAGES * STEP / strides[s] - 1;
+
+		n = n < MAX_PLACED ? n : MAX_PLACED - 1;
+		begin(layout);
+		if (!target.python->adjacent)
+			return;
+		place_frames(n, strides[s]);
+		facts_of_test()->python.adjacent = 0;
+		hash = walk_python(thread_get());
+		alone = shim.memory.n_reads;
+		facts_of_test()->python.adjacent = 1;
+		assert_int_equal(walk_python(thread_get()), hash);
+		together = shim.memory.n_reads - alone;
+		assert_int_equal(the_thread()->n_entries, n);
+		for (unsigned i = 0; i < n; i++)
+			check_frame(entry_of(the_thread(), i), i + 1, i + 1, false);
+		assert_int_equal(shim.memory.n_faults, 0);
+		/* code objects are read one by one here, frames are not: at least three in four come along */
+		assert_true(alone >= 2 * n && together - n < n / 3 + 4);
+	}
+}
+
+static void test_side_by_side(void **state)
+{
+	for_each_row(side_by_side);
+}
+
+/* Frames anywhere, in any order: fetched together or one by one, the stack is the same. */
+static void anywhere(void)
+{
+	const struct py_layout *layout = target.layout;
+	__u64 random = layout->minor * 977u + 1;
+
+	for (unsigned round = 0; round < 60; round++) {
+		struct abi_thread alone;
+
+		begin(layout);
+		if (!target.python->adjacent)
+			return;
+		image_map(&shim.memory, AT_FRAMES, STACK_PAGES * STEP);
+		for (unsigned i = 1; i < 20; i++) {
+			random = random * 6364136223846793005ull + 1442695040888963407ull;
+			/* 128 apart, so that no two overlap in what is read of them */
+			target.placed[i] = AT_FRAMES + ((random >> 33) % 4 * 31 + i) * 128;
+		}
+		put_chain(19);
+		/* a hole: frames that would be read beyond it, or run into it */
+		if (round % 3 == 0)
+			put_previous(1 + round % 19, AT_FRAMES + STACK_PAGES * STEP - 40);
+		put_tstate(AT_TSTATE, TP, frame_at(1), AT_CFRAME);
+		facts_of_test()->python.adjacent = 0;
+		alone = *walk_now();
+		facts_of_test()->python.adjacent = 1;
+		walk_now();
+		assert_int_equal(the_thread()->n_entries, alone.n_entries);
+		for (unsigned i = 0; i < alone.n_entries; i++)
+			assert_memory_equal(entry_of(the_thread(), i), entry_of(&alone, i),
+					    sizeof(struct abi_frame));
+	}
+}
+
+static void test_anywhere(void **state)
+{
+	for_each_row(anywhere);
+}
+
+static void free_hit(__u64 address)
+{
+	struct pt_regs regs = {.arguments = {0, address}, .sp = 0x7ffe0000};
+
+	shim.cookie = ABI_COOKIE(ABI_CALL_PY_FREE, ABI_OBJECT, 0, 1);
+	on_entry(&regs);
+}
+
+static void retype_code(unsigned i, unsigned line)
+{
+	image_put(&shim.memory, code_at(i) + (__u64)target.layout->code.firstlineno, line, 4);
+}
+
+/* What is remembered of a code object holds until its memory is freed, by whichever thread. */
+static void remembered_codes(void)
+{
+	const struct abi_frame *second;
+	__u64 before;
+
+	facts_of_test()->max_size = ~0ull;
+	facts_of_test()->code_frees = 1;
+	put_chain(3);
+	put_tstate(AT_TSTATE, TP, frame_at(1), AT_CFRAME);
+	put_tstate(AT_OTHER, OTHER_TP, frame_at(2), AT_CFRAME + STEP);
+	walk_now();
+	before = shim.memory.n_reads;
+	walk_now();
+	/* the second walk read the frames and what leads to them (word, thread state, frame), no code object */
+	assert_true(shim.memory.n_reads - before <= 3 + 3);
+	/* as long as nothing is freed, no other code object can be at its address */
+	free_hit(0x7777770);
+	assert_int_equal(code_epoch, 0);
+	/* another thread frees it, and a new one is made there */
+	shim.tid = TGID + 1;
+	free_hit(code_at(2));
+	shim.tid = TGID;
+	assert_int_equal(code_epoch, 1);
+	retype_code(2, 9000);
+	walk_now();
+	second = entry_of(the_thread(), 1);
+	assert_int_equal(ABI_FRAME_SIGNATURE(second->tag),
+			 abi_code_signature(9000, AT_FILENAME + 16, AT_NAME + 16));
+	check_frame(entry_of(the_thread(), 0), 1, 1, false);
+	/* freed and gone: what was remembered is not used for it */
+	free_hit(code_at(2));
+	image_unmap(&shim.memory, code_at(2) + target.python->code.start);
+	check_gap(entry_of(walk_now(), 1), ABI_GAP_READ);
+}
+
+static void test_remembered_codes(void **state)
+{
+	for_each_row(remembered_codes);
+}
+
+/* Where frees are not seen, nothing is remembered. */
+static void codes_without_frees(void)
+{
+	put_chain(3);
+	put_tstate(AT_TSTATE, TP, frame_at(1), AT_CFRAME);
+	walk_now();
+	retype_code(2, 9000);
+	walk_now();
+	assert_int_equal(ABI_FRAME_SIGNATURE(entry_of(the_thread(), 1)->tag),
+			 abi_code_signature(9000, AT_FILENAME + 16, AT_NAME + 16));
+	free_hit(code_at(2));
+	assert_int_equal(code_epoch, 0);
+}
+
+static void test_codes_without_frees(void **state)
+{
+	for_each_row(codes_without_frees);
+}
+
+/* More code objects than are remembered, and such that share a place: each has its own signature. */
+static void many_codes(void)
+{
+	facts_of_test()->code_frees = 1;
+	put_chain(ABI_MAX_FRAMES);
+	put_tstate(AT_TSTATE, TP, frame_at(1), AT_CFRAME);
+	for (unsigned round = 0; round < 3; round++) {
+		walk_now();
+		for (unsigned i = 0; i < ABI_MAX_FRAMES; i++)
+			check_frame(entry_of(the_thread(), i), i + 1, i + 1, false);
+	}
+}
+
+static void test_many_codes(void **state)
+{
+	for_each_row(many_codes);
+}
+
 /* ---- the way to the thread state -------------------------------------------------------------------------------- */
 
 static void no_thread_state(void)
@@ -511,22 +711,22 @@ static void no_thread_state(void)
 	image_put_u64(&shim.memory, AT_GLOBAL, 0);
 	thread = walk_now();
 	assert_int_equal(thread->n_entries, 1);
-	check_gap(&thread->entries[0], ABI_GAP_NO_THREAD);
+	check_gap(entry_of(thread, 0), ABI_GAP_NO_THREAD);
 	assert_int_equal(counted(ABI_COUNT_TSTATE_UNREADABLE), 0);
 	/* behind it, nothing that can be read */
 	image_put_u64(&shim.memory, AT_GLOBAL, 0xdead0000);
-	check_gap(&walk_now()->entries[0], ABI_GAP_NO_THREAD);
+	check_gap(entry_of(walk_now(), 0), ABI_GAP_NO_THREAD);
 	assert_int_equal(counted(ABI_COUNT_TSTATE_UNREADABLE), 1);
 	/* a thread state without a frame: C code only */
 	image_put_u64(&shim.memory, AT_GLOBAL, AT_TSTATE);
 	put_tstate(AT_TSTATE, TP, 0, AT_CFRAME);
 	thread = walk_now();
 	assert_int_equal(thread->n_entries, 1);
-	check_gap(&thread->entries[0], ABI_GAP_NO_THREAD);
+	check_gap(entry_of(thread, 0), ABI_GAP_NO_THREAD);
 	/* 3.11 and 3.12: the word between them is gone */
 	if (target.layout->tstate.cframe >= 0) {
 		image_unmap(&shim.memory, AT_CFRAME + (__u64)target.layout->cframe_current_frame);
-		check_gap(&walk_now()->entries[0], ABI_GAP_NO_THREAD);
+		check_gap(entry_of(walk_now(), 0), ABI_GAP_NO_THREAD);
 		assert_int_equal(counted(ABI_COUNT_TSTATE_UNREADABLE), 2);
 	}
 }
@@ -546,14 +746,14 @@ static void state_of_another_thread(void)
 	image_put_u64(&shim.memory, AT_GLOBAL, AT_OTHER);
 	thread = walk_now();
 	assert_int_equal(thread->n_entries, 1);
-	check_gap(&thread->entries[0], ABI_GAP_NO_THREAD);
+	check_gap(entry_of(thread, 0), ABI_GAP_NO_THREAD);
 	assert_int_equal(counted(ABI_COUNT_TSTATE_UNREADABLE), 0);
 	/* it hands the GIL over to us */
 	put_tstate(AT_TSTATE, TP, frame_at(2), AT_CFRAME);
 	image_put_u64(&shim.memory, AT_GLOBAL, AT_TSTATE);
 	thread = walk_now();
 	assert_int_equal(thread->n_entries, 2);
-	check_frame(&thread->entries[0], 2, 2, false);
+	check_frame(entry_of(thread, 0), 2, 2, false);
 	/* and it sees its own frames in its own entry */
 	image_put_u64(&shim.memory, AT_GLOBAL, AT_OTHER);
 	shim.tid = TGID + 1;
@@ -588,14 +788,14 @@ static void test_way_tss(void **state)
 		begin_way((struct py_tstate_way){PY_TSTATE_TSS, (int64_t)specific, keys[i], 0});
 		/* no second-level block yet: the thread has set no key */
 		image_map(&shim.memory, pointer, 8);
-		check_gap(&walk_now()->entries[0], ABI_GAP_NO_THREAD);
+		check_gap(entry_of(walk_now(), 0), ABI_GAP_NO_THREAD);
 		assert_int_equal(the_thread()->slots[0], 0);
 		image_map(&shim.memory, block, 32 * 16);
 		image_put_u64(&shim.memory, pointer, block);
-		check_gap(&walk_now()->entries[0], ABI_GAP_NO_THREAD);
+		check_gap(entry_of(walk_now(), 0), ABI_GAP_NO_THREAD);
 		image_put_u64(&shim.memory, block + 16 * (keys[i] % 32) + 8, AT_TSTATE);
 		assert_int_equal(walk_now()->n_entries, 2);
-		check_frame(&the_thread()->entries[0], 1, 1, false);
+		check_frame(entry_of(the_thread(), 0), 1, 1, false);
 		assert_int_equal(the_thread()->slots[0], block + 16 * (keys[i] % 32) + 8);
 	}
 	shim_reset();
@@ -608,13 +808,13 @@ static void test_way_tls(void **state)
 	for (unsigned i = 0; i < 4; i++) {
 		begin_way((struct py_tstate_way){PY_TSTATE_TLS, offsets[i], 0, 0});
 		/* not mapped: no thread state, nothing remembered that could not become right */
-		check_gap(&walk_now()->entries[0], ABI_GAP_NO_THREAD);
+		check_gap(entry_of(walk_now(), 0), ABI_GAP_NO_THREAD);
 		image_map(&shim.memory, TP + (__u64)offsets[i], 8);
 		image_put_u64(&shim.memory, TP + (__u64)offsets[i], AT_TSTATE);
 		assert_int_equal(walk_now()->n_entries, 2);
 		/* the word is read anew each time */
 		image_put_u64(&shim.memory, TP + (__u64)offsets[i], 0);
-		check_gap(&walk_now()->entries[0], ABI_GAP_NO_THREAD);
+		check_gap(entry_of(walk_now(), 0), ABI_GAP_NO_THREAD);
 	}
 	shim_reset();
 }
@@ -624,16 +824,16 @@ static void test_way_dtv(void **state)
 	const __u64 dtv = 0x610000000ull, block = 0x620000000ull;
 
 	begin_way((struct py_tstate_way){PY_TSTATE_DTV, 0x48, 0, 5});
-	check_gap(&walk_now()->entries[0], ABI_GAP_NO_THREAD);
+	check_gap(entry_of(walk_now(), 0), ABI_GAP_NO_THREAD);
 	image_map(&shim.memory, TP, 16);
 	image_put_u64(&shim.memory, TP + 8, dtv);
-	check_gap(&walk_now()->entries[0], ABI_GAP_NO_THREAD);
+	check_gap(entry_of(walk_now(), 0), ABI_GAP_NO_THREAD);
 	image_map(&shim.memory, dtv, 16 * 8);
 	/* this thread has not touched the module's variables yet */
 	image_put_u64(&shim.memory, dtv + 16 * 5, ~0ull);
-	check_gap(&walk_now()->entries[0], ABI_GAP_NO_THREAD);
+	check_gap(entry_of(walk_now(), 0), ABI_GAP_NO_THREAD);
 	image_put_u64(&shim.memory, dtv + 16 * 5, 0);
-	check_gap(&walk_now()->entries[0], ABI_GAP_NO_THREAD);
+	check_gap(entry_of(walk_now(), 0), ABI_GAP_NO_THREAD);
 	assert_int_equal(the_thread()->slots[0], 0);
 	image_map(&shim.memory, block + 0x48, 8);
 	image_put_u64(&shim.memory, dtv + 16 * 5, block);
@@ -677,7 +877,7 @@ static void test_ways_in_order(void **state)
 	assert_int_equal(counted(ABI_COUNT_TSTATE_UNREADABLE), 0);
 	/* no way at all */
 	image_put_u64(&shim.memory, AT_GLOBAL, AT_OTHER);
-	check_gap(&walk_now()->entries[0], ABI_GAP_NO_THREAD);
+	check_gap(entry_of(walk_now(), 0), ABI_GAP_NO_THREAD);
 	assert_int_equal(counted(ABI_COUNT_TSTATE_UNREADABLE), 1);
 	shim_reset();
 }
@@ -691,7 +891,7 @@ static void test_reused_thread_id(void **state)
 	assert_int_equal(walk_now()->n_entries, 2);
 	on_thread_exit(NULL);
 	shim.thread_pointer = OTHER_TP;
-	check_gap(&walk_now()->entries[0], ABI_GAP_NO_THREAD);
+	check_gap(entry_of(walk_now(), 0), ABI_GAP_NO_THREAD);
 	assert_int_equal(the_thread()->thread_pointer, OTHER_TP);
 	shim_reset();
 }
@@ -703,10 +903,10 @@ static void test_early_thread(void **state)
 	put_chain(1);
 	put_tstate(AT_TSTATE, TP, frame_at(1), AT_CFRAME);
 	shim.thread_pointer = 0;
-	check_gap(&walk_now()->entries[0], ABI_GAP_NO_THREAD);
+	check_gap(entry_of(walk_now(), 0), ABI_GAP_NO_THREAD);
 	shim.thread_pointer = TP;
 	assert_int_equal(walk_now()->n_entries, 1);
-	check_frame(&the_thread()->entries[0], 1, 1, false);
+	check_frame(entry_of(the_thread(), 0), 1, 1, false);
 	shim_reset();
 }
 
@@ -722,6 +922,11 @@ int main(void)
 		cmocka_unit_test(test_circle),
 		cmocka_unit_test(test_unmapped),
 		cmocka_unit_test(test_torn),
+		cmocka_unit_test(test_side_by_side),
+		cmocka_unit_test(test_anywhere),
+		cmocka_unit_test(test_remembered_codes),
+		cmocka_unit_test(test_codes_without_frees),
+		cmocka_unit_test(test_many_codes),
 		cmocka_unit_test(test_no_thread_state),
 		cmocka_unit_test(test_state_of_another_thread),
 		cmocka_unit_test(test_way_tss),

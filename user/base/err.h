@@ -26,10 +26,14 @@ enum err_code {
 
 struct err {
 	enum err_code code;
-	char text[512]; /* one sentence with subject and remedy, no line break; cut at the end when longer */
+	/* one sentence with subject and remedy, no line break; cut at the end when longer */
+	char text[512];
 };
 
-#define ERR_INIT {ERR_NONE, ""}
+#define ERR_INIT             \
+	{                    \
+		ERR_NONE, "" \
+	}
 
 /*
  * Set code and sentence in one statement. A second call replaces the first.

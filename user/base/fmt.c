@@ -195,8 +195,8 @@ int fmt_parse_time(const char *text, uint64_t *ns, struct err *err)
 		const char *suffix;
 		uint64_t ns;
 	} units[] = {
-		{"", 1000000000}, {"s", 1000000000},  {"ms", 1000000},	    {"us", 1000},
-		{"ns", 1},	  {"m", 60000000000}, {"h", 3600000000000}, {"d", 86400000000000},
+		{"", 1000000000}, {"s", 1000000000},  {"ms", 1000000},      {"us", 1000},
+		{"ns", 1},        {"m", 60000000000}, {"h", 3600000000000}, {"d", 86400000000000},
 	};
 	const char *at = text, *digits = NULL;
 	uint64_t value, unit = 0, part = 0;

@@ -13,7 +13,7 @@
 
 #include "base/escape.h"
 
-#define QUOTE_MAX	256
+#define QUOTE_MAX       256
 #define TEMPORARY_TRIES 16
 
 struct outfile {
@@ -135,7 +135,7 @@ static int open_folder(struct outfile *file, struct err *err)
 	if (strlen(name) > NAME_MAX)
 		return refuse(err, file->path, "the name is too long");
 	strcpy(file->name, name);
-	folder = !slash		       ? strdup(".")
+	folder = !slash                ? strdup(".")
 		 : slash == file->path ? strdup("/")
 				       : strndup(file->path, (size_t)(slash - file->path));
 	if (!folder)

@@ -20,7 +20,8 @@ enum key { KEY_RESTORE = 256, KEY_NO_STEER };
 
 static const struct argp_option rows[] = {
 	{"pid", 'p', "PID", 0, "look at this process too: its Python, the plan of the probes", 0},
-	{"restore", KEY_RESTORE, NULL, 0, "put back what a killed pyleaktrace left in the process", 0},
+	{"restore", KEY_RESTORE, NULL, 0, "put back what a killed pyleaktrace left in the process",
+	 0},
 	{"no-steer", KEY_NO_STEER, NULL, 0, "plan as with --no-steer", 0},
 	{"help", 'h', NULL, 0, "this text", 0},
 	{0},
@@ -96,8 +97,10 @@ static int show_plan(const struct process *process, const struct py_runtime *run
 	printf("  libc %s\n", runtime->libc.path);
 	printf("  seccomp %s\n", process->seccomp ? "on" : "off");
 	if (steer_find(runtime, words, features->nop5) > 0)
-		printf("  steered: a pyleaktrace watches it, or was killed and left this; it runs on correctly "
-		       "(doctor --restore -p %d puts it back when none watches)\n", process->pid);
+		printf("  steered: a pyleaktrace watches it, or was killed and left this; it runs "
+		       "on correctly "
+		       "(doctor --restore -p %d puts it back when none watches)\n",
+		       process->pid);
 	result = plan_make(&plan, runtime, process, features, &options, err);
 	if (!result)
 		plan_print(stdout, &plan);
@@ -125,9 +128,11 @@ static int look_at(const struct features *features, const struct wishes *wishes,
 
 int command_doctor(int argc, char **argv)
 {
-	const struct argp argp = {.options = rows, .parser = take_option,
-				  .doc = "What works here, what does not, why, what to do. Changes nothing, but with "
-					 "--restore."};
+	const struct argp argp = {
+		.options = rows,
+		.parser = take_option,
+		.doc = "What works here, what does not, why, what to do. Changes nothing, but with "
+		       "--restore."};
 	struct wishes wishes = {0};
 	struct features features;
 	struct err err = ERR_INIT;

@@ -23,7 +23,14 @@
 #include "view/live_line.h"
 #include "view/report.h"
 
-enum source { SOURCE_SIGNAL, SOURCE_INTERVAL, SOURCE_DEADLINE, SOURCE_LIVE, SOURCE_EVENTS, SOURCE_END };
+enum source {
+	SOURCE_SIGNAL,
+	SOURCE_INTERVAL,
+	SOURCE_DEADLINE,
+	SOURCE_LIVE,
+	SOURCE_EVENTS,
+	SOURCE_END
+};
 
 struct watch {
 	struct options options;
@@ -32,11 +39,11 @@ struct watch {
 	bool ended[OPTIONS_MAX_PIDS]; /* final report written */
 	unsigned n_targets;
 	int epoll, signals;
-	bool live;      /* a terminal waits for us */
+	bool live; /* a terminal waits for us */
 	uint64_t n_reports;
 	uint64_t deadline_ns; /* CLOCK_MONOTONIC; 0: none */
 	bool stop;
-	int result;     /* exit code so far */
+	int result; /* exit code so far */
 };
 
 static uint64_t now_ns(void)
@@ -60,12 +67,14 @@ static unsigned terminal_width(void)
 {
 	struct winsize size;
 
-	return isatty(STDOUT_FILENO) && ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 ? size.ws_col : 0;
+	return isatty(STDOUT_FILENO) && ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 ? size.ws_col
+										     : 0;
 }
 
 static bool want_color(const struct options *options)
 {
-	const char *no_color = getenv("NO_COLOR"), *force = getenv("CLICOLOR_FORCE"), *color = getenv("CLICOLOR");
+	const char *no_color = getenv("NO_COLOR"), *force = getenv("CLICOLOR_FORCE"),
+		   *color = getenv("CLICOLOR");
 
 	if (options->no_color || (no_color && *no_color))
 		return false;
@@ -87,13 +96,14 @@ static int write_profile(FILE *out, const struct exporter *format, const struct 
 	return 0;
 }
 
-static int write_file(const struct watch *watch, const struct output *output, const struct profile *profile,
-		      struct err *err)
+static int write_file(const struct watch *watch, const struct output *output,
+		      const struct profile *profile, struct err *err)
 {
 	const struct report_options text = {.top = watch->options.top};
 	struct outfile *file;
 	char path[4096];
-	int result = outfile_name(output->pattern, profile->target.pid, profile->time.tv_sec, path, sizeof(path), err);
+	int result = outfile_name(output->pattern, profile->target.pid, profile->time.tv_sec, path,
+				  sizeof(path), err);
 
 	if (result)
 		return result;
@@ -162,11 +172,13 @@ static int add_source(struct watch *watch, int fd, enum source source, unsigned 
 	return epoll_ctl(watch->epoll, EPOLL_CTL_ADD, fd, &event);
 }
 
-static int add_timer(struct watch *watch, uint64_t first_ns, uint64_t interval_ns, enum source source)
+static int add_timer(struct watch *watch, uint64_t first_ns, uint64_t interval_ns,
+		     enum source source)
 {
 	const struct itimerspec spec = {
 		.it_value = {(time_t)(first_ns / 1000000000u), (long)(first_ns % 1000000000u)},
-		.it_interval = {(time_t)(interval_ns / 1000000000u), (long)(interval_ns % 1000000000u)},
+		.it_interval = {(time_t)(interval_ns / 1000000000u),
+				(long)(interval_ns % 1000000000u)},
 	};
 	int fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
 
@@ -280,7 +292,8 @@ static int prepare_sources(struct watch *watch, struct err *err)
 			result = add_source(watch, watched_pidfd(watch->targets[i]), SOURCE_END, i);
 	}
 	if (!result)
-		result = add_timer(watch, options->interval_ns, options->interval_ns, SOURCE_INTERVAL);
+		result = add_timer(watch, options->interval_ns, options->interval_ns,
+				   SOURCE_INTERVAL);
 	if (!result && options->duration_ns) {
 		watch->deadline_ns = now_ns() + options->duration_ns;
 		result = add_timer(watch, options->duration_ns, 0, SOURCE_DEADLINE);
@@ -298,8 +311,8 @@ static int check_outputs(const struct watch *watch, struct err *err)
 	for (unsigned i = 0; i < watch->options.n_outputs; i++) {
 		struct outfile *file;
 		char path[4096];
-		int result = outfile_name(watch->options.outputs[i].pattern, watch->options.pids[0], time(NULL), path,
-					  sizeof(path), err);
+		int result = outfile_name(watch->options.outputs[i].pattern, watch->options.pids[0],
+					  time(NULL), path, sizeof(path), err);
 
 		if (result)
 			return result;
@@ -333,8 +346,8 @@ static int take_signals(struct watch *watch, struct err *err)
 static int open_targets(struct watch *watch, struct err *err)
 {
 	for (unsigned i = 0; i < watch->options.n_pids; i++) {
-		int result = watched_open(&watch->targets[i], watch->options.pids[i], &watch->options,
-					  &watch->features, err);
+		int result = watched_open(&watch->targets[i], watch->options.pids[i],
+					  &watch->options, &watch->features, err);
 
 		if (result)
 			return result;
@@ -395,7 +408,8 @@ int command_watch(int argc, char **argv)
 	for (unsigned i = 0; i < watch->n_targets && !result; i++) {
 		watched_start(watch->targets[i]);
 		if (!watch->options.quiet)
-			fprintf(stderr, "pyleaktrace: tracing pid %d\n", watched_pid(watch->targets[i]));
+			fprintf(stderr, "pyleaktrace: tracing pid %d\n",
+				watched_pid(watch->targets[i]));
 	}
 	if (!result)
 		result = prepare_sources(watch, &err);

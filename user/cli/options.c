@@ -35,25 +35,35 @@ static const struct argp_option rows[] = {
 	{NULL, 0, NULL, 0, "What is watched:", 1},
 	{"pid", KEY_PID, "PID[,PID...]", 0, "the target; may repeat", 1},
 	{"duration", KEY_DURATION, "TIME", 0,
-	 "stop after TIME (90, 90s, 5m, 2h) with a final report; default: until Ctrl-C or the target's end", 1},
+	 "stop after TIME (90, 90s, 5m, 2h) with a final report; default: until Ctrl-C or the "
+	 "target's end",
+	 1},
 	{"domain", KEY_DOMAIN, "LIST", 0, "allocators traced: malloc,object,mmap (all)", 1},
 	{"min-size", KEY_MIN, "BYTES", 0, "count only blocks of at least this size", 1},
 	{"max-size", KEY_MAX, "BYTES", 0, "count only blocks of at most this size", 1},
-	{"no-steer", KEY_NO_STEER, NULL, 0, "never write to the target, even where that leaves objects unseen", 1},
-	{"exact", KEY_EXACT, NULL, 0, "trace everything, whatever it costs (what this version always does)", 1},
-	{"max-blocks", KEY_MAX_BLOCKS, "N", 0, "live blocks that can be known (default: from the target's size)", 1},
+	{"no-steer", KEY_NO_STEER, NULL, 0,
+	 "never write to the target, even where that leaves objects unseen", 1},
+	{"exact", KEY_EXACT, NULL, 0,
+	 "trace everything, whatever it costs (what this version always does)", 1},
+	{"max-blocks", KEY_MAX_BLOCKS, "N", 0,
+	 "live blocks that can be known (default: from the target's size)", 1},
 	{"max-stacks", KEY_MAX_STACKS, "N", 0, "different stacks that can be known (32768)", 1},
 	{NULL, 0, NULL, 0, "What is shown:", 2},
 	{"top", KEY_TOP, "N", 0, "stacks shown (10; 0: all)", 2},
 	{"sort", KEY_SORT, "ORDER", 0, "size, count, growth or age (size)", 2},
 	{"older", KEY_OLDER, "TIME", 0, "ignore blocks younger than TIME (500ms)", 2},
 	{"output", KEY_OUTPUT, "FILE", 0,
-	 "write the final report to FILE too; may repeat; %p: pid, %t: time; the format is told by the name: .txt "
-	 ".json .folded .svg .html", 2},
+	 "write the final report to FILE too; may repeat; %p: pid, %t: time; the format is told by "
+	 "the name: .txt "
+	 ".json .folded .svg .html",
+	 2},
 	{"format", KEY_FORMAT, "FORMAT", 0,
-	 "text, json, folded, svg, html: of the -o before it that have no such name, or of standard output", 2},
+	 "text, json, folded, svg, html: of the -o before it that have no such name, or of "
+	 "standard output",
+	 2},
 	{"quiet", KEY_QUIET, NULL, 0, "reports only", 2},
-	{"verbose", KEY_VERBOSE, NULL, 0, "show the target's facts, the plan of the probes and the maps", 2},
+	{"verbose", KEY_VERBOSE, NULL, 0,
+	 "show the target's facts, the plan of the probes and the maps", 2},
 	{"no-color", KEY_NO_COLOR, NULL, 0, "no colours (NO_COLOR is honoured too)", 2},
 	{NULL, 0, NULL, 0, "About:", 3},
 	{"help", KEY_HELP, NULL, 0, "this text", 3},
@@ -63,13 +73,15 @@ static const struct argp_option rows[] = {
 };
 
 static const char arguments[] = "-p PID [INTERVAL [COUNT]]\ndoctor [-p PID [--restore]]";
-static const char text[] =
-	"Show what a live CPython process is leaking, by Python stack: every INTERVAL seconds (5), COUNT times "
-	"(endless).\v"
-	"The target is not stopped and nothing is put into it. INT and TERM end the watch with a final report, USR1 "
-	"makes a report now, USR2 forgets the past.\n\n"
-	"Exit codes: 0 done; 1 failed while running; 2 no such process, or not a CPython that is supported; 64 wrong "
-	"usage; 69 the kernel lacks something; 77 not permitted.";
+static const char text[] = "Show what a live CPython process is leaking, by Python stack: every "
+			   "INTERVAL seconds (5), COUNT times "
+			   "(endless).\v"
+			   "The target is not stopped and nothing is put into it. INT and TERM end "
+			   "the watch with a final report, USR1 "
+			   "makes a report now, USR2 forgets the past.\n\n"
+			   "Exit codes: 0 done; 1 failed while running; 2 no such process, or not "
+			   "a CPython that is supported; 64 wrong "
+			   "usage; 69 the kernel lacks something; 77 not permitted.";
 
 struct parse {
 	struct options *options;
@@ -95,8 +107,8 @@ static error_t add_pids(struct parse *parse, const char *list)
 		size_t length = strcspn(list, ",");
 		uint64_t pid;
 
-		snprintf(word, sizeof(word), "%.*s", length < sizeof(word) ? (int)length : (int)sizeof(word) - 1,
-			 list);
+		snprintf(word, sizeof(word), "%.*s",
+			 length < sizeof(word) ? (int)length : (int)sizeof(word) - 1, list);
 		if (fmt_parse_number(word, 1, INT32_MAX, &pid, &err))
 			return wrong(parse, "--pid", &err);
 		if (options->n_pids == OPTIONS_MAX_PIDS) {
@@ -123,7 +135,8 @@ static error_t set_domains(struct parse *parse, const char *list)
 		unsigned i;
 
 		for (i = 0; i < DOMAIN_COUNT; i++)
-			if (strlen(domain_name(i)) == length && strncmp(list, domain_name(i), length) == 0)
+			if (strlen(domain_name(i)) == length &&
+			    strncmp(list, domain_name(i), length) == 0)
 				break;
 		if (i == DOMAIN_COUNT) {
 			err_set(&err, ERR_USAGE, "a list of malloc, object and mmap is wanted");
@@ -137,8 +150,10 @@ static error_t set_domains(struct parse *parse, const char *list)
 
 static error_t set_order(struct parse *parse, const char *name)
 {
-	static const char *const names[] = {
-		[ORDER_SIZE] = "size", [ORDER_COUNT] = "count", [ORDER_GROWTH] = "growth", [ORDER_AGE] = "age"};
+	static const char *const names[] = {[ORDER_SIZE] = "size",
+					    [ORDER_COUNT] = "count",
+					    [ORDER_GROWTH] = "growth",
+					    [ORDER_AGE] = "age"};
 	struct err err = ERR_INIT;
 
 	for (unsigned i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
@@ -172,7 +187,8 @@ static error_t set_time(struct parse *parse, const char *option, const char *arg
 	if (fmt_parse_time(arg, ns, &err))
 		return wrong(parse, option, &err);
 	if (*ns < least) {
-		err_set(&err, ERR_USAGE, "at least %s is wanted", fmt_duration((double)least / 1e9).text);
+		err_set(&err, ERR_USAGE, "at least %s is wanted",
+			fmt_duration((double)least / 1e9).text);
 		return wrong(parse, option, &err);
 	}
 	return 0;
@@ -193,8 +209,8 @@ static error_t set_number(struct parse *parse, const char *option, const char *a
 	return fmt_parse_number(arg, least, most, result, &err) ? wrong(parse, option, &err) : 0;
 }
 
-static error_t set_u32(struct parse *parse, const char *option, const char *arg, uint64_t least, uint64_t most,
-		       uint32_t *result)
+static error_t set_u32(struct parse *parse, const char *option, const char *arg, uint64_t least,
+		       uint64_t most, uint32_t *result)
 {
 	uint64_t number = 0;
 	error_t error = set_number(parse, option, arg, least, most, &number);
@@ -311,7 +327,8 @@ static bool settle_formats(struct parse *parse)
 
 enum options_result options_parse(struct options *options, int argc, char **argv)
 {
-	const struct argp argp = {.options = rows, .parser = take_option, .args_doc = arguments, .doc = text};
+	const struct argp argp = {
+		.options = rows, .parser = take_option, .args_doc = arguments, .doc = text};
 	struct parse parse = {.options = options, .result = OPTIONS_RUN};
 
 	*options = (struct options){
@@ -332,7 +349,8 @@ enum options_result options_parse(struct options *options, int argc, char **argv
 		return OPTIONS_WRONG;
 	}
 	if (options->min_size > options->max_size) {
-		fputs("pyleaktrace: --min-size is above --max-size: no block would be counted\n", stderr);
+		fputs("pyleaktrace: --min-size is above --max-size: no block would be counted\n",
+		      stderr);
 		return OPTIONS_WRONG;
 	}
 	return OPTIONS_RUN;

@@ -18,7 +18,7 @@
 #include "export/exporter.h"
 #include "model/profile.h"
 
-#define OPTIONS_MAX_PIDS 64
+#define OPTIONS_MAX_PIDS    64
 #define OPTIONS_MAX_OUTPUTS 16
 
 struct output {
@@ -36,9 +36,9 @@ struct options {
 	enum profile_order order;
 	uint64_t older_ns;
 	uint64_t min_size, max_size;
-	unsigned domains;     /* bits of enum domain */
+	unsigned domains; /* bits of enum domain */
 	bool no_steer;
-	uint32_t max_blocks;  /* 0: from the target's size */
+	uint32_t max_blocks; /* 0: from the target's size */
 	uint32_t max_stacks;
 	struct output outputs[OPTIONS_MAX_OUTPUTS];
 	unsigned n_outputs;

@@ -30,10 +30,12 @@ struct watched {
 	struct session *session;
 	struct snapshot *snapshot;
 	bool have_process, have_runtime, have_plan;
-	pthread_t calibration; /* measures the cost of the traps while we wait for the first report */
+	/* measures the cost of the traps while we wait for the first report */
+	pthread_t calibration;
 	bool calibrating, calibrated;
 	struct probe_costs costs;
-	struct reading started, reported, lived; /* at the start, the last report, the last live line */
+	struct reading started, reported,
+		lived; /* at the start, the last report, the last live line */
 	double last_growth;
 	uint64_t last_outstanding;
 };
@@ -72,7 +74,8 @@ static void *calibrate(void *context)
 {
 	struct watched *watched = context;
 
-	return (void *)(intptr_t)cost_calibrate(&watched->costs, watched->session, watched->features, NULL);
+	return (void *)(intptr_t)cost_calibrate(&watched->costs, watched->session,
+						watched->features, NULL);
 }
 
 /* Wait for the calibration; its figures are used from here on. */
@@ -86,7 +89,8 @@ static void finish_calibration(struct watched *watched)
 	watched->calibrating = false;
 	if (watched->calibrated && watched->options->verbose)
 		fprintf(stderr,
-			"traps measured: optimised nop %.0f ns, emulated %.0f ns, single-stepped %.0f ns, return +%.0f ns\n",
+			"traps measured: optimised nop %.0f ns, emulated %.0f ns, single-stepped "
+			"%.0f ns, return +%.0f ns\n",
 			watched->costs.entry_ns[COST_NOP5], watched->costs.entry_ns[COST_EMULATED],
 			watched->costs.entry_ns[COST_STEPPED], watched->costs.return_ns);
 }
@@ -95,15 +99,16 @@ static void print_facts(const struct watched *watched)
 {
 	const struct py_runtime *r = &watched->runtime;
 
-	fprintf(stderr, "pid %d: CPython %s in %s, libc %s\n", watched->process.pid, r->version, r->python.path,
-		r->libc.path);
+	fprintf(stderr, "pid %d: CPython %s in %s, libc %s\n", watched->process.pid, r->version,
+		r->python.path, r->libc.path);
 	plan_print(stderr, &watched->plan);
 	session_print_maps(stderr, watched->session);
 }
 
 static int open_target(struct watched *watched, pid_t pid, struct err *err)
 {
-	const struct plan_options plan_options = {watched->options->domains, watched->options->no_steer};
+	const struct plan_options plan_options = {watched->options->domains,
+						  watched->options->no_steer};
 	int result = process_open(&watched->process, pid, err);
 
 	watched->have_process = result == 0;
@@ -116,8 +121,8 @@ static int open_target(struct watched *watched, pid_t pid, struct err *err)
 	if (!result)
 		result = features_require(watched->features, err);
 	if (!result) {
-		result = plan_make(&watched->plan, &watched->runtime, &watched->process, watched->features,
-				   &plan_options, err);
+		result = plan_make(&watched->plan, &watched->runtime, &watched->process,
+				   watched->features, &plan_options, err);
 		watched->have_plan = true;
 	}
 	return result;
@@ -145,11 +150,11 @@ int watched_open(struct watched **out, pid_t pid, const struct options *options,
 	if (!result && !session_options.max_blocks)
 		session_options.max_blocks = default_max_blocks(&watched->process);
 	if (!result)
-		result = session_open(&watched->session, &watched->process, &watched->runtime, &watched->plan,
-				      features, &session_options, err);
+		result = session_open(&watched->session, &watched->process, &watched->runtime,
+				      &watched->plan, features, &session_options, err);
 	if (!result) {
-		watched->snapshot = snapshot_new(&watched->process, &watched->runtime, &watched->plan,
-						 watched->session, err);
+		watched->snapshot = snapshot_new(&watched->process, &watched->runtime,
+						 &watched->plan, watched->session, err);
 		if (!watched->snapshot)
 			result = -(int)err->code;
 	}
@@ -188,7 +193,9 @@ int watched_close(struct watched *watched)
 	if (watched->session)
 		result = -session_detach(watched->session, &err);
 	if (result)
-		fprintf(stderr, "pyleaktrace: pid %d: %s; `pyleaktrace doctor --restore -p %d` tries again\n",
+		fprintf(stderr,
+			"pyleaktrace: pid %d: %s; `pyleaktrace doctor --restore -p %d` tries "
+			"again\n",
 			watched->process.pid, err.text, watched->process.pid);
 	snapshot_free(watched->snapshot);
 	session_close(watched->session);

@@ -7,11 +7,11 @@
 #include "export/tree.h"
 
 /* all in px; the picture scales */
-#define WIDTH	  1200.0
-#define MARGIN	  10.0
-#define HEAD	  70.0 /* title, totals, legend */
-#define ROW	  18.0
-#define LETTER	  7.25 /* width of one, in the 12 px monospace font of the labels */
+#define WIDTH     1200.0
+#define MARGIN    10.0
+#define HEAD      70.0 /* title, totals, legend */
+#define ROW       18.0
+#define LETTER    7.25 /* width of one, in the 12 px monospace font of the labels */
 #define NARROWEST 0.4
 
 static const char style[] =
@@ -99,7 +99,7 @@ static void put_title(FILE *out, const struct profile *profile)
 	const char *exe = profile->target.exe ? strrchr(profile->target.exe, '/') : NULL;
 
 	fputs("Outstanding allocations of ", out);
-	escape_xml(out, exe && exe[1]	      ? exe + 1
+	escape_xml(out, exe && exe[1]         ? exe + 1
 			: profile->target.exe ? profile->target.exe
 					      : "a process");
 	if (profile->target.pid > 0)

@@ -23,8 +23,8 @@
 
 struct tree_node {
 	const struct frame *frame;
-	size_t parent;	       /* index; the root's is 0 */
-	unsigned depth;	       /* the root's is 0 */
+	size_t parent;         /* index; the root's is 0 */
+	unsigned depth;        /* the root's is 0 */
 	uint64_t bytes, count; /* outstanding, of this call and everything below it */
 	uint64_t start_bytes;
 };

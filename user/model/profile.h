@@ -54,7 +54,7 @@ struct frame {
 	const char *function; /* python: qualified name; native: symbol or NULL; gap: the reason */
 	const char *file;     /* source file or NULL */
 	const char *module;   /* native: base name of the ELF file, or NULL */
-	uint32_t line;	      /* 1-based; 0 = unknown */
+	uint32_t line;        /* 1-based; 0 = unknown */
 	uint64_t offset; /* native: into the symbol, or into the module when function is NULL */
 };
 
@@ -79,7 +79,7 @@ const char *frame_text(const struct frame *frame, char *text, size_t size);
 
 struct type_share {
 	const char *name; /* "dict", "app.Session", or "[buffer]" for what is not an object */
-	uint64_t count;	  /* of the blocks looked at (stack.types_sampled) */
+	uint64_t count;   /* of the blocks looked at (stack.types_sampled) */
 	uint64_t bytes;
 };
 
@@ -88,11 +88,11 @@ struct stack {
 	bool estimated; /* the figures below are sampled and scaled; never mixed with exact ones */
 	uint64_t outstanding_bytes, outstanding_count;
 	uint64_t allocated_bytes, allocated_count, freed_count; /* since the baseline */
-	double oldest_s;		/* age of the oldest outstanding block */
-	double growth_bytes_per_s;	/* outstanding bytes now against the previous report */
+	double oldest_s;                /* age of the oldest outstanding block */
+	double growth_bytes_per_s;      /* outstanding bytes now against the previous report */
 	const struct type_share *types; /* largest share of bytes first */
 	size_t n_types;
-	uint64_t types_sampled;	    /* outstanding blocks whose type was looked up; 0: none */
+	uint64_t types_sampled;     /* outstanding blocks whose type was looked up; 0: none */
 	const struct frame *frames; /* root first */
 	size_t n_frames;
 };
@@ -100,14 +100,14 @@ struct stack {
 struct loss {
 	const char *name;     /* stable identifier, e.g. "blocks_full" */
 	const char *sentence; /* what it means for the reader, with no count in it */
-	uint64_t count;	      /* > 0 */
+	uint64_t count;       /* > 0 */
 };
 
 struct cost {
-	double hits_per_s;	    /* probe hits over the last interval */
-	double ns_per_hit;	    /* measured: trap (calibrated on this machine) + BPF program */
+	double hits_per_s;          /* probe hits over the last interval */
+	double ns_per_hit;          /* measured: trap (calibrated on this machine) + BPF program */
 	double target_cpu_fraction; /* of one core: hits_per_s * ns_per_hit / 1e9 */
-	double tool_cpu_s;	    /* CPU seconds used by the tool so far */
+	double tool_cpu_s;          /* CPU seconds used by the tool so far */
 	uint64_t tool_rss_bytes;
 	uint64_t maps_bytes; /* kernel memory of the BPF maps */
 };
@@ -129,10 +129,10 @@ struct profile {
 
 	struct {
 		int pid;
-		const char *exe;	    /* path as the target sees it */
+		const char *exe;            /* path as the target sees it */
 		const char *const *cmdline; /* n_cmdline words */
 		size_t n_cmdline;
-		const char *python;	    /* "3.11.2" */
+		const char *python;         /* "3.11.2" */
 		const char *implementation; /* "CPython" */
 		unsigned threads;
 		uint64_t rss_bytes;
@@ -147,14 +147,14 @@ struct profile {
 		bool steered;
 		const char *object_coverage; /* what is not seen, one sentence; NULL: nothing */
 		uint64_t min_size, max_size; /* -z, -Z; 0 and UINT64_MAX when not given */
-		double older_s;		     /* --older */
+		double older_s;              /* --older */
 	} mode;
 
 	struct {
 		uint64_t outstanding_bytes, outstanding_count;
 		uint64_t allocated_bytes, allocated_count, freed_count;
 		uint64_t unknown_frees; /* of blocks from before the watch, or kept out by -z, -Z */
-		uint64_t missed_frees;	/* 0 expected: the standing proof of complete coverage */
+		uint64_t missed_frees;  /* 0 expected: the standing proof of complete coverage */
 	} totals;
 
 	struct stack *stacks; /* sorted by profile_sort() */

@@ -10,31 +10,34 @@
 
 #include "probe/uprobe_multi.h"
 
-static int attach_multi(struct links *links, struct bpf_program *program, const struct attach_places *places,
-			bool returns, pid_t pid, struct err *err)
+static int attach_multi(struct links *links, struct bpf_program *program,
+			const struct attach_places *places, bool returns, pid_t pid,
+			struct err *err)
 {
 	int fd;
 
 	if (links->n_fds == LINKS_MAX)
 		return err_set(err, ERR_FAILED, "more than %d links", LINKS_MAX);
-	fd = uprobe_multi_attach(bpf_program__fd(program), places->path, places->offsets, places->cookies,
-				 places->n, returns, pid);
+	fd = uprobe_multi_attach(bpf_program__fd(program), places->path, places->offsets,
+				 places->cookies, places->n, returns, pid);
 	if (fd < 0)
-		return err_set(err, ERR_FAILED, "cannot probe %u places of %s: %s", places->n, places->path,
-			       strerror(errno));
+		return err_set(err, ERR_FAILED, "cannot probe %u places of %s: %s", places->n,
+			       places->path, strerror(errno));
 	links->fds[links->n_fds++] = fd;
 	return 0;
 }
 
-static int attach_single(struct links *links, struct bpf_program *program, const struct attach_places *places,
-			 unsigned i, bool returns, pid_t pid, struct err *err)
+static int attach_single(struct links *links, struct bpf_program *program,
+			 const struct attach_places *places, unsigned i, bool returns, pid_t pid,
+			 struct err *err)
 {
 	LIBBPF_OPTS(bpf_uprobe_opts, opts, .retprobe = returns, .bpf_cookie = places->cookies[i]);
 	struct bpf_link *link;
 
 	if (links->n_links == LINKS_MAX)
 		return err_set(err, ERR_FAILED, "more than %d links", LINKS_MAX);
-	link = bpf_program__attach_uprobe_opts(program, pid, places->path, places->offsets[i], &opts);
+	link = bpf_program__attach_uprobe_opts(program, pid, places->path, places->offsets[i],
+					       &opts);
 	if (!link)
 		return err_set(err, ERR_FAILED, "cannot probe %s at 0x%llx: %s", places->path,
 			       (unsigned long long)places->offsets[i], strerror(errno));
@@ -42,8 +45,9 @@ static int attach_single(struct links *links, struct bpf_program *program, const
 	return 0;
 }
 
-int links_attach(struct links *links, struct bpf_program *program, const struct attach_places *places,
-		 bool returns, pid_t pid, bool multi, struct err *err)
+int links_attach(struct links *links, struct bpf_program *program,
+		 const struct attach_places *places, bool returns, pid_t pid, bool multi,
+		 struct err *err)
 {
 	if (places->n == 0)
 		return 0;
@@ -66,8 +70,8 @@ int links_attach_tracepoint(struct links *links, struct bpf_program *program, st
 		return err_set(err, ERR_FAILED, "more than %d links", LINKS_MAX);
 	link = bpf_program__attach(program);
 	if (!link)
-		return err_set(err, ERR_KERNEL, "cannot attach to %s: %s", bpf_program__section_name(program),
-			       strerror(errno));
+		return err_set(err, ERR_KERNEL, "cannot attach to %s: %s",
+			       bpf_program__section_name(program), strerror(errno));
 	links->links[links->n_links++] = link;
 	return 0;
 }

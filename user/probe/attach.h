@@ -24,7 +24,7 @@ struct bpf_program;
 struct bpf_link;
 
 struct links {
-	int fds[LINKS_MAX];               /* of uprobe_multi */
+	int fds[LINKS_MAX]; /* of uprobe_multi */
 	unsigned n_fds;
 	struct bpf_link *links[LINKS_MAX]; /* of libbpf */
 	unsigned n_links;
@@ -44,8 +44,9 @@ struct attach_places {
  * in     returns: at the return of the functions; pid: the process; multi: the kernel has uprobe_multi and the
  *        program was loaded for it
  */
-int links_attach(struct links *links, struct bpf_program *program, const struct attach_places *places,
-		 bool returns, pid_t pid, bool multi, struct err *err);
+int links_attach(struct links *links, struct bpf_program *program,
+		 const struct attach_places *places, bool returns, pid_t pid, bool multi,
+		 struct err *err);
 
 /* Attach a program to the tracepoint that its section names. */
 int links_attach_tracepoint(struct links *links, struct bpf_program *program, struct err *err);

@@ -34,7 +34,8 @@ static bool owner_is_ending(int fd)
 		return true;
 	after = fgets(text, sizeof(text), file) ? strrchr(text, ')') : NULL;
 	fclose(file);
-	return after && sscanf(after, ") %*c %*d %*d %*d %*d %*d %u", &flags) == 1 && flags & EXITING;
+	return after && sscanf(after, ") %*c %*d %*d %*d %*d %*d %u", &flags) == 1 &&
+	       flags & EXITING;
 }
 
 int claim_take(struct claim *claim, pid_t pid, struct err *err)
@@ -52,7 +53,8 @@ int claim_take(struct claim *claim, pid_t pid, struct err *err)
 		return 0;
 	if (flock(fd, LOCK_EX | LOCK_NB) && !(owner_is_ending(fd) && flock(fd, LOCK_EX) == 0)) {
 		close(fd);
-		return err_set(err, ERR_FAILED, "pid %d is being watched by another pyleaktrace", pid);
+		return err_set(err, ERR_FAILED, "pid %d is being watched by another pyleaktrace",
+			       pid);
 	}
 	dprintf(fd, "%-15d", getpid());
 	claim->fd = fd;

@@ -15,7 +15,7 @@
 #include "base/err.h"
 
 struct claim {
-	int fd;         /* 0: nothing claimed */
+	int fd; /* 0: nothing claimed */
 	char path[64];
 };
 

@@ -120,7 +120,8 @@ static double measure(const struct worker *worker, enum insn_cost class)
 	unsigned char request = (unsigned char)class;
 	uint64_t ns;
 
-	if (write(worker->to, &request, 1) != 1 || read(worker->from, &ns, sizeof(ns)) != sizeof(ns))
+	if (write(worker->to, &request, 1) != 1 ||
+	    read(worker->from, &ns, sizeof(ns)) != sizeof(ns))
 		return -1;
 	return (double)ns / rounds[class];
 }
@@ -144,9 +145,9 @@ static int find_offsets(struct module *self, uint64_t *offsets, struct err *err)
 	return result;
 }
 
-static int run(struct probe_costs *costs, const struct session *session, const struct features *features,
-	       const struct worker *worker, const struct attach_places *places, struct links *links,
-	       struct err *err)
+static int run(struct probe_costs *costs, const struct session *session,
+	       const struct features *features, const struct worker *worker,
+	       const struct attach_places *places, struct links *links, struct err *err)
 {
 	double bare[CLASSES], with_return;
 	int result;
@@ -177,8 +178,8 @@ static int run(struct probe_costs *costs, const struct session *session, const s
 	return 0;
 }
 
-int cost_calibrate(struct probe_costs *costs, const struct session *session, const struct features *features,
-		   struct err *err)
+int cost_calibrate(struct probe_costs *costs, const struct session *session,
+		   const struct features *features, struct err *err)
 {
 	uint64_t offsets[CLASSES];
 	/* a free of address 0: does nothing, should it ever be taken for the target */
@@ -208,7 +209,8 @@ static double per_hit(uint64_t ns, uint64_t n)
 	return n ? (double)ns / (double)n : 0;
 }
 
-struct cost_sum cost_between(const struct probe_costs *costs, const uint64_t *before, const uint64_t *now)
+struct cost_sum cost_between(const struct probe_costs *costs, const uint64_t *before,
+			     const uint64_t *now)
 {
 	/* the programs' own time: an average since the start, for the timed hits are few */
 	double entry = per_hit(now[ABI_COUNT_TIMED_ENTRY_NS], now[ABI_COUNT_TIMED_ENTRY]);

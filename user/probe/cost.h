@@ -22,15 +22,16 @@ struct probe_costs {
 	double return_ns;                  /* what a return probe adds */
 };
 
-int cost_calibrate(struct probe_costs *costs, const struct session *session, const struct features *features,
-		   struct err *err);
+int cost_calibrate(struct probe_costs *costs, const struct session *session,
+		   const struct features *features, struct err *err);
 
 struct cost_sum {
-	double hits;        /* probe hits */
-	double ns;          /* of the target's CPU time that they took: traps and programs */
+	double hits; /* probe hits */
+	double ns;   /* of the target's CPU time that they took: traps and programs */
 };
 
 /* Between two readings of the counters (session_counters()); before: NULL for none. */
-struct cost_sum cost_between(const struct probe_costs *costs, const uint64_t *before, const uint64_t *now);
+struct cost_sum cost_between(const struct probe_costs *costs, const uint64_t *before,
+			     const uint64_t *now);
 
 #endif

@@ -13,7 +13,8 @@ struct field {
  *
  * return false when it is larger than `most`
  */
-static bool make_window(struct abi_window *window, const struct field *fields, unsigned n, unsigned most)
+static bool make_window(struct abi_window *window, const struct field *fields, unsigned n,
+			unsigned most)
 {
 	uint32_t start = UINT32_MAX, end = 0;
 
@@ -98,15 +99,15 @@ int facts_fill(struct abi_python *facts, const struct py_runtime *runtime, struc
 			: layout->tstate.cframe >= 0 ? layout->tstate.cframe
 						     : layout->tstate.current_frame;
 	const struct field tstate[] = {{layout->tstate.thread_id, 8}, {first, 8}};
-	const struct field code[] = {{layout->code.firstlineno, 4},
-				     {layout->code.filename, 8},
-				     {layout->code.name, 8}};
+	const struct field code[] = {
+		{layout->code.firstlineno, 4}, {layout->code.filename, 8}, {layout->code.name, 8}};
 
 	memset(facts, 0, sizeof(*facts));
 	fill_ways(facts, runtime);
 	if (!make_window(&facts->tstate, tstate, 2, ABI_TSTATE_WINDOW) || first < 0 ||
 	    !make_window(&facts->code, code, 3, ABI_CODE_WINDOW) || !fill_frame(facts, layout))
-		return err_set(err, ERR_TARGET, "the layout of CPython 3.%u does not fit the BPF program",
+		return err_set(err, ERR_TARGET,
+			       "the layout of CPython 3.%u does not fit the BPF program",
 			       layout->minor);
 	facts->tstate_thread_id = (uint32_t)layout->tstate.thread_id - facts->tstate.start;
 	facts->tstate_frame = (uint32_t)first - facts->tstate.start;

@@ -131,14 +131,16 @@ void features_detect(struct features *features)
 		snprintf(features->release, sizeof(features->release), "%s", names.release);
 		features->kernel = parse_release(names.release);
 	}
-	features->bpf_permitted = has(caps, CAP_SYS_ADMIN) ||
-				  (has(caps, CAP_BPF) && has(caps, CAP_PERFMON));
+	features->bpf_permitted =
+		has(caps, CAP_SYS_ADMIN) || (has(caps, CAP_BPF) && has(caps, CAP_PERFMON));
 	features->ptrace_permitted = has(caps, CAP_SYS_PTRACE);
 	features->btf = access("/sys/kernel/btf/vmlinux", R_OK) == 0;
 	features->jit = read_jit();
-	features->tracefs = access("/sys/kernel/tracing/events/syscalls/sys_enter_mmap/id", R_OK) == 0 ||
-			    access("/sys/kernel/debug/tracing/events/syscalls/sys_enter_mmap/id", R_OK) == 0;
-	features->pid_namespace = stat("/proc/self/ns/pid", &ns) == 0 && ns.st_ino != INITIAL_PID_NS;
+	features->tracefs =
+		access("/sys/kernel/tracing/events/syscalls/sys_enter_mmap/id", R_OK) == 0 ||
+		access("/sys/kernel/debug/tracing/events/syscalls/sys_enter_mmap/id", R_OK) == 0;
+	features->pid_namespace =
+		stat("/proc/self/ns/pid", &ns) == 0 && ns.st_ino != INITIAL_PID_NS;
 #ifdef __x86_64__
 	features->nop5 = features->kernel >= KERNEL(6, 18);
 #endif
@@ -153,19 +155,24 @@ int features_require(const struct features *features, struct err *err)
 {
 	if (!features->bpf_permitted)
 		return err_set(err, ERR_PERMISSION,
-			       "loading BPF programs is not permitted: run as root, or with CAP_BPF and CAP_PERFMON");
+			       "loading BPF programs is not permitted: run as root, or with "
+			       "CAP_BPF and CAP_PERFMON");
 	if (!features->ptrace_permitted)
 		return err_set(err, ERR_PERMISSION,
-			       "reading another process's memory is not permitted: run as root, or with CAP_SYS_PTRACE");
+			       "reading another process's memory is not permitted: run as root, or "
+			       "with CAP_SYS_PTRACE");
 	if (features->pid_namespace)
 		return err_set(err, ERR_KERNEL,
-			       "this shell is in a PID namespace of its own (a container): run pyleaktrace on the host");
+			       "this shell is in a PID namespace of its own (a container): run "
+			       "pyleaktrace on the host");
 	if (!features->btf)
 		return err_set(err, ERR_KERNEL,
-			       "kernel %s has no BTF (/sys/kernel/btf/vmlinux): CONFIG_DEBUG_INFO_BTF is needed",
+			       "kernel %s has no BTF (/sys/kernel/btf/vmlinux): "
+			       "CONFIG_DEBUG_INFO_BTF is needed",
 			       features->release);
 	if (!features->cookies)
-		return err_set(err, ERR_KERNEL, "kernel %s has no probe cookies: 5.15 or newer is needed",
+		return err_set(err, ERR_KERNEL,
+			       "kernel %s has no probe cookies: 5.15 or newer is needed",
 			       features->release);
 	return 0;
 }
@@ -188,20 +195,25 @@ void features_print(FILE *out, const struct features *features)
 		bool have;
 		const char *name, *without;
 	} rows[] = {
-		{features->bpf_permitted, "permission to load BPF", "needed: run as root, or give CAP_BPF and CAP_PERFMON"},
-		{features->ptrace_permitted, "permission to read the target", "needed: run as root, or give CAP_SYS_PTRACE"},
-		{!features->pid_namespace, "initial PID namespace", "needed: run on the host, not in a container"},
+		{features->bpf_permitted, "permission to load BPF",
+		 "needed: run as root, or give CAP_BPF and CAP_PERFMON"},
+		{features->ptrace_permitted, "permission to read the target",
+		 "needed: run as root, or give CAP_SYS_PTRACE"},
+		{!features->pid_namespace, "initial PID namespace",
+		 "needed: run on the host, not in a container"},
 		{features->btf, "kernel BTF", "needed: a kernel with CONFIG_DEBUG_INFO_BTF"},
 		{features->cookies, "probe cookies (5.15)", "needed: a newer kernel"},
 		{features->jit, "BPF JIT", "slower without: sysctl net.core.bpf_jit_enable=1"},
 		{features->tracefs, "system call tracepoints",
 		 "domain mmap is not traced without: mount -t tracefs tracefs /sys/kernel/tracing"},
-		{features->uprobe_multi, "many probes in one link (6.10)", "attach and detach take longer without"},
-		{features->nop5, "optimised probes on nops (6.18)", "probes on nops cost as much as others"},
+		{features->uprobe_multi, "many probes in one link (6.10)",
+		 "attach and detach take longer without"},
+		{features->nop5, "optimised probes on nops (6.18)",
+		 "probes on nops cost as much as others"},
 	};
 
 	fprintf(out, "kernel %s\n", features->release);
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
-		fprintf(out, "  %-36s %s%s\n", rows[i].name, rows[i].have ? "yes" : "no: ",
-			rows[i].have ? "" : rows[i].without);
+		fprintf(out, "  %-36s %s%s\n", rows[i].name,
+			rows[i].have ? "yes" : "no: ", rows[i].have ? "" : rows[i].without);
 }

@@ -17,17 +17,17 @@
 #include "target/process.h"
 
 struct features {
-	unsigned kernel;     /* major << 16 | minor << 8 | patch (at most 255) */
+	unsigned kernel; /* major << 16 | minor << 8 | patch (at most 255) */
 	char release[65];
-	bool bpf_permitted;  /* CAP_BPF + CAP_PERFMON, or CAP_SYS_ADMIN */
+	bool bpf_permitted;    /* CAP_BPF + CAP_PERFMON, or CAP_SYS_ADMIN */
 	bool ptrace_permitted; /* CAP_SYS_PTRACE */
-	bool btf;            /* /sys/kernel/btf/vmlinux */
+	bool btf;              /* /sys/kernel/btf/vmlinux */
 	bool jit;
-	bool tracefs;        /* system call tracepoints can be found */
-	bool cookies;        /* 5.15: a probe tells which it is */
-	bool uprobe_multi;   /* 6.6 (used from 6.10 on, where its pid filter means the process) */
-	bool nop5;           /* 6.18 on x86-64: probes on 5-byte nops are optimised */
-	bool pid_namespace;  /* we are not in the initial one: the kernel would call the target otherwise */
+	bool tracefs;      /* system call tracepoints can be found */
+	bool cookies;      /* 5.15: a probe tells which it is */
+	bool uprobe_multi; /* 6.6 (used from 6.10 on, where its pid filter means the process) */
+	bool nop5;         /* 6.18 on x86-64: probes on 5-byte nops are optimised */
+	bool pid_namespace; /* we are not in the initial one: the kernel would call the target otherwise */
 };
 
 #define KERNEL(major, minor) ((unsigned)((major) << 16 | (minor) << 8))

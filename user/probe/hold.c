@@ -26,7 +26,8 @@ static int hold_thread(struct hold *hold, pid_t tid, struct err *err)
 	if (hold->n_threads == hold->capacity) {
 		size_t more = hold->capacity ? 2 * hold->capacity : 64;
 		struct held_thread *threads =
-			more > HOLD_MAX_THREADS ? NULL : realloc(hold->threads, more * sizeof(*threads));
+			more > HOLD_MAX_THREADS ? NULL
+						: realloc(hold->threads, more * sizeof(*threads));
 
 		if (!threads)
 			return err_set(err, ERR_FAILED, "too many threads to hold");
@@ -36,16 +37,18 @@ static int hold_thread(struct hold *hold, pid_t tid, struct err *err)
 	if (ptrace(PTRACE_SEIZE, tid, NULL, NULL)) {
 		if (errno == ESRCH)
 			return 0;
-		return err_set(err, ERR_PERMISSION,
-			       "thread %d cannot be held for a moment: %s (is a debugger attached?)", tid,
-			       strerror(errno));
+		return err_set(
+			err, ERR_PERMISSION,
+			"thread %d cannot be held for a moment: %s (is a debugger attached?)", tid,
+			strerror(errno));
 	}
 	if (ptrace(PTRACE_INTERRUPT, tid, NULL, NULL) || waitpid(tid, &status, __WALL) != tid ||
 	    !WIFSTOPPED(status))
 		return 0;
 	hold->threads[hold->n_threads].tid = tid;
 	/* a stop that is not our interruption is a signal on its way to the thread */
-	hold->threads[hold->n_threads].signal = status >> 16 == PTRACE_EVENT_STOP ? 0 : WSTOPSIG(status);
+	hold->threads[hold->n_threads].signal =
+		status >> 16 == PTRACE_EVENT_STOP ? 0 : WSTOPSIG(status);
 	hold->n_threads++;
 	return 1;
 }
@@ -91,7 +94,8 @@ int hold_begin(struct hold *hold, pid_t pid, struct err *err)
 void hold_end(struct hold *hold)
 {
 	for (size_t i = 0; i < hold->n_threads; i++)
-		ptrace(PTRACE_DETACH, hold->threads[i].tid, NULL, (void *)(long)hold->threads[i].signal);
+		ptrace(PTRACE_DETACH, hold->threads[i].tid, NULL,
+		       (void *)(long)hold->threads[i].signal);
 	free(hold->threads);
 	memset(hold, 0, sizeof(*hold));
 }

@@ -23,7 +23,8 @@ static int argument_of(ZydisRegister reg)
 
 static bool is_sp(ZydisRegister reg)
 {
-	return ZydisRegisterGetLargestEnclosing(ZYDIS_MACHINE_MODE_LONG_64, reg) == ZYDIS_REGISTER_RSP;
+	return ZydisRegisterGetLargestEnclosing(ZYDIS_MACHINE_MODE_LONG_64, reg) ==
+	       ZYDIS_REGISTER_RSP;
 }
 
 static bool is_nop(const ZydisDecodedInstruction *z)
@@ -58,9 +59,10 @@ static enum insn_cost cost_of(const ZydisDecodedInstruction *z, const uint8_t *b
 static void find_flow(struct insn *insn, const ZydisDecodedInstruction *z,
 		      const ZydisDecodedOperand *operands, uint64_t address)
 {
-	bool known = z->operand_count_visible > 0 && operands[0].type == ZYDIS_OPERAND_TYPE_IMMEDIATE &&
-		     operands[0].imm.is_relative &&
-		     ZYAN_SUCCESS(ZydisCalcAbsoluteAddress(z, &operands[0], address, &insn->target));
+	bool known =
+		z->operand_count_visible > 0 && operands[0].type == ZYDIS_OPERAND_TYPE_IMMEDIATE &&
+		operands[0].imm.is_relative &&
+		ZYAN_SUCCESS(ZydisCalcAbsoluteAddress(z, &operands[0], address, &insn->target));
 
 	insn->flow = FLOW_NEXT;
 	switch (z->meta.category) {
@@ -111,7 +113,8 @@ static void find_writes(struct insn *insn, const ZydisDecodedInstruction *z,
 		insn->test_arg = argument_of(operands[0].reg.value);
 }
 
-bool insn_decode(struct insn *insn, const uint8_t *bytes, size_t available, uint64_t address, bool nop5)
+bool insn_decode(struct insn *insn, const uint8_t *bytes, size_t available, uint64_t address,
+		 bool nop5)
 {
 	ZydisDecodedOperand operands[ZYDIS_MAX_OPERAND_COUNT];
 	uint8_t padded[ZYDIS_MAX_INSTRUCTION_LENGTH] = {0};
@@ -120,7 +123,8 @@ bool insn_decode(struct insn *insn, const uint8_t *bytes, size_t available, uint
 
 	memset(insn, 0, sizeof(*insn));
 	insn->test_arg = -1;
-	if (ZYAN_FAILED(ZydisDecoderInit(&decoder, ZYDIS_MACHINE_MODE_LONG_64, ZYDIS_STACK_WIDTH_64)) ||
+	if (ZYAN_FAILED(
+		    ZydisDecoderInit(&decoder, ZYDIS_MACHINE_MODE_LONG_64, ZYDIS_STACK_WIDTH_64)) ||
 	    ZYAN_FAILED(ZydisDecoderDecodeFull(&decoder, bytes, available, &z, operands)))
 		return false;
 	insn->length = z.length;

@@ -28,7 +28,7 @@ enum insn_flow {
 	FLOW_JUMP,   /* unconditional, to a known target */
 	FLOW_BRANCH, /* conditional, to a known target or on */
 	FLOW_CALL,
-	FLOW_STOP,   /* ret, indirect jump, int3, hlt, ud2 */
+	FLOW_STOP, /* ret, indirect jump, int3, hlt, ud2 */
 };
 
 /* argument registers of the C calling convention: bit 0 = first argument */
@@ -41,11 +41,11 @@ struct insn {
 	uint64_t target;      /* of a jump, branch or direct call */
 	bool jumps_if_zero;   /* a branch that is taken when the test before it gave zero: je */
 	unsigned writes_args; /* INSN_ARG bits of the argument registers that it changes */
-	int pushed;           /* bytes by which it moves the stack pointer down; only pushes are known */
-	bool moves_sp;        /* changes the stack pointer in any way */
-	bool is_nop;          /* any nop, endbr64 too */
+	int pushed;    /* bytes by which it moves the stack pointer down; only pushes are known */
+	bool moves_sp; /* changes the stack pointer in any way */
+	bool is_nop;   /* any nop, endbr64 too */
 	bool is_endbr;
-	int test_arg;         /* n when it is `test argN, argN`, else -1 */
+	int test_arg; /* n when it is `test argN, argN`, else -1 */
 };
 
 /*
@@ -54,6 +54,7 @@ struct insn {
  * in     address: where it lies in the target; nop5: the kernel optimises 5-byte nops
  * return false when it is no valid instruction or runs over the end
  */
-bool insn_decode(struct insn *insn, const uint8_t *bytes, size_t available, uint64_t address, bool nop5);
+bool insn_decode(struct insn *insn, const uint8_t *bytes, size_t available, uint64_t address,
+		 bool nop5);
 
 #endif

@@ -58,12 +58,13 @@ bool place_find(struct place *place, const struct module *module, uint64_t start
 		if (insn.cost != COST_NOP5 && is_better(&here, place, found) &&
 		    !(jumped && is_jumped_to(module, entry, here.address, nop5))) {
 			*place = here;
-			snprintf(place->text, sizeof(place->text), "%+lld %s", (long long)(here.address - start),
-				 costs[insn.cost]);
+			snprintf(place->text, sizeof(place->text), "%+lld %s",
+				 (long long)(here.address - start), costs[insn.cost]);
 			found = true;
 		}
 		/* may calls be followed over this instruction? */
-		if (insn.writes_args & need->args || insn.flow == FLOW_CALL || insn.flow == FLOW_STOP)
+		if (insn.writes_args & need->args || insn.flow == FLOW_CALL ||
+		    insn.flow == FLOW_STOP)
 			break;
 		if (insn.moves_sp && (need->returns || insn.pushed == 0))
 			break;

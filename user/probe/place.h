@@ -23,22 +23,22 @@
 #include "probe/insn.h"
 #include "target/module.h"
 
-#define PLACE_MAX_INSNS 24
+#define PLACE_MAX_INSNS  24
 #define PLACE_SCAN_BYTES 4096
 
 struct place {
 	uint64_t address;
-	uint64_t offset;     /* in the file */
+	uint64_t offset; /* in the file */
 	enum insn_cost cost;
-	unsigned pushed;     /* bytes the stack pointer has moved down since the function's entry */
-	bool skips_null;     /* behind the test for NULL of argument place_need.null_arg */
-	char text[48];       /* "+9 push: emulated" */
+	unsigned pushed; /* bytes the stack pointer has moved down since the function's entry */
+	bool skips_null; /* behind the test for NULL of argument place_need.null_arg */
+	char text[48];   /* "+9 push: emulated" */
 };
 
 struct place_need {
-	unsigned args;    /* INSN_ARG bits that must still be there */
-	bool returns;     /* a return probe goes on the same place */
-	int null_arg;     /* calls with 0 in this argument need not be seen; -1: all must */
+	unsigned args; /* INSN_ARG bits that must still be there */
+	bool returns;  /* a return probe goes on the same place */
+	int null_arg;  /* calls with 0 in this argument need not be seen; -1: all must */
 };
 
 /*

@@ -103,9 +103,9 @@ static const struct module *module_of(struct plan *plan, const struct py_runtime
  * Add a probe for a function, looked for from `start` on (its entry, or an alias of it). A function that is
  * probed already is left out: several names often share one address.
  */
-static int add_probe(struct plan *plan, const struct module *module, const struct features *features,
-		     const char *name, enum abi_call_kind kind, unsigned domain, uint64_t function,
-		     uint64_t start, struct err *err)
+static int add_probe(struct plan *plan, const struct module *module,
+		     const struct features *features, const char *name, enum abi_call_kind kind,
+		     unsigned domain, uint64_t function, uint64_t start, struct err *err)
 {
 	struct plan_probe *probe = &plan->probes[plan->n_probes];
 
@@ -116,7 +116,8 @@ static int add_probe(struct plan *plan, const struct module *module, const struc
 		return err_set(err, ERR_FAILED, "more than %d functions to probe", PLAN_MAX_PROBES);
 	memset(probe, 0, sizeof(*probe));
 	if (!module || !place_find(&probe->place, module, start, &needs[kind], features->nop5))
-		return err_set(err, ERR_TARGET, "no place for a probe found in %s at 0x%" PRIx64, name, function);
+		return err_set(err, ERR_TARGET, "no place for a probe found in %s at 0x%" PRIx64,
+			       name, function);
 	snprintf(probe->name, sizeof(probe->name), "%s", name);
 	probe->kind = kind;
 	probe->domain = domain;
@@ -127,8 +128,8 @@ static int add_probe(struct plan *plan, const struct module *module, const struc
 	return 0;
 }
 
-static int plan_libc(struct plan *plan, const struct py_runtime *runtime, const struct features *features,
-		     unsigned domain, struct err *err)
+static int plan_libc(struct plan *plan, const struct py_runtime *runtime,
+		     const struct features *features, unsigned domain, struct err *err)
 {
 	for (size_t i = 0; i < sizeof(libc_functions) / sizeof(libc_functions[0]); i++) {
 		uint64_t function = module_symbol(&runtime->libc, libc_functions[i].name);
@@ -173,7 +174,8 @@ static uint64_t best_alias(const struct module *module, uint64_t function, enum 
 	uint64_t best = 0, alias;
 	struct place place, best_place = {0};
 
-	for (unsigned i = 0; (alias = place_alias(module, function, i, features->nop5)) != 0 && i < 32; i++) {
+	for (unsigned i = 0;
+	     (alias = place_alias(module, function, i, features->nop5)) != 0 && i < 32; i++) {
 		if (place_alias_entry(module, alias, features->nop5) != function ||
 		    !place_find(&place, module, alias, &needs[kind], features->nop5))
 			continue;
@@ -196,10 +198,12 @@ static bool plan_steering(struct plan *plan, const struct py_runtime *runtime,
 		for (unsigned i = 0; i < TABLE_FUNCTIONS; i++) {
 			struct plan_word *word = &plan->words[plan->n_words++];
 
-			snprintf(word->name, sizeof(word->name), "%s.%s", names[t], table_functions[i].name);
+			snprintf(word->name, sizeof(word->name), "%s.%s", names[t],
+				 table_functions[i].name);
 			word->address = tables[t]->table + table_functions[i].offset;
 			word->alias = table_function(tables[t], i);
-			word->plain = place_alias_entry(&runtime->python, word->alias, features->nop5);
+			word->plain =
+				place_alias_entry(&runtime->python, word->alias, features->nop5);
 			/* a killed pyleaktrace has left its alias: it serves us, and we put the function back */
 			if (word->plain == word->alias)
 				word->alias = best_alias(&runtime->python, word->plain,
@@ -214,19 +218,19 @@ static bool plan_steering(struct plan *plan, const struct py_runtime *runtime,
 }
 
 /* Objects by the arenas that pymalloc gets and gives back. */
-static int plan_arenas(struct plan *plan, const struct py_runtime *runtime, const struct features *features,
-		       unsigned domain, struct err *err)
+static int plan_arenas(struct plan *plan, const struct py_runtime *runtime,
+		       const struct features *features, unsigned domain, struct err *err)
 {
 	int result;
 
 	if (!runtime->arena.table)
 		return 0;
-	result = add_probe(plan, &runtime->python, features, "obj_arena.alloc", ABI_CALL_ARENA, domain,
-			   runtime->arena.alloc, runtime->arena.alloc, err);
+	result = add_probe(plan, &runtime->python, features, "obj_arena.alloc", ABI_CALL_ARENA,
+			   domain, runtime->arena.alloc, runtime->arena.alloc, err);
 	if (result || domain == ABI_DOMAINS)
 		return result;
-	return add_probe(plan, &runtime->python, features, "obj_arena.free", ABI_CALL_PY_FREE, domain,
-			 runtime->arena.free, runtime->arena.free, err);
+	return add_probe(plan, &runtime->python, features, "obj_arena.free", ABI_CALL_PY_FREE,
+			 domain, runtime->arena.free, runtime->arena.free, err);
 }
 
 static const struct plan_word *word_at(const struct plan *plan, uint64_t address)
@@ -237,8 +241,9 @@ static const struct plan_word *word_at(const struct plan *plan, uint64_t address
 	return NULL;
 }
 
-static int plan_tables(struct plan *plan, const struct py_runtime *runtime, const struct process *process,
-		       const struct features *features, struct err *err)
+static int plan_tables(struct plan *plan, const struct py_runtime *runtime,
+		       const struct process *process, const struct features *features,
+		       struct err *err)
 {
 	static const char *const names[2] = {"mem", "obj"};
 	const struct py_allocator *tables[2] = {&runtime->obj, &runtime->mem};
@@ -256,9 +261,11 @@ static int plan_tables(struct plan *plan, const struct py_runtime *runtime, cons
 				start = word->alias;
 			}
 
-			snprintf(name, sizeof(name), "%s.%s", names[1 - t], table_functions[i].name);
-			result = add_probe(plan, module_of(plan, runtime, process, function), features, name,
-					   table_functions[i].kind, ABI_OBJECT, function, start, err);
+			snprintf(name, sizeof(name), "%s.%s", names[1 - t],
+				 table_functions[i].name);
+			result = add_probe(plan, module_of(plan, runtime, process, function),
+					   features, name, table_functions[i].kind, ABI_OBJECT,
+					   function, start, err);
 			if (result)
 				return result;
 		}
@@ -271,8 +278,9 @@ static bool same_functions(const struct py_allocator *a, const struct py_allocat
 	return a->malloc == b->malloc && a->free == b->free;
 }
 
-static int plan_objects(struct plan *plan, const struct py_runtime *runtime, const struct process *process,
-			const struct features *features, const struct plan_options *options, struct err *err)
+static int plan_objects(struct plan *plan, const struct py_runtime *runtime,
+			const struct process *process, const struct features *features,
+			const struct plan_options *options, struct err *err)
 {
 	bool defaults = runtime->obj.ctx == 0 && runtime->obj.malloc >= runtime->python.start &&
 			runtime->obj.malloc < runtime->python.end;
@@ -281,15 +289,18 @@ static int plan_objects(struct plan *plan, const struct py_runtime *runtime, con
 		plan->domains &= ~(1u << ABI_OBJECT);
 		plan->code_frees = options->domains & 1u << ABI_MALLOC;
 		snprintf(plan->coverage, sizeof(plan->coverage),
-			 "every object is allocated by libc's malloc (PYTHONMALLOC=malloc): all blocks are in domain malloc");
+			 "every object is allocated by libc's malloc (PYTHONMALLOC=malloc): all "
+			 "blocks are in domain malloc");
 		return 0;
 	}
 	if (defaults && has_inlined_copies(runtime, features)) {
 		if (options->no_steer || !plan_steering(plan, runtime, features)) {
 			snprintf(plan->coverage, sizeof(plan->coverage),
-				 "this Python inlines its object allocator%s: object memory is seen by the arenas that "
+				 "this Python inlines its object allocator%s: object memory is "
+				 "seen by the arenas that "
 				 "pymalloc gets (%u KiB each), not object by object",
-				 options->no_steer ? " and --no-steer was given" : ", which cannot be steered here",
+				 options->no_steer ? " and --no-steer was given"
+						   : ", which cannot be steered here",
 				 runtime->layout.arena_size >> 10);
 			return plan_arenas(plan, runtime, features, ABI_OBJECT, err);
 		}
@@ -301,7 +312,8 @@ static int plan_objects(struct plan *plan, const struct py_runtime *runtime, con
 /* Allocators that replace libc's: their blocks are not seen. */
 static void note_other_allocators(struct plan *plan, const struct process *process)
 {
-	static const char *const known[] = {"jemalloc", "tcmalloc", "mimalloc", "libhoard", "rpmalloc"};
+	static const char *const known[] = {"jemalloc", "tcmalloc", "mimalloc", "libhoard",
+					    "rpmalloc"};
 	struct maps maps;
 
 	if (maps_read(&maps, process->pid, NULL))
@@ -312,7 +324,9 @@ static void note_other_allocators(struct plan *plan, const struct process *proce
 
 			if (!maps.ranges[i].executable || !slash || !strstr(slash, known[k]))
 				continue;
-			note(plan, "%.80s is loaded: what it allocates in place of libc is not traced", slash + 1);
+			note(plan,
+			     "%.80s is loaded: what it allocates in place of libc is not traced",
+			     slash + 1);
 			break;
 		}
 	}
@@ -329,11 +343,14 @@ int plan_make(struct plan *plan, const struct py_runtime *runtime, const struct 
 	plan->domains = wanted;
 	if (features_seccomp_hazard(features, process))
 		return err_set(err, ERR_KERNEL,
-			       "pid %d runs under seccomp, and on kernel %s a return probe could get it killed "
-			       "(fixed in 6.14): not attached", process->pid, features->release);
+			       "pid %d runs under seccomp, and on kernel %s a return probe could "
+			       "get it killed "
+			       "(fixed in 6.14): not attached",
+			       process->pid, features->release);
 	if (wanted & 1u << ABI_MMAP && !features->tracefs) {
 		plan->domains &= ~(1u << ABI_MMAP);
-		note(plan, "mappings are not traced: no tracefs (mount -t tracefs tracefs /sys/kernel/tracing)");
+		note(plan, "mappings are not traced: no tracefs (mount -t tracefs tracefs "
+			   "/sys/kernel/tracing)");
 	}
 	if (runtime->libc_is_musl)
 		note(plan, "musl libc: the Python state of threads without the GIL is not found");
@@ -342,8 +359,8 @@ int plan_make(struct plan *plan, const struct py_runtime *runtime, const struct 
 		result = plan_objects(plan, runtime, process, features, options, err);
 	/* domain mmap must know which mappings an allocator made for itself */
 	if (!result && wanted & (1u << ABI_MALLOC | 1u << ABI_MMAP))
-		result = plan_libc(plan, runtime, features, wanted & 1u << ABI_MALLOC ? ABI_MALLOC : ABI_DOMAINS,
-				   err);
+		result = plan_libc(plan, runtime, features,
+				   wanted & 1u << ABI_MALLOC ? ABI_MALLOC : ABI_DOMAINS, err);
 	if (!result && !(wanted & 1u << ABI_OBJECT) && wanted & 1u << ABI_MMAP)
 		result = plan_arenas(plan, runtime, features, ABI_DOMAINS, err);
 	if (result)
@@ -366,14 +383,16 @@ void plan_print(FILE *out, const struct plan *plan)
 	for (unsigned i = 0; i < plan->n_probes; i++) {
 		const struct plan_probe *p = &plan->probes[i];
 
-		fprintf(out, "  probe %-18s %-8s 0x%" PRIx64 " %-24s%s\n", p->name, domains[p->domain],
-			p->place.address, p->place.text, p->returns ? " + return" : "");
+		fprintf(out, "  probe %-18s %-8s 0x%" PRIx64 " %-24s%s\n", p->name,
+			domains[p->domain], p->place.address, p->place.text,
+			p->returns ? " + return" : "");
 	}
 	for (unsigned i = 0; i < plan->n_words; i++) {
 		const struct plan_word *w = &plan->words[i];
 
-		fprintf(out, "  steer %-18s at 0x%" PRIx64 ": 0x%" PRIx64 " -> 0x%" PRIx64 " (%+lld)\n", w->name,
-			w->address, w->plain, w->alias, (long long)(w->alias - w->plain));
+		fprintf(out,
+			"  steer %-18s at 0x%" PRIx64 ": 0x%" PRIx64 " -> 0x%" PRIx64 " (%+lld)\n",
+			w->name, w->address, w->plain, w->alias, (long long)(w->alias - w->plain));
 	}
 	if (plan->coverage[0])
 		fprintf(out, "  note: %s\n", plan->coverage);

@@ -26,17 +26,17 @@
 #include "probe/place.h"
 #include "python/runtime.h"
 
-#define PLAN_MAX_PROBES 48
-#define PLAN_MAX_WORDS 8
+#define PLAN_MAX_PROBES  48
+#define PLAN_MAX_WORDS   8
 #define PLAN_MAX_MODULES 4
 
 struct plan_probe {
-	char name[64];            /* "malloc", "_PyObject.malloc" */
+	char name[64]; /* "malloc", "_PyObject.malloc" */
 	enum abi_call_kind kind;
-	unsigned domain;          /* enum abi_domain; ABI_DOMAINS: only brackets what happens inside */
-	uint64_t function;        /* entry */
+	unsigned domain;   /* enum abi_domain; ABI_DOMAINS: only brackets what happens inside */
+	uint64_t function; /* entry */
 	struct place place;
-	bool returns;             /* a return probe goes there too */
+	bool returns; /* a return probe goes there too */
 	const struct module *module;
 };
 
@@ -44,18 +44,19 @@ struct plan_word {
 	char name[32];    /* "_PyObject.malloc" */
 	uint64_t address; /* of the pointer in the target's data */
 	uint64_t plain;   /* the function: what it holds when nobody steers */
-	uint64_t alias;   /* what it shall hold while we watch (or does already, left by a killed tool) */
+	/* what it shall hold while we watch (or does already, left by a killed tool) */
+	uint64_t alias;
 };
 
 struct plan {
 	struct plan_probe probes[PLAN_MAX_PROBES];
 	unsigned n_probes;
 	struct plan_word words[PLAN_MAX_WORDS];
-	unsigned n_words;         /* 0: nothing is steered */
-	unsigned domains;         /* bits of enum abi_domain that are recorded */
-	bool code_frees;          /* every free of a code object will be seen */
-	char coverage[256];       /* "": objects are traced completely, or were not wanted */
-	char notes[4][160];       /* other allocators in the target, ...: for the user's eyes */
+	unsigned n_words;   /* 0: nothing is steered */
+	unsigned domains;   /* bits of enum abi_domain that are recorded */
+	bool code_frees;    /* every free of a code object will be seen */
+	char coverage[256]; /* "": objects are traced completely, or were not wanted */
+	char notes[4][160]; /* other allocators in the target, ...: for the user's eyes */
 	unsigned n_notes;
 	struct module modules[PLAN_MAX_MODULES]; /* files besides libc and the interpreter */
 	unsigned n_modules;

@@ -33,7 +33,7 @@ struct session {
 	void (*on_site)(void *context, uint32_t site); /* during session_events() */
 	void *on_site_context;
 	bool execed;
-	int wait_status; /* -1: not known */
+	int wait_status;      /* -1: not known */
 	void *sites, *frames; /* mapped */
 	size_t sites_bytes, frames_bytes;
 };
@@ -103,7 +103,8 @@ static void fill_rodata(struct session *session, const struct session_options *o
 	facts->python = *python;
 }
 
-static int size_maps(struct session *session, const struct session_options *options, struct err *err)
+static int size_maps(struct session *session, const struct session_options *options,
+		     struct err *err)
 {
 	struct pyleaktrace_bpf *skel = session->skel;
 
@@ -122,16 +123,19 @@ static void choose_programs(struct session *session, const struct features *feat
 	struct pyleaktrace_bpf *skel = session->skel;
 	bool mappings = session->plan->domains & 1u << ABI_MMAP;
 	struct bpf_program *const syscalls[] = {
-		skel->progs.on_enter_mmap,   skel->progs.on_exit_mmap,   skel->progs.on_enter_munmap,
-		skel->progs.on_exit_munmap,  skel->progs.on_enter_mremap, skel->progs.on_exit_mremap,
+		skel->progs.on_enter_mmap,   skel->progs.on_exit_mmap,
+		skel->progs.on_enter_munmap, skel->progs.on_exit_munmap,
+		skel->progs.on_enter_mremap, skel->progs.on_exit_mremap,
 	};
 
 	for (size_t i = 0; i < sizeof(syscalls) / sizeof(syscalls[0]); i++)
 		bpf_program__set_autoload(syscalls[i], mappings);
 	session->multi = features->uprobe_multi;
 	if (session->multi) {
-		bpf_program__set_expected_attach_type(skel->progs.on_entry, UPROBE_MULTI_ATTACH_TYPE);
-		bpf_program__set_expected_attach_type(skel->progs.on_return, UPROBE_MULTI_ATTACH_TYPE);
+		bpf_program__set_expected_attach_type(skel->progs.on_entry,
+						      UPROBE_MULTI_ATTACH_TYPE);
+		bpf_program__set_expected_attach_type(skel->progs.on_return,
+						      UPROBE_MULTI_ATTACH_TYPE);
 	}
 }
 
@@ -142,9 +146,11 @@ static int load(struct session *session, struct err *err)
 
 	if (result == -EPERM)
 		return err_set(err, ERR_PERMISSION,
-			       "the kernel does not permit loading the BPF program (lockdown, or missing CAP_BPF)");
+			       "the kernel does not permit loading the BPF program (lockdown, or "
+			       "missing CAP_BPF)");
 	if (result)
-		return err_set(err, ERR_KERNEL, "the kernel refuses the BPF program: %s (-v shows why)",
+		return err_set(err, ERR_KERNEL,
+			       "the kernel refuses the BPF program: %s (-v shows why)",
 			       strerror(-result));
 	session->events = ring_buffer__new(bpf_map__fd(skel->maps.events), on_event, session, NULL);
 	session->sites = map_array(skel->maps.sites, &session->sites_bytes);
@@ -154,9 +160,10 @@ static int load(struct session *session, struct err *err)
 	return 0;
 }
 
-int session_open(struct session **out, const struct process *process, const struct py_runtime *runtime,
-		 const struct plan *plan, const struct features *features,
-		 const struct session_options *options, struct err *err)
+int session_open(struct session **out, const struct process *process,
+		 const struct py_runtime *runtime, const struct plan *plan,
+		 const struct features *features, const struct session_options *options,
+		 struct err *err)
 {
 	const struct rlimit unlimited = {RLIM_INFINITY, RLIM_INFINITY};
 	struct abi_python python;
@@ -178,7 +185,8 @@ int session_open(struct session **out, const struct process *process, const stru
 	session->skel = pyleaktrace_bpf__open();
 	if (!session->skel) {
 		free(session);
-		return err_set(err, ERR_KERNEL, "the BPF object cannot be opened: %s", strerror(errno));
+		return err_set(err, ERR_KERNEL, "the BPF object cannot be opened: %s",
+			       strerror(errno));
 	}
 	result = size_maps(session, options, err);
 	if (!result) {
@@ -213,11 +221,11 @@ static int attach_module(struct session *session, const struct module *module, s
 			if (probe->module != module || (returns && !probe->returns))
 				continue;
 			offsets[places.n] = probe->place.offset;
-			cookies[places.n++] = ABI_COOKIE(probe->kind, probe->domain, probe->place.pushed,
-							 probe->place.cost);
+			cookies[places.n++] = ABI_COOKIE(probe->kind, probe->domain,
+							 probe->place.pushed, probe->place.cost);
 		}
-		result = links_attach(&session->links, session_program(session, returns), &places, returns,
-				      session->process->pid, session->multi, err);
+		result = links_attach(&session->links, session_program(session, returns), &places,
+				      returns, session->process->pid, session->multi, err);
 		if (result)
 			return result;
 	}
@@ -228,9 +236,10 @@ static int attach_tracepoints(struct session *session, struct err *err)
 {
 	struct pyleaktrace_bpf *skel = session->skel;
 	struct bpf_program *const programs[] = {
-		skel->progs.on_thread_exit,  skel->progs.on_exec,         skel->progs.on_exit_mmap,
-		skel->progs.on_enter_mmap,   skel->progs.on_exit_munmap,  skel->progs.on_enter_munmap,
-		skel->progs.on_exit_mremap,  skel->progs.on_enter_mremap,
+		skel->progs.on_thread_exit, skel->progs.on_exec,
+		skel->progs.on_exit_mmap,   skel->progs.on_enter_mmap,
+		skel->progs.on_exit_munmap, skel->progs.on_enter_munmap,
+		skel->progs.on_exit_mremap, skel->progs.on_enter_mremap,
 	};
 
 	for (size_t i = 0; i < sizeof(programs) / sizeof(programs[0]); i++) {
@@ -286,7 +295,8 @@ int session_detach(struct session *session, struct err *err)
 
 	session_stop(session);
 	if (session->steered && !session->execed && process_alive(session->process))
-		result = steer_restore(session->process->pid, session->plan->words, session->plan->n_words, err);
+		result = steer_restore(session->process->pid, session->plan->words,
+				       session->plan->n_words, err);
 	session->steered = false;
 	links_close(&session->links);
 	return result;
@@ -380,8 +390,7 @@ uint64_t session_maps_bytes(const struct session *session)
 	struct bpf_map *map;
 	uint64_t sum = 0;
 
-	bpf_object__for_each_map(map, session->skel->obj)
-		sum += map_bytes(map);
+	bpf_object__for_each_map(map, session->skel->obj) sum += map_bytes(map);
 	return sum;
 }
 
@@ -399,7 +408,8 @@ int session_events_fd(const struct session *session)
 	return ring_buffer__epoll_fd(session->events);
 }
 
-int session_events(struct session *session, void (*on_site)(void *context, uint32_t site), void *context)
+int session_events(struct session *session, void (*on_site)(void *context, uint32_t site),
+		   void *context)
 {
 	int n;
 

@@ -28,12 +28,13 @@ struct session_options {
 	uint32_t max_blocks; /* live blocks */
 	uint32_t max_stacks; /* sites */
 	uint64_t min_size, max_size;
-	bool verbose;        /* libbpf's own words go to stderr */
+	bool verbose; /* libbpf's own words go to stderr */
 };
 
-int session_open(struct session **out, const struct process *process, const struct py_runtime *runtime,
-		 const struct plan *plan, const struct features *features,
-		 const struct session_options *options, struct err *err);
+int session_open(struct session **out, const struct process *process,
+		 const struct py_runtime *runtime, const struct plan *plan,
+		 const struct features *features, const struct session_options *options,
+		 struct err *err);
 int session_attach(struct session *session, struct err *err);
 void session_start(struct session *session);
 void session_stop(struct session *session);
@@ -53,9 +54,9 @@ int session_wait_status(const struct session *session);
 
 struct session_view {
 	int blocks_fd, mappings_fd;
-	const struct abi_site *sites;   /* mapped: changes while one looks */
+	const struct abi_site *sites; /* mapped: changes while one looks */
 	const struct abi_chunk *frames;
-	uint32_t n_sites;               /* ids below this may be in use */
+	uint32_t n_sites; /* ids below this may be in use */
 	uint32_t max_sites, max_chunks;
 };
 
@@ -78,7 +79,8 @@ int session_events_fd(const struct session *session);
  *
  * return the number of events
  */
-int session_events(struct session *session, void (*on_site)(void *context, uint32_t site), void *context);
+int session_events(struct session *session, void (*on_site)(void *context, uint32_t site),
+		   void *context);
 
 /* Links of this session's programs also serve the calibration of probe costs; see cost.h. */
 struct bpf_program;

@@ -40,7 +40,8 @@ static int open_memory(pid_t pid, struct err *err)
 }
 
 /* Change one word from `from` to `to`; what it holds is checked before and after. */
-static int change_word(int fd, pid_t pid, uint64_t address, uint64_t from, uint64_t to, struct err *err)
+static int change_word(int fd, pid_t pid, uint64_t address, uint64_t from, uint64_t to,
+		       struct err *err)
 {
 	struct hold hold;
 	uint64_t now;
@@ -48,7 +49,8 @@ static int change_word(int fd, pid_t pid, uint64_t address, uint64_t from, uint6
 	ssize_t written;
 
 	if (remote_read_u64(pid, address, &now) || now != from)
-		return err_set(err, ERR_FAILED, "the pointer at 0x%" PRIx64 " is not what it was", address);
+		return err_set(err, ERR_FAILED, "the pointer at 0x%" PRIx64 " is not what it was",
+			       address);
 	n = differing_bytes(from, to, &index);
 	if (n == 0)
 		return 0;
@@ -65,7 +67,8 @@ static int change_word(int fd, pid_t pid, uint64_t address, uint64_t from, uint6
 		hold_end(&hold);
 	}
 	if (written != sizeof(to) || remote_read_u64(pid, address, &now) || now != to)
-		return err_set(err, ERR_FAILED, "the pointer at 0x%" PRIx64 " could not be written: %s", address,
+		return err_set(err, ERR_FAILED,
+			       "the pointer at 0x%" PRIx64 " could not be written: %s", address,
 			       strerror(errno));
 	return 0;
 }
@@ -84,7 +87,8 @@ int steer_apply(pid_t pid, const struct plan_word *words, unsigned n_words, stru
 
 		if (remote_read_u64(pid, words[i].address, &now) == 0 && now == words[i].alias)
 			continue; /* left by a tool that was killed: ours now */
-		result = change_word(fd, pid, words[i].address, words[i].plain, words[i].alias, err);
+		result =
+			change_word(fd, pid, words[i].address, words[i].plain, words[i].alias, err);
 		if (result)
 			steer_restore(pid, words, i, NULL);
 	}
@@ -133,7 +137,8 @@ unsigned steer_find(const struct py_runtime *runtime, struct plan_word *words, b
 			entry = place_alias_entry(&runtime->python, held[i], nop5);
 			if (!entry || entry == held[i])
 				continue;
-			snprintf(words[n].name, sizeof(words[n].name), "%s.%s", t ? "obj" : "mem", functions[i]);
+			snprintf(words[n].name, sizeof(words[n].name), "%s.%s", t ? "obj" : "mem",
+				 functions[i]);
 			words[n].address = tables[t]->table + 8 + 8 * i;
 			words[n].plain = entry;
 			words[n].alias = held[i];

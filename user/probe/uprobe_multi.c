@@ -15,8 +15,8 @@ struct link_create_uprobe_multi {
 	uint32_t cnt, multi_flags, pid, pad;
 };
 
-int uprobe_multi_attach(int prog_fd, const char *path, const uint64_t *offsets, const uint64_t *cookies,
-			unsigned n, bool returns, pid_t pid)
+int uprobe_multi_attach(int prog_fd, const char *path, const uint64_t *offsets,
+			const uint64_t *cookies, unsigned n, bool returns, pid_t pid)
 {
 	struct link_create_uprobe_multi attr;
 

@@ -23,7 +23,7 @@
  *        process, 0: in all
  * return file descriptor of the link (closing it detaches), or -1 and errno
  */
-int uprobe_multi_attach(int prog_fd, const char *path, const uint64_t *offsets, const uint64_t *cookies,
-			unsigned n, bool returns, pid_t pid);
+int uprobe_multi_attach(int prog_fd, const char *path, const uint64_t *offsets,
+			const uint64_t *cookies, unsigned n, bool returns, pid_t pid);
 
 #endif

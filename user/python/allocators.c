@@ -9,8 +9,8 @@
 
 /* debug_alloc_api_t: an api letter, padding, a PyMemAllocatorEx; three of them in a row */
 #define DEBUG_ENTRY_BYTES 48
-#define DEBUG_RECORD	  8
-#define DEBUG_BYTES	  (3 * DEBUG_ENTRY_BYTES)
+#define DEBUG_RECORD      8
+#define DEBUG_BYTES       (3 * DEBUG_ENTRY_BYTES)
 
 /* PyMemAllocatorEx */
 struct record {
@@ -158,9 +158,9 @@ void py_tables_by_code(struct py_tables *tables, const struct py_runtime *runtim
 struct scan {
 	const struct maps *maps;
 	uint64_t debug;
-	struct record defaults[3];	     /* the debug copies: raw, mem, obj */
-	uint64_t hooked[3];		     /* records whose ctx is a debug entry */
-	uint64_t raw[1], pair[2];	     /* records that equal the defaults */
+	struct record defaults[3];           /* the debug copies: raw, mem, obj */
+	uint64_t hooked[3];                  /* records whose ctx is a debug entry */
+	uint64_t raw[1], pair[2];            /* records that equal the defaults */
 	unsigned n_hooked[3], n_raw, n_pair; /* how many there are, also beyond the arrays */
 };
 

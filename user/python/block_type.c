@@ -6,11 +6,11 @@
 
 #include "target/remote_mem.h"
 
-#define PREHEADER_SIZE	  16
+#define PREHEADER_SIZE    16
 #define DEBUG_HEADER_SIZE 16
-#define ROUNDING	  16 /* sizes may be those of pymalloc's classes */
-#define ADDRESS_MIN	  0x10000u
-#define ADDRESS_END	  (1ull << 48)
+#define ROUNDING          16 /* sizes may be those of pymalloc's classes */
+#define ADDRESS_MIN       0x10000u
+#define ADDRESS_END       (1ull << 48)
 
 /* A block's head as far as it is known, and where in the target it is. */
 struct block {

@@ -11,13 +11,13 @@
 #define N_REGISTERS    16
 #define CALLER_SAVED   0x0fc7u /* rax rcx rdx rsi rdi r8-r11, bit n is register n of the encoding */
 #define ENTRY_ARGUMENT 7       /* rdi */
-#define RESULT	       0       /* rax */
+#define RESULT         0       /* rax */
 
 enum knowledge {
 	UNKNOWN = 0,
-	CONSTANT,	/* value */
+	CONSTANT,       /* value */
 	THREAD_POINTER, /* thread pointer + value */
-	CALL_RESULT,	/* call(argument) + value */
+	CALL_RESULT,    /* call(argument) + value */
 };
 
 struct fact {

@@ -27,7 +27,7 @@
 
 #include "target/module.h"
 
-#define FLOW_STEPS_MAX	192
+#define FLOW_STEPS_MAX  192
 #define FLOW_EVENTS_MAX 96
 
 enum flow_kind {

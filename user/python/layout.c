@@ -39,7 +39,7 @@ static const char cookie[8] = "xdebugpy";
 static const uint32_t block_size[N_MINORS] = {584, 760, 888};
 
 struct stated {
-	size_t field;		  /* int32_t in struct py_layout */
+	size_t field;             /* int32_t in struct py_layout */
 	uint16_t place[N_MINORS]; /* of the offset in the block */
 	uint16_t size[N_MINORS];  /* of the size of the struct that the offset is in */
 	uint8_t width; /* bytes of the field in the target; 0: the value is itself a size */

@@ -23,40 +23,40 @@
 
 /* how a code object stores its lines */
 enum line_table {
-	LINES_LNOTAB,	/* 3.6-3.9: pairs of (bytecode, line) steps */
-	LINES_PEP626,	/* 3.10: pairs with ranges */
+	LINES_LNOTAB,   /* 3.6-3.9: pairs of (bytecode, line) steps */
+	LINES_PEP626,   /* 3.10: pairs with ranges */
 	LINES_LOCATION, /* 3.11+: location table */
 };
 
 struct py_layout {
 	const char *source; /* the interpreter whose DWARF this row was read from */
-	uint8_t minor;	    /* 3.minor */
+	uint8_t minor;      /* 3.minor */
 	bool free_threaded;
 	enum line_table line_table;
 
 	struct { /* _PyRuntimeState, from _PyRuntime; absent in 3.6 */
 		int32_t interpreters_head;
 		int32_t tstate_current; /* gilstate.tstate_current, 3.7-3.11 */
-		int32_t tss_key;	/* [gilstate.]autoTSSkey._key, u32; 3.7-3.14 */
+		int32_t tss_key;        /* [gilstate.]autoTSSkey._key, u32; 3.7-3.14 */
 		int32_t alloc_raw, alloc_mem, alloc_obj; /* allocators.standard.*, 3.12+ */
-		int32_t alloc_arena;			 /* allocators.obj_arena, 3.12+ */
+		int32_t alloc_arena;                     /* allocators.obj_arena, 3.12+ */
 	} runtime;
 	struct { /* PyInterpreterState */
 		int32_t next, threads_head, modules, gc;
 	} interp;
 	struct { /* PyThreadState */
 		int32_t next, interp, thread_id, native_thread_id;
-		int32_t frame;	       /* PyFrameObject *, 3.6-3.10 */
-		int32_t cframe;	       /* _PyCFrame *, 3.11-3.12 */
+		int32_t frame;         /* PyFrameObject *, 3.6-3.10 */
+		int32_t cframe;        /* _PyCFrame *, 3.11-3.12 */
 		int32_t current_frame; /* _PyInterpreterFrame *, 3.13+ */
 	} tstate;
 	int32_t cframe_current_frame; /* in _PyCFrame */
-	struct {		    /* PyFrameObject up to 3.10, _PyInterpreterFrame from 3.11 on */
+	struct {                    /* PyFrameObject up to 3.10, _PyInterpreterFrame from 3.11 on */
 		int32_t previous;   /* f_back / previous */
-		int32_t code;	    /* f_code / f_executable; mask with code_mask */
-		int32_t lasti;	    /* i32, up to 3.10 */
+		int32_t code;       /* f_code / f_executable; mask with code_mask */
+		int32_t lasti;      /* i32, up to 3.10 */
 		int32_t instr_ptr;  /* prev_instr / instr_ptr, from 3.11 on */
-		int32_t owner;	    /* u8, from 3.11 on */
+		int32_t owner;      /* u8, from 3.11 on */
 		int32_t tlbc_index; /* i32, free-threaded 3.14+ */
 		uint64_t code_mask; /* ~0, or ~3 where the field is a tagged reference */
 		uint8_t lasti_unit; /* bytes a unit of lasti stands for: 1, or 2 in 3.10 */
@@ -65,7 +65,7 @@ struct py_layout {
 	} frame;
 	struct { /* PyCodeObject */
 		int32_t firstlineno, filename, name, qualname, line_table;
-		int32_t code;		/* co_code_adaptive: the bytecode, from 3.11 on */
+		int32_t code;           /* co_code_adaptive: the bytecode, from 3.11 on */
 		int32_t firsttraceable; /* i32, from 3.11 on */
 		int32_t flags, argcount, tlbc;
 		int32_t size; /* sizeof (PyCodeObject) */
@@ -74,7 +74,7 @@ struct py_layout {
 		int32_t length, state, ascii_data, compact_data, any_data;
 		int32_t wstr, wstr_length; /* strings that are not ready, up to 3.11 */
 		uint8_t kind_shift, compact_bit, ascii_bit; /* bit positions in state */
-		uint8_t ready_bit;			    /* the same; 0xff: always ready */
+		uint8_t ready_bit;                          /* the same; 0xff: always ready */
 	} str;
 	struct {
 		int32_t refcount; /* ob_refcnt; free-threaded: ob_ref_local, ob_ref_shared at + 4 */
@@ -85,18 +85,18 @@ struct py_layout {
 	struct { /* PyTypeObject */
 		int32_t name, basicsize, itemsize, flags, dict, base;
 		int32_t heap_name, heap_qualname, heap_module; /* PyHeapTypeObject */
-		int32_t heap_size;			       /* sizeof (PyHeapTypeObject) */
+		int32_t heap_size;                             /* sizeof (PyHeapTypeObject) */
 	} type;
 	struct { /* PyDictObject, its keys object */
 		int32_t used, keys, values;
-		int32_t keys_size;	       /* i64 dk_size, up to 3.10 */
+		int32_t keys_size;             /* i64 dk_size, up to 3.10 */
 		int32_t keys_log2_index_bytes; /* u8, from 3.11 on */
 		int32_t keys_kind; /* u8, from 3.11 on; 0: entries with hash, else without */
 		int32_t keys_nentries, keys_indices;
 	} dict;
-	uint8_t gc_head_size;	  /* 32 (3.6, 3.7), 16, or 0 (free-threaded) */
-	int32_t gc_refs;	  /* in the GC head: i64, state << 1; 3.6 and 3.7 */
-	uint32_t arena_size;	  /* of pymalloc */
+	uint8_t gc_head_size;     /* 32 (3.6, 3.7), 16, or 0 (free-threaded) */
+	int32_t gc_refs;          /* in the GC head: i64, state << 1; 3.6 and 3.7 */
+	uint32_t arena_size;      /* of pymalloc */
 	uint32_t small_threshold; /* requests above this many bytes go to libc */
 };
 

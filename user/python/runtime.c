@@ -11,7 +11,7 @@
 #include "target/remote_mem.h"
 
 #define DEBUG_OFFSETS_BYTES 1024 /* more than any version's block */
-#define CHECK_ATTEMPTS	    8
+#define CHECK_ATTEMPTS      8
 
 /* What the search hands from step to step. */
 struct search {

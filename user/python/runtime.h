@@ -28,7 +28,7 @@ struct py_allocator {
 
 /* Ways from a thread's own thread pointer (fsbase) to its PyThreadState; tried in order. */
 enum py_tstate_way_kind {
-	PY_TSTATE_TSS,    /* pthread key: *(*(tp + offset + 8 * (key / 32)) + 16 * (key % 32) + 8); musl: see tss */
+	PY_TSTATE_TSS, /* pthread key: *(*(tp + offset + 8 * (key / 32)) + 16 * (key % 32) + 8); musl: see tss */
 	PY_TSTATE_TLS,    /* *(tp + offset), offset may be negative */
 	PY_TSTATE_DTV,    /* *(*(*(tp + 8) + 16 * module_id) + offset) */
 	PY_TSTATE_GLOBAL, /* *(offset): who holds the GIL; right only when its thread_id is ours */
@@ -47,18 +47,22 @@ struct py_runtime {
 	struct module python; /* libpython or the executable */
 	struct module libc;
 	bool libc_is_musl;
-	char version[32];     /* "3.11.2", "3.15.0b1" */
-	uint32_t hexversion;  /* 0x030b02f0; the low 16 bits are 0 when only major.minor is known */
+	char version[32];    /* "3.11.2", "3.15.0b1" */
+	uint32_t hexversion; /* 0x030b02f0; the low 16 bits are 0 when only major.minor is known */
 	struct py_layout layout;
 
-	uint64_t runtime;     /* &_PyRuntime; 0 in 3.6 */
+	uint64_t runtime;                    /* &_PyRuntime; 0 in 3.6 */
 	uint64_t type_type, code_type, none; /* &PyType_Type, &PyCode_Type, &_Py_NoneStruct */
-	uint64_t eval_frame;  /* _PyEval_EvalFrameDefault */
-	uint64_t interp_head_address; /* address of the word that holds the first PyInterpreterState * */
+	uint64_t eval_frame;                 /* _PyEval_EvalFrameDefault */
+	/* address of the word that holds the first PyInterpreterState * */
+	uint64_t interp_head_address;
 
 	struct py_allocator raw, mem, obj;
-	uint64_t default_obj_malloc; /* _PyObject_Malloc where it could be told (debug copies, symbols); else 0 */
-	struct { uint64_t table, ctx, alloc, free; } arena; /* PyObjectArenaAllocator; table 0: not found */
+	/* _PyObject_Malloc where it could be told (debug copies, symbols); else 0 */
+	uint64_t default_obj_malloc;
+	struct {
+		uint64_t table, ctx, alloc, free;
+	} arena; /* PyObjectArenaAllocator; table 0: not found */
 
 	struct py_tstate_way ways[PY_TSTATE_WAYS_MAX];
 	unsigned n_ways;

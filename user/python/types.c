@@ -11,13 +11,13 @@
 #include "python/str.h"
 #include "target/remote_mem.h"
 
-#define TYPE_HEAD_MAX	512 /* bytes of a type object that are of interest */
-#define KEYS_HEAD_MAX	64
-#define METATYPE_STEPS	4
+#define TYPE_HEAD_MAX   512 /* bytes of a type object that are of interest */
+#define KEYS_HEAD_MAX   64
+#define METATYPE_STEPS  4
 #define MODULE_NAME_MAX 160 /* so that the class name behind it finds room too */
-#define ENTRY_MAX	24
-#define DICT_CHUNK	64 /* entries looked at in one go */
-#define VERIFY_CHUNK	128
+#define ENTRY_MAX       24
+#define DICT_CHUNK      64 /* entries looked at in one go */
+#define VERIFY_CHUNK    128
 
 static const char module_key_text[] = "__module__";
 #define MODULE_KEY_LENGTH (sizeof(module_key_text) - 1)
@@ -61,7 +61,7 @@ static uint64_t field(const uint8_t *bytes, size_t length, int32_t offset, size_
 static size_t head_length(const struct py_layout *layout)
 {
 	const int32_t ends[] = {layout->object.ob_type, layout->type.name,  layout->type.basicsize,
-				layout->type.itemsize,	layout->type.flags, layout->type.dict};
+				layout->type.itemsize,  layout->type.flags, layout->type.dict};
 	int32_t end = 0;
 
 	for (size_t i = 0; i < sizeof(ends) / sizeof(ends[0]); i++)
@@ -125,7 +125,7 @@ static bool is_metatype(const struct py_types *types, uint64_t address)
 struct dict_entries {
 	uint64_t address;
 	uint64_t count;
-	size_t size;	   /* of one */
+	size_t size;       /* of one */
 	size_t key_offset; /* the value is behind it */
 };
 

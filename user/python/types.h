@@ -22,20 +22,20 @@
 #include "python/runtime.h"
 
 #define PY_TYPE_NAME_MAX 256
-#define TYPES_MAX	 65536
-#define TYPE_DICT_MAX	 16384
+#define TYPES_MAX        65536
+#define TYPE_DICT_MAX    16384
 
 /* tp_flags of interest; the places are the same in all versions that have them */
-#define PY_TYPE_INLINE_VALUES	(1ull << 2) /* 3.13+: attributes behind the object */
+#define PY_TYPE_INLINE_VALUES   (1ull << 2) /* 3.13+: attributes behind the object */
 #define PY_TYPE_MANAGED_WEAKREF (1ull << 3) /* 3.12+: two words before the GC head */
-#define PY_TYPE_MANAGED_DICT	(1ull << 4) /* 3.11+: the same two words */
-#define PY_TYPE_HEAP		(1ull << 9)
-#define PY_TYPE_READY		(1ull << 12)
-#define PY_TYPE_HAVE_GC		(1ull << 14)
-#define PY_TYPE_TUPLE		(1ull << 26) /* tuple and what derives from it; so the others */
-#define PY_TYPE_BYTES		(1ull << 27)
-#define PY_TYPE_STR		(1ull << 28)
-#define PY_TYPE_TYPE		(1ull << 31)
+#define PY_TYPE_MANAGED_DICT    (1ull << 4) /* 3.11+: the same two words */
+#define PY_TYPE_HEAP            (1ull << 9)
+#define PY_TYPE_READY           (1ull << 12)
+#define PY_TYPE_HAVE_GC         (1ull << 14)
+#define PY_TYPE_TUPLE           (1ull << 26) /* tuple and what derives from it; so the others */
+#define PY_TYPE_BYTES           (1ull << 27)
+#define PY_TYPE_STR             (1ull << 28)
+#define PY_TYPE_TYPE            (1ull << 31)
 
 struct py_type {
 	uint64_t address;

@@ -6,7 +6,7 @@
 
 #include "target/remote_mem.h"
 
-#define HEAD_BYTES 80
+#define HEAD_BYTES  80
 #define BUFFER_NAME "[buffer]"
 
 static struct type_share *share_of(struct type_share *shares, size_t *n, const char *name)
@@ -42,7 +42,8 @@ void block_types_fill(struct profile *profile, struct stack *stack, struct py_ty
 	for (uint32_t i = 0; i < n_samples; i++) {
 		size_t length = samples[i].size < HEAD_BYTES ? samples[i].size : HEAD_BYTES;
 
-		items[i] = (struct remote_item){.address = samples[i].address, .buffer = heads[i], .length = length};
+		items[i] = (struct remote_item){
+			.address = samples[i].address, .buffer = heads[i], .length = length};
 	}
 	remote_read_many(py_types_pid(types), items, n_samples);
 	shares = profile_alloc(profile, n_samples * sizeof(*shares));
@@ -52,8 +53,10 @@ void block_types_fill(struct profile *profile, struct stack *stack, struct py_ty
 
 		if (items[i].result)
 			continue;
-		type = py_block_type(types, samples[i].address, samples[i].size, heads[i], items[i].length);
-		share = share_of(shares, &n, profile_str(profile, type ? type->name : BUFFER_NAME, -1));
+		type = py_block_type(types, samples[i].address, samples[i].size, heads[i],
+				     items[i].length);
+		share = share_of(shares, &n,
+				 profile_str(profile, type ? type->name : BUFFER_NAME, -1));
 		share->count++;
 		share->bytes += samples[i].size;
 		stack->types_sampled++;

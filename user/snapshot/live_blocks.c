@@ -48,7 +48,8 @@ static uint64_t next_random(struct live_blocks *live)
 }
 
 /* Reservoir: after n blocks each of them is in the sample with probability LIVE_SAMPLES / n. */
-static void sample(struct live_blocks *live, struct live_site *site, uint64_t address, uint64_t size)
+static void sample(struct live_blocks *live, struct live_site *site, uint64_t address,
+		   uint64_t size)
 {
 	uint64_t index = site->n_samples;
 
@@ -95,13 +96,15 @@ static int read_map(struct live_blocks *live, int fd, struct batch *batch, uint6
 
 	for (;;) {
 		uint32_t n = BATCH;
-		int result = bpf_map_lookup_batch(fd, position, &out, batch->keys, batch->values, &n, NULL);
+		int result = bpf_map_lookup_batch(fd, position, &out, batch->keys, batch->values,
+						  &n, NULL);
 
 		if (result && errno != ENOENT)
 			return err_set(err, ERR_FAILED, "the map of live blocks cannot be read: %s",
 				       strerror(errno));
 		for (uint32_t i = 0; i < n; i++)
-			if (batch->values[i].time_ns >= from_ns && batch->values[i].time_ns <= until_ns)
+			if (batch->values[i].time_ns >= from_ns &&
+			    batch->values[i].time_ns <= until_ns)
 				add(live, batch->keys[i], &batch->values[i]);
 		if (result)
 			return 0; /* ENOENT: that was the last batch */

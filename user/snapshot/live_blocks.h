@@ -19,7 +19,7 @@
 
 #include "probe/session.h"
 
-#define LIVE_SAMPLES 64
+#define LIVE_SAMPLES       64
 #define LIVE_SAMPLED_SITES 8192
 
 struct live_sample {
@@ -37,7 +37,7 @@ struct live_blocks {
 	struct live_site *sites;
 	uint32_t n_sites; /* capacity, ids */
 	uint32_t n_sampled;
-	uint64_t random;  /* private */
+	uint64_t random; /* private */
 };
 
 int live_blocks_init(struct live_blocks *live, uint32_t n_sites, struct err *err);

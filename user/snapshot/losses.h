@@ -14,6 +14,7 @@
 #include "symbol/symbolizer.h"
 
 /* Fill profile->losses with everything that is not zero. */
-void losses_fill(struct profile *profile, const uint64_t *counts, const struct symbolizer_losses *names);
+void losses_fill(struct profile *profile, const uint64_t *counts,
+		 const struct symbolizer_losses *names);
 
 #endif

@@ -22,11 +22,11 @@ struct snapshot {
 	char **cmdline; /* read at the start: the target may be gone at the end */
 	size_t n_cmdline;
 	uint64_t baseline_ns;
-	struct abi_site *base;    /* totals at the baseline; per site */
+	struct abi_site *base; /* totals at the baseline; per site */
 	uint64_t base_unknown, base_missed;
 	uint64_t *previous_bytes; /* outstanding at the previous snapshot; per site */
 	uint64_t previous_ns;
-	uint32_t learned;         /* ids below this have been learned */
+	uint32_t learned; /* ids below this have been learned */
 };
 
 static uint64_t now_ns(void)
@@ -38,7 +38,8 @@ static uint64_t now_ns(void)
 }
 
 struct snapshot *snapshot_new(const struct process *process, const struct py_runtime *runtime,
-			      const struct plan *plan, const struct session *session, struct err *err)
+			      const struct plan *plan, const struct session *session,
+			      struct err *err)
 {
 	struct snapshot *snapshot = calloc(1, sizeof(*snapshot));
 	struct session_view view;
@@ -57,8 +58,8 @@ struct snapshot *snapshot_new(const struct process *process, const struct py_run
 	snapshot->base = calloc(view.max_sites, sizeof(*snapshot->base));
 	snapshot->previous_bytes = calloc(view.max_sites, sizeof(*snapshot->previous_bytes));
 	snapshot->cmdline = process_cmdline(process, &snapshot->n_cmdline);
-	if (!snapshot->symbolizer || !snapshot->types || !snapshot->base || !snapshot->previous_bytes ||
-	    live_blocks_init(&snapshot->live, view.max_sites, err)) {
+	if (!snapshot->symbolizer || !snapshot->types || !snapshot->base ||
+	    !snapshot->previous_bytes || live_blocks_init(&snapshot->live, view.max_sites, err)) {
 		err_set(err, ERR_FAILED, "out of memory");
 		snapshot_free(snapshot);
 		return NULL;
@@ -81,13 +82,15 @@ void snapshot_free(struct snapshot *snapshot)
 }
 
 /* The frames of a site, leaf first; the run is checked against the pool. */
-static const struct abi_frame *site_frames(const struct session_view *view, uint32_t id, uint32_t *n_frames)
+static const struct abi_frame *site_frames(const struct session_view *view, uint32_t id,
+					   uint32_t *n_frames)
 {
 	const struct abi_site *site = &view->sites[id];
 	uint32_t first = site->first_chunk, n = site->n_frames;
 
 	*n_frames = 0;
-	if (n > ABI_MAX_ENTRIES || first > view->max_chunks || ABI_CHUNKS(n) > view->max_chunks - first)
+	if (n > ABI_MAX_ENTRIES || first > view->max_chunks ||
+	    ABI_CHUNKS(n) > view->max_chunks - first)
 		return NULL;
 	*n_frames = n;
 	/* chunks lie one behind the other, so the frames do too */
@@ -177,8 +180,8 @@ static void fill_totals(const struct snapshot *snapshot, struct profile *profile
 	profile->totals.missed_frees = counts[ABI_COUNT_MISSED_FREES] - snapshot->base_missed;
 }
 
-static void fill_frames(struct snapshot *snapshot, struct profile *profile, const struct session_view *view,
-			uint32_t id, struct stack *stack)
+static void fill_frames(struct snapshot *snapshot, struct profile *profile,
+			const struct session_view *view, uint32_t id, struct stack *stack)
 {
 	const struct abi_frame *raw;
 	struct abi_frame full;
@@ -206,8 +209,9 @@ static void fill_frames(struct snapshot *snapshot, struct profile *profile, cons
 	stack->frames = frames;
 }
 
-static void fill_stack(struct snapshot *snapshot, struct profile *profile, const struct session_view *view,
-		       uint32_t id, uint64_t now, struct stack *stack)
+static void fill_stack(struct snapshot *snapshot, struct profile *profile,
+		       const struct session_view *view, uint32_t id, uint64_t now,
+		       struct stack *stack)
 {
 	const struct abi_site *site = &view->sites[id], *base = &snapshot->base[id];
 	const struct live_site *live = &snapshot->live.sites[id];
@@ -241,8 +245,8 @@ static uint64_t typed_from(const struct live_blocks *live, uint32_t n_sites, uns
 	}
 }
 
-static void fill_stacks(struct snapshot *snapshot, struct profile *profile, const struct session_view *view,
-			uint64_t now)
+static void fill_stacks(struct snapshot *snapshot, struct profile *profile,
+			const struct session_view *view, uint64_t now)
 {
 	uint64_t typed = typed_from(&snapshot->live, view->n_sites, SNAPSHOT_TYPED_SITES);
 	bool alive = !session_execed(snapshot->session) && process_alive(snapshot->process);
@@ -260,7 +264,8 @@ static void fill_stacks(struct snapshot *snapshot, struct profile *profile, cons
 			continue;
 		fill_stack(snapshot, profile, view, id, now, stack);
 		if (alive && live->bytes >= typed)
-			block_types_fill(profile, stack, snapshot->types, live->samples, live->n_samples);
+			block_types_fill(profile, stack, snapshot->types, live->samples,
+					 live->n_samples);
 		profile->n_stacks++;
 	}
 	for (uint32_t id = 0; id < view->n_sites; id++)
@@ -268,7 +273,8 @@ static void fill_stacks(struct snapshot *snapshot, struct profile *profile, cons
 	profile_merge(profile);
 }
 
-int snapshot_take(struct snapshot *snapshot, uint64_t older_ns, struct profile **out, struct err *err)
+int snapshot_take(struct snapshot *snapshot, uint64_t older_ns, struct profile **out,
+		  struct err *err)
 {
 	struct symbolizer_losses names;
 	uint64_t now = now_ns(), counts[ABI_COUNTERS];

@@ -22,7 +22,8 @@
 struct snapshot;
 
 struct snapshot *snapshot_new(const struct process *process, const struct py_runtime *runtime,
-			      const struct plan *plan, const struct session *session, struct err *err);
+			      const struct plan *plan, const struct session *session,
+			      struct err *err);
 void snapshot_free(struct snapshot *snapshot);
 
 /* Read the names of a site's frames now, while they are true; for session_events(). */
@@ -37,6 +38,7 @@ void snapshot_baseline(struct snapshot *snapshot);
  * in     older_ns: blocks younger than that are not counted as outstanding
  * out    profile: new, unsorted
  */
-int snapshot_take(struct snapshot *snapshot, uint64_t older_ns, struct profile **profile, struct err *err);
+int snapshot_take(struct snapshot *snapshot, uint64_t older_ns, struct profile **profile,
+		  struct err *err);
 
 #endif

@@ -25,7 +25,7 @@ struct code_key {
 struct known_code {
 	struct code_key key;
 	enum outcome outcome;
-	unsigned used;	     /* round in which it was asked for again; 0: never */
+	unsigned used;       /* round in which it was asked for again; 0: never */
 	struct py_code code; /* of CODE_NAMED */
 	UT_hash_handle hh;
 };
@@ -34,7 +34,7 @@ struct symbolizer {
 	pid_t pid;
 	const struct py_runtime *runtime;
 	struct known_code *codes; /* iterates in order of insertion */
-	unsigned round;		  /* from 1; grows by 1 with each eviction */
+	unsigned round;           /* from 1; grows by 1 with each eviction */
 	struct symbolizer_losses losses;
 };
 
@@ -189,7 +189,7 @@ static bool name_python(struct symbolizer *symbolizer, struct profile *profile,
 
 	if (!known || known->outcome != CODE_NAMED) {
 		set_gap(out, profile,
-			!known				   ? "[not read: out of memory]"
+			!known                             ? "[not read: out of memory]"
 			: known->outcome == CODE_REPLACED  ? "[code object was replaced]"
 			: known->outcome == CODE_FORBIDDEN ? "[not read: no permission]"
 							   : "[not read: the process had ended]");

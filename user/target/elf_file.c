@@ -13,7 +13,7 @@
 #define SECTIONS_MAX  65536
 #define SYMBOLS_MAX   (4u << 20)
 #define SEGMENT_BYTES (256UL << 20) /* read into memory at most, of one segment */
-#define VERSYM_HIDDEN 0x8000	    /* gABI symbol versioning: not the default version */
+#define VERSYM_HIDDEN 0x8000        /* gABI symbol versioning: not the default version */
 
 struct segment {
 	uint64_t vaddr, offset;

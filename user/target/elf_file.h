@@ -24,10 +24,10 @@ struct elf_file; /* opaque */
 
 struct elf_symbol {
 	uint64_t vaddr;
-	uint64_t size;  /* 0: the file does not say */
-	bool function;  /* STT_FUNC (or IFUNC: ifunc is set too), else an object or TLS */
+	uint64_t size; /* 0: the file does not say */
+	bool function; /* STT_FUNC (or IFUNC: ifunc is set too), else an object or TLS */
 	bool ifunc;
-	bool exported;  /* from .dynsym; else only in .symtab */
+	bool exported; /* from .dynsym; else only in .symtab */
 };
 
 struct elf_file *elf_file_open(const char *path, struct err *err);

@@ -25,10 +25,11 @@ struct map_range {
 	uint64_t start, end; /* [start, end) */
 	uint64_t offset;     /* in the file */
 	uint32_t dev_major, dev_minor;
-	uint64_t inode;      /* 0: no file */
+	uint64_t inode; /* 0: no file */
 	bool readable, writable, executable, shared;
 	bool deleted;
-	const char *path; /* "" when anonymous; "[heap]", "[stack]", ...; octal escapes of the kernel undone */
+	/* "" when anonymous; "[heap]", "[stack]", ...; octal escapes of the kernel undone */
+	const char *path;
 };
 
 struct maps {
@@ -51,6 +52,7 @@ const struct map_range *maps_find(const struct maps *maps, uint64_t address);
  *
  * return 0, or -1 when none opens
  */
-int maps_file_path(const struct maps *maps, const struct map_range *range, char *buffer, size_t size);
+int maps_file_path(const struct maps *maps, const struct map_range *range, char *buffer,
+		   size_t size);
 
 #endif

@@ -14,9 +14,9 @@
 
 struct module {
 	struct elf_file *elf;
-	uint64_t bias;         /* address in the target = vaddr + bias */
-	uint64_t start, end;   /* lowest and highest mapped address of the file */
-	char path[PATH_MAX];   /* as the target sees it */
+	uint64_t bias;            /* address in the target = vaddr + bias */
+	uint64_t start, end;      /* lowest and highest mapped address of the file */
+	char path[PATH_MAX];      /* as the target sees it */
 	char host_path[PATH_MAX]; /* opens from here; what uprobes are attached to */
 	bool deleted;
 };

@@ -26,13 +26,13 @@
 
 struct process {
 	pid_t pid;
-	int pidfd;               /* becomes readable when the process is gone */
-	uint64_t start_time;     /* clock ticks since boot, field 22 of /proc/PID/stat */
+	int pidfd;           /* becomes readable when the process is gone */
+	uint64_t start_time; /* clock ticks since boot, field 22 of /proc/PID/stat */
 	char comm[64];
-	char exe[PATH_MAX];      /* target of /proc/PID/exe, " (deleted)" removed */
+	char exe[PATH_MAX]; /* target of /proc/PID/exe, " (deleted)" removed */
 	bool exe_deleted;
-	int seccomp;             /* "Seccomp:" of /proc/PID/status: 0 off, 1 strict, 2 filter */
-	pid_t ns_pid;            /* the PID that the process has in its own namespace */
+	int seccomp;  /* "Seccomp:" of /proc/PID/status: 0 off, 1 strict, 2 filter */
+	pid_t ns_pid; /* the PID that the process has in its own namespace */
 };
 
 int process_open(struct process *process, pid_t pid, struct err *err);

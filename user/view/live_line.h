@@ -19,13 +19,13 @@
 #define LIVE_LINE_MAX 256
 
 struct live_state {
-	double seconds;		    /* since the baseline */
-	double left_s;		    /* until the watch ends; < 0: it has no end */
+	double seconds;             /* since the baseline */
+	double left_s;              /* until the watch ends; < 0: it has no end */
 	uint64_t outstanding_bytes; /* as last read */
 	double growth_bytes_per_s;
 	double hits_per_s;
 	double target_cpu_fraction; /* of one core; < 0: not measured yet */
-	uint64_t lost;		    /* sum of all losses so far */
+	uint64_t lost;              /* sum of all losses so far */
 };
 
 /*

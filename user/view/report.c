@@ -8,8 +8,8 @@
 #include "base/fmt.h"
 
 #define TYPES_SHOWN  3
-#define FRAME_INDENT 16	 /* columns of two tabs */
-#define NARROWEST    40	 /* a terminal narrower than this is treated as this wide */
+#define FRAME_INDENT 16  /* columns of two tabs */
+#define NARROWEST    40  /* a terminal narrower than this is treated as this wide */
 #define WORTH_A_RATE 0.5 /* bytes per second that are written as 1 B/s */
 #define WORTH_AN_AGE 1.0 /* seconds */
 
@@ -34,7 +34,7 @@ struct pen {
 static void ink(const struct pen *pen, enum ink ink)
 {
 	static const char *const codes[] = {
-		[INK_PLAIN] = "0",    [INK_HEAD] = "1",	   [INK_SIZE] = "1", [INK_GROWS] = "31",
+		[INK_PLAIN] = "0",    [INK_HEAD] = "1",    [INK_SIZE] = "1", [INK_GROWS] = "31",
 		[INK_SHRINKS] = "32", [INK_NATIVE] = "36", [INK_GAP] = "33", [INK_WARNING] = "33",
 	};
 
@@ -69,7 +69,7 @@ static void put_frame(const struct pen *pen, const struct frame *frame)
 {
 	char text[FRAME_TEXT_MAX];
 	size_t room = pen->width > FRAME_INDENT ? pen->width - FRAME_INDENT : 0, all = 0;
-	enum ink how = frame->kind == FRAME_GAP	     ? INK_GAP
+	enum ink how = frame->kind == FRAME_GAP      ? INK_GAP
 		       : frame->kind == FRAME_NATIVE ? INK_NATIVE
 						     : INK_PLAIN;
 

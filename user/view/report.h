@@ -23,11 +23,11 @@
 #include "model/profile.h"
 
 struct report_options {
-	unsigned top;	/* stacks shown at most; 0: all */
-	bool color;	/* escape sequences for bold and colours may be written */
+	unsigned top;   /* stacks shown at most; 0: all */
+	bool color;     /* escape sequences for bold and colours may be written */
 	unsigned width; /* columns of the terminal, longer frames are cut in the middle; 0: none is
 			 */
-	bool quiet;	/* leave out what is only confirmation: totals, cost, "Nothing was lost." */
+	bool quiet;     /* leave out what is only confirmation: totals, cost, "Nothing was lost." */
 };
 
 /* Write one report. Local time; names are escaped for terminals. */

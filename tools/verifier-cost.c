@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
- * verifier-cost: a built BPF object -> what the kernel's verifier spends on each program, with the facts of
- * each row of the layout table; run by tools/verifier-cost.
+ * verifier-cost: a built BPF object -> what the kernel's verifier spends on each program, with the
+ * facts of each row of the layout table; run by tools/verifier-cost.
  *
- * The facts are constants to the verifier, so the cost is another for each CPython. All programs of one load
- * are verified; one line each: instructions processed, states, size after the JIT.
+ * The facts are constants to the verifier, so the cost is another for each CPython. All programs of
+ * one load are verified; one line each: instructions processed, states, size after the JIT.
  *
  * exit 0, 1: the kernel refused a program (its last words are printed)
  */
@@ -21,8 +21,8 @@
 #include "probe/facts.h"
 #include "python/layout.h"
 
-#define LOG_STATS 4 /* BPF_LOG_STATS of the kernel's bpf_verifier.h */
-#define LOG_BYTES (1 << 20)
+#define LOG_STATS    4 /* BPF_LOG_STATS of the kernel's bpf_verifier.h */
+#define LOG_BYTES    (1 << 20)
 #define MAX_PROGRAMS 32
 
 struct cost {
@@ -42,8 +42,9 @@ static int print_nothing(enum libbpf_print_level level, const char *format, va_l
 /* What a real session would write, with one way of each kind that needs reads. */
 static int fill_facts(struct bpf_object *object, const struct py_layout *layout)
 {
-	static const struct py_tstate_way ways[] = {
-		{PY_TSTATE_DTV, 16, 0, 3}, {PY_TSTATE_TSS, 784, 3, 0}, {PY_TSTATE_GLOBAL, 0x7000, 0, 0}};
+	static const struct py_tstate_way ways[] = {{PY_TSTATE_DTV, 16, 0, 3},
+						    {PY_TSTATE_TSS, 784, 3, 0},
+						    {PY_TSTATE_GLOBAL, 0x7000, 0, 0}};
 	struct bpf_map *map = bpf_object__find_map_by_name(object, ".rodata");
 	struct py_runtime *runtime = calloc(1, sizeof(*runtime));
 	struct abi_facts facts = {.tgid = 1, .domains = 7, .max_size = ~0ull};
@@ -75,11 +76,17 @@ static unsigned jited_bytes(const struct bpf_program *program)
 	struct bpf_prog_info info = {0};
 	__u32 length = sizeof(info);
 
-	return bpf_obj_get_info_by_fd(bpf_program__fd(program), &info, &length) ? 0 : info.jited_prog_len;
+	return bpf_obj_get_info_by_fd(bpf_program__fd(program), &info, &length)
+		       ? 0
+		       : info.jited_prog_len;
 }
 
-/* "processed 812 insns (limit 1000000) max_states_per_insn 2 total_states 60 peak_states 60 mark_read 9" */
-static void keep_cost(struct cost *cost, const struct bpf_program *program, const char *log, const char *row)
+/*
+ * "processed 812 insns (limit 1000000) max_states_per_insn 2 total_states 60 peak_states 60
+ * mark_read 9"
+ */
+static void keep_cost(struct cost *cost, const struct bpf_program *program, const char *log,
+		      const char *row)
 {
 	const char *line = strstr(log, "processed ");
 	const char *total = strstr(log, "total_states ");
@@ -118,7 +125,8 @@ static int measure(const char *path, const struct py_layout *layout, struct cost
 	bpf_object__for_each_program(program, object)
 	{
 		if (result && strlen(logs[n]) > 0)
-			fprintf(stderr, "CPython %s, %s:\n%.2000s\n", row, bpf_program__name(program), logs[n]);
+			fprintf(stderr, "CPython %s, %s:\n%.2000s\n", row,
+				bpf_program__name(program), logs[n]);
 		else if (!result)
 			keep_cost(&costs[n], program, logs[n], row);
 		n++;
@@ -131,7 +139,8 @@ static int measure(const char *path, const struct py_layout *layout, struct cost
 	}
 	bpf_object__close(object);
 	if (result)
-		fprintf(stderr, "CPython %s: the kernel refuses the object: %s\n", row, strerror(-result));
+		fprintf(stderr, "CPython %s: the kernel refuses the object: %s\n", row,
+			strerror(-result));
 	return result;
 }
 
@@ -146,7 +155,8 @@ int main(int argc, char **argv)
 	libbpf_set_print(print_nothing);
 	for (unsigned i = 0; (layout = layout_row(i)) != NULL; i++)
 		failed |= measure(argv[1], layout, costs) != 0;
-	printf("%-18s %12s %8s %12s  %s\n", "program", "instructions", "states", "JIT bytes", "dearest");
+	printf("%-18s %12s %8s %12s  %s\n", "program", "instructions", "states", "JIT bytes",
+	       "dearest");
 	for (unsigned i = 0; i < MAX_PROGRAMS && costs[i].program; i++)
 		printf("%-18s %12u %8u %12u  CPython %s\n", costs[i].program, costs[i].instructions,
 		       costs[i].states, costs[i].jited, costs[i].row);

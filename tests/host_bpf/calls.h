@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
- * calls: a target that allocates: probes and system calls fired one by one, and checks of the account.
+ * calls: a target that allocates: probes and system calls fired one by one, and checks of the
+ * account.
  *
  * Place      tests/host_bpf; included behind shim.h and pyleaktrace.bpf.c.
- * Shapes     a thread's Python stack is set with set_stack(depth, line): frames with first line `line`, of a
- *            CPython that exists in this file only (python_facts); depth 0: the thread runs no Python code.
- *            Each thread has its own stack memory; a call is named by the stack pointer at its entry.
- * Invariant  check_account() holds for every site: allocated - freed = what `blocks`, `mappings` and the calls
- *            in flight hold of it. Tests call it after every step.
+ * Shapes     a thread's Python stack is set with set_stack(depth, line): frames with first line
+ *            `line`, of a CPython that exists in this file only (python_facts); depth 0: the thread
+ *            runs no Python code. Each thread has its own stack memory; a call is named by the
+ *            stack pointer at its entry.
+ * Invariant  check_account() holds for every site: allocated - freed = what `blocks`, `mappings`
+ *            and the calls in flight hold of it. Tests call it after every step.
  */
 #ifndef PYLEAKTRACE_TESTS_HOST_BPF_CALLS_H
 #define PYLEAKTRACE_TESTS_HOST_BPF_CALLS_H
@@ -19,7 +21,7 @@
 
 #define TGID 4242
 
-/* ---- a small CPython of our own ------------------------------------------------------------------------------ */
+/* ---- a small CPython of our own -------------------------------------------------------------- */
 
 static const struct abi_python python_facts = {
 	.ways = {{.kind = ABI_WAY_TLS, .a = -64}},
@@ -118,11 +120,11 @@ static int calls_teardown(void **state)
 	return 0;
 }
 
-/* ---- hits ----------------------------------------------------------------------------------------------------- */
+/* ---- hits ------------------------------------------------------------------------------------ */
 
 /* Entry of a function with this stack pointer; the probe lies behind `pushed` bytes of pushes. */
-static void enter_pushed(enum abi_call_kind kind, unsigned domain, __u64 sp, unsigned pushed, __u64 a, __u64 b,
-			 __u64 c)
+static void enter_pushed(enum abi_call_kind kind, unsigned domain, __u64 sp, unsigned pushed,
+			 __u64 a, __u64 b, __u64 c)
 {
 	struct pt_regs regs = {.arguments = {a, b, c}, .sp = sp - pushed};
 
@@ -130,7 +132,8 @@ static void enter_pushed(enum abi_call_kind kind, unsigned domain, __u64 sp, uns
 	on_entry(&regs);
 }
 
-static void enter_call(enum abi_call_kind kind, unsigned domain, __u64 sp, __u64 a, __u64 b, __u64 c)
+static void enter_call(enum abi_call_kind kind, unsigned domain, __u64 sp, __u64 a, __u64 b,
+		       __u64 c)
 {
 	enter_pushed(kind, domain, sp, 0, a, b, c);
 }
@@ -173,14 +176,15 @@ static void do_py_free(__u64 address)
 	enter_call(ABI_CALL_PY_FREE, ABI_OBJECT, SP, 0, address, 0);
 }
 
-/* ---- what the maps say ---------------------------------------------------------------------------------------- */
+/* ---- what the maps say ----------------------------------------------------------------------- */
 
 static __u64 counted(enum abi_counter counter)
 {
 	__u64 sum = 0;
 
 	for (__u32 cpu = 0; cpu < SHIM_CPUS; cpu++)
-		sum += ((struct counters *)shim_array_at(SHIM_MAP(&counts), 0, cpu))->value[counter];
+		sum += ((struct counters *)shim_array_at(SHIM_MAP(&counts), 0, cpu))
+			       ->value[counter];
 	return sum;
 }
 
@@ -205,6 +209,16 @@ static const struct abi_event *event_at(unsigned i)
 	return shim.events[i];
 }
 
+/* A frame of the pool; beyond the site's own, what fills up its last chunk. */
+static const struct abi_frame *frame_of(const struct abi_site *site, unsigned i)
+{
+	__u32 index = site->first_chunk + i / ABI_CHUNK;
+	const struct abi_chunk *chunk = bpf_map_lookup_elem(&frames, &index);
+
+	assert_non_null(chunk);
+	return &chunk->frames[i % ABI_CHUNK];
+}
+
 struct holding {
 	__u64 bytes, count;
 };
@@ -221,8 +235,7 @@ static void hold_calls(struct holding *holdings)
 {
 	struct shim_element *element, *next;
 
-	HASH_ITER(hh, SHIM_MAP(&threads)->elements, element, next)
-	{
+	HASH_ITER (hh, SHIM_MAP(&threads)->elements, element, next) {
 		const struct abi_thread *thread = (const void *)element->value;
 
 		if (thread->call.sp && thread->call.old.time_ns)
@@ -240,9 +253,9 @@ static struct holding check_account(void)
 	struct holding *holdings = calloc(facts.max_sites, sizeof(*holdings)), sum = {0, 0};
 	struct shim_element *element, *next;
 
-	HASH_ITER(hh, SHIM_MAP(&blocks)->elements, element, next)
+	HASH_ITER (hh, SHIM_MAP(&blocks)->elements, element, next)
 		hold_block(holdings, (const void *)element->value);
-	HASH_ITER(hh, SHIM_MAP(&mappings)->elements, element, next)
+	HASH_ITER (hh, SHIM_MAP(&mappings)->elements, element, next)
 		hold_block(holdings, (const void *)element->value);
 	hold_calls(holdings);
 	for (__u32 id = 0; id < n; id++) {
@@ -272,7 +285,8 @@ static void check_no_losses(void)
 {
 	for (unsigned i = ABI_FIRST_LOSS; i < ABI_COUNTERS; i++)
 		if (counted(i))
-			fail_msg("loss %u was counted %llu times", i, (unsigned long long)counted(i));
+			fail_msg("loss %u was counted %llu times", i,
+				 (unsigned long long)counted(i));
 }
 
 #endif

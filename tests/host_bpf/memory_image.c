@@ -93,7 +93,8 @@ void image_put_u64(struct memory_image *image, uint64_t address, uint64_t value)
 	image_put(image, address, value, sizeof(value));
 }
 
-void image_tear(struct memory_image *image, unsigned reads_from_now, uint64_t address, uint64_t value)
+void image_tear(struct memory_image *image, unsigned reads_from_now, uint64_t address,
+		uint64_t value)
 {
 	if (image->n_tears == IMAGE_MAX_TEARS)
 		mistake("too many changes armed", address);

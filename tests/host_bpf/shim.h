@@ -6,14 +6,17 @@
  *     #include "pyleaktrace.bpf.c"
  *
  * Place      tests/host_bpf. Stands where vmlinux.h and libbpf's headers stand in the BPF build.
- * Source     kernel/bpf/hashtab.c, arraymap.c, ringbuf.c, helpers.c: what the helpers return and when.
- * Shapes     a map is known by the address of its definition; kind, capacity and sizes come from the types of
- *            the definition's members, as libbpf reads them from BTF. `shim` is the machine: who runs, what the
- *            clock says, what the probe's cookie is, and the target's memory.
- * Stricter   than the kernel: a hash element that is deleted or replaced is freed at once, so that the
- *            sanitizer sees every use of it afterwards. (In the kernel it may be reused at once.)
- * Failure    shim_set_capacity() makes a map small; shim.fail_updates lets the next updates fail with -ENOMEM,
- *            as they do when the kernel's allocator is exhausted.
+ * Source     kernel/bpf/hashtab.c, arraymap.c, ringbuf.c, helpers.c: what the helpers return and
+ *            when.
+ * Shapes     a map is known by the address of its definition; kind, capacity and sizes come from
+ *            the types of the definition's members, as libbpf reads them from BTF. `shim` is the
+ *            machine: who runs, what the clock says, what the probe's cookie is, and the target's
+ *            memory.
+ * Stricter   than the kernel: a hash element that is deleted or replaced is freed at once, so that
+ *            the sanitizer sees every use of it afterwards. (In the kernel it may be reused at
+ *            once.)
+ * Failure    shim_set_capacity() makes a map small; shim.fail_updates lets the next updates fail
+ *            with -ENOMEM, as they do when the kernel's allocator is exhausted.
  * Threads    one at a time: interleaving is what the test does by changing shim.tid between hits.
  */
 #ifndef PYLEAKTRACE_TESTS_HOST_BPF_SHIM_H
@@ -47,7 +50,7 @@
 #endif
 #define barrier_var(var) __asm__ volatile("" : "+r"(var))
 
-/* ---- the machine -------------------------------------------------------------------------------------------- */
+/* ---- the machine ----------------------------------------------------------------------------- */
 
 #define SHIM_CPUS   4
 #define SHIM_EVENTS 4096
@@ -60,9 +63,9 @@ struct shim {
 	__u32 exit_status;
 	__u64 time_ns; /* one more at each look */
 	__u64 cookie;
-	bool no_bpf_loop;       /* a kernel before 5.17 */
+	bool no_bpf_loop; /* a kernel before 5.17 */
 	bool ring_full;
-	unsigned fail_updates;  /* so many updates of hash maps fail from now on */
+	unsigned fail_updates; /* so many updates of hash maps fail from now on */
 	struct memory_image memory;
 	void *events[SHIM_EVENTS]; /* as they were submitted */
 	unsigned n_events;
@@ -71,7 +74,7 @@ struct shim {
 
 static struct shim shim;
 
-/* ---- maps ----------------------------------------------------------------------------------------------------- */
+/* ---- maps ------------------------------------------------------------------------------------ */
 
 struct shim_element {
 	UT_hash_handle hh;
@@ -91,8 +94,8 @@ struct shim_map {
 
 static struct shim_map shim_maps[SHIM_MAPS];
 
-static struct shim_map *shim_map(const void *definition, __u32 type, __u32 max_entries, __u32 key_size,
-				 __u32 value_size)
+static struct shim_map *shim_map(const void *definition, __u32 type, __u32 max_entries,
+				 __u32 key_size, __u32 value_size)
 {
 	struct shim_map *map = shim_maps;
 
@@ -101,13 +104,15 @@ static struct shim_map *shim_map(const void *definition, __u32 type, __u32 max_e
 	if (map == shim_maps + SHIM_MAPS)
 		abort();
 	if (!map->definition)
-		*map = (struct shim_map){definition, type, max_entries, key_size, value_size, NULL, 0, NULL};
+		*map = (struct shim_map){definition, type, max_entries, key_size,
+					 value_size, NULL, 0,           NULL};
 	return map;
 }
 
-#define SHIM_MAP(map)                                                                                      \
-	shim_map((map), sizeof(*(map)->type) / sizeof(int), sizeof(*(map)->max_entries) / sizeof(int), \
-		 sizeof(*(map)->key), sizeof(*(map)->value))
+#define SHIM_MAP(map)                                                            \
+	shim_map((map), sizeof(*(map)->type) / sizeof(int),                      \
+		 sizeof(*(map)->max_entries) / sizeof(int), sizeof(*(map)->key), \
+		 sizeof(*(map)->value))
 
 /* Capacity of a map, set before it is used as session.c does before the load. */
 #define shim_set_capacity(map, n) (SHIM_MAP(map)->max_entries = (n))
@@ -202,32 +207,32 @@ static long shim_update(struct shim_map *map, const void *key, const void *value
 	return 0;
 }
 
-#define bpf_map_lookup_elem(map, key)               shim_lookup(SHIM_MAP(map), (key))
-#define bpf_map_update_elem(map, key, value, flags) shim_update(SHIM_MAP(map), (key), (value), (flags))
-#define bpf_map_delete_elem(map, key)               shim_delete(SHIM_MAP(map), (key))
+#define bpf_map_lookup_elem(map, key) shim_lookup(SHIM_MAP(map), (key))
+#define bpf_map_update_elem(map, key, value, flags) \
+	shim_update(SHIM_MAP(map), (key), (value), (flags))
+#define bpf_map_delete_elem(map, key) shim_delete(SHIM_MAP(map), (key))
 
 /* The callback may delete the element that it was given; what it adds may or may not be visited. */
-#define bpf_for_each_map_elem(map, callback, context, flags)                                     \
-	do {                                                                                     \
-		struct shim_element *each_, *next_;                                              \
-                                                                                                 \
-		HASH_ITER(hh, SHIM_MAP(map)->elements, each_, next_)                             \
-		{                                                                                \
-			__u64 key_ = each_->key;                                                 \
-                                                                                                 \
-			if (callback((void *)(map), &key_, (void *)each_->value, (context)))     \
-				break;                                                           \
-		}                                                                                \
+#define bpf_for_each_map_elem(map, callback, context, flags)                                 \
+	do {                                                                                 \
+		struct shim_element *each_, *next_;                                          \
+                                                                                             \
+		HASH_ITER (hh, SHIM_MAP(map)->elements, each_, next_) {                      \
+			__u64 key_ = each_->key;                                             \
+                                                                                             \
+			if (callback((void *)(map), &key_, (void *)each_->value, (context))) \
+				break;                                                       \
+		}                                                                            \
 	} while (0)
 
-#define bpf_loop(n, callback, context, flags)                                                    \
-	do {                                                                                     \
-		for (__u32 step_ = 0; step_ < (n); step_++)                                      \
-			if (callback(step_, (context)))                                          \
-				break;                                                           \
+#define bpf_loop(n, callback, context, flags)               \
+	do {                                                \
+		for (__u32 step_ = 0; step_ < (n); step_++) \
+			if (callback(step_, (context)))     \
+				break;                      \
 	} while (0)
 
-/* ---- other helpers -------------------------------------------------------------------------------------------- */
+/* ---- other helpers --------------------------------------------------------------------------- */
 
 #define bpf_core_enum_value_exists(type, value) (!shim.no_bpf_loop)
 
@@ -284,7 +289,7 @@ static inline void bpf_ringbuf_submit(void *event, __u64 flags)
 	shim.event_in_work = NULL;
 }
 
-/* ---- contexts of the programs --------------------------------------------------------------------------------- */
+/* ---- contexts of the programs ---------------------------------------------------------------- */
 
 struct pt_regs {
 	__u64 arguments[6];
@@ -322,8 +327,7 @@ static void shim_reset(void)
 	for (unsigned i = 0; i < SHIM_MAPS; i++) {
 		struct shim_element *element, *next;
 
-		HASH_ITER(hh, shim_maps[i].elements, element, next)
-		{
+		HASH_ITER (hh, shim_maps[i].elements, element, next) {
 			HASH_DELETE(hh, shim_maps[i].elements, element);
 			free(element);
 		}

@@ -7,14 +7,15 @@
 
 #include "calls.h"
 
-#define PAGE 4096ull
-#define BASE 0x40000000ull
-#define ANON 0x22 /* MAP_PRIVATE | MAP_ANONYMOUS */
+#define PAGE  4096ull
+#define BASE  0x40000000ull
+#define ANON  0x22 /* MAP_PRIVATE | MAP_ANONYMOUS */
 #define FIXED 0x10
 
 static void do_mmap(__u64 start, __u64 pages, unsigned flags)
 {
-	on_enter_mmap(&(struct trace_event_raw_sys_enter){{start, pages * PAGE, 3, flags, ~0ul, 0}});
+	on_enter_mmap(
+		&(struct trace_event_raw_sys_enter){{start, pages * PAGE, 3, flags, ~0ul, 0}});
 	on_exit_mmap(&(struct trace_event_raw_sys_exit){(long)start});
 }
 
@@ -26,7 +27,8 @@ static void do_munmap(__u64 start, __u64 pages, long result)
 
 static void do_mremap(__u64 start, __u64 pages, __u64 new_pages, long result)
 {
-	on_enter_mremap(&(struct trace_event_raw_sys_enter){{start, pages * PAGE, new_pages * PAGE, 1}});
+	on_enter_mremap(
+		&(struct trace_event_raw_sys_enter){{start, pages * PAGE, new_pages * PAGE, 1}});
 	on_exit_mremap(&(struct trace_event_raw_sys_exit){result});
 }
 
@@ -51,7 +53,10 @@ static void test_whole_mapping(void **state)
 	check_no_losses();
 }
 
-/* munmap of [from, to) from a mapping of 8 pages at page 8: every way in which two ranges can lie. */
+/*
+ * munmap of [from, to) from a mapping of 8 pages at page 8: every way in which two ranges can
+ * lie.
+ */
 static void test_every_overlap(void **state)
 {
 	for (unsigned from = 0; from < 24; from++) {
@@ -253,7 +258,8 @@ static void test_full_map(void **state)
 	check_outstanding(10 * PAGE, 2);
 	assert_int_equal(counted(ABI_COUNT_MAPPINGS_FULL), 2);
 	/* while mremap runs, another thread takes the place: the mapping cannot be put back */
-	on_enter_mremap(&(struct trace_event_raw_sys_enter){{BASE + 10 * PAGE, 8 * PAGE, 16 * PAGE, 1}});
+	on_enter_mremap(
+		&(struct trace_event_raw_sys_enter){{BASE + 10 * PAGE, 8 * PAGE, 16 * PAGE, 1}});
 	run_thread(1);
 	do_mmap(BASE + 40 * PAGE, 1, ANON);
 	run_thread(0);
@@ -262,7 +268,10 @@ static void test_full_map(void **state)
 	assert_int_equal(counted(ABI_COUNT_MAPPINGS_FULL), 3);
 }
 
-/* Every update fails once, wherever it stands: counted, and what is on the account is in the map. */
+/*
+ * Every update fails once, wherever it stands: counted, and what is on the account is in the
+ * map.
+ */
 static void test_updates_that_fail(void **state)
 {
 	for (unsigned ordinal = 0; ordinal < 12; ordinal++) {
@@ -270,12 +279,12 @@ static void test_updates_that_fail(void **state)
 
 		calls_begin();
 		do_mmap(BASE + 900 * PAGE, 1, ANON); /* thread and stack are known */
-#define FAILING(call)                                                                                              \
-	do {                                                                                                       \
-		shim.fail_updates = step++ == ordinal;                                                             \
-		call;                                                                                              \
-		shim.fail_updates = 0;                                                                             \
-		check_account();                                                                                   \
+#define FAILING(call)                                  \
+	do {                                           \
+		shim.fail_updates = step++ == ordinal; \
+		call;                                  \
+		shim.fail_updates = 0;                 \
+		check_account();                       \
 	} while (0)
 		FAILING(do_mmap(BASE, 8, ANON));
 		FAILING(do_mmap(BASE, 9, ANON));
@@ -305,12 +314,15 @@ static void test_crossed_returns(void **state)
 	check_outstanding(PAGE, 1);
 }
 
-/* ---- a long run against a model of pages ---------------------------------------------------------------------- */
+/* ---- a long run against a model of pages ----------------------------------------------------- */
 
 #define MODEL_PAGES 96
 #define MODEL_STEPS 60000
 
-/* of each page: 0 not mapped, else the number of the call that mapped it (its piece is told by its neighbours) */
+/*
+ * of each page: 0 not mapped, else the number of the call that mapped it (its piece is told by
+ * its neighbours)
+ */
 static unsigned model[MODEL_PAGES];
 
 static __u64 random_state;
@@ -368,7 +380,8 @@ static void step_mremap(unsigned mark)
 	/* the kernel refuses overlapping places, and growth in place onto something else */
 	if (to != from && from < to + new_pages && to < from + pages)
 		failed = true;
-	if (to == from && new_pages > pages && !failed && model_any(from + pages, new_pages - pages))
+	if (to == from && new_pages > pages && !failed &&
+	    model_any(from + pages, new_pages - pages))
 		failed = true;
 	if (failed) {
 		do_mremap(BASE + from * PAGE, pages, new_pages, -12);
@@ -392,7 +405,8 @@ static void test_long_run(void **state)
 		shim.cpu = pick(SHIM_CPUS);
 		switch (pick(4)) {
 		case 0: /* where nothing is, as the kernel chooses; else over what is there */
-			do_mmap(BASE + page * PAGE, pages, model_any(page, pages) ? ANON | FIXED : ANON);
+			do_mmap(BASE + page * PAGE, pages,
+				model_any(page, pages) ? ANON | FIXED : ANON);
 			model_set(page, pages, step);
 			break;
 		case 1:

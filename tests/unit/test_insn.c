@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
- * One instruction: its length, price, flow, what it writes. The bytes are those that compilers put at the
- * heads of allocator functions, and such as they never write.
+ * One instruction: its length, price, flow, what it writes. The bytes are those that compilers put
+ * at the heads of allocator functions, and such as they never write.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -135,19 +135,19 @@ static void test_flow(void **state)
 static void test_writes(void **state)
 {
 	(void)state;
-	assert_int_equal(DECODE("\x48\x89\xf7").writes_args, INSN_ARG(0));        /* mov %rsi,%rdi */
-	assert_int_equal(DECODE("\x48\x89\xfe").writes_args, INSN_ARG(1));        /* mov %rdi,%rsi */
-	assert_int_equal(DECODE("\x31\xd2").writes_args, INSN_ARG(2));            /* xor %edx,%edx */
+	assert_int_equal(DECODE("\x48\x89\xf7").writes_args, INSN_ARG(0)); /* mov %rsi,%rdi */
+	assert_int_equal(DECODE("\x48\x89\xfe").writes_args, INSN_ARG(1)); /* mov %rdi,%rsi */
+	assert_int_equal(DECODE("\x31\xd2").writes_args, INSN_ARG(2));     /* xor %edx,%edx */
 	assert_int_equal(DECODE("\xb9\x01\x00\x00\x00").writes_args, INSN_ARG(3)); /* mov $1,%ecx */
-	assert_int_equal(DECODE("\x40\xb7\x01").writes_args, INSN_ARG(0));        /* mov $1,%dil */
+	assert_int_equal(DECODE("\x40\xb7\x01").writes_args, INSN_ARG(0));         /* mov $1,%dil */
 	assert_int_equal(DECODE("\x48\x87\xf7").writes_args, INSN_ARG(0) | INSN_ARG(1)); /* xchg */
-	assert_int_equal(DECODE("\x48\xf7\xe2").writes_args, INSN_ARG(2));        /* mul %rdx: rdx:rax */
-	assert_int_equal(DECODE("\x5f").writes_args, INSN_ARG(0));                /* pop %rdi */
-	assert_int_equal(DECODE("\x48\x89\xf8").writes_args, 0);                  /* mov %rdi,%rax */
-	assert_int_equal(DECODE("\x48\x39\xfe").writes_args, 0);                  /* cmp */
-	assert_int_equal(DECODE("\x48\x89\x3e").writes_args, 0);                  /* mov %rdi,(%rsi) */
+	assert_int_equal(DECODE("\x48\xf7\xe2").writes_args, INSN_ARG(2)); /* mul %rdx: rdx:rax */
+	assert_int_equal(DECODE("\x5f").writes_args, INSN_ARG(0));         /* pop %rdi */
+	assert_int_equal(DECODE("\x48\x89\xf8").writes_args, 0);           /* mov %rdi,%rax */
+	assert_int_equal(DECODE("\x48\x39\xfe").writes_args, 0);           /* cmp */
+	assert_int_equal(DECODE("\x48\x89\x3e").writes_args, 0);           /* mov %rdi,(%rsi) */
 	assert_int_equal(DECODE("\xf3\xa4").writes_args,
-			 INSN_ARG(0) | INSN_ARG(1) | INSN_ARG(3));                /* rep movsb */
+			 INSN_ARG(0) | INSN_ARG(1) | INSN_ARG(3)); /* rep movsb */
 }
 
 static void test_stack_pointer(void **state)
@@ -198,18 +198,20 @@ static void test_not_an_instruction(void **state)
 		size_t n;
 	} rows[] = {
 		{"", 0},
-		{"\x06", 1},                   /* not in 64-bit mode */
-		{"\x48", 1},                   /* a prefix alone */
-		{"\x0f\x1f\x44\x00", 4},       /* its last byte is missing */
+		{"\x06", 1},             /* not in 64-bit mode */
+		{"\x48", 1},             /* a prefix alone */
+		{"\x0f\x1f\x44\x00", 4}, /* its last byte is missing */
 		{"\xe9\x00\x00\x00", 4},
-		{"\xf0\x48\x85\xff", 4},       /* lock test */
-		{"\x66\x66\x66\x66\x66\x66\x66\x66\x66\x66\x66\x66\x66\x66\x66\x90", 16}, /* 16 bytes */
+		{"\xf0\x48\x85\xff", 4}, /* lock test */
+		{"\x66\x66\x66\x66\x66\x66\x66\x66\x66\x66\x66\x66\x66\x66\x66\x90",
+		 16}, /* 16 bytes */
 	};
 	struct insn insn;
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
-		assert_false(insn_decode(&insn, (const uint8_t *)rows[i].bytes, rows[i].n, AT, true));
+		assert_false(
+			insn_decode(&insn, (const uint8_t *)rows[i].bytes, rows[i].n, AT, true));
 }
 
 /* Any bytes at all: the answer stays within what was given. */
@@ -244,14 +246,10 @@ static void test_random_bytes(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_prices),
-		cmocka_unit_test(test_nop5_on_an_old_kernel),
-		cmocka_unit_test(test_nops),
-		cmocka_unit_test(test_flow),
-		cmocka_unit_test(test_writes),
-		cmocka_unit_test(test_stack_pointer),
-		cmocka_unit_test(test_tests),
-		cmocka_unit_test(test_not_an_instruction),
+		cmocka_unit_test(test_prices),       cmocka_unit_test(test_nop5_on_an_old_kernel),
+		cmocka_unit_test(test_nops),         cmocka_unit_test(test_flow),
+		cmocka_unit_test(test_writes),       cmocka_unit_test(test_stack_pointer),
+		cmocka_unit_test(test_tests),        cmocka_unit_test(test_not_an_instruction),
 		cmocka_unit_test(test_random_bytes),
 	};
 

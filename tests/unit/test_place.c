@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
- * Places for probes and aliases of functions, in machine code that stands in this very program: it is loaded
- * as a module from the test's own maps. (x86-64; elsewhere there is nothing to decode yet.)
+ * Places for probes and aliases of functions, in machine code that stands in this very program: it
+ * is loaded as a module from the test's own maps. (x86-64; elsewhere there is nothing to decode
+ * yet.)
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -18,12 +19,13 @@
 #ifdef __x86_64__
 
 /*
- * The functions are never called. Each begins at a multiple of 16 behind int3, which is no padding that an alias
- * could use; names of places in them are local labels.
+ * The functions are never called. Each begins at a multiple of 16 behind int3, which is no padding
+ * that an alias could use; names of places in them are local labels.
  */
 #define FUNCTION(name) ".balign 16, 0xcc\n.type " #name ", @function\n" #name ":\n"
-#define END(name) ".size " #name ", . - " #name "\n"
+#define END(name)      ".size " #name ", . - " #name "\n"
 
+/* clang-format off */
 __asm__(".pushsection .text\n"
 	"int3\n"
 	FUNCTION(code_push)
@@ -98,16 +100,21 @@ __asm__(".pushsection .text\n"
 	"ret\n"
 	END(code_sub)
 
-	/* a 5-byte nop behind two pushes */
-	FUNCTION(code_late_nop)
+	/* a cheap place behind a push that is none */
+	FUNCTION(code_late_push)
 	"mov %rdi, %rax\n"
+	"pushq $0\n"
 	"push %rbx\n"
-	"push %r12\n"
-	".byte 0x0f, 0x1f, 0x44, 0x00, 0x00\n"
-	"pop %r12\n"
 	"pop %rbx\n"
+	"pop %rcx\n"
 	"ret\n"
-	END(code_late_nop)
+	END(code_late_push)
+
+	FUNCTION(code_nop5)
+	".byte 0x0f, 0x1f, 0x44, 0x00, 0x00\n"
+	"mov %rdi, %rax\n"
+	"ret\n"
+	END(code_nop5)
 
 	/* the push is the head of a loop */
 	FUNCTION(code_loop)
@@ -137,22 +144,15 @@ __asm__(".pushsection .text\n"
 	END(code_calls)
 
 	/* jumps on into another function, where a probe would see calls of others */
-	FUNCTION(code_nop_entry)
-	".byte 0x0f, 0x1f, 0x44, 0x00, 0x00\n"
-	"push %rbx\n"
-	"pop %rbx\n"
-	"ret\n"
-	END(code_nop_entry)
-
 	FUNCTION(code_jumps_on)
 	"mov %rdi, %rax\n"
-	"jmp code_nop_entry\n"
+	"jmp code_free\n"
 	END(code_jumps_on)
 
 	/* nothing but a jump: a landing on the way to the function */
 	FUNCTION(code_landing)
 	".byte 0xe9\n"
-	".long code_nop_entry - (. + 4)\n"
+	".long code_free - (. + 4)\n"
 	END(code_landing)
 
 	FUNCTION(code_indirect)
@@ -222,6 +222,7 @@ __asm__(".pushsection .text\n"
 	END(code_guards)
 	".balign 16, 0xcc\n"
 	".popsection\n");
+/* clang-format on */
 
 static struct module module;
 static const char in_data[] = "\x55\x53\xc3";
@@ -233,7 +234,9 @@ static int load_this_program(void **state)
 
 	(void)state;
 	assert_int_equal(maps_read(&maps, getpid(), &err), 0);
-	assert_int_equal(module_load(&module, &maps, maps_find(&maps, (uint64_t)(uintptr_t)in_data), &err), 0);
+	assert_int_equal(
+		module_load(&module, &maps, maps_find(&maps, (uint64_t)(uintptr_t)in_data), &err),
+		0);
 	maps_fini(&maps);
 	return 0;
 }
@@ -328,13 +331,20 @@ static void test_stack_pointer(void **state)
 	check_place("code_sub", &need_malloc, 0, COST_STEPPED);
 	check_place("code_sub", &entry_only, 0, COST_STEPPED);
 	/* a return probe must find the return address; an entry probe is told what was pushed */
-	place = check_place("code_late_nop", &need_malloc, 3, COST_EMULATED);
-	assert_int_equal(place.pushed, 0);
-	place = check_place("code_late_nop", &entry_only, 6, COST_NOP5);
-	assert_int_equal(place.pushed, 16);
-	/* on a kernel that steps over that nop, it is the dearest */
-	assert_true(place_find(&place, &module, function("code_late_nop"), &entry_only, false));
-	assert_int_equal(place.address - function("code_late_nop"), 3);
+	check_place("code_late_push", &need_malloc, 0, COST_STEPPED);
+	place = check_place("code_late_push", &entry_only, 5, COST_EMULATED);
+	assert_int_equal(place.pushed, 8);
+}
+
+/* The cheapest of all is never chosen: insn.h tells why. */
+static void test_nop5(void **state)
+{
+	struct place place;
+
+	(void)state;
+	check_place("code_nop5", &need_malloc, 5, COST_STEPPED);
+	assert_true(place_find(&place, &module, function("code_nop5"), &need_malloc, false));
+	assert_int_equal(place.cost, COST_STEPPED);
 }
 
 static void test_loops(void **state)
@@ -349,15 +359,16 @@ static void test_jumps(void **state)
 	struct place place;
 
 	(void)state;
-	check_place("code_jumps_on", &need_malloc, 3, COST_EMULATED);
-	/* from a landing the way goes on into the function */
+	check_place("code_jumps_on", &need_free, 3, COST_EMULATED);
+	/* from a landing the way goes on into the function, to its better place */
+	assert_true(place_find(&place, &module, function("code_landing"), &need_free, true));
+	assert_int_equal(place.address, function("code_free") + 5);
+	assert_true(place.skips_null);
 	assert_true(place_find(&place, &module, function("code_landing"), &need_malloc, true));
-	assert_int_equal(place.address, function("code_nop_entry"));
-	assert_int_equal(place.cost, COST_NOP5);
-	check_place("code_landing", &(struct place_need){A0, true, -1}, (int)(function("code_nop_entry") -
-		    function("code_landing")), COST_NOP5);
-	assert_true(place_find(&place, &module, function("code_landing"), &need_malloc, false));
 	assert_int_equal(place.address, function("code_landing"));
+	assert_true(place_find(&place, &module, function("code_padded") - 9, &need_malloc, true));
+	assert_int_equal(place.address, function("code_padded"));
+	assert_string_equal(place.text, "+9 emulated");
 }
 
 static void test_no_place(void **state)
@@ -373,9 +384,12 @@ static void test_no_place(void **state)
 	assert_false(place_find(&place, &module, module.end + 4096, &need_malloc, true));
 }
 
-/* ---- aliases -------------------------------------------------------------------------------------------------- */
+/* ---- aliases --------------------------------------------------------------------------------- */
 
-/* Is this distance from the entry among the aliases? Each of them must lead back to the function. */
+/*
+ * Is this distance from the entry among the aliases? Each of them must lead back to the
+ * function.
+ */
 static bool has_alias(const char *name, int64_t distance)
 {
 	uint64_t entry = function(name), alias;
@@ -436,22 +450,24 @@ static void test_alias_by_a_jump(void **state)
 	assert_true(has_alias("code_target", jump));
 	assert_false(has_alias("code_target", constant));
 	assert_int_equal(count_aliases("code_target"), 1);
-	assert_true(has_alias("code_nop_entry",
-			      (int64_t)(function("code_landing") - function("code_nop_entry"))));
+	assert_true(has_alias("code_free",
+			      (int64_t)(function("code_landing") - function("code_free"))));
 }
 
 static void test_entry_is_no_alias(void **state)
 {
-	static const char *const names[] = {"code_push", "code_endbr", "code_padded", "code_unpadded", "code_target"};
+	static const char *const names[] = {"code_push", "code_endbr", "code_padded",
+					    "code_unpadded", "code_target"};
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
-		assert_int_equal(place_alias_entry(&module, function(names[i]), true), function(names[i]));
+		assert_int_equal(place_alias_entry(&module, function(names[i]), true),
+				 function(names[i]));
 	assert_int_equal(place_alias_entry(&module, 1, true), 0);
 	assert_int_equal(place_alias_entry(&module, ~0ull, true), 0);
 }
 
-/* ---- guards --------------------------------------------------------------------------------------------------- */
+/* ---- guards ---------------------------------------------------------------------------------- */
 
 static void test_guards(void **state)
 {
@@ -477,10 +493,12 @@ static void test_guards_at_a_fixed_address(void **state)
 	assert_non_null(file);
 	fputs(".text\n.globl _start\n.type _start, @function\n_start: ret\n.balign 16\n"
 	      ".globl wanted\n.type wanted, @function\nwanted: push %rbx\nret\n"
-	      "guards: cmpq $wanted, (%rdi)\nmov $wanted, %eax\nlea wanted(%rip), %rax\nmov $_start, %eax\n",
+	      "guards: cmpq $wanted, (%rdi)\nmov $wanted, %eax\nlea wanted(%rip), %rax\nmov "
+	      "$_start, %eax\n",
 	      file);
 	fclose(file);
-	snprintf(command, sizeof(command), "gcc -nostdlib -static -no-pie -o %s %s", program, source);
+	snprintf(command, sizeof(command), "gcc -nostdlib -static -no-pie -o %s %s", program,
+		 source);
 	if (system(command) != 0) {
 		print_message("skip: no assembler here\n");
 		skip();
@@ -520,6 +538,7 @@ int main(void)
 		cmocka_unit_test(test_null_test),
 		cmocka_unit_test(test_arguments_must_be_there),
 		cmocka_unit_test(test_stack_pointer),
+		cmocka_unit_test(test_nop5),
 		cmocka_unit_test(test_loops),
 		cmocka_unit_test(test_jumps),
 		cmocka_unit_test(test_no_place),

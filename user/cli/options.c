@@ -224,6 +224,11 @@ static error_t take_argument(struct parse *parse, const char *arg)
 {
 	struct err err = ERR_INIT;
 
+	if (parse->n_arguments == 0 && (*arg < '0' || *arg > '9') && *arg != '.') {
+		err_set(&err, ERR_USAGE,
+			"starting a program (-- COMMAND) is not in this version; start it, then use -p PID");
+		return wrong(parse, "", &err);
+	}
 	switch (parse->n_arguments++) {
 	case 0:
 		return set_time(parse, "INTERVAL", arg, 10000000, &parse->options->interval_ns);

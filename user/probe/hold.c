@@ -18,8 +18,45 @@ static bool is_held(const struct hold *hold, pid_t tid)
 	return false;
 }
 
+/*
+ * Has the thread ended? Such a one may still be listed (a main thread that called pthread_exit()
+ * stays to the end of its process), and ptrace refuses it as it refuses a thread that somebody else
+ * traces.
+ */
+static bool has_ended(pid_t pid, pid_t tid)
+{
+	char path[64], text[512], *name_end;
+	FILE *file;
+	size_t n;
+
+	snprintf(path, sizeof(path), "/proc/%d/task/%d/stat", pid, tid);
+	file = fopen(path, "re");
+	if (!file)
+		return true;
+	n = fread(text, 1, sizeof(text) - 1, file);
+	fclose(file);
+	text[n] = '\0';
+	/* "7 (name) Z ...": the name may hold anything */
+	name_end = strrchr(text, ')');
+	return !name_end || strlen(name_end) < 3 || name_end[2] == 'Z' || name_end[2] == 'X';
+}
+
+/*
+ * A signal to ourselves must not end the wait: the thread would stop, and nobody would let it go
+ * on.
+ */
+static pid_t wait_for(pid_t tid, int *status)
+{
+	pid_t result;
+
+	do
+		result = waitpid(tid, status, __WALL);
+	while (result < 0 && errno == EINTR);
+	return result;
+}
+
 /* 1: held now; 0: the thread has ended meanwhile; negative: error */
-static int hold_thread(struct hold *hold, pid_t tid, struct err *err)
+static int hold_thread(struct hold *hold, pid_t pid, pid_t tid, struct err *err)
 {
 	int status;
 
@@ -35,14 +72,16 @@ static int hold_thread(struct hold *hold, pid_t tid, struct err *err)
 		hold->capacity = more;
 	}
 	if (ptrace(PTRACE_SEIZE, tid, NULL, NULL)) {
-		if (errno == ESRCH)
+		int error = errno;
+
+		if (error == ESRCH || has_ended(pid, tid))
 			return 0;
 		return err_set(
 			err, ERR_PERMISSION,
 			"thread %d cannot be held for a moment: %s (is a debugger attached?)", tid,
-			strerror(errno));
+			strerror(error));
 	}
-	if (ptrace(PTRACE_INTERRUPT, tid, NULL, NULL) || waitpid(tid, &status, __WALL) != tid ||
+	if (ptrace(PTRACE_INTERRUPT, tid, NULL, NULL) || wait_for(tid, &status) != tid ||
 	    !WIFSTOPPED(status))
 		return 0;
 	hold->threads[hold->n_threads].tid = tid;
@@ -70,7 +109,7 @@ static int hold_round(struct hold *hold, pid_t pid, struct err *err)
 
 		if (tid <= 0 || is_held(hold, tid))
 			continue;
-		result = hold_thread(hold, tid, err);
+		result = hold_thread(hold, pid, tid, err);
 		n += result > 0;
 	}
 	closedir(tasks);

@@ -4,8 +4,11 @@
  *
  * Place      layer 3; used by place.c and steer.c only. The one user of the disassembler (Zydis).
  * Source     cost classes: arch/x86/kernel/uprobes.c of the kernel: branch_setup_xol_ops() and
- *            push_setup_xol_ops() list what is emulated; since 6.18 a 5-byte nop is replaced by a call into
- *            a trampoline. Measured: optimised nop 0.3 us, emulated 0.6 us, all else 7-20 us a hit (in a VM).
+ *            push_setup_xol_ops() list what is emulated; since 6.18 a 5-byte nop is replaced by a
+ *            call into a trampoline. Measured: optimised nop 0.3 us, emulated 0.6 us, all else 7-20
+ *            us a hit (in a VM).
+ * Trap       a 5-byte nop is the cheapest and is not probed all the same: where the kernel has made
+ *            a call of it, a child that the target forks meanwhile crashes (seen on 6.18).
  * Units      addresses in the target.
  * Bounds     one instruction, at most 15 bytes.
  */

@@ -69,7 +69,8 @@ bool place_find(struct place *place, const struct module *module, uint64_t start
 		if (insn.moves_sp && (need->returns || insn.pushed == 0))
 			break;
 		if (insn.flow == FLOW_BRANCH) {
-			/* only the test for NULL: what jumps away there, if zero, need not be seen */
+			/* only the test for NULL: what jumps away there, if zero, need not be
+			 * seen */
 			if (need->null_arg < 0 || !null_tested || !insn.jumps_if_zero)
 				break;
 			here.skips_null = true;
@@ -81,7 +82,8 @@ bool place_find(struct place *place, const struct module *module, uint64_t start
 			here.address += insn.length;
 			continue;
 		}
-		/* from a landing to the entry; a jump from elsewhere may lead into a loop or another function */
+		/* from a landing to the entry; a jump from elsewhere may lead into a loop or
+		 * another function */
 		if (!landing)
 			break;
 		landing = false;
@@ -90,13 +92,13 @@ bool place_find(struct place *place, const struct module *module, uint64_t start
 	return found;
 }
 
-/* ---- aliases -------------------------------------------------------------------------------------------- */
+/* ---- aliases --------------------------------------------------------------------------------- */
 
 #define PADDING_MAX 15
 
 /*
- * The instruction of which the byte at `address` is a part, and where that begins: decoded straight on from a
- * function below.
+ * The instruction of which the byte at `address` is a part, and where that begins: decoded straight
+ * on from a function below.
  */
 static bool covering_instruction(const struct module *module, uint64_t address, uint64_t *at,
 				 struct insn *insn)
@@ -115,8 +117,9 @@ static bool covering_instruction(const struct module *module, uint64_t address, 
 }
 
 /*
- * A byte that reads as a nop may be the end of another instruction (eb 90: a jump), which a probe on it would
- * destroy. In a nop it does no harm, also in the middle: what is before a function's entry is not run.
+ * A byte that reads as a nop may be the end of another instruction (eb 90: a jump), which a probe
+ * on it would destroy. In a nop it does no harm, also in the middle: what is before a function's
+ * entry is not run.
  */
 static bool is_padding(const struct module *module, uint64_t address)
 {
@@ -209,7 +212,8 @@ uint64_t place_alias_entry(const struct module *module, uint64_t address, bool n
 		return 0;
 	if (insn.flow == FLOW_JUMP)
 		return insn.target;
-	/* in the padding: over the nops, up to the first instruction that is none. Functions begin at 16. */
+	/* in the padding: over the nops, up to the first instruction that is none. Functions
+	 * begin at 16. */
 	while (insn.is_nop && !insn.is_endbr && address - start <= PADDING_MAX) {
 		address += insn.length;
 		if (!decode_at(&insn, module, address, nop5))
@@ -218,7 +222,7 @@ uint64_t place_alias_entry(const struct module *module, uint64_t address, bool n
 	return address % 16 == 0 ? address : start;
 }
 
-/* ---- guards ---------------------------------------------------------------------------------------------- */
+/* ---- guards ---------------------------------------------------------------------------------- */
 
 unsigned place_count_guards(const struct module *module, uint64_t entry)
 {

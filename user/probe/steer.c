@@ -89,8 +89,9 @@ int steer_apply(pid_t pid, const struct plan_word *words, unsigned n_words, stru
 			continue; /* left by a tool that was killed: ours now */
 		result =
 			change_word(fd, pid, words[i].address, words[i].plain, words[i].alias, err);
+		/* this word too: it may have been written and not read back */
 		if (result)
-			steer_restore(pid, words, i, NULL);
+			steer_restore(pid, words, i + 1, NULL);
 	}
 	close(fd);
 	return result;

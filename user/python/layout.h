@@ -28,11 +28,20 @@ enum line_table {
 	LINES_LOCATION, /* 3.11+: location table */
 };
 
+/* where the attributes of an instance are that has no dict of its own */
+enum attribute_values {
+	VALUES_NOWHERE,	 /* 3.6-3.10: it has a dict */
+	VALUES_ATTACHED, /* 3.11: in a block of their own; its address is 32 before the object */
+	VALUES_TAGGED,	 /* 3.12: its address less 1 is 24 before the object, else a dict is */
+	VALUES_INLINE,	 /* 3.13+: behind the object (PY_TYPE_INLINE_VALUES) */
+};
+
 struct py_layout {
 	const char *source; /* the interpreter whose DWARF this row was read from */
 	uint8_t minor;      /* 3.minor */
 	bool free_threaded;
 	enum line_table line_table;
+	enum attribute_values values;
 
 	struct { /* _PyRuntimeState, from _PyRuntime; absent in 3.6 */
 		int32_t interpreters_head;
@@ -94,6 +103,12 @@ struct py_layout {
 		int32_t keys_kind; /* u8, from 3.11 on; 0: entries with hash, else without */
 		int32_t keys_nentries, keys_indices;
 	} dict;
+	struct { /* _gc_runtime_state; absent in 3.6 and in the free-threaded rows */
+		int32_t runtime;     /* in _PyRuntimeState, 3.7 and 3.8; later interp.gc */
+		int32_t generations; /* gc_generation[3]: a GC head, i32 threshold, i32 count */
+		int32_t garbage;     /* PyObject *, a list */
+		int32_t enabled;     /* i32 */
+	} gc;
 	uint8_t gc_head_size;     /* 32 (3.6, 3.7), 16, or 0 (free-threaded) */
 	int32_t gc_refs;          /* in the GC head: i64, state << 1; 3.6 and 3.7 */
 	uint32_t arena_size;      /* of pymalloc */

@@ -232,9 +232,9 @@ int on_entry(struct pt_regs *ctx)
 		return 0;
 	cookie = bpf_get_attach_cookie(ctx);
 	cost = ABI_COOKIE_COST(cookie);
-	if (cost > ABI_COUNT_HITS_STEPPED - ABI_COUNT_HITS_NOP5)
+	if (cost > ABI_COUNT_HITS_STEPPED - ABI_COUNT_HITS_EMULATED)
 		return 0;
-	if (count_hit(ABI_COUNT_HITS_NOP5 + cost))
+	if (count_hit(ABI_COUNT_HITS_EMULATED + cost))
 		start = bpf_ktime_get_ns();
 	enter(ctx, cookie);
 	if (start) {

@@ -9,7 +9,6 @@
 #define PYLEAKTRACE_ABI_COUNTERS_H
 
 #define ABI_MEASURES(X)                                                                           \
-	X(HITS_NOP5, "hits_nop5", "entry probe hits on optimised nops")                           \
 	X(HITS_EMULATED, "hits_emulated", "entry probe hits on emulated instructions")            \
 	X(HITS_STEPPED, "hits_stepped", "entry probe hits on single-stepped instructions")        \
 	X(HITS_RETURN, "hits_return", "return probe hits")                                        \

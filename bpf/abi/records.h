@@ -36,7 +36,7 @@ enum abi_call_kind {
 
 /*
  * Cookie of an entry probe: kind in bits 0-7, domain in 8-15, bytes pushed before the place in 16-31, cost class
- * of the place (0 optimised nop, 1 emulated, 2 single-stepped) in 32-39.
+ * of the place (0 emulated, 1 single-stepped) in 32-39.
  */
 #define ABI_COOKIE(kind, domain, pushed, cost) \
 	((__u64)(kind) | ((__u64)(domain) << 8) | ((__u64)(pushed) << 16) | ((__u64)(cost) << 32))

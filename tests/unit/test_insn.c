@@ -18,7 +18,7 @@ static struct insn decode(const char *bytes, size_t n)
 {
 	struct insn insn;
 
-	assert_true(insn_decode(&insn, (const uint8_t *)bytes, n, AT, true));
+	assert_true(insn_decode(&insn, (const uint8_t *)bytes, n, AT));
 	assert_int_equal(insn.length, n);
 	return insn;
 }
@@ -33,7 +33,7 @@ static void test_prices(void **state)
 		enum insn_cost cost;
 	} rows[] = {
 #define ROW(bytes, cost) {bytes, sizeof(bytes) - 1, cost}
-		ROW("\x0f\x1f\x44\x00\x00", COST_NOP5),
+		ROW("\x0f\x1f\x44\x00\x00", COST_UNSAFE),
 		ROW("\x50", COST_EMULATED),                     /* push %rax */
 		ROW("\x57", COST_EMULATED),                     /* push %rdi */
 		ROW("\x41\x57", COST_EMULATED),                 /* push %r15 */
@@ -63,18 +63,6 @@ static void test_prices(void **state)
 	(void)state;
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
 		assert_int_equal(decode(rows[i].bytes, rows[i].n).cost, rows[i].cost);
-}
-
-/* A kernel before 6.18 steps over the 5-byte nop. */
-static void test_nop5_on_an_old_kernel(void **state)
-{
-	static const uint8_t nop5[] = {0x0f, 0x1f, 0x44, 0x00, 0x00};
-	struct insn insn;
-
-	(void)state;
-	assert_true(insn_decode(&insn, nop5, 5, AT, false));
-	assert_int_equal(insn.cost, COST_STEPPED);
-	assert_true(insn.is_nop);
 }
 
 static void test_nops(void **state)
@@ -210,8 +198,7 @@ static void test_not_an_instruction(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
-		assert_false(
-			insn_decode(&insn, (const uint8_t *)rows[i].bytes, rows[i].n, AT, true));
+		assert_false(insn_decode(&insn, (const uint8_t *)rows[i].bytes, rows[i].n, AT));
 }
 
 /* Any bytes at all: the answer stays within what was given. */
@@ -233,7 +220,7 @@ static void test_random_bytes(void **state)
 		}
 		if (insn_decode(&insn, bytes, n, random, i & 1)) {
 			assert_in_range(insn.length, 1, n < 15 ? n : 15);
-			assert_in_range(insn.cost, COST_NOP5, COST_STEPPED);
+			assert_in_range(insn.cost, COST_EMULATED, COST_UNSAFE);
 			assert_in_range(insn.flow, FLOW_NEXT, FLOW_STOP);
 			assert_true(insn.pushed == 0 || insn.moves_sp);
 			valid++;
@@ -246,10 +233,13 @@ static void test_random_bytes(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_prices),       cmocka_unit_test(test_nop5_on_an_old_kernel),
-		cmocka_unit_test(test_nops),         cmocka_unit_test(test_flow),
-		cmocka_unit_test(test_writes),       cmocka_unit_test(test_stack_pointer),
-		cmocka_unit_test(test_tests),        cmocka_unit_test(test_not_an_instruction),
+		cmocka_unit_test(test_prices),
+		cmocka_unit_test(test_nops),
+		cmocka_unit_test(test_flow),
+		cmocka_unit_test(test_writes),
+		cmocka_unit_test(test_stack_pointer),
+		cmocka_unit_test(test_tests),
+		cmocka_unit_test(test_not_an_instruction),
 		cmocka_unit_test(test_random_bytes),
 	};
 

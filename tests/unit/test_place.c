@@ -270,7 +270,7 @@ static struct place check_place(const char *name, const struct place_need *need,
 	struct place place;
 	uint64_t offset;
 
-	assert_true(place_find(&place, &module, function(name), need, true));
+	assert_true(place_find(&place, &module, function(name), need));
 	assert_int_equal(place.address - function(name), distance);
 	assert_int_equal(place.cost, cost);
 	assert_true(module_offset(&module, place.address, &offset));
@@ -339,12 +339,8 @@ static void test_stack_pointer(void **state)
 /* The cheapest of all is never chosen: insn.h tells why. */
 static void test_nop5(void **state)
 {
-	struct place place;
-
 	(void)state;
 	check_place("code_nop5", &need_malloc, 5, COST_STEPPED);
-	assert_true(place_find(&place, &module, function("code_nop5"), &need_malloc, false));
-	assert_int_equal(place.cost, COST_STEPPED);
 }
 
 static void test_loops(void **state)
@@ -361,12 +357,12 @@ static void test_jumps(void **state)
 	(void)state;
 	check_place("code_jumps_on", &need_free, 3, COST_EMULATED);
 	/* from a landing the way goes on into the function, to its better place */
-	assert_true(place_find(&place, &module, function("code_landing"), &need_free, true));
+	assert_true(place_find(&place, &module, function("code_landing"), &need_free));
 	assert_int_equal(place.address, function("code_free") + 5);
 	assert_true(place.skips_null);
-	assert_true(place_find(&place, &module, function("code_landing"), &need_malloc, true));
+	assert_true(place_find(&place, &module, function("code_landing"), &need_malloc));
 	assert_int_equal(place.address, function("code_landing"));
-	assert_true(place_find(&place, &module, function("code_padded") - 9, &need_malloc, true));
+	assert_true(place_find(&place, &module, function("code_padded") - 9, &need_malloc));
 	assert_int_equal(place.address, function("code_padded"));
 	assert_string_equal(place.text, "+9 emulated");
 }
@@ -376,12 +372,12 @@ static void test_no_place(void **state)
 	struct place place;
 
 	(void)state;
-	assert_false(place_find(&place, &module, function("code_invalid"), &need_malloc, true));
+	assert_false(place_find(&place, &module, function("code_invalid"), &need_malloc));
 	/* data is no text, whatever it looks like; nor is what belongs to another file */
-	assert_false(place_find(&place, &module, (uint64_t)(uintptr_t)in_data, &need_malloc, true));
-	assert_false(place_find(&place, &module, 0, &need_malloc, true));
-	assert_false(place_find(&place, &module, ~0ull, &need_malloc, true));
-	assert_false(place_find(&place, &module, module.end + 4096, &need_malloc, true));
+	assert_false(place_find(&place, &module, (uint64_t)(uintptr_t)in_data, &need_malloc));
+	assert_false(place_find(&place, &module, 0, &need_malloc));
+	assert_false(place_find(&place, &module, ~0ull, &need_malloc));
+	assert_false(place_find(&place, &module, module.end + 4096, &need_malloc));
 }
 
 /* ---- aliases --------------------------------------------------------------------------------- */
@@ -396,9 +392,9 @@ static bool has_alias(const char *name, int64_t distance)
 	bool found = false;
 	unsigned n = 0;
 
-	while ((alias = place_alias(&module, entry, n, true)) != 0) {
+	while ((alias = place_alias(&module, entry, n)) != 0) {
 		assert_true(alias != entry);
-		assert_int_equal(place_alias_entry(&module, alias, true), entry);
+		assert_int_equal(place_alias_entry(&module, alias), entry);
 		found |= alias == entry + (uint64_t)distance;
 		assert_true(++n < 64);
 	}
@@ -409,7 +405,7 @@ static unsigned count_aliases(const char *name)
 {
 	unsigned n = 0;
 
-	while (place_alias(&module, function(name), n, true))
+	while (place_alias(&module, function(name), n))
 		n++;
 	return n;
 }
@@ -461,10 +457,10 @@ static void test_entry_is_no_alias(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
-		assert_int_equal(place_alias_entry(&module, function(names[i]), true),
+		assert_int_equal(place_alias_entry(&module, function(names[i])),
 				 function(names[i]));
-	assert_int_equal(place_alias_entry(&module, 1, true), 0);
-	assert_int_equal(place_alias_entry(&module, ~0ull, true), 0);
+	assert_int_equal(place_alias_entry(&module, 1), 0);
+	assert_int_equal(place_alias_entry(&module, ~0ull), 0);
 }
 
 /* ---- guards ---------------------------------------------------------------------------------- */
@@ -527,7 +523,7 @@ static void test_every_address(void **state)
 			assert_in_range(place.address, module.start, module.end);
 			assert_in_range(place.pushed, 0, 8 * PLACE_MAX_INSNS);
 		}
-		place_alias_entry(&module, at, true);
+		place_alias_entry(&module, at);
 	}
 }
 

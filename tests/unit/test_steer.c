@@ -291,10 +291,10 @@ static void test_find(void **state)
 	assert_true(first && second);
 	runtime->mem = (struct py_allocator){0x1000, 0, first, second, second, first};
 	runtime->obj = (struct py_allocator){0x2000, 0, first, second, 0x1234, second};
-	assert_int_equal(steer_find(runtime, words, true), 0);
+	assert_int_equal(steer_find(runtime, words), 0);
 	runtime->mem.malloc = first + 4;
 	runtime->obj.free = first + 4;
-	assert_int_equal(steer_find(runtime, words, true), 2);
+	assert_int_equal(steer_find(runtime, words), 2);
 	assert_string_equal(words[0].name, "mem.malloc");
 	assert_int_equal(words[0].address, 0x1008);
 	assert_int_equal(words[0].plain, first);

@@ -14,6 +14,7 @@ import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 DEADLINE_S = 600
+CLOSE_S = 20  # for the last output of a process that has ended
 NEVER_S = "36000"  # an interval that does not come about: reports are asked for
 TICK_S = 1 / os.sysconf("SC_CLK_TCK")
 
@@ -69,7 +70,9 @@ def close(process, *lines):
     if process.stdin:
         process.stdin.close()
     for reader in lines:
-        reader.thread.join(DEADLINE_S)
+        reader.thread.join(CLOSE_S)
+        if reader.thread.is_alive():
+            raise Failed("%s has ended, but somebody keeps its output open" % os.path.basename(process.args[0]))
         reader.stream.close()
 
 
@@ -208,7 +211,11 @@ class Bpftrace:
                                         stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
         self.out, self.err = Lines(self.process.stdout), Lines(self.process.stderr)
         # it says nothing when it is attached; its first and its last probe do
+        end = time.monotonic() + DEADLINE_S
         while not all(any(which in line for _, line in self.out.lines) for which in ("first", "last")):
+            if time.monotonic() > end:
+                self.close()
+                raise Failed("bpftrace does not say that it is attached")
             if self.process.poll() is not None:
                 self.close()
                 raise Failed("bpftrace: " + self.err.text().strip()[-300:])

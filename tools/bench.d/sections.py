@@ -298,31 +298,45 @@ def measure_workloads(setup, python, stage, path):
 
 # ---- all of it --------------------------------------------------------------------------------------------------------
 
+def measure_cost(setup, target):
+    return {"statement": measure_statement(setup, target), "traps": measure_traps(setup, target)}
+
+
+def measure_itself(setup, target):
+    return measure_tool(setup, target, setup.tools[0][1])
+
+
+SECTIONS = {"pairs": measure_pairs, "cost": measure_cost, "tool": measure_itself, "workloads": None}
+
+
+def measure_section(setup, python, stage, section):
+    """One section, on a target of its own."""
+    if section == "workloads":
+        return measure_workloads(setup, python, stage, setup.tools[0][1])
+    target = Target(python, stage)
+    try:
+        return SECTIONS[section](setup, target)
+    finally:
+        target.close()
+
+
 def measure(setup, python, wanted):
     """The wanted sections on one interpreter."""
-    stage = Stage(python, setup.loops)
-    result = {"python": python}
-    target = None
+    result = {"python": python, "seconds": {}}
+    stage = None
     try:
+        stage = Stage(python, setup.loops)
         target = Target(python, stage)
         result.update(version=target.facts["version"], file=target.interpreter())
+        target.close()
         setup.say("%s (CPython %s)" % (python, result["version"]))
-        if "pairs" in wanted:
-            result["pairs"] = measure_pairs(setup, target)
-        if "cost" in wanted:
-            result["statement"] = measure_statement(setup, target)
-            result["traps"] = measure_traps(setup, target)
-        if "tool" in wanted:
-            fresh, target = target, None
-            fresh.close()
-            target = Target(python, stage)
-            result["tool"] = measure_tool(setup, target, setup.tools[0][1])
-        if "workloads" in wanted:
-            result["workloads"] = measure_workloads(setup, python, stage, setup.tools[0][1])
+        for section in wanted:
+            began = time.monotonic()
+            result[section] = measure_section(setup, python, stage, section)
+            result["seconds"][section] = round(time.monotonic() - began, 1)
     except (Failed, OSError) as error:
         result["failed"] = str(error)
     finally:
-        if target:
-            target.close()
-        stage.remove()
+        if stage:
+            stage.remove()
     return result

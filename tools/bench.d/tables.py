@@ -113,8 +113,8 @@ def text(result, tools):
     yield "== %s (CPython %s)" % (result["python"], result.get("version", "?"))
     if "pairs" in result:
         yield from pairs(result["pairs"], tools)
-    if "statement" in result:
-        yield from statement(result["statement"], result["traps"])
+    if "cost" in result:
+        yield from statement(result["cost"]["statement"], result["cost"]["traps"])
     if "tool" in result:
         yield from tool(result["tool"])
     if "workloads" in result:

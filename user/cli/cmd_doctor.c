@@ -64,11 +64,10 @@ static error_t take_option(int key, char *arg, struct argp_state *state)
 	}
 }
 
-static int restore(const struct process *process, const struct py_runtime *runtime,
-		   const struct features *features, struct err *err)
+static int restore(const struct process *process, const struct py_runtime *runtime, struct err *err)
 {
 	struct plan_word words[PLAN_MAX_WORDS];
-	unsigned n = steer_find(runtime, words, features->nop5);
+	unsigned n = steer_find(runtime, words);
 	struct claim claim = {0};
 	/* not under the feet of a pyleaktrace that watches */
 	int result = claim_take(&claim, process->pid, err);
@@ -96,7 +95,7 @@ static int show_plan(const struct process *process, const struct py_runtime *run
 	printf("pid %d: CPython %s in %s\n", process->pid, runtime->version, runtime->python.path);
 	printf("  libc %s\n", runtime->libc.path);
 	printf("  seccomp %s\n", process->seccomp ? "on" : "off");
-	if (steer_find(runtime, words, features->nop5) > 0)
+	if (steer_find(runtime, words) > 0)
 		printf("  steered: a pyleaktrace watches it, or was killed and left this; it runs "
 		       "on correctly "
 		       "(doctor --restore -p %d puts it back when none watches)\n",
@@ -118,7 +117,7 @@ static int look_at(const struct features *features, const struct wishes *wishes,
 		return result;
 	result = py_runtime_find(&runtime, &process, err);
 	if (!result) {
-		result = wishes->restore ? restore(&process, &runtime, features, err)
+		result = wishes->restore ? restore(&process, &runtime, err)
 					 : show_plan(&process, &runtime, features, wishes, err);
 		py_runtime_fini(&runtime);
 	}

@@ -226,7 +226,8 @@ static error_t take_argument(struct parse *parse, const char *arg)
 
 	if (parse->n_arguments == 0 && (*arg < '0' || *arg > '9') && *arg != '.') {
 		err_set(&err, ERR_USAGE,
-			"starting a program (-- COMMAND) is not in this version; start it, then use -p PID");
+			"starting a program (-- COMMAND) is not in this version; start it, then "
+			"use -p PID");
 		return wrong(parse, "", &err);
 	}
 	switch (parse->n_arguments++) {

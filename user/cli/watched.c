@@ -89,9 +89,9 @@ static void finish_calibration(struct watched *watched)
 	watched->calibrating = false;
 	if (watched->calibrated && watched->options->verbose)
 		fprintf(stderr,
-			"traps measured: optimised nop %.0f ns, emulated %.0f ns, single-stepped "
+			"traps measured: emulated %.0f ns, single-stepped "
 			"%.0f ns, return +%.0f ns\n",
-			watched->costs.entry_ns[COST_NOP5], watched->costs.entry_ns[COST_EMULATED],
+			watched->costs.entry_ns[COST_EMULATED],
 			watched->costs.entry_ns[COST_STEPPED], watched->costs.return_ns);
 }
 

@@ -17,30 +17,25 @@
 /* Functions to put probes on: one for each cost class, with the probed instruction first. */
 #ifdef __x86_64__
 __asm__(".pushsection .text\n"
-	".p2align 4\ncost_probed_nop5: .byte 0x0f,0x1f,0x44,0x00,0x00\nret\n"
 	".p2align 4\ncost_probed_emulated: nop\nret\n"
 	".p2align 4\ncost_probed_stepped: xor %eax,%eax\nret\n"
 	".popsection\n");
 #else
 __asm__(".pushsection .text\n"
-	".p2align 4\ncost_probed_nop5: nop\nret\n"
 	".p2align 4\ncost_probed_emulated: nop\nret\n"
 	".p2align 4\ncost_probed_stepped: mov x0, #0\nret\n"
 	".popsection\n");
 #endif
-void cost_probed_nop5(void);
 void cost_probed_emulated(void);
 void cost_probed_stepped(void);
 
 #define CLASSES (COST_STEPPED + 1)
 
 static void (*const probed[CLASSES])(void) = {
-	[COST_NOP5] = cost_probed_nop5,
 	[COST_EMULATED] = cost_probed_emulated,
 	[COST_STEPPED] = cost_probed_stepped,
 };
-static const unsigned rounds[CLASSES] = {
-	[COST_NOP5] = 10000, [COST_EMULATED] = 10000, [COST_STEPPED] = 1000};
+static const unsigned rounds[CLASSES] = {[COST_EMULATED] = 10000, [COST_STEPPED] = 1000};
 
 /* the child that is probed, and the pipes to it */
 struct worker {
@@ -65,7 +60,7 @@ static _Noreturn void work(int in, int out)
 	while (read(in, &class, 1) == 1 && class < CLASSES) {
 		uint64_t ns;
 
-		/* the kernel optimises a nop at its first hits */
+		/* warm up: caches, and what the kernel prepares at the first hits */
 		for (unsigned i = 0; i < 20; i++)
 			probed[class]();
 		ns = cpu_ns();
@@ -184,7 +179,7 @@ int cost_calibrate(struct probe_costs *costs, const struct session *session,
 	uint64_t offsets[CLASSES];
 	/* a free of address 0: does nothing, should it ever be taken for the target */
 	const uint64_t cookie = ABI_COOKIE(ABI_CALL_FREE, ABI_MALLOC, 0, 0);
-	const uint64_t cookies[CLASSES] = {cookie, cookie, cookie};
+	const uint64_t cookies[CLASSES] = {cookie, cookie};
 	struct module self = {0};
 	struct attach_places places = {self.host_path, offsets, cookies, CLASSES};
 	struct links links = {0};
@@ -218,7 +213,7 @@ struct cost_sum cost_between(const struct probe_costs *costs, const uint64_t *be
 	struct cost_sum sum = {0};
 
 	for (unsigned i = 0; i < CLASSES; i++) {
-		unsigned counter = ABI_COUNT_HITS_NOP5 + i;
+		unsigned counter = ABI_COUNT_HITS_EMULATED + i;
 		double hits = (double)(now[counter] - (before ? before[counter] : 0));
 
 		sum.hits += hits;

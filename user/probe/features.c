@@ -112,8 +112,6 @@ static void pretend(struct features *features, const char *list)
 		return;
 	if (strstr(list, "uprobe_multi"))
 		features->uprobe_multi = false;
-	if (strstr(list, "nop5"))
-		features->nop5 = false;
 	if (strstr(list, "tracefs"))
 		features->tracefs = false;
 	if (strstr(list, "btf"))
@@ -141,9 +139,6 @@ void features_detect(struct features *features)
 		access("/sys/kernel/debug/tracing/events/syscalls/sys_enter_mmap/id", R_OK) == 0;
 	features->pid_namespace =
 		stat("/proc/self/ns/pid", &ns) == 0 && ns.st_ino != INITIAL_PID_NS;
-#ifdef __x86_64__
-	features->nop5 = features->kernel >= KERNEL(6, 18);
-#endif
 	if (features->bpf_permitted) {
 		features->cookies = detect_cookies();
 		features->uprobe_multi = features->kernel >= KERNEL(6, 10) && detect_uprobe_multi();
@@ -208,8 +203,6 @@ void features_print(FILE *out, const struct features *features)
 		 "domain mmap is not traced without: mount -t tracefs tracefs /sys/kernel/tracing"},
 		{features->uprobe_multi, "many probes in one link (6.10)",
 		 "attach and detach take longer without"},
-		{features->nop5, "optimised probes on nops (6.18)",
-		 "probes on nops cost as much as others"},
 	};
 
 	fprintf(out, "kernel %s\n", features->release);

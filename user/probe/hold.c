@@ -9,6 +9,7 @@
 #include <string.h>
 #include <sys/ptrace.h>
 #include <sys/wait.h>
+#include <time.h>
 
 static bool is_held(const struct hold *hold, pid_t tid)
 {
@@ -41,24 +42,45 @@ static bool has_ended(pid_t pid, pid_t tid)
 	return !name_end || strlen(name_end) < 3 || name_end[2] == 'Z' || name_end[2] == 'X';
 }
 
-/*
- * A signal to ourselves must not end the wait: the thread would stop, and nobody would let it go
- * on.
- */
+/* Wait for the thread to stop; 0: not within HOLD_WAIT_MS. A signal to ourselves does not end the wait. */
 static pid_t wait_for(pid_t tid, int *status)
 {
+	const struct timespec step = {0, 200000};
+	struct timespec now, end;
 	pid_t result;
 
-	do
-		result = waitpid(tid, status, __WALL);
-	while (result < 0 && errno == EINTR);
-	return result;
+	clock_gettime(CLOCK_MONOTONIC, &end);
+	end.tv_nsec += HOLD_WAIT_MS * 1000000L;
+	end.tv_sec += end.tv_nsec / 1000000000L;
+	end.tv_nsec %= 1000000000L;
+	for (;;) {
+		result = waitpid(tid, status, __WALL | WNOHANG);
+		if (result != 0 && !(result < 0 && errno == EINTR))
+			return result;
+		clock_gettime(CLOCK_MONOTONIC, &now);
+		if (now.tv_sec > end.tv_sec ||
+		    (now.tv_sec == end.tv_sec && now.tv_nsec > end.tv_nsec))
+			return 0;
+		nanosleep(&step, NULL);
+	}
+}
+
+/* A stop that is not our interruption is a signal on its way to the thread. 0: there is none */
+static int passing_signal(int status)
+{
+	return status >> 16 == PTRACE_EVENT_STOP ? 0 : WSTOPSIG(status);
+}
+
+static void let_go(pid_t tid, int signal)
+{
+	ptrace(PTRACE_DETACH, tid, NULL, (void *)(long)signal);
 }
 
 /* 1: held now; 0: the thread has ended meanwhile; negative: error */
 static int hold_thread(struct hold *hold, pid_t pid, pid_t tid, struct err *err)
 {
 	int status;
+	pid_t stopped;
 
 	if (hold->n_threads == hold->capacity) {
 		size_t more = hold->capacity ? 2 * hold->capacity : 64;
@@ -81,13 +103,22 @@ static int hold_thread(struct hold *hold, pid_t pid, pid_t tid, struct err *err)
 			"thread %d cannot be held for a moment: %s (is a debugger attached?)", tid,
 			strerror(error));
 	}
-	if (ptrace(PTRACE_INTERRUPT, tid, NULL, NULL) || wait_for(tid, &status) != tid ||
-	    !WIFSTOPPED(status))
+	if (ptrace(PTRACE_INTERRUPT, tid, NULL, NULL))
+		return 0;
+	stopped = wait_for(tid, &status);
+	if (stopped == 0) {
+		/* deep in the kernel (it has called vfork(), or waits for a disk): nobody waits with it */
+		hold->late = tid;
+		return err_set(
+			err, ERR_FAILED,
+			"thread %d is busy in the kernel and cannot be held; try again, or use "
+			"--no-steer",
+			tid);
+	}
+	if (stopped != tid || !WIFSTOPPED(status))
 		return 0;
 	hold->threads[hold->n_threads].tid = tid;
-	/* a stop that is not our interruption is a signal on its way to the thread */
-	hold->threads[hold->n_threads].signal =
-		status >> 16 == PTRACE_EVENT_STOP ? 0 : WSTOPSIG(status);
+	hold->threads[hold->n_threads].signal = passing_signal(status);
 	hold->n_threads++;
 	return 1;
 }
@@ -133,8 +164,18 @@ int hold_begin(struct hold *hold, pid_t pid, struct err *err)
 void hold_end(struct hold *hold)
 {
 	for (size_t i = 0; i < hold->n_threads; i++)
-		ptrace(PTRACE_DETACH, hold->threads[i].tid, NULL,
-		       (void *)(long)hold->threads[i].signal);
+		let_go(hold->threads[i].tid, hold->threads[i].signal);
+	/* the others run on already; this one has to stop once before it can be let go */
+	if (hold->late) {
+		int status;
+		pid_t result;
+
+		do
+			result = waitpid(hold->late, &status, __WALL);
+		while (result < 0 && errno == EINTR);
+		if (result == hold->late && WIFSTOPPED(status))
+			let_go(hold->late, passing_signal(status));
+	}
 	free(hold->threads);
 	memset(hold, 0, sizeof(*hold));
 }

@@ -33,14 +33,14 @@ static bool is_nop(const ZydisDecodedInstruction *z)
 	       z->mnemonic == ZYDIS_MNEMONIC_FNOP;
 }
 
-static enum insn_cost cost_of(const ZydisDecodedInstruction *z, const uint8_t *bytes, bool nop5)
+static enum insn_cost cost_of(const ZydisDecodedInstruction *z, const uint8_t *bytes)
 {
-	static const uint8_t nop5_bytes[5] = {0x0f, 0x1f, 0x44, 0x00, 0x00};
+	static const uint8_t nop5[5] = {0x0f, 0x1f, 0x44, 0x00, 0x00};
 	size_t rex = bytes[0] >= 0x40 && bytes[0] <= 0x4f ? 1 : 0;
 	uint8_t op = bytes[rex];
 
-	if (nop5 && z->length == 5 && memcmp(bytes, nop5_bytes, 5) == 0)
-		return COST_NOP5;
+	if (z->length == 5 && memcmp(bytes, nop5, 5) == 0)
+		return COST_UNSAFE;
 	/* push reg, also with REX.B; no other prefix */
 	if (op >= 0x50 && op <= 0x57 && z->length == rex + 1)
 		return COST_EMULATED;
@@ -113,8 +113,7 @@ static void find_writes(struct insn *insn, const ZydisDecodedInstruction *z,
 		insn->test_arg = argument_of(operands[0].reg.value);
 }
 
-bool insn_decode(struct insn *insn, const uint8_t *bytes, size_t available, uint64_t address,
-		 bool nop5)
+bool insn_decode(struct insn *insn, const uint8_t *bytes, size_t available, uint64_t address)
 {
 	ZydisDecodedOperand operands[ZYDIS_MAX_OPERAND_COUNT];
 	uint8_t padded[ZYDIS_MAX_INSTRUCTION_LENGTH] = {0};
@@ -132,7 +131,7 @@ bool insn_decode(struct insn *insn, const uint8_t *bytes, size_t available, uint
 	insn->is_endbr = z.mnemonic == ZYDIS_MNEMONIC_ENDBR64;
 	/* cost_of() looks at the first two bytes, and there may be only one */
 	memcpy(padded, bytes, z.length);
-	insn->cost = cost_of(&z, padded, nop5);
+	insn->cost = cost_of(&z, padded);
 	find_flow(insn, &z, operands, address);
 	find_writes(insn, &z, operands);
 	if (insn->flow == FLOW_CALL)

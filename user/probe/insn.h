@@ -21,9 +21,9 @@
 
 /* what a probe on it costs, cheapest first */
 enum insn_cost {
-	COST_NOP5,     /* 0f 1f 44 00 00 on a kernel that optimises it */
 	COST_EMULATED, /* push reg, nop, jmp, jcc, call rel: the kernel does its work itself */
 	COST_STEPPED,  /* everything else: executed out of line under single step */
+	COST_UNSAFE,   /* a 5-byte nop (0f 1f 44 00 00): never probed, see above */
 };
 
 enum insn_flow {
@@ -54,10 +54,9 @@ struct insn {
 /*
  * Decode the instruction at the start of `bytes`.
  *
- * in     address: where it lies in the target; nop5: the kernel optimises 5-byte nops
+ * in     address: where it lies in the target
  * return false when it is no valid instruction or runs over the end
  */
-bool insn_decode(struct insn *insn, const uint8_t *bytes, size_t available, uint64_t address,
-		 bool nop5);
+bool insn_decode(struct insn *insn, const uint8_t *bytes, size_t available, uint64_t address);
 
 #endif

@@ -9,21 +9,21 @@ static const uint8_t *text_at(const struct module *module, uint64_t address, siz
 	return elf_file_bytes(module->elf, address - module->bias, available);
 }
 
-static bool decode_at(struct insn *insn, const struct module *module, uint64_t address, bool nop5)
+static bool decode_at(struct insn *insn, const struct module *module, uint64_t address)
 {
 	size_t available;
 	const uint8_t *bytes = text_at(module, address, &available);
 
-	return bytes && insn_decode(insn, bytes, available, address, nop5);
+	return bytes && insn_decode(insn, bytes, available, address);
 }
 
 /* Does any jump in the function's body lead to `address`? Decodes straight on from the entry. */
-static bool is_jumped_to(const struct module *module, uint64_t entry, uint64_t address, bool nop5)
+static bool is_jumped_to(const struct module *module, uint64_t entry, uint64_t address)
 {
 	uint64_t at = entry;
 	struct insn insn;
 
-	while (at < entry + PLACE_SCAN_BYTES && decode_at(&insn, module, at, nop5)) {
+	while (at < entry + PLACE_SCAN_BYTES && decode_at(&insn, module, at)) {
 		if ((insn.flow == FLOW_JUMP || insn.flow == FLOW_BRANCH) && insn.target == address)
 			return true;
 		at += insn.length;
@@ -39,9 +39,10 @@ static bool is_better(const struct place *new, const struct place *old, bool hav
 }
 
 bool place_find(struct place *place, const struct module *module, uint64_t start,
-		const struct place_need *need, bool nop5)
+		const struct place_need *need)
 {
-	static const char *const costs[] = {"optimised nop", "emulated", "single-stepped"};
+	static const char *const costs[] = {
+		[COST_EMULATED] = "emulated", [COST_STEPPED] = "single-stepped"};
 	bool found = false, null_tested = false, landing = true;
 	struct place here = {.address = start};
 	uint64_t entry = start;
@@ -50,13 +51,12 @@ bool place_find(struct place *place, const struct module *module, uint64_t start
 		bool jumped = entry != here.address;
 		struct insn insn;
 
-		if (!decode_at(&insn, module, here.address, nop5) ||
+		if (!decode_at(&insn, module, here.address) ||
 		    !module_offset(module, here.address, &here.offset))
 			break;
 		here.cost = insn.cost;
-		/* a 5-byte nop is never probed: see insn.h */
-		if (insn.cost != COST_NOP5 && is_better(&here, place, found) &&
-		    !(jumped && is_jumped_to(module, entry, here.address, nop5))) {
+		if (insn.cost != COST_UNSAFE && is_better(&here, place, found) &&
+		    !(jumped && is_jumped_to(module, entry, here.address))) {
 			*place = here;
 			snprintf(place->text, sizeof(place->text), "%+lld %s",
 				 (long long)(here.address - start), costs[insn.cost]);
@@ -108,7 +108,7 @@ static bool covering_instruction(const struct module *module, uint64_t address, 
 	*at = from + module->bias;
 	if (!from || address - *at > (1u << 20))
 		return false;
-	while (decode_at(insn, module, *at, false)) {
+	while (decode_at(insn, module, *at)) {
 		if (*at + insn->length > address)
 			return true;
 		*at += insn->length;
@@ -139,12 +139,12 @@ static bool is_instruction(const struct module *module, uint64_t address)
 }
 
 /* From `address`, do nops lead exactly to `entry`? */
-static bool slides_into(const struct module *module, uint64_t address, uint64_t entry, bool nop5)
+static bool slides_into(const struct module *module, uint64_t address, uint64_t entry)
 {
 	struct insn insn;
 
 	while (address < entry) {
-		if (!decode_at(&insn, module, address, nop5) || !insn.is_nop)
+		if (!decode_at(&insn, module, address) || !insn.is_nop)
 			return false;
 		address += insn.length;
 	}
@@ -182,17 +182,17 @@ static uint64_t next_jump_to(const struct module *module, uint64_t entry, uint64
 	return 0;
 }
 
-uint64_t place_alias(const struct module *module, uint64_t entry, unsigned index, bool nop5)
+uint64_t place_alias(const struct module *module, uint64_t entry, unsigned index)
 {
 	struct insn insn;
 	unsigned n = 0;
 	uint64_t at;
 
-	if (decode_at(&insn, module, entry, nop5) && insn.is_endbr && n++ == index)
+	if (decode_at(&insn, module, entry) && insn.is_endbr && n++ == index)
 		return entry + insn.length;
 	for (unsigned back = 1; back <= PADDING_MAX; back++)
-		if (slides_into(module, entry - back, entry, nop5) &&
-		    is_padding(module, entry - back) && n++ == index)
+		if (slides_into(module, entry - back, entry) && is_padding(module, entry - back) &&
+		    n++ == index)
 			return entry - back;
 	for (at = next_jump_to(module, entry, 0); at; at = next_jump_to(module, entry, at + 1))
 		if (n++ == index)
@@ -200,15 +200,15 @@ uint64_t place_alias(const struct module *module, uint64_t entry, unsigned index
 	return 0;
 }
 
-uint64_t place_alias_entry(const struct module *module, uint64_t address, bool nop5)
+uint64_t place_alias_entry(const struct module *module, uint64_t address)
 {
 	uint64_t start = address;
 	struct insn insn;
 
 	/* behind an endbr64: the entry is before it */
-	if (decode_at(&insn, module, address - 4, nop5) && insn.is_endbr)
+	if (decode_at(&insn, module, address - 4) && insn.is_endbr)
 		return address - 4;
-	if (!decode_at(&insn, module, address, nop5))
+	if (!decode_at(&insn, module, address))
 		return 0;
 	if (insn.flow == FLOW_JUMP)
 		return insn.target;
@@ -216,7 +216,7 @@ uint64_t place_alias_entry(const struct module *module, uint64_t address, bool n
 	 * begin at 16. */
 	while (insn.is_nop && !insn.is_endbr && address - start <= PADDING_MAX) {
 		address += insn.length;
-		if (!decode_at(&insn, module, address, nop5))
+		if (!decode_at(&insn, module, address))
 			return start;
 	}
 	return address % 16 == 0 ? address : start;

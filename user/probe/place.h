@@ -47,7 +47,7 @@ struct place_need {
  * return false when nothing decodes there, or it is not text of the module
  */
 bool place_find(struct place *place, const struct module *module, uint64_t start,
-		const struct place_need *need, bool nop5);
+		const struct place_need *need);
 
 /*
  * Another address with the meaning of `entry`: it executes nothing but nops, or one jump, and arrives at it
@@ -58,10 +58,10 @@ bool place_find(struct place *place, const struct module *module, uint64_t start
  * in     index: 0, 1, ... for the first, second, ... candidate
  * return 0 when there are no more
  */
-uint64_t place_alias(const struct module *module, uint64_t entry, unsigned index, bool nop5);
+uint64_t place_alias(const struct module *module, uint64_t entry, unsigned index);
 
 /* The function that an alias stands for: `address` itself when it is none, 0 when it is not text. */
-uint64_t place_alias_entry(const struct module *module, uint64_t address, bool nop5);
+uint64_t place_alias_entry(const struct module *module, uint64_t address);
 
 /*
  * Are there inlined copies of this function, guarded by a comparison with its address? Counts the

@@ -103,9 +103,9 @@ static const struct module *module_of(struct plan *plan, const struct py_runtime
  * Add a probe for a function, looked for from `start` on (its entry, or an alias of it). A function that is
  * probed already is left out: several names often share one address.
  */
-static int add_probe(struct plan *plan, const struct module *module,
-		     const struct features *features, const char *name, enum abi_call_kind kind,
-		     unsigned domain, uint64_t function, uint64_t start, struct err *err)
+static int add_probe(struct plan *plan, const struct module *module, const char *name,
+		     enum abi_call_kind kind, unsigned domain, uint64_t function, uint64_t start,
+		     struct err *err)
 {
 	struct plan_probe *probe = &plan->probes[plan->n_probes];
 
@@ -115,7 +115,7 @@ static int add_probe(struct plan *plan, const struct module *module,
 	if (plan->n_probes == PLAN_MAX_PROBES)
 		return err_set(err, ERR_FAILED, "more than %d functions to probe", PLAN_MAX_PROBES);
 	memset(probe, 0, sizeof(*probe));
-	if (!module || !place_find(&probe->place, module, start, &needs[kind], features->nop5))
+	if (!module || !place_find(&probe->place, module, start, &needs[kind]))
 		return err_set(err, ERR_TARGET, "no place for a probe found in %s at 0x%" PRIx64,
 			       name, function);
 	snprintf(probe->name, sizeof(probe->name), "%s", name);
@@ -128,8 +128,8 @@ static int add_probe(struct plan *plan, const struct module *module,
 	return 0;
 }
 
-static int plan_libc(struct plan *plan, const struct py_runtime *runtime,
-		     const struct features *features, unsigned domain, struct err *err)
+static int plan_libc(struct plan *plan, const struct py_runtime *runtime, unsigned domain,
+		     struct err *err)
 {
 	for (size_t i = 0; i < sizeof(libc_functions) / sizeof(libc_functions[0]); i++) {
 		uint64_t function = module_symbol(&runtime->libc, libc_functions[i].name);
@@ -138,7 +138,7 @@ static int plan_libc(struct plan *plan, const struct py_runtime *runtime,
 		/* a call that only brackets others has no use for frees */
 		if (!function || (domain == ABI_DOMAINS && libc_functions[i].kind == ABI_CALL_FREE))
 			continue;
-		result = add_probe(plan, &runtime->libc, features, libc_functions[i].name,
+		result = add_probe(plan, &runtime->libc, libc_functions[i].name,
 				   libc_functions[i].kind, domain, function, function, err);
 		if (result)
 			return result;
@@ -157,27 +157,25 @@ static int plan_libc(struct plan *plan, const struct py_runtime *runtime,
  */
 #define GUARDS_OF_PLAIN_BUILDS 8
 
-static bool has_inlined_copies(const struct py_runtime *runtime, const struct features *features)
+static bool has_inlined_copies(const struct py_runtime *runtime)
 {
 	const struct module *python = &runtime->python;
-	uint64_t allocate = place_alias_entry(python, runtime->obj.malloc, features->nop5);
-	uint64_t release = place_alias_entry(python, runtime->obj.free, features->nop5);
+	uint64_t allocate = place_alias_entry(python, runtime->obj.malloc);
+	uint64_t release = place_alias_entry(python, runtime->obj.free);
 
 	return place_count_guards(python, allocate) > GUARDS_OF_PLAIN_BUILDS ||
 	       place_count_guards(python, release) > GUARDS_OF_PLAIN_BUILDS;
 }
 
 /* The alias on whose way a probe is cheapest; 0: the function has none. */
-static uint64_t best_alias(const struct module *module, uint64_t function, enum abi_call_kind kind,
-			   const struct features *features)
+static uint64_t best_alias(const struct module *module, uint64_t function, enum abi_call_kind kind)
 {
 	uint64_t best = 0, alias;
 	struct place place, best_place = {0};
 
-	for (unsigned i = 0;
-	     (alias = place_alias(module, function, i, features->nop5)) != 0 && i < 32; i++) {
-		if (place_alias_entry(module, alias, features->nop5) != function ||
-		    !place_find(&place, module, alias, &needs[kind], features->nop5))
+	for (unsigned i = 0; (alias = place_alias(module, function, i)) != 0 && i < 32; i++) {
+		if (place_alias_entry(module, alias) != function ||
+		    !place_find(&place, module, alias, &needs[kind]))
 			continue;
 		if (!best || place.cost < best_place.cost) {
 			best = alias;
@@ -188,8 +186,7 @@ static uint64_t best_alias(const struct module *module, uint64_t function, enum 
 }
 
 /* Plan to steer all functions of both tables, or none of them. */
-static bool plan_steering(struct plan *plan, const struct py_runtime *runtime,
-			  const struct features *features)
+static bool plan_steering(struct plan *plan, const struct py_runtime *runtime)
 {
 	static const char *const names[2] = {"mem", "obj"};
 	const struct py_allocator *tables[2] = {&runtime->mem, &runtime->obj};
@@ -202,12 +199,11 @@ static bool plan_steering(struct plan *plan, const struct py_runtime *runtime,
 				 table_functions[i].name);
 			word->address = tables[t]->table + table_functions[i].offset;
 			word->alias = table_function(tables[t], i);
-			word->plain =
-				place_alias_entry(&runtime->python, word->alias, features->nop5);
+			word->plain = place_alias_entry(&runtime->python, word->alias);
 			/* a killed pyleaktrace has left its alias: it serves us, and we put the function back */
 			if (word->plain == word->alias)
 				word->alias = best_alias(&runtime->python, word->plain,
-							 table_functions[i].kind, features);
+							 table_functions[i].kind);
 			if (!word->alias) {
 				plan->n_words = 0;
 				return false;
@@ -218,19 +214,19 @@ static bool plan_steering(struct plan *plan, const struct py_runtime *runtime,
 }
 
 /* Objects by the arenas that pymalloc gets and gives back. */
-static int plan_arenas(struct plan *plan, const struct py_runtime *runtime,
-		       const struct features *features, unsigned domain, struct err *err)
+static int plan_arenas(struct plan *plan, const struct py_runtime *runtime, unsigned domain,
+		       struct err *err)
 {
 	int result;
 
 	if (!runtime->arena.table)
 		return 0;
-	result = add_probe(plan, &runtime->python, features, "obj_arena.alloc", ABI_CALL_ARENA,
-			   domain, runtime->arena.alloc, runtime->arena.alloc, err);
+	result = add_probe(plan, &runtime->python, "obj_arena.alloc", ABI_CALL_ARENA, domain,
+			   runtime->arena.alloc, runtime->arena.alloc, err);
 	if (result || domain == ABI_DOMAINS)
 		return result;
-	return add_probe(plan, &runtime->python, features, "obj_arena.free", ABI_CALL_PY_FREE,
-			 domain, runtime->arena.free, runtime->arena.free, err);
+	return add_probe(plan, &runtime->python, "obj_arena.free", ABI_CALL_PY_FREE, domain,
+			 runtime->arena.free, runtime->arena.free, err);
 }
 
 static const struct plan_word *word_at(const struct plan *plan, uint64_t address)
@@ -242,8 +238,7 @@ static const struct plan_word *word_at(const struct plan *plan, uint64_t address
 }
 
 static int plan_tables(struct plan *plan, const struct py_runtime *runtime,
-		       const struct process *process, const struct features *features,
-		       struct err *err)
+		       const struct process *process, struct err *err)
 {
 	static const char *const names[2] = {"mem", "obj"};
 	const struct py_allocator *tables[2] = {&runtime->obj, &runtime->mem};
@@ -263,9 +258,9 @@ static int plan_tables(struct plan *plan, const struct py_runtime *runtime,
 
 			snprintf(name, sizeof(name), "%s.%s", names[1 - t],
 				 table_functions[i].name);
-			result = add_probe(plan, module_of(plan, runtime, process, function),
-					   features, name, table_functions[i].kind, ABI_OBJECT,
-					   function, start, err);
+			result = add_probe(plan, module_of(plan, runtime, process, function), name,
+					   table_functions[i].kind, ABI_OBJECT, function, start,
+					   err);
 			if (result)
 				return result;
 		}
@@ -279,8 +274,8 @@ static bool same_functions(const struct py_allocator *a, const struct py_allocat
 }
 
 static int plan_objects(struct plan *plan, const struct py_runtime *runtime,
-			const struct process *process, const struct features *features,
-			const struct plan_options *options, struct err *err)
+			const struct process *process, const struct plan_options *options,
+			struct err *err)
 {
 	bool defaults = runtime->obj.ctx == 0 && runtime->obj.malloc >= runtime->python.start &&
 			runtime->obj.malloc < runtime->python.end;
@@ -293,8 +288,8 @@ static int plan_objects(struct plan *plan, const struct py_runtime *runtime,
 			 "blocks are in domain malloc");
 		return 0;
 	}
-	if (defaults && has_inlined_copies(runtime, features)) {
-		if (options->no_steer || !plan_steering(plan, runtime, features)) {
+	if (defaults && has_inlined_copies(runtime)) {
+		if (options->no_steer || !plan_steering(plan, runtime)) {
 			snprintf(plan->coverage, sizeof(plan->coverage),
 				 "this Python inlines its object allocator%s: object memory is "
 				 "seen by the arenas that "
@@ -302,11 +297,11 @@ static int plan_objects(struct plan *plan, const struct py_runtime *runtime,
 				 options->no_steer ? " and --no-steer was given"
 						   : ", which cannot be steered here",
 				 runtime->layout.arena_size >> 10);
-			return plan_arenas(plan, runtime, features, ABI_OBJECT, err);
+			return plan_arenas(plan, runtime, ABI_OBJECT, err);
 		}
 	}
 	plan->code_frees = true;
-	return plan_tables(plan, runtime, process, features, err);
+	return plan_tables(plan, runtime, process, err);
 }
 
 /* Allocators that replace libc's: their blocks are not seen. */
@@ -356,13 +351,13 @@ int plan_make(struct plan *plan, const struct py_runtime *runtime, const struct 
 		note(plan, "musl libc: the Python state of threads without the GIL is not found");
 
 	if (wanted & 1u << ABI_OBJECT)
-		result = plan_objects(plan, runtime, process, features, options, err);
+		result = plan_objects(plan, runtime, process, options, err);
 	/* domain mmap must know which mappings an allocator made for itself */
 	if (!result && wanted & (1u << ABI_MALLOC | 1u << ABI_MMAP))
-		result = plan_libc(plan, runtime, features,
+		result = plan_libc(plan, runtime,
 				   wanted & 1u << ABI_MALLOC ? ABI_MALLOC : ABI_DOMAINS, err);
 	if (!result && !(wanted & 1u << ABI_OBJECT) && wanted & 1u << ABI_MMAP)
-		result = plan_arenas(plan, runtime, features, ABI_DOMAINS, err);
+		result = plan_arenas(plan, runtime, ABI_DOMAINS, err);
 	if (result)
 		return result;
 	note_other_allocators(plan, process);

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <stdbool.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -39,88 +40,127 @@ static int open_memory(pid_t pid, struct err *err)
 	return fd;
 }
 
-/* Change one word from `from` to `to`; what it holds is checked before and after. */
+/* Is a store of one byte enough, which cannot be seen half done? */
+static bool is_one_byte(uint64_t from, uint64_t to)
+{
+	unsigned index;
+
+	return differing_bytes(from, to, &index) <= 1;
+}
+
+/*
+ * Change one word from `from` to `to`; what it holds is checked before and after. The threads are held when
+ * more than a byte differs.
+ */
 static int change_word(int fd, pid_t pid, uint64_t address, uint64_t from, uint64_t to,
 		       struct err *err)
 {
-	struct hold hold;
+	unsigned index = 0;
 	uint64_t now;
-	unsigned index = 0, n;
-	ssize_t written;
+	bool written;
 
 	if (remote_read_u64(pid, address, &now) || now != from)
 		return err_set(err, ERR_FAILED, "the pointer at 0x%" PRIx64 " is not what it was",
 			       address);
-	n = differing_bytes(from, to, &index);
-	if (n == 0)
-		return 0;
-	if (n == 1) {
+	if (differing_bytes(from, to, &index) == 1) {
 		uint8_t byte = (uint8_t)(to >> (8 * index));
 
-		written = pwrite(fd, &byte, 1, (off_t)(address + index)) == 1 ? 8 : -1;
+		written = pwrite(fd, &byte, 1, (off_t)(address + index)) == 1;
 	} else {
-		int result = hold_begin(&hold, pid, err);
-
-		if (result)
-			return result;
-		written = pwrite(fd, &to, sizeof(to), (off_t)address);
-		hold_end(&hold);
+		written = pwrite(fd, &to, sizeof(to), (off_t)address) == sizeof(to);
 	}
-	if (written != sizeof(to) || remote_read_u64(pid, address, &now) || now != to)
+	if (!written || remote_read_u64(pid, address, &now) || now != to)
 		return err_set(err, ERR_FAILED,
 			       "the pointer at 0x%" PRIx64 " could not be written: %s", address,
 			       strerror(errno));
 	return 0;
 }
 
+/* Which way the words go. */
+enum direction { TO_ALIAS, TO_PLAIN };
+
+static uint64_t word_from(const struct plan_word *word, enum direction direction)
+{
+	return direction == TO_ALIAS ? word->plain : word->alias;
+}
+
+static uint64_t word_to(const struct plan_word *word, enum direction direction)
+{
+	return direction == TO_ALIAS ? word->alias : word->plain;
+}
+
+/*
+ * Change all words, under one hold if any needs it. On the way to the aliases the first failure ends it; on
+ * the way back each word that still holds its alias is tried.
+ */
+static int change_words(int fd, pid_t pid, const struct plan_word *words, unsigned n_words,
+			enum direction direction, struct err *err)
+{
+	bool must_hold = false;
+	struct hold hold;
+	int result = 0;
+
+	for (unsigned i = 0; i < n_words; i++) {
+		uint64_t now;
+
+		if (remote_read_u64(pid, words[i].address, &now) == 0 &&
+		    now == word_from(&words[i], direction))
+			must_hold |= !is_one_byte(words[i].plain, words[i].alias);
+	}
+	if (must_hold)
+		result = hold_begin(&hold, pid, err);
+	if (result)
+		return result;
+	for (unsigned i = 0; i < n_words && (!result || direction == TO_PLAIN); i++) {
+		uint64_t now = 0;
+		int one;
+
+		remote_read_u64(pid, words[i].address, &now);
+		/* there already (left by a tool that was killed), or no longer ours to put back */
+		if (now == word_to(&words[i], direction) ||
+		    (direction == TO_PLAIN && now != words[i].alias))
+			continue;
+		one = change_word(fd, pid, words[i].address, word_from(&words[i], direction),
+				  word_to(&words[i], direction), err);
+		if (one)
+			result = one;
+	}
+	if (must_hold)
+		hold_end(&hold);
+	return result;
+}
+
 int steer_apply(pid_t pid, const struct plan_word *words, unsigned n_words, struct err *err)
 {
-	int fd, result = 0;
+	int fd, result;
 
 	if (n_words == 0)
 		return 0;
 	fd = open_memory(pid, err);
 	if (fd < 0)
 		return fd;
-	for (unsigned i = 0; i < n_words && !result; i++) {
-		uint64_t now;
-
-		if (remote_read_u64(pid, words[i].address, &now) == 0 && now == words[i].alias)
-			continue; /* left by a tool that was killed: ours now */
-		result =
-			change_word(fd, pid, words[i].address, words[i].plain, words[i].alias, err);
-		/* this word too: it may have been written and not read back */
-		if (result)
-			steer_restore(pid, words, i + 1, NULL);
-	}
+	result = change_words(fd, pid, words, n_words, TO_ALIAS, err);
+	if (result)
+		change_words(fd, pid, words, n_words, TO_PLAIN, NULL);
 	close(fd);
 	return result;
 }
 
 int steer_restore(pid_t pid, const struct plan_word *words, unsigned n_words, struct err *err)
 {
-	int fd, result = 0;
+	int fd, result;
 
 	if (n_words == 0)
 		return 0;
 	fd = open_memory(pid, err);
 	if (fd < 0)
 		return fd;
-	for (unsigned i = 0; i < n_words; i++) {
-		uint64_t now;
-		int one;
-
-		if (remote_read_u64(pid, words[i].address, &now) || now != words[i].alias)
-			continue;
-		one = change_word(fd, pid, words[i].address, words[i].alias, words[i].plain, err);
-		if (one)
-			result = one;
-	}
+	result = change_words(fd, pid, words, n_words, TO_PLAIN, err);
 	close(fd);
 	return result;
 }
 
-unsigned steer_find(const struct py_runtime *runtime, struct plan_word *words, bool nop5)
+unsigned steer_find(const struct py_runtime *runtime, struct plan_word *words)
 {
 	static const char *const functions[] = {"malloc", "calloc", "realloc", "free"};
 	const struct py_allocator *tables[] = {&runtime->mem, &runtime->obj};
@@ -135,7 +175,7 @@ unsigned steer_find(const struct py_runtime *runtime, struct plan_word *words, b
 
 			if (held[i] < runtime->python.start || held[i] >= runtime->python.end)
 				continue;
-			entry = place_alias_entry(&runtime->python, held[i], nop5);
+			entry = place_alias_entry(&runtime->python, held[i]);
 			if (!entry || entry == held[i])
 				continue;
 			snprintf(words[n].name, sizeof(words[n].name), "%s.%s", t ? "obj" : "mem",

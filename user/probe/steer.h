@@ -29,6 +29,6 @@ int steer_restore(pid_t pid, const struct plan_word *words, unsigned n_words, st
  * out    words: at least PLAN_MAX_WORDS; plain and alias filled in
  * return how many
  */
-unsigned steer_find(const struct py_runtime *runtime, struct plan_word *words, bool nop5);
+unsigned steer_find(const struct py_runtime *runtime, struct plan_word *words);
 
 #endif

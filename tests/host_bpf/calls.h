@@ -128,7 +128,7 @@ static void enter_pushed(enum abi_call_kind kind, unsigned domain, __u64 sp, uns
 {
 	struct pt_regs regs = {.arguments = {a, b, c}, .sp = sp - pushed};
 
-	shim.cookie = ABI_COOKIE(kind, domain, pushed, 1);
+	shim.cookie = ABI_COOKIE(kind, domain, pushed, 0);
 	on_entry(&regs);
 }
 

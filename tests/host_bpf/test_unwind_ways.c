@@ -103,7 +103,7 @@ static void free_hit(__u64 address)
 {
 	struct pt_regs regs = {.arguments = {0, address}, .sp = 0x7ffe0000};
 
-	shim.cookie = ABI_COOKIE(ABI_CALL_PY_FREE, ABI_OBJECT, 0, 1);
+	shim.cookie = ABI_COOKIE(ABI_CALL_PY_FREE, ABI_OBJECT, 0, 0);
 	on_entry(&regs);
 }
 

@@ -218,7 +218,7 @@ static void test_random_bytes(void **state)
 			random = random * 6364136223846793005ull + 1442695040888963407ull;
 			bytes[b] = (uint8_t)(random >> 56);
 		}
-		if (insn_decode(&insn, bytes, n, random, i & 1)) {
+		if (insn_decode(&insn, bytes, n, random)) {
 			assert_in_range(insn.length, 1, n < 15 ? n : 15);
 			assert_in_range(insn.cost, COST_EMULATED, COST_UNSAFE);
 			assert_in_range(insn.flow, FLOW_NEXT, FLOW_STOP);

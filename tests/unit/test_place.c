@@ -519,7 +519,7 @@ static void test_every_address(void **state)
 	for (uint64_t at = first - 64; at < last + 64; at++) {
 		struct place place;
 
-		if (place_find(&place, &module, at, &need_free, at & 1)) {
+		if (place_find(&place, &module, at, &need_free)) {
 			assert_in_range(place.address, module.start, module.end);
 			assert_in_range(place.pushed, 0, 8 * PLACE_MAX_INSNS);
 		}

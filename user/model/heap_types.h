@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: BSD-2-Clause
+ *
+ * heap_types: what was found in a heap, as plain data: per type how many objects and bytes, and how they grow.
+ *
+ * Place      layer 1; filled by the census; read by view and export.
+ * Shapes     types have each name once: classes of one name (made again, or in two interpreters) are one row.
+ *            Names are bytes of the target ("dict", "app.cache.Session"): not escaped, maybe not UTF-8.
+ * Units      bytes, counts; times in seconds; growth per minute.
+ * Ownership  heap_scan_free() and heap_growth_free() free all that is in them, names included.
+ * Bounds     HEAP_TYPES_MAX rows.
+ * Threads    one at a time per struct.
+ */
+#ifndef PYLEAKTRACE_MODEL_HEAP_TYPES_H
+#define PYLEAKTRACE_MODEL_HEAP_TYPES_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <time.h>
+
+#define HEAP_TYPES_MAX 65536
+
+struct heap_type {
+	char *name;
+	uint64_t count;
+	uint64_t tracked; /* of them, by the collector: what gc.get_objects() gives */
+	uint64_t bytes;	  /* blocks as the allocator gave them, with the buffers that belong to them */
+};
+
+#define HEAP_GENERATIONS 3
+
+/* The collector, as far as this version of CPython tells it from outside. */
+struct heap_gc {
+	bool have_enabled, enabled;
+	bool have_generations;
+	int32_t thresholds[HEAP_GENERATIONS], counts[HEAP_GENERATIONS];
+	bool have_garbage;
+	uint64_t garbage; /* len(gc.garbage) */
+};
+
+/* One look at a whole heap. */
+struct heap_scan {
+	struct timespec time; /* wall clock, at its end */
+	double at_s;	      /* monotonic clock, in its middle */
+	double duration_s;
+	uint64_t read_bytes;
+	struct heap_type *types; /* by name */
+	size_t n_types;
+	uint64_t count, tracked, bytes; /* sums over types */
+	struct heap_gc gc;
+	bool judged; /* another malloc than glibc's: blocks above 512 bytes by their contents only */
+	/* what makes it inexact */
+	uint64_t swapped_bytes, torn_pools, lost_chains, unasked_words;
+};
+
+/* How a type changed over some scans; a type that is in none of them has no row. */
+struct heap_growth_row {
+	const char *name; /* of the last scan that has the type */
+	uint64_t count, bytes; /* in the last scan */
+	int64_t count_delta, bytes_delta; /* last less first scan */
+	double count_per_min, bytes_per_min; /* slopes of the straight lines that fit best */
+	double least_count_per_min; /* lower end of the 90 % interval of that slope */
+	double least_bytes_per_min;
+	/* that the count really grows (or, when the slope is negative, shrinks): 0 .. 1; -1: fewer than
+	   three scans, nothing to tell it from */
+	double confidence;
+};
+
+struct heap_growth {
+	double span_s; /* from the first scan to the last */
+	size_t n_scans;
+	struct heap_growth_row *rows;
+	size_t n_rows;
+};
+
+enum heap_order {
+	HEAP_BY_BYTES, /* largest first */
+	HEAP_BY_COUNT,
+	HEAP_BY_NAME,
+};
+
+/*
+ * Bring the types into the order of their names, join those of one name, and add up. The names of joined rows
+ * are freed.
+ */
+void heap_scan_settle(struct heap_scan *scan);
+
+void heap_scan_free(struct heap_scan *scan); /* may be NULL */
+void heap_growth_free(struct heap_growth *growth); /* the names are the scans' */
+
+/* The type of this name in a settled scan, or NULL. */
+const struct heap_type *heap_scan_find(const struct heap_scan *scan, const char *name);
+
+/*
+ * Pointers to the types in an order; ties by name.
+ *
+ * out    n_types pointers, to be freed
+ * return NULL: memory is out
+ */
+const struct heap_type **heap_scan_order(const struct heap_scan *scan, enum heap_order order);
+
+/* Steadiest growth first: by the least growth in bytes that the scans allow for, then in count, then by name. */
+void heap_growth_sort(struct heap_growth *growth, enum heap_order order);
+
+#endif

@@ -146,13 +146,11 @@ def measure_pairs(setup, target):
 def statement(setup, clock, target, path, loop):
     """One watch of one loop: (ns per hit as the tool states it, as measured from outside, hits per pair)."""
     name = "cost " + path
-    clock.run(name, loop, DEPTH)
     bare = clock.run("bare", loop, DEPTH)
     tool = Tool(path, target, "36000")
     try:
         tool.report()
-        clock.forget()
-        # one phase is not much beside what attaching itself makes of hits
+        # several phases: one is not much beside the hits that commands make
         spent = [(clock.run(name, loop, DEPTH), clock.turns[name, loop, DEPTH]) for _ in range(5)]
         report, _ = tool.finish()
     except BaseException:

@@ -74,8 +74,7 @@ static void *calibrate(void *context)
 {
 	struct watched *watched = context;
 
-	return (void *)(intptr_t)cost_calibrate(&watched->costs, watched->session,
-						watched->features, NULL);
+	return (void *)(intptr_t)cost_calibrate(&watched->costs, watched->session, NULL);
 }
 
 /* Wait for the calibration; its figures are used from here on. */
@@ -151,7 +150,7 @@ int watched_open(struct watched **out, pid_t pid, const struct options *options,
 		session_options.max_blocks = default_max_blocks(&watched->process);
 	if (!result)
 		result = session_open(&watched->session, &watched->process, &watched->runtime,
-				      &watched->plan, features, &session_options, err);
+				      &watched->plan, &session_options, err);
 	if (!result) {
 		watched->snapshot = snapshot_new(&watched->process, &watched->runtime,
 						 &watched->plan, watched->session, err);

@@ -18,6 +18,8 @@
 #include <stdint.h>
 #include <time.h>
 
+#include "model/profile.h"
+
 #define HEAP_TYPES_MAX 65536
 
 struct heap_type {
@@ -70,6 +72,17 @@ struct heap_growth {
 	double span_s; /* from the first scan to the last */
 	size_t n_scans;
 	struct heap_growth_row *rows;
+	size_t n_rows;
+};
+
+/* What a report shows: the look at the target, and the rows that the user asked for. All borrowed. */
+struct heap_report {
+	const struct profile *about;	/* time, duration, target and losses; no stacks */
+	const struct heap_scan *scan;	/* the last */
+	const struct heap_type **types; /* of scan, those asked for, in the order to be shown */
+	size_t n_types;
+	const struct heap_growth *growth; /* NULL: not asked for, or fewer than two scans */
+	const struct heap_growth_row **rows; /* of growth; those asked for that changed, in order */
 	size_t n_rows;
 };
 

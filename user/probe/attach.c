@@ -4,82 +4,70 @@
 #include <errno.h>
 #include <pthread.h>
 #include <string.h>
-#include <unistd.h>
 
 #include <bpf/libbpf.h>
 
-#include "probe/uprobe_multi.h"
+/* One place, in its thread. */
+struct job {
+	const struct attach_place *place;
+	pid_t pid;
+	struct bpf_link *link; /* NULL: failed */
+	int error;             /* errno then */
+	pthread_t thread;
+	bool started;
+};
 
-static int attach_multi(struct links *links, struct bpf_program *program,
-			const struct attach_places *places, bool returns, pid_t pid,
-			struct err *err)
+static void *attach(void *context)
 {
-	int fd;
+	struct job *job = context;
+	const struct attach_place *place = job->place;
+	LIBBPF_OPTS(bpf_uprobe_opts, opts, .retprobe = place->returns, .bpf_cookie = place->cookie);
 
-	if (links->n_fds == LINKS_MAX)
-		return err_set(err, ERR_FAILED, "more than %d links", LINKS_MAX);
-	fd = uprobe_multi_attach(bpf_program__fd(program), places->path, places->offsets,
-				 places->cookies, places->n, returns, pid);
-	if (fd < 0)
-		return err_set(err, ERR_FAILED, "cannot probe %u places of %s: %s", places->n,
-			       places->path, strerror(errno));
-	links->fds[links->n_fds++] = fd;
-	return 0;
+	job->link = bpf_program__attach_uprobe_opts(place->program, job->pid, place->path,
+						    place->offset, &opts);
+	job->error = job->link ? 0 : errno;
+	return NULL;
 }
 
-static int attach_single(struct links *links, struct bpf_program *program,
-			 const struct attach_places *places, unsigned i, bool returns, pid_t pid,
-			 struct err *err)
+int links_attach(struct links *links, const struct attach_place *places, unsigned n_places,
+		 pid_t pid, struct err *err)
 {
-	LIBBPF_OPTS(bpf_uprobe_opts, opts, .retprobe = returns, .bpf_cookie = places->cookies[i]);
-	struct bpf_link *link;
+	struct job jobs[LINKS_MAX];
+	int result = 0;
 
-	if (links->n_links == LINKS_MAX)
+	if (n_places > LINKS_MAX - links->n)
 		return err_set(err, ERR_FAILED, "more than %d links", LINKS_MAX);
-	link = bpf_program__attach_uprobe_opts(program, pid, places->path, places->offsets[i],
-					       &opts);
-	if (!link)
-		return err_set(err, ERR_FAILED, "cannot probe %s at 0x%llx: %s", places->path,
-			       (unsigned long long)places->offsets[i], strerror(errno));
-	links->links[links->n_links++] = link;
-	return 0;
-}
-
-int links_attach(struct links *links, struct bpf_program *program,
-		 const struct attach_places *places, bool returns, pid_t pid, bool multi,
-		 struct err *err)
-{
-	if (places->n == 0)
-		return 0;
-	if (multi)
-		return attach_multi(links, program, places, returns, pid, err);
-	for (unsigned i = 0; i < places->n; i++) {
-		int result = attach_single(links, program, places, i, returns, pid, err);
-
-		if (result)
-			return result;
+	for (unsigned i = 0; i < n_places; i++) {
+		jobs[i] = (struct job){.place = &places[i], .pid = pid};
+		jobs[i].started = pthread_create(&jobs[i].thread, NULL, attach, &jobs[i]) == 0;
+		if (!jobs[i].started)
+			attach(&jobs[i]);
 	}
-	return 0;
+	for (unsigned i = 0; i < n_places; i++) {
+		if (jobs[i].started)
+			pthread_join(jobs[i].thread, NULL);
+		if (jobs[i].link)
+			links->links[links->n++] = jobs[i].link;
+		else
+			result = err_set(err, ERR_FAILED, "cannot probe %s at 0x%llx: %s",
+					 places[i].path, (unsigned long long)places[i].offset,
+					 strerror(jobs[i].error));
+	}
+	return result;
 }
 
 int links_attach_tracepoint(struct links *links, struct bpf_program *program, struct err *err)
 {
 	struct bpf_link *link;
 
-	if (links->n_links == LINKS_MAX)
+	if (links->n == LINKS_MAX)
 		return err_set(err, ERR_FAILED, "more than %d links", LINKS_MAX);
 	link = bpf_program__attach(program);
 	if (!link)
 		return err_set(err, ERR_KERNEL, "cannot attach to %s: %s",
 			       bpf_program__section_name(program), strerror(errno));
-	links->links[links->n_links++] = link;
+	links->links[links->n++] = link;
 	return 0;
-}
-
-static void *close_fd(void *fd)
-{
-	close((int)(intptr_t)fd);
-	return NULL;
 }
 
 static void *close_link(void *link)
@@ -88,25 +76,17 @@ static void *close_link(void *link)
 	return NULL;
 }
 
-/* Run in a thread of its own; here and now when there is none to be had. */
-static bool start(pthread_t *thread, void *(*function)(void *), void *argument)
-{
-	if (pthread_create(thread, NULL, function, argument) == 0)
-		return true;
-	function(argument);
-	return false;
-}
-
-/* Each detach waits for a grace period of the kernel (0.1 s): all wait at once. */
 void links_close(struct links *links)
 {
-	pthread_t threads[2 * LINKS_MAX];
+	pthread_t threads[LINKS_MAX];
 	unsigned n = 0;
 
-	for (unsigned i = 0; i < links->n_fds; i++)
-		n += start(&threads[n], close_fd, (void *)(intptr_t)links->fds[i]);
-	for (unsigned i = 0; i < links->n_links; i++)
-		n += start(&threads[n], close_link, links->links[i]);
+	for (unsigned i = 0; i < links->n; i++) {
+		if (pthread_create(&threads[n], NULL, close_link, links->links[i]) == 0)
+			n++;
+		else
+			close_link(links->links[i]);
+	}
 	while (n > 0)
 		pthread_join(threads[--n], NULL);
 	memset(links, 0, sizeof(*links));

@@ -140,17 +140,15 @@ static int find_offsets(struct module *self, uint64_t *offsets, struct err *err)
 	return result;
 }
 
-static int run(struct probe_costs *costs, const struct session *session,
-	       const struct features *features, const struct worker *worker,
-	       const struct attach_places *places, struct links *links, struct err *err)
+static int run(struct probe_costs *costs, const struct worker *worker,
+	       const struct attach_place *places, struct links *links, struct err *err)
 {
 	double bare[CLASSES], with_return;
 	int result;
 
 	for (unsigned i = 0; i < CLASSES; i++)
 		bare[i] = measure(worker, i);
-	result = links_attach(links, session_program(session, false), places, false, worker->pid,
-			      features->uprobe_multi, err);
+	result = links_attach(links, places, CLASSES, worker->pid, err);
 	if (result)
 		return result;
 	for (unsigned i = 0; i < CLASSES; i++) {
@@ -160,8 +158,7 @@ static int run(struct probe_costs *costs, const struct session *session,
 			return err_set(err, ERR_FAILED, "the calibrating child has ended");
 		costs->entry_ns[i] = ns > bare[i] ? ns - bare[i] : 0;
 	}
-	result = links_attach(links, session_program(session, true), places, true, worker->pid,
-			      features->uprobe_multi, err);
+	result = links_attach(links, &places[CLASSES], 1, worker->pid, err);
 	if (result)
 		return result;
 	with_return = measure(worker, COST_EMULATED);
@@ -173,15 +170,12 @@ static int run(struct probe_costs *costs, const struct session *session,
 	return 0;
 }
 
-int cost_calibrate(struct probe_costs *costs, const struct session *session,
-		   const struct features *features, struct err *err)
+int cost_calibrate(struct probe_costs *costs, const struct session *session, struct err *err)
 {
 	uint64_t offsets[CLASSES];
-	/* a free of address 0: does nothing, should it ever be taken for the target */
-	const uint64_t cookie = ABI_COOKIE(ABI_CALL_FREE, ABI_MALLOC, 0, 0);
-	const uint64_t cookies[CLASSES] = {cookie, cookie};
 	struct module self = {0};
-	struct attach_places places = {self.host_path, offsets, cookies, CLASSES};
+	/* entries of all classes, then the return of one */
+	struct attach_place places[CLASSES + 1];
 	struct links links = {0};
 	struct worker worker;
 	int result;
@@ -190,8 +184,17 @@ int cost_calibrate(struct probe_costs *costs, const struct session *session,
 	result = find_offsets(&self, offsets, err);
 	if (!result)
 		result = worker_start(&worker, err);
+	for (unsigned i = 0; i <= CLASSES; i++)
+		places[i] = (struct attach_place){
+			.program = session_program(session, i == CLASSES),
+			.path = self.host_path,
+			.offset = offsets[i == CLASSES ? COST_EMULATED : i],
+			/* a free of address 0: does nothing, should it ever be taken for the target */
+			.cookie = ABI_COOKIE(ABI_CALL_FREE, ABI_MALLOC, 0, 0),
+			.returns = i == CLASSES,
+		};
 	if (!result) {
-		result = run(costs, session, features, &worker, &places, &links, err);
+		result = run(costs, &worker, places, &links, err);
 		worker_end(&worker);
 		links_close(&links);
 	}

@@ -22,8 +22,7 @@ struct probe_costs {
 	double return_ns;                  /* what a return probe adds */
 };
 
-int cost_calibrate(struct probe_costs *costs, const struct session *session,
-		   const struct features *features, struct err *err);
+int cost_calibrate(struct probe_costs *costs, const struct session *session, struct err *err);
 
 struct cost_sum {
 	double hits; /* probe hits */

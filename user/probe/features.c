@@ -14,8 +14,6 @@
 #include <bpf/libbpf.h>
 #include <linux/capability.h>
 
-#include "probe/uprobe_multi.h"
-
 /* inode of the initial PID namespace: PROC_PID_INIT_INO in include/linux/proc_ns.h */
 #define INITIAL_PID_NS 0xEFFFFFFCu
 
@@ -46,34 +44,6 @@ static uint64_t capabilities(void)
 static bool has(uint64_t mask, unsigned capability)
 {
 	return mask >> capability & 1;
-}
-
-/* A program of two instructions, `return 0`, loaded for one attach type. */
-static int load_tiny(enum bpf_attach_type attach_type)
-{
-	const struct bpf_insn code[] = {
-		{.code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = BPF_REG_0, .imm = 0},
-		{.code = BPF_JMP | BPF_EXIT},
-	};
-	LIBBPF_OPTS(bpf_prog_load_opts, opts, .expected_attach_type = attach_type);
-
-	return bpf_prog_load(BPF_PROG_TYPE_KPROBE, "tiny", "GPL", code, 2, &opts);
-}
-
-static bool detect_uprobe_multi(void)
-{
-	int fd = load_tiny(UPROBE_MULTI_ATTACH_TYPE), link, error;
-	const uint64_t offset = 0;
-
-	if (fd < 0)
-		return false;
-	/* a directory is no file to probe: a kernel that knows the request says so with EBADF */
-	link = uprobe_multi_attach(fd, "/", &offset, NULL, 1, false, 0);
-	error = errno;
-	if (link >= 0)
-		close(link);
-	close(fd);
-	return link < 0 && error == EBADF;
 }
 
 /* bpf_get_attach_cookie() in a program of two calls: the verifier knows the helper or not */
@@ -111,9 +81,8 @@ static void pretend(struct features *features, const char *list)
 	if (!list)
 		return;
 	if (strstr(list, "uprobe_multi"))
-		features->uprobe_multi = false;
-	if (strstr(list, "tracefs"))
-		features->tracefs = false;
+		if (strstr(list, "tracefs"))
+			features->tracefs = false;
 	if (strstr(list, "btf"))
 		features->btf = false;
 }
@@ -141,7 +110,6 @@ void features_detect(struct features *features)
 		stat("/proc/self/ns/pid", &ns) == 0 && ns.st_ino != INITIAL_PID_NS;
 	if (features->bpf_permitted) {
 		features->cookies = detect_cookies();
-		features->uprobe_multi = features->kernel >= KERNEL(6, 10) && detect_uprobe_multi();
 	}
 	pretend(features, getenv("PYLEAKTRACE_WITHOUT"));
 }
@@ -201,8 +169,6 @@ void features_print(FILE *out, const struct features *features)
 		{features->jit, "BPF JIT", "slower without: sysctl net.core.bpf_jit_enable=1"},
 		{features->tracefs, "system call tracepoints",
 		 "domain mmap is not traced without: mount -t tracefs tracefs /sys/kernel/tracing"},
-		{features->uprobe_multi, "many probes in one link (6.10)",
-		 "attach and detach take longer without"},
 	};
 
 	fprintf(out, "kernel %s\n", features->release);

@@ -23,15 +23,14 @@ struct features {
 	bool ptrace_permitted; /* CAP_SYS_PTRACE */
 	bool btf;              /* /sys/kernel/btf/vmlinux */
 	bool jit;
-	bool tracefs;      /* system call tracepoints can be found */
-	bool cookies;      /* 5.15: a probe tells which it is */
-	bool uprobe_multi; /* 6.6 (used from 6.10 on, where its pid filter means the process) */
+	bool tracefs; /* system call tracepoints can be found */
+	bool cookies; /* 5.15: a probe tells which it is */
 	bool pid_namespace; /* we are not in the initial one: the kernel would call the target otherwise */
 };
 
 #define KERNEL(major, minor) ((unsigned)((major) << 16 | (minor) << 8))
 
-/* The environment's PYLEAKTRACE_WITHOUT=uprobe_multi,tracefs,btf makes them missing (for tests). */
+/* The environment's PYLEAKTRACE_WITHOUT=tracefs,btf makes them missing (for tests). */
 void features_detect(struct features *features);
 
 /* 0, or the first missing thing with its remedy. */

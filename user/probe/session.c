@@ -15,7 +15,6 @@
 #include "probe/attach.h"
 #include "probe/facts.h"
 #include "probe/steer.h"
-#include "probe/uprobe_multi.h"
 #include "pyleaktrace.skel.h"
 
 /* chunks of frames in the pool per site, on average; real stacks have 10 to 40 frames */
@@ -25,7 +24,6 @@ struct session {
 	struct pyleaktrace_bpf *skel;
 	const struct process *process;
 	const struct plan *plan;
-	bool multi;
 	bool steered;
 	uint32_t max_sites, max_chunks;
 	struct links links;
@@ -118,7 +116,7 @@ static int size_maps(struct session *session, const struct session_options *opti
 	return 0;
 }
 
-static void choose_programs(struct session *session, const struct features *features)
+static void choose_programs(struct session *session)
 {
 	struct pyleaktrace_bpf *skel = session->skel;
 	bool mappings = session->plan->domains & 1u << ABI_MMAP;
@@ -130,13 +128,6 @@ static void choose_programs(struct session *session, const struct features *feat
 
 	for (size_t i = 0; i < sizeof(syscalls) / sizeof(syscalls[0]); i++)
 		bpf_program__set_autoload(syscalls[i], mappings);
-	session->multi = features->uprobe_multi;
-	if (session->multi) {
-		bpf_program__set_expected_attach_type(skel->progs.on_entry,
-						      UPROBE_MULTI_ATTACH_TYPE);
-		bpf_program__set_expected_attach_type(skel->progs.on_return,
-						      UPROBE_MULTI_ATTACH_TYPE);
-	}
 }
 
 static int load(struct session *session, struct err *err)
@@ -162,8 +153,7 @@ static int load(struct session *session, struct err *err)
 
 int session_open(struct session **out, const struct process *process,
 		 const struct py_runtime *runtime, const struct plan *plan,
-		 const struct features *features, const struct session_options *options,
-		 struct err *err)
+		 const struct session_options *options, struct err *err)
 {
 	const struct rlimit unlimited = {RLIM_INFINITY, RLIM_INFINITY};
 	struct abi_python python;
@@ -191,7 +181,7 @@ int session_open(struct session **out, const struct process *process,
 	result = size_maps(session, options, err);
 	if (!result) {
 		fill_rodata(session, options, &python);
-		choose_programs(session, features);
+		choose_programs(session);
 		result = load(session, err);
 	}
 	if (result) {
@@ -202,34 +192,31 @@ int session_open(struct session **out, const struct process *process,
 	return 0;
 }
 
-/* All probes of one file: entries, and where wanted returns. */
-static int attach_module(struct session *session, const struct module *module, struct err *err)
+/* All probes of the plan: entries, and where wanted returns. */
+static int attach_probes(struct session *session, struct err *err)
 {
-	uint64_t offsets[PLAN_MAX_PROBES], cookies[PLAN_MAX_PROBES];
-	struct attach_places places = {module->host_path, offsets, cookies, 0};
+	struct attach_place places[2 * PLAN_MAX_PROBES];
 	const struct plan *plan = session->plan;
-	int result;
+	unsigned n = 0;
 
-	/* returns first: an entry without its return would be remembered for nothing */
-	for (unsigned pass = 0; pass < 2; pass++) {
-		bool returns = pass == 0;
+	for (unsigned i = 0; i < plan->n_probes; i++) {
+		const struct plan_probe *probe = &plan->probes[i];
+		struct attach_place place = {
+			.program = session_program(session, false),
+			.path = probe->module->host_path,
+			.offset = probe->place.offset,
+			.cookie = ABI_COOKIE(probe->kind, probe->domain, probe->place.pushed,
+					     probe->place.cost),
+		};
 
-		places.n = 0;
-		for (unsigned i = 0; i < plan->n_probes; i++) {
-			const struct plan_probe *probe = &plan->probes[i];
-
-			if (probe->module != module || (returns && !probe->returns))
-				continue;
-			offsets[places.n] = probe->place.offset;
-			cookies[places.n++] = ABI_COOKIE(probe->kind, probe->domain,
-							 probe->place.pushed, probe->place.cost);
-		}
-		result = links_attach(&session->links, session_program(session, returns), &places,
-				      returns, session->process->pid, session->multi, err);
-		if (result)
-			return result;
+		places[n++] = place;
+		if (!probe->returns)
+			continue;
+		place.program = session_program(session, true);
+		place.returns = true;
+		places[n++] = place;
 	}
-	return 0;
+	return links_attach(&session->links, places, n, session->process->pid, err);
 }
 
 static int attach_tracepoints(struct session *session, struct err *err)
@@ -253,22 +240,13 @@ static int attach_tracepoints(struct session *session, struct err *err)
 	return 0;
 }
 
-static bool attached_before(const struct plan *plan, unsigned index)
-{
-	for (unsigned i = 0; i < index; i++)
-		if (plan->probes[i].module == plan->probes[index].module)
-			return true;
-	return false;
-}
-
 int session_attach(struct session *session, struct err *err)
 {
 	const struct plan *plan = session->plan;
 	int result = attach_tracepoints(session, err);
 
-	for (unsigned i = 0; i < plan->n_probes && !result; i++)
-		if (!attached_before(plan, i))
-			result = attach_module(session, plan->probes[i].module, err);
+	if (!result)
+		result = attach_probes(session, err);
 	if (!result) {
 		result = steer_apply(session->process->pid, plan->words, plan->n_words, err);
 		session->steered = result == 0 && plan->n_words > 0;

@@ -33,8 +33,7 @@ struct session_options {
 
 int session_open(struct session **out, const struct process *process,
 		 const struct py_runtime *runtime, const struct plan *plan,
-		 const struct features *features, const struct session_options *options,
-		 struct err *err);
+		 const struct session_options *options, struct err *err);
 int session_attach(struct session *session, struct err *err);
 void session_start(struct session *session);
 void session_stop(struct session *session);

@@ -105,7 +105,7 @@ struct py_layout {
 	} dict;
 	struct { /* _gc_runtime_state; absent in 3.6 and in the free-threaded rows */
 		int32_t runtime;     /* in _PyRuntimeState, 3.7 and 3.8; later interp.gc */
-		int32_t generations; /* gc_generation[3]: a GC head, i32 threshold, i32 count */
+		int32_t generation0; /* gc_generation *, three: a GC head, i32 threshold, i32 count */
 		int32_t garbage;     /* PyObject *, a list */
 		int32_t enabled;     /* i32 */
 	} gc;

@@ -1,0 +1,123 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "export/heap_json.h"
+
+#include "export/json_parts.h"
+
+static void dump(FILE *out, const char *before, json_t *value, bool *failed)
+{
+	fputs(before, out);
+	if (!value)
+		*failed = true;
+	else if (json_dumpf(value, out, JSON_PARTS_FLAGS) && !ferror(out))
+		*failed = true;
+	json_decref(value);
+}
+
+static json_t *type_row(const struct heap_type *type)
+{
+	json_t *object = json_object();
+
+	json_part_set(&object, "name", json_part_text(type->name));
+	json_part_set(&object, "count", json_part_count(type->count));
+	json_part_set(&object, "bytes", json_part_count(type->bytes));
+	json_part_set(&object, "tracked", json_part_count(type->tracked));
+	return object;
+}
+
+static json_t *growth_row(const struct heap_growth_row *row)
+{
+	json_t *object = json_object();
+
+	json_part_set(&object, "name", json_part_text(row->name));
+	json_part_set(&object, "count", json_part_count(row->count));
+	json_part_set(&object, "bytes", json_part_count(row->bytes));
+	json_part_set(&object, "count_delta", json_integer(row->count_delta));
+	json_part_set(&object, "bytes_delta", json_integer(row->bytes_delta));
+	json_part_set(&object, "count_per_min", json_part_real(row->count_per_min));
+	json_part_set(&object, "bytes_per_min", json_part_real(row->bytes_per_min));
+	json_part_set(&object, "least_count_per_min", json_part_real(row->least_count_per_min));
+	json_part_set(&object, "least_bytes_per_min", json_part_real(row->least_bytes_per_min));
+	if (row->confidence >= 0)
+		json_part_set(&object, "confidence", json_part_real(row->confidence));
+	return object;
+}
+
+static json_t *generations(const int32_t *numbers)
+{
+	json_t *array = json_array();
+
+	for (int i = 0; i < HEAP_GENERATIONS; i++)
+		json_part_append(&array, json_integer(numbers[i]));
+	return array;
+}
+
+static json_t *collector(const struct heap_gc *gc)
+{
+	json_t *object = json_object();
+
+	if (gc->have_enabled)
+		json_part_set(&object, "enabled", json_boolean(gc->enabled));
+	if (gc->have_generations) {
+		json_part_set(&object, "thresholds", generations(gc->thresholds));
+		json_part_set(&object, "counts", generations(gc->counts));
+	}
+	if (gc->have_garbage)
+		json_part_set(&object, "garbage", json_part_count(gc->garbage));
+	return object;
+}
+
+static json_t *totals(const struct heap_scan *scan)
+{
+	json_t *object = json_object();
+
+	json_part_set(&object, "count", json_part_count(scan->count));
+	json_part_set(&object, "bytes", json_part_count(scan->bytes));
+	json_part_set(&object, "tracked", json_part_count(scan->tracked));
+	json_part_set(&object, "types", json_part_count(scan->n_types));
+	return object;
+}
+
+static json_t *how(const struct heap_scan *scan)
+{
+	json_t *object = json_object();
+
+	json_part_set(&object, "duration_s", json_part_real(scan->duration_s));
+	json_part_set(&object, "read_bytes", json_part_count(scan->read_bytes));
+	return object;
+}
+
+static void dump_growth(FILE *out, const struct heap_report *report, bool *failed)
+{
+	dump(out, ",\n\"growth\": {\"span_s\": ", json_part_real(report->growth->span_s), failed);
+	dump(out, ", \"scans\": ", json_part_count(report->growth->n_scans), failed);
+	fputs(", \"types\": [", out);
+	for (size_t i = 0; i < report->n_rows && !*failed; i++)
+		dump(out, i ? ",\n" : "\n", growth_row(report->rows[i]), failed);
+	fputs("\n]}", out);
+}
+
+int export_heap_json(FILE *out, const struct heap_report *report, struct err *err)
+{
+	const struct profile *about = report->about;
+	bool failed = false;
+
+	fputs("{\n\"schema\": \"pyleaktrace/1\",\n", out);
+	dump(out, "\"version\": ", json_part_text(PYLEAKTRACE_VERSION), &failed);
+	dump(out, ",\n\"time\": ", json_part_time(about), &failed);
+	dump(out, ",\n\"duration_s\": ", json_part_real(about->duration_s), &failed);
+	dump(out, ",\n\"target\": ", json_part_target(about), &failed);
+	dump(out, ",\n\"heap\": {\n\"totals\": ", totals(report->scan), &failed);
+	dump(out, ",\n\"scan\": ", how(report->scan), &failed);
+	dump(out, ",\n\"gc\": ", collector(&report->scan->gc), &failed);
+	fputs(",\n\"types\": [", out);
+	for (size_t i = 0; i < report->n_types && !failed; i++)
+		dump(out, i ? ",\n" : "\n", type_row(report->types[i]), &failed);
+	fputs("\n]", out);
+	if (report->growth)
+		dump_growth(out, report, &failed);
+	dump(out, "\n},\n\"losses\": ", json_part_losses(about), &failed);
+	fputs("\n}\n", out);
+	return failed ? err_set(err, ERR_FAILED, "no memory to write %zu types as JSON",
+				report->n_types)
+		      : 0;
+}

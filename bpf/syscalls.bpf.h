@@ -11,6 +11,7 @@
 
 #define FLAG_MAP_FIXED     0x10
 #define FLAG_MAP_ANONYMOUS 0x20
+#define FLAG_MAP_STACK     0x20000
 #define PAGE_MASK_MIN      4095ull
 /* results above this are -errno */
 #define MAX_RESULT (~0ull - 4095)
@@ -32,12 +33,21 @@ static __always_inline struct abi_thread *syscall_thread(void)
 	return thread && !thread->call.sp ? thread : NULL;
 }
 
+/*
+ * Address space that is only reserved is no memory: glibc reserves 64 MiB for each thread's heap, at times
+ * outside of any allocator call. A thread's stack begins as such a reservation, and counts.
+ */
+static __always_inline bool is_reservation(struct trace_event_raw_sys_enter *ctx)
+{
+	return ctx->args[2] == 0 /* PROT_NONE */ && !(ctx->args[3] & FLAG_MAP_STACK);
+}
+
 SEC("tp/syscalls/sys_enter_mmap")
 int on_enter_mmap(struct trace_event_raw_sys_enter *ctx)
 {
 	struct abi_thread *thread = syscall_thread();
 
-	if (!thread)
+	if (!thread || (is_reservation(ctx) && !(ctx->args[3] & FLAG_MAP_FIXED)))
 		return 0;
 	thread->syscall.sp = 1;
 	thread->syscall.kind = ABI_CALL_MMAP;

@@ -43,6 +43,7 @@ struct watch {
 	uint64_t n_reports;
 	uint64_t deadline_ns; /* CLOCK_MONOTONIC; 0: none */
 	bool stop;
+	bool stdout_failed;
 	int result; /* exit code so far */
 };
 
@@ -118,6 +119,21 @@ static int write_file(const struct watch *watch, const struct output *output,
 	return outfile_commit(file, err);
 }
 
+/* A reader that went away (head) ends the watch quietly; a full disk does not. */
+static void check_stdout(struct watch *watch)
+{
+	struct err err = ERR_INIT;
+
+	if (fflush(stdout) == 0 && !ferror(stdout))
+		return;
+	watch->stop = true;
+	if (errno == EPIPE || watch->stdout_failed)
+		return;
+	watch->stdout_failed = true;
+	err_set(&err, ERR_FAILED, "standard output: %s", strerror(errno));
+	complain(watch, &err);
+}
+
 static void report(struct watch *watch, struct watched *target, bool final)
 {
 	const struct report_options text = {
@@ -136,10 +152,14 @@ static void report(struct watch *watch, struct watched *target, bool final)
 	if (watch->live)
 		live_line_erase(stderr);
 	/* a machine's format on standard output is one document: the final report */
-	if (!watch->options.format || final)
+	if (!watch->options.format || final) {
+		if (watch->n_targets > 1)
+			printf("pid %d (CPython %s):\n", profile->target.pid,
+			       profile->target.python);
 		if (write_profile(stdout, watch->options.format, profile, &text, &err))
 			complain(watch, &err);
-	fflush(stdout);
+	}
+	check_stdout(watch);
 	for (unsigned i = 0; final && i < watch->options.n_outputs; i++)
 		if (write_file(watch, &watch->options.outputs[i], profile, &err))
 			complain(watch, &err);
@@ -373,8 +393,6 @@ static void run(struct watch *watch)
 			break;
 		for (int i = 0; i < n && !watch->stop; i++)
 			dispatch(watch, &events[i]);
-		if (ferror(stdout)) /* nobody reads us any more */
-			watch->stop = true;
 	}
 	for (unsigned i = 0; i < watch->n_targets; i++)
 		finish(watch, i);

@@ -331,6 +331,24 @@ static bool settle_formats(struct parse *parse)
 	return true;
 }
 
+/* Several targets need files of their own; standard output can hold one document only. */
+static bool can_tell_apart(const struct options *options)
+{
+	for (unsigned i = 0; i < options->n_outputs; i++) {
+		if (!strstr(options->outputs[i].pattern, "%p")) {
+			fprintf(stderr, "pyleaktrace: --output: with several targets the name "
+					"needs a %%p for the pid\n");
+			return false;
+		}
+	}
+	if (options->format && options->format->write) {
+		fputs("pyleaktrace: --format: with several targets use -o with %p in the name\n",
+		      stderr);
+		return false;
+	}
+	return true;
+}
+
 enum options_result options_parse(struct options *options, int argc, char **argv)
 {
 	const struct argp argp = {
@@ -354,6 +372,8 @@ enum options_result options_parse(struct options *options, int argc, char **argv
 		fputs("pyleaktrace: whom to watch? -p PID is needed (--help tells more)\n", stderr);
 		return OPTIONS_WRONG;
 	}
+	if (options->n_pids > 1 && !can_tell_apart(options))
+		return OPTIONS_WRONG;
 	if (options->min_size > options->max_size) {
 		fputs("pyleaktrace: --min-size is above --max-size: no block would be counted\n",
 		      stderr);

@@ -18,6 +18,7 @@
 struct reading {
 	uint64_t counts[ABI_COUNTERS];
 	uint64_t ns;
+	double cpu_s; /* of the target */
 };
 
 struct watched {
@@ -50,8 +51,11 @@ static uint64_t now_ns(void)
 
 static void take_reading(const struct watched *watched, struct reading *reading)
 {
+	struct process_stats stats;
+
 	session_counters(watched->session, reading->counts);
 	reading->ns = now_ns();
+	reading->cpu_s = process_stats(&watched->process, &stats) == 0 ? stats.cpu_s : -1;
 }
 
 /*
@@ -161,6 +165,8 @@ int watched_open(struct watched **out, pid_t pid, const struct options *options,
 		print_facts(watched);
 	if (!result)
 		result = session_attach(watched->session, err);
+	if (result && watched->have_process && !process_alive(&watched->process))
+		result = err_set(err, ERR_TARGET, "pid %d ended while we attached", pid);
 	if (result) {
 		watched_close(watched);
 		return result;
@@ -301,6 +307,8 @@ static void fill_cost(struct watched *watched, struct profile *profile)
 	profile->cost.hits_per_s = passed_s > 0 ? sum.hits / passed_s : 0;
 	profile->cost.ns_per_hit = all.hits > 0 ? all.ns / all.hits : 0;
 	profile->cost.target_cpu_fraction = passed_s > 0 ? sum.ns / passed_s / 1e9 : 0;
+	if (passed_s > 0 && now.cpu_s >= watched->reported.cpu_s && watched->reported.cpu_s >= 0)
+		profile->cost.target_cpu_used = (now.cpu_s - watched->reported.cpu_s) / passed_s;
 	profile->cost.tool_cpu_s = own_cpu_s();
 	profile->cost.tool_rss_bytes = own_rss_bytes();
 	profile->cost.maps_bytes = session_maps_bytes(watched->session);

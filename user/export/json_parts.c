@@ -214,6 +214,8 @@ json_t *json_part_cost(const struct profile *profile)
 	set_real(&object, "hits_per_s", profile->cost.hits_per_s);
 	set_real(&object, "ns_per_hit", profile->cost.ns_per_hit);
 	set_real(&object, "target_cpu_fraction", profile->cost.target_cpu_fraction);
+	if (profile->cost.target_cpu_used > 0)
+		set_real(&object, "target_cpu_used", profile->cost.target_cpu_used);
 	set_real(&object, "tool_cpu_s", profile->cost.tool_cpu_s);
 	set_count(&object, "tool_rss_bytes", profile->cost.tool_rss_bytes);
 	set_count(&object, "maps_bytes", profile->cost.maps_bytes);

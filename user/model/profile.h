@@ -107,7 +107,8 @@ struct cost {
 	double hits_per_s;          /* probe hits over the last interval */
 	double ns_per_hit;          /* measured: trap (calibrated on this machine) + BPF program */
 	double target_cpu_fraction; /* of one core: hits_per_s * ns_per_hit / 1e9 */
-	double tool_cpu_s;          /* CPU seconds used by the tool so far */
+	double target_cpu_used; /* cores that the target used over the interval, hits included; 0: not known */
+	double tool_cpu_s; /* CPU seconds used by the tool so far */
 	uint64_t tool_rss_bytes;
 	uint64_t maps_bytes; /* kernel memory of the BPF maps */
 };
@@ -153,8 +154,9 @@ struct profile {
 	struct {
 		uint64_t outstanding_bytes, outstanding_count;
 		uint64_t allocated_bytes, allocated_count, freed_count;
-		uint64_t unknown_frees; /* of blocks from before the watch, or kept out by -z, -Z */
-		uint64_t missed_frees;  /* 0 expected: the standing proof of complete coverage */
+		uint64_t
+			unknown_frees; /* of blocks that were not on the account (older, kept out, lost, ...) */
+		uint64_t missed_frees; /* 0 expected: the standing proof of complete coverage */
 	} totals;
 
 	struct stack *stacks; /* sorted by profile_sort() */

@@ -108,7 +108,6 @@ static int hold_thread(struct hold *hold, pid_t pid, pid_t tid, struct err *err)
 	stopped = wait_for(tid, &status);
 	if (stopped == 0) {
 		/* deep in the kernel (it has called vfork(), or waits for a disk): nobody waits with it */
-		hold->late = tid;
 		return err_set(
 			err, ERR_FAILED,
 			"thread %d is busy in the kernel and cannot be held; try again, or use "
@@ -165,17 +164,6 @@ void hold_end(struct hold *hold)
 {
 	for (size_t i = 0; i < hold->n_threads; i++)
 		let_go(hold->threads[i].tid, hold->threads[i].signal);
-	/* the others run on already; this one has to stop once before it can be let go */
-	if (hold->late) {
-		int status;
-		pid_t result;
-
-		do
-			result = waitpid(hold->late, &status, __WALL);
-		while (result < 0 && errno == EINTR);
-		if (result == hold->late && WIFSTOPPED(status))
-			let_go(hold->late, passing_signal(status));
-	}
 	free(hold->threads);
 	memset(hold, 0, sizeof(*hold));
 }

@@ -7,9 +7,9 @@
  *            change of its job control state); a thread in a system call goes on with it afterwards.
  * Errors     -ERR_PERMISSION (a debugger is attached already, or no right to), -ERR_FAILED. Nothing is held then.
  * Bounds     HOLD_MAX_THREADS threads. A thread that does not stop within HOLD_WAIT_MS (it is in the
- *            kernel, uninterruptible) makes hold_begin() give up and let all others go at once; then it
- *            waits for that one, to let it go too. Held for as long as the caller takes. If the caller
- *            dies, the kernel lets the target go.
+ *            kernel, uninterruptible) makes hold_begin() give up and let all others go at once. That one
+ *            has been asked to stop and would do so later, with nobody to let it go on: so the caller is a
+ *            process of its own that ends soon (steer.c), and the kernel lets go of all that it holds.
  */
 #ifndef PYLEAKTRACE_PROBE_HOLD_H
 #define PYLEAKTRACE_PROBE_HOLD_H
@@ -30,7 +30,6 @@ struct held_thread {
 struct hold {
 	struct held_thread *threads; /* private */
 	size_t n_threads, capacity;
-	pid_t late; /* asked to stop and did not in time; let go when it does. 0: none */
 };
 
 int hold_begin(struct hold *hold, pid_t pid, struct err *err);

@@ -6,10 +6,14 @@
 #include <inttypes.h>
 #include <stdbool.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "probe/hold.h"
 #include "target/remote_mem.h"
+
+/* how often a hold is tried */
+#define HOLD_TRIES 5
 
 /* The number of bytes in which two words differ, and the last of them. */
 static unsigned differing_bytes(uint64_t a, uint64_t b, unsigned *index)
@@ -89,12 +93,53 @@ static uint64_t word_to(const struct plan_word *word, enum direction direction)
 	return direction == TO_ALIAS ? word->alias : word->plain;
 }
 
+static int change_words(int fd, pid_t pid, const struct plan_word *words, unsigned n_words,
+			enum direction direction, bool is_child, struct err *err);
+
+/*
+ * The same in a process of its own, which holds the threads and ends: whatever happens, nothing stays held
+ * (hold.h). A thread that cannot be held now is tried again a few times.
+ */
+static int change_words_in_child(int fd, pid_t pid, const struct plan_word *words, unsigned n_words,
+				 enum direction direction, struct err *err)
+{
+	struct err answer = ERR_INIT;
+	int ends[2], status;
+
+	for (unsigned i = 0; i < HOLD_TRIES; i++) {
+		pid_t child;
+		ssize_t n;
+
+		if (pipe(ends))
+			return err_set(err, ERR_FAILED, "pipe: %s", strerror(errno));
+		child = fork();
+		if (child == 0) {
+			change_words(fd, pid, words, n_words, direction, true, &answer);
+			_exit(write(ends[1], &answer, sizeof(answer)) != sizeof(answer));
+		}
+		close(ends[1]);
+		do
+			n = child < 0 ? -1 : read(ends[0], &answer, sizeof(answer));
+		while (n < 0 && errno == EINTR && child > 0);
+		close(ends[0]);
+		if (child > 0)
+			waitpid(child, &status, 0);
+		if (n != sizeof(answer))
+			return err_set(err, ERR_FAILED, "the process that steers has failed");
+		if (answer.code == ERR_NONE)
+			return 0;
+		if (answer.code != ERR_FAILED)
+			break;
+	}
+	return err_set(err, answer.code, "%s", answer.text);
+}
+
 /*
  * Change all words, under one hold if any needs it. On the way to the aliases the first failure ends it; on
  * the way back each word that still holds its alias is tried.
  */
 static int change_words(int fd, pid_t pid, const struct plan_word *words, unsigned n_words,
-			enum direction direction, struct err *err)
+			enum direction direction, bool is_child, struct err *err)
 {
 	bool must_hold = false;
 	struct hold hold;
@@ -107,6 +152,8 @@ static int change_words(int fd, pid_t pid, const struct plan_word *words, unsign
 		    now == word_from(&words[i], direction))
 			must_hold |= !is_one_byte(words[i].plain, words[i].alias);
 	}
+	if (must_hold && !is_child)
+		return change_words_in_child(fd, pid, words, n_words, direction, err);
 	if (must_hold)
 		result = hold_begin(&hold, pid, err);
 	if (result)
@@ -139,9 +186,9 @@ int steer_apply(pid_t pid, const struct plan_word *words, unsigned n_words, stru
 	fd = open_memory(pid, err);
 	if (fd < 0)
 		return fd;
-	result = change_words(fd, pid, words, n_words, TO_ALIAS, err);
+	result = change_words(fd, pid, words, n_words, TO_ALIAS, false, err);
 	if (result)
-		change_words(fd, pid, words, n_words, TO_PLAIN, NULL);
+		change_words(fd, pid, words, n_words, TO_PLAIN, false, NULL);
 	close(fd);
 	return result;
 }
@@ -155,7 +202,7 @@ int steer_restore(pid_t pid, const struct plan_word *words, unsigned n_words, st
 	fd = open_memory(pid, err);
 	if (fd < 0)
 		return fd;
-	result = change_words(fd, pid, words, n_words, TO_PLAIN, err);
+	result = change_words(fd, pid, words, n_words, TO_PLAIN, false, err);
 	close(fd);
 	return result;
 }

@@ -210,13 +210,11 @@ static void fill_frames(struct snapshot *snapshot, struct profile *profile,
 }
 
 static void fill_stack(struct snapshot *snapshot, struct profile *profile,
-		       const struct session_view *view, uint32_t id, uint64_t now,
+		       const struct session_view *view, uint32_t id, uint64_t now, double passed_s,
 		       struct stack *stack)
 {
 	const struct abi_site *site = &view->sites[id], *base = &snapshot->base[id];
 	const struct live_site *live = &snapshot->live.sites[id];
-	double passed_s = (double)(now - snapshot->previous_ns) / 1e9;
-
 	stack->domain = id < ABI_FIRST_SITE ? (enum domain)id : (enum domain)site->domain;
 	stack->outstanding_bytes = live->bytes;
 	stack->outstanding_count = live->count;
@@ -246,7 +244,7 @@ static uint64_t typed_from(const struct live_blocks *live, uint32_t n_sites, uns
 }
 
 static void fill_stacks(struct snapshot *snapshot, struct profile *profile,
-			const struct session_view *view, uint64_t now)
+			const struct session_view *view, uint64_t now, double passed_s)
 {
 	uint64_t typed = typed_from(&snapshot->live, view->n_sites, SNAPSHOT_TYPED_SITES);
 	bool alive = !session_execed(snapshot->session) && process_alive(snapshot->process);
@@ -262,7 +260,7 @@ static void fill_stacks(struct snapshot *snapshot, struct profile *profile,
 
 		if (live->count == 0)
 			continue;
-		fill_stack(snapshot, profile, view, id, now, stack);
+		fill_stack(snapshot, profile, view, id, now, passed_s, stack);
 		if (alive && live->bytes >= typed)
 			block_types_fill(profile, stack, snapshot->types, live->samples,
 					 live->n_samples);
@@ -271,6 +269,19 @@ static void fill_stacks(struct snapshot *snapshot, struct profile *profile,
 	for (uint32_t id = 0; id < view->n_sites; id++)
 		snapshot->previous_bytes[id] = snapshot->live.sites[id].bytes;
 	profile_merge(profile);
+}
+
+/*
+ * Seconds in which what is outstanding now has grown. Both ends of the time between two snapshots are shifted
+ * by --older; the baseline is not, so the first time is that much shorter.
+ */
+static double passed_since(const struct snapshot *snapshot, uint64_t now, uint64_t older_ns)
+{
+	uint64_t passed_ns = now - snapshot->previous_ns;
+
+	if (snapshot->previous_ns == snapshot->baseline_ns)
+		passed_ns = passed_ns > older_ns ? passed_ns - older_ns : 0;
+	return (double)passed_ns / 1e9;
 }
 
 int snapshot_take(struct snapshot *snapshot, uint64_t older_ns, struct profile **out,
@@ -304,7 +315,7 @@ int snapshot_take(struct snapshot *snapshot, uint64_t older_ns, struct profile *
 	fill_target(snapshot, profile);
 	fill_mode(snapshot, profile, older_ns);
 	fill_totals(snapshot, profile, &view, counts);
-	fill_stacks(snapshot, profile, &view, now);
+	fill_stacks(snapshot, profile, &view, now, passed_since(snapshot, now, older_ns));
 	names = symbolizer_losses(snapshot->symbolizer);
 	losses_fill(profile, counts, &names);
 	snapshot->previous_ns = now;

@@ -186,15 +186,16 @@ static void put_totals(const struct pen *pen, const struct profile *profile, siz
 		fprintf(pen->out, " after %s.\n", fmt_duration(profile->duration_s).text);
 	}
 	fprintf(pen->out,
-		"Seen: %s in %s allocations, %s of them freed; %s frees of memory from before the "
-		"watch%s.\n",
+		"Seen: %s in %s allocations, %s of them freed; %s frees of memory not on the "
+		"account "
+		"(older than the watch%s).\n",
 		fmt_bytes(profile->totals.allocated_bytes).text,
 		fmt_count(profile->totals.allocated_count).text,
 		fmt_count(profile->totals.freed_count).text,
 		fmt_count(profile->totals.unknown_frees).text,
 		profile->mode.min_size || profile->mode.max_size != UINT64_MAX
-			? " or of sizes left out"
-			: "");
+			? ", of sizes left out, or an allocator's own"
+			: ", or an allocator's own");
 }
 
 static void put_coverage(const struct pen *pen, const struct profile *profile, bool quiet)
@@ -249,15 +250,31 @@ static void put_losses(const struct pen *pen, const struct profile *profile, boo
 		fputs("Nothing was lost.\n", pen->out);
 }
 
+/* How much longer the target's own work takes: what it used against what was left of that for itself. */
+static void put_slowdown(const struct pen *pen, const struct cost *cost)
+{
+	double own = cost->target_cpu_used - cost->target_cpu_fraction;
+
+	if (cost->target_cpu_used <= 0 || cost->target_cpu_fraction <= 0)
+		return;
+	fprintf(pen->out, " (the target used %s", fmt_percent(cost->target_cpu_used).text);
+	if (own > cost->target_cpu_used / 20)
+		fprintf(pen->out, ": %.1f times its own work)", cost->target_cpu_used / own);
+	else
+		fputs(": more than 20 times its own work)", pen->out);
+}
+
 static void put_cost(const struct pen *pen, const struct profile *profile)
 {
 	const struct cost *cost = &profile->cost;
 
 	if (!profile->have_cost)
 		return;
-	fprintf(pen->out, "cost: %s hits/s x %s = %s of a core; ",
+	fprintf(pen->out, "cost: %s hits/s x %s = %s of a core",
 		fmt_per_second(cost->hits_per_s).text, fmt_duration(cost->ns_per_hit / 1e9).text,
 		fmt_percent(cost->target_cpu_fraction).text);
+	put_slowdown(pen, cost);
+	fputs("; ", pen->out);
 	fprintf(pen->out, "tool %.1f s CPU, %s; maps %s\n", cost->tool_cpu_s,
 		fmt_bytes(cost->tool_rss_bytes).text, fmt_bytes(cost->maps_bytes).text);
 }
@@ -267,9 +284,15 @@ static void put_end(const struct pen *pen, const struct profile *profile)
 	int detail = profile->target.end_detail;
 
 	if (profile->target.end == TARGET_EXITED && detail >= 0)
-		fprintf(pen->out, "target exited with code %d during the watch\n", detail);
+		fprintf(pen->out,
+			"target exited with code %d during the watch (a Python that exits frees "
+			"most of "
+			"what it holds: see the reports before)\n",
+			detail);
 	else if (profile->target.end == TARGET_EXITED)
-		fputs("target exited during the watch\n", pen->out);
+		fputs("target exited during the watch (a Python that exits frees most of what it "
+		      "holds: see the reports before)\n",
+		      pen->out);
 	else if (profile->target.end == TARGET_KILLED)
 		fprintf(pen->out, "target was killed by signal %d during the watch\n", detail);
 	else if (profile->target.end == TARGET_EXECED)

@@ -13,8 +13,8 @@ static const struct {
 	const char *name;
 	int (*run)(int argc, char **argv); /* NULL: of the contract, not in this version */
 } commands[] = {
-	{"doctor", command_doctor}, {"heap", NULL},   {"top", NULL},
-	{"record", NULL},           {"report", NULL}, {"diff", NULL},
+	{"doctor", command_doctor}, {"heap", command_heap}, {"top", NULL},
+	{"record", NULL},           {"report", NULL},       {"diff", NULL},
 };
 
 int main(int argc, char **argv)

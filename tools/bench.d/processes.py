@@ -14,6 +14,7 @@ import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 DEADLINE_S = 600
+AGAIN_S = 5   # a signal that was not heeded is sent again
 CLOSE_S = 20  # for the last output of a process that has ended
 NEVER_S = "36000"  # an interval that does not come about: reports are asked for
 TICK_S = 1 / os.sysconf("SC_CLK_TCK")
@@ -225,9 +226,17 @@ class Bpftrace:
 
     def finish(self):
         """-> what each group counted"""
-        self.process.send_signal(signal.SIGINT)
-        self.process.wait(DEADLINE_S)
+        for _ in range(DEADLINE_S // AGAIN_S):
+            # it overlooks a signal that does not interrupt its poll
+            self.process.send_signal(signal.SIGINT)
+            try:
+                self.process.wait(AGAIN_S)
+                break
+            except subprocess.TimeoutExpired:
+                pass
         self.close()
+        if self.process.returncode:
+            raise Failed("bpftrace ended with %d: %s" % (self.process.returncode, self.err.text().strip()[-300:]))
         return {name: int(n) for name, n in re.findall(r"^@(\w+): (\d+)$", self.out.text(), re.M)}
 
     def close(self):

@@ -5,6 +5,7 @@ In every round the target runs bare, is traced, and runs bare again, so that a c
 meets both. CPU time is the target thread's own; figures are medians over the rounds, of differences made
 within a round.
 """
+import subprocess
 import time
 
 from processes import Bpftrace, Failed, Stage, Target, Tool, bpftrace_probes, median
@@ -332,7 +333,7 @@ def measure(setup, python, wanted):
             began = time.monotonic()
             result[section] = measure_section(setup, python, stage, section)
             result["seconds"][section] = round(time.monotonic() - began, 1)
-    except (Failed, OSError) as error:
+    except (Failed, OSError, subprocess.SubprocessError) as error:
         result["failed"] = str(error)
     finally:
         if stage:

@@ -12,4 +12,7 @@ int command_watch(int argc, char **argv);
 /* pyleaktrace doctor [-p PID [--restore] [--no-steer]] */
 int command_doctor(int argc, char **argv);
 
+/* pyleaktrace heap [OPTIONS] -p PID, or with --growth [TIME [INTERVAL [COUNT]]] */
+int command_heap(int argc, char **argv);
+
 #endif

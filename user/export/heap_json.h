@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
- * heap_json: a heap -> JSON ("heap" of pyleaktrace-1.schema.json), with the same head as a report of allocations.
+ * heap_json: a heap -> JSON ("heap" of pyleaktrace-1.schema.json), with the same head as a report
+ * of allocations.
  *
  * Place      layer 5; called by cli.
  * Errors     -ERR_FAILED: memory is out. Errors of the stream stay in the stream.

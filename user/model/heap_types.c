@@ -88,7 +88,8 @@ static int by_count(const void *a, const void *b)
 
 const struct heap_type **heap_scan_order(const struct heap_scan *scan, enum heap_order order)
 {
-	const struct heap_type **types = calloc(scan->n_types + 1, sizeof(const struct heap_type *));
+	const struct heap_type **types =
+		calloc(scan->n_types + 1, sizeof(const struct heap_type *));
 
 	if (!types)
 		return NULL;
@@ -135,7 +136,7 @@ void heap_growth_sort(struct heap_growth *growth, enum heap_order order)
 {
 	if (growth->n_rows)
 		qsort(growth->rows, growth->n_rows, sizeof(*growth->rows),
-		      order == HEAP_BY_NAME	? growth_by_name
+		      order == HEAP_BY_NAME    ? growth_by_name
 		      : order == HEAP_BY_COUNT ? growth_by_count
 					       : growth_by_bytes);
 }

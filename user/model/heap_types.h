@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
- * heap_types: what was found in a heap, as plain data: per type how many objects and bytes, and how they grow.
+ * heap_types: what was found in a heap, as plain data: per type how many objects and bytes, and
+ * how they grow.
  *
  * Place      layer 1; filled by the census; read by view and export.
- * Shapes     types have each name once: classes of one name (made again, or in two interpreters) are one row.
- *            Names are bytes of the target ("dict", "app.cache.Session"): not escaped, maybe not UTF-8.
+ * Shapes     types have each name once: classes of one name (made again, or in two interpreters)
+ *            are one row. Names are bytes of the target ("dict", "app.cache.Session"): not
+ *            escaped, maybe not UTF-8.
  * Units      bytes, counts; times in seconds; growth per minute.
  * Ownership  heap_scan_free() and heap_growth_free() free all that is in them, names included.
  * Bounds     HEAP_TYPES_MAX rows.
@@ -26,7 +28,8 @@ struct heap_type {
 	char *name;
 	uint64_t count;
 	uint64_t tracked; /* of them, by the collector: what gc.get_objects() gives */
-	uint64_t bytes;	  /* blocks as the allocator gave them, with the buffers that belong to them */
+	uint64_t
+		bytes; /* blocks as the allocator gave them, with the buffers that belong to them */
 };
 
 #define HEAP_GENERATIONS 3
@@ -43,7 +46,7 @@ struct heap_gc {
 /* One look at a whole heap. */
 struct heap_scan {
 	struct timespec time; /* wall clock, at its end */
-	double at_s;	      /* monotonic clock, in its middle */
+	double at_s;          /* monotonic clock, in its middle */
 	double duration_s;
 	uint64_t read_bytes;
 	struct heap_type *types; /* by name */
@@ -57,13 +60,14 @@ struct heap_scan {
 
 /* How a type changed over some scans; a type that is in none of them has no row. */
 struct heap_growth_row {
-	const char *name; /* of the last scan that has the type */
-	uint64_t count, bytes; /* in the last scan */
-	int64_t count_delta, bytes_delta; /* last less first scan */
+	const char *name;                    /* of the last scan that has the type */
+	uint64_t count, bytes;               /* in the last scan */
+	int64_t count_delta, bytes_delta;    /* last less first scan */
 	double count_per_min, bytes_per_min; /* slopes of the straight lines that fit best */
-	double least_count_per_min; /* lower end of the 90 % interval of that slope */
+	double least_count_per_min;          /* lower end of the 90 % interval of that slope */
 	double least_bytes_per_min;
-	/* that the count really grows (or, when the slope is negative, shrinks): 0 .. 1; -1: fewer than
+	/* that the count (when that never changes: the bytes) really goes in the direction of its
+	   slope: 0 .. 1; -1: fewer than
 	   three scans, nothing to tell it from */
 	double confidence;
 };
@@ -77,11 +81,11 @@ struct heap_growth {
 
 /* What a report shows: the look at the target, and the rows that the user asked for. All borrowed. */
 struct heap_report {
-	const struct profile *about;	/* time, duration, target and losses; no stacks */
-	const struct heap_scan *scan;	/* the last */
+	const struct profile *about;    /* time, duration, target and losses; no stacks */
+	const struct heap_scan *scan;   /* the last */
 	const struct heap_type **types; /* of scan, those asked for, in the order to be shown */
 	size_t n_types;
-	const struct heap_growth *growth; /* NULL: not asked for, or fewer than two scans */
+	const struct heap_growth *growth;    /* NULL: not asked for, or fewer than two scans */
 	const struct heap_growth_row **rows; /* of growth; those asked for that changed, in order */
 	size_t n_rows;
 };
@@ -93,12 +97,12 @@ enum heap_order {
 };
 
 /*
- * Bring the types into the order of their names, join those of one name, and add up. The names of joined rows
- * are freed.
+ * Bring the types into the order of their names, join those of one name, and add up. The names of
+ * joined rows are freed.
  */
 void heap_scan_settle(struct heap_scan *scan);
 
-void heap_scan_free(struct heap_scan *scan); /* may be NULL */
+void heap_scan_free(struct heap_scan *scan);       /* may be NULL */
 void heap_growth_free(struct heap_growth *growth); /* the names are the scans' */
 
 /* The type of this name in a settled scan, or NULL. */

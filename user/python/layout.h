@@ -30,10 +30,10 @@ enum line_table {
 
 /* where the attributes of an instance are that has no dict of its own */
 enum attribute_values {
-	VALUES_NOWHERE,	 /* 3.6-3.10: it has a dict */
+	VALUES_NOWHERE,  /* 3.6-3.10: it has a dict */
 	VALUES_ATTACHED, /* 3.11: in a block of their own; its address is 32 before the object */
-	VALUES_TAGGED,	 /* 3.12: its address less 1 is 24 before the object, else a dict is */
-	VALUES_INLINE,	 /* 3.13+: behind the object (PY_TYPE_INLINE_VALUES) */
+	VALUES_TAGGED,   /* 3.12: its address less 1 is 24 before the object, else a dict is */
+	VALUES_INLINE,   /* 3.13+: behind the object (PY_TYPE_INLINE_VALUES) */
 };
 
 struct py_layout {

@@ -8,10 +8,10 @@
 #include "base/escape.h"
 #include "base/fmt.h"
 
-#define BOLD	"1"
-#define RED	"31"
-#define GREEN	"32"
-#define YELLOW	"33"
+#define BOLD   "1"
+#define RED    "31"
+#define GREEN  "32"
+#define YELLOW "33"
 
 static void ink(FILE *out, const struct census_text_options *options, const char *code)
 {
@@ -73,7 +73,10 @@ static void put_row(FILE *out, const struct heap_growth_row *row,
 	if (row->confidence >= 0)
 		snprintf(sure, sizeof(sure), "%.0f%%", floor(row->confidence * 100));
 	fprintf(out, "%12" PRIu64 " %+12" PRId64 " ", row->count, row->count_delta);
-	ink(out, options, row->least_count_per_min > 0 ? RED : row->count_per_min < 0 ? GREEN : "0");
+	ink(out, options,
+	    row->least_count_per_min > 0 ? RED
+	    : row->count_per_min < 0     ? GREEN
+					 : "0");
 	put_rate(out, 12, row->count_per_min);
 	fputc(' ', out);
 	put_rate(out, 14, row->bytes_per_min);

@@ -3,8 +3,8 @@
  * census_text: a heap -> the text of `pyleaktrace heap`: a table of types, or of their growth.
  *
  * Place      layer 5; called by cli.
- * Shapes     a head line, a table (numbers right, the name last, so that awk finds it), then the collector, what
- *            was read, and what was not.
+ * Shapes     a head line, a table (numbers right, the name last, so that awk finds it), then the
+ *            collector, what was read, and what was not.
  * Errors     none of its own; the stream keeps its error flag.
  * Bounds     no memory; names are escaped.
  * Threads    safe from any on different streams.

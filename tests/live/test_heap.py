@@ -1,0 +1,277 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""`pyleaktrace heap` against what the targets say of themselves: every type, every object, exact."""
+import json
+import os
+import re
+import signal
+import subprocess
+
+import pytest
+
+import harness
+from harness import tool
+
+GC_HEAD = 32  # the largest there is; with a pre-header
+BUILTIN = {"small bytes": "bytes", "large bytes": "bytes", "mapped bytes": "bytes", "wide str": "str", "long str": "str",
+           "Session": "__main__.Session", "Slotted": "__main__.Slotted"}
+
+
+def heap(target, *options):
+    result = tool("heap", "-p", str(target.pid), "-f", "json", *options)
+    assert result.returncode == 0, result.stderr
+    assert result.stderr == ""
+    return json.loads(result.stdout)
+
+
+def types(report):
+    return {row["name"]: row for row in report["heap"]["types"]}
+
+
+def sleeps(target):
+    with open("/proc/%d/stat" % target.pid, encoding="utf-8") as f:
+        return f.read().rpartition(")")[2].split()[0] == "S"
+
+
+def stand(target):
+    """-> what the target counts, and a report made while it did not move"""
+    target.tell("stand")
+    counts = target.answer()
+    harness.until(lambda: sleeps(target), "the target to wait for its input")
+    report = heap(target)
+    target.process.stdin.write(b"x")
+    target.answer()
+    return counts, report
+
+
+@pytest.mark.parametrize("malloc", ["default", "malloc", "debug"])
+def test_counts_are_those_of_the_collector(python, start, malloc, validate):
+    target = start(python, "heap.py", env=None if malloc == "default" else {"PYTHONMALLOC": malloc})
+    target.do("make", kind="Session", n=5000)
+    counts, report = stand(target)
+    validate(report)
+    assert report["losses"] == []
+    assert counts.pop("tuple") > 0 and counts["__main__.Session"] == 5010
+    found = {name: row["tracked"] for name, row in types(report).items() if row["tracked"] and name != "tuple"}
+    assert found == counts
+
+
+def test_more_is_exactly_more(python, start):
+    """What the collector does not know too: n more made, n more found, with their bytes."""
+    target = start(python, "heap.py")
+    for kind in ("float", "complex", "small bytes", "large bytes", "mapped bytes", "str", "wide str", "long str", "int",
+                 "Session", "Slotted", "frozenset"):
+        n = 40 if kind == "mapped bytes" else 4000
+        target.do("make", kind=kind, n=n)
+        before = types(heap(target))
+        size = target.do("make", kind=kind, n=n)
+        after = types(heap(target))
+        name = BUILTIN.get(kind, kind)
+        assert after[name]["count"] - before[name]["count"] == n, kind
+        each = (after[name]["bytes"] - before[name]["bytes"]) / n
+        slack = 4096 if kind == "mapped bytes" else 16 + GC_HEAD
+        if kind != "Session":  # its attributes count too
+            assert size <= each <= size + slack, kind
+
+
+def test_buffers(python, start):
+    target = start(python, "heap.py")
+    sizes = target.do("containers", n=20000)
+    found = types(heap(target, "--module", "__main__"))
+    for name, size in sizes.items():
+        row = found["__main__." + name]
+        assert row["count"] == 1
+        if name == "Raw" and python.version >= (3, 15):  # its bytes are a bytes object
+            assert row["bytes"] < 200
+            continue
+        assert size - 16 <= row["bytes"] <= size + 64 + GC_HEAD, name
+
+
+def test_churn(some_python, start):
+    """Another thread makes and drops objects all the time, the collector is at work in most scans: those that stay are
+    counted all the same."""
+    target = start(some_python, "heap.py")
+    target.do("collector", on=True, first=700)
+    target.do("churn", steady=100000)
+    for _ in range(50):
+        found = types(heap_unsteady(target))
+        assert abs(found["__main__.Steady"]["count"] - 100000) <= 100
+
+
+def heap_unsteady(target):
+    result = tool("heap", "-p", str(target.pid), "-f", "json")
+    assert result.returncode == 0, result.stderr
+    return json.loads(result.stdout)
+
+
+class Growth:
+    """`heap --growth`, scanning when it is told to."""
+
+    def __init__(self, target, folder, *options):
+        self.json = os.path.join(str(folder), "growth.json")
+        self.process = subprocess.Popen([harness.TOOL, "heap", "-p", str(target.pid), "--growth", harness.NEVER_S, "-o",
+                                         self.json, *options], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                                        stderr=subprocess.PIPE, bufsize=0,
+                                        env={"PATH": os.environ["PATH"], "LC_ALL": "C.UTF-8", "NO_COLOR": "1"})
+        self.out, self.err = harness.Reader(self.process.stdout), harness.Reader(self.process.stderr)
+        self.wait(1)
+
+    def wait(self, number):
+        assert self.err.wait(r"^pyleaktrace: scan %d of pid \d+\n" % number), self.err.text
+
+    def scan(self, number):
+        self.process.send_signal(signal.SIGUSR1)
+        self.wait(number)
+
+    def finish(self):
+        self.process.send_signal(signal.SIGINT)
+        assert self.process.wait(harness.DEADLINE_S) == 0, self.err.text
+        with open(self.json, encoding="utf-8") as f:
+            return json.load(f)
+
+    def close(self):
+        if self.process.poll() is None:
+            self.process.kill()
+        self.process.wait(harness.DEADLINE_S)
+        self.out.close()
+        self.err.close()
+
+
+@pytest.fixture
+def grow(tmp_path):
+    running = []
+
+    def run(target, *options):
+        running.append(Growth(target, tmp_path, *options))
+        return running[-1]
+
+    yield run
+    for growth in running:
+        growth.close()
+
+
+def test_growth(some_python, start, grow, validate):
+    """Four scans, 700 sessions more between each: named, exact, and sure."""
+    target = start(some_python, "heap.py")
+    growth = grow(target, "--module", "__main__")
+    for number in (2, 3, 4):
+        target.do("make", kind="Session", n=700)
+        growth.scan(number)
+    report = growth.finish()
+    validate(report)
+    assert report["heap"]["growth"]["scans"] == 4
+    rows = {row["name"]: row for row in report["heap"]["growth"]["types"]}
+    assert list(rows) == ["__main__.Session"]
+    row = rows["__main__.Session"]
+    assert (row["count"], row["count_delta"]) == (2110, 2100)
+    assert row["count_per_min"] > 0 and 0 <= row["confidence"] <= 1
+    assert re.search(r"^ +2110 +\+2100 .* __main__\.Session$", growth.out.text, re.M)
+
+
+def test_growth_starts_anew(one_python, start, grow):
+    """USR2 forgets the past."""
+    target = start(one_python, "heap.py")
+    growth = grow(target)
+    target.do("make", kind="Session", n=700)
+    growth.process.send_signal(signal.SIGUSR2)
+    growth.wait(2)
+    target.do("make", kind="Session", n=300)
+    growth.scan(3)
+    rows = {row["name"]: row for row in growth.finish()["heap"]["growth"]["types"]}
+    assert rows["__main__.Session"]["count_delta"] == 300
+    assert "confidence" not in rows["__main__.Session"]
+
+
+def test_target_ends(one_python, start, grow):
+    target = start(one_python, "heap.py")
+    growth = grow(target)
+    target.do("make", kind="Session", n=700)
+    growth.scan(2)
+    assert target.quit() == 0
+    assert growth.process.wait(harness.DEADLINE_S) == 0
+    with open(growth.json, encoding="utf-8") as f:
+        report = json.load(f)
+    assert report["target"]["end"]["how"] == "exited"
+    assert [row["count_delta"] for row in report["heap"]["growth"]["types"] if row["name"] == "__main__.Session"] == [700]
+
+
+def test_collector(python, start):
+    target = start(python, "heap.py")
+    target.do("garbage", n=7)
+    target.do("collector", on=False, first=500000)
+    off = heap(target)["heap"]["gc"]
+    target.do("collector", on=True, first=500001)
+    on = heap(target)["heap"]["gc"]
+    assert (off["thresholds"][0], on["thresholds"]) == (500000, [500001, 11, 12])
+    if python.version >= (3, 7):  # before, that is known to nobody outside
+        assert (off["enabled"], on["enabled"], off["garbage"]) == (False, True, 7)
+
+
+def test_what_is_shown(one_python, start, tmp_path):
+    target = start(one_python, "heap.py")
+    target.do("make", kind="Session", n=990)
+    everything = types(heap(target))
+    assert set(types(heap(target, "--types-like", "^(list|dict)$"))) == {"list", "dict"}
+    assert set(types(heap(target, "--min-count", "1000"))) == {n for n, row in everything.items() if row["count"] >= 1000}
+    assert "list" in types(heap(target, "--module", "builtins"))
+    assert types(heap(target, "--module", "__mai")) == {}
+    result = tool("heap", "-p", str(target.pid), "-T", "3", "--sort", "count", "-o", str(tmp_path / "a.txt"), "-o",
+                  str(tmp_path / "b.json"))
+    assert result.returncode == 0 and result.stderr == ""
+    table = re.findall(r"^ +(\d+) +(\d+) +\d+  (\S+)$", result.stdout, re.M)
+    assert len(table) == 3 and [int(row[0]) for row in table] == sorted((int(row[0]) for row in table), reverse=True)
+    assert "gc: off" in result.stdout and "RSS" in result.stdout
+    assert (tmp_path / "a.txt").read_text() == result.stdout
+    assert json.loads((tmp_path / "b.json").read_text())["heap"]["totals"]["count"] > 1000
+    names = [row["name"] for row in heap(target, "--sort", "name")["heap"]["types"]]
+    assert names == sorted(names)
+
+
+@pytest.mark.parametrize("arguments", [
+    [], ["-p"], ["-p", "abc"], ["-p", "1,2"], ["-p", "1", "-T", "x"], ["-p", "1", "--sort", "size"], ["-p", "1", "5"],
+    ["-p", "1", "-d", "5"], ["-p", "1", "--growth", "5q"], ["-p", "1", "--growth", "5", "x"],
+    ["-p", "1", "--growth", "5", "1", "0"], ["-p", "1", "--growth=5", "1", "2", "3"], ["-p", "1", "--types-like", "("],
+    ["-p", "1", "--min-count", "-1"], ["-p", "1", "-f", "svg"], ["-p", "1", "-o", "heap.html"], ["-p", "1", "--holders"],
+    ["-p", "1", "--chain", "dict"], ["-p", "1", "--backrefs", "dict"], ["-p", "1", "--frozen"], ["-p", "1", "--trend"],
+    ["-p", "1", "--no-such-option"]])
+def test_usage(arguments, tmp_path):
+    result = tool("heap", *arguments, cwd=str(tmp_path))
+    assert result.returncode == 64, result.stderr
+    assert 1 <= len(result.stderr.splitlines()) <= 2 and result.stderr.startswith("pyleaktrace:")
+    assert result.stdout == "" and os.listdir(str(tmp_path)) == []
+
+
+def test_help():
+    result = tool("heap", "--help")
+    assert result.returncode == 0 and result.stderr == ""
+    for option in ("--pid", "--growth", "--duration", "--top", "--sort", "--types-like", "--module", "--min-count",
+                   "--output", "--format", "--json", "--quiet", "--verbose", "--no-color"):
+        assert option in result.stdout, option
+
+
+def test_target_is_not_changed(one_python, start):
+    """Looking brings no page in and stops nothing: same memory, still answering."""
+    target = start(one_python, "heap.py")
+
+    def resident():
+        with open("/proc/%d/smaps_rollup" % target.pid, encoding="utf-8") as f:
+            return [line for line in f if line.split()[0] in ("Rss:", "Anonymous:", "Swap:")]
+
+    target.tell("stand")  # all that it touches while it waits is touched
+    target.answer()
+    harness.until(lambda: sleeps(target), "the target to wait for its input")
+    before = resident()
+    assert len(before) == 3
+    heap(target)
+    assert resident() == before
+    target.process.stdin.write(b"x")
+    target.answer()
+    assert target.do("make", kind="float", n=1) > 0
+
+
+def test_mimalloc_is_refused(python, start):
+    """Objects that are somewhere else are not reported as none."""
+    if python.version < (3, 13):
+        pytest.skip("CPython before 3.13 has no mimalloc")
+    target = start(python, "heap.py", env={"PYTHONMALLOC": "mimalloc"})
+    result = tool("heap", "-p", str(target.pid))
+    assert result.returncode == 2 and "mimalloc" in result.stderr and result.stdout == ""

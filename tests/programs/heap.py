@@ -1,0 +1,135 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""What the live tests of `pyleaktrace heap` look at: it says itself what is in its heap, and makes known amounts more."""
+import gc
+import json
+import os
+import sys
+import threading
+
+import serve
+
+kept = {}
+threads = []
+
+
+class Session(object):
+    def __init__(self, number):
+        self.number = number
+        self.name = "session"
+
+
+class Slotted(object):
+    __slots__ = ("number", "other")
+
+
+class Steady(object):
+    pass
+
+
+class Items(list):
+    __slots__ = ()
+
+
+class Mapping(dict):
+    __slots__ = ()
+
+
+class Members(set):
+    __slots__ = ()
+
+
+class Raw(bytearray):
+    __slots__ = ()
+
+
+def slotted(number):
+    made = Slotted()
+    made.number = made.other = None
+    return made
+
+
+MAKERS = {
+    "Session": Session,
+    "Slotted": slotted,
+    "float": lambda i: i + 0.5,
+    "complex": lambda i: complex(i, 1),
+    "small bytes": lambda i: b"%07d" % i,
+    "large bytes": lambda i: b"%07d" % i * 200,
+    "mapped bytes": lambda i: b"%07d" % i * 40000,
+    "str": lambda i: "pyleaktrace %d" % i,
+    "wide str": lambda i: "\u20ac%d" % i,
+    "long str": lambda i: "pyleaktrace %7d" % i * 100,
+    "int": lambda i: (1 << 80) + i,
+    "frozenset": lambda i: frozenset((i, )),
+}
+
+
+def make(kind, n):
+    """n more of a kind, all kept; what sys.getsizeof() says of one."""
+    kept.setdefault(kind, []).append([MAKERS[kind](i) for i in range(1000, 1000 + n)])
+    return sys.getsizeof(kept[kind][-1][-1])
+
+
+def containers(n):
+    """One of each, with n things in it: what sys.getsizeof() says."""
+    kept["containers"] = made = {
+        "Items": Items(range(n)),
+        "Mapping": Mapping((i, i) for i in range(n)),
+        "Members": Members(range(n)),
+        "Raw": Raw(n),
+    }
+    return {name: sys.getsizeof(one) for name, one in made.items()}
+
+
+def stand():
+    """Say how many objects of each type the collector tracks, then do not move until there is a byte to read."""
+    if hasattr(gc, "unfreeze"):
+        gc.unfreeze()  # 3.12 freezes what is immortal, which gc.get_objects() leaves out then
+    counts = {"tuple": 0}
+    objects = one = kind = name = None
+    objects = gc.get_objects()
+    for one in objects:
+        kind = type(one)
+        name = kind.__qualname__ if kind.__module__ == "builtins" else kind.__module__ + "." + kind.__qualname__
+        counts[name] = counts.get(name, 0) + 1
+    objects = one = kind = None
+    os.write(1, (json.dumps({"done": counts}) + "\n").encode())
+    os.read(0, 1)
+
+
+def churn(steady):
+    """A thread makes and drops objects without end; so many of class Steady stay."""
+    kept["steady"] = [Steady() for _ in range(steady)]
+
+    def work():
+        held = []
+        while True:
+            held.append([Session(len(held)), {"key": str(len(held))}, (len(held), ), b"%d" % len(held)])
+            if len(held) == 3000:
+                held = held[2000:]
+            Steady()
+
+    threads.append(threading.Thread(target=work, daemon=True))
+    threads[-1].start()
+
+
+def garbage(n):
+    gc.garbage.extend(range(n))
+
+
+def collector(on, first):
+    (gc.enable if on else gc.disable)()
+    gc.set_threshold(first, 11, 12)
+
+
+def ballast(n, containers_too):
+    """n objects for the benchmark: instances and strings, or floats alone."""
+    kept["ballast"] = [Session(i) for i in range(n // 2)] if containers_too else [i + 0.5 for i in range(n)]
+    return len(gc.get_objects())
+
+
+if __name__ == "__main__":
+    for each in MAKERS:
+        make(each, 10)
+    json.dumps({"done": {"tuple": 0}})
+    serve.serve({f.__name__: f for f in (make, containers, stand, churn, garbage, collector, ballast)})

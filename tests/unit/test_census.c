@@ -1,0 +1,277 @@
+/* SPDX-License-Identifier: BSD-2-Clause
+ *
+ * The census without a target: pools made by hand and pools made of anything, growth by arithmetic
+ * that is known.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "census/growth.h"
+#include "census/pool.h"
+
+#define BASE 0x7f0000010000ull
+
+/* ---- pools ----------------------------------------------------------------------------------- */
+
+static void put32(uint8_t *bytes, size_t place, uint32_t value)
+{
+	memcpy(bytes + place, &value, sizeof(value));
+}
+
+static void put64(uint8_t *bytes, size_t place, uint64_t value)
+{
+	memcpy(bytes + place, &value, sizeof(value));
+}
+
+/* A pool of blocks of `size` bytes, `used` of them carved, of which the list frees 5, 2 and 9. */
+static void make_pool(uint8_t *bytes, uint32_t pool_size, uint32_t size, uint32_t used)
+{
+	static const uint32_t free_blocks[] = {5, 2, 9};
+	size_t link = 8;
+
+	memset(bytes, 0, pool_size);
+	put32(bytes, 0, used - 3);
+	put32(bytes, 36, size / 16 - 1);
+	put32(bytes, 40, POOL_HEADER + used * size);
+	put32(bytes, 44, pool_size - size);
+	for (size_t i = 0; i < 3; i++) {
+		size_t offset = POOL_HEADER + free_blocks[i] * size;
+
+		put64(bytes, link, BASE + offset);
+		link = offset;
+	}
+}
+
+static void test_pool(void **state)
+{
+	static const uint32_t pool_sizes[] = {4096, 16384};
+	uint8_t bytes[POOL_SIZE_MAX];
+	struct pool pool;
+
+	(void)state;
+	for (size_t i = 0; i < 2; i++) {
+		for (uint32_t size = 16; size <= 320; size += 16) {
+			uint32_t used = size < 200 ? 20 : 12;
+
+			make_pool(bytes, pool_sizes[i], size, used);
+			assert_int_equal(pool_parse(&pool, bytes, BASE, pool_sizes[i]), POOL_LIVE);
+			assert_int_equal(pool.block_size, size);
+			assert_int_equal(pool.n_blocks, used);
+			assert_int_equal(pool.n_live, used - 3);
+			for (uint32_t j = 0; j < used; j++)
+				assert_int_equal(pool_block_is_free(&pool, j),
+						 j == 5 || j == 2 || j == 9);
+		}
+	}
+	put32(bytes, 0, 0);
+	assert_int_equal(pool_parse(&pool, bytes, BASE, 16384), POOL_EMPTY);
+}
+
+/* Read in the middle of a change: the numbers do not agree, or the list leads astray. */
+static void test_pool_torn(void **state)
+{
+	uint8_t bytes[4096];
+	struct pool pool;
+
+	(void)state;
+	make_pool(bytes, 4096, 64, 20);
+	put32(bytes, 0, 16);
+	assert_int_equal(pool_parse(&pool, bytes, BASE, 4096), POOL_TORN);
+	make_pool(bytes, 4096, 64, 20);
+	put64(bytes, POOL_HEADER + 9 * 64, BASE + POOL_HEADER + 5 * 64); /* round and round */
+	assert_int_equal(pool_parse(&pool, bytes, BASE, 4096), POOL_TORN);
+	make_pool(bytes, 4096, 64, 20);
+	put64(bytes, 8, BASE - 16);
+	assert_int_equal(pool_parse(&pool, bytes, BASE, 4096), POOL_TORN);
+	put64(bytes, 8, BASE + POOL_HEADER + 20 * 64);
+	assert_int_equal(pool_parse(&pool, bytes, BASE, 4096), POOL_TORN);
+	put64(bytes, 8, BASE + POOL_HEADER + 8);
+	assert_int_equal(pool_parse(&pool, bytes, BASE, 4096), POOL_TORN);
+}
+
+static void test_no_pool(void **state)
+{
+	uint8_t bytes[4096];
+	struct pool pool;
+
+	(void)state;
+	memset(bytes, 0, sizeof(bytes));
+	assert_int_equal(pool_parse(&pool, bytes, BASE, 4096), POOL_NONE);
+	memset(bytes, 0xff, sizeof(bytes));
+	assert_int_equal(pool_parse(&pool, bytes, BASE, 4096), POOL_NONE);
+	make_pool(bytes, 4096, 64, 20);
+	put32(bytes, 36, 9); /* not the class of this size */
+	assert_int_equal(pool_parse(&pool, bytes, BASE, 4096), POOL_NONE);
+	make_pool(bytes, 4096, 64, 20);
+	put32(bytes, 40, 4096 + 64);
+	assert_int_equal(pool_parse(&pool, bytes, BASE, 4096), POOL_NONE);
+	make_pool(bytes, 4096, 64, 20);
+	put32(bytes, 0, 1000); /* more blocks than there is room for */
+	assert_int_equal(pool_parse(&pool, bytes, BASE, 4096), POOL_NONE);
+}
+
+/* Whatever the bytes are, nothing outside them is touched (sanitizers look) and it comes to an end. */
+static void test_pool_of_anything(void **state)
+{
+	uint8_t *bytes = malloc(16384);
+	unsigned random = 1, live = 0;
+
+	(void)state;
+	assert_non_null(bytes);
+	for (unsigned round = 0; round < 20000; round++) {
+		struct pool pool;
+		uint32_t size = (1 + round % 32) * 16, room = (16384 - POOL_HEADER) / size;
+
+		make_pool(bytes, 16384, size, room < 12 ? 12 : 12 + round % (room - 11));
+		for (unsigned i = 0; i < 4; i++) {
+			random = random * 1664525u + 1013904223u;
+			put32(bytes, random >> 8 & (i ? 0x3ffc : 0x3c), random);
+		}
+		if (pool_parse(&pool, bytes, BASE, 16384) >= POOL_LIVE) {
+			live++;
+			assert_true(POOL_HEADER + pool.n_blocks * pool.block_size <= 16384);
+			assert_true(pool.n_blocks <= POOL_BLOCKS_MAX);
+		}
+	}
+	assert_true(live > 100);
+	free(bytes);
+}
+
+/* ---- growth ---------------------------------------------------------------------------------- */
+
+static struct heap_scan *make_scan(double at_s, const char *const *names, const uint64_t *counts,
+				   size_t n)
+{
+	struct heap_scan *scan = calloc(1, sizeof(*scan));
+
+	assert_non_null(scan);
+	scan->at_s = at_s;
+	scan->types = calloc(n, sizeof(*scan->types));
+	for (size_t i = 0; i < n; i++)
+		if (counts[i])
+			scan->types[scan->n_types++] =
+				(struct heap_type){strdup(names[i]), counts[i], 0, counts[i] * 100};
+	heap_scan_settle(scan);
+	return scan;
+}
+
+static const struct heap_growth_row *row(const struct heap_growth *growth, const char *name)
+{
+	for (size_t i = 0; i < growth->n_rows; i++)
+		if (!strcmp(growth->rows[i].name, name))
+			return &growth->rows[i];
+	fail_msg("no row %s", name);
+	return NULL;
+}
+
+static const char *const names[] = {"steady", "sawtooth", "still", "new", "gone", "jump"};
+
+static void test_growth(void **state)
+{
+	/* every 10 s; "steady" gains 50, so 300 a minute */
+	static const uint64_t counts[7][6] = {
+		{1000, 500, 7, 0, 60, 100},  {1050, 900, 7, 0, 50, 100},
+		{1100, 500, 7, 0, 40, 100},  {1150, 900, 7, 0, 30, 9000},
+		{1200, 500, 7, 0, 20, 9000}, {1250, 900, 7, 0, 10, 9000},
+		{1300, 500, 7, 6, 0, 9000}};
+	struct heap_scan *scans[7];
+	struct heap_growth *growth;
+
+	(void)state;
+	for (size_t i = 0; i < 7; i++)
+		scans[i] = make_scan(1000 + 10 * (double)i, names, counts[i], 6);
+	growth = growth_measure(scans, 7);
+	assert_non_null(growth);
+	assert_int_equal(growth->n_rows, 6);
+	assert_float_equal(growth->span_s, 60, 1e-6);
+	assert_string_equal(growth->rows[0].name, "jump");
+	assert_float_equal(row(growth, "steady")->count_per_min, 300, 1e-6);
+	assert_float_equal(row(growth, "steady")->bytes_per_min, 30000, 1e-4);
+	assert_float_equal(row(growth, "steady")->least_count_per_min, 300, 1e-4);
+	assert_float_equal(row(growth, "steady")->confidence, 1, 1e-9);
+	assert_int_equal(row(growth, "steady")->count_delta, 300);
+	assert_true(row(growth, "sawtooth")->confidence < 0.5);
+	assert_true(row(growth, "sawtooth")->least_count_per_min < 0);
+	assert_float_equal(row(growth, "still")->confidence, 0, 1e-9);
+	assert_float_equal(row(growth, "gone")->count_per_min, -60, 1e-6);
+	assert_int_equal(row(growth, "gone")->count, 0);
+	assert_int_equal(row(growth, "new")->count_delta, 6);
+	assert_true(row(growth, "jump")->confidence < 0.999);
+	heap_growth_free(growth);
+	/* of the first two there is a slope, and nothing to be sure of */
+	growth = growth_measure(scans, 2);
+	assert_float_equal(row(growth, "steady")->count_per_min, 300, 1e-6);
+	assert_float_equal(row(growth, "steady")->confidence, -1, 1e-9);
+	heap_growth_free(growth);
+	for (size_t i = 0; i < 7; i++)
+		heap_scan_free(scans[i]);
+}
+
+/* Two looks at the same moment: no slope, no division by nothing. */
+static void test_growth_without_time(void **state)
+{
+	static const uint64_t counts[6] = {1, 2, 3, 4, 5, 6};
+	struct heap_scan *scans[3];
+	struct heap_growth *growth;
+
+	(void)state;
+	for (size_t i = 0; i < 3; i++)
+		scans[i] = make_scan(5, names, counts, 6);
+	growth = growth_measure(scans, 3);
+	for (size_t i = 0; i < growth->n_rows; i++)
+		assert_true(growth->rows[i].count_per_min == 0);
+	heap_growth_free(growth);
+	for (size_t i = 0; i < 3; i++)
+		heap_scan_free(scans[i]);
+}
+
+/* Quantiles of Student's t from the tables that every textbook has. */
+static void test_t(void **state)
+{
+	static const struct {
+		unsigned freedom;
+		double t, below;
+	} rows[] = {{1, 6.314, 0.95},  {2, 2.920, 0.95},  {3, 2.353, 0.95},
+		    {4, 2.132, 0.95},  {5, 4.032, 0.995}, {10, 2.228, 0.975},
+		    {30, 1.697, 0.95}, {7, 0, 0.5},       {6, -1.943, 0.05}};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+		assert_float_equal(growth_t_below(rows[i].t, rows[i].freedom), rows[i].below, 5e-5);
+}
+
+static void test_settle(void **state)
+{
+	static const char *const same[] = {"b", "a", "b", "b"};
+	static const uint64_t counts[] = {1, 2, 3, 4};
+	struct heap_scan *scan = make_scan(0, same, counts, 4);
+	const struct heap_type **order = heap_scan_order(scan, HEAP_BY_BYTES);
+
+	(void)state;
+	assert_int_equal(scan->n_types, 2);
+	assert_int_equal(scan->count, 10);
+	assert_int_equal(heap_scan_find(scan, "b")->count, 8);
+	assert_null(heap_scan_find(scan, "c"));
+	assert_string_equal(order[0]->name, "b");
+	free(order);
+	heap_scan_free(scan);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_pool),    cmocka_unit_test(test_pool_torn),
+		cmocka_unit_test(test_no_pool), cmocka_unit_test(test_pool_of_anything),
+		cmocka_unit_test(test_growth),  cmocka_unit_test(test_growth_without_time),
+		cmocka_unit_test(test_t),       cmocka_unit_test(test_settle),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

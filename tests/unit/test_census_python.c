@@ -1,0 +1,192 @@
+/* SPDX-License-Identifier: BSD-2-Clause
+ *
+ * A census of running interpreters, object by object: exactly those that the collector tracks, all
+ * others that the script keeps, none that it dropped.
+ */
+#include "unit/python_child.h"
+
+#include <stdbool.h>
+
+#include <uthash.h>
+
+#include "census/scan.h"
+
+struct seen {
+	uint64_t address;
+	char letter; /* of the script; '?': not announced */
+	bool found, tracked;
+	UT_hash_handle hh;
+};
+
+static struct seen *find(struct seen **all, uint64_t address, bool make)
+{
+	struct seen *one;
+
+	HASH_FIND(hh, *all, &address, sizeof(address), one);
+	if (!one && make) {
+		one = calloc(1, sizeof(*one));
+		assert_non_null(one);
+		one->address = address;
+		one->letter = '?';
+		HASH_ADD(hh, *all, address, sizeof(one->address), one);
+	}
+	return one;
+}
+
+static void see(void *context, const struct found *found)
+{
+	struct seen **all = context, *one = find(all, found->address, true);
+
+	if (one->found)
+		fail_msg("0x%lx was found twice", found->address);
+	one->found = true;
+	one->tracked = found->tracked;
+	if (one->letter == '?' && found->tracked)
+		fail_msg("a %s at 0x%lx is not tracked in truth", found->type->py->name,
+			 found->address);
+	if (one->letter == 'f')
+		assert_string_equal(found->type->py->name, "float");
+	if (one->letter == 'b')
+		assert_string_equal(found->type->py->name, "bytes");
+	if (one->letter == 's')
+		assert_string_equal(found->type->py->name, "str");
+	if (one->letter == 'i')
+		assert_string_equal(found->type->py->name, "int");
+}
+
+/* After its last word the script has still to reach its read: then it sleeps. */
+static void wait_until_it_sleeps(pid_t pid)
+{
+	char path[32], text[512], *state;
+	FILE *file;
+
+	snprintf(path, sizeof(path), "/proc/%d/stat", (int)pid);
+	do {
+		file = fopen(path, "r");
+		assert_non_null(file);
+		assert_non_null(fgets(text, sizeof(text), file));
+		fclose(file);
+		state = strrchr(text, ')');
+		assert_non_null(state);
+		assert_int_not_equal(state[2], 'Z');
+	} while (state[2] != 'S');
+}
+
+static const char *environment;
+
+static void check_python(const char *python)
+{
+	struct python_child child;
+	struct seen *all = NULL, *one, *next;
+	struct err err = ERR_INIT;
+	struct census *census;
+	struct heap_scan *scan;
+	size_t n_tracked = 0, n_dead = 0;
+	char **facts;
+
+	child_start(&child, python, "tests/unit/print_heap.py", environment);
+	facts = child_facts(&child);
+	child_runtime(&child, facts[0]);
+	for (size_t i = 1; facts[i]; i++) {
+		uint64_t address = strtoull(facts[i] + 2, NULL, 16);
+
+		one = find(&all, address, true);
+		/* what was dropped may be something else by now */
+		if (one->letter == '?' || one->letter == 'x')
+			one->letter = facts[i][0];
+	}
+	census = census_new(child.pid, &child.runtime, &err);
+	assert_non_null(census);
+	census_watch(census, see, &all);
+	wait_until_it_sleeps(child.pid);
+	scan = census_scan(census, &err);
+	if (!scan)
+		fail_msg("%s: %s", python, err.text);
+	HASH_ITER (hh, all, one, next) {
+		if (one->letter != '?' && one->letter != 'x' && !one->found)
+			fail_msg("%s: '%c' at 0x%lx was not found", python, one->letter,
+				 one->address);
+		if (one->letter == 't')
+			assert_true(one->tracked);
+		n_tracked += one->letter == 't';
+		n_dead += one->letter == 'x' && !one->found;
+		HASH_DEL(all, one);
+		free(one);
+	}
+	assert_true(n_tracked > 3000);
+	assert_int_equal(scan->tracked, n_tracked);
+	assert_true(n_dead > 1000);
+	assert_int_equal(scan->torn_pools, 0);
+	assert_int_equal(scan->lost_chains, 0);
+	heap_scan_free(scan);
+	census_free(census);
+	child_facts_free(facts);
+	child_end(&child);
+}
+
+static void check_all(const char *python)
+{
+	environment = NULL;
+	check_python(python);
+	environment = "PYTHONMALLOC=malloc";
+	check_python(python);
+	environment = "PYTHONMALLOC=debug";
+	check_python(python);
+}
+
+#define TEST_MINOR(minor)                        \
+	static void test_3_##minor(void **state) \
+	{                                        \
+		(void)state;                     \
+		with_pythons(minor, check_all);  \
+	}
+
+TEST_MINOR(6)
+TEST_MINOR(7)
+TEST_MINOR(8)
+TEST_MINOR(9)
+TEST_MINOR(10)
+TEST_MINOR(11)
+TEST_MINOR(12)
+TEST_MINOR(13)
+TEST_MINOR(14)
+TEST_MINOR(15)
+
+static void test_free_threaded(void **state)
+{
+	struct py_runtime runtime = {.layout = *layout_find(13, true)};
+	struct err err = ERR_INIT;
+
+	(void)state;
+	assert_null(census_new(getpid(), &runtime, &err));
+	assert_int_equal(err.code, ERR_TARGET);
+	assert_non_null(strstr(err.text, "free-threaded"));
+}
+
+/* This process is no Python: said so, not counted. */
+static void test_no_python(void **state)
+{
+	struct py_runtime runtime = {.layout = *layout_find(11, false)};
+	struct err err = ERR_INIT;
+	struct census *census = census_new(getpid(), &runtime, &err);
+
+	(void)state;
+	assert_non_null(census);
+	assert_null(census_scan(census, &err));
+	assert_int_equal(err.code, ERR_TARGET);
+	census_free(census);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_3_6),           cmocka_unit_test(test_3_7),
+		cmocka_unit_test(test_3_8),           cmocka_unit_test(test_3_9),
+		cmocka_unit_test(test_3_10),          cmocka_unit_test(test_3_11),
+		cmocka_unit_test(test_3_12),          cmocka_unit_test(test_3_13),
+		cmocka_unit_test(test_3_14),          cmocka_unit_test(test_3_15),
+		cmocka_unit_test(test_free_threaded), cmocka_unit_test(test_no_python),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,205 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "census/buffers.h"
+
+#include <string.h>
+
+#include "target/remote_mem.h"
+
+/* The same in every version, with the GIL. */
+#define LIST_ITEMS      24 /* PyListObject.ob_item */
+#define LIST_ALLOCATED  32
+#define SET_MASK        32 /* PySetObject.mask */
+#define SET_SMALL       8  /* PySet_MINSIZE: a table of this size is in the object */
+#define SET_ENTRY       16
+#define BYTES_ALLOCATED 24 /* PyByteArrayObject.ob_alloc */
+#define BYTES_DATA      32 /* .ob_bytes */
+#define BYTES_OBJECT    56 /* .ob_bytes_object, from 3.15 on */
+
+static uint64_t load(const uint8_t *bytes, size_t length, int64_t offset, size_t width)
+{
+	uint64_t value = 0;
+
+	if (offset >= 0 && (uint64_t)offset + width <= length)
+		memcpy(&value, bytes + offset, width);
+	return value;
+}
+
+static void add(struct census_type *type, uint64_t count, uint64_t size)
+{
+	if (count < BUFFERS_MAX / 64 && size <= 64)
+		type->bytes += count * size;
+}
+
+/* ---- dicts ----------------------------------------------------------------------------------- */
+
+static uint64_t round_up(uint64_t n)
+{
+	return (n + 7) & ~7ull;
+}
+
+/* Bytes of a keys object, and how many values an array for it has room for. */
+static bool measure_keys(const struct py_layout *layout, const uint8_t *head, uint64_t *bytes,
+			 uint64_t *n_values)
+{
+	uint64_t slots, index_bytes, entry = 24;
+
+	if (layout->dict.keys_size != LAYOUT_NONE) {
+		slots = load(head, KEYS_HEAD_MAX, layout->dict.keys_size, 8);
+		index_bytes = slots <= 0xff         ? slots
+			      : slots <= 0xffff     ? slots * 2
+			      : slots <= 0xffffffff ? slots * 4
+						    : slots * 8;
+		*n_values = slots * 2 / 3;
+	} else {
+		uint64_t log2_index =
+			load(head, KEYS_HEAD_MAX, layout->dict.keys_log2_index_bytes, 1);
+		uint64_t log2_slots =
+			load(head, KEYS_HEAD_MAX, layout->dict.keys_log2_index_bytes - 1, 1);
+
+		if (log2_index > 40 || log2_slots > 40)
+			return false;
+		slots = 1ull << log2_slots;
+		index_bytes = 1ull << log2_index;
+		entry = load(head, KEYS_HEAD_MAX, layout->dict.keys_kind, 1) ? 16 : 24;
+		*n_values = load(head, KEYS_HEAD_MAX, layout->dict.keys_nentries, 8) +
+			    load(head, KEYS_HEAD_MAX, layout->dict.keys_nentries - 8, 8);
+	}
+	if (slots > BUFFERS_MAX / 64)
+		return false;
+	*bytes = (uint64_t)layout->dict.keys_indices + index_bytes + slots * 2 / 3 * entry;
+	return true;
+}
+
+/* An array of values that is apart from the keys. */
+static uint64_t measure_values(const struct buffers *buffers, uint64_t address, uint64_t n_values)
+{
+	uint8_t head[4];
+
+	switch (buffers->layout->values) {
+	case VALUES_NOWHERE:
+		return n_values <= 1 << 20 ? 8 * n_values : 0;
+	case VALUES_ATTACHED:
+	case VALUES_TAGGED:
+		return n_values <= 255 ? round_up(n_values + 2) + 8 * n_values : 0;
+	case VALUES_INLINE: /* capacity, size, embedded (in the instance), valid */
+		if (remote_read(buffers->memory->pid, address, head, sizeof(head)) || head[2])
+			return 0;
+		return round_up(head[0]) + 8 * (1 + (uint64_t)head[0]);
+	}
+	return 0;
+}
+
+static void settle(struct buffers *buffers, size_t i)
+{
+	const uint8_t *head = buffers->wanted[i].head;
+	uint64_t keys = buffers->wanted[i].keys, bytes, n_values;
+
+	if (!measure_keys(buffers->layout, head, &bytes, &n_values))
+		return;
+	if (load(head, KEYS_HEAD_MAX, 0, 8) == 1) { /* references to the keys */
+		buffers->wanted[i].type->bytes += bytes;
+	} else {
+		buffers->shared[keys / 16 % BUFFERS_KNOWN].keys = keys;
+		buffers->shared[keys / 16 % BUFFERS_KNOWN].n_values = n_values;
+	}
+	if (buffers->wanted[i].values)
+		buffers->wanted[i].type->bytes +=
+			measure_values(buffers, buffers->wanted[i].values, n_values);
+}
+
+void buffers_flush(struct buffers *buffers)
+{
+	struct remote_item items[BUFFERS_BATCH];
+	size_t head = (size_t)buffers->layout->dict.keys_indices;
+
+	for (size_t i = 0; i < buffers->n_wanted; i++)
+		items[i] = (struct remote_item){buffers->wanted[i].keys, buffers->wanted[i].head,
+						head, 0};
+	remote_read_many(buffers->memory->pid, items, buffers->n_wanted);
+	for (size_t i = 0; i < buffers->n_wanted; i++)
+		if (!items[i].result)
+			settle(buffers, i);
+	buffers->n_wanted = 0;
+}
+
+static void add_dict(struct buffers *buffers, const struct found *found)
+{
+	uint64_t keys = load(found->bytes, found->length, buffers->layout->dict.keys, 8);
+	uint64_t values = load(found->bytes, found->length, buffers->layout->dict.values, 8);
+	size_t head = (size_t)buffers->layout->dict.keys_indices, i = buffers->n_wanted;
+	size_t known = keys / 16 % BUFFERS_KNOWN;
+	const uint8_t *here;
+
+	if (!keys || head > KEYS_HEAD_MAX)
+		return;
+	if (buffers->shared[known].keys == keys) {
+		if (values)
+			found->type->bytes +=
+				measure_values(buffers, values, buffers->shared[known].n_values);
+		return;
+	}
+	buffers->wanted[i].type = found->type;
+	buffers->wanted[i].keys = keys;
+	buffers->wanted[i].values = values;
+	here = memory_here(buffers->memory, keys, head);
+	if (here) {
+		memcpy(buffers->wanted[i].head, here, head);
+		settle(buffers, i);
+	} else if (++buffers->n_wanted == BUFFERS_BATCH) {
+		buffers_flush(buffers);
+	}
+}
+
+/* ---- all ------------------------------------------------------------------------------------- */
+
+/* 3.11 and 3.12: are the instance's attributes in an array of their own? */
+static bool has_values(const struct py_layout *layout, const struct found *found)
+{
+	const uint8_t *words = found->bytes - layout->gc_head_size - 16; /* the pre-header */
+	uint64_t first, second;
+
+	memcpy(&first, words, sizeof(first));
+	memcpy(&second, words + 8, sizeof(second));
+	return layout->values == VALUES_ATTACHED ? first != 0 : second & 1;
+}
+
+/* From 3.15 on a bytearray's bytes are those of a bytes object, which is counted as such. */
+static bool has_bytes_object(const struct buffers *buffers, const struct found *found)
+{
+	uint64_t object = load(found->bytes, found->length, BYTES_OBJECT, 8);
+
+	return object && load(found->bytes, found->length, BYTES_DATA, 8) - object ==
+				 (uint64_t)buffers->layout->object.bytes_data;
+}
+
+void buffers_add(struct buffers *buffers, const struct found *found)
+{
+	struct census_type *type = found->type;
+	uint64_t n;
+
+	switch (type->kind) {
+	case KIND_LIST:
+		if (load(found->bytes, found->length, LIST_ITEMS, 8))
+			add(type, load(found->bytes, found->length, LIST_ALLOCATED, 8), 8);
+		break;
+	case KIND_DICT:
+		add_dict(buffers, found);
+		break;
+	case KIND_SET:
+		n = load(found->bytes, found->length, SET_MASK, 8);
+		if (n >= SET_SMALL)
+			add(type, n + 1, SET_ENTRY);
+		break;
+	case KIND_BYTEARRAY:
+		if (!has_bytes_object(buffers, found))
+			add(type, load(found->bytes, found->length, BYTES_ALLOCATED, 8), 1);
+		break;
+	case KIND_PLAIN:
+	case KIND_STR:
+	case KIND_BYTES:
+	case KIND_TUPLE:
+		break;
+	}
+	if (type->values_bytes && has_values(buffers->layout, found))
+		type->bytes += type->values_bytes;
+}

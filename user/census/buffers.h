@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: BSD-2-Clause
+ *
+ * buffers: an object -> the bytes that it has besides its own block: a list's items, a dict's keys
+ * and values, a set's table, a bytearray's bytes, attributes in a block of their own.
+ *
+ * What several objects share (the keys of a class's instances, the table of all empty dicts)
+ * counts for none of them. Buffers of other types that are written in C are not known.
+ *
+ * Place      the census; called by scan.
+ * Source     Include/cpython/{list,set,bytearray}object.h, Objects/dictobject.c (struct
+ *            _dictkeysobject, new_values()) and set_object of Include/setobject.h, 3.6-3.15.
+ * Shapes     a dict's keys are far away: they are asked for in batches, and their bytes are added
+ *            to the type later, at the latest by buffers_flush().
+ * Bounds     one batch of BUFFERS_BATCH reads; sizes above BUFFERS_MAX are not believed.
+ */
+#ifndef PYLEAKTRACE_CENSUS_BUFFERS_H
+#define PYLEAKTRACE_CENSUS_BUFFERS_H
+
+#include "census/judge.h"
+
+#define BUFFERS_BATCH 256
+#define BUFFERS_MAX   (1ull << 46)
+#define BUFFERS_KNOWN 64
+#define KEYS_HEAD_MAX 64
+
+struct buffers {
+	const struct py_layout *layout;
+	const struct memory *memory; /* its window is looked at first */
+	struct {
+		struct census_type *type;
+		uint64_t values; /* 0: the values are with the keys */
+		uint64_t keys;
+		uint8_t head[KEYS_HEAD_MAX];
+	} wanted[BUFFERS_BATCH];
+	size_t n_wanted;
+	struct {
+		uint64_t keys, n_values;
+	} shared[BUFFERS_KNOWN]; /* keys that were seen to be shared; each in the one place where it would be */
+};
+
+/* Add to the type's bytes what the object has besides its block. */
+void buffers_add(struct buffers *buffers, const struct found *found);
+
+void buffers_flush(struct buffers *buffers);
+
+#endif

@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: BSD-2-Clause
+ *
+ * judge: a block that is in use -> the object in it, or "a buffer". What block_type does for some
+ * blocks with all care, this does for tens of millions a second.
+ *
+ * A block is an object's when it begins with a plausible reference count and the address of a type
+ * whose objects begin just there: types with GC behind a GC head (and a pre-header, where they
+ * have one), others at the beginning of the block, debug allocators' header before; and when its
+ * size is one that such an object has. Reference count 0 is an object that is being freed, or is
+ * kept on a free list: none.
+ *
+ * Place      the census; called by scan.
+ * Source     Modules/gcmodule.c, Python/gc.c, Include/object.h, Objects/obmalloc.c 3.6-3.15; glibc
+ *            malloc.c (PROTECT_PTR: how the links of freed chunks are written).
+ * Errors     none; a block that is nothing known is a buffer.
+ * Bounds     reads of the target: types not met before, and reference counts that could be
+ *            addresses.
+ */
+#ifndef PYLEAKTRACE_CENSUS_JUDGE_H
+#define PYLEAKTRACE_CENSUS_JUDGE_H
+
+#include "census/type_table.h"
+#include "census/walk.h"
+
+struct judge {
+	const struct py_layout *layout;
+	pid_t pid;
+	struct type_table *table;
+	const struct maps *maps;
+	uint64_t loose_above; /* loose blocks: objects up to this size are in pools, not there */
+};
+
+struct found {
+	struct census_type *type;
+	uint64_t address;
+	const uint8_t *bytes; /* of the object; valid as long as block.head */
+	size_t length;
+	uint64_t size; /* bytes of the block that the object has for itself */
+	bool tracked;  /* by the collector */
+};
+
+/* Which object lies in the block? false: none. */
+bool judge_block(const struct judge *judge, const struct block *block, struct found *found);
+
+#endif

@@ -1,0 +1,129 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "census/memory.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "target/remote_mem.h"
+
+/* bits of a word of /proc/PID/pagemap */
+#define PAGE_PRESENT (1ull << 63)
+#define PAGE_SWAPPED (1ull << 62)
+
+int memory_open(struct memory *memory, pid_t pid, struct err *err)
+{
+	char path[32];
+
+	*memory = (struct memory){.pid = pid};
+	snprintf(path, sizeof(path), "/proc/%d/pagemap", (int)pid);
+	memory->bytes = malloc(MEMORY_WINDOW);
+	if (!memory->bytes)
+		return err_set(err, ERR_FAILED, "no memory to read that of pid %d", (int)pid);
+	memory->pagemap = open(path, O_RDONLY | O_CLOEXEC);
+	return 0;
+}
+
+void memory_close(struct memory *memory)
+{
+	free(memory->bytes);
+	memory->bytes = NULL;
+	if (memory->pagemap >= 0)
+		close(memory->pagemap);
+	memory->pagemap = -1;
+}
+
+bool memory_is_heap(const struct map_range *range)
+{
+	if (!range->readable || !range->writable || range->shared || range->inode)
+		return false;
+	return !range->path[0] || !strcmp(range->path, "[heap]") ||
+	       !strncmp(range->path, "[anon", 5);
+}
+
+void memory_begin(struct memory *memory, const struct map_range *range)
+{
+	memory->start = range->start;
+	memory->length = 0;
+	memory->end = range->end;
+}
+
+/* Which pages of the window are in memory. */
+static void ask_present(struct memory *memory, size_t n_pages)
+{
+	uint64_t words[MEMORY_PAGES];
+	ssize_t got = -1;
+
+	if (memory->pagemap >= 0)
+		got = pread(memory->pagemap, words, n_pages * sizeof(words[0]),
+			    (off_t)(memory->start / MEMORY_PAGE * sizeof(words[0])));
+	for (size_t i = 0; i < n_pages; i++) {
+		if (got < 0) {
+			memory->present[i] = true;
+			continue;
+		}
+		memory->present[i] =
+			(i + 1) * sizeof(words[0]) <= (size_t)got && words[i] & PAGE_PRESENT;
+		if ((i + 1) * sizeof(words[0]) <= (size_t)got && words[i] & PAGE_SWAPPED)
+			memory->swapped_pages++;
+	}
+}
+
+/* Fill the window from a page on, present pages only; each run of them is one read. */
+static void fill(struct memory *memory, uint64_t address)
+{
+	struct remote_item runs[MEMORY_PAGES / 2 + 1];
+	size_t n_pages, n_runs = 0;
+
+	memory->start = address & ~(uint64_t)(MEMORY_PAGE - 1);
+	memory->length = memory->end - memory->start < MEMORY_WINDOW ? memory->end - memory->start
+								     : MEMORY_WINDOW;
+	n_pages = memory->length / MEMORY_PAGE;
+	ask_present(memory, n_pages);
+	for (size_t i = 0; i < n_pages; i++) {
+		uint8_t *page = memory->bytes + i * MEMORY_PAGE;
+
+		if (!memory->present[i]) {
+			memset(page, 0, MEMORY_PAGE);
+		} else if (i && memory->present[i - 1]) {
+			runs[n_runs - 1].length += MEMORY_PAGE;
+		} else {
+			runs[n_runs++] = (struct remote_item){memory->start + i * MEMORY_PAGE, page,
+							      MEMORY_PAGE, 0};
+		}
+	}
+	remote_read_many(memory->pid, runs, n_runs);
+	for (size_t i = 0; i < n_runs; i++) {
+		if (!runs[i].result)
+			memory->read_bytes += runs[i].length;
+		memory->gone |= runs[i].result == -ESRCH || runs[i].result == -EPERM;
+	}
+}
+
+const uint8_t *memory_here(const struct memory *memory, uint64_t address, size_t length)
+{
+	if (address < memory->start || address - memory->start > memory->length ||
+	    memory->length - (address - memory->start) < length)
+		return NULL;
+	return memory->bytes + (address - memory->start);
+}
+
+const uint8_t *memory_peek(struct memory *memory, uint64_t address, size_t length)
+{
+	const uint8_t *here = memory_here(memory, address, length);
+
+	if (here)
+		return here;
+	if (address >= memory->end || memory->end - address < length)
+		return NULL;
+	fill(memory, address);
+	return memory_here(memory, address, length);
+}
+
+bool memory_page_present(const struct memory *memory, uint64_t address)
+{
+	return memory->present[(address - memory->start) / MEMORY_PAGE];
+}

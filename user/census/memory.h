@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: BSD-2-Clause
+ *
+ * memory: the parts of a target's memory that may hold objects -> a window of bytes that moves
+ * over them.
+ *
+ * Only pages that are in memory are read: asking for another would bring it in, and change the
+ * target. A page that is not there, is swapped out, or goes away meanwhile reads as zeros.
+ *
+ * Place      the census; used by walk and scan.
+ * Source     /proc/PID/pagemap (Documentation/admin-guide/mm/pagemap.rst), through remote_mem.
+ * Units      addresses in the target, bytes.
+ * Degrades   without pagemap (it needs the right to read the target, as remote_mem does) every
+ *            page counts as being there.
+ * Bounds     MEMORY_WINDOW bytes of buffer, whatever the target's size; the target is read, never
+ *            stopped.
+ * Threads    one at a time per struct.
+ */
+#ifndef PYLEAKTRACE_CENSUS_MEMORY_H
+#define PYLEAKTRACE_CENSUS_MEMORY_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "base/err.h"
+#include "target/maps.h"
+
+#define MEMORY_PAGE   4096u
+#define MEMORY_WINDOW (512u << 10)
+#define MEMORY_PAGES  (MEMORY_WINDOW / MEMORY_PAGE)
+
+struct memory {
+	pid_t pid;
+	int pagemap;            /* -1: not readable */
+	uint64_t start, length; /* what the window holds now */
+	uint64_t end;           /* of the range that is walked; the window never goes beyond */
+	uint8_t *bytes;
+	bool present[MEMORY_PAGES];
+	bool gone; /* the target has ended, or may not be read any more */
+	uint64_t read_bytes;
+	uint64_t swapped_pages; /* that were asked for and are not in memory */
+};
+
+int memory_open(struct memory *memory, pid_t pid, struct err *err);
+void memory_close(struct memory *memory);
+
+/* May this range hold objects? Readable, writable, private, anonymous, and not a stack. */
+bool memory_is_heap(const struct map_range *range);
+
+/* Begin with another range: nothing is in the window. */
+void memory_begin(struct memory *memory, const struct map_range *range);
+
+/*
+ * The bytes at an address of the range; moves the window when they are not in it.
+ *
+ * in     length: at most MEMORY_WINDOW / 2
+ * return valid until the next call; NULL: they reach beyond the range
+ */
+const uint8_t *memory_peek(struct memory *memory, uint64_t address, size_t length);
+
+/* The same when they are in the window; never moves it. */
+const uint8_t *memory_here(const struct memory *memory, uint64_t address, size_t length);
+
+/* Is the page of this address, which the window holds, in memory? */
+bool memory_page_present(const struct memory *memory, uint64_t address);
+
+#endif

@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: BSD-2-Clause
+ *
+ * scan: a live CPython -> how many objects of each type it has, and their bytes. One pass over its
+ * memory; it is neither stopped nor changed.
+ *
+ * Counted are objects in memory that was allocated: whatever gc.get_objects() gives, untracked
+ * tuples and dicts, and what the collector does not know (str, bytes, int, float, ...). Not
+ * counted: objects in the interpreter's own data (the types of C code, None, small ints from 3.11
+ * on, the strings that CPython 3.12 was compiled with); remains on free lists; objects in pages
+ * that are swapped out (that would bring them in: scan.swapped_bytes says how much there is).
+ *
+ * Place      the census; called by cli.
+ * Source     pool, walk, judge: each says where it is from.
+ * Errors     -ERR_TARGET: the process ended, or its objects are not where pymalloc and malloc put
+ *            them.
+ * Degrades   a target that works meanwhile is seen at slightly different times; scan.torn_pools
+ *            and lost_chains count what had to be guessed.
+ * Bounds     memory: the window of 512 KiB, tables for TYPES_MAX types; independent of the
+ *            target's size.
+ * Needs      the right to read the target (CAP_SYS_PTRACE).
+ * Threads    one at a time per struct census.
+ * Example    struct census *census = census_new(&process, &runtime, err);
+ *            struct heap_scan *scan = census ? census_scan(census, err) : NULL;
+ */
+#ifndef PYLEAKTRACE_CENSUS_SCAN_H
+#define PYLEAKTRACE_CENSUS_SCAN_H
+
+#include "census/judge.h"
+#include "model/heap_types.h"
+
+struct census;
+
+/* in  runtime: borrowed. NULL with err set: memory is out, or a version that cannot be scanned */
+struct census *census_new(pid_t pid, const struct py_runtime *runtime, struct err *err);
+void census_free(struct census *census);
+
+/* Have each object shown that a scan finds; for tests. */
+void census_watch(struct census *census, void (*see)(void *context, const struct found *found),
+		  void *context);
+
+/* Scan once. To be freed with heap_scan_free(); NULL with err set. */
+struct heap_scan *census_scan(struct census *census, struct err *err);
+
+#endif

@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: BSD-2-Clause
+ *
+ * walk: a range of the target's memory -> the allocators' blocks in it that are in use, one call
+ * for each.
+ *
+ * Objects are looked for at the beginning of blocks only, and only in blocks that are in use: that
+ * is what tells an object from its remains and from bytes that look like one. Three kinds of
+ * blocks are known:
+ *
+ *   pool   pymalloc's, up to 512 bytes. A pool is known by its own header (pool.h).
+ *   chunk  glibc's. They lie without gaps, each with its size, so that a walk from the beginning
+ *          of a heap meets every one; whether it is in use is written in the next. A heap is
+ *          [heap], or begins at a multiple of 64 MiB.
+ *   mapped a large chunk of glibc's that is a mapping of its own: whole pages.
+ *   loose  under another malloc (musl's, jemalloc, ...): nothing tells where blocks begin, so
+ *          every place where one could is offered, and the caller judges by the object alone.
+ *
+ * Place      the census; called by scan.
+ * Source     Objects/obmalloc.c 3.6-3.15; glibc malloc/malloc.c and arena.c, 2.17 to 2.42 (struct
+ *            malloc_chunk, heap_info, HEAP_MAX_SIZE).
+ * Degrades   a target that runs may change a heap between two reads. The walk then looks for the
+ *            next place from which a chain of chunks leads on (lost_chains), and reads a pool
+ *            again (torn_pools counts those that were still torn then; their blocks are offered
+ *            nevertheless).
+ * Bounds     no memory but the window's; every loop moves on in the range.
+ */
+#ifndef PYLEAKTRACE_CENSUS_WALK_H
+#define PYLEAKTRACE_CENSUS_WALK_H
+
+#include "census/memory.h"
+
+enum block_kind { BLOCK_POOL, BLOCK_CHUNK, BLOCK_MAPPED, BLOCK_LOOSE };
+
+#define BLOCK_HEAD_MAX 256 /* bytes of a block that are shown, at most */
+
+struct block {
+	enum block_kind kind;
+	uint64_t address;
+	uint64_t size;       /* that may be used; BLOCK_LOOSE: up to the end of the range */
+	const uint8_t *head; /* valid during the call */
+	size_t head_length;  /* min(size, BLOCK_HEAD_MAX), at least 16 */
+	uint64_t range_start, range_end;
+};
+
+struct walk {
+	struct memory memory;
+	uint32_t pool_size;
+	bool loose; /* offer loose blocks where there are neither pools nor chunks */
+	void (*visit)(void *context, const struct block *block);
+	void *context;
+
+	uint64_t n_pools, torn_pools, lost_chains;
+	uint64_t n_chunks;
+};
+
+/* Walk one range. */
+void walk_range(struct walk *walk, const struct map_range *range);
+
+#endif

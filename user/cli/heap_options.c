@@ -1,0 +1,359 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "cli/heap_options.h"
+
+#include <argp.h>
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <strings.h>
+
+#include "base/escape.h"
+#include "base/fmt.h"
+
+enum key {
+	KEY_PID = 'p',
+	KEY_DURATION = 'd',
+	KEY_TOP = 'T',
+	KEY_OUTPUT = 'o',
+	KEY_FORMAT = 'f',
+	KEY_QUIET = 'q',
+	KEY_VERBOSE = 'v',
+	KEY_HELP = 'h',
+	KEY_SORT = 256,
+	KEY_GROWTH,
+	KEY_TYPES_LIKE,
+	KEY_MODULE,
+	KEY_MIN_COUNT,
+	KEY_JSON,
+	KEY_NO_COLOR,
+	KEY_VERSION,
+	KEY_LATER,
+};
+
+static const struct argp_option rows[] = {
+	{"pid", KEY_PID, "PID", 0, "the target", 1},
+	{"growth", KEY_GROWTH, "TIME", OPTION_ARG_OPTIONAL,
+	 "scan again and again over TIME (30s), show what grows; with INTERVAL go on, and report "
+	 "every "
+	 "INTERVAL, COUNT times, what grew over the last TIME",
+	 1},
+	{"duration", KEY_DURATION, "TIME", 0, "stop --growth after TIME (90, 90s, 5m, 2h)", 1},
+	{NULL, 0, NULL, 0, "What is shown:", 2},
+	{"top", KEY_TOP, "N", 0, "types shown (20; 0: all)", 2},
+	{"sort", KEY_SORT, "ORDER", 0, "bytes, count or name (bytes)", 2},
+	{"types-like", KEY_TYPES_LIKE, "REGEX", 0,
+	 "only types whose name is matched by this extended regular expression", 2},
+	{"module", KEY_MODULE, "PREFIX", 0,
+	 "only types of this module and those below it (builtins: of no module)", 2},
+	{"min-count", KEY_MIN_COUNT, "N", 0, "only types with at least N objects", 2},
+	{"output", KEY_OUTPUT, "FILE", 0,
+	 "write the last report to FILE too; may repeat; %p: pid, %t: time; .txt or .json", 2},
+	{"format", KEY_FORMAT, "FORMAT", 0,
+	 "text or json: of the -o files that have no such name, or of standard output", 2},
+	{"json", KEY_JSON, NULL, 0, "the same as -f json", 2},
+	{"quiet", KEY_QUIET, NULL, 0, "the head and the table only", 2},
+	{"verbose", KEY_VERBOSE, NULL, 0, "say on stderr what each scan did", 2},
+	{"no-color", KEY_NO_COLOR, NULL, 0, "no colours (NO_COLOR is honoured too)", 2},
+	{NULL, 0, NULL, 0, "About:", 3},
+	{"help", KEY_HELP, NULL, 0, "this text", 3},
+	{"version", KEY_VERSION, NULL, 0, "the version", 3},
+	/* of the contract, not in this version */
+	{"holders", KEY_LATER, NULL, OPTION_HIDDEN, NULL, 4},
+	{"chain", KEY_LATER, "TYPE", OPTION_HIDDEN, NULL, 4},
+	{"backrefs", KEY_LATER, "TYPE", OPTION_HIDDEN, NULL, 4},
+	{"frozen", KEY_LATER, NULL, OPTION_HIDDEN, NULL, 4},
+	{"trend", KEY_LATER, NULL, OPTION_HIDDEN, NULL, 4},
+	{0},
+};
+
+static const char arguments[] = "-p PID\n-p PID --growth [TIME [INTERVAL [COUNT]]]";
+static const char text[] =
+	"Show what is in the heap of a live CPython process, by type: counts and bytes, or with "
+	"--growth "
+	"what gets more.\v"
+	"The process is not stopped, and nothing in it is changed: its memory is read from "
+	"outside. "
+	"During --growth USR1 makes a scan and a report now, USR2 forgets the past, INT and TERM "
+	"end it "
+	"with a last report.\n\n"
+	"Exit codes: 0 done; 1 failed while running; 2 no such process, or not a CPython that is "
+	"supported; 64 wrong usage; 77 not permitted.";
+
+struct parse {
+	struct heap_options *options;
+	enum options_result result;
+	const char *words[3]; /* arguments */
+	unsigned n_words;
+	bool have_growth_time, have_format, format_json;
+};
+
+static error_t wrong(struct parse *parse, const char *option, const struct err *err)
+{
+	fprintf(stderr, "pyleaktrace: %s%s%s\n", option, *option ? ": " : "", err->text);
+	parse->result = OPTIONS_WRONG;
+	return EINVAL;
+}
+
+static error_t wrong_text(struct parse *parse, const char *option, const char *sentence)
+{
+	struct err err = ERR_INIT;
+
+	err_set(&err, ERR_USAGE, "%s", sentence);
+	return wrong(parse, option, &err);
+}
+
+static error_t set_time(struct parse *parse, const char *option, const char *word, uint64_t *ns)
+{
+	struct err err = ERR_INIT;
+
+	if (fmt_parse_time(word, ns, &err))
+		return wrong(parse, option, &err);
+	return *ns < 10000000 ? wrong_text(parse, option, "at least 10 ms is wanted") : 0;
+}
+
+static error_t set_number(struct parse *parse, const char *option, const char *word, uint64_t least,
+			  uint64_t most, uint64_t *number)
+{
+	struct err err = ERR_INIT;
+
+	return fmt_parse_number(word, least, most, number, &err) ? wrong(parse, option, &err) : 0;
+}
+
+static error_t set_pid(struct parse *parse, const char *word)
+{
+	uint64_t pid = 0;
+	error_t error = set_number(parse, "--pid", word, 1, INT32_MAX, &pid);
+
+	if (!error && parse->options->pid && parse->options->pid != (pid_t)pid)
+		return wrong_text(parse, "--pid", "one process at a time is looked at");
+	parse->options->pid = (pid_t)pid;
+	return error;
+}
+
+static error_t set_order(struct parse *parse, const char *name)
+{
+	static const char *const names[] = {
+		[HEAP_BY_BYTES] = "bytes", [HEAP_BY_COUNT] = "count", [HEAP_BY_NAME] = "name"};
+
+	for (unsigned i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		if (!strcmp(name, names[i])) {
+			parse->options->order = i;
+			return 0;
+		}
+	}
+	return wrong_text(parse, "--sort", "bytes, count or name is wanted");
+}
+
+static error_t set_like(struct parse *parse, const char *expression)
+{
+	struct heap_options *options = parse->options;
+	char why[128], quoted[96];
+	struct err err = ERR_INIT;
+	int code;
+
+	heap_options_fini(options);
+	code = regcomp(&options->like, expression, REG_EXTENDED | REG_NOSUB);
+	options->have_like = !code;
+	if (!code)
+		return 0;
+	regerror(code, &options->like, why, sizeof(why));
+	err_set(&err, ERR_USAGE, "\"%s\": %s", escape_copy(quoted, sizeof(quoted), expression),
+		why);
+	return wrong(parse, "--types-like", &err);
+}
+
+static error_t set_format(struct parse *parse, const char *name)
+{
+	parse->have_format = true;
+	parse->format_json = !strcasecmp(name, "json");
+	if (parse->format_json || !strcasecmp(name, "text"))
+		return 0;
+	return wrong_text(parse, "--format", "a heap is written as text or json");
+}
+
+static error_t add_output(struct parse *parse, const char *pattern)
+{
+	struct heap_options *options = parse->options;
+
+	if (options->n_outputs == OPTIONS_MAX_OUTPUTS)
+		return wrong_text(parse, "--output", "too many files");
+	options->outputs[options->n_outputs++].pattern = pattern;
+	return 0;
+}
+
+static error_t take_argument(struct parse *parse, const char *word)
+{
+	if (parse->n_words == sizeof(parse->words) / sizeof(parse->words[0]))
+		return wrong_text(parse, "",
+				  "too many arguments: -p PID --growth [TIME [INTERVAL "
+				  "[COUNT]]] is wanted");
+	parse->words[parse->n_words++] = word;
+	return 0;
+}
+
+static error_t done(struct parse *parse)
+{
+	parse->result = OPTIONS_DONE;
+	return ECANCELED;
+}
+
+static error_t take_other(int key, struct argp_state *state)
+{
+	struct parse *parse = state->input;
+
+	switch (key) {
+	case KEY_LATER:
+		return wrong_text(parse, "heap",
+				  "--holders, --chain, --backrefs, --frozen and --trend are not in "
+				  "version " PYLEAKTRACE_VERSION);
+	case KEY_HELP:
+		state->name = (char *)"pyleaktrace heap";
+		argp_state_help(state, stdout, ARGP_HELP_LONG | ARGP_HELP_USAGE | ARGP_HELP_DOC);
+		return done(parse);
+	case KEY_VERSION:
+		puts("pyleaktrace " PYLEAKTRACE_VERSION);
+		return done(parse);
+	default:
+		return ARGP_ERR_UNKNOWN;
+	}
+}
+
+static error_t take_option(int key, char *arg, struct argp_state *state)
+{
+	struct parse *parse = state->input;
+	struct heap_options *options = parse->options;
+	uint64_t number = 0;
+	error_t error;
+
+	switch (key) {
+	case KEY_PID:
+		return set_pid(parse, arg);
+	case KEY_GROWTH:
+		options->growth = true;
+		parse->have_growth_time = arg;
+		return arg ? set_time(parse, "--growth", arg, &options->growth_ns) : 0;
+	case KEY_DURATION:
+		return set_time(parse, "--duration", arg, &options->duration_ns);
+	case KEY_TOP:
+		error = set_number(parse, "--top", arg, 0, 1000000, &number);
+		options->top = (unsigned)number;
+		return error;
+	case KEY_SORT:
+		return set_order(parse, arg);
+	case KEY_TYPES_LIKE:
+		return set_like(parse, arg);
+	case KEY_MODULE:
+		options->module = arg;
+		return 0;
+	case KEY_MIN_COUNT:
+		return set_number(parse, "--min-count", arg, 0, INT64_MAX, &options->min_count);
+	case KEY_OUTPUT:
+		return add_output(parse, arg);
+	case KEY_FORMAT:
+		return set_format(parse, arg);
+	case KEY_JSON:
+		return set_format(parse, "json");
+	case KEY_QUIET:
+		options->quiet = true;
+		return 0;
+	case KEY_VERBOSE:
+		options->verbose++;
+		return 0;
+	case KEY_NO_COLOR:
+		options->no_color = true;
+		return 0;
+	case ARGP_KEY_ARG:
+		return take_argument(parse, arg);
+	default:
+		return take_other(key, state);
+	}
+}
+
+/* What the arguments mean is known when --growth has been seen. */
+static bool settle_arguments(struct parse *parse)
+{
+	struct heap_options *options = parse->options;
+	unsigned next = 0;
+
+	if (!options->growth && (parse->n_words || options->duration_ns)) {
+		wrong_text(parse, "",
+			   "times are for --growth: -p PID --growth [TIME [INTERVAL [COUNT]]]");
+		return false;
+	}
+	if (!parse->have_growth_time && next < parse->n_words &&
+	    set_time(parse, "TIME", parse->words[next++], &options->growth_ns))
+		return false;
+	if (next < parse->n_words &&
+	    set_time(parse, "INTERVAL", parse->words[next++], &options->interval_ns))
+		return false;
+	if (next < parse->n_words &&
+	    set_number(parse, "COUNT", parse->words[next++], 1, UINT32_MAX, &options->count))
+		return false;
+	if (next < parse->n_words) {
+		wrong_text(parse, "",
+			   "too many arguments: -p PID --growth=TIME [INTERVAL [COUNT]] is "
+			   "wanted");
+		return false;
+	}
+	if (options->duration_ns && !options->interval_ns)
+		options->interval_ns = options->growth_ns;
+	return true;
+}
+
+static bool ends_with(const char *name, const char *suffix)
+{
+	size_t length = strlen(name), n = strlen(suffix);
+
+	return length > n && !strcasecmp(name + length - n, suffix);
+}
+
+static bool settle_formats(struct parse *parse)
+{
+	struct heap_options *options = parse->options;
+	bool used = false;
+
+	for (unsigned i = 0; i < options->n_outputs; i++) {
+		struct heap_output *output = &options->outputs[i];
+
+		if (ends_with(output->pattern, ".json") || ends_with(output->pattern, ".txt")) {
+			output->json = ends_with(output->pattern, ".json");
+		} else if (parse->have_format) {
+			output->json = parse->format_json;
+			used = true;
+		} else {
+			wrong_text(
+				parse, "--output",
+				"a heap is written as .txt or .json; end the name so, or give -f");
+			return false;
+		}
+	}
+	options->json = parse->have_format && !used && parse->format_json;
+	return true;
+}
+
+enum options_result heap_options_parse(struct heap_options *options, int argc, char **argv)
+{
+	const struct argp argp = {
+		.options = rows, .parser = take_option, .args_doc = arguments, .doc = text};
+	struct parse parse = {.options = options, .result = OPTIONS_RUN};
+
+	argv[0] = program_invocation_short_name; /* what messages begin with */
+	*options = (struct heap_options){.top = 20, .growth_ns = 30000000000u};
+	if (argp_parse(&argp, argc, argv, ARGP_NO_HELP | ARGP_NO_EXIT, NULL, &parse))
+		return parse.result == OPTIONS_DONE ? OPTIONS_DONE : OPTIONS_WRONG;
+	if (!settle_arguments(&parse) || !settle_formats(&parse))
+		return OPTIONS_WRONG;
+	if (!options->pid) {
+		fputs("pyleaktrace: whose heap? -p PID is needed (heap --help tells more)\n",
+		      stderr);
+		return OPTIONS_WRONG;
+	}
+	return OPTIONS_RUN;
+}
+
+void heap_options_fini(struct heap_options *options)
+{
+	if (options->have_like)
+		regfree(&options->like);
+	options->have_like = false;
+}

@@ -76,7 +76,7 @@ static const char arguments[] = "-p PID [INTERVAL [COUNT]]\ndoctor [-p PID [--re
 static const char text[] = "Show what a live CPython process is leaking, by Python stack: every "
 			   "INTERVAL seconds (5), COUNT times "
 			   "(endless).\v"
-			   "The target is not stopped and nothing is put into it. INT and TERM end "
+			   "Nothing is put into the target, and it runs on. INT and TERM end "
 			   "the watch with a final report, USR1 "
 			   "makes a report now, USR2 forgets the past.\n\n"
 			   "Exit codes: 0 done; 1 failed while running; 2 no such process, or not "

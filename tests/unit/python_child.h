@@ -33,7 +33,7 @@
 struct python_child {
 	pid_t pid;
 	FILE *facts;
-	int input;		   /* closed: the script ends */
+	int input;                 /* closed: the script ends */
 	struct py_runtime runtime; /* only ids that the script printed, and the layout's row */
 };
 

@@ -300,7 +300,7 @@ static void test_shrinks(void **state)
 static void test_hostile_fields(void **state)
 {
 	static const uint64_t values[] = {
-		0,	   1, 0x7fffffff, 0xffffffff, 0x100000000ull, INT64_MAX, UINT64_MAX - 7,
+		0,         1, 0x7fffffff, 0xffffffff, 0x100000000ull, INT64_MAX, UINT64_MAX - 7,
 		UINT64_MAX};
 	struct elf_image good, image;
 

@@ -64,9 +64,9 @@ static void broken_utf8_is_shown_as_bytes(void **state)
 	check(escape_terminal, "\xc3", "\\xc3");
 	check(escape_terminal, "\xc3(", "\\xc3(");
 	check(escape_terminal, "\xe2\x82", "\\xe2\\x82");
-	check(escape_terminal, "\xc0\xaf", "\\xc0\\xaf");		    /* '/' the long way */
-	check(escape_terminal, "\xe0\x80\xaf", "\\xe0\\x80\\xaf");	    /* longer */
-	check(escape_terminal, "\xed\xa0\x80", "\\xed\\xa0\\x80");	    /* a surrogate */
+	check(escape_terminal, "\xc0\xaf", "\\xc0\\xaf");                   /* '/' the long way */
+	check(escape_terminal, "\xe0\x80\xaf", "\\xe0\\x80\\xaf");          /* longer */
+	check(escape_terminal, "\xed\xa0\x80", "\\xed\\xa0\\x80");          /* a surrogate */
 	check(escape_terminal, "\xf4\x90\x80\x80", "\\xf4\\x90\\x80\\x80"); /* U+110000 */
 	check(escape_terminal, "\xf5\x80\x80\x80", "\\xf5\\x80\\x80\\x80");
 }

@@ -55,11 +55,11 @@ static void durations_have_two_parts_at_most(void **state)
 		double seconds;
 		const char *text;
 	} cases[] = {
-		{0, "0 s"},	     {-1, "0 s"},	  {NAN, "0 s"},	    {2.6e-7, "260 ns"},
-		{1.9e-6, "1.9 us"},  {0.5, "500 ms"},	  {0.9996, "1 s"},  {1, "1 s"},
-		{3.2, "3.2 s"},	     {48.4, "48 s"},	  {59.7, "1 min"},  {60, "1 min"},
+		{0, "0 s"},          {-1, "0 s"},         {NAN, "0 s"},     {2.6e-7, "260 ns"},
+		{1.9e-6, "1.9 us"},  {0.5, "500 ms"},     {0.9996, "1 s"},  {1, "1 s"},
+		{3.2, "3.2 s"},      {48.4, "48 s"},      {59.7, "1 min"},  {60, "1 min"},
 		{61.7, "1 min 2 s"}, {312, "5 min 12 s"}, {3599.6, "1 h"},  {7500, "2 h 5 min"},
-		{273600, "3 d 4 h"}, {9.96, "10 s"},	  {INFINITY, NULL},
+		{273600, "3 d 4 h"}, {9.96, "10 s"},      {INFINITY, NULL},
 	};
 
 	(void)state;
@@ -168,12 +168,12 @@ static void wrong_values_are_refused(void **state)
 					    "18446744073709551616",
 					    "5\n",
 					    "٣"};
-	static const char *const sizes[] = {"",		"k",
-					    "-1",	"4kk",
-					    "4.5k",	"1e",
-					    "4 k",	"9223372036854775808",
+	static const char *const sizes[] = {"",         "k",
+					    "-1",       "4kk",
+					    "4.5k",     "1e",
+					    "4 k",      "9223372036854775808",
 					    "8388608t", "99999999999999999999999",
-					    "4@",	"4K B",
+					    "4@",       "4K B",
 					    "4ki"};
 	uint64_t value = 77;
 

@@ -71,7 +71,7 @@ static void formats_are_found(void **state)
 static void wrong_formats_say_what_there_is(void **state)
 {
 	static const char *const files[] = {
-		"out",	  ".json",    "a/.svg",	 "json", "x.plt", "x.speedscope.json",
+		"out",    ".json",    "a/.svg",  "json", "x.plt", "x.speedscope.json",
 		"x.svg/", "a.json/b", "x.pb.gz", ""};
 	struct err err = ERR_INIT;
 

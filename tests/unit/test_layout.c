@@ -195,8 +195,8 @@ static void test_refine_random(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_find),	      cmocka_unit_test(test_rows),
-		cmocka_unit_test(test_refine),	      cmocka_unit_test(test_refine_refuses),
+		cmocka_unit_test(test_find),          cmocka_unit_test(test_rows),
+		cmocka_unit_test(test_refine),        cmocka_unit_test(test_refine_refuses),
 		cmocka_unit_test(test_refine_random),
 	};
 

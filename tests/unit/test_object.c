@@ -104,8 +104,8 @@ static void spoil_block(const struct python_child *child, struct py_types *types
 			size_t length, const char *label)
 {
 	const struct py_layout *layout = &child->runtime.layout;
-	static const char *const fixed[] = {"float", "complex", "dict",	   "list",
-					    "set",   "cell",	"property"};
+	static const char *const fixed[] = {"float", "complex", "dict",    "list",
+					    "set",   "cell",    "property"};
 	size_t object = 0, refcount, gc_head;
 
 	while (object + 8 < length &&
@@ -344,9 +344,9 @@ static void test_block_random(void **state)
 			for (size_t i = 0; i < 8; i++) {
 				uint64_t word = random_next(&seed);
 
-				words[i] = round == 0	? 0
+				words[i] = round == 0   ? 0
 					   : round == 1 ? UINT64_MAX
-					   : word & 1	? (uint64_t)(uintptr_t)words + word % 64
+					   : word & 1   ? (uint64_t)(uintptr_t)words + word % 64
 							: word >> (word % 64);
 			}
 			memcpy(head, words, length);

@@ -133,7 +133,7 @@ static void links_are_refused_and_not_followed(void **state)
 static void only_regular_files_are_replaced(void **state)
 {
 	static const char *const wrong[] = {"/dev/null", "/dev/stdout", "/tmp", "/",
-					    "/tmp/",	 ".",		"..",	""};
+					    "/tmp/",     ".",           "..",   ""};
 	struct err err = ERR_INIT;
 
 	(void)state;

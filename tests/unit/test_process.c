@@ -358,11 +358,11 @@ static void test_starting(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_self),	      cmocka_unit_test(test_cmdline),
-		cmocka_unit_test(test_nobody),	      cmocka_unit_test(test_kernel_thread),
-		cmocka_unit_test(test_zombie),	      cmocka_unit_test(test_thread_id),
+		cmocka_unit_test(test_self),          cmocka_unit_test(test_cmdline),
+		cmocka_unit_test(test_nobody),        cmocka_unit_test(test_kernel_thread),
+		cmocka_unit_test(test_zombie),        cmocka_unit_test(test_thread_id),
 		cmocka_unit_test(test_not_permitted), cmocka_unit_test(test_shell),
-		cmocka_unit_test(test_python2),	      cmocka_unit_test(test_starting),
+		cmocka_unit_test(test_python2),       cmocka_unit_test(test_starting),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -26,7 +26,11 @@ struct snapshot {
 	uint64_t base_unknown, base_missed;
 	uint64_t *previous_bytes; /* outstanding at the previous snapshot; per site */
 	uint64_t previous_ns;
-	uint32_t learned; /* ids below this have been learned */
+	uint64_t scan_ns;     /* when the live blocks were last read one by one, ... */
+	uint64_t scan_cpu_ns; /* ... what that cost, ... */
+	uint64_t scan_blocks; /* ... and how many there were */
+	bool rebased;         /* USR2: the sites' totals include frees from before the baseline */
+	uint32_t learned;     /* ids below this have been learned */
 };
 
 static uint64_t now_ns(void)
@@ -125,6 +129,64 @@ void snapshot_baseline(struct snapshot *snapshot)
 		snapshot->base_missed = counts[ABI_COUNT_MISSED_FREES];
 	}
 	snapshot->baseline_ns = snapshot->previous_ns = now_ns();
+	snapshot->scan_ns = 0;
+	for (uint32_t id = 0; id < view.n_sites; id++)
+		snapshot->rebased |= view.sites[id].allocated_count > 0;
+}
+
+/* ---- reading the blocks -------------------------------------------------------------------------- */
+
+/* Reading a million blocks takes a third of a second of CPU time; up to this many are read every time. */
+#define ALWAYS_SCANNED 250000
+
+/* the share of a core that reading the blocks may take */
+#define SCAN_SHARE 0.04
+
+static uint64_t cpu_ns(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
+	return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+}
+
+/* Would reading all blocks now be too much? Then the sites' own totals have to do, which are exact too. */
+static bool scan_too_dear(const struct snapshot *snapshot, uint64_t now)
+{
+	return session_active(snapshot->session) && !snapshot->rebased && snapshot->scan_ns &&
+	       snapshot->scan_blocks > ALWAYS_SCANNED &&
+	       (double)snapshot->scan_cpu_ns > SCAN_SHARE * (double)(now - snapshot->scan_ns);
+}
+
+/* Read every block: what is outstanding and older than `until_ns`, ages, and a sample of addresses. */
+static int scan_blocks(struct snapshot *snapshot, const struct session_view *view, uint64_t now,
+		       uint64_t until_ns, struct err *err)
+{
+	uint64_t began = cpu_ns();
+	int result = live_blocks_read(&snapshot->live, view, snapshot->baseline_ns, until_ns, err);
+
+	snapshot->scan_cpu_ns = cpu_ns() - began;
+	snapshot->scan_ns = now;
+	snapshot->scan_blocks = 0;
+	for (uint32_t id = 0; id < view->n_sites; id++)
+		snapshot->scan_blocks += snapshot->live.sites[id].count;
+	return result;
+}
+
+/* What is outstanding by the sites' totals, the youngest included; ages and samples stay as they were. */
+static void sum_sites(struct snapshot *snapshot, const struct session_view *view)
+{
+	for (uint32_t id = 0; id < view->n_sites; id++) {
+		const struct abi_site *site = &view->sites[id];
+		struct live_site *live = &snapshot->live.sites[id];
+		uint64_t freed_bytes = site->freed_bytes, freed = site->freed_count;
+
+		/* freed is read first and only grows, so that nothing falls below zero */
+		live->bytes = site->allocated_bytes > freed_bytes
+				      ? site->allocated_bytes - freed_bytes
+				      : 0;
+		live->count = site->allocated_count > freed ? site->allocated_count - freed : 0;
+	}
 }
 
 /* ---- filling a profile ------------------------------------------------------------------------------------ */
@@ -221,7 +283,9 @@ static void fill_stack(struct snapshot *snapshot, struct profile *profile,
 	stack->allocated_bytes = site->allocated_bytes - base->allocated_bytes;
 	stack->allocated_count = site->allocated_count - base->allocated_count;
 	stack->freed_count = site->freed_count - base->freed_count;
-	stack->oldest_s = now > live->oldest_ns ? (double)(now - live->oldest_ns) / 1e9 : 0;
+	stack->oldest_s = live->oldest_ns && now > live->oldest_ns
+				  ? (double)(now - live->oldest_ns) / 1e9
+				  : 0;
 	if (passed_s > 0)
 		stack->growth_bytes_per_s =
 			((double)live->bytes - (double)snapshot->previous_bytes[id]) / passed_s;
@@ -301,8 +365,13 @@ int snapshot_take(struct snapshot *snapshot, uint64_t older_ns, struct profile *
 	/* names that no event announced */
 	for (; snapshot->learned < view.n_sites; snapshot->learned++)
 		snapshot_learn(snapshot, snapshot->learned);
-	result = live_blocks_read(&snapshot->live, &view, snapshot->baseline_ns,
-				  now > older_ns ? now - older_ns : 0, err);
+	if (scan_too_dear(snapshot, now)) {
+		sum_sites(snapshot, &view);
+		older_ns = 0;
+	} else {
+		result =
+			scan_blocks(snapshot, &view, now, now > older_ns ? now - older_ns : 0, err);
+	}
 	if (result)
 		return result;
 	/* sites that appeared while the blocks were read */

@@ -9,6 +9,9 @@
  * Ownership  the profile is the caller's; session, process and runtime must outlive the snapshot.
  * Errors     -ERR_FAILED: the maps cannot be read.
  * Degrades   when the target is gone, types are left out and names come from what was learned before.
+ *            With more than 250,000 live blocks they are not read one by one for every snapshot, so that the
+ *            tool stays below 5 % of a core: in between, what is outstanding is the sites' exact totals, the
+ *            youngest blocks included (mode.older_s is 0 then). The last snapshot always reads them.
  * Bounds     types are looked up for the SNAPSHOT_TYPED_SITES largest sites.
  */
 #ifndef PYLEAKTRACE_SNAPSHOT_SNAPSHOT_H

@@ -6,6 +6,7 @@
 #define PYLEAKTRACE_BPF_ARCH_H
 
 #include "abi/ints.h"
+#include "abi/records.h"
 
 /* A call pushes the return address on x86, so at the return the stack pointer is 8 above the entry's. */
 #if defined(__TARGET_ARCH_arm64)
@@ -14,7 +15,35 @@
 #define RETURN_SP_STEP 8
 #endif
 
+/*
+ * The registers with which the walk along the C frames begins.
+ *
+ * in     exact: the instruction pointer is the instruction itself, not a return address
+ * note   on arm64 nothing walks C frames yet (facts.native is 0 there)
+ */
+static __always_inline void keep_registers(struct abi_thread *thread, const struct pt_regs *from,
+					   bool exact)
+{
+#if !defined(__TARGET_ARCH_arm64)
+	thread->pc = from->ip;
+	thread->exact = exact;
+	thread->regs[ABI_REG_SP] = from->sp;
+	thread->regs[ABI_REG_BP] = from->bp;
+	thread->regs[ABI_REG_BX] = from->bx;
+	thread->regs[ABI_REG_R12] = from->r12;
+	thread->regs[ABI_REG_R13] = from->r13;
+	thread->regs[ABI_REG_R14] = from->r14;
+	thread->regs[ABI_REG_R15] = from->r15;
+#endif
+}
+
 #ifdef __bpf__
+/* Registers of the current thread as they were when it entered the kernel for a system call. */
+static __always_inline const struct pt_regs *user_registers(void)
+{
+	return (const struct pt_regs *)bpf_task_pt_regs(bpf_get_current_task_btf());
+}
+
 /*
  * The thread pointer of the current thread (pthread_self() on glibc and musl for x86; TPIDR_EL0 on arm64).
  * thread.fsbase is what arch_prctl() or clone() set: libc never changes it behind the kernel's back.

@@ -8,17 +8,6 @@
 
 #include "probes.bpf.h"
 
-static __always_inline void announce(enum abi_event_kind kind, __u32 value)
-{
-	struct abi_event *event = bpf_ringbuf_reserve(&events, sizeof(*event), 0);
-
-	if (!event)
-		return;
-	event->kind = kind;
-	event->value = value;
-	bpf_ringbuf_submit(event, 0);
-}
-
 SEC("tp/sched/sched_process_exit")
 int on_thread_exit(void *ctx)
 {
@@ -33,7 +22,7 @@ int on_thread_exit(void *ctx)
 	thread_forget();
 	if (last_thread()) {
 		active = 0;
-		announce(ABI_EVENT_EXIT, exit_status());
+		send_event(ABI_EVENT_EXIT, exit_status());
 	}
 	return 0;
 }
@@ -44,7 +33,7 @@ int on_exec(void *ctx)
 	if (!is_target())
 		return 0;
 	active = 0; /* all addresses are another program's from here on */
-	announce(ABI_EVENT_EXEC, 0);
+	send_event(ABI_EVENT_EXEC, 0);
 	return 0;
 }
 

@@ -87,6 +87,41 @@ struct {
 	__type(value, struct counters);
 } counts SEC(".maps");
 
+/* ---- unwind tables (abi/unwind.h); user space writes them, before `active` and while the target runs ---- */
+
+/* two sides of ABI_MAX_RANGES, see code_state */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, 2 * ABI_MAX_RANGES);
+	__type(key, __u32);
+	__type(value, struct abi_code_range);
+} code_ranges SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct abi_unwind_page);
+} code_pages SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct abi_row_block);
+} code_rows SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct abi_unwind_rule);
+} code_rules SEC(".maps");
+
 struct {
 	__uint(type, BPF_MAP_TYPE_RINGBUF);
 	__uint(max_entries, 64 * 1024);
@@ -100,5 +135,7 @@ __u32 active;    /* nothing is recorded while 0: all probes begin and end at one
 __u32 next_site; /* id that the next new site gets; user space sets ABI_FIRST_SITE before `active` */
 __u32 next_chunk; /* index in `frames` that the next new stack gets */
 __u32 code_epoch; /* counts the frees of (what may be) code objects */
+__u64 code_state; /* ABI_CODE_STATE: which ranges of executable memory count */
+__u32 code_wanted; /* an ABI_EVENT_CODE is on its way; user space sets 0 when it has read the mappings */
 
 #endif

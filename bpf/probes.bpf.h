@@ -255,8 +255,11 @@ int on_return(struct pt_regs *ctx)
 	if (count_hit(ABI_COUNT_HITS_RETURN))
 		start = bpf_ktime_get_ns();
 	thread = thread_find();
-	if (thread && thread->call.sp && PT_REGS_SP(ctx) == thread->call.sp + RETURN_SP_STEP)
+	if (thread && thread->call.sp && PT_REGS_SP(ctx) == thread->call.sp + RETURN_SP_STEP) {
+		if (facts.native)
+			keep_registers(thread, ctx, false);
 		finish_call(thread, PT_REGS_RC(ctx));
+	}
 	if (start) {
 		count(ABI_COUNT_TIMED_RETURN);
 		count_add(ABI_COUNT_TIMED_RETURN_NS, bpf_ktime_get_ns() - start);

@@ -15,6 +15,8 @@
 #include "counters.bpf.h"
 #include "arch.bpf.h"
 #include "thread.bpf.h"
+#include "entries.bpf.h"
+#include "unwind_native.bpf.h"
 #include "unwind_python.bpf.h"
 #include "stack.bpf.h"
 #include "account.bpf.h"

@@ -5,13 +5,11 @@
  * A site is found by the hash of its frames and then compared frame by frame, so that two stacks never share
  * an id by an accident of the hash; up to ABI_MAX_COLLISIONS stacks of one hash are told apart by stepping
  * the hash on. When there is no room left, blocks go to the reserved site of their domain, counted.
- *
- * Place of native frames: they will be written into thread->entries by an unwinder of their own, beside
- * walk_python(); nothing below this line knows what kind an entry is.
  */
 #ifndef PYLEAKTRACE_BPF_STACK_H
 #define PYLEAKTRACE_BPF_STACK_H
 
+#include "unwind_native.bpf.h"
 #include "unwind_python.bpf.h"
 
 /* Make the rest of the last chunk zero, so that whole chunks can be compared. */
@@ -87,15 +85,8 @@ static __always_inline bool keep_frames(const struct abi_thread *thread, __u32 *
 
 static __always_inline void announce_site(__u32 id)
 {
-	struct abi_event *event = bpf_ringbuf_reserve(&events, sizeof(*event), 0);
-
-	if (!event) {
+	if (!send_event(ABI_EVENT_SITE, id))
 		count(ABI_COUNT_EVENTS_LOST);
-		return;
-	}
-	event->kind = ABI_EVENT_SITE;
-	event->value = id;
-	bpf_ringbuf_submit(event, 0);
 }
 
 /* Make a site for the stack in thread->entries; the reserved one when there is no room. */
@@ -130,6 +121,18 @@ full:
 	return domain;
 }
 
+/* Write the stack of the current thread into thread->entries; return its hash. */
+static __always_inline __u64 walk_stack(struct abi_thread *thread)
+{
+	__u64 hash = walk_python(thread, walk_native(thread));
+	__u32 tid = (__u32)bpf_get_current_pid_tgid();
+
+	if (!facts.by_thread)
+		return hash;
+	put_entry(thread, tid, ABI_FRAME_THREAD);
+	return hash_mix(hash, tid);
+}
+
 /* The site id of the current thread's stack. */
 static __noinline __u32 find_site(struct abi_thread *thread, __u32 domain)
 {
@@ -138,7 +141,7 @@ static __noinline __u32 find_site(struct abi_thread *thread, __u32 domain)
 
 	if (!thread || domain >= ABI_DOMAINS)
 		return 0;
-	hash = hash_mix(walk_python(thread), domain + 1);
+	hash = hash_mix(walk_stack(thread), domain + 1);
 	pad_entries(thread);
 	for (i = 0; i < ABI_MAX_COLLISIONS; i++) {
 		__u32 *id = bpf_map_lookup_elem(&stacks, &hash);

@@ -9,6 +9,7 @@
 
 #include "mappings.bpf.h"
 
+#define PROT_EXEC_BIT      0x4
 #define FLAG_MAP_FIXED     0x10
 #define FLAG_MAP_ANONYMOUS 0x20
 #define FLAG_MAP_STACK     0x20000
@@ -53,6 +54,7 @@ int on_enter_mmap(struct trace_event_raw_sys_enter *ctx)
 	thread->syscall.kind = ABI_CALL_MMAP;
 	thread->syscall.size = page_up(ctx->args[1]);
 	thread->syscall_flags = ctx->args[3];
+	thread->syscall_exec = ctx->args[2] & PROT_EXEC_BIT;
 	return 0;
 }
 
@@ -69,6 +71,13 @@ int on_exit_mmap(struct trace_event_raw_sys_exit *ctx)
 		return 0;
 	if (thread->syscall_flags & FLAG_MAP_FIXED)
 		unmap_range(start, thread->syscall.size);
+	if (thread->syscall_exec) {
+		/* asked for before in vain, perhaps: now there is news */
+		code_wanted = 0;
+		want_code();
+	}
+	if (facts.native)
+		keep_registers(thread, user_registers(), true);
 	if (thread->syscall_flags & FLAG_MAP_ANONYMOUS)
 		record_mapping(thread, start, thread->syscall.size);
 	return 0;
@@ -154,6 +163,8 @@ int on_exit_mremap(struct trace_event_raw_sys_exit *ctx)
 		/* a part of a mapping moved away, or a mapping that is not known */
 		known = unmap_range(call->old_address, thread->syscall_flags);
 	}
+	if (facts.native)
+		keep_registers(thread, user_registers(), true);
 	/* MREMAP_FIXED: what was at the new place is gone */
 	if (start != call->old_address)
 		unmap_range(start, call->size);

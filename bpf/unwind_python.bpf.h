@@ -25,20 +25,7 @@
 #define PYLEAKTRACE_BPF_UNWIND_PYTHON_H
 
 #include "arch.bpf.h"
-#include "thread.bpf.h"
-
-#define HASH_SEED 0x9e3779b97f4a7c15ull
-
-static __always_inline __u64 hash_mix(__u64 h, __u64 word)
-{
-	h = (h ^ word) * 0xff51afd7ed558ccdull;
-	return h ^ (h >> 29);
-}
-
-static __always_inline bool read_u64(__u64 address, __u64 *value)
-{
-	return bpf_probe_read_user(value, sizeof(*value), (const void *)address) == 0;
-}
+#include "entries.bpf.h"
 
 /* Where the word with this thread's PyThreadState * lies, by one way; 0: not (yet) there. */
 static __always_inline __u64 find_slot(const volatile struct abi_way *way, __u64 tp)
@@ -182,8 +169,6 @@ static __always_inline bool code_signature(struct abi_thread *thread, __u64 code
 
 /* ---- frames ---------------------------------------------------------------------------------------------- */
 
-#define TARGET_PAGE 4096ull
-
 /*
  * Have the window of the frame at `frame` in thread->memory.
  *
@@ -260,6 +245,9 @@ static __always_inline enum frame_result read_frame(struct abi_thread *thread, _
 		if (owner == py->owner_generator)
 			tag |= ABI_FRAME_GENERATOR;
 	}
+	if (py->run_end == ABI_RUN_EACH ||
+	    (py->run_end == ABI_RUN_IS_ENTRY && *(window + py->frame_is_entry)))
+		tag |= ABI_FRAME_RUN_END;
 	code = *(__u64 *)(window + py->frame_code) & py->code_mask;
 	if (!code_signature(thread, code, &signature))
 		return FRAME_FAILED;
@@ -269,34 +257,23 @@ static __always_inline enum frame_result read_frame(struct abi_thread *thread, _
 	return FRAME_KEPT;
 }
 
-/* The entry of this index in the thread's scratch. */
-static __always_inline struct abi_frame *entry_at(struct abi_thread *thread, __u32 index)
-{
-	return &thread->entries[index / ABI_CHUNK].frames[index % ABI_CHUNK];
-}
-
-/* Say behind the entries so far what is missing. */
-static __always_inline void put_gap(struct abi_thread *thread, enum abi_gap why)
-{
-	__u32 n = thread->n_entries;
-	struct abi_frame *entry;
-
-	if (n >= ABI_MAX_ENTRIES)
-		return;
-	entry = entry_at(thread, n);
-	entry->where = 0;
-	entry->unit = why;
-	entry->tag = ABI_FRAME_GAP;
-	thread->n_entries = n + 1;
-}
-
 /* The walk along the frame chain: where it is. */
 struct walk {
 	struct abi_thread *thread;
 	__u64 frame; /* to be read next; 0: the chain has ended */
 	__u64 hash;
-	bool cut; /* there is a frame more than are kept */
+	__u64 first; /* index of the first Python frame among the entries */
+	bool cut;    /* there is a frame more than are kept */
 };
+
+/* Between two activations of the evaluation loop lies a shim: the frame before it was the outermost of its own. */
+static __always_inline void end_run(struct walk *walk, __u32 n)
+{
+	if (n <= walk->first || n > ABI_MAX_ENTRIES)
+		return;
+	entry_at(walk->thread, n - 1)->tag |= ABI_FRAME_RUN_END;
+	walk->hash = hash_mix(walk->hash, ABI_FRAME_RUN_END);
+}
 
 /*
  * One step of the walk. The number of frames kept is counted in memory: the verifier then takes it for any
@@ -310,7 +287,7 @@ static long walk_step(__u32 step, struct walk *walk)
 	struct abi_frame *entry;
 	__u32 n = thread->n_entries;
 
-	if (!walk->frame || n > ABI_MAX_FRAMES)
+	if (!walk->frame || n - walk->first > ABI_MAX_FRAMES || n >= ABI_MAX_ENTRIES)
 		return 1;
 	entry = entry_at(thread, n);
 	switch (read_frame(thread, &walk->frame, entry)) {
@@ -321,12 +298,13 @@ static long walk_step(__u32 step, struct walk *walk)
 		walk->frame = 0;
 		return 1;
 	case FRAME_SHIM:
+		end_run(walk, n);
 		return 0;
 	case FRAME_KEPT:
 		break;
 	}
 	/* only now it is known: behind the last frame that is kept there may have been nothing but shims */
-	if (n == ABI_MAX_FRAMES) {
+	if (n - walk->first == ABI_MAX_FRAMES) {
 		walk->cut = true;
 		return 1;
 	}
@@ -337,20 +315,23 @@ static long walk_step(__u32 step, struct walk *walk)
 }
 
 /*
- * Write the stack of the current thread into thread->entries; return its hash.
+ * Write the Python frames of the current thread behind the entries that are there; return the hash of all.
  *
  * Kernels before 5.17 have no bpf_loop(); there the verifier goes through every step of a plain loop, which
  * is why that one has fewer.
  */
-static __noinline __u64 walk_python(struct abi_thread *thread)
+static __noinline __u64 walk_python(struct abi_thread *thread, __u64 hash)
 {
-	struct walk walk = {.thread = thread, .hash = HASH_SEED};
+	struct walk walk = {.thread = thread, .hash = hash};
 
 	if (!thread)
 		return 0;
-	thread->n_entries = 0;
+	walk.first = thread->n_entries;
 	thread->fetched = 0;
 	if (!find_first_frame(thread, &walk.frame) || !walk.frame) {
+		/* a thread without Python frames has C frames */
+		if (walk.first)
+			return hash;
 		put_gap(thread, ABI_GAP_NO_THREAD);
 		return hash_mix(walk.hash, ABI_GAP_NO_THREAD);
 	}

@@ -58,6 +58,8 @@ static int fill_facts(struct bpf_object *object, const struct py_layout *layout)
 	facts.max_sites = 1 << 16;
 	facts.max_chunks = 1 << 17;
 	facts.code_frees = 1;
+	facts.native = 1;
+	facts.by_thread = 1;
 	result = facts_fill(&facts.python, runtime, &err);
 	free(runtime);
 	if (result) {

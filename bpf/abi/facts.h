@@ -36,6 +36,13 @@ struct abi_window {
 	__u32 size;
 };
 
+/* How it is told which Python frame is the outermost of an activation of the evaluation loop. */
+enum abi_run_end {
+	ABI_RUN_EACH = 0,     /* up to 3.10: each frame has its own activation */
+	ABI_RUN_IS_ENTRY = 1, /* 3.11: the frame says so */
+	ABI_RUN_SHIM = 2,     /* from 3.12 on: the one before a shim */
+};
+
 struct abi_python {
 	struct abi_way ways[ABI_MAX_WAYS];
 
@@ -58,6 +65,8 @@ struct abi_python {
 	__u32 frame_owner;
 	__u32 owner_generator;
 	__u32 owner_shim; /* owner >= this: no Python frame */
+	__u32 run_end;    /* enum abi_run_end */
+	__u32 frame_is_entry;
 
 	__u32 code_bytecode; /* co_code_adaptive from the start of the code object */
 	struct abi_window code;
@@ -74,6 +83,8 @@ struct abi_facts {
 	__u32 max_sites;  /* entries of map `sites` */
 	__u32 max_chunks; /* entries of map `frames` */
 	__u32 code_frees; /* the frees of code objects are seen: their signatures may be remembered till then */
+	__u32 native;    /* C frames are walked */
+	__u32 by_thread; /* stacks of different threads are different stacks */
 	__u32 pad;
 	struct abi_python python;
 };

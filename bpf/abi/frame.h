@@ -6,6 +6,11 @@
  * objects die and their memory is used again. So the frame carries a 24-bit signature of three fields of the
  * code object as they were when the frame was seen; user space computes the same from what it reads there
  * later and says so when it differs.
+ *
+ * An entry of a stack: leaf first, the C frames (with a gap frame at their end, where they do not reach the
+ * thread's beginning), then the Python frames, then the thread where stacks are kept by thread. User space puts
+ * C and Python frames together: each activation of the evaluation loop among the C frames stands for one run of
+ * Python frames, up to one with ABI_FRAME_RUN_END.
  */
 #ifndef PYLEAKTRACE_ABI_FRAME_H
 #define PYLEAKTRACE_ABI_FRAME_H
@@ -17,8 +22,10 @@ enum abi_frame_kind {
 	ABI_FRAME_NONE = 0,
 	ABI_FRAME_PYTHON =
 		1, /* where: code object; unit: position in code units, ABI_UNIT_NONE: not started */
-	ABI_FRAME_NATIVE = 2, /* where: instruction address */
+	ABI_FRAME_NATIVE =
+		2, /* where: instruction or return address; unit: module (user/target/code_map.h) */
 	ABI_FRAME_GAP = 3,    /* unit: enum abi_gap */
+	ABI_FRAME_THREAD = 4, /* unit: thread id, as the kernel's initial namespace knows it */
 };
 
 #define ABI_UNIT_NONE 0xffffffffu
@@ -28,6 +35,16 @@ enum abi_gap {
 	ABI_GAP_NO_THREAD = 2,   /* the thread has no Python thread state: C code only */
 	ABI_GAP_READ = 3,        /* the next frame could not be read */
 	ABI_GAP_STACKS_FULL = 4, /* no room for a new stack: many stacks share this entry */
+
+	/* why the C frames end; a stack's C frames come before its Python frames */
+	ABI_GAP_NATIVE_FIRST = 32,
+	ABI_GAP_NATIVE_DEPTH = 32, /* more frames than ABI_MAX_NATIVE */
+	ABI_GAP_UNKNOWN_CODE,      /* an address in no executable memory that is known (yet) */
+	ABI_GAP_NO_TABLE,    /* the module has no unwind table: generated code, a damaged file */
+	ABI_GAP_NO_RULE,     /* the module's table does not cover the address */
+	ABI_GAP_UNSUPPORTED, /* a rule in a form that is not supported */
+	ABI_GAP_STACK,       /* the stack's memory could not be read */
+	ABI_GAP_NOT_ABOVE, /* the caller's frame would not lie above: a damaged or switched stack */
 };
 
 struct abi_frame {
@@ -43,10 +60,13 @@ struct abi_chunk {
 	struct abi_frame frames[ABI_CHUNK];
 };
 
-#define ABI_CHUNKS(n_frames)     (((n_frames) + ABI_CHUNK - 1) / ABI_CHUNK)
+#define ABI_CHUNKS(n_frames) (((n_frames) + ABI_CHUNK - 1) / ABI_CHUNK)
 
-#define ABI_FRAME_KIND(tag)      ((tag)&0x7f)
-#define ABI_FRAME_GENERATOR      0x80u /* the frame belongs to a generator or coroutine */
+#define ABI_FRAME_KIND(tag)  ((tag)&0x3f)
+#define ABI_FRAME_RUN_END \
+	0x40u /* Python: the last (outermost) frame of its activation of the evaluation loop */
+#define ABI_FRAME_GENERATOR      0x80u /* Python: the frame belongs to a generator or coroutine */
+#define ABI_FRAME_EXACT          0x80u /* native: `where` is the instruction itself, not a return address */
 #define ABI_FRAME_SIGNATURE(tag) ((tag) >> 8)
 
 /* Signature of a code object: first line, address of co_filename, address of co_name. 24 bits. */

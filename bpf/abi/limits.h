@@ -8,8 +8,11 @@
 /* Python frames kept of one stack; a longer stack loses its root end and says so with a gap frame. */
 #define ABI_MAX_FRAMES 128
 
-/* entries of a recorded stack: the frames, and gap frames that tell what is missing */
-#define ABI_MAX_ENTRIES (ABI_MAX_FRAMES + 2)
+/* C frames kept of one stack; what is left out are those nearest to the root */
+#define ABI_MAX_NATIVE 128
+
+/* entries of a recorded stack: C frames, Python frames, gap frames that tell what is missing, the thread */
+#define ABI_MAX_ENTRIES (ABI_MAX_NATIVE + ABI_MAX_FRAMES + 4)
 
 /* steps along the frame chain: shim frames (3.12+) are stepped over and not kept */
 #define ABI_MAX_STEPS 512
@@ -27,6 +30,15 @@
 
 /* from CPython 3.11 on frames lie side by side in memory: bytes that are fetched at a time, for several frames */
 #define ABI_FETCH 1024
+
+/* words of the target's stack that are read at a time while C frames are walked (power of two) */
+#define ABI_STACK_WORDS 128
+
+/* registers that are followed, and room for them (power of two) */
+#define ABI_REGS_ROOM 8
+
+/* ranges of executable memory known at one time (power of two) */
+#define ABI_MAX_RANGES 8192
 
 /* signatures of code objects remembered per thread (power of two) */
 #define ABI_KNOWN_CODES 64

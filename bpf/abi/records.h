@@ -7,6 +7,7 @@
 
 #include "abi/frame.h"
 #include "abi/limits.h"
+#include "abi/unwind.h"
 
 enum abi_domain {
 	ABI_MALLOC = 0,
@@ -95,6 +96,7 @@ struct abi_thread {
 	struct abi_call call;
 	struct abi_call syscall; /* sp: 1 while in one */
 	__u64 syscall_flags;
+	__u64 syscall_exec;   /* it maps executable memory */
 	__u64 thread_pointer; /* 0: not known yet */
 	__u64 slots[3];   /* where this thread's PyThreadState * is, per way; 0: not known yet */
 	__u64 last_freed; /* by CPython's free: the free of libc inside it is the same event */
@@ -104,8 +106,27 @@ struct abi_thread {
 	struct abi_known_code codes[ABI_KNOWN_CODES];
 	/* scratch of the walk; of the thread and not of the CPU, since it may be preempted in the middle */
 	struct abi_chunk entries[ABI_CHUNKS(ABI_MAX_ENTRIES)];
+	/* the walk along the C frames: where it begins, then where it is */
+	__u64 pc;
+	__u64 exact;               /* `pc` is an instruction, not a return address */
+	__u64 regs[ABI_REGS_ROOM]; /* by enum abi_unwind_reg */
+	__u64 stack_from;          /* address of stack[0] */
+	__u64 stack_words;         /* of `stack` that are filled; 0: none */
+	__u64 stack[ABI_STACK_WORDS];
 	__u8 memory[ABI_FETCH + ABI_FRAME_WINDOW];
 };
+
+/*
+ * code_state: which of the two sides of `code_ranges` counts and how many ranges it has; changed as one word. The
+ * side is the lowest bit of a number that grows by one with each change.
+ */
+#define ABI_CODE_STATE(turns, n) ((__u64)(turns) << 32 | (n))
+#define ABI_CODE_TURNS(state)    ((__u32)((state) >> 32))
+#define ABI_CODE_SIDE(state)     (ABI_CODE_TURNS(state) & 1)
+#define ABI_CODE_RANGES(state)   ((__u32)(state) & (2 * ABI_MAX_RANGES - 1))
+
+_Static_assert((ABI_MAX_RANGES & (ABI_MAX_RANGES - 1)) == 0, "a mask is made of it");
+_Static_assert(ABI_UNWIND_REGS <= ABI_REGS_ROOM, "every register has its place");
 
 /* Ring buffer `events` */
 enum abi_event_kind {
@@ -113,6 +134,7 @@ enum abi_event_kind {
 	ABI_EVENT_EXEC = 2, /* the target replaced itself; nothing is recorded from here on */
 	ABI_EVENT_EXIT =
 		3, /* the target's last thread ends; value: its status as wait(2) gives it */
+	ABI_EVENT_CODE = 4, /* there is executable memory that is in no range: read the mappings */
 };
 
 struct abi_event {

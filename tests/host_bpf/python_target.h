@@ -217,7 +217,7 @@ static void begin(const struct py_layout *layout)
 static const struct abi_thread *walk_now(void)
 {
 	assert_non_null(thread_get());
-	walk_python(thread_get());
+	walk_stack(thread_get());
 	assert_true(the_thread()->n_entries <= ABI_MAX_ENTRIES);
 	return the_thread();
 }

@@ -55,7 +55,14 @@
 #define SHIM_CPUS   4
 #define SHIM_EVENTS 4096
 
+struct pt_regs {
+	__u64 arguments[6];
+	__u64 ip, sp, bp, bx, r12, r13, r14, r15;
+	__u64 result;
+};
+
 struct shim {
+	struct pt_regs registers; /* of the thread that runs, in a system call */
 	__u32 tgid, tid;
 	__u32 cpu;
 	__u64 thread_pointer;
@@ -90,7 +97,7 @@ struct shim_map {
 	__u8 *array; /* array, made when first touched */
 };
 
-#define SHIM_MAPS 16
+#define SHIM_MAPS 24
 
 static struct shim_map shim_maps[SHIM_MAPS];
 
@@ -261,6 +268,11 @@ static inline __u64 thread_pointer(void)
 	return shim.thread_pointer;
 }
 
+static inline const struct pt_regs *user_registers(void)
+{
+	return &shim.registers;
+}
+
 static inline bool last_thread(void)
 {
 	return shim.last_thread;
@@ -291,10 +303,6 @@ static inline void bpf_ringbuf_submit(void *event, __u64 flags)
 
 /* ---- contexts of the programs ---------------------------------------------------------------- */
 
-struct pt_regs {
-	__u64 arguments[6];
-	__u64 sp, result;
-};
 
 #define PT_REGS_PARM1(ctx) ((ctx)->arguments[0])
 #define PT_REGS_PARM2(ctx) ((ctx)->arguments[1])

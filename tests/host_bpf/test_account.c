@@ -18,7 +18,7 @@ static __u64 address_of(unsigned i)
 /* The hash under which the running thread's stack is looked up first. */
 static __u64 hash_of_stack(unsigned domain)
 {
-	return hash_mix(walk_python(thread_get()), domain + 1);
+	return hash_mix(walk_stack(thread_get()), domain + 1);
 }
 
 static void occupy_hash(__u64 hash, __u32 id)

@@ -99,19 +99,19 @@ static void hashes(void)
 
 	put_chain(3);
 	put_tstate(AT_TSTATE, TP, frame_at(1), AT_CFRAME);
-	first = walk_python(thread_get());
-	assert_int_equal(walk_python(thread_get()), first);
+	first = walk_stack(thread_get());
+	assert_int_equal(walk_stack(thread_get()), first);
 	put_position(2, 99);
-	second = walk_python(thread_get());
+	second = walk_stack(thread_get());
 	assert_int_not_equal(second, first);
 	put_position(2, 2);
-	assert_int_equal(walk_python(thread_get()), first);
+	assert_int_equal(walk_stack(thread_get()), first);
 	put_previous(1, 0);
-	assert_int_not_equal(walk_python(thread_get()), first);
+	assert_int_not_equal(walk_stack(thread_get()), first);
 	put_previous(1, frame_at(2));
 	/* the code object has died, and another one is at its place */
 	image_put(&shim.memory, code_at(3) + (__u64)target.layout->code.firstlineno, 5, 4);
-	assert_int_not_equal(walk_python(thread_get()), first);
+	assert_int_not_equal(walk_stack(thread_get()), first);
 }
 
 static void test_hashes(void **state)

@@ -40,10 +40,10 @@ static void side_by_side(void)
 			return;
 		place_frames(n, strides[s]);
 		facts_of_test()->python.adjacent = 0;
-		hash = walk_python(thread_get());
+		hash = walk_stack(thread_get());
 		alone = shim.memory.n_reads;
 		facts_of_test()->python.adjacent = 1;
-		assert_int_equal(walk_python(thread_get()), hash);
+		assert_int_equal(walk_stack(thread_get()), hash);
 		together = shim.memory.n_reads - alone;
 		assert_int_equal(the_thread()->n_entries, n);
 		for (unsigned i = 0; i < n; i++)

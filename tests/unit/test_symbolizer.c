@@ -171,7 +171,7 @@ static void compare(const char *python)
 	child_start(&child, python, "tests/unit/print_code.py", NULL);
 	facts = child_facts(&child);
 	child_runtime(&child, facts[0]);
-	symbolizer = symbolizer_new(child.pid, &child.runtime);
+	symbolizer = symbolizer_new(child.pid, &child.runtime, NULL);
 	assert_non_null(symbolizer);
 	for (size_t i = 1; facts[i] && n < 500; i += 3) {
 		if (!take_fact(&fact, facts[i]))
@@ -221,7 +221,7 @@ static void test_bound(void **state)
 	(void)state;
 	assert_non_null(runtime);
 	runtime->layout = *layout_find(11, false);
-	symbolizer = symbolizer_new(getpid(), runtime);
+	symbolizer = symbolizer_new(getpid(), runtime, NULL);
 	assert_non_null(symbolizer);
 	symbolizer_learn(symbolizer, &used, 1);
 	for (unsigned i = 0; i <= SYMBOLIZER_MAX_CODES * 3 / 2; i++) {

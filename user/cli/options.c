@@ -23,6 +23,7 @@ enum key {
 	KEY_OLDER,
 	KEY_DOMAIN,
 	KEY_EXACT,
+	KEY_NATIVE,
 	KEY_NO_STEER,
 	KEY_MAX_BLOCKS,
 	KEY_MAX_STACKS,
@@ -41,6 +42,7 @@ static const struct argp_option rows[] = {
 	{"domain", KEY_DOMAIN, "LIST", 0, "allocators traced: malloc,object,mmap (all)", 1},
 	{"min-size", KEY_MIN, "BYTES", 0, "count only blocks of at least this size", 1},
 	{"max-size", KEY_MAX, "BYTES", 0, "count only blocks of at most this size", 1},
+	{"native", KEY_NATIVE, "yes|no", 0, "C frames in the stacks (yes)", 1},
 	{"no-steer", KEY_NO_STEER, NULL, 0,
 	 "never write to the target, even where that leaves objects unseen", 1},
 	{"exact", KEY_EXACT, NULL, 0,
@@ -241,6 +243,17 @@ static error_t take_argument(struct parse *parse, const char *arg)
 	}
 }
 
+static error_t set_native(struct parse *parse, const char *arg)
+{
+	struct err err = ERR_INIT;
+
+	parse->options->native = strcmp(arg, "yes") == 0;
+	if (parse->options->native || strcmp(arg, "no") == 0)
+		return 0;
+	err_set(&err, ERR_USAGE, "\"%s\" is neither yes nor no", arg);
+	return wrong(parse, "--native", &err);
+}
+
 static error_t take_option(int key, char *arg, struct argp_state *state)
 {
 	struct parse *parse = state->input;
@@ -264,6 +277,8 @@ static error_t take_option(int key, char *arg, struct argp_state *state)
 		return set_size(parse, "--max-size", arg, &options->max_size);
 	case KEY_DOMAIN:
 		return set_domains(parse, arg);
+	case KEY_NATIVE:
+		return set_native(parse, arg);
 	case KEY_EXACT:
 		return 0;
 	case KEY_NO_STEER:
@@ -363,6 +378,7 @@ enum options_result options_parse(struct options *options, int argc, char **argv
 		.max_size = UINT64_MAX,
 		.domains = (1u << DOMAIN_COUNT) - 1,
 		.max_stacks = 32768,
+		.native = true,
 	};
 	if (argp_parse(&argp, argc, argv, ARGP_NO_HELP | ARGP_NO_EXIT, NULL, &parse))
 		return parse.result == OPTIONS_DONE ? OPTIONS_DONE : OPTIONS_WRONG;

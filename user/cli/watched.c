@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "probe/claim.h"
+#include "probe/code_tables.h"
 #include "probe/cost.h"
 #include "python/runtime.h"
 #include "snapshot/snapshot.h"
@@ -28,6 +29,8 @@ struct watched {
 	struct py_runtime runtime;
 	struct plan plan;
 	struct claim claim;
+	struct code_map code;      /* of the target; empty without C frames */
+	struct code_tables *tables; /* NULL: C frames are not walked */
 	struct session *session;
 	struct snapshot *snapshot;
 	bool have_process, have_runtime, have_plan;
@@ -98,6 +101,19 @@ static void finish_calibration(struct watched *watched)
 			watched->costs.entry_ns[COST_STEPPED], watched->costs.return_ns);
 }
 
+static void print_code(const struct watched *watched)
+{
+	struct code_tables_stats stats;
+
+	if (!watched->tables)
+		return;
+	code_tables_stats(watched->tables, &stats);
+	fprintf(stderr,
+		"  unwind tables: %u modules (%u without), %u pages, %u rows, %u rules%s\n",
+		stats.modules, stats.without, stats.pages, stats.rows, stats.rules,
+		stats.no_room ? "; some left out for want of room" : "");
+}
+
 static void print_facts(const struct watched *watched)
 {
 	const struct py_runtime *r = &watched->runtime;
@@ -105,6 +121,7 @@ static void print_facts(const struct watched *watched)
 	fprintf(stderr, "pid %d: CPython %s in %s, libc %s\n", watched->process.pid, r->version,
 		r->python.path, r->libc.path);
 	plan_print(stderr, &watched->plan);
+	print_code(watched);
 	session_print_maps(stderr, watched->session);
 }
 
@@ -131,6 +148,38 @@ static int open_target(struct watched *watched, pid_t pid, struct err *err)
 	return result;
 }
 
+/* Have the unwind tables of all code of the target, unless C frames are not wanted or cannot be had. */
+static int open_code(struct watched *watched, struct err *err)
+{
+	int result;
+
+	code_map_init(&watched->code, watched->process.pid);
+	if (!watched->options->native || !watched->features->loops)
+		return 0;
+	result = code_map_update(&watched->code, err);
+	if (result < 0)
+		return result;
+	watched->tables = code_tables_new(&watched->code);
+	if (!watched->tables)
+		return err_set(err, ERR_FAILED, "out of memory");
+	code_tables_compile(watched->tables);
+	return 0;
+}
+
+/*
+ * The target has code that is new to us, or may have. Asked in vain, it is asked again only after the next report:
+ * a stack with a damaged end would have us read the mappings all the time.
+ */
+static void refresh_code(struct watched *watched, bool in_vain_too)
+{
+	int changed = watched->tables ? code_map_update(&watched->code, NULL) : -1;
+
+	if (changed < 0 || (!changed && !in_vain_too))
+		return;
+	code_tables_compile(watched->tables);
+	session_publish_code(watched->session);
+}
+
 int watched_open(struct watched **out, pid_t pid, const struct options *options,
 		 const struct features *features, struct err *err)
 {
@@ -150,6 +199,9 @@ int watched_open(struct watched **out, pid_t pid, const struct options *options,
 	watched->options = options;
 	watched->features = features;
 	result = open_target(watched, pid, err);
+	if (!result)
+		result = open_code(watched, err);
+	session_options.code = watched->tables;
 	if (!result && !session_options.max_blocks)
 		session_options.max_blocks = default_max_blocks(&watched->process);
 	if (!result)
@@ -157,7 +209,8 @@ int watched_open(struct watched **out, pid_t pid, const struct options *options,
 				      &watched->plan, &session_options, err);
 	if (!result) {
 		watched->snapshot = snapshot_new(&watched->process, &watched->runtime,
-						 &watched->plan, watched->session, err);
+						 &watched->plan, watched->session,
+						 watched->tables ? &watched->code : NULL, err);
 		if (!watched->snapshot)
 			result = -(int)err->code;
 	}
@@ -204,6 +257,8 @@ int watched_close(struct watched *watched)
 			watched->process.pid, err.text, watched->process.pid);
 	snapshot_free(watched->snapshot);
 	session_close(watched->session);
+	code_tables_free(watched->tables);
+	code_map_fini(&watched->code);
 	if (watched->have_plan)
 		plan_fini(&watched->plan);
 	if (watched->have_runtime)
@@ -238,6 +293,8 @@ int watched_events_fd(const struct watched *watched)
 void watched_events(struct watched *watched)
 {
 	session_events(watched->session, snapshot_learn, watched->snapshot);
+	if (session_wants_code(watched->session))
+		refresh_code(watched, false);
 }
 
 bool watched_ended(const struct watched *watched)
@@ -320,6 +377,7 @@ struct profile *watched_look(struct watched *watched, struct err *err)
 	struct profile *profile;
 
 	watched_events(watched);
+	refresh_code(watched, true);
 	if (snapshot_take(watched->snapshot, watched->options->older_ns, &profile, err))
 		return NULL;
 	profile->mode.min_size = watched->options->min_size;

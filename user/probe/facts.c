@@ -73,9 +73,10 @@ static bool fill_frame(struct abi_python *facts, const struct py_layout *layout)
 		{layout->frame.code, 8},
 		{position, layout->frame.lasti >= 0 ? 4 : 8},
 		{layout->frame.owner, 1},
+		{layout->frame.is_entry, 1},
 	};
 
-	if (position < 0 || !make_window(&facts->frame, fields, 4, ABI_FRAME_WINDOW))
+	if (position < 0 || !make_window(&facts->frame, fields, 5, ABI_FRAME_WINDOW))
 		return false;
 	facts->frame_previous = (uint32_t)layout->frame.previous - facts->frame.start;
 	facts->frame_code = (uint32_t)layout->frame.code - facts->frame.start;
@@ -89,6 +90,11 @@ static bool fill_frame(struct abi_python *facts, const struct py_layout *layout)
 		facts->frame_owner = (uint32_t)layout->frame.owner - facts->frame.start;
 	facts->owner_generator = layout->frame.owner_generator;
 	facts->owner_shim = layout->frame.owner_shim;
+	facts->run_end = !facts->has_owner             ? ABI_RUN_EACH
+			 : layout->frame.is_entry >= 0 ? ABI_RUN_IS_ENTRY
+						       : ABI_RUN_SHIM;
+	if (layout->frame.is_entry >= 0)
+		facts->frame_is_entry = (uint32_t)layout->frame.is_entry - facts->frame.start;
 	return true;
 }
 

@@ -80,9 +80,10 @@ static void pretend(struct features *features, const char *list)
 {
 	if (!list)
 		return;
-	if (strstr(list, "uprobe_multi"))
-		if (strstr(list, "tracefs"))
-			features->tracefs = false;
+	if (strstr(list, "tracefs"))
+		features->tracefs = false;
+	if (strstr(list, "loops"))
+		features->loops = false;
 	if (strstr(list, "btf"))
 		features->btf = false;
 }
@@ -101,6 +102,9 @@ void features_detect(struct features *features)
 	features->bpf_permitted =
 		has(caps, CAP_SYS_ADMIN) || (has(caps, CAP_BPF) && has(caps, CAP_PERFMON));
 	features->ptrace_permitted = has(caps, CAP_SYS_PTRACE);
+#ifdef __x86_64__
+	features->loops = features->kernel >= KERNEL(5, 17);
+#endif
 	features->btf = access("/sys/kernel/btf/vmlinux", R_OK) == 0;
 	features->jit = read_jit();
 	features->tracefs =
@@ -166,6 +170,7 @@ void features_print(FILE *out, const struct features *features)
 		 "needed: run on the host, not in a container"},
 		{features->btf, "kernel BTF", "needed: a kernel with CONFIG_DEBUG_INFO_BTF"},
 		{features->cookies, "probe cookies (5.15)", "needed: a newer kernel"},
+		{features->loops, "C frames (5.17, x86-64)", "stacks are Python only without"},
 		{features->jit, "BPF JIT", "slower without: sysctl net.core.bpf_jit_enable=1"},
 		{features->tracefs, "system call tracepoints",
 		 "domain mmap is not traced without: mount -t tracefs tracefs /sys/kernel/tracing"},

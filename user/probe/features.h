@@ -25,6 +25,7 @@ struct features {
 	bool jit;
 	bool tracefs; /* system call tracepoints can be found */
 	bool cookies; /* 5.15: a probe tells which it is */
+	bool loops;   /* 5.17: bpf_loop(), and x86-64: C frames can be walked */
 	bool pid_namespace; /* we are not in the initial one: the kernel would call the target otherwise */
 };
 

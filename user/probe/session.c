@@ -31,9 +31,11 @@ struct session {
 	void (*on_site)(void *context, uint32_t site); /* during session_events() */
 	void *on_site_context;
 	bool execed;
-	int wait_status;      /* -1: not known */
-	void *sites, *frames; /* mapped */
-	size_t sites_bytes, frames_bytes;
+	int wait_status;                   /* -1: not known */
+	void *sites, *frames;              /* mapped */
+	struct code_tables *code;          /* NULL: C frames are not walked */
+	struct code_tables_maps code_maps; /* mapped for writing */
+	bool wants_code;
 };
 
 static int print_quiet(enum libbpf_print_level level, const char *format, va_list args)
@@ -63,6 +65,9 @@ static int on_event(void *context, void *data, size_t size)
 	case ABI_EVENT_EXIT:
 		session->wait_status = (int)event->value;
 		break;
+	case ABI_EVENT_CODE:
+		session->wants_code = true;
+		break;
 	case ABI_EVENT_SITE:
 		if (session->on_site)
 			session->on_site(session->on_site_context, event->value);
@@ -77,13 +82,52 @@ static size_t page_up(size_t n)
 	return (n + page - 1) & ~(page - 1);
 }
 
-static void *map_array(const struct bpf_map *map, size_t *bytes)
+static size_t array_bytes(const struct bpf_map *map)
 {
-	void *at;
+	return page_up((size_t)bpf_map__max_entries(map) * bpf_map__value_size(map));
+}
 
-	*bytes = page_up((size_t)bpf_map__max_entries(map) * bpf_map__value_size(map));
-	at = mmap(NULL, *bytes, PROT_READ, MAP_SHARED, bpf_map__fd(map), 0);
+static void *map_array(const struct bpf_map *map, int protection)
+{
+	void *at = mmap(NULL, array_bytes(map), protection, MAP_SHARED, bpf_map__fd(map), 0);
+
 	return at == MAP_FAILED ? NULL : at;
+}
+
+static void unmap_array(void *at, const struct bpf_map *map)
+{
+	if (at)
+		munmap(at, array_bytes(map));
+}
+
+/* Have the maps of the unwind tables in our memory, and fill them. */
+static bool map_code(struct session *session)
+{
+	struct pyleaktrace_bpf *skel = session->skel;
+	const int both = PROT_READ | PROT_WRITE;
+	struct code_tables_maps *maps = &session->code_maps;
+
+	if (!session->code)
+		return true;
+	maps->ranges = map_array(skel->maps.code_ranges, both);
+	maps->pages = map_array(skel->maps.code_pages, both);
+	maps->rows = map_array(skel->maps.code_rows, both);
+	maps->rules = map_array(skel->maps.code_rules, both);
+	maps->state = &skel->bss->code_state;
+	if (!maps->ranges || !maps->pages || !maps->rows || !maps->rules)
+		return false;
+	session_publish_code(session);
+	return true;
+}
+
+static void unmap_code(struct session *session)
+{
+	struct code_tables_maps *maps = &session->code_maps;
+
+	unmap_array(maps->ranges, session->skel->maps.code_ranges);
+	unmap_array(maps->pages, session->skel->maps.code_pages);
+	unmap_array(maps->rows, session->skel->maps.code_rows);
+	unmap_array(maps->rules, session->skel->maps.code_rules);
 }
 
 static void fill_rodata(struct session *session, const struct session_options *options,
@@ -98,6 +142,8 @@ static void fill_rodata(struct session *session, const struct session_options *o
 	facts->max_sites = session->max_sites;
 	facts->max_chunks = session->max_chunks;
 	facts->code_frees = session->plan->code_frees;
+	facts->native = session->code != NULL;
+	facts->by_thread = options->by_thread;
 	facts->python = *python;
 }
 
@@ -112,6 +158,13 @@ static int size_maps(struct session *session, const struct session_options *opti
 	    bpf_map__set_max_entries(skel->maps.stacks, session->max_sites) ||
 	    bpf_map__set_max_entries(skel->maps.sites, session->max_sites) ||
 	    bpf_map__set_max_entries(skel->maps.frames, session->max_chunks))
+		return err_set(err, ERR_FAILED, "the maps cannot be sized: %s", strerror(errno));
+	if (!session->code)
+		return 0;
+	code_tables_size(session->code, &session->code_maps.size);
+	if (bpf_map__set_max_entries(skel->maps.code_pages, session->code_maps.size.pages) ||
+	    bpf_map__set_max_entries(skel->maps.code_rows, session->code_maps.size.row_blocks) ||
+	    bpf_map__set_max_entries(skel->maps.code_rules, session->code_maps.size.rules))
 		return err_set(err, ERR_FAILED, "the maps cannot be sized: %s", strerror(errno));
 	return 0;
 }
@@ -144,9 +197,9 @@ static int load(struct session *session, struct err *err)
 			       "the kernel refuses the BPF program: %s (-v shows why)",
 			       strerror(-result));
 	session->events = ring_buffer__new(bpf_map__fd(skel->maps.events), on_event, session, NULL);
-	session->sites = map_array(skel->maps.sites, &session->sites_bytes);
-	session->frames = map_array(skel->maps.frames, &session->frames_bytes);
-	if (!session->events || !session->sites || !session->frames)
+	session->sites = map_array(skel->maps.sites, PROT_READ);
+	session->frames = map_array(skel->maps.frames, PROT_READ);
+	if (!session->events || !session->sites || !session->frames || !map_code(session))
 		return err_set(err, ERR_FAILED, "the maps cannot be read: %s", strerror(errno));
 	return 0;
 }
@@ -172,6 +225,7 @@ int session_open(struct session **out, const struct process *process,
 	session->process = process;
 	session->plan = plan;
 	session->wait_status = -1;
+	session->code = options->code;
 	session->skel = pyleaktrace_bpf__open();
 	if (!session->skel) {
 		free(session);
@@ -286,10 +340,9 @@ void session_close(struct session *session)
 		return;
 	if (session->skel->bss)
 		session_detach(session, NULL);
-	if (session->sites)
-		munmap(session->sites, session->sites_bytes);
-	if (session->frames)
-		munmap(session->frames, session->frames_bytes);
+	unmap_array(session->sites, session->skel->maps.sites);
+	unmap_array(session->frames, session->skel->maps.frames);
+	unmap_code(session);
 	ring_buffer__free(session->events);
 	pyleaktrace_bpf__destroy(session->skel);
 	free(session);
@@ -379,6 +432,20 @@ void session_print_maps(FILE *out, const struct session *session)
 	bpf_object__for_each_map(map, session->skel->obj)
 		fprintf(out, "  map %-16s %9u entries at most, %8.1f MiB now\n", bpf_map__name(map),
 			bpf_map__max_entries(map), (double)map_bytes(map) / (1 << 20));
+}
+
+void session_publish_code(struct session *session)
+{
+	if (!session->code)
+		return;
+	session->wants_code = false;
+	code_tables_publish(session->code, &session->code_maps);
+	__atomic_store_n(&session->skel->bss->code_wanted, 0, __ATOMIC_RELEASE);
+}
+
+bool session_wants_code(const struct session *session)
+{
+	return session->wants_code;
 }
 
 int session_events_fd(const struct session *session)

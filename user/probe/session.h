@@ -20,6 +20,7 @@
 
 #include "abi/counters.h"
 #include "abi/records.h"
+#include "probe/code_tables.h"
 #include "probe/plan.h"
 
 struct session;
@@ -28,7 +29,10 @@ struct session_options {
 	uint32_t max_blocks; /* live blocks */
 	uint32_t max_stacks; /* sites */
 	uint64_t min_size, max_size;
-	bool verbose; /* libbpf's own words go to stderr */
+	/* unwind tables of the target's code, compiled; borrowed. NULL: C frames are not walked */
+	struct code_tables *code;
+	bool by_thread; /* stacks of different threads are different stacks */
+	bool verbose;   /* libbpf's own words go to stderr */
 };
 
 int session_open(struct session **out, const struct process *process,
@@ -72,6 +76,12 @@ void session_print_maps(FILE *out, const struct session *session);
 
 /* File descriptor for poll(): readable when there are events. */
 int session_events_fd(const struct session *session);
+
+/* The code map has changed: bring it into the maps. Does nothing when C frames are not walked. */
+void session_publish_code(struct session *session);
+
+/* Has the target executable memory that is in no range (since the last session_publish_code())? */
+bool session_wants_code(const struct session *session);
 
 /*
  * Take the waiting events: on_site is called with the id of each new site.

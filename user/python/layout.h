@@ -67,8 +67,9 @@ struct py_layout {
 		int32_t instr_ptr;  /* prev_instr / instr_ptr, from 3.11 on */
 		int32_t owner;      /* u8, from 3.11 on */
 		int32_t tlbc_index; /* i32, free-threaded 3.14+ */
-		uint64_t code_mask; /* ~0, or ~3 where the field is a tagged reference */
-		uint8_t lasti_unit; /* bytes a unit of lasti stands for: 1, or 2 in 3.10 */
+		int32_t is_entry; /* u8, 3.11: its activation of the evaluation loop ends with it */
+		uint64_t code_mask;      /* ~0, or ~3 where the field is a tagged reference */
+		uint8_t lasti_unit;      /* bytes a unit of lasti stands for: 1, or 2 in 3.10 */
 		uint8_t owner_generator; /* owner of a generator's frame; 0xff: no such field */
 		uint8_t owner_shim; /* owner >= this: not a Python frame; 0xff: there are none */
 	} frame;

@@ -31,6 +31,8 @@ struct snapshot {
 	uint64_t scan_blocks; /* ... and how many there were */
 	bool rebased;         /* USR2: the sites' totals include frees from before the baseline */
 	uint32_t learned;     /* ids below this have been learned */
+	/* one stack while it gets its names */
+	struct frame named[SYMBOLIZER_ROOM(ABI_MAX_ENTRIES)];
 };
 
 static uint64_t now_ns(void)
@@ -43,7 +45,7 @@ static uint64_t now_ns(void)
 
 struct snapshot *snapshot_new(const struct process *process, const struct py_runtime *runtime,
 			      const struct plan *plan, const struct session *session,
-			      struct err *err)
+			      const struct code_map *code, struct err *err)
 {
 	struct snapshot *snapshot = calloc(1, sizeof(*snapshot));
 	struct session_view view;
@@ -57,7 +59,7 @@ struct snapshot *snapshot_new(const struct process *process, const struct py_run
 	snapshot->runtime = runtime;
 	snapshot->plan = plan;
 	snapshot->session = session;
-	snapshot->symbolizer = symbolizer_new(process->pid, runtime);
+	snapshot->symbolizer = symbolizer_new(process->pid, runtime, code);
 	snapshot->types = py_types_new(process->pid, runtime);
 	snapshot->base = calloc(view.max_sites, sizeof(*snapshot->base));
 	snapshot->previous_bytes = calloc(view.max_sites, sizeof(*snapshot->previous_bytes));
@@ -259,15 +261,12 @@ static void fill_frames(struct snapshot *snapshot, struct profile *profile,
 	}
 	if (!raw || n == 0)
 		return;
-	frames = profile_alloc(profile, n * sizeof(*frames));
-	stack->n_frames = symbolizer_name(snapshot->symbolizer, profile, raw, n, frames);
+	stack->n_frames =
+		symbolizer_name(snapshot->symbolizer, profile, raw, n, snapshot->named);
+	frames = profile_alloc(profile, (stack->n_frames + 1) * sizeof(*frames));
 	/* BPF walks from the leaf, the model begins at the root */
-	for (size_t i = 0; i < stack->n_frames / 2; i++) {
-		struct frame other = frames[i];
-
-		frames[i] = frames[stack->n_frames - 1 - i];
-		frames[stack->n_frames - 1 - i] = other;
-	}
+	for (size_t i = 0; i < stack->n_frames; i++)
+		frames[i] = snapshot->named[stack->n_frames - 1 - i];
 	stack->frames = frames;
 }
 

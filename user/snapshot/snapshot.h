@@ -24,9 +24,10 @@
 
 struct snapshot;
 
+/* code: the target's code map, borrowed; NULL: there are no C frames in the stacks. */
 struct snapshot *snapshot_new(const struct process *process, const struct py_runtime *runtime,
 			      const struct plan *plan, const struct session *session,
-			      struct err *err);
+			      const struct code_map *code, struct err *err);
 void snapshot_free(struct snapshot *snapshot);
 
 /* Read the names of a site's frames now, while they are true; for session_events(). */

@@ -8,6 +8,8 @@
 #include <uthash.h>
 
 #include "python/code.h"
+#include "symbol/eval_loop.h"
+#include "symbol/interleave.h"
 
 enum outcome {
 	CODE_NAMED,
@@ -33,6 +35,8 @@ struct known_code {
 struct symbolizer {
 	pid_t pid;
 	const struct py_runtime *runtime;
+	struct native_names *native; /* NULL: C frames get no names */
+	struct eval_loop loop;
 	struct known_code *codes; /* iterates in order of insertion */
 	unsigned round;           /* from 1; grows by 1 with each eviction */
 	struct symbolizer_losses losses;
@@ -43,14 +47,23 @@ static struct code_key key_of(const struct abi_frame *frame)
 	return (struct code_key){frame->where, ABI_FRAME_SIGNATURE(frame->tag)};
 }
 
-struct symbolizer *symbolizer_new(pid_t pid, const struct py_runtime *runtime)
+struct symbolizer *symbolizer_new(pid_t pid, const struct py_runtime *runtime,
+				  const struct code_map *code)
 {
 	struct symbolizer *symbolizer = calloc(1, sizeof(*symbolizer));
 
-	if (symbolizer) {
-		symbolizer->pid = pid;
-		symbolizer->runtime = runtime;
-		symbolizer->round = 1;
+	if (!symbolizer)
+		return NULL;
+	symbolizer->pid = pid;
+	symbolizer->runtime = runtime;
+	symbolizer->round = 1;
+	if (!code)
+		return symbolizer;
+	eval_loop_find(&symbolizer->loop, runtime);
+	symbolizer->native = native_names_new(code);
+	if (!symbolizer->native) {
+		free(symbolizer);
+		return NULL;
 	}
 	return symbolizer;
 }
@@ -70,6 +83,7 @@ void symbolizer_free(struct symbolizer *symbolizer)
 		return;
 	HASH_ITER (hh, symbolizer->codes, known, next)
 		forget(symbolizer, known);
+	native_names_free(symbolizer->native);
 	free(symbolizer);
 }
 
@@ -165,6 +179,22 @@ static const char *gap_text(uint32_t gap)
 		return "[next frame could not be read]";
 	case ABI_GAP_STACKS_FULL:
 		return "[no stack: the stack maps are full]";
+	case ABI_GAP_NATIVE_DEPTH:
+		return "[more C frames than are kept]";
+	case ABI_GAP_UNKNOWN_CODE:
+		return "[C frames end: return address in no known code]";
+	case ABI_GAP_NO_TABLE:
+		return "[C frames end: code without unwind information]";
+	case ABI_GAP_NO_RULE:
+		return "[C frames end: function without unwind information]";
+	case ABI_GAP_UNSUPPORTED:
+		return "[C frames end: unwind rule of an unsupported form]";
+	case ABI_GAP_STACK:
+		return "[C frames end: stack memory could not be read]";
+	case ABI_GAP_NOT_ABOVE:
+		return "[C frames end: the stack is damaged or was switched]";
+	case INTERLEAVE_GAP_OTHER_STACK:
+		return "[frames of another greenlet or interpreter]";
 	}
 	return "[frame of an unknown kind]";
 }
@@ -208,13 +238,36 @@ static bool name_python(struct symbolizer *symbolizer, struct profile *profile,
 	return true;
 }
 
+static size_t name_native(struct symbolizer *symbolizer, struct profile *profile,
+			  const struct abi_frame *frame, struct frame *out)
+{
+	if (symbolizer->native)
+		return native_names_lookup(symbolizer->native, profile, frame->unit, frame->where,
+					   frame->tag & ABI_FRAME_EXACT, out);
+	out->kind = FRAME_NATIVE;
+	out->offset = frame->where;
+	return 1;
+}
+
+static bool is_loop(void *context, const struct abi_frame *frame)
+{
+	const struct symbolizer *symbolizer = context;
+
+	/* a return address lies in the function that made the call, but for a call at its very end */
+	return eval_loop_holds(&symbolizer->loop, frame->where - !(frame->tag & ABI_FRAME_EXACT));
+}
+
 size_t symbolizer_name(struct symbolizer *symbolizer, struct profile *profile,
 		       const struct abi_frame *frames, size_t n_frames, struct frame *out)
 {
-	size_t n = 0;
+	struct abi_frame joined[ABI_MAX_ENTRIES + 1];
+	size_t n = 0, n_joined;
 
-	for (size_t i = 0; i < n_frames; i++) {
-		const struct abi_frame *frame = &frames[i];
+	if (n_frames > ABI_MAX_ENTRIES)
+		n_frames = ABI_MAX_ENTRIES;
+	n_joined = interleave(frames, n_frames, is_loop, symbolizer, joined);
+	for (size_t i = 0; i < n_joined; i++) {
+		const struct abi_frame *frame = &joined[i];
 
 		memset(&out[n], 0, sizeof(out[n]));
 		switch (ABI_FRAME_KIND(frame->tag)) {
@@ -222,8 +275,7 @@ size_t symbolizer_name(struct symbolizer *symbolizer, struct profile *profile,
 			n += name_python(symbolizer, profile, frame, &out[n]);
 			break;
 		case ABI_FRAME_NATIVE:
-			out[n].kind = FRAME_NATIVE;
-			out[n++].offset = frame->where;
+			n += name_native(symbolizer, profile, frame, &out[n]);
 			break;
 		default:
 			set_gap(&out[n++], profile,

@@ -5,8 +5,9 @@
  * Place      layer 3; called by snapshot, first as soon as a stack is seen (so that names are read
  *            while they are true and while the target lives), then for every report (from the
  *            cache).
- * Shapes     same order in and out: a frame that cannot be named keeps its place and says why.
- *            Frames that traceback would not show (set up but not started) are left out.
+ * Shapes     leaf first, in and out. C and Python frames are put together (interleave.h). A frame that
+ *            cannot be named keeps its place and says why. Python frames that traceback would not show (set
+ *            up but not started) are left out; a C frame in which functions were inlined becomes several.
  * Ownership  strings are interned in the profile handed in; the cache is the symbolizer's own.
  * Degrades   a code object that is gone or replaced: function "[code object was replaced]" or "[not
  *            read: the process had ended]", kind FRAME_GAP; counted in symbolizer_losses().
@@ -22,12 +23,19 @@
 #include "abi/frame.h"
 #include "model/profile.h"
 #include "python/runtime.h"
+#include "symbol/native_names.h"
+#include "target/code_map.h"
 
 #define SYMBOLIZER_MAX_CODES 262144
 
+/* room for the named frames of n recorded ones */
+#define SYMBOLIZER_ROOM(n) (((n) + 1) * NATIVE_MAX_INLINED)
+
 struct symbolizer;
 
-struct symbolizer *symbolizer_new(pid_t pid, const struct py_runtime *runtime);
+/* code: the target's code map, borrowed; NULL: C frames get no names. */
+struct symbolizer *symbolizer_new(pid_t pid, const struct py_runtime *runtime,
+				  const struct code_map *code);
 void symbolizer_free(struct symbolizer *symbolizer);
 
 /* Read and remember the code objects of these frames now; cheap for those already known. */
@@ -35,9 +43,11 @@ void symbolizer_learn(struct symbolizer *symbolizer, const struct abi_frame *fra
 		      size_t n_frames);
 
 /*
- * Name frames. The order of input is leaf first (as BPF walks); out is in the same order.
+ * Name the frames of one stack.
  *
- * return the number of frames written to out (at most n_frames; frames to be skipped are left out)
+ * in     frames: as BPF recorded them (abi/frame.h), at most ABI_MAX_ENTRIES
+ * out    out: room for SYMBOLIZER_ROOM(n_frames)
+ * return the number of frames written to out
  */
 size_t symbolizer_name(struct symbolizer *symbolizer, struct profile *profile,
 		       const struct abi_frame *frames, size_t n_frames, struct frame *out);

@@ -19,11 +19,18 @@
 
 #define UNWIND_CACHE_MAX_BYTES (256ull << 20)
 
+/* The folder, made when it is not there; a descriptor to be closed, or -1: there is none to be trusted. */
+int unwind_cache_open(void);
+
 /*
  * The table of this open ELF file: from the cache, else compiled and kept there.
  *
+ * in     folder: of unwind_cache_open(); -1: no cache
  * out    table: to be freed with unwind_table_fini()
  */
-int unwind_cache_get(struct unwind_table *table, int fd, struct err *err);
+int unwind_cache_get(int folder, struct unwind_table *table, int fd, struct err *err);
+
+/* Remove what was used longest ago until at most so many bytes remain. */
+void unwind_cache_trim(int folder, unsigned long long max_bytes);
 
 #endif

@@ -1,0 +1,359 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause)
+ *
+ * unwind_native: registers -> the C frames below them, leaf first, by the tables of bpf/abi/unwind.h.
+ *
+ *      pc ─▶ code_ranges ─▶ code_pages ─▶ code_rows ─▶ code_rules ─▶ the caller's pc, sp, rbp, rbx, r12..r15 ─▶ pc ...
+ *
+ * Nothing is guessed: no frame pointers, no looking for what may be a return address. Where the tables do not
+ * know how to go on, the walk ends in a gap frame that says why.
+ *
+ * The address that is looked up is that of the call: a return address may be the first of the next function, or of
+ * another row. Only the first frame of a system call and one that a signal interrupted are at their instruction.
+ *
+ * What makes it fast: the stack is read 1 KiB at a time, so that most frames need no read of their own;
+ * consecutive frames often lie in the same range; the searches have no branches that the verifier would
+ * have to follow twice.
+ *
+ * User space changes the ranges while we read them: there are two sides of them, and code_state says which
+ * counts. A walk that was overtaken twice drops what it has found (code_turned).
+ */
+#ifndef PYLEAKTRACE_BPF_UNWIND_NATIVE_H
+#define PYLEAKTRACE_BPF_UNWIND_NATIVE_H
+
+#include "arch.bpf.h"
+#include "thread.bpf.h"
+#include "entries.bpf.h"
+
+struct native_walk {
+	struct abi_thread *thread;
+	struct abi_code_range range; /* of the last frame: the next one often lies there, too */
+	__u64 pc;
+	__u64 hash;
+	__u64 state; /* code_state at the beginning */
+	bool exact;  /* pc is an instruction, not a return address */
+};
+
+/* ---- memory of the stack --------------------------------------------------------------------------------- */
+
+/* words below the one that is asked for that are read with it: saved registers lie below the return address */
+#define STACK_BEFORE 8
+
+static __always_inline bool stack_fetch(struct abi_thread *thread, __u64 from, __u32 size)
+{
+	/* the register that is checked shall be the one that is used */
+	barrier_var(size);
+	if (size > sizeof(thread->stack))
+		return false;
+	thread->stack_words = 0;
+	if (bpf_probe_read_user(thread->stack, size, (const void *)from))
+		return false;
+	thread->stack_from = from;
+	thread->stack_words = size / 8;
+	return true;
+}
+
+/* A word of the target's stack. */
+static __noinline int stack_word(struct abi_thread *thread, __u64 address, __u64 *value)
+{
+	__u64 index, from;
+
+	if (!thread || !value || address & 7)
+		return -1;
+	index = (address - thread->stack_from) >> 3;
+	if (address < thread->stack_from || index >= thread->stack_words) {
+		from = address - 8 * STACK_BEFORE;
+		/* the stack may end within the window, and the page below may not be there */
+		if (!stack_fetch(thread, from, sizeof(thread->stack)) &&
+		    !stack_fetch(thread, address,
+				 (__u32)(TARGET_PAGE - (address & (TARGET_PAGE - 1))) &
+					 (sizeof(thread->stack) - 1)) &&
+		    !stack_fetch(thread, address, 8))
+			return -1;
+		index = (address - thread->stack_from) >> 3;
+	}
+	barrier_var(index);
+	if (index >= ABI_STACK_WORDS)
+		return -1;
+	*value = thread->stack[index];
+	return 0;
+}
+
+/* ---- tables ---------------------------------------------------------------------------------------------- */
+
+/* all ones when a < b, else 0; for numbers below 2^63, without a branch */
+static __always_inline __u64 if_less(__u64 a, __u64 b)
+{
+	__u64 difference = a - b;
+
+	barrier_var(difference);
+	return (__u64)((__s64)difference >> 63);
+}
+
+/* Have the range that holds the address in walk->range; false when none does. */
+static __noinline int find_code(struct native_walk *walk, __u64 address)
+{
+	__u32 side, n, at = 0, step, index;
+	struct abi_code_range *range;
+
+	if (!walk)
+		return 0;
+	side = ABI_CODE_SIDE(walk->state) * ABI_MAX_RANGES;
+	n = ABI_CODE_RANGES(walk->state);
+	if (!n)
+		return 0;
+	/* the last range that does not begin above the address */
+	for (step = ABI_MAX_RANGES / 2; step; step >>= 1) {
+		index = side + ((at + step) & (ABI_MAX_RANGES - 1));
+		range = bpf_map_lookup_elem(&code_ranges, &index);
+		if (!range)
+			return 0;
+		at += step & if_less(at + step, n) & if_less(range->start, address + 1);
+	}
+	index = side + (at & (ABI_MAX_RANGES - 1));
+	range = bpf_map_lookup_elem(&code_ranges, &index);
+	if (!range || address - range->start >= range->end - range->start)
+		return 0;
+	walk->range = *range;
+	return 1;
+}
+
+static __always_inline __u32 row_at(__u32 index)
+{
+	__u32 block = index / ABI_ROW_BLOCK;
+	struct abi_row_block *rows = bpf_map_lookup_elem(&code_rows, &block);
+
+	/* what is not there is above every offset: it will not be taken */
+	return rows ? rows->rows[index % ABI_ROW_BLOCK] : ~0u;
+}
+
+/* One step of the search among the rows of a page. */
+#define SEARCH_ROWS(step)                                                                \
+	at += (step)&if_less(at + (step), page->n_rows) &                                \
+	      if_less(ABI_ROW_OFFSET(row_at(page->first_row +                            \
+					    ((at + (step)) & (ABI_MAX_PAGE_ROWS - 1)))), \
+		      offset + 1)
+
+/* The rule for an address in walk->range; NULL, with the reason in *gap, when there is none. */
+static __noinline __u32 find_rule(struct native_walk *walk, __u64 address, enum abi_gap *gap)
+{
+	struct abi_unwind_page *page;
+	__u64 at = 0, offset = address & (ABI_TEXT_PAGE - 1);
+	__u32 index;
+
+	if (!walk || !gap)
+		return 0;
+	*gap = ABI_GAP_NO_TABLE;
+	if (walk->range.first_page == ABI_NO_PAGES)
+		return 0;
+	index = walk->range.first_page +
+		(__u32)(address / ABI_TEXT_PAGE - walk->range.start / ABI_TEXT_PAGE);
+	page = bpf_map_lookup_elem(&code_pages, &index);
+	*gap = ABI_GAP_NO_RULE;
+	if (!page || !page->n_rows)
+		return 0;
+	if (page->n_rows > 256) {
+		SEARCH_ROWS(2048);
+		SEARCH_ROWS(1024);
+		SEARCH_ROWS(512);
+		SEARCH_ROWS(256);
+	}
+	SEARCH_ROWS(128);
+	SEARCH_ROWS(64);
+	SEARCH_ROWS(32);
+	SEARCH_ROWS(16);
+	SEARCH_ROWS(8);
+	SEARCH_ROWS(4);
+	SEARCH_ROWS(2);
+	SEARCH_ROWS(1);
+	return ABI_ROW_RULE(row_at(page->first_row + (__u32)(at & (ABI_MAX_PAGE_ROWS - 1))));
+}
+
+/* ---- one frame ------------------------------------------------------------------------------------------- */
+
+static __always_inline __u64 register_of(const struct abi_thread *thread, __u32 reg)
+{
+	return thread->regs[reg & (ABI_REGS_ROOM - 1)];
+}
+
+/* Where the caller's frame begins; false when memory could not be read. */
+static __always_inline bool find_cfa(struct abi_thread *thread, const struct abi_unwind_rule *rule,
+				     __u64 at, __u64 *cfa)
+{
+	__u64 base = register_of(thread, rule->reg) + (__s64)rule->offset;
+
+	switch (rule->kind) {
+	case ABI_RULE_DEREF:
+		if (stack_word(thread, base, &base))
+			return false;
+		base += (__s64)rule->add;
+		break;
+	case ABI_RULE_PLT:
+		base = thread->regs[ABI_REG_SP] + (__s64)rule->offset;
+		if ((at & 15) >= (__u32)rule->add)
+			base += 8;
+		break;
+	}
+	*cfa = base;
+	return true;
+}
+
+/* The caller's value of one register: the word at this address. */
+static __noinline int restore(struct abi_thread *thread, __u32 reg, __u64 address)
+{
+	__u64 value;
+
+	if (!thread || stack_word(thread, address, &value))
+		return -1;
+	thread->regs[reg & (ABI_REGS_ROOM - 1)] = value;
+	return 0;
+}
+
+/* Registers of the caller, by the rule; 0 or the reason why not. */
+static __always_inline enum abi_gap step_by_rule(struct native_walk *walk,
+						 const struct abi_unwind_rule *rule, __u64 at)
+{
+	struct abi_thread *thread = walk->thread;
+	__u64 cfa, pc, bp = thread->regs[ABI_REG_BP];
+	__u32 reg;
+
+	if (!find_cfa(thread, rule, at, &cfa))
+		return ABI_GAP_STACK;
+	/* a stack grows down: a caller's frame lies above */
+	if (cfa <= thread->regs[ABI_REG_SP])
+		return ABI_GAP_NOT_ABOVE;
+	if (stack_word(thread, cfa + 8 * (__s64)rule->ra, &pc))
+		return ABI_GAP_STACK;
+	if (rule->saved) {
+#pragma unroll
+		for (reg = ABI_REG_BP; reg < ABI_UNWIND_REGS; reg++) {
+			__u32 saved = ABI_RULE_SAVED(rule, reg);
+			__s64 offset = 8 * (__s64)rule->at[reg - 1];
+
+			/* a value that is lost leads nowhere, should a frame need it */
+			if (saved == ABI_SAVED_LOST)
+				thread->regs[reg] = 0;
+			else if (saved &&
+				 restore(thread, reg, (saved == ABI_SAVED_CFA ? cfa : bp) + offset))
+				return ABI_GAP_STACK;
+		}
+	}
+	thread->regs[ABI_REG_SP] = cfa;
+	walk->pc = pc;
+	walk->exact = false;
+	return 0;
+}
+
+/* Registers of the interrupted code, from the ucontext that the kernel has put on the stack for the handler. */
+static __always_inline enum abi_gap step_by_signal(struct native_walk *walk,
+						   const struct abi_unwind_rule *rule)
+{
+	/* byte offsets in struct ucontext of x86-64: uc_mcontext.gregs begins at 40 */
+	static const __u8 places[ABI_UNWIND_REGS] = {160, 120, 128, 72, 80, 88, 96};
+	struct abi_thread *thread = walk->thread;
+	__u64 context = thread->regs[ABI_REG_SP] + (__s64)rule->offset;
+	__u32 reg;
+
+	if (stack_word(thread, context + 168, &walk->pc))
+		return ABI_GAP_STACK;
+#pragma unroll
+	for (reg = 0; reg < ABI_UNWIND_REGS; reg++)
+		if (restore(thread, reg, context + places[reg]))
+			return ABI_GAP_STACK;
+	walk->exact = true;
+	return 0;
+}
+
+static __always_inline void native_gap(struct native_walk *walk, enum abi_gap why)
+{
+	put_gap(walk->thread, why);
+	walk->hash = hash_mix(walk->hash, why);
+	count(ABI_COUNT_NATIVE_GAPS);
+}
+
+/*
+ * One frame: keep it, and go to its caller.
+ *
+ * return 1 to stop, 0 to go on (what bpf_loop() wants)
+ */
+static long native_step(__u32 step, struct native_walk *walk)
+{
+	struct abi_thread *thread = walk->thread;
+	__u32 n = thread->n_entries, id;
+	__u64 at = walk->exact ? walk->pc : walk->pc - 1;
+	const struct abi_unwind_rule *rule;
+	enum abi_gap gap = 0;
+	struct abi_frame *entry;
+
+	/* a thread may begin with no caller at all */
+	if (!walk->pc)
+		return 1;
+	if (n >= ABI_MAX_NATIVE) {
+		native_gap(walk, ABI_GAP_NATIVE_DEPTH);
+		return 1;
+	}
+	if (at - walk->range.start >= walk->range.end - walk->range.start && !find_code(walk, at)) {
+		want_code();
+		native_gap(walk, ABI_GAP_UNKNOWN_CODE);
+		return 1;
+	}
+	id = find_rule(walk, at, &gap);
+	rule = bpf_map_lookup_elem(&code_rules, &id);
+	entry = entry_at(thread, n);
+	entry->where = walk->pc;
+	entry->unit = walk->range.module;
+	entry->tag = ABI_FRAME_NATIVE;
+	if (walk->exact || (rule && rule->kind == ABI_RULE_SIGNAL))
+		entry->tag |= ABI_FRAME_EXACT;
+	walk->hash = hash_mix(walk->hash, walk->pc);
+	thread->n_entries = n + 1;
+	if (!rule)
+		goto stop;
+	switch (rule->kind) {
+	case ABI_RULE_CFA:
+	case ABI_RULE_DEREF:
+	case ABI_RULE_PLT:
+		gap = step_by_rule(walk, rule, at);
+		break;
+	case ABI_RULE_SIGNAL:
+		gap = step_by_signal(walk, rule);
+		break;
+	case ABI_RULE_END:
+		return 1;
+	case ABI_RULE_UNSUPPORTED:
+		gap = ABI_GAP_UNSUPPORTED;
+		break;
+	}
+	if (!gap)
+		return 0;
+stop:
+	native_gap(walk, gap);
+	return 1;
+}
+
+/*
+ * Write the C frames of the current thread into thread->entries, from thread->pc and thread->regs on; return
+ * their hash. Needs bpf_loop() (5.17): as a plain loop it is too much for the verifier.
+ */
+static __noinline __u64 walk_native(struct abi_thread *thread)
+{
+	struct native_walk walk = {.thread = thread, .hash = HASH_SEED};
+
+	if (!thread)
+		return 0;
+	thread->n_entries = 0;
+	if (!facts.native)
+		return walk.hash;
+	walk.state = code_state;
+	walk.pc = thread->pc;
+	walk.exact = thread->exact;
+	thread->stack_words = 0;
+	bpf_loop(ABI_MAX_NATIVE + 1, native_step, &walk, 0);
+	if (ABI_CODE_TURNS(code_state) - ABI_CODE_TURNS(walk.state) > 1) {
+		thread->n_entries = 0;
+		walk.hash = HASH_SEED;
+		native_gap(&walk, ABI_GAP_UNKNOWN_CODE);
+	}
+	return walk.hash;
+}
+
+#endif

@@ -1,0 +1,138 @@
+/* SPDX-License-Identifier: BSD-2-Clause
+ *
+ * C frames and Python frames of one stack, put together. A frame is a letter: lower case is C, `e` the
+ * evaluation loop, upper case Python, `!` behind it the end of a run, `-` a gap among the C frames, `_` one among
+ * the Python frames, `t` the thread, `?` the gap that interleave() itself puts.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "symbol/interleave.h"
+
+static struct abi_frame frame_of(char letter)
+{
+	if (letter == '-')
+		return (struct abi_frame){.unit = ABI_GAP_STACK, .tag = ABI_FRAME_GAP};
+	if (letter == '_')
+		return (struct abi_frame){.unit = ABI_GAP_DEPTH, .tag = ABI_FRAME_GAP};
+	if (letter == 't')
+		return (struct abi_frame){.unit = 4711, .tag = ABI_FRAME_THREAD};
+	return (struct abi_frame){
+		.where = (unsigned char)letter,
+		.tag = letter >= 'a' ? ABI_FRAME_NATIVE : ABI_FRAME_PYTHON,
+	};
+}
+
+static char letter_of(const struct abi_frame *frame)
+{
+	if (ABI_FRAME_KIND(frame->tag) != ABI_FRAME_GAP)
+		return (char)frame->where;
+	return frame->unit == INTERLEAVE_GAP_OTHER_STACK ? '?'
+	       : frame->unit >= ABI_GAP_NATIVE_FIRST     ? '-'
+							 : '_';
+}
+
+static bool is_loop(void *context, const struct abi_frame *frame)
+{
+	assert_ptr_equal(context, &is_loop);
+	assert_int_equal(ABI_FRAME_KIND(frame->tag), ABI_FRAME_NATIVE);
+	return frame->where == 'e';
+}
+
+static void check(const char *recorded, const char *wanted)
+{
+	struct abi_frame frames[64], out[65];
+	char text[66];
+	size_t n = 0, m;
+
+	for (const char *c = recorded; *c; c++) {
+		if (*c == '!')
+			frames[n - 1].tag |= ABI_FRAME_RUN_END;
+		else
+			frames[n++] = frame_of(*c);
+	}
+	m = interleave(frames, n, is_loop, (void *)&is_loop, out);
+	assert_true(m <= n + 1);
+	for (size_t i = 0; i < m; i++)
+		text[i] = letter_of(&out[i]);
+	text[m] = '\0';
+	assert_string_equal(text, wanted);
+}
+
+static void test_runs_replace_the_loop(void **state)
+{
+	(void)state;
+	check("sceqem" "AB!C!", "scABqCm");
+	check("e" "A!", "A");
+	check("aeb" "A!", "aAb");
+	check("aeebec" "A!B!C!", "aABbCc");
+	/* the last run may have no mark: it is the last */
+	check("aebec" "ABC!DE", "aABCbDEc");
+}
+
+static void test_without_python(void **state)
+{
+	(void)state;
+	check("abc", "abc");
+	/* a thread of C code that an interpreter runs in, of which nothing is known */
+	check("abec", "abec");
+	check("abc-", "abc-");
+	check("", "");
+}
+
+static void test_without_native(void **state)
+{
+	(void)state;
+	check("AB!C!", "ABC");
+	check("_", "_");
+	check("AB_", "AB_");
+}
+
+static void test_c_frames_end_early(void **state)
+{
+	(void)state;
+	check("a-" "A!B!", "a-AB");
+	check("aeb-" "A!BC!D!", "aAb-BCD");
+	check("-" "A!", "-A");
+}
+
+static void test_python_frames_end_early(void **state)
+{
+	(void)state;
+	check("aebecd" "A!B_", "aAbB_cd");
+	check("aebecedm" "A!B_", "aAbB_c");
+}
+
+static void test_another_stack(void **state)
+{
+	(void)state;
+	check("aebgcedem" "A!", "aAbgc?");
+	check("aebecem" "A!B!", "aAbBc?");
+}
+
+static void test_threads_are_left_out(void **state)
+{
+	(void)state;
+	check("aeb" "A!" "t", "aAb");
+	check("ab" "t", "ab");
+	check("t", "");
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_runs_replace_the_loop),
+		cmocka_unit_test(test_without_python),
+		cmocka_unit_test(test_without_native),
+		cmocka_unit_test(test_c_frames_end_early),
+		cmocka_unit_test(test_python_frames_end_early),
+		cmocka_unit_test(test_another_stack),
+		cmocka_unit_test(test_threads_are_left_out),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "symbol/interleave.h"
+
+static bool is_native(const struct abi_frame *frame)
+{
+	unsigned kind = ABI_FRAME_KIND(frame->tag);
+
+	return kind == ABI_FRAME_NATIVE ||
+	       (kind == ABI_FRAME_GAP && frame->unit >= ABI_GAP_NATIVE_FIRST);
+}
+
+/* Copy one run of Python frames; returns the index behind it. */
+static size_t copy_run(const struct abi_frame *frames, size_t at, size_t end, struct abi_frame *out,
+		       size_t *n_out)
+{
+	while (at < end) {
+		bool last = ABI_FRAME_KIND(frames[at].tag) == ABI_FRAME_PYTHON &&
+			    frames[at].tag & ABI_FRAME_RUN_END;
+
+		out[(*n_out)++] = frames[at++];
+		if (last)
+			break;
+	}
+	return at;
+}
+
+size_t interleave(const struct abi_frame *frames, size_t n_frames, interleave_is_loop *is_loop,
+		  void *context, struct abi_frame *out)
+{
+	size_t n_native = 0, end = n_frames, n = 0, python;
+	bool with_python;
+
+	while (n_native < n_frames && is_native(&frames[n_native]))
+		n_native++;
+	while (end > n_native && ABI_FRAME_KIND(frames[end - 1].tag) == ABI_FRAME_THREAD)
+		end--;
+	python = n_native;
+	with_python = python < end;
+	for (size_t i = 0; i < n_native; i++) {
+		if (!with_python || ABI_FRAME_KIND(frames[i].tag) != ABI_FRAME_NATIVE ||
+		    !is_loop(context, &frames[i])) {
+			out[n++] = frames[i];
+			continue;
+		}
+		if (python == end) {
+			/* a gap frame among the Python frames has said already that they end early */
+			if (ABI_FRAME_KIND(frames[end - 1].tag) == ABI_FRAME_PYTHON)
+				out[n++] = (struct abi_frame){.unit = INTERLEAVE_GAP_OTHER_STACK,
+							      .tag = ABI_FRAME_GAP};
+			return n;
+		}
+		python = copy_run(frames, python, end, out, &n);
+	}
+	while (python < end)
+		out[n++] = frames[python++];
+	return n;
+}

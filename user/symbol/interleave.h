@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: BSD-2-Clause
+ *
+ * interleave: C frames and Python frames of one stack, which BPF records one behind the other -> one stack.
+ *
+ * Each activation of the evaluation loop among the C frames stands for a run of Python frames and is replaced by
+ * it; what called the loop stays below, what it called stays above:
+ *
+ *      recorded, leaf first                             put together, leaf first
+ *      C        strdup                                  strdup
+ *      C        call_function (_ctypes.so)              call_function (_ctypes.so)
+ *      C        _PyEval_EvalFrameDefault       ─┐
+ *      C        slot_tp_call                    │       leak (web.py:12)          run 1
+ *      C        _PyEval_EvalFrameDefault   ─┐   └─▶     handle (web.py:30)
+ *      C        main                        │           slot_tp_call
+ *      Python   leak      web.py:12         └─────▶     <module> (web.py:55)      run 2
+ *      Python   handle    web.py:30  run end            main
+ *      Python   <module>  web.py:55  run end
+ *
+ * Activations and runs are paired from the leaf on, where both are always complete. What has no partner:
+ *   * the C frames end early (a gap frame says why): the Python frames that are left follow the gap;
+ *   * there are more activations than runs: the outer ones belong to another stack of Python frames: the one that a
+ *     greenlet was started from, or another interpreter's. C frames from there on are left out, with a gap frame;
+ *   * the Python frames end early (their own gap frame says why): likewise, as the C frames' place is not known.
+ *
+ * Place      layer 3; used by symbolizer. Pure.
+ * Source     ceval.c: one activation runs one frame up to 3.10; from 3.11 on also those that Python code calls. How the
+ *            end of a run is known: bpf/abi/facts.h, enum abi_run_end.
+ */
+#ifndef PYLEAKTRACE_SYMBOL_INTERLEAVE_H
+#define PYLEAKTRACE_SYMBOL_INTERLEAVE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "abi/frame.h"
+
+/* user space's own reason of a gap frame, beside enum abi_gap */
+#define INTERLEAVE_GAP_OTHER_STACK 1000u
+
+/* Is this C frame an activation of the evaluation loop? */
+typedef bool interleave_is_loop(void *context, const struct abi_frame *frame);
+
+/*
+ * Put the frames of one stack together.
+ *
+ * in     frames: as recorded (abi/frame.h), leaf first
+ * out    out: room for n_frames + 1; leaf first; entries of threads are left out
+ * return number of frames in out
+ */
+size_t interleave(const struct abi_frame *frames, size_t n_frames, interleave_is_loop *is_loop,
+		  void *context, struct abi_frame *out);
+
+#endif

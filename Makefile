@@ -40,7 +40,7 @@ WARNINGS := -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototy
 CPPFLAGS += -D_GNU_SOURCE -Iuser -Ibpf -I$(OUT)/gen -DPYLEAKTRACE_VERSION='"$(VERSION)"'
 CFLAGS ?= $(if $(DEBUG),-O0 -g3,-O2 -g)
 ALL_CFLAGS := -std=gnu11 $(WARNINGS) $(CFLAGS) $(if $(SAN),-fsanitize=$(SAN) -fno-sanitize-recover=all -fno-omit-frame-pointer)
-LDLIBS := $(shell $(PKG_CONFIG) --libs $(filter-out zydis,$(PACKAGES)) 2>/dev/null || echo -lbpf -lelf -ldw -ljansson -lz) -lZydis -lm
+LDLIBS := $(shell $(PKG_CONFIG) --libs $(filter-out zydis,$(PACKAGES)) 2>/dev/null || echo -lbpf -lelf -ldw -ljansson -lz) -lZydis -liberty -lm
 DEPFLAGS = -MMD -MP -MF $@.d
 
 # ---- BPF ---------------------------------------------------------------------------------------------

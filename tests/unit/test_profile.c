@@ -102,7 +102,10 @@ static void equal_stacks_are_joined(void **state)
 	struct profile *profile = profile_new();
 	char name[] = "f";
 	const struct frame a[] = {made_python(profile, "f", "x.py", 1)},
-			   b[] = {{FRAME_PYTHON, name, "x.py", NULL, 1, 0}};
+			   b[] = {{.kind = FRAME_PYTHON,
+				   .function = name,
+				   .file = "x.py",
+				   .line = 1}};
 	const struct frame c[] = {made_python(profile, "f", "x.py", 2)};
 	const struct type_share of_a[] = {{"dict", 1, 100}, {"str", 2, 20}},
 				of_b[] = {{"str", 10, 200}, {"int", 1, 28}};
@@ -167,11 +170,11 @@ static void orders_put_the_greatest_first(void **state)
 {
 	struct profile *profile = profile_new();
 	/* the name is the place in: size, count, growth, age */
-	const struct frame frames[] = {{FRAME_PYTHON, "1423", NULL, NULL, 0, 0},
-				       {FRAME_PYTHON, "2314", NULL, NULL, 0, 0},
-				       {FRAME_PYTHON, "3142", NULL, NULL, 0, 0},
-				       {FRAME_PYTHON, "4231", NULL, NULL, 0, 0},
-				       {FRAME_PYTHON, "5555", NULL, NULL, 0, 0}};
+	const struct frame frames[] = {{.kind = FRAME_PYTHON, .function = "1423"},
+				       {.kind = FRAME_PYTHON, .function = "2314"},
+				       {.kind = FRAME_PYTHON, .function = "3142"},
+				       {.kind = FRAME_PYTHON, .function = "4231"},
+				       {.kind = FRAME_PYTHON, .function = "5555"}};
 	struct stack stacks[] = {
 		{.growth_bytes_per_s = 1e9, .oldest_s = 1e9, .frames = &frames[4], .n_frames = 1},
 		{.outstanding_bytes = 40,
@@ -214,9 +217,9 @@ static void orders_put_the_greatest_first(void **state)
 static void ties_do_not_depend_on_the_input(void **state)
 {
 	struct profile *profile = profile_new();
-	struct frame frames[3] = {{FRAME_PYTHON, "a", NULL, NULL, 0, 0},
-				  {FRAME_PYTHON, "b", NULL, NULL, 0, 0},
-				  {FRAME_NATIVE, "a", NULL, NULL, 0, 0}};
+	struct frame frames[3] = {{.kind = FRAME_PYTHON, .function = "a"},
+				  {.kind = FRAME_PYTHON, .function = "b"},
+				  {.kind = FRAME_NATIVE, .function = "a"}};
 	static const int permutations[6][3] = {{0, 1, 2}, {0, 2, 1}, {1, 0, 2},
 					       {1, 2, 0}, {2, 0, 1}, {2, 1, 0}};
 

@@ -164,6 +164,10 @@ static json_t *frame(const struct frame *from)
 		set_count(&object, "line", from->line);
 	if (from->kind == FRAME_NATIVE) {
 		set_text(&object, "module", from->module);
+		set_text(&object, "path", from->path);
+		set_text(&object, "near", from->near);
+		if (from->inlined)
+			set_bool(&object, "inlined", true);
 		set_count(&object, "offset", from->offset);
 	}
 	return object;

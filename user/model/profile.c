@@ -165,6 +165,12 @@ int frame_compare(const struct frame *a, const struct frame *b)
 		order = compare_text(a->module, b->module);
 	if (!order)
 		order = compare_u64(a->offset, b->offset);
+	if (!order)
+		order = (int)a->inlined - (int)b->inlined;
+	if (!order)
+		order = compare_text(a->path, b->path);
+	if (!order)
+		order = compare_text(a->near, b->near);
 	return order;
 }
 
@@ -175,7 +181,7 @@ static bool is_set(const char *text)
 
 const char *frame_text(const struct frame *frame, char *text, size_t size)
 {
-	char name[PROFILE_STRING_MAX + 24], place[PROFILE_STRING_MAX + 24] = "";
+	char name[PROFILE_STRING_MAX + 24], place[2 * PROFILE_STRING_MAX + 24] = "";
 	bool named = is_set(frame->function);
 
 	if (frame->kind == FRAME_GAP) {
@@ -185,7 +191,7 @@ const char *frame_text(const struct frame *frame, char *text, size_t size)
 		snprintf(text, size, *why == '[' ? "%s" : "[%s]", why);
 		return text;
 	}
-	if (frame->kind == FRAME_PYTHON)
+	if (frame->kind == FRAME_PYTHON || (named && frame->inlined))
 		snprintf(name, sizeof(name), "%s", named ? frame->function : "?");
 	else if (named)
 		snprintf(name, sizeof(name), "%s+0x%" PRIx64, frame->function, frame->offset);
@@ -197,7 +203,9 @@ const char *frame_text(const struct frame *frame, char *text, size_t size)
 	else if (is_set(frame->file))
 		snprintf(place, sizeof(place), " (%s)", frame->file);
 	else if (is_set(frame->module))
-		snprintf(place, sizeof(place), " [%s]", frame->module);
+		snprintf(place, sizeof(place),
+			 !named && is_set(frame->near) ? " [%s, after %s]" : " [%s]", frame->module,
+			 frame->near);
 	snprintf(text, size, "%s%s", name, place);
 	return text;
 }

@@ -53,8 +53,13 @@ struct frame {
 	enum frame_kind kind;
 	const char *function; /* python: qualified name; native: symbol or NULL; gap: the reason */
 	const char *file;     /* source file or NULL */
-	const char *module;   /* native: base name of the ELF file, or NULL */
-	uint32_t line;        /* 1-based; 0 = unknown */
+	const char
+		*module;  /* native: base name of the ELF file, or what else the code is; or NULL */
+	const char *path; /* native: of the ELF file, as the target sees it; or NULL */
+	const char *
+		near; /* native without function: the exported function that begins before it; or NULL */
+	bool inlined;    /* native: inlined into the next outer frame; offset means nothing */
+	uint32_t line;   /* 1-based; 0 = unknown */
 	uint64_t offset; /* native: into the symbol, or into the module when function is NULL */
 };
 
@@ -65,12 +70,12 @@ struct frame {
 int frame_compare(const struct frame *a, const struct frame *b);
 
 /* The longest text that frame_text() writes for strings from profile_str(), with the final NUL. */
-#define FRAME_TEXT_MAX (2 * PROFILE_STRING_MAX + 64)
+#define FRAME_TEXT_MAX (3 * PROFILE_STRING_MAX + 64)
 
 /*
  * The one way a frame is written (cli.md): `name (file:line)`, `symbol+0xoff (file.c:line)`,
- * `symbol+0xoff [libfoo.so]`, `0xoffset [libfoo.so]`, `[why]`. Not escaped: the bytes of the
- * target.
+ * `symbol+0xoff [libfoo.so]`, `0xoffset [libfoo.so]` or `0xoffset [libfoo.so, after symbol]`,
+ * `[why]`; an inlined function has no +0xoff. Not escaped: the bytes of the target.
  *
  * out    text: cut at the end when size (> 0) is too small, always terminated
  * return text

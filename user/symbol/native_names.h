@@ -8,9 +8,9 @@
  *            DEBUGINFOD_URLS. C++ and Rust names are demangled.
  * Shapes     one address gives one frame and, where functions were inlined there, one for each of them: leaf
  *            first. frame.kind is FRAME_NATIVE; with nothing but the module known, function is NULL and offset
- *            counts from the module's load bias (the link-time address, which addr2line takes). A file without
- *            local symbols gives the nearest exported function below it only when its size covers the address;
- *            else function stays NULL and frame.near names that neighbour. Generated code has module "[anonymous]".
+ *            counts from the module's load bias (the link-time address, which addr2line takes). A symbol names
+ *            an address only when its size covers it; in a file without local symbols function is NULL then, and
+ *            frame.near names the function that begins before it. Generated code has module "generated code".
  * Ownership  strings are interned in the profile handed in. The cache is native_names' own.
  * Errors     none: what cannot be read gives less of a name.
  * Bounds     NATIVE_NAMES_MAX addresses remembered, NATIVE_MODULES_OPEN files open at a time; the files are
@@ -26,7 +26,8 @@
 #include "model/profile.h"
 #include "target/code_map.h"
 
-#define NATIVE_NAMES_MAX 262144
+#define NATIVE_NAMES_MAX    262144
+#define NATIVE_MODULES_OPEN 64
 /* frames that one address can become; what is inlined deeper is left out at the root end */
 #define NATIVE_MAX_INLINED 8
 

@@ -303,7 +303,6 @@ static inline void bpf_ringbuf_submit(void *event, __u64 flags)
 
 /* ---- contexts of the programs ---------------------------------------------------------------- */
 
-
 #define PT_REGS_PARM1(ctx) ((ctx)->arguments[0])
 #define PT_REGS_PARM2(ctx) ((ctx)->arguments[1])
 #define PT_REGS_PARM3(ctx) ((ctx)->arguments[2])

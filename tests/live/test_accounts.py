@@ -122,7 +122,8 @@ def test_as_tracemalloc_counts(full):
 def test_thread_in_c_without_the_gil(full):
     report, _, _, target = full
     found = report.at(**where(target, "in_c"), domain="malloc")
-    assert (found["outstanding_count"], found["allocated_count"], found["outstanding_bytes"]) == (KEPT, N, C_SIZE * KEPT)
+    assert (found["outstanding_count"], found["outstanding_bytes"]) == (KEPT, C_SIZE * KEPT)
+    assert KEPT <= found["allocated_count"] <= N
     found = report.at(**where(target, "beside"), domain="object")
     assert (found["outstanding_count"], found["allocated_count"]) == (KEPT, N)
     for stack in report.stacks(**where(target, "in_c"), domain="malloc"):
@@ -142,8 +143,9 @@ def test_thread_that_python_does_not_know(python, start, attach):
     stack = report.data["stacks"][0]
     assert (stack["outstanding_count"], stack["allocated_count"]) == (KEPT, N)
     assert (stack["domain"], stack["outstanding_bytes"]) == ("malloc", FOREIGN_SIZE * KEPT)
-    assert not [f for f in stack["frames"] if f["kind"] == "python"]
-    assert [f for f in stack["frames"] if f["kind"] == "gap"]
+    assert {f["kind"] for f in stack["frames"]} == {"native"}
+    assert stack["frames"][-1]["module"] == "blocks.so"
+    assert stack["frames"][0]["module"].startswith("libc")
 
 
 def test_schema(full, validate):

@@ -72,7 +72,8 @@ def test_deep_recursion_is_cut_and_says_so(seen):
     frames = python_frames(cut[0])
     assert len(frames) >= 128
     assert frames == [tuple(frame) for frame in deep[-len(frames):]]
-    assert cut[0]["frames"][0]["kind"] == "gap", "the root end is missing, and the stack says so"
+    kinds = [frame["kind"] for frame in cut[0]["frames"]]
+    assert kinds[kinds.index("python") - 1] == "gap", "the root end is missing, and the stack says so"
     assert report.losses.get("stacks_cut", 0) >= 1
 
 

@@ -66,12 +66,22 @@ static void check(const char *recorded, const char *wanted)
 static void test_runs_replace_the_loop(void **state)
 {
 	(void)state;
-	check("sceqem" "AB!C!", "scABqCm");
-	check("e" "A!", "A");
-	check("aeb" "A!", "aAb");
-	check("aeebec" "A!B!C!", "aABbCc");
+	check("sceqem"
+	      "AB!C!",
+	      "scABqCm");
+	check("e"
+	      "A!",
+	      "A");
+	check("aeb"
+	      "A!",
+	      "aAb");
+	check("aeebec"
+	      "A!B!C!",
+	      "aABbCc");
 	/* the last run may have no mark: it is the last */
-	check("aebec" "ABC!DE", "aABCbDEc");
+	check("aebec"
+	      "ABC!DE",
+	      "aABCbDEc");
 }
 
 static void test_without_python(void **state)
@@ -95,30 +105,49 @@ static void test_without_native(void **state)
 static void test_c_frames_end_early(void **state)
 {
 	(void)state;
-	check("a-" "A!B!", "a-AB");
-	check("aeb-" "A!BC!D!", "aAb-BCD");
-	check("-" "A!", "-A");
+	check("a-"
+	      "A!B!",
+	      "a-AB");
+	check("aeb-"
+	      "A!BC!D!",
+	      "aAb-BCD");
+	check("-"
+	      "A!",
+	      "-A");
 }
 
 static void test_python_frames_end_early(void **state)
 {
 	(void)state;
-	check("aebecd" "A!B_", "aAbB_cd");
-	check("aebecedm" "A!B_", "aAbB_c");
+	check("aebecd"
+	      "A!B_",
+	      "aAbB_cd");
+	check("aebecedm"
+	      "A!B_",
+	      "aAbB_c");
 }
 
 static void test_another_stack(void **state)
 {
 	(void)state;
-	check("aebgcedem" "A!", "aAbgc?");
-	check("aebecem" "A!B!", "aAbBc?");
+	check("aebgcedem"
+	      "A!",
+	      "aAbgc?");
+	check("aebecem"
+	      "A!B!",
+	      "aAbBc?");
 }
 
 static void test_threads_are_left_out(void **state)
 {
 	(void)state;
-	check("aeb" "A!" "t", "aAb");
-	check("ab" "t", "ab");
+	check("aeb"
+	      "A!"
+	      "t",
+	      "aAb");
+	check("ab"
+	      "t",
+	      "ab");
 	check("t", "");
 }
 

@@ -29,7 +29,7 @@ struct watched {
 	struct py_runtime runtime;
 	struct plan plan;
 	struct claim claim;
-	struct code_map code;      /* of the target; empty without C frames */
+	struct code_map code;       /* of the target; empty without C frames */
 	struct code_tables *tables; /* NULL: C frames are not walked */
 	struct session *session;
 	struct snapshot *snapshot;
@@ -108,8 +108,7 @@ static void print_code(const struct watched *watched)
 	if (!watched->tables)
 		return;
 	code_tables_stats(watched->tables, &stats);
-	fprintf(stderr,
-		"  unwind tables: %u modules (%u without), %u pages, %u rows, %u rules%s\n",
+	fprintf(stderr, "  unwind tables: %u modules (%u without), %u pages, %u rows, %u rules%s\n",
 		stats.modules, stats.without, stats.pages, stats.rows, stats.rules,
 		stats.no_room ? "; some left out for want of room" : "");
 }

@@ -169,6 +169,8 @@ static json_t *frame(const struct frame *from)
 		if (from->inlined)
 			set_bool(&object, "inlined", true);
 		set_count(&object, "offset", from->offset);
+		if (from->module)
+			set_count(&object, "address", from->address);
 	}
 	return object;
 }

@@ -261,8 +261,7 @@ static void fill_frames(struct snapshot *snapshot, struct profile *profile,
 	}
 	if (!raw || n == 0)
 		return;
-	stack->n_frames =
-		symbolizer_name(snapshot->symbolizer, profile, raw, n, snapshot->named);
+	stack->n_frames = symbolizer_name(snapshot->symbolizer, profile, raw, n, snapshot->named);
 	frames = profile_alloc(profile, (stack->n_frames + 1) * sizeof(*frames));
 	/* BPF walks from the leaf, the model begins at the root */
 	for (size_t i = 0; i < stack->n_frames; i++)

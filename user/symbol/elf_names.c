@@ -99,6 +99,25 @@ static char *demangle(const char *name)
 	return cplus_demangle(name, DMGL_ANSI);
 }
 
+/* A symbol as people write it; free() it. NULL: there is none that could be shown. */
+static char *plain_symbol(const char *symbol)
+{
+	size_t length = symbol ? strnlen(symbol, ELF_NAMES_TEXT_MAX) : 0;
+	char *name, *version;
+
+	if (length == 0 || length == ELF_NAMES_TEXT_MAX)
+		return NULL;
+	name = demangle(symbol);
+	if (name)
+		return name;
+	name = strdup(symbol);
+	/* the version of a versioned symbol: memcpy@@GLIBC_2.14 */
+	version = name ? strchr(name, '@') : NULL;
+	if (version && version != name)
+		*version = '\0';
+	return name;
+}
+
 static int by_address(const void *a, const void *b)
 {
 	const struct neighbour *x = a, *y = b;
@@ -234,10 +253,7 @@ void elf_names_find(struct elf_names *names, uint64_t address, unsigned most,
 	int n_scopes = 0;
 
 	symbol = dwfl_module_addrinfo(names->module, address, &offset, &sym, NULL, NULL, NULL);
-	if (symbol && *symbol && strnlen(symbol, ELF_NAMES_TEXT_MAX) < ELF_NAMES_TEXT_MAX)
-		symbol_owned = demangle(symbol);
-	else
-		symbol = NULL;
+	symbol_owned = plain_symbol(symbol);
 	unit = find_unit(names, address, &bias);
 	if (unit) {
 		Dwarf_Line *line = dwarf_getsrc_die(unit, address - bias);
@@ -266,7 +282,7 @@ void elf_names_find(struct elf_names *names, uint64_t address, unsigned most,
 	}
 	free(scopes);
 	name.inlined = false;
-	name.function = symbol_owned ? symbol_owned : symbol;
+	name.function = symbol_owned;
 	name.offset = name.function ? offset : address - names->bias;
 	if (!name.function)
 		name.near = find_neighbour(names, address);

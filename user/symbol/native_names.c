@@ -239,6 +239,7 @@ static const struct known_address *know(struct native_names *names, uint32_t mod
 	struct address_key key = {.address = address, .module = module, .exact = exact};
 	struct finding finding = {.names = names};
 	struct known_address *known;
+	uint64_t bias = 0;
 
 	HASH_FIND(hh, names->known, &key, sizeof(key), known);
 	if (known)
@@ -247,6 +248,10 @@ static const struct known_address *know(struct native_names *names, uint32_t mod
 	if (HASH_COUNT(names->known) >= NATIVE_NAMES_MAX)
 		forget_all(names);
 	find(&finding, module, address, exact);
+	if (finding.module && finding.module->elf)
+		bias = finding.module->bias;
+	for (size_t i = 0; i < finding.n; i++)
+		finding.frames[i].address = address - bias;
 	known = calloc(1, sizeof(*known));
 	if (!known)
 		return NULL;

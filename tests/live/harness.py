@@ -48,9 +48,12 @@ class Interpreter:
             self.folder = "/tmp/pyleaktrace-live.%d" % os.getpid()
             if not os.path.isdir(self.root + self.folder):
                 shutil.copytree(PROGRAMS, self.root + self.folder, ignore=shutil.ignore_patterns("__pycache__"))
-                subprocess.run(["gcc", "-O1", "-Wall", "-Werror", "-shared", "-fPIC", "-o",
-                                self.root + self.folder + "/blocks.so", os.path.join(PROGRAMS, "blocks.c")],
-                               check=True)
+                # without libraries that a root may not have
+                for name, flags in (("blocks.c", ["-O1"]), ("native.c", ["-O2", "-fomit-frame-pointer"]),
+                                    ("native_cxx.cc", ["-O2", "-fomit-frame-pointer", "-static-libstdc++",
+                                                       "-static-libgcc"])):
+                    build(os.path.join(PROGRAMS, name), self.root + self.folder + "/" + name.split(".")[0] + ".so",
+                          *flags, "-shared", "-fPIC")
         return self.folder
 
     def remove(self):
@@ -134,6 +137,12 @@ class Reader:
                 if not self.news.wait(max(0.0, end - time.monotonic())):
                     raise AssertionError("waited %d s for %r; there is: %r" %
                                          (deadline_s, pattern, self.text[start:][-2000:]))
+
+
+def build(source, out, *options):
+    """Compile a program of the live tests."""
+    compiler = "g++" if source.endswith(".cc") else "gcc"
+    subprocess.run([compiler, "-Wall", "-Wextra", "-Werror", *options, "-o", out, source], check=True)
 
 
 def until(condition, what, deadline_s=DEADLINE_S):

@@ -238,12 +238,6 @@ static int compare_sites(const void *a, const void *b)
 	return order ? order : stack_compare_frames(x, y);
 }
 
-static void add(uint64_t *sum, uint64_t more)
-{
-	if (__builtin_add_overflow(*sum, more, sum))
-		*sum = UINT64_MAX;
-}
-
 static int compare_type_names(const void *a, const void *b)
 {
 	return compare_text(((const struct type_share *)a)->name,
@@ -282,8 +276,8 @@ static void sum_types(struct profile *profile, struct stack *into, const struct 
 	qsort(all, n, sizeof(*all), compare_type_names);
 	for (size_t i = 0; i < n; i++) {
 		if (kept && !compare_text(all[kept - 1].name, all[i].name)) {
-			add(&all[kept - 1].count, all[i].count);
-			add(&all[kept - 1].bytes, all[i].bytes);
+			sum_add(&all[kept - 1].count, all[i].count);
+			sum_add(&all[kept - 1].bytes, all[i].bytes);
 		} else {
 			all[kept++] = all[i];
 		}
@@ -298,15 +292,15 @@ void stack_sum(struct profile *profile, struct stack *into, const struct stack *
 {
 	for (size_t i = 0; i < n_from; i++) {
 		into->estimated |= from[i]->estimated;
-		add(&into->outstanding_bytes, from[i]->outstanding_bytes);
-		add(&into->outstanding_count, from[i]->outstanding_count);
-		add(&into->allocated_bytes, from[i]->allocated_bytes);
-		add(&into->allocated_count, from[i]->allocated_count);
-		add(&into->freed_count, from[i]->freed_count);
+		sum_add(&into->outstanding_bytes, from[i]->outstanding_bytes);
+		sum_add(&into->outstanding_count, from[i]->outstanding_count);
+		sum_add(&into->allocated_bytes, from[i]->allocated_bytes);
+		sum_add(&into->allocated_count, from[i]->allocated_count);
+		sum_add(&into->freed_count, from[i]->freed_count);
 		if (from[i]->oldest_s > into->oldest_s)
 			into->oldest_s = from[i]->oldest_s;
 		into->growth_bytes_per_s += from[i]->growth_bytes_per_s;
-		add(&into->types_sampled, from[i]->types_sampled);
+		sum_add(&into->types_sampled, from[i]->types_sampled);
 	}
 	sum_types(profile, into, from, n_from);
 }

@@ -216,9 +216,15 @@ void *profile_alloc(struct profile *profile, size_t size);
  */
 const char *profile_str(struct profile *profile, const char *text, long length);
 
+/* Add; the sum stops at the largest number instead of wrapping. */
+static inline void sum_add(uint64_t *sum, uint64_t more)
+{
+	if (__builtin_add_overflow(*sum, more, sum))
+		*sum = UINT64_MAX;
+}
+
 /*
- * Add the figures of n stacks to those of `into`: sums (that stop at the largest number instead of
- * wrapping), oldest of all, types added up. A sum with an estimate in it is an estimate. What is
+ * Add the figures of n stacks to those of `into`: sum_add() of each, oldest of all, types added up. A sum with an estimate in it is an estimate. What is
  * not a figure (domain, frames, ...) stays.
  */
 void stack_sum(struct profile *profile, struct stack *into, const struct stack *const *from,

@@ -74,13 +74,14 @@ static struct frame place_of(const struct frame *frame, bool line)
 static struct key key_of(const struct profile *profile, size_t i, enum group_by by)
 {
 	const struct stack *stack = &profile->stacks[i];
+	const struct profile_target *target = profile_target_of(profile, stack);
 	const struct frame *frame = NULL;
 	struct key key = {.frame.kind = FRAME_GAP, .package.kind = PACKAGE_NONE, .stack = i};
 
 	if (by == GROUP_LINE || by == GROUP_FUNCTION)
 		frame = innermost_python(stack);
 	if (!frame && by <= GROUP_MODULE)
-		frame = deciding(stack, profile->target.python_module);
+		frame = deciding(stack, target->python_module);
 	switch (by) {
 	case GROUP_LINE:
 	case GROUP_FUNCTION:
@@ -89,7 +90,7 @@ static struct key key_of(const struct profile *profile, size_t i, enum group_by 
 		break;
 	case GROUP_MODULE:
 		if (frame)
-			key.package = package_of(frame, profile->target.python_module);
+			key.package = package_of(frame, target->python_module);
 		if (frame && frame->kind == FRAME_NATIVE)
 			key.elf_name = frame->module;
 		break;
@@ -97,7 +98,7 @@ static struct key key_of(const struct profile *profile, size_t i, enum group_by 
 		key.number = stack->thread_id;
 		break;
 	default:
-		key.number = (uint64_t)(stack->pid ? stack->pid : profile->target.pid);
+		key.number = (uint64_t)target->pid;
 	}
 	return key;
 }
@@ -131,19 +132,10 @@ static int compare_keys(const void *a, const void *b)
 
 /* ---- titles ---------------------------------------------------------------------------------- */
 
-static const struct profile_target *target_of(const struct profile *profile, int pid)
-{
-	for (size_t i = 0; i < profile->n_targets; i++)
-		if (profile->targets[i].pid == pid)
-			return &profile->targets[i];
-	return &profile->target;
-}
-
 /* "4242 (gunicorn app:main ...)" */
-static void title_of_process(char *text, size_t size, const struct profile *profile, int pid)
+static void title_of_process(char *text, size_t size, const struct profile_target *target)
 {
-	const struct profile_target *target = target_of(profile, pid);
-	size_t used = (size_t)snprintf(text, size, "%d", pid), shown = 0;
+	size_t used = (size_t)snprintf(text, size, "%d", target->pid), shown = 0;
 
 	for (size_t i = 0; i < target->n_cmdline; i++) {
 		const char *word = target->cmdline[i];
@@ -193,8 +185,7 @@ static const char *title_of(struct profile *profile, const struct group *group, 
 			snprintf(text, sizeof(text), "tid %" PRIu32, group->sum.thread_id);
 		break;
 	case GROUP_PID:
-		title_of_process(text, sizeof(text), profile,
-				 group->sum.pid ? group->sum.pid : profile->target.pid);
+		title_of_process(text, sizeof(text), profile_target_of(profile, &group->sum));
 		break;
 	default:
 		if (!group->sum.n_frames)

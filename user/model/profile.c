@@ -376,6 +376,15 @@ void profile_sort(struct profile *profile, enum profile_order order)
 			compare_stacks, &order);
 }
 
+const struct profile_target *profile_target_of(const struct profile *profile,
+					       const struct stack *stack)
+{
+	for (size_t i = 0; i < profile->n_targets; i++)
+		if (profile->targets[i].pid == stack->pid)
+			return &profile->targets[i];
+	return &profile->target;
+}
+
 bool profile_has_loss(const struct profile *profile, const char *name)
 {
 	for (size_t i = 0; i < profile->n_losses; i++)

@@ -257,6 +257,10 @@ int stack_compare_ranks(const struct stack *a, const struct stack *b, enum profi
 /* Has it a byte or a block outstanding? */
 bool stack_is_outstanding(const struct stack *stack);
 
+/* The target that a stack is of. */
+const struct profile_target *profile_target_of(const struct profile *profile,
+					       const struct stack *stack);
+
 /* Is there a loss of this name? */
 bool profile_has_loss(const struct profile *profile, const char *name);
 

@@ -55,6 +55,11 @@ static const struct frame *deciding(const struct stack *stack, const char *inter
 	return found;
 }
 
+static bool is_named(const struct frame *frame)
+{
+	return frame->function && *frame->function;
+}
+
 /* A frame with that only in it which one line, or one function, has in common. */
 static struct frame place_of(const struct frame *frame, bool line)
 {
@@ -62,12 +67,9 @@ static struct frame place_of(const struct frame *frame, bool line)
 
 	if (!line)
 		place.line = 0;
-	if (frame->function && *frame->function && (!line || frame->line)) {
+	if (is_named(frame) && (!line || frame->line || frame->inlined))
 		place.offset = 0;
-		place.inlined = true; /* which is how a frame without an offset is written */
-	}
-	if (frame->kind != FRAME_NATIVE)
-		place.inlined = false;
+	place.inlined = false;
 	return place;
 }
 
@@ -169,6 +171,7 @@ static void title_of_package(char *text, size_t size, const struct group *group)
 
 static const char *title_of(struct profile *profile, const struct group *group, enum group_by by)
 {
+	struct frame place = group->frame;
 	char text[FRAME_TEXT_MAX];
 
 	switch (by) {
@@ -190,7 +193,8 @@ static const char *title_of(struct profile *profile, const struct group *group, 
 	default:
 		if (!group->sum.n_frames)
 			return "[no frames]";
-		frame_text(&group->frame, text, sizeof(text));
+		place.inlined = is_named(&place) && !place.offset; /* written without an offset */
+		frame_text(&place, text, sizeof(text));
 	}
 	return profile_str(profile, text, -1);
 }

@@ -144,15 +144,6 @@ static void put_stacks(const struct pen *pen, const struct profile *profile,
 
 /* ---- what follows the stacks ----------------------------------------------------------------- */
 
-/* "numpy, json": what --module asked for */
-static void put_selected(const struct pen *pen, const struct selection *selection)
-{
-	for (size_t i = 0; i < selection->n_modules; i++) {
-		fputs(i ? ", " : "", pen->out);
-		pen_put(pen, INK_PLAIN, selection->modules[i]);
-	}
-}
-
 /* How much of what is outstanding the user did not want to see. */
 static void put_left_out(const struct pen *pen, const struct selection *selection)
 {
@@ -164,7 +155,10 @@ static void put_left_out(const struct pen *pen, const struct selection *selectio
 		fmt_count(selection->left_out_count).text,
 		fmt_count(selection->left_out_stacks).text,
 		selection->left_out_stacks == 1 ? "" : "s");
-	put_selected(pen, selection);
+	for (size_t i = 0; i < selection->n_modules; i++) {
+		fputs(i ? " or " : "", pen->out);
+		pen_put(pen, INK_PLAIN, selection->modules[i]);
+	}
 	fputs(".\n", pen->out);
 }
 

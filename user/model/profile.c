@@ -37,9 +37,9 @@ const char *domain_name(enum domain domain)
 
 const char *frame_kind_name(enum frame_kind kind)
 {
-	static const char *const names[] = {"python", "native", "gap"};
+	static const char *const names[] = {"python", "native", "gap", "group"};
 
-	return (unsigned)kind < 3 ? names[kind] : "gap";
+	return (unsigned)kind <= FRAME_GROUP ? names[kind] : "gap";
 }
 
 /* ---- memory ---------------------------------------------------------------------------------- */
@@ -191,7 +191,7 @@ const char *frame_text(const struct frame *frame, char *text, size_t size)
 		snprintf(text, size, *why == '[' ? "%s" : "[%s]", why);
 		return text;
 	}
-	if (frame->kind == FRAME_PYTHON || (named && frame->inlined))
+	if (frame->kind == FRAME_PYTHON || frame->kind == FRAME_GROUP || (named && frame->inlined))
 		snprintf(name, sizeof(name), "%s", named ? frame->function : "?");
 	else if (named)
 		snprintf(name, sizeof(name), "%s+0x%" PRIx64, frame->function, frame->offset);

@@ -44,9 +44,10 @@ enum frame_kind {
 	FRAME_PYTHON,
 	FRAME_NATIVE,
 	FRAME_GAP, /* something is missing here; `function` says what, in a few words */
+	FRAME_GROUP, /* at the root of flame graphs: what the stacks have in common; `function` is its title */
 };
 
-/* "python", "native", "gap" */
+/* "python", "native", "gap", "group" */
 const char *frame_kind_name(enum frame_kind kind);
 
 struct frame {

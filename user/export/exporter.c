@@ -20,13 +20,18 @@ const struct exporter exporters[] = {
 	{NULL, NULL, NULL, NULL, false},
 };
 
+bool exporter_has_roots(enum group_by by)
+{
+	return by == GROUP_MODULE || by == GROUP_THREAD || by == GROUP_PID;
+}
+
 int exporter_write(const struct exporter *exporter, FILE *out, const struct profile *profile,
 		   struct err *err)
 {
 	struct profile *rooted;
 	int result;
 
-	if (!exporter->tree || !profile->grouping || !roots_are_shown(profile->grouping->by))
+	if (!exporter->tree || !profile->grouping || !exporter_has_roots(profile->grouping->by))
 		return exporter->write(out, profile, err);
 	rooted = roots_new(profile);
 	if (!rooted)

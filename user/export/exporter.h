@@ -19,6 +19,7 @@
 #include <stdio.h>
 
 #include "base/err.h"
+#include "model/group.h"
 #include "model/profile.h"
 
 struct exporter {
@@ -35,6 +36,9 @@ struct exporter {
 	int (*write)(FILE *out, const struct profile *profile, struct err *err);
 	bool tree; /* draws the stacks as a tree: groups of modules, threads, processes are its roots */
 };
+
+/* Are groups by this the roots of the formats that draw a tree? A line is in the stacks already. */
+bool exporter_has_roots(enum group_by by);
 
 /*
  * Write the whole profile, with its groups as this format has them. Not for text.

@@ -4,11 +4,6 @@
 #include <stdio.h>
 #include <string.h>
 
-bool roots_are_shown(enum group_by by)
-{
-	return by == GROUP_MODULE || by == GROUP_THREAD || by == GROUP_PID;
-}
-
 struct profile *roots_new(const struct profile *profile)
 {
 	const struct grouping *grouping = profile->grouping;

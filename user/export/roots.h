@@ -17,9 +17,6 @@
 #include "model/group.h"
 #include "model/profile.h"
 
-/* Has the tree of stacks a level for these groups? */
-bool roots_are_shown(enum group_by by);
-
 /* NULL: memory is out. The profile must be grouped. */
 struct profile *roots_new(const struct profile *profile);
 

@@ -4,6 +4,11 @@
 #include <stdio.h>
 #include <string.h>
 
+static const char *text_of(const char *text)
+{
+	return text ? text : "";
+}
+
 static void join_totals(struct profile *all, const struct profile *one)
 {
 	sum_add(&all->totals.outstanding_bytes, one->totals.outstanding_bytes);
@@ -21,25 +26,27 @@ static void join_totals(struct profile *all, const struct profile *one)
 }
 
 /* What is not seen is said once where it is the same everywhere, else with the process it is true of. */
-static void join_coverage(struct profile *all, const struct profile *one, bool first)
+static const char *join_coverage(struct profile *all, const struct profile *const *profiles,
+				 size_t n)
 {
-	const char *seen = all->mode.object_coverage, *more = one->mode.object_coverage;
-	char text[PROFILE_STRING_MAX];
+	const char *first = profiles[0]->mode.object_coverage;
+	char text[PROFILE_STRING_MAX] = "";
+	size_t same = 1, used = 0;
 
-	if (first) {
-		all->mode.object_coverage = more;
-		return;
-	}
-	if (!more || (seen && strstr(seen, more)))
-		return;
-	snprintf(text, sizeof(text), "%s%spid %d: %s", seen ? seen : "", seen ? " " : "",
-		 one->target.pid, more);
-	all->mode.object_coverage = profile_str(all, text, -1);
+	while (same < n && !strcmp(text_of(profiles[same]->mode.object_coverage), text_of(first)))
+		same++;
+	if (same == n)
+		return first;
+	for (size_t i = 0; i < n && used < sizeof(text); i++)
+		if (profiles[i]->mode.object_coverage)
+			used += (size_t)snprintf(text + used, sizeof(text) - used, "%spid %d: %s",
+						 used ? " " : "", profiles[i]->target.pid,
+						 profiles[i]->mode.object_coverage);
+	return profile_str(all, text, -1);
 }
 
 static void join_mode(struct profile *all, const struct profile *one, bool first)
 {
-	join_coverage(all, one, first);
 	for (int i = 0; i < DOMAIN_COUNT; i++)
 		all->mode.domains[i] |= one->mode.domains[i];
 	all->mode.exact = (first || all->mode.exact) && one->mode.exact;
@@ -54,7 +61,8 @@ static void join_losses(struct loss *losses, size_t *n_losses, const struct prof
 	for (size_t i = 0; i < one->n_losses; i++) {
 		size_t at = 0;
 
-		while (at < *n_losses && strcmp(losses[at].name, one->losses[i].name))
+		while (at < *n_losses &&
+		       strcmp(text_of(losses[at].name), text_of(one->losses[i].name)))
 			at++;
 		if (at < *n_losses)
 			sum_add(&losses[at].count, one->losses[i].count);
@@ -126,6 +134,7 @@ struct profile *profile_join(const struct profile *const *profiles, size_t n)
 		join_cost(all, one);
 		join_stacks(all, one);
 	}
+	all->mode.object_coverage = join_coverage(all, profiles, n);
 	all->targets = targets;
 	all->n_targets = n;
 	all->losses = losses;

@@ -9,6 +9,7 @@
  * made_profile("freed")     stacks, but nothing is outstanding any more
  * made_profile("wheels")    stacks of Python and C, of two threads, that lead into packages
  * made_profile("by-module") the same grouped; likewise by-line, by-function, by-thread, by-pid
+ * made_profile("pids")      the same as two processes, of which one has ended, grouped by pid
  * made_profile("selected")  the same: only stacks with a frame of numpy or json, by module
  *
  * All of them are sorted by size. made_names[] lists them.
@@ -23,7 +24,7 @@
 
 static const char *const made_names[] = {
 	"service",     "hostile",   "estimated", "empty",  "freed",    "wheels", "by-line",
-	"by-function", "by-module", "by-thread", "by-pid", "selected", NULL};
+	"by-function", "by-module", "by-thread", "by-pid", "selected", "pids",   NULL};
 
 #define MADE_COPY(profile, array) made_copy(profile, array, sizeof(array))
 
@@ -420,6 +421,21 @@ static inline void made_wheels(struct profile *profile)
 	made_totals(profile, 7000, 70);
 }
 
+/* The thread becomes a process of its own. */
+static inline void made_targets(struct profile *profile)
+{
+	struct profile_target targets[] = {profile->target, profile->target};
+
+	targets[1].pid = 4243;
+	targets[1].end = TARGET_EXITED;
+	targets[1].end_detail = 3;
+	for (size_t i = 0; i < profile->n_stacks; i++)
+		profile->stacks[i].pid = profile->stacks[i].thread_id == 4711 ? 4243 : 4242;
+	profile->target = (struct profile_target){0};
+	profile->targets = MADE_COPY(profile, targets);
+	profile->n_targets = 2;
+}
+
 /* The wheels, grouped as the name says. */
 static inline void made_groups(struct profile *profile, const char *name)
 {
@@ -430,6 +446,10 @@ static inline void made_groups(struct profile *profile, const char *name)
 	if (!strcmp(name, "selected")) {
 		profile_select(profile, modules, 2);
 		by = GROUP_MODULE;
+	}
+	if (!strcmp(name, "pids")) {
+		made_targets(profile);
+		by = GROUP_PID;
 	}
 	for (int i = 0; i < GROUP_BY_COUNT; i++)
 		if (!strncmp(name, "by-", 3) && !strcmp(name + 3, group_by_name(i)))
@@ -449,7 +469,8 @@ static inline struct profile *made_profile(const char *name)
 		made_hostile(profile);
 	else if (!strcmp(name, "estimated"))
 		made_estimated(profile);
-	else if (!strncmp(name, "by-", 3) || !strcmp(name, "wheels") || !strcmp(name, "selected"))
+	else if (!strncmp(name, "by-", 3) || !strcmp(name, "wheels") || !strcmp(name, "selected") ||
+		 !strcmp(name, "pids"))
 		made_groups(profile, name);
 	else
 		made_service(profile);

@@ -253,7 +253,7 @@ static bool begins_with(const char *path, const char *name)
 	for (; *name; name++, path++)
 		if (*path != *name && !(*path == '/' && *name == '.'))
 			return false;
-	return !*path || *path == '/' || *path == '.';
+	return !*path || *path == '/' || *path == '.' || *path == '>';
 }
 
 bool package_has(const struct frame *frame, const char *name)

@@ -140,8 +140,9 @@ void frames_text(const struct pen *pen, const struct stack *stack, const char *i
 			put_frame(pen, &stack->frames[i]);
 			continue;
 		}
+		fputs("\t\t", pen->out);
 		pen_ink(pen, INK_NATIVE);
-		fprintf(pen->out, "\t\t... %zu C frames %s", run,
+		fprintf(pen->out, "... %zu C frames %s", run,
 			run == i + 1 ? "that start the thread" : "of the interpreter");
 		pen_ink(pen, INK_PLAIN);
 		fputc('\n', pen->out);

@@ -332,7 +332,9 @@ function selfCheck(violations) {
 			control.value = value;
 		control.dispatchEvent(new Event(type || "change"));
 	};
-	const result = { title: document.title, frames: shown(), value: tree.value, rows: by("stacks").tBodies[0].rows.length };
+	const result = { title: document.title, frames: shown(), value: tree.value, rows: by("stacks").tBodies[0].rows.length,
+		groups: tree.children.filter((child) => child.kind === 3).map((child) => child.name),
+		groupLegend: !by("legend-group").hidden, notes: data.notes };
 
 	if (chart) {
 		const leaf = [...document.querySelectorAll("#graph g.frame")].pop();

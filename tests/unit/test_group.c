@@ -430,7 +430,7 @@ static void threads_are_not_merged(void **state)
 
 static void long_command_lines_are_cut(void **state)
 {
-	static const char *const words[] = {"python3", "-c",
+	static const char *const words[] = {"/opt/a folder/python3", "-c",
 					    "a very long program, with more than "
 					    "seventy-two characters in it, so that "
 					    "it is not all in the title",

@@ -179,7 +179,7 @@ static json_t *frame(const struct frame *from)
 		if (from->inlined)
 			set_bool(&object, "inlined", true);
 		set_count(&object, "offset", from->offset);
-		if (from->module)
+		if (from->address)
 			set_count(&object, "address", from->address);
 	}
 	return object;

@@ -134,13 +134,14 @@ static int compare_keys(const void *a, const void *b)
 
 /* ---- titles ---------------------------------------------------------------------------------- */
 
-/* "4242 (gunicorn app:main ...)" */
+/* "4242 (gunicorn app:main ...)": the program without its folder, and as many words as fit */
 static void title_of_process(char *text, size_t size, const struct profile_target *target)
 {
 	size_t used = (size_t)snprintf(text, size, "%d", target->pid), shown = 0;
 
 	for (size_t i = 0; i < target->n_cmdline; i++) {
-		const char *word = target->cmdline[i];
+		const char *slash = i ? NULL : strrchr(target->cmdline[i], '/');
+		const char *word = slash ? slash + 1 : target->cmdline[i];
 
 		shown += strlen(word) + 1;
 		used += (size_t)snprintf(text + used, size - used, "%s%s", i ? " " : " (",

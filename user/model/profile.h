@@ -59,10 +59,11 @@ struct frame {
 	const char *path; /* native: of the ELF file, as the target sees it; or NULL */
 	const char *
 		near; /* native without function: the exported function that begins before it; or NULL */
-	bool inlined;     /* native: inlined into the next outer frame; offset means nothing */
-	uint32_t line;    /* 1-based; 0 = unknown */
-	uint64_t offset;  /* native: into the symbol, or into the module when function is NULL */
-	uint64_t address; /* native: link-time address in the module, as addr2line takes it */
+	bool inlined;    /* native: inlined into the next outer frame; offset means nothing */
+	uint32_t line;   /* 1-based; 0 = unknown */
+	uint64_t offset; /* native: into the symbol, or into the module when function is NULL */
+	uint64_t
+		address; /* native: link-time address in the module, as addr2line takes it; 0: not known */
 };
 
 /*

@@ -7,6 +7,10 @@
  * made_profile("estimated") sampled, with missed frees, killed by a signal
  * made_profile("empty")     nothing collected at all
  * made_profile("freed")     stacks, but nothing is outstanding any more
+ * made_profile("wheels")    stacks of Python and C, of two threads, that lead into packages
+ * made_profile("by-module") the same grouped; likewise by-line, by-function, by-thread, by-pid
+ * made_profile("pids")      the same as two processes, of which one has ended, grouped by pid
+ * made_profile("selected")  the same: only stacks with a frame of numpy or json, by module
  *
  * All of them are sorted by size. made_names[] lists them.
  */
@@ -15,9 +19,12 @@
 
 #include <string.h>
 
+#include "model/group.h"
 #include "model/profile.h"
 
-static const char *const made_names[] = {"service", "hostile", "estimated", "empty", "freed", NULL};
+static const char *const made_names[] = {
+	"service",     "hostile",   "estimated", "empty",  "freed",    "wheels", "by-line",
+	"by-function", "by-module", "by-thread", "by-pid", "selected", "pids",   NULL};
 
 #define MADE_COPY(profile, array) made_copy(profile, array, sizeof(array))
 
@@ -294,6 +301,163 @@ static inline void made_estimated(struct profile *profile)
 	profile->totals.missed_frees = 3;
 }
 
+#define MADE_SITE "/opt/venv/lib/python3.12/site-packages/"
+#define MADE_LIB  "/usr/lib/x86_64-linux-gnu/"
+
+static inline struct frame made_elf(struct profile *profile, const char *function, const char *path)
+{
+	struct frame frame = made_native(profile, function, 0x10, strrchr(path, '/') + 1);
+
+	frame.path = profile_str(profile, path, -1);
+	return frame;
+}
+
+/* The way from the start of the program, or of a thread, to the first frame of the application. */
+static inline size_t made_start(struct profile *profile, bool thread, struct frame frames[16])
+{
+	static const char *const of_program[] = {"_start", "Py_BytesMain",
+						 "pymain_run_python.constprop.0", "run_mod",
+						 "_PyEval_EvalFrame"};
+	static const char python[] = "/usr/bin/python3.12", libc[] = MADE_LIB "libc.so.6";
+	size_t n = 0;
+
+	if (thread) {
+		frames[n++] = made_elf(profile, "__clone3", libc);
+		frames[n++] = made_elf(profile, "start_thread", libc);
+		frames[n++] = made_elf(profile, "thread_run", python);
+		frames[n++] = made_python(profile, "Thread.run", "/usr/lib/python3.12/threading.py",
+					  1010);
+	} else {
+		for (size_t i = 0; i < 5; i++)
+			frames[n++] = made_elf(profile, of_program[i], python);
+		frames[n++] = made_python(profile, "<module>", "/srv/app/main.py", 9);
+	}
+	return n;
+}
+
+/* What one stack of made_wheels() leads to, and its figures. */
+static inline struct stack made_wheel_stack(struct profile *profile, enum domain domain,
+					    bool thread, uint64_t bytes, uint64_t count,
+					    const struct frame *to, size_t n_to)
+{
+	struct frame frames[32];
+	size_t n = made_start(profile, thread, frames);
+	struct type_share types[] = {{"[buffer]", count, bytes - 3}, {"str", 1, 3}};
+
+	memcpy(frames + n, to, n_to * sizeof(*to));
+	return (struct stack){
+		.domain = domain,
+		.outstanding_bytes = bytes,
+		.outstanding_count = count,
+		.allocated_bytes = bytes + 1000,
+		.allocated_count = count + 10,
+		.freed_count = 10,
+		.oldest_s = (double)count,
+		.growth_bytes_per_s = 100,
+		.types = made_copy(profile, types, sizeof(types)),
+		.n_types = 2,
+		.types_sampled = count + 1,
+		.frames = made_copy(profile, frames, (n + n_to) * sizeof(*frames)),
+		.n_frames = n + n_to,
+		.thread_id = thread ? 4711 : 4242,
+		.thread = thread ? "worker-3" : "python3.12",
+	};
+}
+
+static inline void made_wheels(struct profile *profile)
+{
+	static const char python[] = "/usr/bin/python3.12", libc[] = MADE_LIB "libc.so.6";
+	static const char umath[] =
+		MADE_SITE "numpy/core/_multiarray_umath.cpython-312-x86_64-linux-gnu.so";
+	const struct frame load = made_python(profile, "load", "/srv/app/data.py", 20);
+	const struct frame call = made_elf(profile, "PyObject_Vectorcall", python);
+	const struct frame tp_call = made_elf(profile, "_PyObject_MakeTpCall", python);
+	const struct frame unnamed = made_elf(profile, NULL, python);
+	const struct frame malloc_frame = made_elf(profile, "malloc", libc);
+	const struct frame array = made_elf(profile, "array_new", umath);
+	/* malloc <- numpy's C <- the interpreter's calls <- numpy's Python <- the application */
+	const struct frame zeros[] = {
+		load,        made_python(profile, "zeros", MADE_SITE "numpy/core/numeric.py", 77),
+		call,        tp_call,
+		unnamed,     array,
+		malloc_frame};
+	const struct frame solve[] = {
+		load,
+		made_python(profile, "solve", MADE_SITE "numpy/linalg/linalg.py", 12),
+		call,
+		array,
+		made_elf(profile, "dgesv",
+			 MADE_SITE "numpy.libs/libopenblas64_p-r0-0cf96a72.3.23.so"),
+		malloc_frame};
+	const struct frame parse[] = {load,
+				      made_python(profile, "JSONDecoder.decode",
+						  "/usr/lib/python3.12/json/decoder.py", 337),
+				      call, made_elf(profile, "PyList_Append", python)};
+	const struct frame own[] = {load, tp_call, call, made_elf(profile, "PyDict_New", python)};
+	const struct frame own_too[] = {made_python(profile, "load", "/srv/app/data.py", 31)};
+	const struct frame tls[] = {
+		made_python(profile, "SSLSocket.send", "/usr/lib/python3.12/ssl.py", 1180), call,
+		made_elf(profile, "_ssl__SSLSocket_write",
+			 "/usr/lib/python3.12/lib-dynload/_ssl.cpython-312-x86_64-linux-gnu.so"),
+		made_elf(profile, "CRYPTO_malloc", MADE_LIB "libcrypto.so.3"), malloc_frame};
+#define MADE_WHEEL(domain, thread, bytes, count, to) \
+	made_wheel_stack(profile, domain, thread, bytes, count, to, sizeof(to) / sizeof(to[0]))
+	const struct stack stacks[] = {
+		MADE_WHEEL(DOMAIN_MALLOC, false, 6000000, 60, zeros),
+		MADE_WHEEL(DOMAIN_MALLOC, true, 1500000, 30, zeros),
+		MADE_WHEEL(DOMAIN_MALLOC, true, 500000, 5, solve),
+		MADE_WHEEL(DOMAIN_OBJECT, false, 700000, 7000, parse),
+		MADE_WHEEL(DOMAIN_OBJECT, false, 640000, 10, own),
+		MADE_WHEEL(DOMAIN_OBJECT, false, 160000, 2, own_too),
+		MADE_WHEEL(DOMAIN_MALLOC, true, 500000, 500, tls),
+	};
+#undef MADE_WHEEL
+
+	profile->target.exe = "/usr/bin/python3.12";
+	profile->target.python = "3.12.1";
+	profile->target.python_module = "python3.12";
+	profile->stacks = (struct stack *)MADE_COPY(profile, stacks);
+	profile->n_stacks = sizeof(stacks) / sizeof(stacks[0]);
+	made_totals(profile, 7000, 70);
+}
+
+/* The thread becomes a process of its own. */
+static inline void made_targets(struct profile *profile)
+{
+	struct profile_target targets[] = {profile->target, profile->target};
+
+	targets[1].pid = 4243;
+	targets[1].end = TARGET_EXITED;
+	targets[1].end_detail = 3;
+	for (size_t i = 0; i < profile->n_stacks; i++)
+		profile->stacks[i].pid = profile->stacks[i].thread_id == 4711 ? 4243 : 4242;
+	profile->target = (struct profile_target){0};
+	profile->targets = MADE_COPY(profile, targets);
+	profile->n_targets = 2;
+}
+
+/* The wheels, grouped as the name says. */
+static inline void made_groups(struct profile *profile, const char *name)
+{
+	static const char *const modules[] = {"numpy", "json"};
+	enum group_by by = GROUP_STACK;
+
+	made_wheels(profile);
+	if (!strcmp(name, "selected")) {
+		profile_select(profile, modules, 2);
+		by = GROUP_MODULE;
+	}
+	if (!strcmp(name, "pids")) {
+		made_targets(profile);
+		by = GROUP_PID;
+	}
+	for (int i = 0; i < GROUP_BY_COUNT; i++)
+		if (!strncmp(name, "by-", 3) && !strcmp(name + 3, group_by_name(i)))
+			by = i;
+	profile_sort(profile, ORDER_SIZE);
+	profile_group(profile, by, ORDER_SIZE);
+}
+
 static inline struct profile *made_profile(const char *name)
 {
 	struct profile *profile = profile_new();
@@ -305,6 +469,9 @@ static inline struct profile *made_profile(const char *name)
 		made_hostile(profile);
 	else if (!strcmp(name, "estimated"))
 		made_estimated(profile);
+	else if (!strncmp(name, "by-", 3) || !strcmp(name, "wheels") || !strcmp(name, "selected") ||
+		 !strcmp(name, "pids"))
+		made_groups(profile, name);
 	else
 		made_service(profile);
 	if (!strcmp(name, "freed")) {
@@ -316,7 +483,8 @@ static inline struct profile *made_profile(const char *name)
 		profile->target.end = TARGET_EXITED;
 		profile->target.end_detail = 3;
 	}
-	profile_sort(profile, ORDER_SIZE);
+	if (!profile->grouping)
+		profile_sort(profile, ORDER_SIZE);
 	return profile;
 }
 

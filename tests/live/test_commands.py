@@ -148,7 +148,7 @@ def test_plan_is_shown(one_python, start):
 def test_help_and_version():
     result = tool("--help")
     assert result.returncode == 0 and result.stderr == ""
-    for option in ("--pid", "--duration", "--top", "--sort", "--older", "--min-size", "--max-size", "--domain", "--no-steer",
+    for option in ("--pid", "--duration", "--top", "--group-by", "--module", "--sort", "--older", "--min-size", "--max-size", "--domain", "--no-steer",
                    "--max-blocks", "--max-stacks", "--output", "--format", "--quiet", "--verbose", "--no-color"):
         assert option in result.stdout, option
     result = tool("--version")

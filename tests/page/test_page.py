@@ -13,7 +13,7 @@ import subprocess
 import pytest
 
 BROWSERS = ["chromium", "chromium-browser", "google-chrome"]
-CASES = ["service", "hostile", "estimated", "empty", "freed"]
+CASES = ["service", "hostile", "estimated", "empty", "freed", "by-module", "selected", "pids"]
 TOTAL = 12582912 + 7340032 + 2097152 + 65536
 
 
@@ -117,6 +117,21 @@ def test_controls_work(results):
     assert result["domains"] == [["all", TOTAL], ["malloc", 7340032], ["object", 12582912 + 65536], ["mmap", 2097152]]
     assert result["opened"] == [4, 7, 2, 3]
     assert result["themes"] == ["dark", "light"]
+
+
+def test_groups_are_roots(results):
+    result = results["by-module"]
+    assert result["value"] == 10000000 and result["groups"] == [
+        "module numpy", "module /srv/app", "module json [stdlib]", "module libcrypto.so.3"]
+    assert result["groupLegend"] is True and result["rows"] == 7
+    assert results["service"]["groupLegend"] is False and results["service"]["groups"] == []
+    assert result["reversed"][0].startswith("malloc")
+    result = results["pids"]
+    assert result["title"] == "2 processes: outstanding allocations"
+    assert len(result["groups"]) == 2 and result["groups"][0].startswith("pid 4242 (python3.11")
+    assert any(note.startswith("pid 4243: The target exited with code 3") for note in result["notes"])
+    assert results["selected"]["notes"][0] == (
+        "Left out: 1.2 MiB in 3 stacks without a frame of the modules asked for (--module).")
 
 
 @pytest.mark.parametrize("name, rows, value",

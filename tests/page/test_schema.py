@@ -8,7 +8,8 @@ import jsonschema
 import pytest
 
 SCHEMA = json.loads((pathlib.Path(__file__).resolve().parents[2] / "user/export/pyleaktrace-1.schema.json").read_text())
-CASES = ["service", "hostile", "estimated", "empty", "freed"]
+CASES = ["service", "hostile", "estimated", "empty", "freed", "wheels", "by-line", "by-function", "by-module", "by-thread",
+         "by-pid", "pids", "selected"]
 
 
 def load(documents, name):
@@ -75,6 +76,55 @@ def test_hostile_names_stay_text(documents):
     assert load(documents, "hostile")["stacks"][0]["growth_bytes_per_s"] == 0  # it was not a number
 
 
+def groups(documents, name):
+    """Groups as they are told apart -> (outstanding bytes, allocations, stacks); what each has is checked on the way."""
+    got = load(documents, name)
+    key = {"line": "place", "function": "place", "module": "module", "thread": "thread_id", "pid": "pid"}[got["group_by"]]
+    found = {}
+    for i, group in enumerate(got["groups"]):
+        mine = [stack for stack in got["stacks"] if stack["group"] == i]
+        assert got["stacks"][group["largest_stack"]] in mine
+        assert len(mine) == group["stacks"]
+        for figure in ("outstanding_bytes", "outstanding_count", "allocated_bytes", "freed_count", "types_sampled"):
+            assert sum(stack[figure] for stack in mine) == group[figure]
+        assert {stack["domain"] for stack in mine} == set(group["domains"])
+        assert group["share"] == pytest.approx(group["outstanding_bytes"] / got["totals"]["outstanding_bytes"])
+        found[json.dumps(group[key])] = (group["outstanding_bytes"], group["outstanding_count"], group["stacks"])
+    return found
+
+
+def test_groups(documents):
+    assert groups(documents, "by-module") == {
+        '{"kind": "package", "name": "numpy"}': (8000000, 95, 3),
+        '{"kind": "application", "name": "/srv/app"}': (800000, 12, 2),
+        '{"kind": "stdlib", "name": "json"}': (700000, 7000, 1),
+        '{"kind": "library", "name": "libcrypto.so.3", "elf": "libcrypto.so.3"}': (500000, 500, 1)}
+    assert list(groups(documents, "by-line").values()) == [
+        (7500000, 90, 2), (700000, 7000, 1), (640000, 10, 1), (500000, 500, 1), (500000, 5, 1), (160000, 2, 1)]
+    assert '{"kind": "python", "function": "load", "file": "/srv/app/data.py", "line": 31}' in groups(documents, "by-line")
+    assert '{"kind": "python", "function": "load", "file": "/srv/app/data.py"}' in groups(documents, "by-function")
+    assert groups(documents, "by-thread") == {"4242": (7500000, 7072, 4), "4711": (2500000, 535, 3)}
+    assert groups(documents, "by-pid") == {"4242": (10000000, 7607, 7)}
+    assert "groups" not in load(documents, "wheels") and "group" not in load(documents, "wheels")["stacks"][0]
+
+
+def test_several_targets(documents):
+    got = load(documents, "pids")
+    assert "target" not in got and [target["pid"] for target in got["targets"]] == [4242, 4243]
+    assert got["targets"][1]["end"] == {"how": "exited", "code": 3}
+    assert groups(documents, "pids") == {"4242": (7500000, 7072, 4), "4243": (2500000, 535, 3)}
+    assert {stack["pid"] for stack in got["stacks"]} == {4242, 4243}
+
+
+def test_selection(documents):
+    got = load(documents, "selected")
+    assert got["selection"] == {"modules": ["numpy", "json"], "left_out_bytes": 1300000, "left_out_count": 512,
+                                "left_out_stacks": 3}
+    assert got["totals"]["outstanding_bytes"] == 10000000
+    assert sum(stack["outstanding_bytes"] for stack in got["stacks"]) == 10000000 - 1300000
+    assert "selection" not in load(documents, "by-module")
+
+
 BREAKERS = {
     "unknown part": lambda d: d.update(extra=1),
     "other version": lambda d: d.update(schema="pyleaktrace/2"),
@@ -88,6 +138,13 @@ BREAKERS = {
     "python frame with a module": lambda d: d["stacks"][0]["frames"][0].update(module="x.so"),
     "native frame without an offset": lambda d: d["stacks"][1]["frames"][-1].pop("offset"),
     "local time": lambda d: d.update(time="2026-02-03T14:03:07"),
+    "two kinds of targets": lambda d: d.update(targets=[d["target"]]),
+    "neither": lambda d: d.pop("target"),
+    "groups of nothing": lambda d: d.update(groups=[]),
+    "grouped by stack": lambda d: d.update(groups=[], group_by="stack"),
+    "selection of nothing": lambda d: d.update(
+        selection={"modules": [], "left_out_bytes": 0, "left_out_count": 0, "left_out_stacks": 0}),
+    "thread 0": lambda d: d["stacks"][0].update(thread_id=0),
     "loss of nothing": lambda d: d["losses"][0].update(count=0),
 }
 

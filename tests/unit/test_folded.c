@@ -9,12 +9,20 @@
 #include "export/exporter.h"
 #include "export/formats.h"
 
+/* As the tool writes it: with groups at the roots. */
+static int grouped(FILE *out, const struct profile *profile, struct err *err)
+{
+	return exporter_write(exporter_by_name("folded", err), out, profile, err);
+}
+
 static void golden_files(void **state)
 {
 	(void)state;
 	golden_check("service", "expected.folded", export_folded);
 	golden_check("empty", "expected.folded", export_folded);
 	golden_check("hostile", "expected.folded", export_folded);
+	golden_check("by-module", "expected.folded", grouped);
+	golden_check("by-line", "expected.folded", grouped);
 }
 
 /*
@@ -49,6 +57,47 @@ static void every_line_is_frames_and_a_number(void **state)
 	assert_int_equal(i, profile->n_stacks);
 	free(text);
 	profile_free(profile);
+}
+
+/* A group at the root changes nothing but that; where there is none, the bytes are the same. */
+static void groups_are_roots(void **state)
+{
+	static const char *const names[] = {"wheels",    "by-line",   "by-function",
+					    "by-module", "by-thread", "by-pid"};
+	struct profile *plain = made_profile("wheels");
+	char *expected = golden_text(export_folded, plain, NULL);
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		struct profile *profile = made_profile(names[i]);
+		char *text = golden_text(grouped, profile, NULL), *rest = text, *line;
+		const char *at = expected;
+		size_t n = 0;
+
+		while ((line = strsep(&rest, "\n")) && *line) {
+			if (i >= 3) {
+				const struct grouping *grouping = profile->grouping;
+				const struct group *group =
+					&grouping->groups[grouping->of_stack[n]];
+				char root[128];
+
+				snprintf(root, sizeof(root), "%s %s;", group_by_name(grouping->by),
+					 group->title);
+				assert_int_equal(strncmp(line, root, strlen(root)), 0);
+				line += strlen(root);
+			}
+			assert_int_equal(strncmp(at, line, strlen(line)), 0);
+			at += strlen(line);
+			assert_int_equal(*at++, '\n');
+			n++;
+		}
+		assert_int_equal(n, 7);
+		assert_int_equal(*at, '\0');
+		free(text);
+		profile_free(profile);
+	}
+	free(expected);
+	profile_free(plain);
 }
 
 static void formats_are_found(void **state)
@@ -97,6 +146,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(golden_files),
 		cmocka_unit_test(every_line_is_frames_and_a_number),
+		cmocka_unit_test(groups_are_roots),
 		cmocka_unit_test(formats_are_found),
 		cmocka_unit_test(wrong_formats_say_what_there_is),
 	};

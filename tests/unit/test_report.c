@@ -7,6 +7,7 @@
 #include "golden/golden.h"
 
 #include "base/escape.h"
+#include "view/frames_text.h"
 #include "view/live_line.h"
 #include "view/report.h"
 
@@ -37,6 +38,15 @@ static int quiet(FILE *out, const struct profile *profile, struct err *err)
 	return 0;
 }
 
+static int verbose(FILE *out, const struct profile *profile, struct err *err)
+{
+	const struct report_options options = {.top = 2, .all_frames = true};
+
+	(void)err;
+	report_text(out, profile, &options);
+	return 0;
+}
+
 static void golden_files(void **state)
 {
 	(void)state;
@@ -44,6 +54,10 @@ static void golden_files(void **state)
 		golden_check(*name, "expected.txt", plain);
 	golden_check("service", "expected-terminal.txt", on_terminal);
 	golden_check("estimated", "expected-quiet.txt", quiet);
+	golden_check("by-module", "expected-quiet.txt", quiet);
+	golden_check("selected", "expected-quiet.txt", quiet);
+	golden_check("by-module", "expected-terminal.txt", on_terminal);
+	golden_check("wheels", "expected-verbose.txt", verbose);
 }
 
 /* What scripts made for bcc's memleak look for. */
@@ -106,6 +120,67 @@ static void frames_fit_the_terminal(void **state)
 	profile_free(profile);
 }
 
+/* What is left of a stack whose C frames have these names; "!" before one: of another file than the interpreter. */
+static void check_frames(const char *const *functions, const char *interpreter,
+			 const char *expected)
+{
+	struct frame frames[16] = {{0}};
+	struct stack stack = {.frames = frames};
+	char *text = NULL;
+	size_t size;
+	struct pen pen = {.out = open_memstream(&text, &size)};
+
+	for (; *functions; functions++) {
+		struct frame *frame = &frames[stack.n_frames++];
+		bool foreign = **functions == '!';
+
+		frame->kind = **functions == '(' ? FRAME_PYTHON : FRAME_NATIVE;
+		frame->function = !strcmp(*functions, "?") ? NULL : *functions + foreign;
+		if (frame->kind == FRAME_NATIVE)
+			frame->module = foreign ? "libc.so.6" : "python3.12";
+	}
+	frames_text(&pen, &stack, interpreter, false);
+	assert_int_equal(fclose(pen.out), 0);
+	assert_string_equal(text, expected);
+	free(text);
+}
+
+#define FUNCTIONS(...) ((const char *const[]){__VA_ARGS__, NULL})
+
+static void frames_that_pass_calls_on_are_one_line(void **state)
+{
+	(void)state;
+	/* root first: two and more in a row, named or not, with what compilers put behind names */
+	check_frames(FUNCTIONS("(f)", "PyObject_Vectorcall", "type_call.part.0", "?",
+			       "slot_tp_init", "(g)"),
+		     NULL, "\t\t(g)\n\t\t... 4 C frames of the interpreter\n\t\t(f)\n");
+	/* one alone stays, and so does the leaf */
+	check_frames(FUNCTIONS("(f)", "_PyObject_MakeTpCall", "(g)", "type_call", "?"), NULL,
+		     "\t\t0x0 [python3.12]\n\t\ttype_call+0x0 [python3.12]\n\t\t(g)\n"
+		     "\t\t_PyObject_MakeTpCall+0x0 [python3.12]\n\t\t(f)\n");
+	/* what does something interrupts a row */
+	check_frames(FUNCTIONS("(f)", "type_call", "cfunction_call", "list_sort", "call_functional",
+			       "type_calls", "(g)"),
+		     NULL,
+		     "\t\t(g)\n\t\ttype_calls+0x0 [python3.12]\n"
+		     "\t\tcall_functional+0x0 [python3.12]\n\t\tlist_sort+0x0 [python3.12]\n"
+		     "\t\t... 2 C frames of the interpreter\n\t\t(f)\n");
+	/* others' frames stay, whatever their names */
+	check_frames(FUNCTIONS("(f)", "!type_call", "!?", "!cfunction_call", "(g)"), NULL,
+		     "\t\t(g)\n\t\tcfunction_call+0x0 [libc.so.6]\n\t\t?+0x0 [libc.so.6]\n"
+		     "\t\ttype_call+0x0 [libc.so.6]\n\t\t(f)\n");
+	/* the start is the only place for frames of libc */
+	check_frames(FUNCTIONS("_start", "!__libc_start_main@@GLIBC_2.34", "Py_BytesMain",
+			       "run_mod", "(f)"),
+		     NULL, "\t\t(f)\n\t\t... 4 C frames that start the thread\n");
+	check_frames(FUNCTIONS("!clone3", "!start_thread", "thread_run", "(f)", "!clone"), NULL,
+		     "\t\tclone+0x0 [libc.so.6]\n\t\t(f)\n"
+		     "\t\t... 3 C frames that start the thread\n");
+	/* an interpreter inside a program of another name */
+	check_frames(FUNCTIONS("(f)", "!type_call", "!method_call", "(g)"), "libc.so.6",
+		     "\t\t(g)\n\t\t... 2 C frames of the interpreter\n\t\t(f)\n");
+}
+
 static void live_line_is_whole_parts(void **state)
 {
 	const struct live_state live = {.seconds = 12.4,
@@ -135,6 +210,7 @@ int main(void)
 		cmocka_unit_test(lines_of_memleak_are_kept),
 		cmocka_unit_test(nothing_reaches_the_terminal_unescaped),
 		cmocka_unit_test(frames_fit_the_terminal),
+		cmocka_unit_test(frames_that_pass_calls_on_are_one_line),
 		cmocka_unit_test(live_line_is_whole_parts),
 	};
 

@@ -20,6 +20,8 @@
 #include "base/outfile.h"
 #include "cli/options.h"
 #include "cli/watched.h"
+#include "model/group.h"
+#include "model/join.h"
 #include "view/live_line.h"
 #include "view/report.h"
 
@@ -36,7 +38,8 @@ struct watch {
 	struct options options;
 	struct features features;
 	struct watched *targets[OPTIONS_MAX_PIDS];
-	bool ended[OPTIONS_MAX_PIDS]; /* final report written */
+	bool ended[OPTIONS_MAX_PIDS]; /* final report written, or its final look is in looks */
+	struct profile *looks[OPTIONS_MAX_PIDS]; /* options_join(): the last of each target */
 	unsigned n_targets;
 	int epoll, signals;
 	bool live; /* a terminal waits for us */
@@ -92,7 +95,7 @@ static int write_profile(FILE *out, const struct exporter *format, const struct 
 			 const struct report_options *text, struct err *err)
 {
 	if (format && format->write)
-		return format->write(out, profile, err);
+		return exporter_write(format, out, profile, err);
 	report_text(out, profile, text);
 	return 0;
 }
@@ -100,7 +103,8 @@ static int write_profile(FILE *out, const struct exporter *format, const struct 
 static int write_file(const struct watch *watch, const struct output *output,
 		      const struct profile *profile, struct err *err)
 {
-	const struct report_options text = {.top = watch->options.top};
+	const struct report_options text = {.top = watch->options.top,
+					    .all_frames = watch->options.verbose > 0};
 	struct outfile *file;
 	char path[4096];
 	int result = outfile_name(output->pattern, profile->target.pid, profile->time.tv_sec, path,
@@ -134,26 +138,23 @@ static void check_stdout(struct watch *watch)
 	complain(watch, &err);
 }
 
-static void report(struct watch *watch, struct watched *target, bool final)
+/* Write a complete profile to where it is wanted. */
+static void show(struct watch *watch, const struct profile *profile, bool final)
 {
 	const struct report_options text = {
 		.top = watch->options.top,
 		.color = want_color(&watch->options),
 		.width = terminal_width(),
 		.quiet = watch->options.quiet,
+		.all_frames = watch->options.verbose > 0,
 	};
 	struct err err = ERR_INIT;
-	struct profile *profile = watched_look(target, &err);
 
-	if (!profile) {
-		complain(watch, &err);
-		return;
-	}
 	if (watch->live)
 		live_line_erase(stderr);
 	/* a machine's format on standard output is one document: the final report */
 	if (!watch->options.format || final) {
-		if (watch->n_targets > 1)
+		if (watch->n_targets > 1 && !profile->n_targets)
 			printf("pid %d (CPython %s):\n", profile->target.pid,
 			       profile->target.python);
 		if (write_profile(stdout, watch->options.format, profile, &text, &err))
@@ -163,7 +164,69 @@ static void report(struct watch *watch, struct watched *target, bool final)
 	for (unsigned i = 0; final && i < watch->options.n_outputs; i++)
 		if (write_file(watch, &watch->options.outputs[i], profile, &err))
 			complain(watch, &err);
+}
+
+/* A profile with those stacks only that are wanted, sorted; NULL, and said why. */
+static struct profile *look(struct watch *watch, struct watched *target)
+{
+	struct err err = ERR_INIT;
+	struct profile *profile = watched_look(target, &err);
+
+	if (profile)
+		profile_select(profile, watch->options.modules, watch->options.n_modules);
+	else
+		complain(watch, &err);
+	return profile;
+}
+
+static void report(struct watch *watch, struct watched *target, bool final)
+{
+	struct profile *profile = look(watch, target);
+
+	if (!profile)
+		return;
+	profile_group(profile, watch->options.group_by, watch->options.order);
+	show(watch, profile, final);
 	profile_free(profile);
+}
+
+/* Look anew; what was seen of a target that cannot be looked at any more is kept. */
+static void renew(struct watch *watch, unsigned i)
+{
+	struct profile *profile = look(watch, watch->targets[i]);
+
+	if (!profile)
+		return;
+	profile_free(watch->looks[i]);
+	watch->looks[i] = profile;
+}
+
+/* One report on all targets, those that have ended included. */
+static void report_joined(struct watch *watch, bool final)
+{
+	const struct profile *looks[OPTIONS_MAX_PIDS];
+	struct err err = ERR_INIT;
+	struct profile *joined;
+	size_t n = 0;
+
+	for (unsigned i = 0; i < watch->n_targets; i++) {
+		if (!watch->ended[i])
+			renew(watch, i);
+		if (watch->looks[i])
+			looks[n++] = watch->looks[i];
+	}
+	if (n == 0)
+		return;
+	joined = profile_join(looks, n);
+	if (!joined) {
+		err_set(&err, ERR_FAILED, "out of memory");
+		complain(watch, &err);
+		return;
+	}
+	profile_sort(joined, watch->options.order);
+	profile_group(joined, watch->options.group_by, watch->options.order);
+	show(watch, joined, final);
+	profile_free(joined);
 }
 
 /* The last words on a target: recording stops, the report is made, files are written. */
@@ -173,11 +236,26 @@ static void finish(struct watch *watch, unsigned i)
 		return;
 	watch->ended[i] = true;
 	watched_stop(watch->targets[i]);
-	report(watch, watch->targets[i], true);
+	if (options_join(&watch->options))
+		renew(watch, i);
+	else
+		report(watch, watch->targets[i], true);
+}
+
+static void finish_all(struct watch *watch)
+{
+	for (unsigned i = 0; i < watch->n_targets; i++)
+		finish(watch, i);
+	if (options_join(&watch->options))
+		report_joined(watch, true);
 }
 
 static void report_all(struct watch *watch)
 {
+	if (options_join(&watch->options)) {
+		report_joined(watch, false);
+		return;
+	}
 	for (unsigned i = 0; i < watch->n_targets; i++)
 		if (!watch->ended[i])
 			report(watch, watch->targets[i], false);
@@ -394,8 +472,7 @@ static void run(struct watch *watch)
 		for (int i = 0; i < n && !watch->stop; i++)
 			dispatch(watch, &events[i]);
 	}
-	for (unsigned i = 0; i < watch->n_targets; i++)
-		finish(watch, i);
+	finish_all(watch);
 }
 
 int command_watch(int argc, char **argv)
@@ -439,6 +516,7 @@ int command_watch(int argc, char **argv)
 	for (unsigned i = 0; i < watch->n_targets; i++) {
 		int code = watched_close(watch->targets[i]);
 
+		profile_free(watch->looks[i]);
 		if (watch->result == 0)
 			watch->result = code;
 	}

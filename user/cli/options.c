@@ -20,6 +20,8 @@ enum key {
 	KEY_VERBOSE = 'v',
 	KEY_HELP = 'h',
 	KEY_SORT = 256,
+	KEY_GROUP_BY,
+	KEY_MODULE,
 	KEY_OLDER,
 	KEY_DOMAIN,
 	KEY_EXACT,
@@ -51,7 +53,15 @@ static const struct argp_option rows[] = {
 	 "live blocks that can be known (default: from the target's size)", 1},
 	{"max-stacks", KEY_MAX_STACKS, "N", 0, "different stacks that can be known (32768)", 1},
 	{NULL, 0, NULL, 0, "What is shown:", 2},
-	{"top", KEY_TOP, "N", 0, "stacks shown (10; 0: all)", 2},
+	{"top", KEY_TOP, "N", 0, "stacks or groups shown (10; 0: all)", 2},
+	{"group-by", KEY_GROUP_BY, "WHAT", 0,
+	 "add up what has the same stack, line, function, module, thread or pid (stack); module: "
+	 "the package or library that allocates; pid: one table over all targets",
+	 2},
+	{"module", KEY_MODULE, "NAME[,NAME...]", 0,
+	 "only stacks with a frame of these modules and those below them: numpy, json.decoder, "
+	 "libcrypto; may repeat",
+	 2},
 	{"sort", KEY_SORT, "ORDER", 0, "size, count, growth or age (size)", 2},
 	{"older", KEY_OLDER, "TIME", 0, "ignore blocks younger than TIME (500ms)", 2},
 	{"output", KEY_OUTPUT, "FILE", 0,
@@ -168,6 +178,39 @@ static error_t set_order(struct parse *parse, const char *name)
 	return wrong(parse, "--sort", &err);
 }
 
+static error_t set_group_by(struct parse *parse, const char *name)
+{
+	struct err err = ERR_INIT;
+
+	for (int by = 0; by < GROUP_BY_COUNT; by++) {
+		if (strcmp(group_by_name(by), name) == 0) {
+			parse->options->group_by = by;
+			return 0;
+		}
+	}
+	err_set(&err, ERR_USAGE, "stack, line, function, module, thread or pid is wanted");
+	return wrong(parse, "--group-by", &err);
+}
+
+/* The list is taken apart where it stands, in argv. */
+static error_t add_modules(struct parse *parse, char *list)
+{
+	struct options *options = parse->options;
+	struct err err = ERR_INIT;
+	char *name;
+
+	while ((name = strsep(&list, ","))) {
+		if (!*name)
+			err_set(&err, ERR_USAGE, "a name is missing");
+		else if (options->n_modules == OPTIONS_MAX_MODULES)
+			err_set(&err, ERR_USAGE, "at most %d names", OPTIONS_MAX_MODULES);
+		if (err.code)
+			return wrong(parse, "--module", &err);
+		options->modules[options->n_modules++] = name;
+	}
+	return 0;
+}
+
 static error_t add_output(struct parse *parse, const char *pattern)
 {
 	struct options *options = parse->options;
@@ -269,6 +312,10 @@ static error_t take_option(int key, char *arg, struct argp_state *state)
 		return set_u32(parse, "--top", arg, 0, 1000000, &options->top);
 	case KEY_SORT:
 		return set_order(parse, arg);
+	case KEY_GROUP_BY:
+		return set_group_by(parse, arg);
+	case KEY_MODULE:
+		return add_modules(parse, arg);
 	case KEY_OLDER:
 		return set_time(parse, "--older", arg, 0, &options->older_ns);
 	case KEY_MIN:
@@ -346,22 +393,45 @@ static bool settle_formats(struct parse *parse)
 	return true;
 }
 
-/* Several targets need files of their own; standard output can hold one document only. */
+/*
+ * Several targets need files of their own, but for one report on all of them; standard output can hold one document
+ * only.
+ */
 static bool can_tell_apart(const struct options *options)
 {
+	bool join = options_join(options);
+
 	for (unsigned i = 0; i < options->n_outputs; i++) {
-		if (!strstr(options->outputs[i].pattern, "%p")) {
-			fprintf(stderr, "pyleaktrace: --output: with several targets the name "
-					"needs a %%p for the pid\n");
+		if (!strstr(options->outputs[i].pattern, "%p") != join) {
+			fputs(join ? "pyleaktrace: --output: with --group-by pid one file is of "
+				     "all targets: no %p in its name\n"
+				   : "pyleaktrace: --output: with several targets the name "
+				     "needs a %p for the pid\n",
+			      stderr);
 			return false;
 		}
 	}
-	if (options->format && options->format->write) {
+	if (!join && options->format && options->format->write) {
 		fputs("pyleaktrace: --format: with several targets use -o with %p in the name\n",
 		      stderr);
 		return false;
 	}
 	return true;
+}
+
+/* What the user may expect of a flame graph and does not get. */
+static void say_what_is_not_grouped(const struct options *options)
+{
+	enum group_by by = options->group_by;
+	const struct exporter *format = options->format;
+
+	for (unsigned i = 0; i < options->n_outputs && (!format || !format->tree); i++)
+		format = options->outputs[i].format;
+	if (by != GROUP_STACK && format && format->tree && !exporter_has_roots(by) &&
+	    !options->quiet)
+		fprintf(stderr,
+			"pyleaktrace: --group-by %s is for text and json; %s shows whole stacks\n",
+			group_by_name(by), format->name);
 }
 
 enum options_result options_parse(struct options *options, int argc, char **argv)
@@ -395,5 +465,6 @@ enum options_result options_parse(struct options *options, int argc, char **argv
 		      stderr);
 		return OPTIONS_WRONG;
 	}
+	say_what_is_not_grouped(options);
 	return OPTIONS_RUN;
 }

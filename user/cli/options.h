@@ -6,7 +6,7 @@
  * Units      times in ns, sizes in bytes.
  * Ownership  strings point into argv, or are static.
  * Errors     options_parse() prints one line to stderr and returns the exit code (64); it never exits itself.
- * Bounds     OPTIONS_MAX_PIDS targets, OPTIONS_MAX_OUTPUTS files; every number has a range.
+ * Bounds     OPTIONS_MAX_PIDS targets, OPTIONS_MAX_OUTPUTS files, OPTIONS_MAX_MODULES modules; every number has a range.
  */
 #ifndef PYLEAKTRACE_CLI_OPTIONS_H
 #define PYLEAKTRACE_CLI_OPTIONS_H
@@ -16,10 +16,12 @@
 #include <sys/types.h>
 
 #include "export/exporter.h"
+#include "model/group.h"
 #include "model/profile.h"
 
 #define OPTIONS_MAX_PIDS    64
 #define OPTIONS_MAX_OUTPUTS 16
+#define OPTIONS_MAX_MODULES 64
 
 struct output {
 	const char *pattern; /* file name with %p, %t */
@@ -34,6 +36,9 @@ struct options {
 	uint64_t duration_ns; /* 0: endless */
 	unsigned top;
 	enum profile_order order;
+	enum group_by group_by;
+	const char *modules[OPTIONS_MAX_MODULES]; /* only stacks with a frame of one of these */
+	unsigned n_modules;                       /* 0: all stacks */
 	uint64_t older_ns;
 	uint64_t min_size, max_size;
 	unsigned domains; /* bits of enum domain */
@@ -54,6 +59,12 @@ enum options_result {
 	OPTIONS_DONE,  /* help or version was printed: exit code 0 */
 	OPTIONS_WRONG, /* said why: exit code 64 */
 };
+
+/* With several targets: is one report made on all of them? */
+static inline bool options_join(const struct options *options)
+{
+	return options->group_by == GROUP_PID && options->n_pids > 1;
+}
 
 enum options_result options_parse(struct options *options, int argc, char **argv);
 

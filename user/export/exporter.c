@@ -7,17 +7,40 @@
 
 #include "base/escape.h"
 #include "export/formats.h"
+#include "export/roots.h"
 
 #define QUOTE_MAX 96
 
 const struct exporter exporters[] = {
-	{"text", ".txt", "the report", NULL},
-	{"json", ".json", "everything, for programs", export_json},
-	{"folded", ".folded", "one line a stack, for flame graph tools", export_folded},
-	{"svg", ".svg", "a flame graph as a picture", export_svg},
-	{"html", ".html", "a flame graph to work with, in a browser, offline", export_html},
-	{NULL, NULL, NULL, NULL},
+	{"text", ".txt", "the report", NULL, false},
+	{"json", ".json", "everything, for programs", export_json, false},
+	{"folded", ".folded", "one line a stack, for flame graph tools", export_folded, true},
+	{"svg", ".svg", "a flame graph as a picture", export_svg, true},
+	{"html", ".html", "a flame graph to work with, in a browser, offline", export_html, true},
+	{NULL, NULL, NULL, NULL, false},
 };
+
+bool exporter_has_roots(enum group_by by)
+{
+	return by == GROUP_MODULE || by == GROUP_THREAD || by == GROUP_PID;
+}
+
+int exporter_write(const struct exporter *exporter, FILE *out, const struct profile *profile,
+		   struct err *err)
+{
+	struct profile *rooted;
+	int result;
+
+	if (!exporter->tree || !profile->grouping || !exporter_has_roots(profile->grouping->by))
+		return exporter->write(out, profile, err);
+	rooted = roots_new(profile);
+	if (!rooted)
+		return err_set(err, ERR_FAILED, "no memory to write %zu stacks as %s",
+			       profile->n_stacks, exporter->name);
+	result = exporter->write(out, rooted, err);
+	profile_free(rooted);
+	return result;
+}
 
 /* "text, json, folded" or "text (.txt), json (.json)" */
 static void list(char *text, size_t size, bool suffixes)

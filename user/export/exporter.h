@@ -15,9 +15,11 @@
 #ifndef PYLEAKTRACE_EXPORT_EXPORTER_H
 #define PYLEAKTRACE_EXPORT_EXPORTER_H
 
+#include <stdbool.h>
 #include <stdio.h>
 
 #include "base/err.h"
+#include "model/group.h"
 #include "model/profile.h"
 
 struct exporter {
@@ -32,7 +34,19 @@ struct exporter {
 	 * return 0, or -ERR_FAILED when memory is out
 	 */
 	int (*write)(FILE *out, const struct profile *profile, struct err *err);
+	bool tree; /* draws the stacks as a tree: groups of modules, threads, processes are its roots */
 };
+
+/* Are groups by this the roots of the formats that draw a tree? A line is in the stacks already. */
+bool exporter_has_roots(enum group_by by);
+
+/*
+ * Write the whole profile, with its groups as this format has them. Not for text.
+ *
+ * return 0, or -ERR_FAILED when memory is out
+ */
+int exporter_write(const struct exporter *exporter, FILE *out, const struct profile *profile,
+		   struct err *err);
 
 /* All rows; ends with a row whose name is NULL. */
 extern const struct exporter exporters[];

@@ -105,7 +105,7 @@ int export_heap_json(FILE *out, const struct heap_report *report, struct err *er
 	dump(out, "\"version\": ", json_part_text(PYLEAKTRACE_VERSION), &failed);
 	dump(out, ",\n\"time\": ", json_part_time(about), &failed);
 	dump(out, ",\n\"duration_s\": ", json_part_real(about->duration_s), &failed);
-	dump(out, ",\n\"target\": ", json_part_target(about), &failed);
+	dump(out, ",\n\"target\": ", json_part_target(&about->target), &failed);
 	dump(out, ",\n\"heap\": {\n\"totals\": ", totals(report->scan), &failed);
 	dump(out, ",\n\"scan\": ", how(report->scan), &failed);
 	dump(out, ",\n\"gc\": ", collector(&report->scan->gc), &failed);

@@ -9,7 +9,7 @@
  *   notes         sentences that the reader has to know: losses, what is not covered, how the
  *                 target ended
  *   domains       names; stacks have indexes
- *   frames        [[kind, text], ...], each different frame once
+ *   frames        [[kind, text], ...], each different frame once; kinds as in page.js
  *   stacks        [[domain, bytes, count, growth, oldest_s, estimated, [frame, ...], [[type,
  *                 bytes], ...]], ...]
  *
@@ -92,8 +92,12 @@ static json_t *title(const struct profile *profile)
 {
 	char text[256];
 
-	snprintf(text, sizeof(text), "%.200s (pid %d): outstanding allocations",
-		 program_of(profile), profile->target.pid);
+	if (profile->n_targets)
+		snprintf(text, sizeof(text), "%zu processes: outstanding allocations",
+			 profile->n_targets);
+	else
+		snprintf(text, sizeof(text), "%.200s (pid %d): outstanding allocations",
+			 program_of(profile), profile->target.pid);
 	return visible(text);
 }
 
@@ -138,6 +142,13 @@ static json_t *facts(const struct profile *profile)
 		put_command(profile, more);
 		add_fact(&array, "Target", value, more);
 	}
+	for (size_t i = 0, used = 0; i < profile->n_targets && used < sizeof(more); i++)
+		used += (size_t)snprintf(more + used, sizeof(more) - used, "%s%d", i ? ", " : "",
+					 profile->targets[i].pid);
+	if (profile->n_targets) {
+		snprintf(value, sizeof(value), "%zu processes", profile->n_targets);
+		add_fact(&array, "Targets", value, more);
+	}
 	if (profile->target.rss_bytes) {
 		snprintf(more, sizeof(more), "%u threads", profile->target.threads);
 		add_fact(&array, "Resident memory", fmt_bytes(profile->target.rss_bytes).text,
@@ -154,26 +165,41 @@ static json_t *facts(const struct profile *profile)
 	return array;
 }
 
-static void add_end(json_t **notes, const struct profile *profile)
+static void add_end(json_t **notes, const struct profile_target *target, bool several)
 {
-	int detail = profile->target.end_detail;
-	char text[96] = "";
+	int detail = target->end_detail;
+	char text[96] = "", named[128];
 
-	if (profile->target.end == TARGET_EXITED && detail >= 0)
+	if (target->end == TARGET_EXITED && detail >= 0)
 		snprintf(text, sizeof(text), "The target exited with code %d during the watch.",
 			 detail);
-	else if (profile->target.end == TARGET_EXITED)
+	else if (target->end == TARGET_EXITED)
 		snprintf(text, sizeof(text), "The target exited during the watch.");
-	else if (profile->target.end == TARGET_KILLED)
+	else if (target->end == TARGET_KILLED)
 		snprintf(text, sizeof(text), "The target was killed by signal %d during the watch.",
 			 detail);
-	else if (profile->target.end == TARGET_EXECED)
+	else if (target->end == TARGET_EXECED)
 		snprintf(text, sizeof(text),
 			 "The target replaced itself by exec during the watch.");
-	else if (profile->target.stopped)
+	else if (target->stopped)
 		snprintf(text, sizeof(text), "The target was stopped.");
-	if (*text)
-		json_part_append(notes, json_string(text));
+	if (!*text)
+		return;
+	snprintf(named, sizeof(named), "pid %d: %s", target->pid, text);
+	json_part_append(notes, json_string(several ? named : text));
+}
+
+static void add_left_out(json_t **notes, const struct selection *selection)
+{
+	char text[160];
+
+	if (!selection->n_modules)
+		return;
+	snprintf(text, sizeof(text),
+		 "Left out: %s in %s stacks without a frame of the modules asked for (--module).",
+		 fmt_bytes(selection->left_out_bytes).text,
+		 fmt_count(selection->left_out_stacks).text);
+	json_part_append(notes, json_string(text));
 }
 
 static json_t *notes(const struct profile *profile, size_t n_shown)
@@ -182,7 +208,11 @@ static json_t *notes(const struct profile *profile, size_t n_shown)
 	char text[1024];
 	uint64_t hidden = 0;
 
-	add_end(&array, profile);
+	if (!profile->n_targets)
+		add_end(&array, &profile->target, false);
+	for (size_t i = 0; i < profile->n_targets; i++)
+		add_end(&array, &profile->targets[i], true);
+	add_left_out(&array, &profile->selection);
 	if (profile->mode.object_coverage)
 		json_part_append(&array, visible(profile->mode.object_coverage));
 	if (profile->totals.missed_frees && !profile_has_loss(profile, "missed_frees")) {
@@ -274,9 +304,10 @@ static json_t *frame_entry(const struct frame *frame)
 	char text[FRAME_TEXT_MAX];
 
 	frame_text(frame, text, sizeof(text));
-	json_part_append(&array, json_integer(frame->kind == FRAME_PYTHON   ? 0
-					      : frame->kind == FRAME_NATIVE ? 1
-									    : 2));
+	/* the values of frame_kind are the page's */
+	_Static_assert(FRAME_PYTHON == 0 && FRAME_NATIVE == 1 && FRAME_GAP == 2 && FRAME_GROUP == 3,
+		       "page.js, KINDS");
+	json_part_append(&array, json_integer(frame->kind));
 	json_part_append(&array, visible(text));
 	return array;
 }

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/escape.h"
+#include "model/group.h"
 
 /* ---- values ---------------------------------------------------------------------------------- */
 
@@ -90,32 +91,41 @@ json_t *json_part_time(const struct profile *profile)
 	return json_string(all);
 }
 
-json_t *json_part_target(const struct profile *profile)
+json_t *json_part_target(const struct profile_target *target)
 {
 	static const char *const ends[] = {
 		[TARGET_EXITED] = "exited", [TARGET_KILLED] = "killed", [TARGET_EXECED] = "execed"};
 	json_t *object = json_object(), *words = json_array(), *end;
 
-	set_count(&object, "pid", profile->target.pid > 0 ? (uint64_t)profile->target.pid : 0);
-	set_text(&object, "exe", profile->target.exe);
-	for (size_t i = 0; i < profile->target.n_cmdline; i++)
-		json_part_append(&words, json_part_text(profile->target.cmdline[i]));
+	set_count(&object, "pid", target->pid > 0 ? (uint64_t)target->pid : 0);
+	set_text(&object, "exe", target->exe);
+	for (size_t i = 0; i < target->n_cmdline; i++)
+		json_part_append(&words, json_part_text(target->cmdline[i]));
 	json_part_set(&object, "cmdline", words);
-	set_text(&object, "python", profile->target.python);
-	set_text(&object, "implementation", profile->target.implementation);
-	set_count(&object, "threads", profile->target.threads);
-	set_count(&object, "rss_bytes", profile->target.rss_bytes);
-	set_bool(&object, "stopped", profile->target.stopped);
-	if (profile->target.end > TARGET_RUNS && profile->target.end <= TARGET_EXECED) {
+	set_text(&object, "python", target->python);
+	set_text(&object, "implementation", target->implementation);
+	set_count(&object, "threads", target->threads);
+	set_count(&object, "rss_bytes", target->rss_bytes);
+	set_bool(&object, "stopped", target->stopped);
+	if (target->end > TARGET_RUNS && target->end <= TARGET_EXECED) {
 		end = json_object();
-		set_text(&end, "how", ends[profile->target.end]);
-		if (profile->target.end == TARGET_EXITED && profile->target.end_detail >= 0)
-			set_count(&end, "code", (uint64_t)profile->target.end_detail);
-		if (profile->target.end == TARGET_KILLED && profile->target.end_detail > 0)
-			set_count(&end, "signal", (uint64_t)profile->target.end_detail);
+		set_text(&end, "how", ends[target->end]);
+		if (target->end == TARGET_EXITED && target->end_detail >= 0)
+			set_count(&end, "code", (uint64_t)target->end_detail);
+		if (target->end == TARGET_KILLED && target->end_detail > 0)
+			set_count(&end, "signal", (uint64_t)target->end_detail);
 		json_part_set(&object, "end", end);
 	}
 	return object;
+}
+
+json_t *json_part_targets(const struct profile *profile)
+{
+	json_t *array = json_array();
+
+	for (size_t i = 0; i < profile->n_targets; i++)
+		json_part_append(&array, json_part_target(&profile->targets[i]));
+	return array;
 }
 
 json_t *json_part_mode(const struct profile *profile)
@@ -169,7 +179,7 @@ static json_t *frame(const struct frame *from)
 		if (from->inlined)
 			set_bool(&object, "inlined", true);
 		set_count(&object, "offset", from->offset);
-		if (from->module)
+		if (from->address)
 			set_count(&object, "address", from->address);
 	}
 	return object;
@@ -190,26 +200,120 @@ static json_t *types(const struct stack *stack)
 	return array;
 }
 
-json_t *json_part_stack(const struct stack *stack)
+/* What stacks and groups of them have in common. */
+static void set_figures(json_t **object, const struct stack *figures)
 {
+	set_count(object, "outstanding_bytes", figures->outstanding_bytes);
+	set_count(object, "outstanding_count", figures->outstanding_count);
+	set_count(object, "allocated_bytes", figures->allocated_bytes);
+	set_count(object, "allocated_count", figures->allocated_count);
+	set_count(object, "freed_count", figures->freed_count);
+	set_real(object, "oldest_s", figures->oldest_s > 0 ? figures->oldest_s : 0);
+	set_real(object, "growth_bytes_per_s", figures->growth_bytes_per_s);
+	set_bool(object, "estimated", figures->estimated);
+	if (figures->types_sampled) {
+		set_count(object, "types_sampled", figures->types_sampled);
+		json_part_set(object, "types", types(figures));
+	}
+}
+
+static void set_thread(json_t **object, const struct stack *stack)
+{
+	if (stack->thread_id)
+		set_count(object, "thread_id", stack->thread_id);
+	set_text(object, "thread", stack->thread);
+}
+
+json_t *json_part_stack(const struct profile *profile, size_t i)
+{
+	const struct stack *stack = &profile->stacks[i];
 	json_t *object = json_object(), *frames = json_array();
 
-	set_count(&object, "outstanding_bytes", stack->outstanding_bytes);
-	set_count(&object, "outstanding_count", stack->outstanding_count);
-	set_count(&object, "allocated_bytes", stack->allocated_bytes);
-	set_count(&object, "allocated_count", stack->allocated_count);
-	set_count(&object, "freed_count", stack->freed_count);
-	set_real(&object, "oldest_s", stack->oldest_s > 0 ? stack->oldest_s : 0);
-	set_real(&object, "growth_bytes_per_s", stack->growth_bytes_per_s);
+	set_figures(&object, stack);
 	set_text(&object, "domain", domain_name(stack->domain));
-	set_bool(&object, "estimated", stack->estimated);
-	if (stack->types_sampled) {
-		set_count(&object, "types_sampled", stack->types_sampled);
-		json_part_set(&object, "types", types(stack));
-	}
-	for (size_t i = 0; i < stack->n_frames; i++)
-		json_part_append(&frames, frame(&stack->frames[i]));
+	set_thread(&object, stack);
+	if (stack->pid)
+		set_count(&object, "pid", (uint64_t)stack->pid);
+	if (profile->grouping)
+		set_count(&object, "group", profile->grouping->of_stack[i]);
+	for (size_t f = 0; f < stack->n_frames; f++)
+		json_part_append(&frames, frame(&stack->frames[f]));
 	json_part_set(&object, "frames", frames);
+	return object;
+}
+
+/* A line or a function: of a frame only what the stacks of the group share. */
+static json_t *place(const struct frame *from)
+{
+	json_t *object = json_object();
+
+	set_text(&object, "kind", frame_kind_name(from->kind));
+	set_text(&object, "function", from->function);
+	set_text(&object, "file", from->file);
+	if (from->line)
+		set_count(&object, "line", from->line);
+	set_text(&object, "module", from->module);
+	set_text(&object, "path", from->path);
+	set_text(&object, "near", from->near);
+	if (from->offset)
+		set_count(&object, "offset", from->offset);
+	return object;
+}
+
+static json_t *package(const struct group *group)
+{
+	json_t *object = json_object();
+	char *name = strndup(group->package.name ? group->package.name : "", group->package.length);
+
+	set_text(&object, "kind", package_kind_name(group->package.kind));
+	json_part_set(&object, "name", name ? json_part_text(name) : NULL);
+	set_text(&object, "elf", group->elf_name);
+	free(name);
+	return object;
+}
+
+json_t *json_part_group(const struct profile *profile, size_t i)
+{
+	const struct group *group = &profile->grouping->groups[i];
+	json_t *object = json_object(), *domains = json_array();
+
+	set_text(&object, "title", group->title);
+	switch (profile->grouping->by) {
+	case GROUP_LINE:
+	case GROUP_FUNCTION:
+		json_part_set(&object, "place", place(&group->frame));
+		break;
+	case GROUP_MODULE:
+		json_part_set(&object, "module", package(group));
+		break;
+	case GROUP_THREAD:
+		set_thread(&object, &group->sum);
+		break;
+	default:
+		set_count(&object, "pid", (uint64_t)profile_target_of(profile, &group->sum)->pid);
+	}
+	set_figures(&object, &group->sum);
+	set_real(&object, "share", group->share);
+	set_count(&object, "stacks", group->n_stacks);
+	set_count(&object, "largest_stack", group->largest);
+	for (unsigned d = 0; d < DOMAIN_COUNT; d++)
+		if (group->domains & 1u << d)
+			json_part_append(&domains, json_string(domain_name((enum domain)d)));
+	json_part_set(&object, "domains", domains);
+	return object;
+}
+
+json_t *json_part_selection(const struct profile *profile)
+{
+	const struct selection *selection = &profile->selection;
+	json_t *object = json_object(), *modules = json_array();
+
+	for (size_t i = 0; i < selection->n_modules; i++)
+		json_part_append(&modules, json_part_text(selection->modules[i]));
+	json_part_set(&object, "modules", modules);
+	set_count(&object, "left_out_bytes", selection->left_out_bytes);
+	set_count(&object, "left_out_count", selection->left_out_count);
+	set_count(&object, "left_out_stacks", selection->left_out_stacks);
 	return object;
 }
 

@@ -21,10 +21,13 @@
 /* Digits of a real number; seconds and rates need no more. */
 #define JSON_PARTS_FLAGS (JSON_COMPACT | JSON_ENCODE_ANY | JSON_REAL_PRECISION(10))
 
-json_t *json_part_target(const struct profile *profile);
+json_t *json_part_target(const struct profile_target *target);
+json_t *json_part_targets(const struct profile *profile); /* only when profile->n_targets */
 json_t *json_part_mode(const struct profile *profile);
 json_t *json_part_totals(const struct profile *profile);
-json_t *json_part_stack(const struct stack *stack);
+json_t *json_part_selection(const struct profile *profile);       /* only of some modules */
+json_t *json_part_group(const struct profile *profile, size_t i); /* only of a grouped profile */
+json_t *json_part_stack(const struct profile *profile, size_t i);
 json_t *json_part_cost(const struct profile *profile); /* only when profile->have_cost */
 json_t *json_part_losses(const struct profile *profile);
 

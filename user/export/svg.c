@@ -29,12 +29,13 @@ static void fill_of(const struct frame *frame, char fill[40])
 		[FRAME_PYTHON] = {36, 88, 22},
 		[FRAME_NATIVE] = {205, 62, 20},
 		[FRAME_GAP] = {48, 8, 1},
+		[FRAME_GROUP] = {150, 34, 1},
 	};
 	unsigned kind = frame ? (unsigned)frame->kind : (unsigned)FRAME_GAP;
 	const char *name = frame && frame->function ? frame->function : "";
 	uint32_t hash = 2166136261u; /* FNV-1a: the same name always has the same shade */
 
-	if (kind > FRAME_GAP)
+	if (kind > FRAME_GROUP)
 		kind = FRAME_GAP;
 	for (; *name; name++)
 		hash = (hash ^ (unsigned char)*name) * 16777619u;
@@ -99,11 +100,21 @@ static void put_title(FILE *out, const struct profile *profile)
 	const char *exe = profile->target.exe ? strrchr(profile->target.exe, '/') : NULL;
 
 	fputs("Outstanding allocations of ", out);
+	if (profile->n_targets) {
+		fprintf(out, "%zu processes", profile->n_targets);
+		return;
+	}
 	escape_xml(out, exe && exe[1]         ? exe + 1
 			: profile->target.exe ? profile->target.exe
 					      : "a process");
 	if (profile->target.pid > 0)
 		fprintf(out, " (pid %d)", profile->target.pid);
+}
+
+static bool has_roots(const struct profile *profile)
+{
+	return profile->n_stacks && profile->stacks[0].n_frames &&
+	       profile->stacks[0].frames[0].kind == FRAME_GROUP;
 }
 
 static void put_head(FILE *out, const struct profile *profile, const struct tree *tree)
@@ -115,7 +126,9 @@ static void put_head(FILE *out, const struct profile *profile, const struct tree
 		{"Python", {.kind = FRAME_PYTHON}},
 		{"native", {.kind = FRAME_NATIVE}},
 		{"missing", {.kind = FRAME_GAP}},
+		{"group", {.kind = FRAME_GROUP}},
 	};
+	size_t n_legend = sizeof(legend) / sizeof(legend[0]) - !has_roots(profile);
 	bool estimated = false;
 	char fill[40];
 
@@ -130,7 +143,7 @@ static void put_head(FILE *out, const struct profile *profile, const struct tree
 		MARGIN, fmt_bytes(tree->nodes[0].bytes).text, fmt_count(tree->nodes[0].count).text,
 		fmt_duration(profile->duration_s).text,
 		estimated ? ", in part estimated from samples" : "", NARROWEST);
-	for (size_t i = 0; i < sizeof(legend) / sizeof(legend[0]); i++) {
+	for (size_t i = 0; i < n_legend; i++) {
 		double x = MARGIN + 90 * (double)i;
 
 		fill_of(&legend[i].frame, fill);
@@ -140,6 +153,13 @@ static void put_head(FILE *out, const struct profile *profile, const struct tree
 			legend[i].frame.kind == FRAME_GAP ? " class=\"g\"" : "", x, fill, x + 18,
 			legend[i].name);
 	}
+	if (profile->selection.n_modules)
+		fprintf(out,
+			"<text class=\"s\" x=\"%.0f\" y=\"62\">%s in %s stacks are left out "
+			"(--module)</text>\n",
+			MARGIN + 90 * (double)n_legend,
+			fmt_bytes(profile->selection.left_out_bytes).text,
+			fmt_count(profile->selection.left_out_stacks).text);
 }
 
 int export_svg(FILE *out, const struct profile *profile, struct err *err)

@@ -28,12 +28,6 @@ static size_t common(const struct stack *a, const struct stack *b)
 	return n;
 }
 
-static void add(uint64_t *sum, uint64_t more)
-{
-	if (__builtin_add_overflow(*sum, more, sum))
-		*sum = UINT64_MAX;
-}
-
 /*
  * Nodes in the order in which the sorted paths lead to them: parents first, siblings in no order of
  * size yet.
@@ -59,8 +53,8 @@ static void add_paths(struct tree *tree, const struct stack *const *paths, size_
 			trail[at + 1] = tree->n_nodes++;
 		}
 		for (size_t at = 0; at <= depth; at++) {
-			add(&tree->nodes[trail[at]].bytes, stack->outstanding_bytes);
-			add(&tree->nodes[trail[at]].count, stack->outstanding_count);
+			sum_add(&tree->nodes[trail[at]].bytes, stack->outstanding_bytes);
+			sum_add(&tree->nodes[trail[at]].count, stack->outstanding_count);
 		}
 		if (depth > tree->depth)
 			tree->depth = (unsigned)depth;
@@ -108,7 +102,7 @@ static int arrange(struct tree *tree)
 			node->parent = moved_to[node->parent];
 			if (i) {
 				node->start_bytes = next_start[node->parent];
-				add(&next_start[node->parent], node->bytes);
+				sum_add(&next_start[node->parent], node->bytes);
 			}
 			next_start[i] = node->start_bytes;
 		}

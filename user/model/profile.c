@@ -37,9 +37,9 @@ const char *domain_name(enum domain domain)
 
 const char *frame_kind_name(enum frame_kind kind)
 {
-	static const char *const names[] = {"python", "native", "gap"};
+	static const char *const names[] = {"python", "native", "gap", "group"};
 
-	return (unsigned)kind < 3 ? names[kind] : "gap";
+	return (unsigned)kind <= FRAME_GROUP ? names[kind] : "gap";
 }
 
 /* ---- memory ---------------------------------------------------------------------------------- */
@@ -191,7 +191,7 @@ const char *frame_text(const struct frame *frame, char *text, size_t size)
 		snprintf(text, size, *why == '[' ? "%s" : "[%s]", why);
 		return text;
 	}
-	if (frame->kind == FRAME_PYTHON || (named && frame->inlined))
+	if (frame->kind == FRAME_PYTHON || frame->kind == FRAME_GROUP || (named && frame->inlined))
 		snprintf(name, sizeof(name), "%s", named ? frame->function : "?");
 	else if (named)
 		snprintf(name, sizeof(name), "%s+0x%" PRIx64, frame->function, frame->offset);
@@ -229,15 +229,13 @@ int stack_compare_frames(const struct stack *a, const struct stack *b)
 static int compare_sites(const void *a, const void *b)
 {
 	const struct stack *x = a, *y = b;
+	int order = (int)x->domain - (int)y->domain;
 
-	return x->domain != y->domain ? (int)x->domain - (int)y->domain
-				      : stack_compare_frames(x, y);
-}
-
-static void add(uint64_t *sum, uint64_t more)
-{
-	if (__builtin_add_overflow(*sum, more, sum))
-		*sum = UINT64_MAX;
+	if (!order)
+		order = compare_u64(x->thread_id, y->thread_id);
+	if (!order)
+		order = (x->pid > y->pid) - (x->pid < y->pid);
+	return order ? order : stack_compare_frames(x, y);
 }
 
 static int compare_type_names(const void *a, const void *b)
@@ -256,22 +254,30 @@ static int compare_type_sizes(const void *a, const void *b)
 	return order ? order : compare_text(x->name, y->name);
 }
 
-static void merge_types(struct profile *profile, struct stack *into, const struct stack *from)
+static void sum_types(struct profile *profile, struct stack *into, const struct stack *const *from,
+		      size_t n_from)
 {
 	struct type_share *all;
-	size_t n = into->n_types + from->n_types, kept = 0;
+	size_t n = into->n_types, kept = 0;
 
-	if (!from->n_types)
+	for (size_t i = 0; i < n_from; i++)
+		n += from[i]->n_types;
+	if (n == into->n_types)
 		return;
 	all = profile_alloc(profile, n * sizeof(*all));
-	if (into->n_types)
-		memcpy(all, into->types, into->n_types * sizeof(*all));
-	memcpy(all + into->n_types, from->types, from->n_types * sizeof(*all));
+	n = into->n_types;
+	if (n)
+		memcpy(all, into->types, n * sizeof(*all));
+	for (size_t i = 0; i < n_from; i++)
+		if (from[i]->n_types) {
+			memcpy(all + n, from[i]->types, from[i]->n_types * sizeof(*all));
+			n += from[i]->n_types;
+		}
 	qsort(all, n, sizeof(*all), compare_type_names);
 	for (size_t i = 0; i < n; i++) {
 		if (kept && !compare_text(all[kept - 1].name, all[i].name)) {
-			add(&all[kept - 1].count, all[i].count);
-			add(&all[kept - 1].bytes, all[i].bytes);
+			sum_add(&all[kept - 1].count, all[i].count);
+			sum_add(&all[kept - 1].bytes, all[i].bytes);
 		} else {
 			all[kept++] = all[i];
 		}
@@ -281,34 +287,45 @@ static void merge_types(struct profile *profile, struct stack *into, const struc
 	into->n_types = kept;
 }
 
+void stack_sum(struct profile *profile, struct stack *into, const struct stack *const *from,
+	       size_t n_from)
+{
+	for (size_t i = 0; i < n_from; i++) {
+		into->estimated |= from[i]->estimated;
+		sum_add(&into->outstanding_bytes, from[i]->outstanding_bytes);
+		sum_add(&into->outstanding_count, from[i]->outstanding_count);
+		sum_add(&into->allocated_bytes, from[i]->allocated_bytes);
+		sum_add(&into->allocated_count, from[i]->allocated_count);
+		sum_add(&into->freed_count, from[i]->freed_count);
+		if (from[i]->oldest_s > into->oldest_s)
+			into->oldest_s = from[i]->oldest_s;
+		into->growth_bytes_per_s += from[i]->growth_bytes_per_s;
+		sum_add(&into->types_sampled, from[i]->types_sampled);
+	}
+	sum_types(profile, into, from, n_from);
+}
+
 void profile_merge(struct profile *profile)
 {
 	struct stack *stacks = profile->stacks;
-	size_t kept = 0;
+	size_t n = profile->n_stacks, kept = 0, next;
+	const struct stack **equal;
 
-	if (profile->n_stacks < 2)
+	if (n < 2)
 		return;
-	qsort(stacks, profile->n_stacks, sizeof(*stacks), compare_sites);
-	for (size_t i = 0; i < profile->n_stacks; i++) {
-		struct stack *into = kept ? &stacks[kept - 1] : NULL;
-		const struct stack *from = &stacks[i];
+	equal = malloc(n * sizeof(*equal));
+	if (!equal)
+		out_of_memory();
+	qsort(stacks, n, sizeof(*stacks), compare_sites);
+	for (size_t i = 0; i < n; i = next) {
+		size_t n_equal = 0;
 
-		if (!into || compare_sites(into, from)) {
-			stacks[kept++] = *from;
-			continue;
-		}
-		into->estimated |= from->estimated;
-		add(&into->outstanding_bytes, from->outstanding_bytes);
-		add(&into->outstanding_count, from->outstanding_count);
-		add(&into->allocated_bytes, from->allocated_bytes);
-		add(&into->allocated_count, from->allocated_count);
-		add(&into->freed_count, from->freed_count);
-		if (from->oldest_s > into->oldest_s)
-			into->oldest_s = from->oldest_s;
-		into->growth_bytes_per_s += from->growth_bytes_per_s;
-		merge_types(profile, into, from);
-		add(&into->types_sampled, from->types_sampled);
+		for (next = i + 1; next < n && !compare_sites(&stacks[i], &stacks[next]); next++)
+			equal[n_equal++] = &stacks[next];
+		stacks[kept] = stacks[i];
+		stack_sum(profile, &stacks[kept++], equal, n_equal);
 	}
+	free(equal);
 	profile->n_stacks = kept;
 }
 
@@ -322,34 +339,50 @@ static int compare_down(double a, double b)
 	return (a < b) - (a > b);
 }
 
-static int compare_ranks(const void *a, const void *b, void *context)
+bool stack_is_outstanding(const struct stack *stack)
 {
-	const struct stack *x = a, *y = b;
-	enum profile_order by = *(const enum profile_order *)context;
-	bool x_empty = !x->outstanding_bytes && !x->outstanding_count;
-	bool y_empty = !y->outstanding_bytes && !y->outstanding_count;
-	int order = (int)x_empty - (int)y_empty;
+	return stack->outstanding_bytes || stack->outstanding_count;
+}
+
+int stack_compare_ranks(const struct stack *a, const struct stack *b, enum profile_order by)
+{
+	int order = (int)stack_is_outstanding(b) - (int)stack_is_outstanding(a);
 
 	if (!order && by == ORDER_COUNT)
-		order = -compare_u64(x->outstanding_count, y->outstanding_count);
+		order = -compare_u64(a->outstanding_count, b->outstanding_count);
 	if (!order && by == ORDER_GROWTH)
-		order = compare_down(x->growth_bytes_per_s, y->growth_bytes_per_s);
+		order = compare_down(a->growth_bytes_per_s, b->growth_bytes_per_s);
 	if (!order && by == ORDER_AGE)
-		order = compare_down(x->oldest_s, y->oldest_s);
+		order = compare_down(a->oldest_s, b->oldest_s);
 	if (!order)
-		order = -compare_u64(x->outstanding_bytes, y->outstanding_bytes);
-	if (!order)
-		order = -compare_u64(x->outstanding_count, y->outstanding_count);
+		order = -compare_u64(a->outstanding_bytes, b->outstanding_bytes);
+	return order ? order : -compare_u64(a->outstanding_count, b->outstanding_count);
+}
+
+static int compare_stacks(const void *a, const void *b, void *context)
+{
+	const struct stack *x = a, *y = b;
+	int order = stack_compare_ranks(x, y, *(const enum profile_order *)context);
+
 	if (!order)
 		order = stack_compare_frames(x, y);
-	return order ? order : (int)x->domain - (int)y->domain;
+	return order ? order : compare_sites(x, y);
 }
 
 void profile_sort(struct profile *profile, enum profile_order order)
 {
 	if (profile->n_stacks > 1)
-		qsort_r(profile->stacks, profile->n_stacks, sizeof(*profile->stacks), compare_ranks,
-			&order);
+		qsort_r(profile->stacks, profile->n_stacks, sizeof(*profile->stacks),
+			compare_stacks, &order);
+}
+
+const struct profile_target *profile_target_of(const struct profile *profile,
+					       const struct stack *stack)
+{
+	for (size_t i = 0; i < profile->n_targets; i++)
+		if (profile->targets[i].pid == stack->pid)
+			return &profile->targets[i];
+	return &profile->target;
 }
 
 bool profile_has_loss(const struct profile *profile, const char *name)

@@ -8,8 +8,8 @@
  *            made data.
  * Shapes     a profile has stacks (one allocation site each: domain + frames), totals over all of
  *            them, losses and costs. stack.frames is root first, as in JSON; the text view turns it
- *            around. Two stacks never have the same domain and the same frames (profile_merge()
- *            sees to it).
+ *            around. Two stacks never have the same domain, frames, thread and process
+ *            (profile_merge() sees to it). Totals are of all that was seen, selected or not.
  * Units      bytes; counts of blocks; seconds as double; ns where the name says so. Raw counts
  *            unless stack.estimated is true.
  * Ownership  everything reachable from a profile lives in its arena and dies with profile_free()
@@ -44,9 +44,10 @@ enum frame_kind {
 	FRAME_PYTHON,
 	FRAME_NATIVE,
 	FRAME_GAP, /* something is missing here; `function` says what, in a few words */
+	FRAME_GROUP, /* at the root of flame graphs: what the stacks have in common; `function` is its title */
 };
 
-/* "python", "native", "gap" */
+/* "python", "native", "gap", "group" */
 const char *frame_kind_name(enum frame_kind kind);
 
 struct frame {
@@ -58,10 +59,11 @@ struct frame {
 	const char *path; /* native: of the ELF file, as the target sees it; or NULL */
 	const char *
 		near; /* native without function: the exported function that begins before it; or NULL */
-	bool inlined;     /* native: inlined into the next outer frame; offset means nothing */
-	uint32_t line;    /* 1-based; 0 = unknown */
-	uint64_t offset;  /* native: into the symbol, or into the module when function is NULL */
-	uint64_t address; /* native: link-time address in the module, as addr2line takes it */
+	bool inlined;    /* native: inlined into the next outer frame; offset means nothing */
+	uint32_t line;   /* 1-based; 0 = unknown */
+	uint64_t offset; /* native: into the symbol, or into the module when function is NULL */
+	uint64_t
+		address; /* native: link-time address in the module, as addr2line takes it; 0: not known */
 };
 
 /*
@@ -101,7 +103,12 @@ struct stack {
 	uint64_t types_sampled;     /* outstanding blocks whose type was looked up; 0: none */
 	const struct frame *frames; /* root first */
 	size_t n_frames;
+	uint32_t thread_id; /* as the tool sees it; 0: not known */
+	const char *thread; /* its name; NULL: not known */
+	int pid;            /* where several targets are shown as one; 0: the profile's target */
 };
+
+struct grouping;
 
 struct loss {
 	const char *name;     /* stable identifier, e.g. "blocks_full" */
@@ -130,23 +137,36 @@ enum target_end {
 	TARGET_EXECED,
 };
 
+/* Which stacks the user asked for; the others were taken out of the profile. */
+struct selection {
+	const char *const *modules; /* n_modules names: see package_has() */
+	size_t n_modules;           /* 0: all stacks are there */
+	uint64_t left_out_bytes,
+		left_out_count; /* outstanding, of the stacks that were taken out */
+	size_t left_out_stacks; /* those with something outstanding */
+};
+
 struct profile {
 	struct timespec time; /* wall clock of the look */
 	double duration_s;    /* since the baseline */
 
-	struct {
+	struct profile_target {
 		int pid;
 		const char *exe;            /* path as the target sees it */
 		const char *const *cmdline; /* n_cmdline words */
 		size_t n_cmdline;
 		const char *python;         /* "3.11.2" */
 		const char *implementation; /* "CPython" */
+		const char
+			*python_module; /* base name of the ELF file that holds the interpreter */
 		unsigned threads;
 		uint64_t rss_bytes;
 		enum target_end end;
 		int end_detail;
 		bool stopped; /* in state T at the time of the look */
 	} target;
+	const struct profile_target *targets; /* of several shown as one; then target is empty */
+	size_t n_targets;                     /* 0: the one above */
 
 	struct {
 		bool exact;
@@ -167,6 +187,8 @@ struct profile {
 
 	struct stack *stacks; /* sorted by profile_sort() */
 	size_t n_stacks;
+	struct selection selection;
+	const struct grouping *grouping; /* of model/group.h; NULL: each stack stands for itself */
 	const struct loss *losses;
 	size_t n_losses;
 	bool have_cost;
@@ -196,9 +218,22 @@ void *profile_alloc(struct profile *profile, size_t size);
  */
 const char *profile_str(struct profile *profile, const char *text, long length);
 
+/* Add; the sum stops at the largest number instead of wrapping. */
+static inline void sum_add(uint64_t *sum, uint64_t more)
+{
+	if (__builtin_add_overflow(*sum, more, sum))
+		*sum = UINT64_MAX;
+}
+
 /*
- * Join stacks of one domain that have equal frames: sums (that stop at the largest number instead
- * of wrapping), oldest of both, types added up. A sum with an estimate in it is an estimate. Order
+ * Add the figures of n stacks to those of `into`: sum_add() of each, oldest of all, types added up. A sum with an estimate in it is an estimate. What is
+ * not a figure (domain, frames, ...) stays.
+ */
+void stack_sum(struct profile *profile, struct stack *into, const struct stack *const *from,
+	       size_t n_from);
+
+/*
+ * Join stacks of one domain, thread and process that have equal frames: stack_sum() of them. Order
  * is lost.
  */
 void profile_merge(struct profile *profile);
@@ -214,6 +249,19 @@ int stack_compare_frames(const struct stack *a, const struct stack *b);
  * gives equal output. Stacks with nothing outstanding (no byte and no block) go last.
  */
 void profile_sort(struct profile *profile, enum profile_order order);
+
+/*
+ * < 0, 0, > 0: the order of profile_sort(), frames and what else tells equal figures apart left to
+ * the caller
+ */
+int stack_compare_ranks(const struct stack *a, const struct stack *b, enum profile_order order);
+
+/* Has it a byte or a block outstanding? */
+bool stack_is_outstanding(const struct stack *stack);
+
+/* The target that a stack is of. */
+const struct profile_target *profile_target_of(const struct profile *profile,
+					       const struct stack *stack);
 
 /* Is there a loss of this name? */
 bool profile_has_loss(const struct profile *profile, const char *name);

@@ -6,6 +6,9 @@
 
 #include "base/escape.h"
 #include "base/fmt.h"
+#include "model/group.h"
+#include "view/frames_text.h"
+#include "view/pen.h"
 
 #define TYPES_SHOWN  3
 #define FRAME_INDENT 16  /* columns of two tabs */
@@ -13,83 +16,7 @@
 #define WORTH_A_RATE 0.5 /* bytes per second that are written as 1 B/s */
 #define WORTH_AN_AGE 1.0 /* seconds */
 
-/* What a piece of the report is, for its colour. */
-enum ink {
-	INK_PLAIN,
-	INK_HEAD,
-	INK_SIZE,
-	INK_GROWS,
-	INK_SHRINKS,
-	INK_NATIVE,
-	INK_GAP,
-	INK_WARNING
-};
-
-struct pen {
-	FILE *out;
-	bool color;
-	unsigned width;
-};
-
-static void ink(const struct pen *pen, enum ink ink)
-{
-	static const char *const codes[] = {
-		[INK_PLAIN] = "0",    [INK_HEAD] = "1",    [INK_SIZE] = "1", [INK_GROWS] = "31",
-		[INK_SHRINKS] = "32", [INK_NATIVE] = "36", [INK_GAP] = "33", [INK_WARNING] = "33",
-	};
-
-	if (pen->color)
-		fprintf(pen->out, "\033[%sm", codes[ink]);
-}
-
-static void put(const struct pen *pen, enum ink how, const char *text)
-{
-	if (how != INK_PLAIN)
-		ink(pen, how);
-	escape_terminal(pen->out, text);
-	if (how != INK_PLAIN)
-		ink(pen, INK_PLAIN);
-}
-
-/* ---- stacks ---------------------------------------------------------------------------------- */
-
-static const char *skip(const char *text, size_t characters)
-{
-	while (*text && characters--)
-		escape_next(&text);
-	return text;
-}
-
-/*
- * One frame. Where it is wider than the terminal its middle goes: the name is at its beginning,
- * file and line are at its end. Escapes may make it a little wider than asked for; such names are
- * rare and still cannot do harm.
- */
-static void put_frame(const struct pen *pen, const struct frame *frame)
-{
-	char text[FRAME_TEXT_MAX];
-	size_t room = pen->width > FRAME_INDENT ? pen->width - FRAME_INDENT : 0, all = 0;
-	enum ink how = frame->kind == FRAME_GAP      ? INK_GAP
-		       : frame->kind == FRAME_NATIVE ? INK_NATIVE
-						     : INK_PLAIN;
-
-	frame_text(frame, text, sizeof(text));
-	for (const char *at = text; *at; all++)
-		escape_next(&at);
-	fputs("\t\t", pen->out);
-	if (pen->width && all > room) {
-		size_t head = (room - 3) / 3, tail = room - 3 - head;
-		const char *rest = skip(text, all - tail);
-
-		text[skip(text, head) - text] = '\0';
-		put(pen, how, text);
-		fputs("...", pen->out);
-		put(pen, how, rest);
-	} else {
-		put(pen, how, text);
-	}
-	fputc('\n', pen->out);
-}
+/* ---- stacks and groups of them ---------------------------------------------------------------- */
 
 /* "dict 81% str 19%": the largest shares of the sampled blocks' bytes */
 static void put_types(const struct pen *pen, const struct stack *stack)
@@ -108,67 +35,147 @@ static void put_types(const struct pen *pen, const struct stack *stack)
 			break;
 		if (i)
 			fputc(' ', pen->out);
-		put(pen, INK_PLAIN, stack->types[i].name ? stack->types[i].name : "?");
+		pen_put(pen, INK_PLAIN, stack->types[i].name ? stack->types[i].name : "?");
 		fprintf(pen->out, " %.0f%%", share);
 	}
 }
 
-static void put_stack(const struct pen *pen, const struct stack *stack)
+/* "1332300 bytes in 25000 allocations", as scripts read it */
+static void put_figures(const struct pen *pen, const struct stack *figures, const char *from)
 {
-	double growth = stack->growth_bytes_per_s;
+	pen_ink(pen, INK_SIZE);
+	fprintf(pen->out, "%" PRIu64 " bytes in %" PRIu64 " allocations%s",
+		figures->outstanding_bytes, figures->outstanding_count, from);
+	pen_ink(pen, INK_PLAIN);
+}
 
-	fputc('\t', pen->out);
-	ink(pen, INK_SIZE);
-	fprintf(pen->out, "%" PRIu64 " bytes in %" PRIu64 " allocations from stack",
-		stack->outstanding_bytes, stack->outstanding_count);
-	ink(pen, INK_PLAIN);
+/* What is behind the figures on the line of a stack or a group, whose allocators are given as bits. */
+static void put_facts(const struct pen *pen, const struct stack *figures, unsigned domains)
+{
+	double growth = figures->growth_bytes_per_s;
+
 	if (growth >= WORTH_A_RATE || growth <= -WORTH_A_RATE) {
 		fputs("  ", pen->out);
-		put(pen, growth > 0 ? INK_GROWS : INK_SHRINKS, fmt_rate(growth).text);
+		pen_put(pen, growth > 0 ? INK_GROWS : INK_SHRINKS, fmt_rate(growth).text);
 	}
-	put_types(pen, stack);
-	if (stack->domain != DOMAIN_OBJECT)
-		fprintf(pen->out, "  %s", domain_name(stack->domain));
-	if (stack->oldest_s >= WORTH_AN_AGE)
-		fprintf(pen->out, "  oldest %s", fmt_duration(stack->oldest_s).text);
-	if (stack->estimated)
+	put_types(pen, figures);
+	for (unsigned i = 0, n = 0; i < DOMAIN_COUNT; i++)
+		if ((domains & 1u << i) && domains != 1u << DOMAIN_OBJECT)
+			fprintf(pen->out, "%s%s", n++ ? ", " : "  ", domain_name((enum domain)i));
+	if (figures->oldest_s >= WORTH_AN_AGE)
+		fprintf(pen->out, "  oldest %s", fmt_duration(figures->oldest_s).text);
+	if (figures->estimated)
 		fputs("  estimated", pen->out);
 	fputc('\n', pen->out);
-	for (size_t i = stack->n_frames; i-- > 0;)
-		put_frame(pen, &stack->frames[i]);
 }
 
-static bool is_outstanding(const struct stack *stack)
+static void put_frames(const struct pen *pen, const struct profile *profile,
+		       const struct stack *stack, bool all)
 {
-	return stack->outstanding_bytes || stack->outstanding_count;
+	frames_text(pen, stack, profile_target_of(profile, stack)->python_module, all);
 }
 
-/* Returns the number of stacks that have something outstanding, shown or not. */
-static size_t put_stacks(const struct pen *pen, const struct profile *profile, unsigned top)
+static void put_stack(const struct pen *pen, const struct profile *profile,
+		      const struct stack *stack, bool all_frames)
 {
-	size_t n = 0, limit = top ? top : SIZE_MAX;
+	fputc('\t', pen->out);
+	put_figures(pen, stack, " from stack");
+	put_facts(pen, stack, 1u << stack->domain);
+	put_frames(pen, profile, stack, all_frames);
+}
+
+/* A group, and one of its stacks: the first in the order. */
+static void put_group(const struct pen *pen, const struct profile *profile,
+		      const struct group *group, bool all_frames)
+{
+	const struct stack *largest = &profile->stacks[group->largest];
+
+	fputc('\t', pen->out);
+	put_figures(pen, &group->sum, " from ");
+	fprintf(pen->out, "%s ", group_by_name(profile->grouping->by));
+	pen_put(pen, INK_HEAD, group->title);
+	fprintf(pen->out, " (%s stack%s, %s)", fmt_count(group->n_stacks).text,
+		group->n_stacks == 1 ? "" : "s", fmt_percent(group->share).text);
+	put_facts(pen, &group->sum, group->domains);
+	if (group->n_stacks > 1) {
+		fputs("\t\t", pen->out);
+		put_figures(pen, largest, " of it:");
+		fputc('\n', pen->out);
+	}
+	put_frames(pen, profile, largest, all_frames);
+}
+
+/* How many stacks, or groups of them, have something outstanding: they are first. */
+static size_t count_outstanding(const struct profile *profile)
+{
+	const struct grouping *grouping = profile->grouping;
+	size_t n = 0;
+
+	if (grouping)
+		while (n < grouping->n_groups && stack_is_outstanding(&grouping->groups[n].sum))
+			n++;
+	else
+		while (n < profile->n_stacks && stack_is_outstanding(&profile->stacks[n]))
+			n++;
+	return n;
+}
+
+static void put_stacks(const struct pen *pen, const struct profile *profile,
+		       const struct report_options *options, size_t n)
+{
+	const struct grouping *grouping = profile->grouping;
+	size_t limit = options->top ? options->top : n;
 	char clock[16] = "??:??:??";
 	struct tm local;
 
-	while (n < profile->n_stacks && is_outstanding(&profile->stacks[n]))
-		n++;
 	if (localtime_r(&profile->time.tv_sec, &local))
 		strftime(clock, sizeof(clock), "%H:%M:%S", &local);
-	ink(pen, INK_HEAD);
-	fprintf(pen->out, "[%s] Top %zu stacks with outstanding allocations:", clock,
-		top ? limit : n);
-	ink(pen, INK_PLAIN);
+	pen_ink(pen, INK_HEAD);
+	fprintf(pen->out, "[%s] Top %zu %ss with outstanding allocations:", clock, limit,
+		group_by_name(grouping ? grouping->by : GROUP_STACK));
+	pen_ink(pen, INK_PLAIN);
 	fputc('\n', pen->out);
 	for (size_t i = 0; i < n && i < limit; i++)
-		put_stack(pen, &profile->stacks[i]);
-	return n;
+		if (grouping)
+			put_group(pen, profile, &grouping->groups[i], options->all_frames);
+		else
+			put_stack(pen, profile, &profile->stacks[i], options->all_frames);
 }
 
 /* ---- what follows the stacks ----------------------------------------------------------------- */
 
-static void put_totals(const struct pen *pen, const struct profile *profile, size_t n_stacks,
-		       unsigned top)
+/* How much of what is outstanding the user did not want to see. */
+static void put_left_out(const struct pen *pen, const struct selection *selection)
 {
+	if (!selection->n_modules)
+		return;
+	fputs("Left out: ", pen->out);
+	fprintf(pen->out, "%s in %s allocations from %s stack%s without a frame of ",
+		fmt_bytes(selection->left_out_bytes).text,
+		fmt_count(selection->left_out_count).text,
+		fmt_count(selection->left_out_stacks).text,
+		selection->left_out_stacks == 1 ? "" : "s");
+	for (size_t i = 0; i < selection->n_modules; i++) {
+		fputs(i ? " or " : "", pen->out);
+		pen_put(pen, INK_PLAIN, selection->modules[i]);
+	}
+	fputs(".\n", pen->out);
+}
+
+static size_t count_stacks(const struct profile *profile)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < profile->n_stacks; i++)
+		n += stack_is_outstanding(&profile->stacks[i]);
+	return n;
+}
+
+static void put_outstanding(const struct pen *pen, const struct profile *profile, size_t n_shown,
+			    unsigned top)
+{
+	size_t n_stacks = count_stacks(profile) + profile->selection.left_out_stacks;
+
 	if (!n_stacks) {
 		fprintf(pen->out, "Nothing is outstanding that was allocated in the last %s",
 			fmt_duration(profile->duration_s).text);
@@ -176,15 +183,25 @@ static void put_totals(const struct pen *pen, const struct profile *profile, siz
 			fprintf(pen->out, " and is older than %s",
 				fmt_duration(profile->mode.older_s).text);
 		fputs(".\n", pen->out);
-	} else {
-		fprintf(pen->out, "Outstanding: %s in %s allocations from %s stack%s",
-			fmt_bytes(profile->totals.outstanding_bytes).text,
-			fmt_count(profile->totals.outstanding_count).text, fmt_count(n_stacks).text,
-			n_stacks == 1 ? "" : "s");
-		if (top && n_stacks > top)
-			fprintf(pen->out, " (%s not shown)", fmt_count(n_stacks - top).text);
-		fprintf(pen->out, " after %s.\n", fmt_duration(profile->duration_s).text);
+		return;
 	}
+	fprintf(pen->out, "Outstanding: %s in %s allocations from %s stack%s",
+		fmt_bytes(profile->totals.outstanding_bytes).text,
+		fmt_count(profile->totals.outstanding_count).text, fmt_count(n_stacks).text,
+		n_stacks == 1 ? "" : "s");
+	if (profile->grouping)
+		fprintf(pen->out, ", %s %s%s", fmt_count(n_shown).text,
+			group_by_name(profile->grouping->by), n_shown == 1 ? "" : "s");
+	if (top && n_shown > top)
+		fprintf(pen->out, " (%s not shown)", fmt_count(n_shown - top).text);
+	fprintf(pen->out, " after %s.\n", fmt_duration(profile->duration_s).text);
+}
+
+static void put_totals(const struct pen *pen, const struct profile *profile, size_t n_shown,
+		       unsigned top)
+{
+	put_outstanding(pen, profile, n_shown, top);
+	put_left_out(pen, &profile->selection);
 	fprintf(pen->out,
 		"Seen: %s in %s allocations, %s of them freed; %s frees of memory not on the "
 		"account "
@@ -215,7 +232,7 @@ static void put_coverage(const struct pen *pen, const struct profile *profile, b
 		fputs(" no allocator was traced", pen->out);
 	if (partial) {
 		fputs(". ", pen->out);
-		put(pen, INK_WARNING, partial);
+		pen_put(pen, INK_WARNING, partial);
 	} else if (first) {
 		fputc('.', pen->out);
 	} else {
@@ -232,18 +249,18 @@ static void put_losses(const struct pen *pen, const struct profile *profile, boo
 
 	if (missed && !profile_has_loss(profile, "missed_frees")) {
 		fprintf(pen->out, "Lost: %s x missed_frees: ", fmt_count(missed).text);
-		put(pen, INK_WARNING,
-		    "blocks were freed unseen (their address was given out again); the figures "
-		    "were corrected");
+		pen_put(pen, INK_WARNING,
+			"blocks were freed unseen (their address was given out again); the figures "
+			"were corrected");
 		fputc('\n', pen->out);
 	}
 	for (size_t i = 0; i < profile->n_losses; i++) {
 		const struct loss *loss = &profile->losses[i];
 
 		fprintf(pen->out, "Lost: %s x ", fmt_count(loss->count).text);
-		put(pen, INK_PLAIN, loss->name ? loss->name : "?");
+		pen_put(pen, INK_PLAIN, loss->name ? loss->name : "?");
 		fputs(": ", pen->out);
-		put(pen, INK_WARNING, loss->sentence ? loss->sentence : "?");
+		pen_put(pen, INK_WARNING, loss->sentence ? loss->sentence : "?");
 		fputc('\n', pen->out);
 	}
 	if (!missed && !profile->n_losses && !quiet)
@@ -279,26 +296,31 @@ static void put_cost(const struct pen *pen, const struct profile *profile)
 		fmt_bytes(cost->tool_rss_bytes).text, fmt_bytes(cost->maps_bytes).text);
 }
 
-static void put_end(const struct pen *pen, const struct profile *profile)
+/* What became of a target; which one is said where there are several. */
+static void put_end(const struct pen *pen, const struct profile_target *target, bool several)
 {
-	int detail = profile->target.end_detail;
+	int detail = target->end_detail;
 
-	if (profile->target.end == TARGET_EXITED && detail >= 0)
+	if (target->end == TARGET_RUNS && !target->stopped)
+		return;
+	if (several)
+		fprintf(pen->out, "pid %d: ", target->pid);
+	if (target->end == TARGET_EXITED && detail >= 0)
 		fprintf(pen->out,
 			"target exited with code %d during the watch (a Python that exits frees "
 			"most of "
 			"what it holds: see the reports before)\n",
 			detail);
-	else if (profile->target.end == TARGET_EXITED)
+	else if (target->end == TARGET_EXITED)
 		fputs("target exited during the watch (a Python that exits frees most of what it "
 		      "holds: see the reports before)\n",
 		      pen->out);
-	else if (profile->target.end == TARGET_KILLED)
+	else if (target->end == TARGET_KILLED)
 		fprintf(pen->out, "target was killed by signal %d during the watch\n", detail);
-	else if (profile->target.end == TARGET_EXECED)
+	else if (target->end == TARGET_EXECED)
 		fputs("target replaced itself by exec during the watch; the report ends there\n",
 		      pen->out);
-	else if (profile->target.stopped)
+	else
 		fputs("target is stopped (state T), so nothing changes until it is continued\n",
 		      pen->out);
 }
@@ -310,13 +332,19 @@ void report_text(FILE *out, const struct profile *profile, const struct report_o
 		.color = options->color,
 		.width = options->width && options->width < NARROWEST ? NARROWEST : options->width,
 	};
-	size_t n = put_stacks(&pen, profile, options->top);
+	size_t n = count_outstanding(profile);
 
+	put_stacks(&pen, profile, options, n);
 	if (!options->quiet)
 		put_totals(&pen, profile, n, options->top);
+	else
+		put_left_out(&pen, &profile->selection);
 	put_coverage(&pen, profile, options->quiet);
 	put_losses(&pen, profile, options->quiet);
 	if (!options->quiet)
 		put_cost(&pen, profile);
-	put_end(&pen, profile);
+	if (!profile->n_targets)
+		put_end(&pen, &profile->target, false);
+	for (size_t i = 0; i < profile->n_targets; i++)
+		put_end(&pen, &profile->targets[i], true);
 }

@@ -10,7 +10,7 @@ import flamegraph from "d3-flame-graph";
 import { buildTree, METRICS, sortStacks } from "./stacks.js";
 import { bytes, count, duration, percent, rate } from "./units.js";
 
-const KINDS = ["python", "native", "missing"];
+const KINDS = ["python", "native", "missing", "group"]; /* a group is what stacks have in common, their first frame */
 const ROW = 20;
 const ROWS_A_PAGE = 100;
 
@@ -80,6 +80,8 @@ function color(node) {
 		return `hsl(${26 + (hash >>> 8) % 22}, 90%, ${68 + (hash >>> 20) % 11}%)`;
 	if (node.data.kind === 1)
 		return `hsl(${197 + (hash >>> 8) % 20}, 60%, ${72 + (hash >>> 20) % 10}%)`;
+	if (node.data.kind === 3)
+		return "hsl(150, 34%, 76%)";
 	return "hsl(48, 8%, 84%)";
 }
 
@@ -290,6 +292,7 @@ function setUpControls() {
 
 	METRICS.forEach((each, i) => by("metric").append(new Option(each.title, i)));
 	by("domain").append(new Option("all", -1), ...present.map((i) => new Option(data.domains[i], i)));
+	by("legend-group").hidden = !data.frames.some(([kind]) => kind === 3);
 	by("domain-label").hidden = present.length < 2;
 	by("metric").addEventListener("change", (event) => { state.metric = +event.target.value; showGraph(); });
 	by("domain").addEventListener("change", (event) => { state.domain = +event.target.value; showGraph(); showTable(); });
@@ -329,7 +332,9 @@ function selfCheck(violations) {
 			control.value = value;
 		control.dispatchEvent(new Event(type || "change"));
 	};
-	const result = { title: document.title, frames: shown(), value: tree.value, rows: by("stacks").tBodies[0].rows.length };
+	const result = { title: document.title, frames: shown(), value: tree.value, rows: by("stacks").tBodies[0].rows.length,
+		groups: tree.children.filter((child) => child.kind === 3).map((child) => child.name),
+		groupLegend: !by("legend-group").hidden, notes: data.notes };
 
 	if (chart) {
 		const leaf = [...document.querySelectorAll("#graph g.frame")].pop();

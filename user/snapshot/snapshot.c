@@ -9,6 +9,7 @@
 #include "snapshot/block_types.h"
 #include "snapshot/live_blocks.h"
 #include "snapshot/losses.h"
+#include "snapshot/thread_names.h"
 #include "symbol/symbolizer.h"
 
 struct snapshot {
@@ -30,7 +31,8 @@ struct snapshot {
 	uint64_t scan_cpu_ns; /* ... what that cost, ... */
 	uint64_t scan_blocks; /* ... and how many there were */
 	bool rebased;         /* USR2: the sites' totals include frees from before the baseline */
-	uint32_t learned;     /* ids below this have been learned */
+	struct thread_names threads;
+	uint32_t learned; /* ids below this have been learned */
 	/* one stack while it gets its names */
 	struct frame named[SYMBOLIZER_ROOM(ABI_MAX_ENTRIES)];
 };
@@ -59,6 +61,7 @@ struct snapshot *snapshot_new(const struct process *process, const struct py_run
 	snapshot->runtime = runtime;
 	snapshot->plan = plan;
 	snapshot->session = session;
+	snapshot->threads.pid = process->pid;
 	snapshot->symbolizer = symbolizer_new(process->pid, runtime, code);
 	snapshot->types = py_types_new(process->pid, runtime);
 	snapshot->base = calloc(view.max_sites, sizeof(*snapshot->base));
@@ -80,6 +83,7 @@ void snapshot_free(struct snapshot *snapshot)
 		return;
 	symbolizer_free(snapshot->symbolizer);
 	py_types_free(snapshot->types);
+	thread_names_fini(&snapshot->threads);
 	live_blocks_fini(&snapshot->live);
 	free(snapshot->base);
 	free(snapshot->previous_bytes);
@@ -103,6 +107,12 @@ static const struct abi_frame *site_frames(const struct session_view *view, uint
 	return view->frames[first].frames;
 }
 
+/* The thread whose stack this is; 0: stacks are not kept by thread. */
+static uint32_t site_thread(const struct abi_frame *frames, uint32_t n)
+{
+	return n && ABI_FRAME_KIND(frames[n - 1].tag) == ABI_FRAME_THREAD ? frames[n - 1].unit : 0;
+}
+
 void snapshot_learn(void *context, uint32_t site)
 {
 	struct snapshot *snapshot = context;
@@ -114,8 +124,11 @@ void snapshot_learn(void *context, uint32_t site)
 	if (site >= view.n_sites)
 		return;
 	frames = site_frames(&view, site, &n);
-	if (frames)
-		symbolizer_learn(snapshot->symbolizer, frames, n);
+	if (!frames)
+		return;
+	symbolizer_learn(snapshot->symbolizer, frames, n);
+	if (site_thread(frames, n))
+		thread_names_get(&snapshot->threads, site_thread(frames, n));
 }
 
 void snapshot_baseline(struct snapshot *snapshot)
@@ -197,6 +210,7 @@ static void fill_target(const struct snapshot *snapshot, struct profile *profile
 {
 	const char **words = profile_alloc(profile, (snapshot->n_cmdline + 1) * sizeof(*words));
 	struct process_stats stats;
+	const char *slash;
 
 	for (size_t i = 0; i < snapshot->n_cmdline; i++)
 		words[i] = profile_str(profile, snapshot->cmdline[i], -1);
@@ -206,6 +220,9 @@ static void fill_target(const struct snapshot *snapshot, struct profile *profile
 	profile->target.n_cmdline = snapshot->n_cmdline;
 	profile->target.python = profile_str(profile, snapshot->runtime->version, -1);
 	profile->target.implementation = "CPython";
+	slash = strrchr(snapshot->runtime->python.path, '/');
+	profile->target.python_module =
+		profile_str(profile, slash ? slash + 1 : snapshot->runtime->python.path, -1);
 	if (process_stats(snapshot->process, &stats) == 0) {
 		profile->target.threads = stats.threads;
 		profile->target.rss_bytes = stats.rss_bytes;
@@ -261,6 +278,10 @@ static void fill_frames(struct snapshot *snapshot, struct profile *profile,
 	}
 	if (!raw || n == 0)
 		return;
+	stack->thread_id = site_thread(raw, n);
+	if (stack->thread_id)
+		stack->thread = profile_str(
+			profile, thread_names_get(&snapshot->threads, stack->thread_id), -1);
 	stack->n_frames = symbolizer_name(snapshot->symbolizer, profile, raw, n, snapshot->named);
 	frames = profile_alloc(profile, (stack->n_frames + 1) * sizeof(*frames));
 	/* BPF walks from the leaf, the model begins at the root */

@@ -56,18 +56,19 @@ static __always_inline bool stack_fetch(struct abi_thread *thread, __u64 from, _
 static __noinline int stack_word(struct abi_thread *thread, __u64 address, __u64 *value)
 {
 	__u64 index, from;
+	__u32 rest;
 
 	if (!thread || !value || address & 7)
 		return -1;
 	index = (address - thread->stack_from) >> 3;
 	if (address < thread->stack_from || index >= thread->stack_words) {
+		rest = (__u32)(TARGET_PAGE - (address & (TARGET_PAGE - 1)));
+		if (rest > sizeof(thread->stack))
+			rest = sizeof(thread->stack);
 		from = address - 8 * STACK_BEFORE;
 		/* the stack may end within the window, and the page below may not be there */
 		if (!stack_fetch(thread, from, sizeof(thread->stack)) &&
-		    !stack_fetch(thread, address,
-				 (__u32)(TARGET_PAGE - (address & (TARGET_PAGE - 1))) &
-					 (sizeof(thread->stack) - 1)) &&
-		    !stack_fetch(thread, address, 8))
+		    !stack_fetch(thread, address, rest))
 			return -1;
 		index = (address - thread->stack_from) >> 3;
 	}

@@ -41,6 +41,31 @@ static void all_made_profiles_are_json(void **state)
 	}
 }
 
+/* Titles, places, packages and threads are names of the target's as well. */
+static void groups_of_hostile_names_are_json(void **state)
+{
+	(void)state;
+	for (int by = GROUP_LINE; by < GROUP_BY_COUNT; by++) {
+		struct profile *profile = made_profile("hostile");
+		json_t *root;
+
+		for (size_t i = 0; i < profile->n_stacks; i++) {
+			profile->stacks[i].thread_id = (uint32_t)i + 1;
+			profile->stacks[i].thread = made_hostile_names[i];
+		}
+		profile_select(profile, made_hostile_names, 11);
+		profile_group(profile, by, ORDER_SIZE);
+		root = exported(profile);
+		assert_int_equal(json_array_size(json_object_get(root, "groups")),
+				 profile->grouping->n_groups);
+		assert_true(profile->grouping->n_groups > 0);
+		assert_string_equal(json_string_value(json_object_get(root, "group_by")),
+				    group_by_name(by));
+		json_decref(root);
+		profile_free(profile);
+	}
+}
+
 static void numbers_at_their_ends(void **state)
 {
 	struct profile *profile = profile_new();
@@ -104,6 +129,7 @@ int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(all_made_profiles_are_json),
+		cmocka_unit_test(groups_of_hostile_names_are_json),
 		cmocka_unit_test(numbers_at_their_ends),
 		cmocka_unit_test(reals_are_short),
 		cmocka_unit_test(equal_profiles_give_equal_bytes),

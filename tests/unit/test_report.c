@@ -98,6 +98,32 @@ static void nothing_reaches_the_terminal_unescaped(void **state)
 	profile_free(profile);
 }
 
+/* Titles of groups are made of names too: of frames, packages, threads, command lines. */
+static void titles_are_escaped(void **state)
+{
+	(void)state;
+	for (int by = GROUP_LINE; by < GROUP_BY_COUNT; by++) {
+		struct profile *profile = made_profile("hostile");
+		char *text;
+
+		for (size_t i = 0; i < profile->n_stacks; i++) {
+			profile->stacks[i].thread_id = (uint32_t)i + 1;
+			profile->stacks[i].thread = made_hostile_names[i];
+		}
+		profile_select(profile, made_hostile_names, 11);
+		profile_group(profile, by, ORDER_SIZE);
+		text = golden_text(plain, profile, NULL);
+		for (const char *at = text; *at;) {
+			int32_t c = escape_next(&at);
+
+			assert_true(c >= 0x20 || c == '\n' || c == '\t');
+			assert_true(c < 0x7f || (c > 0xa0 && c != 0x202e && c != 0x2028));
+		}
+		free(text);
+		profile_free(profile);
+	}
+}
+
 static void frames_fit_the_terminal(void **state)
 {
 	static const unsigned widths[] = {1, 40, 41, 60, 100};
@@ -209,6 +235,7 @@ int main(void)
 		cmocka_unit_test(golden_files),
 		cmocka_unit_test(lines_of_memleak_are_kept),
 		cmocka_unit_test(nothing_reaches_the_terminal_unescaped),
+		cmocka_unit_test(titles_are_escaped),
 		cmocka_unit_test(frames_fit_the_terminal),
 		cmocka_unit_test(frames_that_pass_calls_on_are_one_line),
 		cmocka_unit_test(live_line_is_whole_parts),

@@ -218,7 +218,7 @@ static struct group make_group(struct profile *profile, const struct key *keys, 
 		if (!stack_is_outstanding(stack))
 			continue;
 		group.n_stacks++;
-		group.domains |= 1u << stack->domain;
+		group.domains |= domain_bit(stack->domain);
 		if (group.elf_name &&
 		    (!keys[i].elf_name || strcmp(group.elf_name, keys[i].elf_name)))
 			group.elf_name = NULL;

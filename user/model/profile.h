@@ -40,6 +40,12 @@ enum domain {
 /* "malloc", "object", "mmap" */
 const char *domain_name(enum domain domain);
 
+/* Its bit in a set of domains; 0 for none of them. */
+static inline unsigned domain_bit(enum domain domain)
+{
+	return (unsigned)domain < DOMAIN_COUNT ? 1u << domain : 0;
+}
+
 enum frame_kind {
 	FRAME_PYTHON,
 	FRAME_NATIVE,

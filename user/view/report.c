@@ -80,7 +80,7 @@ static void put_stack(const struct pen *pen, const struct profile *profile,
 {
 	fputc('\t', pen->out);
 	put_figures(pen, stack, " from stack");
-	put_facts(pen, stack, 1u << stack->domain);
+	put_facts(pen, stack, domain_bit(stack->domain));
 	put_frames(pen, profile, stack, all_frames);
 }
 

@@ -187,6 +187,7 @@ int watched_open(struct watched **out, pid_t pid, const struct options *options,
 		.max_stacks = options->max_stacks,
 		.min_size = options->min_size,
 		.max_size = options->max_size,
+		.multi = features->uprobe_multi,
 		.verbose = options->verbose > 0,
 	};
 	struct watched *watched = calloc(1, sizeof(*watched));

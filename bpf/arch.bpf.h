@@ -59,6 +59,15 @@ static __always_inline __u64 thread_pointer(void)
 #endif
 }
 
+/* Does this task (its address) share the memory of the current one? */
+static __always_inline bool shares_memory(__u64 task)
+{
+	struct task_struct *current = (struct task_struct *)bpf_get_current_task();
+	struct task_struct *other = (struct task_struct *)task;
+
+	return BPF_CORE_READ(current, mm) == BPF_CORE_READ(other, mm);
+}
+
 /* Is the current thread, which ends, the last one of its process? */
 static __always_inline bool last_thread(void)
 {

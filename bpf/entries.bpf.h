@@ -47,10 +47,10 @@ static __always_inline void put_gap(struct abi_thread *thread, enum abi_gap why)
 	put_entry(thread, why, ABI_FRAME_GAP);
 }
 
-/* Tell user space something; false, when there is no room for it. */
-static __always_inline bool send_event(__u32 kind, __u32 value)
+/* Tell user space something through one of the ring buffers; false, when there is no room for it. */
+static __always_inline bool send_through(void *ring, __u32 kind, __u32 value)
 {
-	struct abi_event *event = bpf_ringbuf_reserve(&events, sizeof(*event), 0);
+	struct abi_event *event = bpf_ringbuf_reserve(ring, sizeof(*event), 0);
 
 	if (!event)
 		return false;
@@ -58,6 +58,11 @@ static __always_inline bool send_event(__u32 kind, __u32 value)
 	event->value = value;
 	bpf_ringbuf_submit(event, 0);
 	return true;
+}
+
+static __always_inline bool send_event(__u32 kind, __u32 value)
+{
+	return send_through(&events, kind, value);
 }
 
 /* There is executable memory that user space does not know (yet): ask it once to read the mappings. */

@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause)
  *
- * lifecycle: threads end, the target replaces itself, the target ends. (Forked children have another tgid and
- * are not the target.)
+ * lifecycle: threads end, the target replaces itself, forks, ends. (Forked children have another tgid and are
+ * not the target.)
  */
 #ifndef PYLEAKTRACE_BPF_LIFECYCLE_H
 #define PYLEAKTRACE_BPF_LIFECYCLE_H
 
 #include "probes.bpf.h"
 
-SEC("tp/sched/sched_process_exit")
+SEC("raw_tp/sched_process_exit")
 int on_thread_exit(void *ctx)
 {
 	struct abi_thread *thread;
@@ -27,13 +27,33 @@ int on_thread_exit(void *ctx)
 	return 0;
 }
 
-SEC("tp/sched/sched_process_exec")
+SEC("raw_tp/sched_process_exec")
 int on_exec(void *ctx)
 {
 	if (!is_target())
 		return 0;
 	active = 0; /* all addresses are another program's from here on */
 	send_event(ABI_EVENT_EXEC, 0);
+	return 0;
+}
+
+/*
+ * The child, which has not run yet, is the second argument. Threads, and what vfork() and posix_spawn() make, share the
+ * target's memory: there is nothing to take out of a copy. No room in the ring: user space is being woken anyway.
+ */
+SEC("raw_tp/sched_process_fork")
+int on_fork(__u64 *ctx)
+{
+	/* not is_target(): the breakpoints are there before and after anything is recorded */
+	if ((__u32)(bpf_get_current_pid_tgid() >> 32) == facts.tgid && !shares_memory(ctx[1]))
+		send_through(&forks, ABI_EVENT_FORK, 0);
+	return 0;
+}
+
+/* What is attached for a moment so that its end takes the breakpoints out of forked children (user/probe/sweep.h). */
+SEC("uprobe")
+int on_nothing(struct pt_regs *ctx)
+{
 	return 0;
 }
 

@@ -127,6 +127,12 @@ struct {
 	__uint(max_entries, 64 * 1024);
 } events SEC(".maps");
 
+/* read by a thread of its own, which waits for nothing else (user/probe/sweep.c) */
+struct {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, 4096);
+} forks SEC(".maps");
+
 /* facts of the target; .rodata, frozen before the load */
 const volatile struct abi_facts facts;
 

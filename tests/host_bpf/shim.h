@@ -66,7 +66,8 @@ struct shim {
 	__u32 tgid, tid;
 	__u32 cpu;
 	__u64 thread_pointer;
-	bool last_thread; /* what the kernel knows of the thread that ends */
+	bool shares_memory; /* what the kernel knows of the task that is made */
+	bool last_thread;   /* what the kernel knows of the thread that ends */
 	__u32 exit_status;
 	__u64 time_ns; /* one more at each look */
 	__u64 cookie;
@@ -273,6 +274,11 @@ static inline const struct pt_regs *user_registers(void)
 	return &shim.registers;
 }
 
+static inline bool shares_memory(__u64 task)
+{
+	return shim.shares_memory;
+}
+
 static inline bool last_thread(void)
 {
 	return shim.last_thread;
@@ -327,6 +333,8 @@ int on_enter_mremap(struct trace_event_raw_sys_enter *ctx);
 int on_exit_mremap(struct trace_event_raw_sys_exit *ctx);
 int on_thread_exit(void *ctx);
 int on_exec(void *ctx);
+int on_fork(__u64 *ctx);
+int on_nothing(struct pt_regs *ctx);
 
 /* Everything empty, as after a load; capacities as in the definitions again. */
 static void shim_reset(void)

@@ -224,6 +224,28 @@ static void test_exec(void **state)
 	assert_int_equal(active, 0);
 }
 
+/* Only a copy of the target's memory has copies of its breakpoints. */
+static void test_fork(void **state)
+{
+	__u64 context[2] = {0};
+	unsigned before = shim.n_events;
+
+	shim.tgid = TGID + 1;
+	on_fork(context);
+	shim.tgid = TGID;
+	shim.shares_memory = true;
+	on_fork(context);
+	assert_int_equal(shim.n_events, before);
+	shim.shares_memory = false;
+	on_fork(context);
+	assert_int_equal(shim.n_events, before + 1);
+	assert_int_equal(event_at(before)->kind, ABI_EVENT_FORK);
+	/* and not only while something is recorded */
+	active = 0;
+	on_fork(context);
+	assert_int_equal(shim.n_events, before + 2);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, calls_setup, calls_teardown)
 
 int main(void)
@@ -240,6 +262,7 @@ int main(void)
 		TEST(test_thread_exit),
 		TEST(test_last_thread_exit),
 		TEST(test_exec),
+		TEST(test_fork),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

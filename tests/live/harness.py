@@ -213,13 +213,14 @@ class Target:
 class Tool:
     """pyleaktrace at work on one target. Its JSON report is read at the end."""
 
-    def __init__(self, pid, folder, *options, older="0"):
+    def __init__(self, pid, folder, *options, older="0", without=""):
         self.pid = pid
         self.json = os.path.join(str(folder), "report-%d.json" % time.monotonic_ns())
         self.command = [TOOL, "-p", str(pid), "--older", older, "-o", self.json, *options, NEVER_S]
         self.process = subprocess.Popen(self.command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                                         stderr=subprocess.PIPE, cwd=str(folder), bufsize=0,
-                                        env={"PATH": os.environ["PATH"], "LC_ALL": "C.UTF-8", "NO_COLOR": "1"})
+                                        env={"PATH": os.environ["PATH"], "LC_ALL": "C.UTF-8", "NO_COLOR": "1",
+                                             "PYLEAKTRACE_WITHOUT": without})
         self.out, self.err = Reader(self.process.stdout), Reader(self.process.stderr)
         attached = self.err.wait(r"^pyleaktrace: tracing pid %d\b" % pid)
         assert attached, "it ended with %r: %s" % (self.process.wait(DEADLINE_S), self.err.text)

@@ -3,6 +3,8 @@
 is reported."""
 import json
 import os
+import platform
+import re
 import signal
 import subprocess
 
@@ -31,14 +33,61 @@ def watched(start, attach, python):
     return target, tool
 
 
-def test_fork(some_python, start, attach):
-    """A child frees its copies of the parent's blocks: the parent still has them."""
-    target, tool = watched(start, attach, some_python)
-    assert target.do("fork", n=1000, size=BLOCK) == 7
+def places(tool):
+    """{name: address} of what `-v` says is probed"""
+    return {name: int(address, 16)
+            for name, address in re.findall(r"^  probe (\S+) +\S+ +0x(\w+) ", tool.err.text, re.M)}
+
+
+def breakpoints(pid, addresses):
+    """Those addresses at which this process has a breakpoint (int3)."""
+    with open("/proc/%d/mem" % pid, "rb", buffering=0) as memory:
+        return {address for address in addresses if os.pread(memory.fileno(), 1, address) == b"\xcc"}
+
+
+@pytest.mark.skipif(platform.machine() != "x86_64", reason="knows the breakpoints of x86-64 only")
+def test_children(some_python, start, attach):
+    """Children free their copies of the target's blocks: the target still has them. Nobody traces the children, and so
+    they and their children have no breakpoints: neither those that were there before, nor those that come while it
+    is watched. The target's stay, and all that it does is counted while children come and go."""
+    target = start(some_python, "lifecycle.py")
+    children = target.do("fork_child", size=BLOCK)
+    tool = attach(target, "-v")
+    probed = set(places(tool).values())
+    assert len(probed) > 10 and breakpoints(target.pid, probed) == probed
+    for _ in range(3):
+        children += target.do("fork_child", size=BLOCK)
+    harness.until(lambda: not any(breakpoints(pid, probed) for pid in children), "the children to be swept")
+    target.do("children_work")
+    assert set(target.do("keep_and_fork", n=N, n_keep=KEPT, size=BLOCK, forks=40)) == {7}
+    assert breakpoints(target.pid, probed) == probed
     report = tool.finish()
+    assert breakpoints(target.pid, probed) == set()
     assert_kept(target, report)
     assert not list(report.stacks(function="in_child"))
-    assert report.totals["missed_frees"] == 0
+    assert report.totals["missed_frees"] == 0 and report.losses == {}
+    assert set(target.do("end_children")) == {0}
+    assert target.quit() == 0
+
+
+@pytest.mark.skipif(platform.machine() != "x86_64", reason="knows the breakpoints of x86-64 only")
+def test_children_on_older_kernels(one_python, start, attach):
+    """There the kernel takes a breakpoint out when a child hits it."""
+    target = start(one_python, "lifecycle.py")
+    tool = attach(target, "-v", without="uprobe_multi")
+    probed = places(tool)
+    assert breakpoints(target.pid, probed.values()) == set(probed.values())
+    child, grandchild = target.do("fork_child", size=600)
+    target.do("children_work")
+    assert not breakpoints(child, [probed["malloc"], probed["obj.malloc"]])
+    assert breakpoints(grandchild, probed.values()), "it has hit nothing yet: this test can tell"
+    assert set(target.do("keep_and_fork", n=N, n_keep=KEPT, size=BLOCK, forks=10)) == {7}
+    assert breakpoints(target.pid, probed.values()) == set(probed.values())
+    report = tool.finish()
+    assert breakpoints(grandchild, probed.values()) == breakpoints(target.pid, probed.values()) == set()
+    assert_kept(target, report)
+    assert report.totals["missed_frees"] == 0 and report.losses == {}
+    assert set(target.do("end_children")) == {0}
     assert target.quit() == 0
 
 

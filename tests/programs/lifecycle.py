@@ -38,6 +38,62 @@ def in_child(n, size):
         kept.append(unit * size)
 
 
+class Children(object):
+    pids, orders, answers = [], [], []
+
+
+def fork_child(size):
+    """-> PIDs of a child, which works when it is told to, and of its own child, which does nothing; both stay"""
+    orders, answers = os.pipe(), os.pipe()
+    child = os.fork()
+    if not child:
+        for end in Children.orders + [orders[1], answers[0]]:
+            os.close(end)
+        serve_parent(orders[0], answers[1], size)
+        os._exit(0)
+    os.close(orders[0])
+    os.close(answers[1])
+    Children.pids.append(child)
+    Children.orders.append(orders[1])
+    Children.answers.append(answers[0])
+    return [child, int(os.read(answers[0], 20))]
+
+
+def serve_parent(orders, answers, size):
+    end = os.pipe()
+    child = os.fork()
+    if not child:
+        os.close(end[1])
+        os.read(end[0], 1)  # until its parent has ended
+        os._exit(0)
+    os.write(answers, b"%d" % child)
+    while os.read(orders, 1):
+        in_child(200, size)
+        os.write(answers, b".")
+
+
+def children_work():
+    for orders, answers in zip(Children.orders, Children.answers):
+        os.write(orders, b".")
+        os.read(answers, 1)
+
+
+def end_children():
+    """-> what wait() says of them"""
+    for orders in Children.orders:
+        os.close(orders)
+    return [os.waitpid(pid, 0)[1] for pid in Children.pids]
+
+
+def keep_and_fork(n, n_keep, size, forks):
+    """Keep blocks in one thread, while another forks children that free them. -> what wait() says of each"""
+    thread = threading.Thread(target=keep_some, args=(n, n_keep, size))
+    thread.start()
+    said = [fork(20, size) for _ in range(forks)]
+    thread.join()
+    return said
+
+
 def replace_itself():
     os.execv(sys.executable, [sys.executable, "-u"] + sys.argv)
 
@@ -113,5 +169,7 @@ def be_idle():
 
 
 fill([0] * 100, [None], 9)
-serve({"keep": keep_some, "fork": fork, "exec": replace_itself, "end": end, "seccomp": forbid_return_probe_calls,
-       "be_busy": be_busy, "turns_done": turns_done, "be_idle": be_idle, "allocators": allocators})
+serve({"keep": keep_some, "fork_child": fork_child, "children_work": children_work,
+       "end_children": end_children, "keep_and_fork": keep_and_fork, "exec": replace_itself, "end": end,
+       "seccomp": forbid_return_probe_calls, "be_busy": be_busy, "turns_done": turns_done, "be_idle": be_idle,
+       "allocators": allocators})

@@ -188,6 +188,7 @@ int watched_open(struct watched **out, pid_t pid, const struct options *options,
 		.min_size = options->min_size,
 		.max_size = options->max_size,
 		.by_thread = options->group_by == GROUP_THREAD,
+		.multi = features->uprobe_multi,
 		.verbose = options->verbose > 0,
 	};
 	struct watched *watched = calloc(1, sizeof(*watched));

@@ -3,9 +3,15 @@
 
 #include <errno.h>
 #include <pthread.h>
+#include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <bpf/libbpf.h>
+
+#include "probe/uprobe_multi.h"
+
+/* ---- perf events ---------------------------------------------------------------------------------------- */
 
 /* One place, in its thread. */
 struct job {
@@ -29,30 +35,129 @@ static void *attach(void *context)
 	return NULL;
 }
 
-int links_attach(struct links *links, const struct attach_place *places, unsigned n_places,
-		 pid_t pid, struct err *err)
+static int attach_each(struct links *links, const struct attach_place *places, unsigned n_places,
+		       bool returns, pid_t pid, struct err *err)
 {
 	struct job jobs[LINKS_MAX];
+	unsigned n = 0;
 	int result = 0;
 
-	if (n_places > LINKS_MAX - links->n)
-		return err_set(err, ERR_FAILED, "more than %d links", LINKS_MAX);
 	for (unsigned i = 0; i < n_places; i++) {
-		jobs[i] = (struct job){.place = &places[i], .pid = pid};
-		jobs[i].started = pthread_create(&jobs[i].thread, NULL, attach, &jobs[i]) == 0;
-		if (!jobs[i].started)
-			attach(&jobs[i]);
+		if (places[i].returns != returns)
+			continue;
+		if (n == LINKS_MAX - links->n) {
+			result = err_set(err, ERR_FAILED, "more than %d links", LINKS_MAX);
+			break;
+		}
+		jobs[n] = (struct job){.place = &places[i], .pid = pid};
+		jobs[n].started = pthread_create(&jobs[n].thread, NULL, attach, &jobs[n]) == 0;
+		if (!jobs[n].started)
+			attach(&jobs[n]);
+		n++;
 	}
-	for (unsigned i = 0; i < n_places; i++) {
+	for (unsigned i = 0; i < n; i++) {
 		if (jobs[i].started)
 			pthread_join(jobs[i].thread, NULL);
 		if (jobs[i].link)
 			links->links[links->n++] = jobs[i].link;
 		else
 			result = err_set(err, ERR_FAILED, "cannot probe %s at 0x%llx: %s",
-					 places[i].path, (unsigned long long)places[i].offset,
+					 jobs[i].place->path,
+					 (unsigned long long)jobs[i].place->offset,
 					 strerror(jobs[i].error));
 	}
+	return result;
+}
+
+/* ---- uprobe_multi --------------------------------------------------------------------------------------- */
+
+static bool same_link(const struct attach_place *a, const struct attach_place *b)
+{
+	return a->program == b->program && a->returns == b->returns &&
+	       strcmp(a->path, b->path) == 0;
+}
+
+/* Is this place the first one of its link? */
+static bool begins_link(const struct attach_place *places, unsigned index)
+{
+	for (unsigned i = 0; i < index; i++)
+		if (same_link(&places[i], &places[index]))
+			return false;
+	return true;
+}
+
+static void multi_link_close(struct multi_link *link)
+{
+	if (link->fd >= 0)
+		close(link->fd);
+	free(link->path);
+	free(link->offsets);
+	free(link->cookies);
+}
+
+/* The link that begins at `first`, with all places that belong to it; not attached yet. */
+static bool gather(struct multi_link *link, const struct attach_place *first, unsigned n_places)
+{
+	link->fd = -1;
+	link->returns = first->returns;
+	link->n = 0;
+	link->path = strdup(first->path);
+	link->offsets = calloc(n_places, sizeof(*link->offsets));
+	link->cookies = calloc(n_places, sizeof(*link->cookies));
+	if (!link->path || !link->offsets || !link->cookies)
+		return false;
+	for (const struct attach_place *place = first; place < first + n_places; place++) {
+		if (!same_link(place, first))
+			continue;
+		link->offsets[link->n] = place->offset;
+		link->cookies[link->n++] = place->cookie;
+	}
+	return true;
+}
+
+static int attach_multi(struct links *links, const struct attach_place *first, unsigned n_places,
+			pid_t pid, struct err *err)
+{
+	struct multi_link *link = &links->multi_links[links->n_multi];
+
+	if (links->n_multi == LINKS_MAX_MULTI)
+		return err_set(err, ERR_FAILED, "more than %d links", LINKS_MAX_MULTI);
+	if (!gather(link, first, n_places)) {
+		multi_link_close(link);
+		return err_set(err, ERR_FAILED, "out of memory");
+	}
+	/* known to the sweeper before there is anything to sweep */
+	__atomic_store_n(&links->n_multi, links->n_multi + 1, __ATOMIC_RELEASE);
+	link->fd = uprobe_multi_attach(bpf_program__fd(first->program), link->path, link->offsets,
+				       link->cookies, link->n, link->returns, pid);
+	if (link->fd < 0)
+		return err_set(err, ERR_FAILED, "cannot probe %u places of %s: %s", link->n,
+			       link->path, strerror(errno));
+	return 0;
+}
+
+static int attach_together(struct links *links, const struct attach_place *places,
+			   unsigned n_places, bool returns, pid_t pid, struct err *err)
+{
+	int result = 0;
+
+	for (unsigned i = 0; i < n_places && !result; i++)
+		if (places[i].returns == returns && begins_link(places, i))
+			result = attach_multi(links, &places[i], n_places - i, pid, err);
+	return result;
+}
+
+/* ---- both ----------------------------------------------------------------------------------------------- */
+
+int links_attach(struct links *links, const struct attach_place *places, unsigned n_places,
+		 pid_t pid, struct err *err)
+{
+	int result = 0;
+
+	/* returns first: a call whose return is not seen would be remembered for nothing */
+	for (unsigned pass = 0; pass < 2 && !result; pass++)
+		result = (links->multi ? attach_together : attach_each)(links, places, n_places,
+									pass == 0, pid, err);
 	return result;
 }
 
@@ -76,18 +181,33 @@ static void *close_link(void *link)
 	return NULL;
 }
 
+static void *close_multi(void *link)
+{
+	multi_link_close(link);
+	return NULL;
+}
+
+/* Run in a thread of its own; here and now when there is none to be had. */
+static bool start(pthread_t *thread, void *(*function)(void *), void *argument)
+{
+	if (pthread_create(thread, NULL, function, argument) == 0)
+		return true;
+	function(argument);
+	return false;
+}
+
 void links_close(struct links *links)
 {
-	pthread_t threads[LINKS_MAX];
+	pthread_t threads[LINKS_MAX + LINKS_MAX_MULTI];
+	bool multi = links->multi;
 	unsigned n = 0;
 
-	for (unsigned i = 0; i < links->n; i++) {
-		if (pthread_create(&threads[n], NULL, close_link, links->links[i]) == 0)
-			n++;
-		else
-			close_link(links->links[i]);
-	}
+	for (unsigned i = 0; i < links->n_multi; i++)
+		n += start(&threads[n], close_multi, &links->multi_links[i]);
+	for (unsigned i = 0; i < links->n; i++)
+		n += start(&threads[n], close_link, links->links[i]);
 	while (n > 0)
 		pthread_join(threads[--n], NULL);
 	memset(links, 0, sizeof(*links));
+	links->multi = multi;
 }

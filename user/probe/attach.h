@@ -2,16 +2,35 @@
  *
  * attach: programs and places -> links.
  *
- * Place      layer 3; used by session and cost.
- * Source     perf_event_open(2) for uprobes, through libbpf. Why not uprobe_multi (6.6), which has one link
- *            for many places: a forked child inherits the breakpoints, and only the perf event's filter tells
- *            the kernel to take them out there. With uprobe_multi children ran 60 times slower (measured on
- *            6.18: 160 ms instead of 2.5 ms of work); with perf events as fast as without.
+ * There are two ways. Both put a breakpoint into the target's own mapping of each place, and let the program run in
+ * the process that was named only.
+ *
+ *      links.multi    one link for all places of a program in a file (uprobe_multi)
+ *      otherwise      one perf event per place
+ *
+ * What a forked child does with the breakpoints that it inherits is the difference: a perf event tells the kernel to
+ * take one out when the child hits it; uprobe_multi lets it trap for ever. So whoever uses links.multi sweeps the
+ * children (sweep.h).
+ *
+ *      measured on 6.18, 18 functions with returns         uprobe_multi        perf events
+ *      attach                                               5 to 15 ms         10 to 15 ms
+ *      detach                                              35 to 70 ms            3,000 ms
+ *      a hit (a program that returns at once)                   3.6 us        4 to 10 % more
+ *      a forked child runs slowly for                        1 to 20 ms             0.1 ms
+ *
+ * Closing perf events takes so long because each waits for a grace period of its own, and all behind one mutex of the
+ * kernel; threads, io_uring or a process that is left behind to close them wait in the same line, and as long as they
+ * wait the target still traps. The end of an uprobe_multi link takes all its breakpoints out first and waits once.
+ *
+ * Place      layer 3; used by session, sweep and cost.
+ * Source     perf_event_open(2) for uprobes, through libbpf; uprobe_multi.h; kernel/events/uprobes.c.
  * Ownership  links_close() detaches; the kernel does the same when the process ends, however it ends.
  * Errors     -ERR_FAILED with the place; what was attached before stays in `links` for links_close().
- * Bounds     LINKS_MAX links. Attaching changes one instruction of the target's mapped text per place (a
- *            breakpoint, put and removed by the kernel). Each attach and detach waits for the kernel (10 to
- *            150 ms); all places of one call wait at the same time, in threads.
+ * Bounds     LINKS_MAX links, LINKS_MAX_MULTI of uprobe_multi. Attaching changes one instruction of the target's mapped
+ *            text per place (a breakpoint, put and removed by the kernel). What waits for the kernel waits at
+ *            the same time, in threads.
+ * Threads    links_attach() and the rest: one at a time; but a sweeper may read links.multi_links meanwhile, of which
+ *            there are more and never less until links_close().
  */
 #ifndef PYLEAKTRACE_PROBE_ATTACH_H
 #define PYLEAKTRACE_PROBE_ATTACH_H
@@ -22,14 +41,27 @@
 
 #include "base/err.h"
 
-#define LINKS_MAX 128
+#define LINKS_MAX       128
+#define LINKS_MAX_MULTI 32
 
 struct bpf_program;
 struct bpf_link;
 
-struct links {
-	struct bpf_link *links[LINKS_MAX];
+/* One program at some places of one file. */
+struct multi_link {
+	int fd; /* negative: could not be attached */
+	bool returns;
+	char *path;
+	uint64_t *offsets, *cookies; /* n of them */
 	unsigned n;
+};
+
+struct links {
+	bool multi; /* set before the first links_attach(); the programs must be loaded for it */
+	struct bpf_link *links[LINKS_MAX]; /* of libbpf */
+	unsigned n;
+	struct multi_link multi_links[LINKS_MAX_MULTI];
+	unsigned n_multi;
 };
 
 /* Where one program goes. */
@@ -41,13 +73,14 @@ struct attach_place {
 	bool returns;     /* at the return of the function that is called there */
 };
 
-/* Attach to all places, in the process `pid` only. */
+/* Attach to all places, in the process `pid` only; returns first. May be called again for more places. */
 int links_attach(struct links *links, const struct attach_place *places, unsigned n_places,
 		 pid_t pid, struct err *err);
 
 /* Attach a program to the tracepoint that its section names. */
 int links_attach_tracepoint(struct links *links, struct bpf_program *program, struct err *err);
 
+/* Detach all; `multi` stays. */
 void links_close(struct links *links);
 
 #endif

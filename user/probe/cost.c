@@ -176,7 +176,7 @@ int cost_calibrate(struct probe_costs *costs, const struct session *session, str
 	struct module self = {0};
 	/* entries of all classes, then the return of one */
 	struct attach_place places[CLASSES + 1];
-	struct links links = {0};
+	struct links links = {.multi = session_multi(session)};
 	struct worker worker;
 	int result;
 

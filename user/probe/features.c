@@ -14,6 +14,8 @@
 #include <bpf/libbpf.h>
 #include <linux/capability.h>
 
+#include "probe/uprobe_multi.h"
+
 /* inode of the initial PID namespace: PROC_PID_INIT_INO in include/linux/proc_ns.h */
 #define INITIAL_PID_NS 0xEFFFFFFCu
 
@@ -82,10 +84,26 @@ static void pretend(struct features *features, const char *list)
 		return;
 	if (strstr(list, "tracefs"))
 		features->tracefs = false;
+	if (strstr(list, "uprobe_multi"))
+		features->uprobe_multi = false;
 	if (strstr(list, "loops"))
 		features->loops = false;
 	if (strstr(list, "btf"))
 		features->btf = false;
+}
+
+/*
+ * Do probed functions return by a system call that seccomp filters see? With uprobe_multi a child that was just
+ * forked does so too, until its breakpoints are out, and it may have a filter that the target has not.
+ */
+static bool return_probe_hazard(const struct features *features)
+{
+#ifdef __x86_64__
+	return features->kernel >= KERNEL(6, 11) && features->kernel < KERNEL(6, 14);
+#else
+	(void)features;
+	return false;
+#endif
 }
 
 void features_detect(struct features *features)
@@ -114,6 +132,7 @@ void features_detect(struct features *features)
 		stat("/proc/self/ns/pid", &ns) == 0 && ns.st_ino != INITIAL_PID_NS;
 	if (features->bpf_permitted) {
 		features->cookies = detect_cookies();
+		features->uprobe_multi = !return_probe_hazard(features) && uprobe_multi_works();
 	}
 	pretend(features, getenv("PYLEAKTRACE_WITHOUT"));
 }
@@ -146,14 +165,7 @@ int features_require(const struct features *features, struct err *err)
 
 bool features_seccomp_hazard(const struct features *features, const struct process *process)
 {
-#ifdef __x86_64__
-	return process->seccomp != 0 && features->kernel >= KERNEL(6, 11) &&
-	       features->kernel < KERNEL(6, 14);
-#else
-	(void)features;
-	(void)process;
-	return false;
-#endif
+	return process->seccomp != 0 && return_probe_hazard(features);
 }
 
 void features_print(FILE *out, const struct features *features)
@@ -170,6 +182,8 @@ void features_print(FILE *out, const struct features *features)
 		 "needed: run on the host, not in a container"},
 		{features->btf, "kernel BTF", "needed: a kernel with CONFIG_DEBUG_INFO_BTF"},
 		{features->cookies, "probe cookies (5.15)", "needed: a newer kernel"},
+		{features->uprobe_multi, "many probes in one link (6.10)",
+		 "detaching takes seconds without"},
 		{features->loops, "C frames (5.17, x86-64)", "stacks are Python only without"},
 		{features->jit, "BPF JIT", "slower without: sysctl net.core.bpf_jit_enable=1"},
 		{features->tracefs, "system call tracepoints",

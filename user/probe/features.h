@@ -26,12 +26,14 @@ struct features {
 	bool tracefs; /* system call tracepoints can be found */
 	bool cookies; /* 5.15: a probe tells which it is */
 	bool loops;   /* 5.17: bpf_loop(), and x86-64: C frames can be walked */
+	/* 6.10: one link for many places. (Not where return probes are a hazard; see below.) */
+	bool uprobe_multi;
 	bool pid_namespace; /* we are not in the initial one: the kernel would call the target otherwise */
 };
 
 #define KERNEL(major, minor) ((unsigned)((major) << 16 | (minor) << 8))
 
-/* The environment's PYLEAKTRACE_WITHOUT=tracefs,btf makes them missing (for tests). */
+/* The environment's PYLEAKTRACE_WITHOUT=tracefs,btf,loops,uprobe_multi makes them missing (for tests). */
 void features_detect(struct features *features);
 
 /* 0, or the first missing thing with its remedy. */

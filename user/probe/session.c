@@ -15,6 +15,8 @@
 #include "probe/attach.h"
 #include "probe/facts.h"
 #include "probe/steer.h"
+#include "probe/sweep.h"
+#include "probe/uprobe_multi.h"
 #include "pyleaktrace.skel.h"
 
 /* chunks of frames in the pool per site, on average; real stacks have 10 to 40 frames */
@@ -27,6 +29,7 @@ struct session {
 	bool steered;
 	uint32_t max_sites, max_chunks;
 	struct links links;
+	struct sweeper *sweeper; /* NULL: children need none, or nothing is attached */
 	struct ring_buffer *events;
 	void (*on_site)(void *context, uint32_t site); /* during session_events() */
 	void *on_site_context;
@@ -178,9 +181,18 @@ static void choose_programs(struct session *session)
 		skel->progs.on_enter_munmap, skel->progs.on_exit_munmap,
 		skel->progs.on_enter_mremap, skel->progs.on_exit_mremap,
 	};
+	struct bpf_program *const probes[] = {
+		skel->progs.on_entry,
+		skel->progs.on_return,
+		skel->progs.on_nothing,
+	};
 
 	for (size_t i = 0; i < sizeof(syscalls) / sizeof(syscalls[0]); i++)
 		bpf_program__set_autoload(syscalls[i], mappings);
+	bpf_program__set_autoload(skel->progs.on_fork, session->links.multi);
+	bpf_program__set_autoload(skel->progs.on_nothing, session->links.multi);
+	for (size_t i = 0; session->links.multi && i < sizeof(probes) / sizeof(probes[0]); i++)
+		bpf_program__set_expected_attach_type(probes[i], UPROBE_MULTI_ATTACH_TYPE);
 }
 
 static int load(struct session *session, struct err *err)
@@ -226,6 +238,7 @@ int session_open(struct session **out, const struct process *process,
 	session->plan = plan;
 	session->wait_status = -1;
 	session->code = options->code;
+	session->links.multi = options->multi;
 	session->skel = pyleaktrace_bpf__open();
 	if (!session->skel) {
 		free(session);
@@ -277,10 +290,11 @@ static int attach_tracepoints(struct session *session, struct err *err)
 {
 	struct pyleaktrace_bpf *skel = session->skel;
 	struct bpf_program *const programs[] = {
-		skel->progs.on_thread_exit, skel->progs.on_exec,
-		skel->progs.on_exit_mmap,   skel->progs.on_enter_mmap,
-		skel->progs.on_exit_munmap, skel->progs.on_enter_munmap,
-		skel->progs.on_exit_mremap, skel->progs.on_enter_mremap,
+		skel->progs.on_fork,         skel->progs.on_thread_exit,
+		skel->progs.on_exec,         skel->progs.on_exit_mmap,
+		skel->progs.on_enter_mmap,   skel->progs.on_exit_munmap,
+		skel->progs.on_enter_munmap, skel->progs.on_exit_mremap,
+		skel->progs.on_enter_mremap,
 	};
 
 	for (size_t i = 0; i < sizeof(programs) / sizeof(programs[0]); i++) {
@@ -294,11 +308,25 @@ static int attach_tracepoints(struct session *session, struct err *err)
 	return 0;
 }
 
+static int start_sweeper(struct session *session, struct err *err)
+{
+	const struct sweep sweep = {
+		.pid = session->process->pid,
+		.links = &session->links,
+		.program_fd = bpf_program__fd(session->skel->progs.on_nothing),
+		.ring_fd = bpf_map__fd(session->skel->maps.forks),
+	};
+
+	return session->links.multi ? sweeper_start(&session->sweeper, &sweep, err) : 0;
+}
+
 int session_attach(struct session *session, struct err *err)
 {
 	const struct plan *plan = session->plan;
-	int result = attach_tracepoints(session, err);
+	int result = start_sweeper(session, err);
 
+	if (!result)
+		result = attach_tracepoints(session, err);
 	if (!result)
 		result = attach_probes(session, err);
 	if (!result) {
@@ -330,6 +358,8 @@ int session_detach(struct session *session, struct err *err)
 		result = steer_restore(session->process->pid, session->plan->words,
 				       session->plan->n_words, err);
 	session->steered = false;
+	sweeper_stop(session->sweeper);
+	session->sweeper = NULL;
 	links_close(&session->links);
 	return result;
 }
@@ -463,6 +493,11 @@ int session_events(struct session *session, void (*on_site)(void *context, uint3
 	n = ring_buffer__consume(session->events);
 	session->on_site = NULL;
 	return n < 0 ? 0 : n;
+}
+
+bool session_multi(const struct session *session)
+{
+	return session->links.multi;
 }
 
 struct bpf_program *session_program(const struct session *session, bool returns)

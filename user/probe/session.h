@@ -31,6 +31,7 @@ struct session_options {
 	uint64_t min_size, max_size;
 	/* unwind tables of the target's code, compiled; borrowed. NULL: C frames are not walked */
 	struct code_tables *code;
+	bool multi;     /* many places in one link, see attach.h */
 	bool by_thread; /* stacks of different threads are different stacks */
 	bool verbose;   /* libbpf's own words go to stderr */
 };
@@ -94,5 +95,6 @@ int session_events(struct session *session, void (*on_site)(void *context, uint3
 /* Links of this session's programs also serve the calibration of probe costs; see cost.h. */
 struct bpf_program;
 struct bpf_program *session_program(const struct session *session, bool returns);
+bool session_multi(const struct session *session); /* for links.multi */
 
 #endif

@@ -73,9 +73,10 @@ static bool fill_frame(struct abi_python *facts, const struct py_layout *layout)
 		{layout->frame.code, 8},
 		{position, layout->frame.lasti >= 0 ? 4 : 8},
 		{layout->frame.owner, 1},
+		{layout->frame.tlbc_index, 4},
 	};
 
-	if (position < 0 || !make_window(&facts->frame, fields, 4, ABI_FRAME_WINDOW))
+	if (position < 0 || !make_window(&facts->frame, fields, 5, ABI_FRAME_WINDOW))
 		return false;
 	facts->frame_previous = (uint32_t)layout->frame.previous - facts->frame.start;
 	facts->frame_code = (uint32_t)layout->frame.code - facts->frame.start;
@@ -89,6 +90,11 @@ static bool fill_frame(struct abi_python *facts, const struct py_layout *layout)
 		facts->frame_owner = (uint32_t)layout->frame.owner - facts->frame.start;
 	facts->owner_generator = layout->frame.owner_generator;
 	facts->owner_shim = layout->frame.owner_shim;
+	facts->has_copies = layout->frame.tlbc_index >= 0 && layout->code.tlbc >= 0;
+	if (facts->has_copies) {
+		facts->frame_copy = (uint32_t)layout->frame.tlbc_index - facts->frame.start;
+		facts->code_copies = (uint32_t)layout->code.tlbc;
+	}
 	return true;
 }
 

@@ -20,6 +20,10 @@
  *     every address at which one was seen has a bit in `code_bits`, and each free of such an address raises
  *     code_epoch, which makes all that is remembered invalid. A bit may stand for several addresses; that costs
  *     a read too many, never a wrong name. Where frees are not seen (facts.code_frees), nothing is remembered.
+ *
+ * In a free-threaded build (3.14+) each thread but the first runs a copy of the bytecode of its own, which the
+ * interpreter specialises; the instruction pointer is in there. Where the copy begins takes two reads, and is
+ * remembered with the signature, under the same condition (frame_bytecode()).
  */
 #ifndef PYLEAKTRACE_BPF_UNWIND_PYTHON_H
 #define PYLEAKTRACE_BPF_UNWIND_PYTHON_H
@@ -124,6 +128,16 @@ static __always_inline __u64 *code_word(__u32 bit)
 	return bpf_map_lookup_elem(&code_bits, &index);
 }
 
+/* Something of the block at this address is remembered from now on. */
+static __always_inline void code_seen(__u64 address)
+{
+	__u32 bit = code_bit(address);
+	__u64 *word = code_word(bit);
+
+	if (word && !(*word >> (bit % 64) & 1))
+		__sync_fetch_and_or(word, 1ull << (bit % 64));
+}
+
 /* A block at this address is freed: if it may be a code object, nothing remembered of any holds on. */
 static __always_inline void code_freed(__u64 address)
 {
@@ -142,9 +156,8 @@ static __always_inline bool code_signature(struct abi_thread *thread, __u64 code
 {
 	const volatile struct abi_python *py = &facts.python;
 	struct abi_known_code *known = &thread->codes[(code >> 5) & (ABI_KNOWN_CODES - 1)];
-	__u32 epoch = code_epoch, bit = code_bit(code);
+	__u32 epoch = code_epoch;
 	union code_window window;
-	__u64 *word;
 
 	/* an empty place holds the code object at 0, which is none */
 	if (!code)
@@ -158,12 +171,11 @@ static __always_inline bool code_signature(struct abi_thread *thread, __u64 code
 	*signature = abi_code_signature(FIELD(&window, py->code_first_line, __u32),
 					FIELD(&window, py->code_filename, __u64),
 					FIELD(&window, py->code_name, __u64));
-	word = code_word(bit);
-	if (word && !(*word >> (bit % 64) & 1))
-		__sync_fetch_and_or(word, 1ull << (bit % 64));
+	code_seen(code);
 	known->code = code;
 	known->signature = *signature;
 	known->epoch = epoch;
+	known->copy = 0;
 	return true;
 }
 
@@ -203,22 +215,56 @@ static __always_inline __u64 fetch(struct abi_thread *thread, __u64 frame)
 	return start - from;
 }
 
-/* Position in code units of a frame whose code object is at `code`. */
-static __always_inline __u32 frame_unit(const __u8 *window, __u64 code)
+/*
+ * Where the bytecode begins that a frame runs; code_signature() knows its code object already.
+ *
+ * return false when that cannot be read
+ */
+static __always_inline bool frame_bytecode(struct abi_thread *thread, const __u8 *window,
+					   __u64 code, __u64 *bytecode)
 {
 	const volatile struct abi_python *py = &facts.python;
+	struct abi_known_code *known = &thread->codes[(code >> 5) & (ABI_KNOWN_CODES - 1)];
+	__u32 copy = py->has_copies ? *(__u32 *)(window + py->frame_copy) : 0;
+	__u64 copies;
+
+	if (!copy) {
+		*bytecode = code + py->code_bytecode;
+		return true;
+	}
+	if (facts.code_frees && known->code == code && known->copy == copy) {
+		*bytecode = known->bytecode;
+		return true;
+	}
+	/* the interpreter keeps the array, and this copy, as long as the thread runs it */
+	if (!read_u64(code + py->code_copies, &copies) || !copies ||
+	    !read_u64(copies + 8 + 8 * (__u64)copy, bytecode) || !*bytecode)
+		return false;
+	code_seen(*bytecode);
+	known->bytecode = *bytecode;
+	known->copy = copy;
+	return true;
+}
+
+/* Position in code units of a frame whose code object is at `code`; false when it cannot be read. */
+static __always_inline bool frame_unit(struct abi_thread *thread, const __u8 *window, __u64 code,
+				       __u32 *unit)
+{
+	const volatile struct abi_python *py = &facts.python;
+	__u64 bytecode;
 
 	if (py->use_lasti) {
 		__s32 lasti = *(__s32 *)(window + py->frame_position);
 
-		return lasti < 0 ? ABI_UNIT_NONE : (__u32)lasti >> py->lasti_shift;
-	} else {
-		__s64 bytes = (__s64)(*(__u64 *)(window + py->frame_position) -
-				      (code + py->code_bytecode));
-
-		/* one before the first: the frame has not begun; a bytecode is far below 2 GiB */
-		return bytes < 0 || bytes > 0x7fffffff ? ABI_UNIT_NONE : (__u32)(bytes >> 1);
+		*unit = lasti < 0 ? ABI_UNIT_NONE : (__u32)lasti >> py->lasti_shift;
+		return true;
 	}
+	if (!frame_bytecode(thread, window, code, &bytecode))
+		return false;
+	bytecode = *(__u64 *)(window + py->frame_position) - bytecode;
+	/* one before the first: the frame has not begun; a bytecode is far below 2 GiB */
+	*unit = bytecode > 0x7fffffff ? ABI_UNIT_NONE : (__u32)(bytecode >> 1);
+	return true;
 }
 
 enum frame_result { FRAME_KEPT, FRAME_SHIM, FRAME_FAILED };
@@ -249,10 +295,10 @@ static __always_inline enum frame_result read_frame(struct abi_thread *thread, _
 	    (py->run_end == ABI_RUN_IS_ENTRY && *(window + py->frame_is_entry)))
 		tag |= ABI_FRAME_RUN_END;
 	code = *(__u64 *)(window + py->frame_code) & py->code_mask;
-	if (!code_signature(thread, code, &signature))
+	if (!code_signature(thread, code, &signature) ||
+	    !frame_unit(thread, window, code, &entry->unit))
 		return FRAME_FAILED;
 	entry->where = code;
-	entry->unit = frame_unit(window, code);
 	entry->tag = tag | signature << 8;
 	return FRAME_KEPT;
 }

@@ -67,8 +67,11 @@ struct abi_python {
 	__u32 owner_shim; /* owner >= this: no Python frame */
 	__u32 run_end;    /* enum abi_run_end */
 	__u32 frame_is_entry;
+	__u32 has_copies; /* a thread may run its own copy of a bytecode (free-threaded 3.14+) */
+	__u32 frame_copy; /* tlbc_index: which one; 0: the bytecode itself */
 
 	__u32 code_bytecode; /* co_code_adaptive from the start of the code object */
+	__u32 code_copies; /* co_tlbc, a _PyCodeArray *: i64 size, then the address of each copy */
 	struct abi_window code;
 	__u32 code_first_line;
 	__u32 code_filename;

@@ -84,11 +84,17 @@ struct abi_call {
 	__u16 flags; /* ABI_BLOCK_* of the block to come */
 };
 
-/* A code object whose signature is known; good as long as no code object has been freed since (`code_epoch`). */
+/*
+ * A code object whose signature is known, and where one of its copies begins; good as long as no code object and no
+ * copy has been freed since (`code_epoch`).
+ */
 struct abi_known_code {
 	__u64 code;
 	__u32 signature;
 	__u32 epoch;
+	__u64 bytecode;
+	__u32 copy; /* index of the copy that begins at `bytecode`; 0: none is known */
+	__u32 pad;
 };
 
 /* Map `threads`, key: tid. */

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """Fixtures of the live tests. A test that takes `python` runs on every CPython found; one that takes
-`some_python` on the oldest, the newest and Debian's own; one that takes `one_python` on Debian's own."""
+`some_python` on the oldest, the newest and Debian's own; one that takes `one_python` on Debian's own;
+one that takes `free_threaded` on those without a GIL."""
 import glob
 import json
 import os
@@ -14,6 +15,7 @@ sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import harness  # noqa: E402
 
 FOUND, MISSING = harness.find_interpreters()
+FREE_THREADED, MISSING_FREE_THREADED = harness.find_free_threaded()
 ONLY = os.environ.get("PYLEAKTRACE_PYTHONS", "").split()  # names, to try one version by hand
 
 
@@ -31,13 +33,13 @@ def pytest_collection_modifyitems(items):
 
 
 def chosen(interpreters):
-    return [i for i in interpreters if not ONLY or i.name in ONLY] or FOUND[:1]
+    return [i for i in interpreters if not ONLY or i.name in ONLY]
 
 
-def parameters(interpreters, with_missing=False):
-    rows = [pytest.param(i, id=i.name) for i in chosen(interpreters)]
-    if with_missing and not ONLY:
-        rows += [pytest.param(None, id=name, marks=pytest.mark.skip(reason=why)) for name, why in MISSING]
+def parameters(interpreters, missing=(), otherwise=FOUND[:1]):
+    rows = [pytest.param(i, id=i.name) for i in chosen(interpreters) or otherwise]
+    if not ONLY:
+        rows += [pytest.param(None, id=name, marks=pytest.mark.skip(reason=why)) for name, why in missing]
     return rows
 
 
@@ -48,7 +50,11 @@ def system_pythons():
 def pytest_generate_tests(metafunc):
     some = {i.name: i for i in FOUND[:1] + system_pythons() + FOUND[-1:]}.values()
     if "python" in metafunc.fixturenames:
-        metafunc.parametrize("python", parameters(FOUND, True), scope="module")
+        metafunc.parametrize("python", parameters(FOUND + FREE_THREADED, MISSING), scope="module")
+    if "free_threaded" in metafunc.fixturenames:
+        # what is missing is said here, and not again for each test that takes `python`
+        metafunc.parametrize("free_threaded", parameters(FREE_THREADED, MISSING_FREE_THREADED, []),
+                             scope="module")
     if "some_python" in metafunc.fixturenames:
         metafunc.parametrize("some_python", parameters(some), scope="module")
     if "native_python" in metafunc.fixturenames:
@@ -60,7 +66,7 @@ def pytest_generate_tests(metafunc):
 
 
 def pytest_sessionfinish():
-    for interpreter in FOUND:
+    for interpreter in FOUND + FREE_THREADED:
         interpreter.remove()
 
 

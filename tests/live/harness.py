@@ -20,9 +20,16 @@ TOOL = os.environ.get("PYLEAKTRACE", os.path.join(BUILD, "pyleaktrace"))
 PROGRAMS = os.path.join(ROOT, "tests", "programs")
 SCHEMA = os.path.join(ROOT, "user", "export", "pyleaktrace-1.schema.json")
 WANTED_PYTHONS = ("3.13", "3.14", "3.15")  # those that tools/fetch-pythons takes
+WANTED_FREE_THREADED = ("3.13t", "3.14t", "3.15t")  # those that tools/build-nogil builds
 DEADLINE_S = 120
 # reports are asked for; the one that comes by itself comes after this many seconds
 NEVER_S = "36000"
+
+ABOUT = """if True:
+    import json, sys, sysconfig
+    print(json.dumps({"version": sys.version_info[:3],
+                      "free_threaded": bool(sysconfig.get_config_var("Py_GIL_DISABLED"))}))
+"""
 
 
 class Interpreter:
@@ -32,15 +39,21 @@ class Interpreter:
         self.name = name
         self.command = command
         self.root = root  # it runs in this folder as its /
-        out = subprocess.run([command, "-c", "import sys; print(*sys.version_info[:3])"], check=True,
-                             stdout=subprocess.PIPE, timeout=DEADLINE_S).stdout
-        self.version = tuple(int(word) for word in out.split())
+        out = subprocess.run([command, "-c", ABOUT], check=True, stdout=subprocess.PIPE, timeout=DEADLINE_S).stdout
+        about = json.loads(out)
+        self.version = tuple(about["version"])
+        self.free_threaded = about["free_threaded"]
         self.folder = None
 
     @property
     def is_distribution_build(self):
-        """Built with PGO and LTO and stripped, as distributions do."""
-        return not self.name.startswith("pyenv-")
+        """Built with PGO and LTO, as distributions do: the allocator is inlined."""
+        return self.name.endswith("-pgo") if self.free_threaded else not self.name.startswith("pyenv-")
+
+    @property
+    def text(self):
+        """Its version, as reports have it."""
+        return "%d.%d.%d" % self.version + ("t" if self.free_threaded else "")
 
     def place(self):
         """Put the programs where this interpreter sees them; the folder's name as it sees it."""
@@ -90,11 +103,24 @@ def find_interpreters():
     return found, missing
 
 
-def why_missing(pythons, version):
+def find_free_threaded():
+    """The same for the builds without a GIL, which no package of Debian's has."""
+    found, missing = [], []
+    for version in WANTED_FREE_THREADED:
+        builds = sorted(glob.glob(os.path.join(BUILD, "nogil", version + "*", "bin", "python" + version)))
+        found += [Interpreter("built-" + path.split("/")[-3], path) for path in builds]
+        if not builds:
+            missing.append(("built-" + version, why_missing(os.path.join(BUILD, "nogil"), version)))
+    return found, missing
+
+
+def why_missing(folder, version):
     try:
-        with open(os.path.join(pythons, "missing", version), encoding="utf-8") as f:
+        with open(os.path.join(folder, "missing", version), encoding="utf-8") as f:
             return f.read().strip()
     except FileNotFoundError:
+        if version in WANTED_FREE_THREADED:
+            return "tools/build-nogil has not been run"
         return "it runs in a root of its own, by chroot: needs root" if os.geteuid() else \
             "tools/fetch-pythons has not been run"
 

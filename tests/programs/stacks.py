@@ -3,6 +3,7 @@
 import ctypes
 import functools
 import sys
+import threading
 
 from serve import serve, where
 
@@ -271,6 +272,18 @@ def all_places():
     return dict((place.__name__, remember([place()])[0]) for place in PLACES)
 
 
+def places_in_threads(n):
+    """The same places in n threads at once; none of them is the one in which they ran first."""
+    answers = [None] * n
+    threads = [threading.Thread(target=lambda index=index: answers.__setitem__(index, all_places()))
+               for index in range(n)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return answers
+
+
 def finally_place():
     finally_block()
     return kept[-1][1]
@@ -284,5 +297,5 @@ def deep(depth):
 sys.setrecursionlimit(2000)
 for place in PLACES * 2:
     place()
-serve({"all_places": all_places, "finally": finally_place, "deep": deep, "odd_names": lambda: remember(odd_names()),
+serve({"all_places": all_places, "places_in_threads": places_in_threads, "finally": finally_place, "deep": deep, "odd_names": lambda: remember(odd_names()),
        "code_that_dies": lambda n, generation: remember(code_that_dies(n, generation))})

@@ -310,7 +310,7 @@ static void test_python2(void **state)
 	version[n - 1] = '\0';
 	snprintf(words, sizeof(words), "runs CPython %s (", version);
 	expect_refusal(pid, ERR_TARGET, words);
-	expect_refusal(pid, ERR_TARGET, "3.6 to 3.15 are supported");
+	expect_refusal(pid, ERR_TARGET, "3.6 to 3.15 and 3.13t to 3.15t are supported");
 	close(output[0]);
 	finish(pid, input);
 	free(python);

@@ -43,19 +43,37 @@ static void test_parse(void **state)
 	}
 }
 
+/* A free-threaded build is told apart, whatever is known of its version. */
+static void test_free_threaded(void **state)
+{
+	static const struct {
+		uint32_t hex;
+		const char *text;
+	} versions[] = {{0x030d05f0, "3.13.5t"}, {0x030f00c1, "3.15.0rc1t"}, {0x030e0000, "3.14t"}};
+
+	(void)state;
+	for (unsigned i = 0; i < sizeof(versions) / sizeof(versions[0]); i++) {
+		struct py_version version = {.hex = versions[i].hex, .free_threaded = true};
+
+		py_version_format(&version);
+		assert_string_equal(version.text, versions[i].text);
+	}
+}
+
 static void test_supported(void **state)
 {
-	char text[32];
+	char text[PY_VERSION_RANGE_BYTES];
 
 	(void)state;
 	py_version_supported(text, sizeof(text));
-	assert_string_equal(text, "3.6 to 3.15");
+	assert_string_equal(text, "3.6 to 3.15 and 3.13t to 3.15t");
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_parse),
+		cmocka_unit_test(test_free_threaded),
 		cmocka_unit_test(test_supported),
 	};
 

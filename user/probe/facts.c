@@ -74,9 +74,10 @@ static bool fill_frame(struct abi_python *facts, const struct py_layout *layout)
 		{position, layout->frame.lasti >= 0 ? 4 : 8},
 		{layout->frame.owner, 1},
 		{layout->frame.is_entry, 1},
+		{layout->frame.tlbc_index, 4},
 	};
 
-	if (position < 0 || !make_window(&facts->frame, fields, 5, ABI_FRAME_WINDOW))
+	if (position < 0 || !make_window(&facts->frame, fields, 6, ABI_FRAME_WINDOW))
 		return false;
 	facts->frame_previous = (uint32_t)layout->frame.previous - facts->frame.start;
 	facts->frame_code = (uint32_t)layout->frame.code - facts->frame.start;
@@ -95,6 +96,11 @@ static bool fill_frame(struct abi_python *facts, const struct py_layout *layout)
 						       : ABI_RUN_SHIM;
 	if (layout->frame.is_entry >= 0)
 		facts->frame_is_entry = (uint32_t)layout->frame.is_entry - facts->frame.start;
+	facts->has_copies = layout->frame.tlbc_index >= 0 && layout->code.tlbc >= 0;
+	if (facts->has_copies) {
+		facts->frame_copy = (uint32_t)layout->frame.tlbc_index - facts->frame.start;
+		facts->code_copies = (uint32_t)layout->code.tlbc;
+	}
 	return true;
 }
 

@@ -115,7 +115,7 @@ static enum verdict judge(const struct module *module)
 static int refuse_old(const struct module *module, const struct process *process, struct err *err)
 {
 	struct py_version version;
-	char range[32];
+	char range[PY_VERSION_RANGE_BYTES];
 
 	py_version_supported(range, sizeof(range));
 	if (!py_version_find(&version, module, process->pid, 0))

@@ -44,14 +44,11 @@ static int choose_layout(struct search *search, const struct py_version *version
 	int pid = (int)search->process->pid;
 	uint8_t block[DEBUG_OFFSETS_BYTES];
 	const struct py_layout *row;
-	char range[32];
+	char range[PY_VERSION_RANGE_BYTES];
 
 	py_version_supported(range, sizeof(range));
-	if (version->free_threaded)
-		return err_set(search->err, ERR_TARGET,
-			       "pid %d runs a free-threaded CPython %s, which is not supported yet",
-			       pid, version->text);
-	row = PY_VERSION_MAJOR(version->hex) == 3 ? layout_find(minor, false) : NULL;
+	row = PY_VERSION_MAJOR(version->hex) == 3 ? layout_find(minor, version->free_threaded)
+						  : NULL;
 	if (!row)
 		return err_set(search->err, ERR_TARGET,
 			       "pid %d runs CPython %s; CPython %s are supported", pid,

@@ -47,7 +47,7 @@ struct py_runtime {
 	struct module python; /* libpython or the executable */
 	struct module libc;
 	bool libc_is_musl;
-	char version[32];    /* "3.11.2", "3.15.0b1" */
+	char version[32];    /* "3.11.2", "3.15.0b1", "3.13.5t" */
 	uint32_t hexversion; /* 0x030b02f0; the low 16 bits are 0 when only major.minor is known */
 	struct py_layout layout;
 

@@ -17,14 +17,16 @@ void py_version_format(struct py_version *version)
 	unsigned major = PY_VERSION_MAJOR(version->hex), minor = PY_VERSION_MINOR(version->hex);
 	unsigned micro = version->hex >> 8 & 0xff, level = version->hex >> 4 & 0xf;
 	const char *name = level == 0xa ? "a" : level == 0xb ? "b" : "rc";
+	const char *kind = version->free_threaded ? "t" : "";
 
 	if ((version->hex & 0xffff) == 0)
-		snprintf(version->text, sizeof(version->text), "%u.%u", major, minor);
+		snprintf(version->text, sizeof(version->text), "%u.%u%s", major, minor, kind);
 	else if (level == LEVEL_FINAL)
-		snprintf(version->text, sizeof(version->text), "%u.%u.%u", major, minor, micro);
+		snprintf(version->text, sizeof(version->text), "%u.%u.%u%s", major, minor, micro,
+			 kind);
 	else
-		snprintf(version->text, sizeof(version->text), "%u.%u.%u%s%u", major, minor, micro,
-			 name, version->hex & 0xf);
+		snprintf(version->text, sizeof(version->text), "%u.%u.%u%s%u%s", major, minor,
+			 micro, name, version->hex & 0xf, kind);
 }
 
 /* A decimal number of at most three digits, at most `max`; *text moves behind it. */
@@ -166,6 +168,8 @@ static void read_debug_offsets(struct py_version *version, pid_t pid, uint64_t r
 	version->free_threaded = head.free_threaded == 1;
 	if (version->hex == 0 && head.version <= UINT32_MAX)
 		take_hex(version, (uint32_t)head.version);
+	else
+		py_version_format(version);
 }
 
 bool py_version_find(struct py_version *version, const struct module *module, pid_t pid,
@@ -187,16 +191,15 @@ bool py_version_find(struct py_version *version, const struct module *module, pi
 
 void py_version_supported(char *buffer, size_t size)
 {
-	unsigned lowest = 255, highest = 0, i;
+	unsigned lowest[2] = {255, 255}, highest[2] = {0, 0}, i;
 	const struct py_layout *row;
 
 	for (i = 0; (row = layout_row(i)); i++) {
-		if (row->free_threaded)
-			continue;
-		if (row->minor < lowest)
-			lowest = row->minor;
-		if (row->minor > highest)
-			highest = row->minor;
+		if (row->minor < lowest[row->free_threaded])
+			lowest[row->free_threaded] = row->minor;
+		if (row->minor > highest[row->free_threaded])
+			highest[row->free_threaded] = row->minor;
 	}
-	snprintf(buffer, size, "3.%u to 3.%u", lowest, highest);
+	snprintf(buffer, size, "3.%u to 3.%u and 3.%ut to 3.%ut", lowest[0], highest[0], lowest[1],
+		 highest[1]);
 }

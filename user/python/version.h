@@ -6,7 +6,8 @@
  * Source     Py_Version (3.11+), _Py_DebugOffsets (3.13+), the text that Py_GetVersion builds (all), names of
  *            the file (all); PY_VERSION_HEX of Include/patchlevel.h.
  * Shapes     hex as in sys.hexversion: major, minor, micro, level (a, b, c or f) and serial. Its low 16 bits
- *            are 0 when only major.minor is known; text is "3.9" then, else as in sys.version, "3.15.0b1".
+ *            are 0 when only major.minor is known; text is "3.9" then, else as in sys.version, "3.15.0b1";
+ *            behind it a "t" when the build is free-threaded.
  * Bounds     reads the target's memory and the file; no state.
  */
 #ifndef PYLEAKTRACE_PYTHON_VERSION_H
@@ -42,7 +43,8 @@ bool py_version_parse(struct py_version *version, const char *text);
 /* The reverse: text from hex. */
 void py_version_format(struct py_version *version);
 
-/* "3.6 to 3.15", from the rows of layout. */
+/* "3.6 to 3.15 and 3.13t to 3.15t", from the rows of layout. */
+#define PY_VERSION_RANGE_BYTES 64
 void py_version_supported(char *buffer, size_t size);
 
 #endif

@@ -39,6 +39,8 @@ static json_t *growth_row(const struct heap_growth_row *row)
 	json_part_set(&object, "least_bytes_per_min", json_part_real(row->least_bytes_per_min));
 	if (row->confidence >= 0)
 		json_part_set(&object, "confidence", json_part_real(row->confidence));
+	if (row->shape != FIT_UNKNOWN)
+		json_part_set(&object, "shape", json_part_text(fit_shape_name(row->shape)));
 	return object;
 }
 

@@ -20,6 +20,7 @@
 #include <stdint.h>
 #include <time.h>
 
+#include "base/fit.h"
 #include "model/profile.h"
 
 #define HEAP_TYPES_MAX 65536
@@ -70,6 +71,7 @@ struct heap_growth_row {
 	   slope: 0 .. 1; -1: fewer than
 	   three scans, nothing to tell it from */
 	double confidence;
+	enum fit_shape shape; /* of the same series as confidence */
 };
 
 struct heap_growth {
@@ -116,7 +118,10 @@ const struct heap_type *heap_scan_find(const struct heap_scan *scan, const char 
  */
 const struct heap_type **heap_scan_order(const struct heap_scan *scan, enum heap_order order);
 
-/* Steadiest growth first: by the least growth in bytes that the scans allow for, then in count, then by name. */
+/*
+ * Steadiest growth first: what goes up steadily before what does in another way; then by the least
+ * growth in bytes that the scans allow for, then in count, then by name.
+ */
 void heap_growth_sort(struct heap_growth *growth, enum heap_order order);
 
 #endif

@@ -16,6 +16,7 @@ struct census {
 	struct py_types *types;
 	void (*see)(void *context, const struct found *found);
 	void *see_context;
+	struct gc_history collections;
 	/* of the scan that is being made */
 	struct walk walk;
 	struct judge judge;
@@ -123,7 +124,7 @@ static int take_types(struct heap_scan *scan, const struct type_table *table)
 	return 0;
 }
 
-static void take_facts(struct heap_scan *scan, const struct census *census, double begin)
+static void take_facts(struct heap_scan *scan, struct census *census, double begin)
 {
 	const struct walk *walk = &census->walk;
 	double end = seconds(CLOCK_MONOTONIC);
@@ -137,7 +138,7 @@ static void take_facts(struct heap_scan *scan, const struct census *census, doub
 	scan->torn_pools = walk->torn_pools;
 	scan->lost_chains = walk->lost_chains;
 	scan->unasked_words = type_table_unasked(census->judge.table);
-	gc_state_read(&scan->gc, census->pid, census->runtime);
+	gc_state_read(&scan->gc, census->pid, census->runtime, &census->collections, end);
 }
 
 static int check(const struct heap_scan *scan, const struct census *census, struct err *err)

@@ -65,6 +65,18 @@ static json_t *collector(const struct heap_gc *gc)
 	}
 	if (gc->have_garbage)
 		json_part_set(&object, "garbage", json_part_count(gc->garbage));
+	if (gc->have_frozen)
+		json_part_set(&object, "frozen", json_part_count(gc->frozen));
+	if (gc->have_collections) {
+		json_t *collections = json_array();
+
+		for (int i = 0; i < HEAP_GENERATIONS; i++)
+			json_part_append(&collections, json_part_count(gc->collections[i]));
+		json_part_set(&object, "collections", collections);
+		json_part_set(&object, "watched_s", json_part_real(gc->watched_s));
+	}
+	if (gc->collected)
+		json_part_set(&object, "last_collection_s", json_part_real(gc->last_collection_s));
 	return object;
 }
 

@@ -42,6 +42,14 @@ struct heap_gc {
 	int32_t thresholds[HEAP_GENERATIONS], counts[HEAP_GENERATIONS];
 	bool have_garbage;
 	uint64_t garbage; /* len(gc.garbage) */
+	bool have_frozen;
+	uint64_t frozen; /* gc.get_freeze_count() */
+	bool have_collections;
+	uint64_t collections[HEAP_GENERATIONS]; /* since the program began */
+	/* over the looks of one watch */
+	double watched_s;         /* from the first look to this one */
+	bool collected;           /* a collection was seen */
+	double last_collection_s; /* then: since the look that saw the last one */
 };
 
 /* One look at a whole heap. */

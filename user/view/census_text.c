@@ -149,6 +149,21 @@ static void put_gc(FILE *out, const struct heap_gc *gc)
 		fprintf(out, "%s%s in gc.garbage", separator, fmt_count(gc->garbage).text);
 		separator = ", ";
 	}
+	if (gc->have_frozen && gc->frozen) {
+		fprintf(out, "%s%s frozen", separator, fmt_count(gc->frozen).text);
+		separator = ", ";
+	}
+	if (gc->have_collections) {
+		fprintf(out, "%s%s collections so far", separator,
+			fmt_count(gc->collections[0] + gc->collections[1] + gc->collections[2])
+				.text);
+		separator = ", ";
+		if (gc->collected && gc->last_collection_s > 0)
+			fprintf(out, ", the last one seen %s ago",
+				fmt_duration(gc->last_collection_s).text);
+		else if (!gc->collected && gc->watched_s > 0)
+			fprintf(out, ", none in the last %s", fmt_duration(gc->watched_s).text);
+	}
 	if (separator[0] == ',')
 		fputc('\n', out);
 }

@@ -2,6 +2,7 @@
 #include "export/heap_json.h"
 
 #include "export/json_parts.h"
+#include "export/trend_json.h"
 
 static void dump(FILE *out, const char *before, json_t *value, bool *failed)
 {
@@ -41,42 +42,6 @@ static json_t *growth_row(const struct heap_growth_row *row)
 		json_part_set(&object, "confidence", json_part_real(row->confidence));
 	if (row->shape != FIT_UNKNOWN)
 		json_part_set(&object, "shape", json_part_text(fit_shape_name(row->shape)));
-	return object;
-}
-
-static json_t *generations(const int32_t *numbers)
-{
-	json_t *array = json_array();
-
-	for (int i = 0; i < HEAP_GENERATIONS; i++)
-		json_part_append(&array, json_integer(numbers[i]));
-	return array;
-}
-
-static json_t *collector(const struct heap_gc *gc)
-{
-	json_t *object = json_object();
-
-	if (gc->have_enabled)
-		json_part_set(&object, "enabled", json_boolean(gc->enabled));
-	if (gc->have_generations) {
-		json_part_set(&object, "thresholds", generations(gc->thresholds));
-		json_part_set(&object, "counts", generations(gc->counts));
-	}
-	if (gc->have_garbage)
-		json_part_set(&object, "garbage", json_part_count(gc->garbage));
-	if (gc->have_frozen)
-		json_part_set(&object, "frozen", json_part_count(gc->frozen));
-	if (gc->have_collections) {
-		json_t *collections = json_array();
-
-		for (int i = 0; i < HEAP_GENERATIONS; i++)
-			json_part_append(&collections, json_part_count(gc->collections[i]));
-		json_part_set(&object, "collections", collections);
-		json_part_set(&object, "watched_s", json_part_real(gc->watched_s));
-	}
-	if (gc->collected)
-		json_part_set(&object, "last_collection_s", json_part_real(gc->last_collection_s));
 	return object;
 }
 
@@ -122,7 +87,7 @@ int export_heap_json(FILE *out, const struct heap_report *report, struct err *er
 	dump(out, ",\n\"target\": ", json_part_target(&about->target), &failed);
 	dump(out, ",\n\"heap\": {\n\"totals\": ", totals(report->scan), &failed);
 	dump(out, ",\n\"scan\": ", how(report->scan), &failed);
-	dump(out, ",\n\"gc\": ", collector(&report->scan->gc), &failed);
+	dump(out, ",\n\"gc\": ", json_part_gc(&report->scan->gc), &failed);
 	fputs(",\n\"types\": [", out);
 	for (size_t i = 0; i < report->n_types && !failed; i++)
 		dump(out, i ? ",\n" : "\n", type_row(report->types[i]), &failed);

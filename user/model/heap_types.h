@@ -52,6 +52,29 @@ struct heap_gc {
 	double last_collection_s; /* then: since the look that saw the last one */
 };
 
+/*
+ * How the memory that a scan walked is used: private, writable memory without a file. Bytes that are
+ * in memory (RSS), so that reserved and swapped pages count nowhere.
+ */
+struct heap_room {
+	/* add up to what was walked */
+	uint64_t objects_bytes;     /* objects, and the buffers that belong to them */
+	uint64_t pymalloc_bytes;    /* other blocks of pymalloc that are in use */
+	uint64_t malloc_bytes;      /* other blocks of malloc that are in use, with all headers */
+	uint64_t pools_free_bytes;  /* of pymalloc's pools: free blocks, headers, rests */
+	uint64_t malloc_free_bytes; /* of glibc's heaps */
+	uint64_t stacks_bytes;      /* of threads, but the main one */
+	uint64_t data_bytes;        /* .bss of programs and libraries */
+	uint64_t other_bytes;       /* nothing known: the program's own mappings */
+	/* the allocators, in other words */
+	uint64_t arenas, arenas_bytes; /* of pymalloc; bytes: that they have room for */
+	uint64_t pools_bytes, pools_used_bytes;
+	uint64_t main_bytes, main_free_bytes;             /* glibc's main heap */
+	uint64_t side_heaps, side_bytes, side_free_bytes; /* heaps of its other arenas */
+	uint64_t mapped, mapped_bytes;                    /* chunks that are a mapping each */
+	uint64_t stacks;
+};
+
 /* One look at a whole heap. */
 struct heap_scan {
 	struct timespec time; /* wall clock, at its end */
@@ -62,6 +85,7 @@ struct heap_scan {
 	size_t n_types;
 	uint64_t count, tracked, bytes; /* sums over types */
 	struct heap_gc gc;
+	struct heap_room room;
 	bool judged; /* another malloc than glibc's: blocks above 512 bytes by their contents only */
 	/* what makes it inexact */
 	uint64_t swapped_bytes, torn_pools, lost_chains, unasked_words;

@@ -284,6 +284,30 @@ int py_threads_read(struct py_threads *threads, pid_t pid, const struct py_runti
 	return result;
 }
 
+size_t py_threads_idents(uint64_t *idents, size_t max, pid_t pid, const struct py_runtime *runtime)
+{
+	const struct py_layout *layout = &runtime->layout;
+	uint64_t interp = 0, state;
+	size_t n = 0;
+
+	remote_read_u64(pid, runtime->interp_head_address, &interp);
+	for (unsigned i = 0; interp && i < PY_INTERPRETERS_MAX; i++) {
+		remote_read_u64(pid, interp + (uint64_t)layout->interp.threads_head, &state);
+		while (state && n < max) {
+			uint64_t at = state;
+
+			remote_read_u64(pid, at + (uint64_t)layout->tstate.next, &state);
+			if (!remote_read_u64(pid, at + (uint64_t)layout->tstate.thread_id,
+					     &idents[n]))
+				n++;
+			else
+				break;
+		}
+		remote_read_u64(pid, interp + (uint64_t)layout->interp.next, &interp);
+	}
+	return n;
+}
+
 void py_threads_free(struct py_threads *threads)
 {
 	for (size_t i = 0; i < threads->n_rows; i++) {

@@ -57,6 +57,9 @@ struct py_threads {
 
 int py_threads_read(struct py_threads *threads, pid_t pid, const struct py_runtime *runtime,
 		    struct err *err);
+/* Only their idents; return how many of them, up to `max`. */
+size_t py_threads_idents(uint64_t *idents, size_t max, pid_t pid, const struct py_runtime *runtime);
+
 void py_threads_free(struct py_threads *threads);
 
 #endif

@@ -1,19 +1,13 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "census/gc_state.h"
 
-#include <fcntl.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
-#include "census/memory.h"
+#include "census/pages.h"
 #include "target/remote_mem.h"
 
 #define RING_ENTRY       64u
 #define RING_COLLECTIONS 16u
-#define PAGES            64u
-#define PAGE_PRESENT     (1ull << 63) /* in a word of /proc/PID/pagemap */
 
 /* struct _gc_runtime_state; 0: not known where */
 static uint64_t find_state(pid_t pid, const struct py_runtime *runtime)
@@ -116,60 +110,23 @@ static void follow(struct heap_gc *gc, struct gc_history *history, double now_s)
 
 /* ---- frozen objects -------------------------------------------------------------------------- */
 
-/* The pages that a list was met in last. */
-struct pages {
-	pid_t pid;
-	int pagemap;
-	uint64_t address[PAGES]; /* 0: none */
-	uint8_t bytes[PAGES][MEMORY_PAGE];
-};
-
-/* The word at an address; false: not there, or not in memory. */
-static bool read_word(struct pages *pages, uint64_t address, uint64_t *value)
-{
-	uint64_t page = address & ~(uint64_t)(MEMORY_PAGE - 1), flags;
-	size_t slot = page / MEMORY_PAGE % PAGES, offset = (size_t)(address - page);
-
-	if (address % 8 || !page)
-		return false;
-	if (pages->address[slot] != page) {
-		pages->address[slot] = 0;
-		if (pages->pagemap >= 0 &&
-		    (pread(pages->pagemap, &flags, sizeof(flags),
-			   (off_t)(page / MEMORY_PAGE * sizeof(flags))) != sizeof(flags) ||
-		     !(flags & PAGE_PRESENT)))
-			return false;
-		if (remote_read(pages->pid, page, pages->bytes[slot], MEMORY_PAGE))
-			return false;
-		pages->address[slot] = page;
-	}
-	*value = word(pages->bytes[slot], offset);
-	return true;
-}
-
 static void read_frozen(struct heap_gc *gc, pid_t pid, uint64_t head)
 {
 	struct pages *pages;
 	uint64_t at = 0, n = 0;
-	char path[32];
 
 	if (remote_read_u64(pid, head, &at))
 		return;
 	gc->have_frozen = at == head;
-	pages = at && at != head ? calloc(1, sizeof(*pages)) : NULL;
+	pages = at && at != head ? pages_new(pid) : NULL;
 	if (!pages)
 		return;
-	snprintf(path, sizeof(path), "/proc/%d/pagemap", (int)pid);
-	pages->pid = pid;
-	pages->pagemap = open(path, O_RDONLY | O_CLOEXEC);
 	/* the low bits of _gc_next are flags while a collection runs */
-	while ((at & ~3ull) != head && n < GC_FROZEN_MAX && read_word(pages, at & ~3ull, &at))
+	while ((at & ~3ull) != head && n < GC_FROZEN_MAX && pages_read(pages, at & ~3ull, &at))
 		n++;
 	gc->have_frozen = (at & ~3ull) == head;
 	gc->frozen = gc->have_frozen ? n : 0;
-	if (pages->pagemap >= 0)
-		close(pages->pagemap);
-	free(pages);
+	pages_free(pages);
 }
 
 /* ---- all ------------------------------------------------------------------------------------- */

@@ -6,6 +6,7 @@
 
 #include "target/bss.h"
 #include "census/buffers.h"
+#include "census/fast_bins.h"
 #include "census/gc_state.h"
 #include "python/pthreads.h"
 #include "python/threads.h"
@@ -25,6 +26,7 @@ struct census {
 	struct judge judge;
 	struct buffers buffers;
 	uint64_t pool_objects, chunk_objects, loose_objects; /* bytes of the blocks of objects */
+	struct fast_bins fast;
 	struct walk_span *stacks;
 	size_t n_stacks;
 };
@@ -152,13 +154,15 @@ static void move(uint64_t *from, uint64_t *to, uint64_t bytes)
 static void take_room(struct heap_room *room, const struct census *census)
 {
 	const struct walk_room *walked = &census->walk.room;
+	uint64_t main_free = walked->heap_free + census->fast.main_bytes,
+		 side_free = walked->side_free + census->fast.side_bytes;
 
 	*room = (struct heap_room){
 		.pymalloc_bytes = walked->pool_used,
-		.malloc_bytes = less(walked->heap_bytes, walked->heap_free) +
-				less(walked->side_bytes, walked->side_free) + walked->mapped_bytes,
+		.malloc_bytes = less(walked->heap_bytes, main_free) +
+				less(walked->side_bytes, side_free) + walked->mapped_bytes,
 		.pools_free_bytes = less(walked->pool_bytes, walked->pool_used),
-		.malloc_free_bytes = walked->heap_free + walked->side_free,
+		.malloc_free_bytes = main_free + side_free,
 		.stacks_bytes = walked->span_bytes,
 		.data_bytes = walked->other_bytes[1],
 		.other_bytes = walked->other_bytes[0],
@@ -167,10 +171,10 @@ static void take_room(struct heap_room *room, const struct census *census)
 		.pools_bytes = walked->pool_bytes,
 		.pools_used_bytes = walked->pool_used,
 		.main_bytes = walked->heap_bytes,
-		.main_free_bytes = walked->heap_free,
+		.main_free_bytes = main_free,
 		.side_heaps = walked->side_heaps,
 		.side_bytes = walked->side_bytes,
-		.side_free_bytes = walked->side_free,
+		.side_free_bytes = side_free,
 		.mapped = walked->mapped,
 		.mapped_bytes = walked->mapped_bytes,
 		.stacks = census->n_stacks,
@@ -248,6 +252,10 @@ static void walk_all(struct census *census, const struct maps *maps)
 		walk_range(&census->walk, &maps->ranges[i]);
 		buffers_flush(&census->buffers);
 	}
+	memset(&census->fast, 0, sizeof(census->fast));
+	if (!census->walk.loose)
+		fast_bins_read(&census->fast, maps, census->runtime, census->walk.malloc_arenas,
+			       census->walk.n_malloc_arenas);
 }
 
 static void prepare(struct census *census, const struct maps *maps, struct type_table *table)

@@ -257,6 +257,15 @@ static uint64_t walk_mapped_chunk(struct walk *walk, uint64_t address,
 	return address + size;
 }
 
+static void note_arena(struct walk *walk, uint64_t state)
+{
+	for (size_t i = 0; i < walk->n_malloc_arenas; i++)
+		if (walk->malloc_arenas[i] == state)
+			return;
+	if (walk->n_malloc_arenas < WALK_MALLOC_ARENAS)
+		walk->malloc_arenas[walk->n_malloc_arenas++] = state;
+}
+
 /* A heap of another arena than the main one; return its end, or 0. */
 static uint64_t walk_arena_heap(struct walk *walk, uint64_t address, const struct map_range *range)
 {
@@ -277,6 +286,7 @@ static uint64_t walk_arena_heap(struct walk *walk, uint64_t address, const struc
 			   address + (size < HEAP_INFO_MAX ? size : HEAP_INFO_MAX), address + size);
 	if (first >= address + size)
 		return 0;
+	note_arena(walk, info[0]);
 	walk->room.side_heaps++;
 	walk->room.side_bytes += memory_resident(&walk->memory, address, address + size);
 	walk_heap(walk, first, address + size, &walk->room.side_free, range);

@@ -31,8 +31,9 @@
 
 enum block_kind { BLOCK_POOL, BLOCK_CHUNK, BLOCK_MAPPED, BLOCK_LOOSE };
 
-#define BLOCK_HEAD_MAX  256        /* bytes of a block that are shown, at most */
-#define WALK_ARENAS_MAX (1u << 18) /* of pymalloc: beyond, they are not told apart */
+#define BLOCK_HEAD_MAX     256        /* bytes of a block that are shown, at most */
+#define WALK_MALLOC_ARENAS 512u       /* glibc has up to 8 for each CPU */
+#define WALK_ARENAS_MAX    (1u << 18) /* of pymalloc: beyond, they are not told apart */
 
 struct block {
 	enum block_kind kind;
@@ -75,6 +76,8 @@ struct walk {
 	uint64_t data_end;    /* of this range: what is no block before it is a program's data */
 	uint64_t *free_bytes; /* private: where free chunks are added up */
 	uint8_t arenas_seen[WALK_ARENAS_MAX / 8];
+	uint64_t malloc_arenas[WALK_MALLOC_ARENAS]; /* glibc's states, but the main one's */
+	size_t n_malloc_arenas;
 };
 
 /* Walk one range; ranges come in the order of their addresses. */

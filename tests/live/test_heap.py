@@ -204,6 +204,22 @@ def test_collector(python, start):
     assert (off["thresholds"][0], on["thresholds"]) == (500000, [500001, 11, 12])
     if python.version >= (3, 7):  # before, that is known to nobody outside
         assert (off["enabled"], on["enabled"], off["garbage"]) == (False, True, 7)
+        for n in (0, 30000):
+            target.do("freeze", n=n)
+            said = target.do("collections")
+            seen = heap(target)["heap"]["gc"]
+            assert [seen["frozen"], seen["collections"]] == said
+            assert seen["frozen"] >= n and "last_collection_s" not in seen
+
+
+def test_collections_are_seen(one_python, start, grow):
+    target = start(one_python, "heap.py")
+    growth = grow(target)
+    growth.scan(2)
+    target.do("freeze", n=1)
+    growth.scan(3)
+    seen = growth.finish()["heap"]["gc"]
+    assert 0 <= seen["last_collection_s"] < seen["watched_s"]
 
 
 def test_what_is_shown(one_python, start, tmp_path):

@@ -122,6 +122,19 @@ def collector(on, first):
     gc.set_threshold(first, 11, 12)
 
 
+def freeze(n):
+    """n lists more that the collector leaves alone."""
+    kept.setdefault("frozen", []).append([[] for _ in range(n)])
+    if hasattr(gc, "freeze"):
+        gc.freeze()
+    gc.collect(0)
+
+
+def collections():
+    """How many objects are frozen, and how often the collector ran."""
+    return [gc.get_freeze_count() if hasattr(gc, "freeze") else None, [row["collections"] for row in gc.get_stats()]]
+
+
 def ballast(n, containers_too):
     """n objects for the benchmark: instances and strings, or floats alone."""
     kept["ballast"] = [Session(i) for i in range(n // 2)] if containers_too else [i + 0.5 for i in range(n)]
@@ -132,4 +145,5 @@ if __name__ == "__main__":
     for each in MAKERS:
         make(each, 10)
     json.dumps({"done": {"tuple": 0}})
-    serve.serve({f.__name__: f for f in (make, containers, stand, churn, garbage, collector, ballast)})
+    serve.serve({f.__name__: f for f in (make, containers, stand, churn, garbage, collector, freeze, collections,
+                                           ballast)})

@@ -63,6 +63,11 @@ static void test_rows(void **state)
 		assert_true((row->dict.keys_log2_index_bytes == LAYOUT_NONE) == (minor < 11));
 		assert_true((row->str.wstr == LAYOUT_NONE) == (minor > 11));
 		assert_true((row->gc_refs == LAYOUT_NONE) == (minor > 7));
+		assert_true((row->gc.permanent == LAYOUT_NONE) == (minor == 6));
+		assert_true((row->gc.stats == LAYOUT_NONE) == (minor == 6));
+		assert_int_equal(row->gc.stats_ring, minor > 14);
+		assert_true((row->threads.next_id == LAYOUT_NONE) == (minor == 6));
+		assert_true((row->threads.id == LAYOUT_NONE) == (minor == 6));
 		assert_int_equal(row->frame.lasti_unit, minor == 10 ? 2 : 1);
 		assert_int_equal(row->arena_size, minor < 10 ? 256 << 10 : 1 << 20);
 		assert_int_equal(row->small_threshold, 512);

@@ -9,8 +9,10 @@
 #define LIST_ITEMS      24 /* PyListObject.ob_item */
 #define LIST_ALLOCATED  32
 #define SET_MASK        32 /* PySetObject.mask */
-#define SET_SMALL       8  /* PySet_MINSIZE: a table of this size is in the object */
+#define SET_TABLE       40
+#define SET_SMALL       8 /* PySet_MINSIZE: a table of this size is in the object */
 #define SET_ENTRY       16
+#define LARGE_PAGES     16 /* smaller buffers are in memory */
 #define BYTES_ALLOCATED 24 /* PyByteArrayObject.ob_alloc */
 #define BYTES_DATA      32 /* .ob_bytes */
 #define BYTES_OBJECT    56 /* .ob_bytes_object, from 3.15 on */
@@ -24,10 +26,31 @@ static uint64_t load(const uint8_t *bytes, size_t length, int64_t offset, size_t
 	return value;
 }
 
-static void add(struct census_type *type, uint64_t count, uint64_t size)
+/*
+ * One buffer: to the type's bytes, and to the account of memory, as large as its block is there and
+ * as far as its pages are in memory.
+ */
+static void take(struct buffers *buffers, struct census_type *type, uint64_t address,
+		 uint64_t bytes)
 {
-	if (count < BUFFERS_MAX / 64 && size <= 64)
-		type->bytes += count * size;
+	uint64_t pages = bytes / MEMORY_PAGE;
+
+	type->bytes += bytes;
+	if (bytes <= buffers->small_max) {
+		buffers->small_bytes += (bytes + 15) & ~15ull;
+	} else if (pages < LARGE_PAGES || pages > BUFFERS_PAGES - buffers->asked_pages) {
+		buffers->large_bytes += (bytes + 8 + 15) & ~15ull;
+	} else {
+		buffers->asked_pages += pages;
+		buffers->large_bytes += memory_resident(buffers->memory, address, address + bytes);
+	}
+}
+
+static void add(struct buffers *buffers, struct census_type *type, uint64_t address, uint64_t count,
+		uint64_t size)
+{
+	if (count && count < BUFFERS_MAX / 64 && size <= 64)
+		take(buffers, type, address, count * size);
 }
 
 /* ---- dicts ----------------------------------------------------------------------------------- */
@@ -97,14 +120,14 @@ static void settle(struct buffers *buffers, size_t i)
 	if (!measure_keys(buffers->layout, head, &bytes, &n_values))
 		return;
 	if (load(head, KEYS_HEAD_MAX, 0, 8) == 1) { /* references to the keys */
-		buffers->wanted[i].type->bytes += bytes;
+		take(buffers, buffers->wanted[i].type, keys, bytes);
 	} else {
 		buffers->shared[keys / 16 % BUFFERS_KNOWN].keys = keys;
 		buffers->shared[keys / 16 % BUFFERS_KNOWN].n_values = n_values;
 	}
 	if (buffers->wanted[i].values)
-		buffers->wanted[i].type->bytes +=
-			measure_values(buffers, buffers->wanted[i].values, n_values);
+		add(buffers, buffers->wanted[i].type, buffers->wanted[i].values,
+		    measure_values(buffers, buffers->wanted[i].values, n_values), 1);
 }
 
 void buffers_flush(struct buffers *buffers)
@@ -134,8 +157,8 @@ static void add_dict(struct buffers *buffers, const struct found *found)
 		return;
 	if (buffers->shared[known].keys == keys) {
 		if (values)
-			found->type->bytes +=
-				measure_values(buffers, values, buffers->shared[known].n_values);
+			add(buffers, found->type, values,
+			    measure_values(buffers, values, buffers->shared[known].n_values), 1);
 		return;
 	}
 	buffers->wanted[i].type = found->type;
@@ -175,12 +198,14 @@ static bool has_bytes_object(const struct buffers *buffers, const struct found *
 void buffers_add(struct buffers *buffers, const struct found *found)
 {
 	struct census_type *type = found->type;
-	uint64_t n;
+	uint64_t n, address;
 
 	switch (type->kind) {
 	case KIND_LIST:
-		if (load(found->bytes, found->length, LIST_ITEMS, 8))
-			add(type, load(found->bytes, found->length, LIST_ALLOCATED, 8), 8);
+		address = load(found->bytes, found->length, LIST_ITEMS, 8);
+		if (address)
+			add(buffers, type, address,
+			    load(found->bytes, found->length, LIST_ALLOCATED, 8), 8);
 		break;
 	case KIND_DICT:
 		add_dict(buffers, found);
@@ -188,11 +213,13 @@ void buffers_add(struct buffers *buffers, const struct found *found)
 	case KIND_SET:
 		n = load(found->bytes, found->length, SET_MASK, 8);
 		if (n >= SET_SMALL)
-			add(type, n + 1, SET_ENTRY);
+			add(buffers, type, load(found->bytes, found->length, SET_TABLE, 8), n + 1,
+			    SET_ENTRY);
 		break;
 	case KIND_BYTEARRAY:
 		if (!has_bytes_object(buffers, found))
-			add(type, load(found->bytes, found->length, BYTES_ALLOCATED, 8), 1);
+			add(buffers, type, load(found->bytes, found->length, BYTES_DATA, 8),
+			    load(found->bytes, found->length, BYTES_ALLOCATED, 8), 1);
 		break;
 	case KIND_PLAIN:
 	case KIND_STR:
@@ -201,5 +228,5 @@ void buffers_add(struct buffers *buffers, const struct found *found)
 		break;
 	}
 	if (type->values_bytes && has_values(buffers->layout, found))
-		type->bytes += type->values_bytes;
+		take(buffers, type, 0, type->values_bytes);
 }

@@ -3,7 +3,11 @@
 
 #include <string.h>
 
+#include "census/pages.h"
 #include "target/remote_mem.h"
+
+#define RING_ENTRY       64u
+#define RING_COLLECTIONS 16u
 
 /* struct _gc_runtime_state; 0: not known where */
 static uint64_t find_state(pid_t pid, const struct py_runtime *runtime)
@@ -34,19 +38,105 @@ static void read_generations(struct heap_gc *gc, pid_t pid, uint64_t address, si
 	gc->have_generations = true;
 }
 
-void gc_state_read(struct heap_gc *gc, pid_t pid, const struct py_runtime *runtime)
+static uint64_t word(const uint8_t *bytes, size_t offset)
 {
-	const struct py_layout *layout = &runtime->layout;
-	uint64_t state = find_state(pid, runtime), pointer, list;
+	uint64_t value;
+
+	memcpy(&value, bytes + offset, sizeof(value));
+	return value;
+}
+
+/* ---- collections ----------------------------------------------------------------------------- */
+
+/* A ring of 3.15: entries of 64 bytes, whose third word counts the collections; then the index. */
+static bool read_ring(uint64_t *collections, const uint8_t *ring, size_t entries)
+{
+	size_t newest = ring[entries * RING_ENTRY];
+
+	if (newest >= entries)
+		return false;
+	*collections = word(ring, newest * RING_ENTRY + RING_COLLECTIONS);
+	return true;
+}
+
+static void read_collections(struct heap_gc *gc, pid_t pid, const struct py_layout *layout,
+			     uint64_t state)
+{
+	static const size_t lengths[HEAP_GENERATIONS] = {11, 3, 3};
+	uint8_t bytes[(11 + 3 + 3) * RING_ENTRY + 3 * 8];
+	uint64_t stats = state + (uint64_t)layout->gc.stats;
+	size_t at = 0, size = HEAP_GENERATIONS * 24;
+
+	if (layout->gc.stats == LAYOUT_NONE)
+		return;
+	if (layout->gc.stats_ring) {
+		if (remote_read_u64(pid, stats, &stats))
+			return;
+		size = sizeof(bytes);
+	}
+	if (remote_read(pid, stats, bytes, size))
+		return;
+	for (size_t i = 0; i < HEAP_GENERATIONS; i++) {
+		if (!layout->gc.stats_ring)
+			gc->collections[i] = word(bytes, i * 24);
+		else if (!read_ring(&gc->collections[i], bytes + at, lengths[i]))
+			return;
+		if (gc->collections[i] > INT64_MAX)
+			return;
+		at += lengths[i] * RING_ENTRY + 8;
+	}
+	gc->have_collections = true;
+}
+
+/* When was the last one? Known is only between which two looks it was. */
+static void follow(struct heap_gc *gc, struct gc_history *history, double now_s)
+{
+	uint64_t sum = gc->collections[0] + gc->collections[1] + gc->collections[2];
+
+	if (!gc->have_collections)
+		return;
+	if (!history->begun) {
+		history->begun = true;
+		history->first_s = now_s;
+	} else if (sum != history->collections) {
+		history->collected = true;
+		history->last_collection_s = now_s;
+	}
+	history->collections = sum;
+	gc->watched_s = now_s - history->first_s;
+	gc->collected = history->collected;
+	gc->last_collection_s = history->collected ? now_s - history->last_collection_s : 0;
+}
+
+/* ---- frozen objects -------------------------------------------------------------------------- */
+
+static void read_frozen(struct heap_gc *gc, pid_t pid, uint64_t head)
+{
+	struct pages *pages;
+	uint64_t at = 0, n = 0;
+
+	if (remote_read_u64(pid, head, &at))
+		return;
+	gc->have_frozen = at == head;
+	pages = at && at != head ? pages_new(pid) : NULL;
+	if (!pages)
+		return;
+	/* the low bits of _gc_next are flags while a collection runs */
+	while ((at & ~3ull) != head && n < GC_FROZEN_MAX && pages_read(pages, at & ~3ull, &at))
+		n++;
+	gc->have_frozen = (at & ~3ull) == head;
+	gc->frozen = gc->have_frozen ? n : 0;
+	pages_free(pages);
+}
+
+/* ---- all ------------------------------------------------------------------------------------- */
+
+static void read_state(struct heap_gc *gc, pid_t pid, const struct py_layout *layout,
+		       uint64_t state)
+{
+	uint64_t list;
 	uint32_t enabled;
 
-	memset(gc, 0, sizeof(*gc));
-	if (!state) {
-		pointer = module_symbol(&runtime->python, "_PyGC_generation0");
-		if (pointer && !remote_read_u64(pid, pointer, &list) && list)
-			read_generations(gc, pid, list, layout->gc_head_size);
-		return;
-	}
 	if (layout->gc.generation0 != LAYOUT_NONE &&
 	    !remote_read_u64(pid, state + (uint64_t)layout->gc.generation0, &list) && list)
 		read_generations(gc, pid, list, layout->gc_head_size);
@@ -59,4 +149,24 @@ void gc_state_read(struct heap_gc *gc, pid_t pid, const struct py_runtime *runti
 	    !remote_read_u64(pid, state + (uint64_t)layout->gc.garbage, &list) && list &&
 	    !remote_read_u64(pid, list + (uint64_t)layout->object.var_size, &gc->garbage))
 		gc->have_garbage = gc->garbage <= INT64_MAX;
+	if (layout->gc.permanent != LAYOUT_NONE && !layout->free_threaded)
+		read_frozen(gc, pid, state + (uint64_t)layout->gc.permanent);
+	read_collections(gc, pid, layout, state);
+}
+
+void gc_state_read(struct heap_gc *gc, pid_t pid, const struct py_runtime *runtime,
+		   struct gc_history *history, double now_s)
+{
+	uint64_t state = find_state(pid, runtime), pointer, list;
+
+	memset(gc, 0, sizeof(*gc));
+	if (state) {
+		read_state(gc, pid, &runtime->layout, state);
+	} else {
+		pointer = module_symbol(&runtime->python, "_PyGC_generation0");
+		if (pointer && !remote_read_u64(pid, pointer, &list) && list)
+			read_generations(gc, pid, list, runtime->layout.gc_head_size);
+	}
+	if (history)
+		follow(gc, history, now_s);
 }

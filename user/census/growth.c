@@ -1,98 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "census/growth.h"
 
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-/* The line through n points that fits best. */
-struct line {
-	double slope;
-	double error; /* standard error of the slope; < 0: too few points to tell */
-};
+#include "base/fit.h"
 
-static struct line fit(const double *x, const double *y, size_t n)
-{
-	double mean_x = 0, mean_y = 0, xx = 0, xy = 0, rest = 0;
-	struct line line = {0, -1};
-
-	for (size_t i = 0; i < n; i++) {
-		mean_x += x[i] / (double)n;
-		mean_y += y[i] / (double)n;
-	}
-	for (size_t i = 0; i < n; i++) {
-		xx += (x[i] - mean_x) * (x[i] - mean_x);
-		xy += (x[i] - mean_x) * (y[i] - mean_y);
-	}
-	if (!(xx > 0))
-		return line;
-	line.slope = xy / xx;
-	if (n < 3)
-		return line;
-	for (size_t i = 0; i < n; i++) {
-		double off = y[i] - mean_y - line.slope * (x[i] - mean_x);
-
-		rest += off * off;
-	}
-	line.error = sqrt(rest / (double)(n - 2) / xx);
-	return line;
-}
-
-/*
- * The closed sums for whole degrees of freedom (Abramowitz and Stegun, Handbook of Mathematical
- * Functions, 26.7.3 and 26.7.4).
- */
-double growth_t_below(double t, unsigned freedom)
-{
-	double angle = atan(fabs(t) / sqrt((double)freedom)), cos2 = cos(angle) * cos(angle);
-	double term, sum = 0, inside;
-	unsigned first = freedom % 2 ? 3 : 2;
-
-	if (freedom == 1) {
-		inside = 2 * angle / M_PI;
-	} else {
-		term = freedom % 2 ? cos(angle) : 1;
-		for (unsigned k = first; k <= freedom; k += 2) {
-			sum += term;
-			term *= cos2 * (double)(k - 1) / (double)k;
-		}
-		inside = freedom % 2 ? 2 / M_PI * (angle + sin(angle) * sum) : sin(angle) * sum;
-	}
-	return t >= 0 ? (1 + inside) / 2 : (1 - inside) / 2;
-}
-
-/* The t below which 95 % lie. */
-static double t_95(unsigned freedom)
-{
-	double low = 0, high = 7;
-
-	for (int i = 0; i < 40; i++) {
-		double middle = (low + high) / 2;
-
-		if (growth_t_below(middle, freedom) < 0.95)
-			low = middle;
-		else
-			high = middle;
-	}
-	return high;
-}
-
-static double least(struct line line, double t)
-{
-	return line.error < 0 ? line.slope : line.slope - t * line.error;
-}
-
-static double confidence(struct line line, size_t n)
-{
-	if (line.error < 0)
-		return -1;
-	if (line.slope == 0)
-		return 0;
-	/* points that all lie on the line leave no doubt */
-	if (line.error <= fabs(line.slope) * 1e-9)
-		return 1;
-	return 2 * growth_t_below(fabs(line.slope) / line.error, (unsigned)n - 2) - 1;
-}
+_Static_assert(GROWTH_SCANS_MAX <= FIT_POINTS_MAX, "a series is one fit");
 
 static bool changes(const double *values, size_t n)
 {
@@ -103,10 +17,10 @@ static bool changes(const double *values, size_t n)
 }
 
 static void measure(struct heap_growth_row *row, struct heap_scan *const *scans, size_t n,
-		    const double *minutes, double t)
+		    const double *minutes)
 {
 	double counts[GROWTH_SCANS_MAX], bytes[GROWTH_SCANS_MAX];
-	struct line line;
+	struct fit_line line;
 	int64_t first_count = 0, first_bytes = 0;
 
 	for (size_t i = 0; i < n; i++) {
@@ -123,19 +37,18 @@ static void measure(struct heap_growth_row *row, struct heap_scan *const *scans,
 	}
 	row->count_delta = (int64_t)row->count - first_count;
 	row->bytes_delta = (int64_t)row->bytes - first_bytes;
-	line = fit(minutes, counts, n);
-	row->count_per_min = line.slope;
-	row->least_count_per_min = least(line, t);
-	row->confidence = confidence(line, n);
-	line = fit(minutes, bytes, n);
-	if (!changes(counts, n)) { /* only larger: what is sure of that? */
-		row->count_per_min = row->least_count_per_min = 0;
-		row->confidence = confidence(line, n);
+	row->shape = fit_shape(minutes, bytes, n, &line);
+	if (changes(bytes, n)) {
+		row->bytes_per_min = line.slope;
+		row->least_bytes_per_min = fit_least(line);
 	}
-	if (!changes(bytes, n))
+	row->confidence = fit_confidence(line);
+	if (!changes(counts, n)) /* only larger: what was said of the bytes stands */
 		return;
-	row->bytes_per_min = line.slope;
-	row->least_bytes_per_min = least(line, t);
+	row->shape = fit_shape(minutes, counts, n, &line);
+	row->count_per_min = line.slope;
+	row->least_count_per_min = fit_least(line);
+	row->confidence = fit_confidence(line);
 }
 
 /* Every name once, from the last scan that has it. */
@@ -157,7 +70,7 @@ static void collect_names(struct heap_growth *growth, struct heap_scan *const *s
 struct heap_growth *growth_measure(struct heap_scan *const *scans, size_t n_scans)
 {
 	struct heap_growth *growth = calloc(1, sizeof(*growth));
-	double minutes[GROWTH_SCANS_MAX], t = n_scans > 2 ? t_95((unsigned)n_scans - 2) : 0;
+	double minutes[GROWTH_SCANS_MAX];
 	size_t most = 1;
 
 	for (size_t i = 0; i < n_scans; i++) {
@@ -174,7 +87,7 @@ struct heap_growth *growth_measure(struct heap_scan *const *scans, size_t n_scan
 	growth->n_scans = n_scans;
 	growth->span_s = minutes[n_scans - 1] * 60;
 	for (size_t i = 0; i < growth->n_rows; i++)
-		measure(&growth->rows[i], scans, n_scans, minutes, t);
+		measure(&growth->rows[i], scans, n_scans, minutes);
 	heap_growth_sort(growth, HEAP_BY_BYTES);
 	return growth;
 }

@@ -1,16 +1,18 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
- * growth: several scans of one heap -> how fast each type grows, and how sure that is.
+ * growth: several scans of one heap -> how fast each type grows, how sure that is, and what kind of
+ * growth it is.
  *
  * Through the counts (and the bytes) of a type over time the straight line is laid that fits best;
- * its slope is the growth. What lies beside the line says how sure the slope is: steady growth
- * lies on it, a sawtooth of collections or the end of a warm-up does not. A type is sorted by the
- * least growth that the scans allow for, so that a steady small leak comes before a large jump.
+ * its slope is the growth. What lies beside the line says how sure the slope is. The shape tells a
+ * leak from a warm-up, a jump and the sawtooth of collections (base/fit.h): what goes up steadily
+ * comes first, and in that the least growth that the scans allow for decides, so that a small leak
+ * comes before a large jump.
  *
  * Place      the census; pure; called by cli.
- * Source     ordinary least squares; Student's t with n - 2 degrees of freedom for the slope.
+ * Source     base/fit.
  * Units      per minute; scans may lie unevenly in time (at_s).
- * Degrades   two scans: a slope, no confidence. A type that a scan does not have counts as 0 in it.
+ * Degrades   two scans: a slope, no confidence; fewer than five: no shape. A type that a scan does not have counts as 0 in it.
  * Bounds     GROWTH_SCANS_MAX scans.
  */
 #ifndef PYLEAKTRACE_CENSUS_GROWTH_H
@@ -27,8 +29,5 @@
  * memory is out
  */
 struct heap_growth *growth_measure(struct heap_scan *const *scans, size_t n_scans);
-
-/* Student's t: the probability that a value of so many degrees of freedom is below t. For tests. */
-double growth_t_below(double t, unsigned freedom);
 
 #endif

@@ -127,3 +127,39 @@ bool memory_page_present(const struct memory *memory, uint64_t address)
 {
 	return memory->present[(address - memory->start) / MEMORY_PAGE];
 }
+
+static uint64_t clip(uint64_t page, uint64_t start, uint64_t end)
+{
+	uint64_t first = page > start ? page : start, last = page + MEMORY_PAGE;
+
+	return (last < end ? last : end) - first;
+}
+
+uint64_t memory_resident(const struct memory *memory, uint64_t start, uint64_t end)
+{
+	uint64_t words[MEMORY_PAGES], sum = 0;
+	uint64_t page = start & ~(uint64_t)(MEMORY_PAGE - 1);
+
+	if (memory->pagemap < 0)
+		return end - start;
+	/* mostly it is a small part of the window */
+	while (page < end && page >= memory->start && page - memory->start < memory->length) {
+		if (memory_page_present(memory, page))
+			sum += clip(page, start, end);
+		page += MEMORY_PAGE;
+	}
+	while (page < end) {
+		uint64_t left = (end - page + MEMORY_PAGE - 1) / MEMORY_PAGE;
+		size_t n = left < MEMORY_PAGES ? (size_t)left : MEMORY_PAGES;
+		ssize_t got = pread(memory->pagemap, words, n * sizeof(words[0]),
+				    (off_t)(page / MEMORY_PAGE * sizeof(words[0])));
+
+		if (got < (ssize_t)sizeof(words[0]))
+			break;
+		n = (size_t)got / sizeof(words[0]);
+		for (size_t i = 0; i < n; i++, page += MEMORY_PAGE)
+			if (words[i] & PAGE_PRESENT)
+				sum += clip(page, start, end);
+	}
+	return sum;
+}

@@ -65,4 +65,11 @@ const uint8_t *memory_here(const struct memory *memory, uint64_t address, size_t
 /* Is the page of this address, which the window holds, in memory? */
 bool memory_page_present(const struct memory *memory, uint64_t address);
 
+/*
+ * How many bytes of [start, end) are in memory; the window is not moved.
+ *
+ * note   without pagemap all are
+ */
+uint64_t memory_resident(const struct memory *memory, uint64_t start, uint64_t end);
+
 #endif

@@ -4,8 +4,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "target/bss.h"
 #include "census/buffers.h"
+#include "census/fast_bins.h"
 #include "census/gc_state.h"
+#include "python/pthreads.h"
+#include "python/threads.h"
 
 /* A CPython that has just started has thousands of objects; fewer found: they are somewhere else. */
 #define OBJECTS_LEAST 500
@@ -16,10 +20,15 @@ struct census {
 	struct py_types *types;
 	void (*see)(void *context, const struct found *found);
 	void *see_context;
+	struct gc_history collections;
 	/* of the scan that is being made */
 	struct walk walk;
 	struct judge judge;
 	struct buffers buffers;
+	uint64_t pool_objects, chunk_objects, loose_objects; /* bytes of the blocks of objects */
+	struct fast_bins fast;
+	struct walk_span *stacks;
+	size_t n_stacks;
 };
 
 struct census *census_new(pid_t pid, const struct py_runtime *runtime, struct err *err)
@@ -67,6 +76,12 @@ static void take_block(void *context, const struct block *block)
 
 	if (!judge_block(&census->judge, block, &found))
 		return;
+	if (block->kind == BLOCK_POOL)
+		census->pool_objects += block->resident;
+	else if (block->kind == BLOCK_LOOSE)
+		census->loose_objects += found.size;
+	else
+		census->chunk_objects += block->resident;
 	found.type->count++;
 	found.type->tracked += found.tracked;
 	found.type->bytes += found.size;
@@ -123,7 +138,55 @@ static int take_types(struct heap_scan *scan, const struct type_table *table)
 	return 0;
 }
 
-static void take_facts(struct heap_scan *scan, const struct census *census, double begin)
+static uint64_t less(uint64_t a, uint64_t b)
+{
+	return a > b ? a - b : 0;
+}
+
+/* Move up to so much from one sum to another; what the target changed meanwhile must not wrap. */
+static void move(uint64_t *from, uint64_t *to, uint64_t bytes)
+{
+	bytes = bytes < *from ? bytes : *from;
+	*from -= bytes;
+	*to += bytes;
+}
+
+static void take_room(struct heap_room *room, const struct census *census)
+{
+	const struct walk_room *walked = &census->walk.room;
+	uint64_t main_free = walked->heap_free + census->fast.main_bytes,
+		 side_free = walked->side_free + census->fast.side_bytes;
+
+	*room = (struct heap_room){
+		.pymalloc_bytes = walked->pool_used,
+		.malloc_bytes = less(walked->heap_bytes, main_free) +
+				less(walked->side_bytes, side_free) + walked->mapped_bytes,
+		.pools_free_bytes = less(walked->pool_bytes, walked->pool_used),
+		.malloc_free_bytes = main_free + side_free,
+		.stacks_bytes = walked->span_bytes,
+		.data_bytes = walked->other_bytes[1],
+		.other_bytes = walked->other_bytes[0],
+		.arenas = walked->arenas,
+		.arenas_bytes = walked->arenas * census->runtime->layout.arena_size,
+		.pools_bytes = walked->pool_bytes,
+		.pools_used_bytes = walked->pool_used,
+		.main_bytes = walked->heap_bytes,
+		.main_free_bytes = main_free,
+		.side_heaps = walked->side_heaps,
+		.side_bytes = walked->side_bytes,
+		.side_free_bytes = side_free,
+		.mapped = walked->mapped,
+		.mapped_bytes = walked->mapped_bytes,
+		.stacks = census->n_stacks,
+	};
+	move(&room->pymalloc_bytes, &room->objects_bytes,
+	     census->pool_objects + census->buffers.small_bytes);
+	move(&room->malloc_bytes, &room->objects_bytes,
+	     census->chunk_objects + census->buffers.large_bytes);
+	move(&room->other_bytes, &room->objects_bytes, census->loose_objects);
+}
+
+static void take_facts(struct heap_scan *scan, struct census *census, double begin)
 {
 	const struct walk *walk = &census->walk;
 	double end = seconds(CLOCK_MONOTONIC);
@@ -137,7 +200,8 @@ static void take_facts(struct heap_scan *scan, const struct census *census, doub
 	scan->torn_pools = walk->torn_pools;
 	scan->lost_chains = walk->lost_chains;
 	scan->unasked_words = type_table_unasked(census->judge.table);
-	gc_state_read(&scan->gc, census->pid, census->runtime);
+	take_room(&scan->room, census);
+	gc_state_read(&scan->gc, census->pid, census->runtime, &census->collections, end);
 }
 
 static int check(const struct heap_scan *scan, const struct census *census, struct err *err)
@@ -157,14 +221,41 @@ static int check(const struct heap_scan *scan, const struct census *census, stru
 
 /* ---- the scan -------------------------------------------------------------------------------- */
 
+/* Where glibc has put the stacks of threads: no blocks are looked for in them. */
+static void find_stacks(struct census *census)
+{
+	uint64_t *idents = malloc(PY_THREADS_MAX * sizeof(*idents));
+	struct pthread_stack *stacks = NULL;
+	struct pthreads pthreads;
+	size_t n = 0;
+
+	pthreads_init(&pthreads, census->pid, census->runtime);
+	if (idents && pthreads.known)
+		stacks = pthread_stacks(
+			&pthreads, idents,
+			py_threads_idents(idents, PY_THREADS_MAX, census->pid, census->runtime),
+			&n);
+	census->stacks = stacks ? calloc(n + 1, sizeof(*census->stacks)) : NULL;
+	census->n_stacks = census->stacks ? n : 0;
+	for (size_t i = 0; i < census->n_stacks; i++)
+		census->stacks[i] = (struct walk_span){stacks[i].start, stacks[i].end};
+	free(stacks);
+	free(idents);
+}
+
 static void walk_all(struct census *census, const struct maps *maps)
 {
 	for (size_t i = 0; i < maps->n_ranges && !census->walk.memory.gone; i++) {
 		if (!memory_is_heap(&maps->ranges[i]))
 			continue;
+		census->walk.data_end = bss_end(maps, i);
 		walk_range(&census->walk, &maps->ranges[i]);
 		buffers_flush(&census->buffers);
 	}
+	memset(&census->fast, 0, sizeof(census->fast));
+	if (!census->walk.loose)
+		fast_bins_read(&census->fast, maps, census->runtime, census->walk.malloc_arenas,
+			       census->walk.n_malloc_arenas);
 }
 
 static void prepare(struct census *census, const struct maps *maps, struct type_table *table)
@@ -175,6 +266,10 @@ static void prepare(struct census *census, const struct maps *maps, struct type_
 	census->walk.loose = has_other_malloc(census->runtime, maps);
 	census->walk.visit = take_block;
 	census->walk.context = census;
+	find_stacks(census);
+	census->walk.spans = census->stacks;
+	census->walk.n_spans = census->n_stacks;
+	census->pool_objects = census->chunk_objects = census->loose_objects = 0;
 	census->judge = (struct judge){
 		.layout = layout,
 		.pid = census->pid,
@@ -189,6 +284,7 @@ static void prepare(struct census *census, const struct maps *maps, struct type_
 	memset(&census->buffers, 0, sizeof(census->buffers));
 	census->buffers.layout = layout;
 	census->buffers.memory = &census->walk.memory;
+	census->buffers.small_max = census->judge.loose_above;
 }
 
 struct heap_scan *census_scan(struct census *census, struct err *err)
@@ -221,6 +317,8 @@ struct heap_scan *census_scan(struct census *census, struct err *err)
 	if (!result)
 		result = check(scan, census, err);
 	type_table_free(table);
+	free(census->stacks);
+	census->stacks = NULL;
 	memory_close(&census->walk.memory);
 	maps_fini(&maps);
 	if (!result)

@@ -17,18 +17,21 @@
 #define HEAP_INFO_MAX 8192u /* heap_info and malloc_state */
 #define CHAIN_STEPS   6     /* chunks that must follow each other before they are believed */
 #define POOL_ATTEMPTS 4
+#define POOL_ARENA    32u /* index of the arena, u32 */
 
 struct chunk {
 	uint64_t previous, size;
 };
 
 static void offer(struct walk *walk, enum block_kind kind, uint64_t address, uint64_t size,
-		  const uint8_t *head, size_t head_length, const struct map_range *range)
+		  uint64_t resident, const uint8_t *head, size_t head_length,
+		  const struct map_range *range)
 {
 	const struct block block = {
 		.kind = kind,
 		.address = address,
 		.size = size,
+		.resident = resident,
 		.head = head,
 		.head_length = head_length,
 		.range_start = range->start,
@@ -49,8 +52,22 @@ static void offer_pool(struct walk *walk, const struct pool *pool, const uint8_t
 		size_t offset = POOL_HEADER + (size_t)i * pool->block_size;
 
 		if (!pool_block_is_free(pool, i))
-			offer(walk, BLOCK_POOL, address + offset, pool->block_size, bytes + offset,
-			      head, range);
+			offer(walk, BLOCK_POOL, address + offset, pool->block_size,
+			      pool->block_size, bytes + offset, head, range);
+	}
+}
+
+static void count_pool(struct walk *walk, const uint8_t *bytes, uint64_t address, uint64_t used)
+{
+	uint32_t arena;
+
+	memcpy(&arena, bytes + POOL_ARENA, sizeof(arena));
+	walk->room.pools++;
+	walk->room.pool_bytes += memory_resident(&walk->memory, address, address + walk->pool_size);
+	walk->room.pool_used += used;
+	if (arena < WALK_ARENAS_MAX && !(walk->arenas_seen[arena / 8] >> arena % 8 & 1)) {
+		walk->arenas_seen[arena / 8] |= (uint8_t)(1u << arena % 8);
+		walk->room.arenas++;
 	}
 }
 
@@ -75,6 +92,8 @@ static bool walk_pool(struct walk *walk, uint64_t address, const struct map_rang
 		return bytes == again;
 	walk->n_pools++;
 	walk->torn_pools += state == POOL_TORN;
+	count_pool(walk, bytes, address,
+		   state == POOL_EMPTY ? 0 : (uint64_t)pool.n_live * pool.block_size);
 	if (state != POOL_EMPTY)
 		offer_pool(walk, &pool, bytes, address, range);
 	return true;
@@ -150,15 +169,17 @@ static uint64_t find_chain(struct walk *walk, uint64_t address, uint64_t limit, 
 	return limit;
 }
 
-static void offer_chunk(struct walk *walk, enum block_kind kind, uint64_t address, uint64_t usable,
-			const struct map_range *range)
+/* in  size: with the header */
+static void offer_chunk(struct walk *walk, enum block_kind kind, uint64_t address, uint64_t size,
+			uint64_t usable, const struct map_range *range)
 {
 	uint64_t head = usable < BLOCK_HEAD_MAX ? usable : BLOCK_HEAD_MAX;
+	uint64_t resident = memory_resident(&walk->memory, address, address + size);
 	const uint8_t *bytes = memory_peek(&walk->memory, address + CHUNK_HEADER, head);
 
 	walk->n_chunks++;
 	if (bytes)
-		offer(walk, kind, address + CHUNK_HEADER, usable, bytes, head, range);
+		offer(walk, kind, address + CHUNK_HEADER, usable, resident, bytes, head, range);
 }
 
 /*
@@ -180,22 +201,28 @@ static uint64_t walk_chain(struct walk *walk, uint64_t address, uint64_t end,
 		if (!is_chunk(&chunk, end - address))
 			return is_fencepost(&chunk) ? end : address;
 		size = chunk_size(&chunk);
-		if (end - address - size < CHUNK_HEADER)
+		if (end - address - size < CHUNK_HEADER) { /* what is left of the heap */
+			*walk->free_bytes += memory_resident(&walk->memory, address, end);
 			return end;
+		}
 		if (!read_chunk(walk, address + size, &next) ||
 		    (!is_chunk(&next, end - address - size) && !is_fencepost(&next)))
 			return address;
 		/* the last 8 bytes of a chunk in use belong to its user: size - 8 may be used */
 		if (next.size & PREV_IN_USE)
-			offer_chunk(walk, BLOCK_CHUNK, address, size - 8, range);
+			offer_chunk(walk, BLOCK_CHUNK, address, size, size - 8, range);
+		else
+			*walk->free_bytes +=
+				memory_resident(&walk->memory, address, address + size);
 		address += size;
 	}
 	return end;
 }
 
-static void walk_heap(struct walk *walk, uint64_t address, uint64_t end,
+static void walk_heap(struct walk *walk, uint64_t address, uint64_t end, uint64_t *free_bytes,
 		      const struct map_range *range)
 {
+	walk->free_bytes = free_bytes;
 	address = find_chain(walk, address, end, end);
 	while (address < end && !walk->memory.gone) {
 		address = walk_chain(walk, address, end, range);
@@ -224,8 +251,19 @@ static uint64_t walk_mapped_chunk(struct walk *walk, uint64_t address,
 	if (chunk.previous || (chunk.size & FLAGS) != IS_MAPPED || !size || size % MEMORY_PAGE ||
 	    size > range->end - address)
 		return 0;
-	offer_chunk(walk, BLOCK_MAPPED, address, size - CHUNK_HEADER, range);
+	walk->room.mapped++;
+	walk->room.mapped_bytes += memory_resident(&walk->memory, address, address + size);
+	offer_chunk(walk, BLOCK_MAPPED, address, size, size - CHUNK_HEADER, range);
 	return address + size;
+}
+
+static void note_arena(struct walk *walk, uint64_t state)
+{
+	for (size_t i = 0; i < walk->n_malloc_arenas; i++)
+		if (walk->malloc_arenas[i] == state)
+			return;
+	if (walk->n_malloc_arenas < WALK_MALLOC_ARENAS)
+		walk->malloc_arenas[walk->n_malloc_arenas++] = state;
 }
 
 /* A heap of another arena than the main one; return its end, or 0. */
@@ -248,7 +286,10 @@ static uint64_t walk_arena_heap(struct walk *walk, uint64_t address, const struc
 			   address + (size < HEAP_INFO_MAX ? size : HEAP_INFO_MAX), address + size);
 	if (first >= address + size)
 		return 0;
-	walk_heap(walk, first, address + size, range);
+	note_arena(walk, info[0]);
+	walk->room.side_heaps++;
+	walk->room.side_bytes += memory_resident(&walk->memory, address, address + size);
+	walk_heap(walk, first, address + size, &walk->room.side_free, range);
 	return address + size;
 }
 
@@ -264,8 +305,14 @@ static void walk_loose_page(struct walk *walk, uint64_t page, const struct map_r
 		const uint8_t *bytes = memory_peek(&walk->memory, at, head);
 
 		if (bytes)
-			offer(walk, BLOCK_LOOSE, at, room, bytes, head, range);
+			offer(walk, BLOCK_LOOSE, at, room, 0, bytes, head, range);
 	}
+}
+
+static void walk_main_heap(struct walk *walk, const struct map_range *range)
+{
+	walk->room.heap_bytes += memory_resident(&walk->memory, range->start, range->end);
+	walk_heap(walk, range->start, range->end, &walk->room.heap_free, range);
 }
 
 /* return the end of what begins at this page */
@@ -284,14 +331,32 @@ static uint64_t walk_page(struct walk *walk, uint64_t page, const struct map_ran
 		end = walk_arena_heap(walk, page, range);
 	/* where the main heap could not grow in place, it goes on in a mapping */
 	if (!end && !walk->loose && page == range->start && is_chain(walk, page, range->end)) {
-		walk_heap(walk, page, range->end, range);
+		walk_main_heap(walk, range);
 		end = range->end;
 	}
 	if (end)
 		return (end + MEMORY_PAGE - 1) & ~(uint64_t)(MEMORY_PAGE - 1);
+	walk->room.other_bytes[page < walk->data_end] += MEMORY_PAGE;
 	if (walk->loose)
 		walk_loose_page(walk, page, range);
 	return page + MEMORY_PAGE;
+}
+
+/* return the end of the span that the page lies in, or 0 */
+static uint64_t step_over_span(struct walk *walk, uint64_t page, const struct map_range *range)
+{
+	const struct walk_span *span;
+	uint64_t end;
+
+	while (walk->next_span < walk->n_spans && walk->spans[walk->next_span].end <= page)
+		walk->next_span++;
+	span = &walk->spans[walk->next_span];
+	if (walk->next_span == walk->n_spans || span->start > page)
+		return 0;
+	end = (span->end + MEMORY_PAGE - 1) & ~(uint64_t)(MEMORY_PAGE - 1);
+	end = end < range->end ? end : range->end;
+	walk->room.span_bytes += memory_resident(&walk->memory, page, end);
+	return end;
 }
 
 void walk_range(struct walk *walk, const struct map_range *range)
@@ -300,9 +365,12 @@ void walk_range(struct walk *walk, const struct map_range *range)
 
 	memory_begin(&walk->memory, range);
 	if (!walk->loose && !strcmp(range->path, "[heap]")) {
-		walk_heap(walk, range->start, range->end, range);
+		walk_main_heap(walk, range);
 		return;
 	}
-	while (page < range->end && !walk->memory.gone)
-		page = walk_page(walk, page, range);
+	while (page < range->end && !walk->memory.gone) {
+		uint64_t end = step_over_span(walk, page, range);
+
+		page = end ? end : walk_page(walk, page, range);
+	}
 }

@@ -31,15 +31,34 @@
 
 enum block_kind { BLOCK_POOL, BLOCK_CHUNK, BLOCK_MAPPED, BLOCK_LOOSE };
 
-#define BLOCK_HEAD_MAX 256 /* bytes of a block that are shown, at most */
+#define BLOCK_HEAD_MAX     256        /* bytes of a block that are shown, at most */
+#define WALK_MALLOC_ARENAS 512u       /* glibc has up to 8 for each CPU */
+#define WALK_ARENAS_MAX    (1u << 18) /* of pymalloc: beyond, they are not told apart */
 
 struct block {
 	enum block_kind kind;
 	uint64_t address;
 	uint64_t size;       /* that may be used; BLOCK_LOOSE: up to the end of the range */
+	uint64_t resident;   /* of the block and its header; BLOCK_LOOSE: 0 */
 	const uint8_t *head; /* valid during the call */
 	size_t head_length;  /* min(size, BLOCK_HEAD_MAX), at least 16 */
 	uint64_t range_start, range_end;
+};
+
+/* A part of the address space that holds no blocks: a thread's stack. */
+struct walk_span {
+	uint64_t start, end;
+};
+
+/* How the memory that was walked is used: bytes that are in memory. */
+struct walk_room {
+	uint64_t pools, pool_bytes, pool_used; /* used: blocks, of any content */
+	uint64_t arenas;                       /* of pymalloc, that have a pool */
+	uint64_t heap_bytes, heap_free; /* of the main heap; free: chunks, and what is at its end */
+	uint64_t side_heaps, side_bytes, side_free; /* heaps of glibc's other arenas */
+	uint64_t mapped, mapped_bytes;              /* chunks that are mappings of their own */
+	uint64_t span_bytes;
+	uint64_t other_bytes[2]; /* none of these; [1]: before data_end */
 };
 
 struct walk {
@@ -51,9 +70,17 @@ struct walk {
 
 	uint64_t n_pools, torn_pools, lost_chains;
 	uint64_t n_chunks;
+	struct walk_room room;
+	const struct walk_span *spans; /* not walked; by address; borrowed */
+	size_t n_spans, next_span;
+	uint64_t data_end;    /* of this range: what is no block before it is a program's data */
+	uint64_t *free_bytes; /* private: where free chunks are added up */
+	uint8_t arenas_seen[WALK_ARENAS_MAX / 8];
+	uint64_t malloc_arenas[WALK_MALLOC_ARENAS]; /* glibc's states, but the main one's */
+	size_t n_malloc_arenas;
 };
 
-/* Walk one range. */
+/* Walk one range; ranges come in the order of their addresses. */
 void walk_range(struct walk *walk, const struct map_range *range);
 
 #endif

@@ -23,6 +23,7 @@
 #include "census/growth.h"
 #include "census/scan.h"
 #include "cli/heap_options.h"
+#include "cli/heap_trend.h"
 #include "export/heap_json.h"
 #include "view/census_text.h"
 
@@ -472,6 +473,12 @@ int command_heap(int argc, char **argv)
 		close_all(look);
 		free(look);
 		return parsed == OPTIONS_DONE ? 0 : ERR_USAGE;
+	}
+	if (look->options.trend) {
+		result = heap_trend(&look->options);
+		close_all(look);
+		free(look);
+		return result;
 	}
 	result = check_outputs(look, &err);
 	if (!result)

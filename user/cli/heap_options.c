@@ -10,6 +10,9 @@
 #include "base/escape.h"
 #include "base/fmt.h"
 
+#define TREND_INTERVAL_NS 5000000000u
+#define TREND_COUNT       7
+
 enum key {
 	KEY_PID = 'p',
 	KEY_DURATION = 'd',
@@ -21,6 +24,7 @@ enum key {
 	KEY_HELP = 'h',
 	KEY_SORT = 256,
 	KEY_GROWTH,
+	KEY_TREND,
 	KEY_TYPES_LIKE,
 	KEY_MODULE,
 	KEY_MIN_COUNT,
@@ -37,7 +41,12 @@ static const struct argp_option rows[] = {
 	 "every "
 	 "INTERVAL, COUNT times, what grew over the last TIME",
 	 1},
-	{"duration", KEY_DURATION, "TIME", 0, "stop --growth after TIME (90, 90s, 5m, 2h)", 1},
+	{"trend", KEY_TREND, NULL, 0,
+	 "look every INTERVAL, COUNT times (5 s, 7 times): how memory, threads and files go, and "
+	 "where the RSS is",
+	 1},
+	{"duration", KEY_DURATION, "TIME", 0,
+	 "stop --growth or --trend after TIME (90, 90s, 5m, 2h)", 1},
 	{NULL, 0, NULL, 0, "What is shown:", 2},
 	{"top", KEY_TOP, "N", 0, "types shown (20; 0: all)", 2},
 	{"sort", KEY_SORT, "ORDER", 0, "bytes, count or name (bytes)", 2},
@@ -62,18 +71,19 @@ static const struct argp_option rows[] = {
 	{"chain", KEY_LATER, "TYPE", OPTION_HIDDEN, NULL, 4},
 	{"backrefs", KEY_LATER, "TYPE", OPTION_HIDDEN, NULL, 4},
 	{"frozen", KEY_LATER, NULL, OPTION_HIDDEN, NULL, 4},
-	{"trend", KEY_LATER, NULL, OPTION_HIDDEN, NULL, 4},
 	{0},
 };
 
-static const char arguments[] = "-p PID\n-p PID --growth [TIME [INTERVAL [COUNT]]]";
+static const char arguments[] = "-p PID\n-p PID --growth [TIME [INTERVAL [COUNT]]]\n"
+				"-p PID --trend [INTERVAL [COUNT]]";
 static const char text[] =
 	"Show what is in the heap of a live CPython process, by type: counts and bytes, or with "
 	"--growth "
-	"what gets more.\v"
+	"what gets more; with --trend how memory, threads and files go.\v"
 	"The process is not stopped, and nothing in it is changed: its memory is read from "
 	"outside. "
-	"During --growth USR1 makes a scan and a report now, USR2 forgets the past, INT and TERM "
+	"During --growth and --trend USR1 makes a scan and a report now, USR2 forgets the past, "
+	"INT and TERM "
 	"end it "
 	"with a last report.\n\n"
 	"Exit codes: 0 done; 1 failed while running; 2 no such process, or not a CPython that is "
@@ -204,7 +214,7 @@ static error_t take_other(int key, struct argp_state *state)
 	switch (key) {
 	case KEY_LATER:
 		return wrong_text(parse, "heap",
-				  "--holders, --chain, --backrefs, --frozen and --trend are not in "
+				  "--holders, --chain, --backrefs and --frozen are not in "
 				  "version " PYLEAKTRACE_VERSION);
 	case KEY_HELP:
 		state->name = (char *)"pyleaktrace heap";
@@ -232,6 +242,9 @@ static error_t take_option(int key, char *arg, struct argp_state *state)
 		options->growth = true;
 		parse->have_growth_time = arg;
 		return arg ? set_time(parse, "--growth", arg, &options->growth_ns) : 0;
+	case KEY_TREND:
+		options->trend = true;
+		return 0;
 	case KEY_DURATION:
 		return set_time(parse, "--duration", arg, &options->duration_ns);
 	case KEY_TOP:
@@ -275,12 +288,17 @@ static bool settle_arguments(struct parse *parse)
 	struct heap_options *options = parse->options;
 	unsigned next = 0;
 
-	if (!options->growth && (parse->n_words || options->duration_ns)) {
-		wrong_text(parse, "",
-			   "times are for --growth: -p PID --growth [TIME [INTERVAL [COUNT]]]");
+	if (options->growth && options->trend) {
+		wrong_text(parse, "", "--growth and --trend are two reports: give one of them");
 		return false;
 	}
-	if (!parse->have_growth_time && next < parse->n_words &&
+	if (!options->growth && !options->trend && (parse->n_words || options->duration_ns)) {
+		wrong_text(parse, "",
+			   "times are for --growth: -p PID --growth [TIME [INTERVAL [COUNT]]], and "
+			   "for --trend [INTERVAL [COUNT]]");
+		return false;
+	}
+	if (options->growth && !parse->have_growth_time && next < parse->n_words &&
 	    set_time(parse, "TIME", parse->words[next++], &options->growth_ns))
 		return false;
 	if (next < parse->n_words &&
@@ -295,8 +313,12 @@ static bool settle_arguments(struct parse *parse)
 			   "wanted");
 		return false;
 	}
-	if (options->duration_ns && !options->interval_ns)
+	if (options->trend && !options->interval_ns) {
+		options->interval_ns = TREND_INTERVAL_NS;
+		options->count = options->duration_ns ? 0 : TREND_COUNT;
+	} else if (options->duration_ns && !options->interval_ns) {
 		options->interval_ns = options->growth_ns;
+	}
 	return true;
 }
 

@@ -26,10 +26,10 @@ struct heap_options {
 	pid_t pid;
 	unsigned top; /* 0: all */
 	enum heap_order order;
-	bool growth;
+	bool growth, trend;
 	uint64_t growth_ns;
-	uint64_t interval_ns; /* between reports of growth; 0: one report */
-	uint64_t count;       /* reports; 0: endless */
+	uint64_t interval_ns; /* between reports of growth (0: one report), or looks of a trend */
+	uint64_t count;       /* reports or looks; 0: endless */
 	uint64_t duration_ns; /* 0: endless */
 	bool have_like;
 	regex_t like;

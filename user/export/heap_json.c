@@ -2,6 +2,7 @@
 #include "export/heap_json.h"
 
 #include "export/json_parts.h"
+#include "export/trend_json.h"
 
 static void dump(FILE *out, const char *before, json_t *value, bool *failed)
 {
@@ -39,30 +40,8 @@ static json_t *growth_row(const struct heap_growth_row *row)
 	json_part_set(&object, "least_bytes_per_min", json_part_real(row->least_bytes_per_min));
 	if (row->confidence >= 0)
 		json_part_set(&object, "confidence", json_part_real(row->confidence));
-	return object;
-}
-
-static json_t *generations(const int32_t *numbers)
-{
-	json_t *array = json_array();
-
-	for (int i = 0; i < HEAP_GENERATIONS; i++)
-		json_part_append(&array, json_integer(numbers[i]));
-	return array;
-}
-
-static json_t *collector(const struct heap_gc *gc)
-{
-	json_t *object = json_object();
-
-	if (gc->have_enabled)
-		json_part_set(&object, "enabled", json_boolean(gc->enabled));
-	if (gc->have_generations) {
-		json_part_set(&object, "thresholds", generations(gc->thresholds));
-		json_part_set(&object, "counts", generations(gc->counts));
-	}
-	if (gc->have_garbage)
-		json_part_set(&object, "garbage", json_part_count(gc->garbage));
+	if (row->shape != FIT_UNKNOWN)
+		json_part_set(&object, "shape", json_part_text(fit_shape_name(row->shape)));
 	return object;
 }
 
@@ -108,7 +87,7 @@ int export_heap_json(FILE *out, const struct heap_report *report, struct err *er
 	dump(out, ",\n\"target\": ", json_part_target(&about->target), &failed);
 	dump(out, ",\n\"heap\": {\n\"totals\": ", totals(report->scan), &failed);
 	dump(out, ",\n\"scan\": ", how(report->scan), &failed);
-	dump(out, ",\n\"gc\": ", collector(&report->scan->gc), &failed);
+	dump(out, ",\n\"gc\": ", json_part_gc(&report->scan->gc), &failed);
 	fputs(",\n\"types\": [", out);
 	for (size_t i = 0; i < report->n_types && !failed; i++)
 		dump(out, i ? ",\n" : "\n", type_row(report->types[i]), &failed);

@@ -107,11 +107,33 @@ static int descending_real(double a, double b)
 	return a < b ? 1 : a > b ? -1 : 0;
 }
 
+/* What goes up steadily is a leak; a sawtooth or what goes down is none. */
+static int shape_rank(enum fit_shape shape)
+{
+	switch (shape) {
+	case FIT_STEADY:
+		return 0;
+	case FIT_UNKNOWN:
+	case FIT_UNCLEAR:
+		return 1;
+	case FIT_SLOWING:
+	case FIT_STEP:
+		return 2;
+	case FIT_SAWTOOTH:
+	case FIT_STILL:
+	case FIT_FALLING:
+		break;
+	}
+	return 3;
+}
+
 static int growth_by_bytes(const void *a, const void *b)
 {
 	const struct heap_growth_row *left = a, *right = b;
-	int order = descending_real(left->least_bytes_per_min, right->least_bytes_per_min);
+	int order = shape_rank(left->shape) - shape_rank(right->shape);
 
+	if (!order)
+		order = descending_real(left->least_bytes_per_min, right->least_bytes_per_min);
 	if (!order)
 		order = descending_real(left->least_count_per_min, right->least_count_per_min);
 	return order ? order : strcmp(left->name, right->name);
@@ -120,8 +142,10 @@ static int growth_by_bytes(const void *a, const void *b)
 static int growth_by_count(const void *a, const void *b)
 {
 	const struct heap_growth_row *left = a, *right = b;
-	int order = descending_real(left->least_count_per_min, right->least_count_per_min);
+	int order = shape_rank(left->shape) - shape_rank(right->shape);
 
+	if (!order)
+		order = descending_real(left->least_count_per_min, right->least_count_per_min);
 	return order ? order : growth_by_bytes(a, b);
 }
 

@@ -20,6 +20,7 @@
 #include <stdint.h>
 #include <time.h>
 
+#include "base/fit.h"
 #include "model/profile.h"
 
 #define HEAP_TYPES_MAX 65536
@@ -41,6 +42,37 @@ struct heap_gc {
 	int32_t thresholds[HEAP_GENERATIONS], counts[HEAP_GENERATIONS];
 	bool have_garbage;
 	uint64_t garbage; /* len(gc.garbage) */
+	bool have_frozen;
+	uint64_t frozen; /* gc.get_freeze_count() */
+	bool have_collections;
+	uint64_t collections[HEAP_GENERATIONS]; /* since the program began */
+	/* over the looks of one watch */
+	double watched_s;         /* from the first look to this one */
+	bool collected;           /* a collection was seen */
+	double last_collection_s; /* then: since the look that saw the last one */
+};
+
+/*
+ * How the memory that a scan walked is used: private, writable memory without a file. Bytes that are
+ * in memory (RSS), so that reserved and swapped pages count nowhere.
+ */
+struct heap_room {
+	/* add up to what was walked */
+	uint64_t objects_bytes;     /* objects, and the buffers that belong to them */
+	uint64_t pymalloc_bytes;    /* other blocks of pymalloc that are in use */
+	uint64_t malloc_bytes;      /* other blocks of malloc that are in use, with all headers */
+	uint64_t pools_free_bytes;  /* of pymalloc's pools: free blocks, headers, rests */
+	uint64_t malloc_free_bytes; /* of glibc's heaps */
+	uint64_t stacks_bytes;      /* of threads, but the main one */
+	uint64_t data_bytes;        /* .bss of programs and libraries */
+	uint64_t other_bytes;       /* nothing known: the program's own mappings */
+	/* the allocators, in other words */
+	uint64_t arenas, arenas_bytes; /* of pymalloc; bytes: that they have room for */
+	uint64_t pools_bytes, pools_used_bytes;
+	uint64_t main_bytes, main_free_bytes;             /* glibc's main heap */
+	uint64_t side_heaps, side_bytes, side_free_bytes; /* heaps of its other arenas */
+	uint64_t mapped, mapped_bytes;                    /* chunks that are a mapping each */
+	uint64_t stacks;
 };
 
 /* One look at a whole heap. */
@@ -53,6 +85,7 @@ struct heap_scan {
 	size_t n_types;
 	uint64_t count, tracked, bytes; /* sums over types */
 	struct heap_gc gc;
+	struct heap_room room;
 	bool judged; /* another malloc than glibc's: blocks above 512 bytes by their contents only */
 	/* what makes it inexact */
 	uint64_t swapped_bytes, torn_pools, lost_chains, unasked_words;
@@ -70,6 +103,7 @@ struct heap_growth_row {
 	   slope: 0 .. 1; -1: fewer than
 	   three scans, nothing to tell it from */
 	double confidence;
+	enum fit_shape shape; /* of the same series as confidence */
 };
 
 struct heap_growth {
@@ -116,7 +150,10 @@ const struct heap_type *heap_scan_find(const struct heap_scan *scan, const char 
  */
 const struct heap_type **heap_scan_order(const struct heap_scan *scan, enum heap_order order);
 
-/* Steadiest growth first: by the least growth in bytes that the scans allow for, then in count, then by name. */
+/*
+ * Steadiest growth first: what goes up steadily before what does in another way; then by the least
+ * growth in bytes that the scans allow for, then in count, then by name.
+ */
 void heap_growth_sort(struct heap_growth *growth, enum heap_order order);
 
 #endif

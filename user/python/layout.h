@@ -109,7 +109,15 @@ struct py_layout {
 		int32_t generation0; /* gc_generation *, three: a GC head, i32 threshold, i32 count */
 		int32_t garbage;     /* PyObject *, a list */
 		int32_t enabled;     /* i32 */
+		int32_t permanent;   /* gc_generation of frozen objects, from 3.7 on */
+		/* of each generation {collections, collected, uncollectable}, from 3.7 on */
+		int32_t stats;
+		uint8_t stats_ring; /* 1: `stats` points at rings of the last ones instead, 3.15 */
 	} gc;
+	struct { /* each PyThreadState has a number, which is never used again; from 3.7 on */
+		int32_t next_id; /* in PyInterpreterState, u64: that of the next one */
+		int32_t id;      /* in PyThreadState */
+	} threads;
 	uint8_t gc_head_size;     /* 32 (3.6, 3.7), 16, or 0 (free-threaded) */
 	int32_t gc_refs;          /* in the GC head: i64, state << 1; 3.6 and 3.7 */
 	uint32_t arena_size;      /* of pymalloc */

@@ -8,19 +8,16 @@
 
 #include <uthash.h>
 
+#include "python/dict.h"
 #include "python/str.h"
 #include "target/remote_mem.h"
 
 #define TYPE_HEAD_MAX   512 /* bytes of a type object that are of interest */
-#define KEYS_HEAD_MAX   64
 #define METATYPE_STEPS  4
 #define MODULE_NAME_MAX 160 /* so that the class name behind it finds room too */
-#define ENTRY_MAX       24
-#define DICT_CHUNK      64 /* entries looked at in one go */
 #define VERIFY_CHUNK    128
 
 static const char module_key_text[] = "__module__";
-#define MODULE_KEY_LENGTH (sizeof(module_key_text) - 1)
 
 /* The part of a type object that is read first; also what tells a type from its successor. */
 struct type_head {
@@ -122,102 +119,38 @@ static bool is_metatype(const struct py_types *types, uint64_t address)
 
 /* ---- what is under "__module__" in a dict ---------------------------------------------------- */
 
-struct dict_entries {
-	uint64_t address;
-	uint64_t count;
-	size_t size;       /* of one */
-	size_t key_offset; /* the value is behind it */
-};
-
-/* in     keys: the first KEYS_HEAD_MAX bytes of the keys object at `address` */
-static bool locate_entries(struct dict_entries *entries, const struct py_layout *layout,
-			   uint64_t address, const uint8_t *keys)
-{
-	int64_t count = (int64_t)field(keys, KEYS_HEAD_MAX, layout->dict.keys_nentries, 8);
-	uint64_t index_bytes;
-	bool with_hash = true;
-
-	if (layout->dict.keys_size != LAYOUT_NONE) {
-		uint64_t size = field(keys, KEYS_HEAD_MAX, layout->dict.keys_size, 8);
-
-		if (size > UINT32_MAX)
-			return false;
-		index_bytes = size <= 0xff ? size : size <= 0xffff ? size * 2 : size * 4;
-	} else {
-		uint64_t log2 = field(keys, KEYS_HEAD_MAX, layout->dict.keys_log2_index_bytes, 1);
-
-		if (log2 > 40)
-			return false;
-		index_bytes = 1ull << log2;
-		with_hash = field(keys, KEYS_HEAD_MAX, layout->dict.keys_kind, 1) == 0;
-	}
-	if (count < 0)
-		return false;
-	entries->address = address + (uint64_t)layout->dict.keys_indices + index_bytes;
-	entries->count = count < TYPE_DICT_MAX ? (uint64_t)count : TYPE_DICT_MAX;
-	entries->size = with_hash ? 24 : 16;
-	entries->key_offset = with_hash ? 8 : 0;
-	return true;
-}
-
-/*
- * Which of these keys is the str "__module__"? All are read in one go.
- *
- * return its index, or n
- */
-static size_t match_keys(const struct py_types *types, const uint64_t *keys, size_t n)
-{
-	const struct py_layout *layout = &types->runtime->layout;
-	size_t text_at = (size_t)layout->str.ascii_data;
-	struct remote_item items[DICT_CHUNK];
-	uint8_t heads[DICT_CHUNK][128];
-
-	if (text_at + MODULE_KEY_LENGTH > sizeof(heads[0]))
-		return n;
-	for (size_t i = 0; i < n; i++)
-		items[i] = (struct remote_item){keys[i], heads[i],
-						keys[i] ? text_at + MODULE_KEY_LENGTH : 0, 0};
-	remote_read_many(types->pid, items, n);
-	for (size_t i = 0; i < n; i++) {
-		if (!items[i].length || items[i].result)
-			continue;
-		if (field(heads[i], text_at, layout->str.length, 8) == MODULE_KEY_LENGTH &&
-		    !memcmp(heads[i] + text_at, module_key_text, MODULE_KEY_LENGTH))
-			return i;
-	}
-	return n;
-}
-
 /*
  * The value of "__module__".
  *
  * in     by_address: compare the keys' addresses with that of the interned str, else their text
  * return address of the value, 0: not there
  */
-static uint64_t find_module_key(struct py_types *types, const struct dict_entries *entries,
+static uint64_t find_module_key(struct py_types *types, const struct py_dict *entries,
 				bool by_address)
 {
-	uint8_t bytes[DICT_CHUNK * ENTRY_MAX];
-	uint64_t keys[DICT_CHUNK], value;
+	uint8_t bytes[PY_DICT_CHUNK * PY_DICT_ENTRY_MAX];
+	uint64_t keys[PY_DICT_CHUNK], value;
 
-	for (uint64_t first = 0; first < entries->count; first += DICT_CHUNK) {
+	for (uint64_t first = 0; first < entries->count; first += PY_DICT_CHUNK) {
 		uint64_t left = entries->count - first;
-		size_t n = left < DICT_CHUNK ? (size_t)left : DICT_CHUNK, i;
+		size_t n = left < PY_DICT_CHUNK ? (size_t)left : PY_DICT_CHUNK, i;
 
-		if (remote_read(types->pid, entries->address + first * entries->size, bytes,
-				n * entries->size))
+		if (remote_read(types->pid, entries->entries + first * entries->entry_size, bytes,
+				n * entries->entry_size))
 			return 0;
 		for (i = 0; i < n; i++)
-			memcpy(&keys[i], bytes + i * entries->size + entries->key_offset, 8);
+			memcpy(&keys[i], bytes + i * entries->entry_size + entries->key_offset, 8);
 		if (by_address) {
 			for (i = 0; i < n && keys[i] != types->module_key; i++)
 				;
 		} else {
-			i = match_keys(types, keys, n);
+			i = py_keys_match(types->pid, &types->runtime->layout, keys, n,
+					  module_key_text);
 		}
 		if (i < n) {
 			types->module_key = keys[i];
-			memcpy(&value, bytes + i * entries->size + entries->key_offset + 8, 8);
+			memcpy(&value, bytes + i * entries->entry_size + entries->key_offset + 8,
+			       8);
 			return value;
 		}
 	}
@@ -228,7 +161,7 @@ static uint64_t find_module_key(struct py_types *types, const struct dict_entrie
  * The key is nearly always the interned one, so that no str has to be read once its address is
  * known.
  */
-static uint64_t find_module(struct py_types *types, const struct dict_entries *entries)
+static uint64_t find_module(struct py_types *types, const struct py_dict *entries)
 {
 	uint64_t value = types->module_key ? find_module_key(types, entries, true) : 0;
 
@@ -274,9 +207,9 @@ static int name_heap_type(struct py_types *types, struct py_type *type,
 			  const struct type_head *head)
 {
 	const struct py_layout *layout = &types->runtime->layout;
-	uint8_t dict[128] = {0}, keys[KEYS_HEAD_MAX] = {0}, str[PY_STR_HEAD_MAX];
+	uint8_t dict[128] = {0}, keys[PY_KEYS_HEAD_MAX] = {0}, str[PY_STR_HEAD_MAX];
 	char module[MODULE_NAME_MAX] = "", name[PY_TYPE_NAME_MAX - MODULE_NAME_MAX - 1] = "";
-	struct dict_entries entries;
+	struct py_dict entries;
 	uint64_t qualname = 0, keys_addr, value;
 	long result;
 
@@ -305,7 +238,7 @@ static int name_heap_type(struct py_types *types, struct py_type *type,
 		py_str_finish(types->pid, layout, qualname, str, second[0].length, name,
 			      sizeof(name));
 	if (second[1].length && !second[1].result &&
-	    locate_entries(&entries, layout, keys_addr, keys)) {
+	    py_keys_locate(&entries, layout, keys_addr, keys)) {
 		value = find_module(types, &entries);
 		if (value)
 			read_module_name(types, value, module, sizeof(module));

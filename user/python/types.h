@@ -8,7 +8,7 @@
  * Units      remote addresses; sizes in bytes as CPython has them (tp_basicsize, tp_itemsize).
  * Errors     negative errno of the read; -EINVAL: not a type object.
  * Bounds     TYPES_MAX types and as many addresses that are none are remembered; of a type's dict
- *            at most TYPE_DICT_MAX entries are looked at. The target is read, never stopped.
+ *            at most PY_DICT_ENTRIES_MAX (dict.h) entries are looked at. The target is read, never stopped.
  * Threads    one at a time per struct py_types.
  */
 #ifndef PYLEAKTRACE_PYTHON_TYPES_H
@@ -23,7 +23,6 @@
 
 #define PY_TYPE_NAME_MAX 256
 #define TYPES_MAX        65536
-#define TYPE_DICT_MAX    16384
 
 /* tp_flags of interest; the places are the same in all versions that have them */
 #define PY_TYPE_INLINE_VALUES   (1ull << 2) /* 3.13+: attributes behind the object */

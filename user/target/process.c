@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "target/process.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -242,6 +243,23 @@ int process_stats(const struct process *process, struct process_stats *stats)
 			   (uint64_t)sysconf(_SC_PAGESIZE);
 	stats->cpu_s = (double)(stat.utime + stat.stime) / (double)sysconf(_SC_CLK_TCK);
 	return 0;
+}
+
+long process_fds(const struct process *process)
+{
+	struct dirent *entry;
+	char path[32];
+	long n = 0;
+	DIR *folder;
+
+	snprintf(path, sizeof(path), "/proc/%d/fd", (int)process->pid);
+	folder = opendir(path);
+	if (!folder)
+		return -1;
+	while ((entry = readdir(folder)))
+		n += entry->d_name[0] != '.';
+	closedir(folder);
+	return process_state(process) ? n : -1;
 }
 
 /* Bytes that one word takes in the copy, with its NUL; *next is set behind the word. */

@@ -53,6 +53,9 @@ struct process_stats {
 /* 0, or -1 when the process is gone (stats zeroed). */
 int process_stats(const struct process *process, struct process_stats *stats);
 
+/* How many files it has open, or -1: not permitted, or gone. */
+long process_fds(const struct process *process);
+
 /*
  * The command line as an array of strings, NULL-terminated, in one allocation that the caller frees with
  * free(). Empty (first element NULL) when it cannot be read; NULL only when memory is out.

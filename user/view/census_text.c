@@ -81,7 +81,8 @@ static void put_row(FILE *out, const struct heap_growth_row *row,
 	fputc(' ', out);
 	put_rate(out, 14, row->bytes_per_min);
 	ink(out, options, "0");
-	fprintf(out, " %6s  ", sure);
+	fprintf(out, " %6s %-8s  ", sure,
+		row->shape == FIT_UNKNOWN ? "-" : fit_shape_name(row->shape));
 	escape_terminal(out, row->name);
 	fputc('\n', out);
 }
@@ -92,8 +93,8 @@ static void put_growth(FILE *out, const struct heap_report *report,
 	size_t n = shown(report->n_rows, options->top);
 
 	ink(out, options, BOLD);
-	fprintf(out, "%12s %12s %12s %14s %6s  %s", "count", "gained", "count/min", "bytes/min",
-		"sure", "type");
+	fprintf(out, "%12s %12s %12s %14s %6s %-8s  %s", "count", "gained", "count/min",
+		"bytes/min", "sure", "how", "type");
 	ink(out, options, "0");
 	fputc('\n', out);
 	for (size_t i = 0; i < n; i++)
@@ -147,6 +148,21 @@ static void put_gc(FILE *out, const struct heap_gc *gc)
 	if (gc->have_garbage) {
 		fprintf(out, "%s%s in gc.garbage", separator, fmt_count(gc->garbage).text);
 		separator = ", ";
+	}
+	if (gc->have_frozen && gc->frozen) {
+		fprintf(out, "%s%s frozen", separator, fmt_count(gc->frozen).text);
+		separator = ", ";
+	}
+	if (gc->have_collections) {
+		fprintf(out, "%s%s collections so far", separator,
+			fmt_count(gc->collections[0] + gc->collections[1] + gc->collections[2])
+				.text);
+		separator = ", ";
+		if (gc->collected && gc->last_collection_s > 0)
+			fprintf(out, ", the last one seen %s ago",
+				fmt_duration(gc->last_collection_s).text);
+		else if (!gc->collected && gc->watched_s > 0)
+			fprintf(out, ", none in the last %s", fmt_duration(gc->watched_s).text);
 	}
 	if (separator[0] == ',')
 		fputc('\n', out);

@@ -1,0 +1,415 @@
+/* SPDX-License-Identifier: BSD-2-Clause
+ *
+ * Trends from made looks: rows, the account of RSS, what is told and what is not; their text and JSON.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+#include <jansson.h>
+
+#include "export/trend_json.h"
+#include "trend/series.h"
+#include "view/trend_text.h"
+
+#define MIB (1ull << 20)
+
+/* A look after t seconds of a process of 100 MiB, of which 60 are objects and 30 free. */
+static struct trend_look make_look(double t)
+{
+	struct trend_look look = {.at_s = 1000 + t};
+	const struct proc_memory memory = {.rss = 100 * MIB,
+					   .pss = 99 * MIB,
+					   .anonymous = 95 * MIB,
+					   .heap = 94 * MIB,
+					   .stack = MIB / 4,
+					   .data = MIB,
+					   .files = 4 * MIB,
+					   .shared = MIB / 2,
+					   .other = MIB / 4};
+	const struct heap_room room = {.objects_bytes = 60 * MIB,
+				       .pymalloc_bytes = MIB,
+				       .malloc_bytes = 2 * MIB,
+				       .pools_free_bytes = 20 * MIB,
+				       .malloc_free_bytes = 10 * MIB,
+				       .stacks_bytes = MIB / 4,
+				       .data_bytes = MIB / 4,
+				       .other_bytes = MIB / 4,
+				       .arenas = 85};
+
+	trend_set_memory(&look, &memory, &room);
+	trend_set(&look, TREND_OBJECTS, 500000);
+	trend_set(&look, TREND_FDS, 10);
+	trend_set(&look, TREND_THREADS, 4);
+	return look;
+}
+
+static struct trend *make_trend(size_t n, void (*change)(struct trend_look *look, double t))
+{
+	struct trend *trend = trend_new();
+
+	assert_non_null(trend);
+	trend->have_room = true;
+	trend->room.pools_bytes = 80 * MIB;
+	trend->room.pools_used_bytes = 60 * MIB;
+	for (size_t i = 0; i < n; i++) {
+		struct trend_look look = make_look((double)i);
+
+		if (change)
+			change(&look, (double)i);
+		trend_add(trend, &look);
+	}
+	return trend;
+}
+
+static void settle(struct trend *trend)
+{
+	trend_measure(trend);
+	trend_find(trend);
+}
+
+static const char *finding(const struct trend *trend, const char *name)
+{
+	for (size_t i = 0; i < trend->n_findings; i++)
+		if (!strcmp(trend->findings[i].name, name))
+			return trend->findings[i].sentence;
+	return NULL;
+}
+
+/* ---- rows and the account -------------------------------------------------------------------- */
+
+static void grow(struct trend_look *look, double t)
+{
+	look->value[TREND_RSS] += (uint64_t)t * MIB;
+	look->value[TREND_PART_OBJECTS] += (uint64_t)t * MIB * 9 / 10;
+}
+
+static void test_rows(void **state)
+{
+	struct trend *trend = make_trend(7, grow);
+
+	(void)state;
+	settle(trend);
+	assert_float_equal(trend_span_s(trend), 6, 1e-9);
+	assert_int_equal(trend->rows[TREND_RSS].first, 100 * MIB);
+	assert_int_equal(trend->rows[TREND_RSS].last, 106 * MIB);
+	assert_float_equal(trend->rows[TREND_RSS].per_s, (double)MIB, 1);
+	assert_int_equal(trend->rows[TREND_RSS].shape, FIT_STEADY);
+	assert_int_equal(trend->rows[TREND_PSS].shape, FIT_STILL);
+	assert_int_equal(trend->rows[TREND_CGROUP].n, 0);
+	/* 100 less 60 1 2 20 10 1/2 1/4 1.25 4 1/2 1/4, and 1/10 of what it grew by */
+	assert_true(trend->have_account);
+	assert_int_equal(trend->unexplained_bytes,
+			 (int64_t)(106 * MIB - (99 * MIB + 3 * MIB / 4) - 6 * MIB * 9 / 10));
+	trend_free(trend);
+}
+
+/* Without a scan there is no account; a look that has less leaves holes, not zeros. */
+static void no_scan(struct trend_look *look, double t)
+{
+	if (t >= 3)
+		look->have &= ~(((1u << TREND_KINDS) - 1) & ~(1u << TREND_RSS));
+}
+
+static void test_holes(void **state)
+{
+	struct trend *trend = make_trend(7, no_scan);
+
+	(void)state;
+	settle(trend);
+	assert_int_equal(trend->rows[TREND_RSS].n, 7);
+	assert_int_equal(trend->rows[TREND_PSS].n, 3);
+	assert_int_equal(trend->rows[TREND_PSS].last, 99 * MIB);
+	assert_false(trend->have_account);
+	assert_null(finding(trend, "fragmentation"));
+	trend_free(trend);
+}
+
+/* A watch of any length is kept whole, thinned out. */
+static void test_long_watch(void **state)
+{
+	struct trend *trend = make_trend(5000, grow);
+
+	(void)state;
+	settle(trend);
+	assert_int_equal(trend->n_made, 5000);
+	assert_in_range(trend->n_looks, TREND_LOOKS_MAX / 2, TREND_LOOKS_MAX);
+	assert_float_equal(trend_span_s(trend), 4999, 1e-9);
+	assert_float_equal(trend->rows[TREND_RSS].per_s, (double)MIB, 1);
+	trend_forget(trend);
+	settle(trend);
+	assert_int_equal(trend->n_looks, 1);
+	assert_int_equal(trend->rows[TREND_RSS].first, trend->rows[TREND_RSS].last);
+	trend_free(trend);
+}
+
+/* ---- what is told ---------------------------------------------------------------------------- */
+
+static void test_growth(void **state)
+{
+	struct trend *trend = make_trend(7, grow);
+
+	(void)state;
+	settle(trend);
+	assert_string_equal(
+		finding(trend, "growth"),
+		"RSS grows steadily, +60.0 MiB/min; 90 % of it is Python objects and their "
+		"buffers.");
+	assert_non_null(strstr(finding(trend, "fragmentation"), "grows all the same"));
+	trend_free(trend);
+	/* four looks are too few to say so */
+	trend = make_trend(4, grow);
+	settle(trend);
+	assert_null(finding(trend, "growth"));
+	assert_non_null(strstr(finding(trend, "fragmentation"), "is told by five looks"));
+	trend_free(trend);
+}
+
+static void fill_up(struct trend_look *look, double t)
+{
+	uint64_t more = (uint64_t)(t < 3 ? t : 3) * 10 * MIB;
+
+	look->value[TREND_RSS] += more;
+	look->value[TREND_PART_OBJECTS] += more;
+}
+
+static void test_no_growth(void **state)
+{
+	struct trend *trend = make_trend(9, fill_up);
+
+	(void)state;
+	settle(trend);
+	assert_int_equal(trend->rows[TREND_RSS].shape, FIT_SLOWING);
+	assert_null(finding(trend, "growth"));
+	trend_free(trend);
+}
+
+static void little_free(struct trend_look *look, double t)
+{
+	(void)t;
+	look->value[TREND_PART_POOLS_FREE] = 10 * MIB;
+	look->value[TREND_PART_OBJECTS] += 10 * MIB;
+}
+
+static void test_fragmentation(void **state)
+{
+	struct trend *trend = make_trend(7, NULL);
+	const char *told;
+
+	(void)state;
+	settle(trend);
+	told = finding(trend, "fragmentation");
+	assert_non_null(told);
+	assert_non_null(strstr(told, "30.0 MiB, 30 % of RSS"));
+	assert_non_null(
+		strstr(told, "pymalloc 20.0 MiB, its pools are 75 % full; malloc 10.0 MiB"));
+	assert_non_null(strstr(told, "fragmentation, not a leak"));
+	trend_free(trend);
+	trend = make_trend(7, little_free);
+	settle(trend);
+	assert_null(finding(trend, "fragmentation"));
+	trend_free(trend);
+}
+
+static void leak_threads(struct trend_look *look, double t)
+{
+	look->value[TREND_THREADS] += (uint64_t)t;
+	look->value[TREND_FDS] += 5 * (uint64_t)t;
+}
+
+static void churn_threads(struct trend_look *look, double t)
+{
+	look->value[TREND_THREADS] += (uint64_t)t % 3;
+}
+
+static void add_threads(struct trend *trend, size_t n)
+{
+	trend->have_threads = trend->threads.have_flow = true;
+	trend->threads.came = 8;
+	trend->threads.ended = 2;
+	trend->threads.rows = calloc(n, sizeof(*trend->threads.rows));
+	trend->threads.n_rows = trend->threads.n_tasks = n;
+	for (size_t i = 0; i < n; i++)
+		trend->threads.rows[i] = (struct trend_thread){
+			.ident = i + 1,
+			.tid = i ? (pid_t)i : 0,
+			.state = i ? 'S' : 'R',
+			.name = i ? strdup("worker\033[31m") : NULL,
+			.function = i ? strdup("get") : NULL,
+			.file = i ? strdup("/usr/lib/queue.py") : NULL,
+			.line = 171,
+			.entry = i > 2 ? strdup("pull") : NULL,
+			.entry_file = i > 2 ? strdup("/srv/app/jobs.py") : NULL,
+			.entry_line = 88};
+}
+
+static void test_threads(void **state)
+{
+	struct trend *trend = make_trend(7, leak_threads);
+
+	(void)state;
+	add_threads(trend, 10);
+	settle(trend);
+	assert_string_equal(
+		finding(trend, "threads"),
+		"Threads leak: 4 became 10 in 6 s; 8 came, 2 ended. 7 of them are in pull "
+		"(/srv/app/jobs.py:88).");
+	assert_string_equal(finding(trend, "files"), "File descriptors leak: 10 became 40 in 6 s.");
+	trend_free(trend);
+	trend = make_trend(7, churn_threads);
+	settle(trend);
+	assert_null(finding(trend, "threads"));
+	assert_null(finding(trend, "files"));
+	trend_free(trend);
+}
+
+static void use_cgroup(struct trend_look *look, double t)
+{
+	trend_set(look, TREND_CGROUP, 400 * MIB + (uint64_t)t * MIB);
+}
+
+static void test_limit(void **state)
+{
+	struct trend *trend = make_trend(7, use_cgroup);
+
+	(void)state;
+	trend->cgroup = (struct trend_cgroup){.have = true,
+					      .version = 2,
+					      .path = "/shop",
+					      .usage_bytes = 406 * MIB,
+					      .cache_bytes = 6 * MIB,
+					      .have_limit = true,
+					      .limit_bytes = 512 * MIB};
+	settle(trend);
+	assert_string_equal(
+		finding(trend, "limit"),
+		"At this rate the control group reaches its limit of 512.0 MiB in 1 min 46 s "
+		"(it uses 406.0 MiB, of it 6.0 MiB cache).");
+	/* near it, whatever the rate; but cache is given back */
+	trend->n_looks = 3;
+	trend->cgroup.usage_bytes = 500 * MIB;
+	settle(trend);
+	assert_string_equal(finding(trend, "limit"),
+			    "The control group uses 500.0 MiB of its limit of 512.0 MiB.");
+	trend->cgroup.cache_bytes = 100 * MIB;
+	settle(trend);
+	assert_null(finding(trend, "limit"));
+	trend_free(trend);
+}
+
+static void test_collector(void **state)
+{
+	struct trend *trend = make_trend(1, NULL);
+
+	(void)state;
+	settle(trend);
+	assert_null(finding(trend, "collector"));
+	trend->gc = (struct heap_gc){.have_enabled = true,
+				     .have_generations = true,
+				     .counts = {1234, 0, 0},
+				     .have_garbage = true};
+	settle(trend);
+	assert_non_null(strstr(finding(trend, "collector"), "is off"));
+	assert_non_null(strstr(finding(trend, "collector"), "1234 more objects"));
+	trend->gc.enabled = true;
+	trend->gc.garbage = 70000;
+	settle(trend);
+	assert_string_equal(finding(trend, "collector"),
+			    "70,000 objects are in gc.garbage, which keeps them alive.");
+	trend_free(trend);
+}
+
+/* ---- text and JSON --------------------------------------------------------------------------- */
+
+static struct trend *make_all(struct profile **about)
+{
+	struct trend *trend = make_trend(7, leak_threads);
+
+	add_threads(trend, 10);
+	snprintf(trend->missing[trend->n_missing++], sizeof(trend->missing[0]), "cgroup: none");
+	settle(trend);
+	*about = profile_new();
+	(*about)->target.pid = 42;
+	(*about)->target.python = "3.11.2";
+	return trend;
+}
+
+static void test_text(void **state)
+{
+	const struct trend_text_options options = {.top = 4};
+	struct profile *about;
+	struct trend *trend = make_all(&about);
+	char *text;
+	size_t size;
+	FILE *out = open_memstream(&text, &size);
+
+	(void)state;
+	trend_text(out, about, trend, &options);
+	trend_text_look(out, trend, 0);
+	trend_text_brief(out, trend, false);
+	fclose(out);
+	assert_non_null(strstr(text, "pid 42 (CPython 3.11.2): 7 looks in 6 s\n"));
+	assert_non_null(strstr(text, "\nThreads leak: 4 became 10"));
+	assert_non_null(
+		strstr(text, "    60.0 MiB   60 %           0 B  Python objects and their"));
+	assert_non_null(strstr(text, "   256.0 KiB  0.2 %                unexplained\n"));
+	assert_non_null(strstr(text, "           ? runs   (no name), not in Python\n"));
+	assert_non_null(strstr(text, "worker\\x1b[31m in get (/usr/lib/queue.py:171), from pull "
+				     "(/srv/app/jobs.py:88)\n"));
+	assert_non_null(strstr(text, "and 6 more (-T 0 shows all)\n"));
+	assert_non_null(strstr(text, "not known: cgroup: none\n"));
+	assert_null(strstr(text, "\ncgroup "));
+	assert_non_null(strstr(text,
+			       "]  RSS 100.0 MiB  objects 60.0 MiB  C 2.0 MiB  free 30.0 MiB  "
+			       "threads 10  files 40\n"));
+	assert_non_null(strstr(text, "Memory: RSS 100.0 MiB, PSS 99.0 MiB, anonymous 95.0 MiB, 10 "
+				     "threads (+6), 40 file descriptors (+30)\n"));
+	free(text);
+	profile_free(about);
+	trend_free(trend);
+}
+
+static void test_json(void **state)
+{
+	struct profile *about;
+	struct trend *trend = make_all(&about);
+	json_t *value = json_part_trend(trend), *account;
+	json_int_t sum = 0;
+	const char *name;
+	json_t *part;
+
+	(void)state;
+	assert_non_null(value);
+	assert_int_equal(json_array_size(json_object_get(value, "threads")), 10);
+	assert_int_equal(json_integer_value(
+				 json_object_get(json_object_get(value, "thread_counts"), "came")),
+			 8);
+	account = json_object_get(value, "account");
+	json_object_foreach(account, name, part) sum += json_integer_value(part);
+	assert_int_equal(sum, 100 * MIB);
+	assert_null(json_object_get(value, "cgroup"));
+	assert_int_equal(json_array_size(json_object_get(value, "missing")), 1);
+	assert_int_equal(json_array_size(json_object_get(value, "findings")), trend->n_findings);
+	json_decref(value);
+	profile_free(about);
+	trend_free(trend);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_rows),       cmocka_unit_test(test_holes),
+		cmocka_unit_test(test_long_watch), cmocka_unit_test(test_growth),
+		cmocka_unit_test(test_no_growth),  cmocka_unit_test(test_fragmentation),
+		cmocka_unit_test(test_threads),    cmocka_unit_test(test_limit),
+		cmocka_unit_test(test_collector),  cmocka_unit_test(test_text),
+		cmocka_unit_test(test_json),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

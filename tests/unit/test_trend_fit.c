@@ -1,0 +1,218 @@
+/* SPDX-License-Identifier: BSD-2-Clause
+ *
+ * Series whose kind is known, because they were made so: steady growth is told from a warm-up, a
+ * step and a sawtooth, also when noise lies on it.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+#include <math.h>
+
+#include "base/fit.h"
+
+#define N 13 /* points of a series, one a second */
+
+static double noise_state;
+
+/* -1 .. 1, the same in every run */
+static double noise(void)
+{
+	noise_state = fmod(noise_state * 1103.515245 + 12.345, 1);
+	return 2 * noise_state - 1;
+}
+
+static enum fit_shape shape_of(double (*series)(double t), double amplitude, struct fit_line *line)
+{
+	double x[N], y[N];
+
+	for (size_t i = 0; i < N; i++) {
+		x[i] = (double)i;
+		y[i] = series((double)i) + amplitude * noise();
+	}
+	return fit_shape(x, y, N, line);
+}
+
+static double still(double t)
+{
+	(void)t;
+	return 70000;
+}
+
+static double steady(double t)
+{
+	return 1000 + 50 * t;
+}
+
+static double faster(double t)
+{
+	return 1000 + 5 * t * t;
+}
+
+static double falling(double t)
+{
+	return 900 - 30 * t;
+}
+
+/* a cache that fills, and is full half-way; one that comes to its end slowly; the square root */
+static double filled(double t)
+{
+	return t < 4 ? 250 * t : 1000;
+}
+
+static double exponential(double t)
+{
+	return 1000 * (1 - exp(-t / 4));
+}
+
+static double root(double t)
+{
+	return 100 * sqrt(t);
+}
+
+static double step(double t)
+{
+	return t < 5.5 ? 100 : 9000;
+}
+
+static double sawtooth(double t)
+{
+	return 500 + 100 * fmod(t, 3);
+}
+
+/* what a collection leaves behind grows */
+static double rising_sawtooth(double t)
+{
+	return 500 + 100 * fmod(t, 3) + 20 * t;
+}
+
+static double hill(double t)
+{
+	return 1000 - fabs(t - 6) * 100;
+}
+
+static void test_shapes(void **state)
+{
+	static const struct {
+		double (*series)(double t);
+		double amplitude; /* of the noise */
+		enum fit_shape shape;
+	} rows[] = {
+		{still, 0, FIT_STILL},
+		{steady, 0, FIT_STEADY},
+		{steady, 20, FIT_STEADY},
+		{faster, 0, FIT_STEADY},
+		{faster, 20, FIT_STEADY},
+		{falling, 0, FIT_FALLING},
+		{falling, 10, FIT_FALLING},
+		{filled, 0, FIT_SLOWING},
+		{filled, 30, FIT_SLOWING},
+		{exponential, 0, FIT_SLOWING},
+		{exponential, 30, FIT_SLOWING},
+		{root, 0, FIT_SLOWING},
+		{step, 0, FIT_STEP},
+		{step, 30, FIT_STEP},
+		{sawtooth, 0, FIT_SAWTOOTH},
+		{sawtooth, 10, FIT_SAWTOOTH},
+		{hill, 0, FIT_SAWTOOTH},
+		{rising_sawtooth, 0, FIT_STEADY},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		for (unsigned round = 0; round < (rows[i].amplitude > 0 ? 50 : 1); round++) {
+			enum fit_shape shape;
+
+			noise_state = (double)round / 50;
+			shape = shape_of(rows[i].series, rows[i].amplitude, NULL);
+			if (shape != rows[i].shape)
+				fail_msg("series %zu, round %u: %s", i, round,
+					 fit_shape_name(shape));
+		}
+	}
+}
+
+/* Noise alone is never growth: what is said to be steady must be so in 95 of 100 such series. */
+static void test_noise(void **state)
+{
+	unsigned growth = 0;
+
+	(void)state;
+	for (unsigned round = 0; round < 1000; round++) {
+		noise_state = (double)round / 1000;
+		growth += shape_of(still, 100, NULL) == FIT_STEADY;
+	}
+	assert_true(growth <= 50);
+}
+
+static void test_slope(void **state)
+{
+	struct fit_line line;
+
+	(void)state;
+	assert_int_equal(shape_of(steady, 0, &line), FIT_STEADY);
+	assert_float_equal(line.slope, 50, 1e-9);
+	assert_float_equal(fit_least(line), 50, 1e-6);
+	assert_float_equal(fit_confidence(line), 1, 1e-9);
+	/* not that of the teeth */
+	assert_int_equal(shape_of(rising_sawtooth, 0, &line), FIT_STEADY);
+	assert_float_equal(line.slope, 20, 1e-9);
+	shape_of(falling, 0, &line);
+	assert_float_equal(line.slope, -30, 1e-9);
+	noise_state = 0.5;
+	shape_of(steady, 20, &line);
+	assert_true(fit_least(line) < line.slope && fit_least(line) > 40);
+	assert_true(fit_confidence(line) > 0.99);
+}
+
+/* Too little to say anything of; nothing is divided by nothing. */
+static void test_few(void **state)
+{
+	static const double same[] = {3, 3, 3, 3, 3, 3}, up[] = {1, 2, 3, 4, 5, 6},
+			    wide[] = {0, 1, 10, 11, 100, 400};
+	struct fit_line line;
+
+	(void)state;
+	assert_int_equal(fit_shape(up, up, 4, &line), FIT_UNKNOWN);
+	assert_float_equal(line.slope, 1, 1e-9);
+	assert_int_equal(fit_shape(up, up, 2, &line), FIT_UNKNOWN);
+	assert_float_equal(fit_confidence(line), -1, 1e-9);
+	assert_float_equal(fit_least(line), 1, 1e-9);
+	assert_int_equal(fit_shape(up, up, 1, &line), FIT_UNKNOWN);
+	assert_true(line.slope == 0);
+	assert_int_equal(fit_shape(same, up, 6, &line), FIT_UNKNOWN); /* no time passed */
+	assert_true(line.slope == 0);
+	/* looks may lie unevenly in time */
+	assert_int_equal(fit_shape(wide, wide, 6, &line), FIT_STEADY);
+	assert_int_equal(fit_shape(wide, same, 6, &line), FIT_STILL);
+}
+
+/* Quantiles of Student's t from the tables that every textbook has. */
+static void test_t(void **state)
+{
+	static const struct {
+		unsigned freedom;
+		double t, below;
+	} rows[] = {{1, 6.314, 0.95},  {2, 2.920, 0.95},  {3, 2.353, 0.95},
+		    {4, 2.132, 0.95},  {5, 4.032, 0.995}, {10, 2.228, 0.975},
+		    {30, 1.697, 0.95}, {7, 0, 0.5},       {6, -1.943, 0.05}};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+		assert_float_equal(fit_t_below(rows[i].t, rows[i].freedom), rows[i].below, 5e-5);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_shapes), cmocka_unit_test(test_noise),
+		cmocka_unit_test(test_slope),  cmocka_unit_test(test_few),
+		cmocka_unit_test(test_t),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,314 @@
+/* SPDX-License-Identifier: BSD-2-Clause
+ *
+ * What /proc says, from files made by hand: mappings by their kind, control groups of both versions,
+ * with and without a limit; glibc's arena in a copy of its data.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+#include <ftw.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "census/fast_bins.h"
+#include "trend/cgroup.h"
+#include "trend/proc_memory.h"
+
+/* ---- smaps ----------------------------------------------------------------------------------- */
+
+/* kilobytes: Rss, Anonymous; Pss is half of Rss, Swap is 1 */
+#define MAPPING(head, rss, anonymous)                                 \
+	head "\nSize: 9999 kB\nRss: " #rss                            \
+	     " kB\nPss: 2 kB\nPss_Anon: 7 kB\nAnonymous: " #anonymous \
+	     " kB\nSwap: 1 kB\nSwapPss: 5 kB\nVmFlags: rd wr\n"
+
+static void test_smaps(void **state)
+{
+	char text[] = MAPPING(
+		"00400000-00500000 r-xp 00000000 fe:00 11   /usr/bin/Python 3 (deleted)", 100,
+		0) MAPPING("00500000-00600000 rw-p 00100000 fe:00 11   /usr/bin/Python 3", 30,
+			   20) MAPPING("00600000-00700000 rw-p 00000000 00:00 0", 1, 1)
+		MAPPING("01600000-01700000 rw-p 00000000 00:00 0    [heap]", 1000, 1000) MAPPING(
+			"7f0000000000-7f0000001000 rw-p 00000000 00:00 0 ", 50,
+			50) MAPPING("7f0000002000-7f0000003000 rw-p 00000000 00:00 0 [anon:arena]",
+				    5,
+				    5) MAPPING("7f0000004000-7f0000005000 ---p 00000000 00:00 0 ",
+					       3, 3)
+			MAPPING("7f0000006000-7f0000007000 rwxp 00000000 00:00 0 ", 2, 2) MAPPING(
+				"7f0000008000-7f0000009000 rw-s 00000000 00:01 77 /dev/shm/a", 400,
+				0) MAPPING("7f000000a000-7f000000b000 rw-s 00000000 00:01 78 "
+					   "/memfd:x (deleted)",
+					   4, 0) MAPPING("7f000000c000-7f000000d000 rw-s 00000000 "
+							 "fe:00 79 /srv/data.bin",
+							 600, 0)
+				MAPPING("7ffe00000000-7ffe00100000 rw-p 00000000 00:00 0  [stack]",
+					40, 40) MAPPING("7ffe00200000-7ffe00201000 r-xp 00000000 "
+							"00:00 0  [vdso]",
+							8, 0);
+	struct proc_memory memory;
+
+	(void)state;
+	proc_memory_parse(&memory, text);
+	assert_int_equal(memory.rss, 2243 << 10);
+	assert_int_equal(memory.pss, 26 << 10);
+	assert_int_equal(memory.anonymous, 1121 << 10);
+	assert_int_equal(memory.swap, 13 << 10);
+	assert_int_equal(memory.data, 20 << 10);
+	assert_int_equal(memory.files, 710 << 10);
+	assert_int_equal(memory.heap, 1058 << 10); /* a rwx mapping is read too */
+	assert_int_equal(memory.shared, 404 << 10);
+	assert_int_equal(memory.stack, 40 << 10);
+	assert_int_equal(memory.other, 11 << 10);
+	assert_int_equal(memory.rss, memory.data + memory.files + memory.heap + memory.shared +
+					     memory.stack + memory.other);
+}
+
+/* Nothing that a kernel writes: an end is come to, and nothing is made up. */
+static void test_smaps_of_anything(void **state)
+{
+	static const char *const texts[] = {"",
+					    "\n",
+					    "Rss: 5 kB\n",
+					    "x\nRss: 5 kB\n",
+					    "0-1 rw-p 0 0:0\nRss: 5 kB\n",
+					    "0-1 rw-p 0 0:0 0 \nRss: 99999999999999999999 kB\n",
+					    "0-1 rw-p 0 0:0 0 \nRss: \nRss kB\nRssX: 9 kB\n"};
+	struct proc_memory memory;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
+		char *copy = strdup(texts[i]);
+
+		proc_memory_parse(&memory, copy);
+		assert_int_equal(memory.rss, 0);
+		free(copy);
+	}
+}
+
+/* This process: parts add up, and the sums are those of smaps_rollup. */
+static void test_own_memory(void **state)
+{
+	struct proc_memory memory, sums;
+	struct err err = ERR_INIT;
+
+	(void)state;
+	assert_int_equal(proc_memory_read(&memory, getpid(), &err), 0);
+	assert_int_equal(memory.rss, memory.data + memory.files + memory.heap + memory.shared +
+					     memory.stack + memory.other);
+	assert_true(memory.rss > 1 << 20);
+	assert_int_equal(proc_memory_sums(&sums, getpid(), &err), 0);
+	assert_true(sums.rss > memory.rss / 2 && sums.rss < memory.rss * 2);
+	assert_true(sums.pss <= sums.rss);
+	assert_int_not_equal(proc_memory_read(&memory, 0x7ffffff0, &err), 0);
+}
+
+/* ---- control groups -------------------------------------------------------------------------- */
+
+static char root[64];
+
+static void put(const char *path, const char *text)
+{
+	char whole[512];
+	FILE *file;
+
+	snprintf(whole, sizeof(whole), "%s/%s", root, path);
+	for (char *at = whole + strlen(root) + 1; (at = strchr(at, '/')); at++) {
+		*at = '\0';
+		mkdir(whole, 0700);
+		*at = '/';
+	}
+	file = fopen(whole, "w");
+	assert_non_null(file);
+	fputs(text, file);
+	fclose(file);
+}
+
+static int make_root(void **state)
+{
+	(void)state;
+	snprintf(root, sizeof(root), "/tmp/pyleaktrace-cgroup.XXXXXX");
+	return mkdtemp(root) ? 0 : -1;
+}
+
+static int drop(const char *path, const struct stat *about, int flag, struct FTW *at)
+{
+	(void)about;
+	(void)flag;
+	(void)at;
+	return remove(path);
+}
+
+static int drop_root(void **state)
+{
+	(void)state;
+	return nftw(root, drop, 8, FTW_DEPTH | FTW_PHYS);
+}
+
+static void put_mounts(const char *v1_root, const char *v2_root)
+{
+	char text[1024] = "1 0 8:1 / / rw - ext4 /dev/sda rw\n", line[256];
+
+	if (v1_root) {
+		snprintf(line, sizeof(line),
+			 "30 25 0:26 %s %s/v1 rw,nosuid shared:9 - cgroup cgroup rw,memory\n",
+			 v1_root, root);
+		strcat(text, line);
+	}
+	if (v2_root) {
+		snprintf(line, sizeof(line), "31 25 0:27 %s %s/v2 rw - cgroup2 cgroup2 rw\n",
+			 v2_root, root);
+		strcat(text, line);
+	}
+	put("proc/self/mountinfo", text);
+}
+
+static int look(struct trend_cgroup *cgroup, struct err *err)
+{
+	char proc[128];
+
+	snprintf(proc, sizeof(proc), "%s/proc", root);
+	*err = (struct err)ERR_INIT;
+	return cgroup_read(cgroup, proc, 7, err);
+}
+
+static void test_cgroup_v2(void **state)
+{
+	struct trend_cgroup cgroup;
+	struct err err;
+
+	(void)state;
+	put_mounts(NULL, "/");
+	put("proc/7/cgroup", "0::/kube/pod 1/app\n");
+	put("v2/kube/pod 1/app/memory.current", "1000\n");
+	put("v2/kube/pod 1/app/memory.max", "max\n");
+	put("v2/kube/pod 1/app/memory.stat", "anon 5\nfile 300\nfile_mapped 9\n");
+	assert_int_equal(look(&cgroup, &err), 0);
+	assert_int_equal(cgroup.version, 2);
+	assert_int_equal(cgroup.usage_bytes, 1000);
+	assert_int_equal(cgroup.cache_bytes, 300);
+	assert_false(cgroup.have_limit);
+	assert_string_equal(cgroup.path, "/kube/pod 1/app");
+	/* the limit is the pod's: so is the usage */
+	put("v2/kube/pod 1/memory.current", "5000\n");
+	put("v2/kube/pod 1/memory.max", "8000\n");
+	put("v2/kube/memory.current", "50000\n");
+	put("v2/kube/memory.max", "90000\n");
+	assert_int_equal(look(&cgroup, &err), 0);
+	assert_true(cgroup.have_limit);
+	assert_int_equal(cgroup.limit_bytes, 8000);
+	assert_int_equal(cgroup.usage_bytes, 5000);
+	assert_string_equal(cgroup.path, "/kube/pod 1");
+	/* in a container the mount shows the group alone */
+	put_mounts(NULL, "/kube");
+	put("v2/pod 1/app/memory.current", "77\n");
+	assert_int_equal(look(&cgroup, &err), 0);
+	assert_int_equal(cgroup.usage_bytes, 77);
+}
+
+static void test_cgroup_v1(void **state)
+{
+	struct trend_cgroup cgroup;
+	struct err err;
+
+	(void)state;
+	/* both are mounted; memory is with version 1 */
+	put_mounts("/", "/");
+	put("proc/7/cgroup", "9:name=systemd:/\n4:cpu,memory:/box\n3:cpuset:/\n0::/other\n");
+	put("v1/box/memory.usage_in_bytes", "4096\n");
+	put("v1/box/memory.limit_in_bytes", "9223372036854771712\n");
+	put("v1/box/memory.stat", "cache 1\ntotal_cache 2048\n");
+	put("v1/memory.usage_in_bytes", "999999\n");
+	put("v1/memory.limit_in_bytes", "9223372036854771712\n");
+	assert_int_equal(look(&cgroup, &err), 0);
+	assert_int_equal(cgroup.version, 1);
+	assert_int_equal(cgroup.usage_bytes, 4096);
+	assert_int_equal(cgroup.cache_bytes, 2048);
+	assert_false(cgroup.have_limit);
+	put("v1/box/memory.limit_in_bytes", "65536\n");
+	assert_int_equal(look(&cgroup, &err), 0);
+	assert_true(cgroup.have_limit);
+	assert_int_equal(cgroup.limit_bytes, 65536);
+}
+
+static void test_no_cgroup(void **state)
+{
+	struct trend_cgroup cgroup;
+	struct err err;
+
+	(void)state;
+	assert_int_equal(look(&cgroup, &err), -ERR_FAILED);
+	assert_non_null(strstr(err.text, "/proc/7/cgroup"));
+	put("proc/7/cgroup", "3:cpuset:/\n");
+	put_mounts(NULL, NULL);
+	assert_int_equal(look(&cgroup, &err), -ERR_FAILED);
+	assert_non_null(strstr(err.text, "no control group for memory"));
+	put("proc/7/cgroup", "4:memory:/../../elsewhere\n");
+	assert_int_equal(look(&cgroup, &err), -ERR_FAILED);
+	assert_non_null(strstr(err.text, "not mounted"));
+	put_mounts("/", NULL);
+	assert_int_equal(look(&cgroup, &err), -ERR_FAILED);
+	assert_non_null(strstr(err.text, "no memory figures"));
+	put("proc/7/cgroup", "0::/a\n");
+	assert_int_equal(look(&cgroup, &err), -ERR_FAILED);
+	assert_non_null(strstr(err.text, "cgroup2 is not mounted"));
+	assert_false(cgroup.have);
+}
+
+/* ---- glibc's main arena ---------------------------------------------------------------------- */
+
+/* Bins whose links stand from words[at] on; the n first ones have chunks. */
+static void make_bins(uint64_t *words, size_t at, size_t n, uint64_t address)
+{
+	for (size_t i = 0; i < 127; i++) {
+		uint64_t self = address + 8 * (at + 2 * i) - 16;
+
+		words[at + 2 * i] = words[at + 2 * i + 1] = i < n ? 0x7f0000000000 + 64 * i : self;
+	}
+}
+
+static void test_main_arena(void **state)
+{
+	const uint64_t address = 0x7ffff7dd0000;
+	uint64_t words[2048];
+
+	(void)state;
+	for (size_t at = 12; at < 1500; at += 371) {
+		for (size_t used = 0; used < 60; used += 7) {
+			memset(words, 0, sizeof(words));
+			make_bins(words, at, used, address);
+			assert_int_equal(fast_bins_find_top(words, 2048, address), at - 2);
+		}
+	}
+	/* another address, too few, nothing, cut */
+	assert_int_equal(fast_bins_find_top(words, 2048, address + 16), 2048);
+	make_bins(words, 100, 100, address);
+	memset(words + 400, 0, sizeof(words) - 3200);
+	assert_int_equal(fast_bins_find_top(words, 2048, address), 2048);
+	memset(words, 0xff, sizeof(words));
+	assert_int_equal(fast_bins_find_top(words, 2048, address), 2048);
+	memset(words, 0, sizeof(words));
+	make_bins(words, 12, 0, address);
+	assert_int_equal(fast_bins_find_top(words, 100, address), 100);
+	assert_int_equal(fast_bins_find_top(words, 0, address), 0);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_smaps),
+		cmocka_unit_test(test_smaps_of_anything),
+		cmocka_unit_test(test_own_memory),
+		cmocka_unit_test_setup_teardown(test_cgroup_v2, make_root, drop_root),
+		cmocka_unit_test_setup_teardown(test_cgroup_v1, make_root, drop_root),
+		cmocka_unit_test_setup_teardown(test_no_cgroup, make_root, drop_root),
+		cmocka_unit_test(test_main_arena),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,233 @@
+/* SPDX-License-Identifier: BSD-2-Clause
+ *
+ * What a trend tells, in sentences: each has its condition, and the figures that it rests on.
+ */
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/fmt.h"
+#include "trend/series.h"
+
+#define LEAST_GROWTH  (256.0 * 1024) /* bytes over the watch: less is not worth a sentence */
+#define LEAST_SHARE   0.001          /* and of RSS */
+#define LEAST_FREE    (16ull << 20)  /* bytes */
+#define FREE_SHARE    0.25           /* of RSS */
+#define LEAST_THREADS 3              /* more at the end than at the beginning */
+#define LEAST_FDS     8
+#define LIMIT_SHARE   0.9 /* of the cgroup's limit */
+#define LIMIT_AHEAD_S (7.0 * 24 * 3600)
+
+static void say(struct trend *trend, const char *name, const char *format, ...)
+	__attribute__((format(printf, 3, 4)));
+
+static void say(struct trend *trend, const char *name, const char *format, ...)
+{
+	struct trend_finding *finding = &trend->findings[trend->n_findings];
+	va_list arguments;
+
+	if (trend->n_findings == TREND_FINDINGS_MAX)
+		return;
+	trend->n_findings++;
+	finding->name = name;
+	va_start(arguments, format);
+	vsnprintf(finding->sentence, sizeof(finding->sentence), format, arguments);
+	va_end(arguments);
+}
+
+static bool grows(const struct trend_row *row)
+{
+	return row->shape == FIT_STEADY;
+}
+
+/* By so much that somebody wants to hear of it. */
+static bool grows_much(const struct trend *trend, const struct trend_row *row)
+{
+	double gained = (double)row->last - (double)row->first;
+
+	return grows(row) && gained >= LEAST_GROWTH &&
+	       gained >= LEAST_SHARE * (double)trend->rows[TREND_RSS].last;
+}
+
+/* "+2.0 MiB/min" */
+static struct fmt per_minute(double per_s)
+{
+	struct fmt text;
+
+	snprintf(text.text, sizeof(text.text), "%s%.24s/min", per_s < 0 ? "-" : "+",
+		 fmt_bytes((uint64_t)((per_s < 0 ? -per_s : per_s) * 60)).text);
+	return text;
+}
+
+/* ---- memory ---------------------------------------------------------------------------------- */
+
+/* The part of RSS that grows most; NULL: none does. */
+static const struct trend_row *growing_part(const struct trend *trend)
+{
+	const struct trend_row *most = NULL;
+
+	for (int kind = TREND_PART_FIRST; kind <= TREND_PART_LAST; kind++) {
+		const struct trend_row *row = &trend->rows[kind];
+
+		if (row->n > 1 && row->per_s > 0 && row->last > row->first &&
+		    (!most || row->per_s > most->per_s))
+			most = row;
+	}
+	return most;
+}
+
+static bool is_free_part(enum trend_kind kind)
+{
+	return kind == TREND_PART_POOLS_FREE || kind == TREND_PART_MALLOC_FREE;
+}
+
+static void find_growth(struct trend *trend)
+{
+	const struct trend_row *rss = &trend->rows[TREND_RSS], *part = growing_part(trend);
+
+	if (!grows_much(trend, rss))
+		return;
+	if (!part || part->per_s < rss->per_s / 10) {
+		say(trend, "growth", "RSS grows steadily, %s.", per_minute(rss->per_s).text);
+		return;
+	}
+	say(trend, "growth", "RSS grows steadily, %s; %.0f %% of it is %s%s.",
+	    per_minute(rss->per_s).text,
+	    100 * (part->per_s < rss->per_s ? part->per_s / rss->per_s : 1),
+	    trend_kind_info(part->kind)->label, is_free_part(part->kind) ? " (fragmentation)" : "");
+}
+
+static void find_fragmentation(struct trend *trend)
+{
+	const struct trend_row *pools = &trend->rows[TREND_PART_POOLS_FREE],
+			       *heaps = &trend->rows[TREND_PART_MALLOC_FREE],
+			       *objects = &trend->rows[TREND_PART_OBJECTS],
+			       *malloc = &trend->rows[TREND_PART_MALLOC];
+	uint64_t free_bytes = pools->last + heaps->last, rss = trend->rows[TREND_RSS].last;
+	const char *told;
+
+	if (!trend->have_account || free_bytes < LEAST_FREE ||
+	    (double)free_bytes < FREE_SHARE * (double)rss)
+		return;
+	if (grows_much(trend, objects) || grows_much(trend, malloc))
+		told = "; what is in use grows all the same";
+	else if (objects->shape == FIT_UNKNOWN)
+		told = "; whether what is in use grows is told by five looks";
+	else
+		told = "; what is in use does not grow: fragmentation, not a leak";
+	say(trend, "fragmentation",
+	    "%s, %.0f %% of RSS, are free inside the allocators (pymalloc %s, its pools are %.0f "
+	    "%% "
+	    "full; malloc %s)%s. They are used again before the kernel is asked for more.",
+	    fmt_bytes(free_bytes).text, 100 * (double)free_bytes / (double)rss,
+	    fmt_bytes(pools->last).text,
+	    trend->room.pools_bytes
+		    ? 100 * (double)trend->room.pools_used_bytes / (double)trend->room.pools_bytes
+		    : 0,
+	    fmt_bytes(heaps->last).text, told);
+}
+
+static void find_limit(struct trend *trend)
+{
+	const struct trend_row *row = &trend->rows[TREND_CGROUP];
+	const struct trend_cgroup *cgroup = &trend->cgroup;
+	double used = (double)cgroup->usage_bytes, limit = (double)cgroup->limit_bytes, left_s;
+
+	if (!cgroup->have || !cgroup->have_limit)
+		return;
+	left_s = grows(row) && row->least_per_s > 0 ? (limit - used) / row->per_s : -1;
+	if (left_s >= 0 && left_s < LIMIT_AHEAD_S &&
+	    (double)(row->last - row->first) >= LEAST_GROWTH)
+		say(trend, "limit",
+		    "At this rate the control group reaches its limit of %s in %s (it uses %s, of "
+		    "it "
+		    "%s cache).",
+		    fmt_bytes(cgroup->limit_bytes).text, fmt_duration(left_s).text,
+		    fmt_bytes(cgroup->usage_bytes).text, fmt_bytes(cgroup->cache_bytes).text);
+	else if (used - (double)cgroup->cache_bytes > LIMIT_SHARE * limit)
+		say(trend, "limit", "The control group uses %s of its limit of %s.",
+		    fmt_bytes(cgroup->usage_bytes).text, fmt_bytes(cgroup->limit_bytes).text);
+}
+
+/* ---- threads, files, the collector ----------------------------------------------------------- */
+
+/* The place where most threads are made for; NULL where there is none. */
+static const struct trend_thread *common_entry(const struct trend_threads *threads, size_t *n)
+{
+	const struct trend_thread *most = NULL;
+
+	*n = 0;
+	/* leaked threads are the newest; a few hundred show what they are */
+	for (size_t i = 0; i < threads->n_rows && i < 256; i++) {
+		const struct trend_thread *row = &threads->rows[i];
+		size_t same = 0;
+
+		for (size_t j = 0; row->entry && j < threads->n_rows; j++)
+			same += threads->rows[j].entry && threads->rows[j].entry_file &&
+				row->entry_file && !strcmp(row->entry, threads->rows[j].entry) &&
+				!strcmp(row->entry_file, threads->rows[j].entry_file);
+		if (same > *n) {
+			*n = same;
+			most = row;
+		}
+	}
+	return most;
+}
+
+static void find_threads(struct trend *trend)
+{
+	const struct trend_row *row = &trend->rows[TREND_THREADS];
+	const struct trend_threads *threads = &trend->threads;
+	const struct trend_thread *entry;
+	char flow[96] = "", where[160] = "";
+	size_t n;
+
+	if (!grows(row) || row->last < row->first + LEAST_THREADS)
+		return;
+	if (threads->have_flow)
+		snprintf(flow, sizeof(flow), "; %" PRIu64 " came, %" PRIu64 " ended", threads->came,
+			 threads->ended);
+	entry = common_entry(threads, &n);
+	if (entry && n >= LEAST_THREADS)
+		snprintf(where, sizeof(where), ". %zu of them are in %.48s (%.64s:%" PRIu32 ")", n,
+			 entry->entry, entry->entry_file, entry->entry_line);
+	say(trend, "threads", "Threads leak: %" PRIu64 " became %" PRIu64 " in %s%s%s.", row->first,
+	    row->last, fmt_duration(trend_span_s(trend)).text, flow, where);
+}
+
+static void find_fds(struct trend *trend)
+{
+	const struct trend_row *row = &trend->rows[TREND_FDS];
+
+	if (grows(row) && row->last >= row->first + LEAST_FDS)
+		say(trend, "files", "File descriptors leak: %" PRIu64 " became %" PRIu64 " in %s.",
+		    row->first, row->last, fmt_duration(trend_span_s(trend)).text);
+}
+
+static void find_collector(struct trend *trend)
+{
+	const struct heap_gc *gc = &trend->gc;
+
+	if (gc->have_enabled && !gc->enabled && gc->have_generations)
+		say(trend, "collector",
+		    "The collector is off: garbage in cycles stays. %" PRId32
+		    " more objects that it would look at were made than dropped since it last ran.",
+		    gc->counts[0]);
+	else if (gc->have_enabled && !gc->enabled)
+		say(trend, "collector", "The collector is off: garbage in cycles stays.");
+	if (gc->have_garbage && gc->garbage)
+		say(trend, "collector", "%s objects are in gc.garbage, which keeps them alive.",
+		    fmt_count(gc->garbage).text);
+}
+
+void trend_find(struct trend *trend)
+{
+	trend->n_findings = 0;
+	find_growth(trend);
+	find_fragmentation(trend);
+	find_threads(trend);
+	find_fds(trend);
+	find_limit(trend);
+	find_collector(trend);
+}

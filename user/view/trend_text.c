@@ -1,0 +1,316 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "view/trend_text.h"
+
+#include <inttypes.h>
+#include <math.h>
+#include <string.h>
+
+#include "base/escape.h"
+#include "base/fmt.h"
+
+#define BOLD   "1"
+#define RED    "31"
+#define YELLOW "33"
+
+static void ink(FILE *out, bool color, const char *code)
+{
+	if (color)
+		fprintf(out, "\033[%sm", code);
+}
+
+static struct fmt amount(enum trend_kind kind, uint64_t value)
+{
+	return trend_kind_info(kind)->bytes ? fmt_bytes(value) : fmt_count(value);
+}
+
+/* "+2.0 MiB", "-12"; "0" */
+static struct fmt change(enum trend_kind kind, double value)
+{
+	struct fmt text;
+
+	snprintf(text.text, sizeof(text.text), "%s%.30s",
+		 value < 0   ? "-"
+		 : value > 0 ? "+"
+			     : "",
+		 amount(kind, (uint64_t)fabs(round(value))).text);
+	return text;
+}
+
+/* ---- what it tells --------------------------------------------------------------------------- */
+
+static void put_findings(FILE *out, const struct trend *trend, bool color)
+{
+	for (size_t i = 0; i < trend->n_findings; i++) {
+		ink(out, color, RED);
+		escape_terminal(out, trend->findings[i].sentence);
+		ink(out, color, "0");
+		fputc('\n', out);
+	}
+}
+
+static void put_missing(FILE *out, const struct trend *trend, bool color)
+{
+	for (size_t i = 0; i < trend->n_missing; i++) {
+		ink(out, color, YELLOW);
+		fputs("not known: ", out);
+		escape_terminal(out, trend->missing[i]);
+		ink(out, color, "0");
+		fputc('\n', out);
+	}
+}
+
+/* ---- quantities ------------------------------------------------------------------------------ */
+
+static void put_row(FILE *out, const struct trend_row *row, bool color)
+{
+	const struct trend_kind_info *info = trend_kind_info(row->kind);
+	char sure[16] = "-";
+
+	if (!row->n)
+		return;
+	if (row->confidence >= 0)
+		snprintf(sure, sizeof(sure), "%.0f%%", floor(row->confidence * 100));
+	fprintf(out, "%12s %13s ", amount(row->kind, row->last).text,
+		change(row->kind, (double)row->last - (double)row->first).text);
+	if (row->shape == FIT_STEADY)
+		ink(out, color, RED);
+	fprintf(out, "%13s %6s %-8s  ", change(row->kind, row->per_s * 60).text, sure,
+		row->shape == FIT_UNKNOWN ? "-" : fit_shape_name(row->shape));
+	if (row->shape == FIT_STEADY)
+		ink(out, color, "0");
+	fprintf(out, "%s\n", info->label);
+}
+
+static void put_quantities(FILE *out, const struct trend *trend, bool color)
+{
+	static const enum trend_kind shown[] = {TREND_RSS,     TREND_PSS,    TREND_ANONYMOUS,
+						TREND_SWAP,    TREND_CGROUP, TREND_OBJECTS,
+						TREND_THREADS, TREND_FDS};
+
+	ink(out, color, BOLD);
+	fprintf(out, "%12s %13s %13s %6s %-8s  ", "now", "change", "per minute", "sure", "how");
+	ink(out, color, "0");
+	fputc('\n', out);
+	for (size_t i = 0; i < sizeof(shown) / sizeof(shown[0]); i++)
+		put_row(out, &trend->rows[shown[i]], color);
+}
+
+static void put_cgroup(FILE *out, const struct trend_cgroup *cgroup)
+{
+	if (!cgroup->have)
+		return;
+	fputs("cgroup ", out);
+	escape_terminal(out, cgroup->path);
+	fprintf(out, " (version %d): %s", cgroup->version, fmt_bytes(cgroup->usage_bytes).text);
+	if (cgroup->have_limit)
+		fprintf(out, " of %s, %s", fmt_bytes(cgroup->limit_bytes).text,
+			fmt_percent(cgroup->limit_bytes ? (double)cgroup->usage_bytes /
+								  (double)cgroup->limit_bytes
+							: 0)
+				.text);
+	else
+		fputs(", no limit", out);
+	fprintf(out, "; %s of it is cache\n", fmt_bytes(cgroup->cache_bytes).text);
+}
+
+/* ---- where the RSS is ------------------------------------------------------------------------ */
+
+static void put_part(FILE *out, double bytes, double rss, const struct trend_row *row,
+		     const char *label)
+{
+	fprintf(out, "%12s %6s ", change(TREND_RSS, bytes).text + (bytes > 0),
+		fmt_percent(rss > 0 ? fabs(bytes) / rss : 0).text);
+	if (row && row->n > 1)
+		fprintf(out, "%13s", change(row->kind, row->per_s * 60).text);
+	else
+		fprintf(out, "%13s", "");
+	fprintf(out, "  %s\n", label);
+}
+
+static void put_account(FILE *out, const struct trend *trend, bool color)
+{
+	double rss = (double)trend->rows[TREND_RSS].last;
+
+	if (!trend->have_account)
+		return;
+	ink(out, color, BOLD);
+	fputs("Where the RSS is:        per minute", out);
+	ink(out, color, "0");
+	fputc('\n', out);
+	for (int kind = TREND_PART_FIRST; kind <= TREND_PART_LAST; kind++) {
+		const struct trend_row *row = &trend->rows[kind];
+
+		if (row->last || row->first)
+			put_part(out, (double)row->last, rss, row,
+				 trend_kind_info(row->kind)->label);
+	}
+	put_part(out, (double)trend->unexplained_bytes, rss, NULL, "unexplained");
+}
+
+static double share(uint64_t part, uint64_t whole)
+{
+	return whole ? (double)part / (double)whole : 0;
+}
+
+static void put_allocators(FILE *out, const struct heap_room *room)
+{
+	uint64_t heaps = room->main_bytes + room->side_bytes;
+	uint64_t heaps_free = room->main_free_bytes + room->side_free_bytes;
+
+	if (room->arenas)
+		fprintf(out, "pymalloc: %s in %s arena%s, %s full; pools %s full\n",
+			fmt_bytes(room->arenas_bytes).text, fmt_count(room->arenas).text,
+			room->arenas == 1 ? "" : "s",
+			fmt_percent(share(room->pools_used_bytes, room->arenas_bytes)).text,
+			fmt_percent(share(room->pools_used_bytes, room->pools_bytes)).text);
+	if (heaps || room->mapped)
+		fprintf(out,
+			"malloc: main heap %s, %s heap%s of other arenas %s, together %s full; %s "
+			"mapped block%s %s\n",
+			fmt_bytes(room->main_bytes).text, fmt_count(room->side_heaps).text,
+			room->side_heaps == 1 ? "" : "s", fmt_bytes(room->side_bytes).text,
+			fmt_percent(1 - share(heaps_free, heaps)).text,
+			fmt_count(room->mapped).text, room->mapped == 1 ? "" : "s",
+			fmt_bytes(room->mapped_bytes).text);
+}
+
+/* ---- threads --------------------------------------------------------------------------------- */
+
+static void put_place(FILE *out, const char *function, const char *file, uint32_t line)
+{
+	escape_terminal(out, function);
+	fputs(" (", out);
+	escape_terminal(out, file ? file : "?");
+	fprintf(out, ":%" PRIu32 ")", line);
+}
+
+static void put_thread(FILE *out, const struct trend_thread *thread)
+{
+	if (thread->tid)
+		fprintf(out, "%12d ", (int)thread->tid);
+	else
+		fprintf(out, "%12s ", "?");
+	fputs(thread->state == 'R' ? "runs" : thread->state ? "waits" : "?", out);
+	fputs(thread->state == 'R' ? "   " : thread->state ? "  " : "      ", out);
+	escape_terminal(out, thread->name ? thread->name : "(no name)");
+	if (thread->function) {
+		fputs(" in ", out);
+		put_place(out, thread->function, thread->file, thread->line);
+	} else {
+		fputs(", not in Python", out);
+	}
+	if (thread->entry && (!thread->function || strcmp(thread->entry, thread->function) != 0)) {
+		fputs(", from ", out);
+		put_place(out, thread->entry, thread->entry_file, thread->entry_line);
+	}
+	fputc('\n', out);
+}
+
+static void put_threads(FILE *out, const struct trend *trend,
+			const struct trend_text_options *options)
+{
+	const struct trend_threads *threads = &trend->threads;
+	size_t n = threads->n_rows;
+
+	if (!trend->have_threads)
+		return;
+	ink(out, options->color, BOLD);
+	fprintf(out, "Threads: %zu of Python, %zu in all", threads->n_rows, threads->n_tasks);
+	ink(out, options->color, "0");
+	if (threads->have_flow)
+		fprintf(out, "; since the first look %" PRIu64 " came, %" PRIu64 " ended",
+			threads->came, threads->ended);
+	fputs(threads->cut ? "; there are more\n" : "\n", out);
+	if (options->top && n > options->top)
+		n = options->top;
+	for (size_t i = 0; i < n; i++)
+		put_thread(out, &threads->rows[i]);
+	if (n < threads->n_rows)
+		fprintf(out, "        and %zu more (-T 0 shows all)\n", threads->n_rows - n);
+}
+
+/* ---- the whole ------------------------------------------------------------------------------- */
+
+void trend_text(FILE *out, const struct profile *about, const struct trend *trend,
+		const struct trend_text_options *options)
+{
+	char clock[16] = "?";
+	struct tm local;
+
+	if (localtime_r(&about->time.tv_sec, &local))
+		strftime(clock, sizeof(clock), "%H:%M:%S", &local);
+	ink(out, options->color, BOLD);
+	fprintf(out, "[%s] pid %d (CPython ", clock, about->target.pid);
+	escape_terminal(out, about->target.python ? about->target.python : "?");
+	fprintf(out, "): %" PRIu64 " look%s in %s", trend->n_made, trend->n_made == 1 ? "" : "s",
+		fmt_duration(trend_span_s(trend)).text);
+	ink(out, options->color, "0");
+	fputc('\n', out);
+	put_findings(out, trend, options->color);
+	put_quantities(out, trend, options->color);
+	put_cgroup(out, &trend->cgroup);
+	put_account(out, trend, options->color);
+	if (trend->have_room)
+		put_allocators(out, &trend->room);
+	if (!options->quiet)
+		put_threads(out, trend, options);
+	put_missing(out, trend, options->color);
+}
+
+/* ---- lines ----------------------------------------------------------------------------------- */
+
+void trend_text_look(FILE *out, const struct trend *trend, time_t time)
+{
+	static const struct {
+		enum trend_kind kind;
+		const char *label;
+	} shown[] = {{TREND_RSS, "RSS"},         {TREND_PART_OBJECTS, "objects"},
+		     {TREND_PART_MALLOC, "C"},   {TREND_PART_POOLS_FREE, "free"},
+		     {TREND_SWAP, "swap"},       {TREND_CGROUP, "cgroup"},
+		     {TREND_THREADS, "threads"}, {TREND_FDS, "files"}};
+	const struct trend_look *look = &trend->looks[trend->n_looks - 1];
+	char clock[16] = "?";
+	struct tm local;
+
+	if (localtime_r(&time, &local))
+		strftime(clock, sizeof(clock), "%H:%M:%S", &local);
+	fprintf(out, "[%s]", clock);
+	for (size_t i = 0; i < sizeof(shown) / sizeof(shown[0]); i++) {
+		uint64_t value = look->value[shown[i].kind];
+
+		if (shown[i].kind == TREND_PART_POOLS_FREE)
+			value += look->value[TREND_PART_MALLOC_FREE];
+		if (trend_has(look, shown[i].kind) && (value || shown[i].kind != TREND_SWAP))
+			fprintf(out, "  %s %s", shown[i].label, amount(shown[i].kind, value).text);
+	}
+	fputc('\n', out);
+}
+
+void trend_text_brief(FILE *out, const struct trend *trend, bool color)
+{
+	static const enum trend_kind shown[] = {TREND_RSS,  TREND_PSS,     TREND_ANONYMOUS,
+						TREND_SWAP, TREND_THREADS, TREND_FDS};
+	const char *separator = "Memory: ";
+
+	for (size_t i = 0; i < sizeof(shown) / sizeof(shown[0]); i++) {
+		const struct trend_row *row = &trend->rows[shown[i]];
+		const struct trend_kind_info *info = trend_kind_info(shown[i]);
+
+		if (!row->n || (shown[i] == TREND_SWAP && !row->last))
+			continue;
+		fputs(separator, out);
+		if (info->bytes)
+			fprintf(out, "%s %s", info->label, fmt_bytes(row->last).text);
+		else
+			fprintf(out, "%s %s", fmt_count(row->last).text, info->label);
+		if (row->n > 1 && row->last != row->first)
+			fprintf(out, " (%s)",
+				change(row->kind, (double)row->last - (double)row->first).text);
+		separator = ", ";
+	}
+	if (trend->cgroup.have && trend->cgroup.have_limit)
+		fprintf(out, "; cgroup %s of %s", fmt_bytes(trend->cgroup.usage_bytes).text,
+			fmt_bytes(trend->cgroup.limit_bytes).text);
+	fputc('\n', out);
+	put_findings(out, trend, color);
+}

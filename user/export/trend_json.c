@@ -255,7 +255,7 @@ int export_trend_json(FILE *out, const struct profile *about, const struct trend
 	json_part_set(&object, "version", json_part_text(PYLEAKTRACE_VERSION));
 	json_part_set(&object, "time", json_part_time(about));
 	json_part_set(&object, "duration_s", json_part_real(about->duration_s));
-	json_part_set(&object, "target", json_part_target(about));
+	json_part_set(&object, "target", json_part_target(&about->target));
 	if (trend->have_room) {
 		heap = json_object();
 		json_part_set(&heap, "gc", json_part_gc(&trend->gc));

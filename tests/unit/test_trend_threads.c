@@ -108,7 +108,7 @@ static void check_threads(const char *python)
 	unsigned long made;
 	size_t n;
 
-	child_start(&child, python, "tests/unit/print_threads.py", NULL);
+	child_start(&child, python, "tests/unit/print_thread_states.py", NULL);
 	facts = child_facts(&child);
 	child_runtime(&child, facts[0]);
 	/* those that were said to wait need a moment to do so */

@@ -2,7 +2,7 @@
 """Runs inside gdb: the C frames of every call of libc's allocator, as gdb unwinds them.
 
 Writes one line to the file $STACKS for each different stack: the addresses of the callers, leaf first. Ends when the
-target calls the first of the functions whose addresses are $FUNCTIONS; the others are the allocators. A file $STACKS.ready says that the breakpoints are there. An address with a * is in the
+target calls for the second time the first of the functions whose addresses are $FUNCTIONS; the others are the allocators. A file $STACKS.ready says that the breakpoints are there. An address with a * is in the
 evaluation loop; that of an instruction that a signal interrupted is 0.
 """
 import os
@@ -43,7 +43,8 @@ class Allocation(gdb.Breakpoint):
 end, *allocators = os.environ["FUNCTIONS"].split()
 for address in allocators:
     Allocation("*0x" + address)
-gdb.Breakpoint("*0x" + end)
+# the second time: the interpreter may go another way, as its instructions are specialised
+gdb.Breakpoint("*0x" + end).ignore_count = 1
 with open(os.environ["STACKS"] + ".ready", "w", encoding="utf-8"):
     pass
 gdb.execute("continue")

@@ -247,7 +247,7 @@ def test_what_is_shown(one_python, start, tmp_path):
     ["-p", "1", "-d", "5"], ["-p", "1", "--growth", "5q"], ["-p", "1", "--growth", "5", "x"],
     ["-p", "1", "--growth", "5", "1", "0"], ["-p", "1", "--growth=5", "1", "2", "3"], ["-p", "1", "--types-like", "("],
     ["-p", "1", "--min-count", "-1"], ["-p", "1", "-f", "svg"], ["-p", "1", "-o", "heap.html"], ["-p", "1", "--holders"],
-    ["-p", "1", "--chain", "dict"], ["-p", "1", "--backrefs", "dict"], ["-p", "1", "--frozen"], ["-p", "1", "--trend"],
+    ["-p", "1", "--chain", "dict"], ["-p", "1", "--backrefs", "dict"], ["-p", "1", "--frozen"],
     ["-p", "1", "--no-such-option"]])
 def test_usage(arguments, tmp_path):
     result = tool("heap", *arguments, cwd=str(tmp_path))

@@ -64,6 +64,7 @@ def seen_by_gdb(target, functions, folder):
         try:
             until(lambda: os.path.exists(path + ".ready") or gdb.poll() is not None, "gdb")
             target.do("everything")
+            target.do("everything")
             assert gdb.wait(DEADLINE_S) == 0
         finally:
             gdb.kill()

@@ -35,12 +35,12 @@ all: $(OUT)/pyleaktrace $(OUT)/pyleaktrace.8
 
 # ---- flags -------------------------------------------------------------------------------------------
 
-PACKAGES := libbpf libelf libdw zydis jansson zlib
+PACKAGES := libbpf libelf libdw liblzma zydis jansson zlib
 WARNINGS := -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith
 CPPFLAGS += -D_GNU_SOURCE -Iuser -Ibpf -I$(OUT)/gen -DPYLEAKTRACE_VERSION='"$(VERSION)"'
 CFLAGS ?= $(if $(DEBUG),-O0 -g3,-O2 -g)
 ALL_CFLAGS := -std=gnu11 $(WARNINGS) $(CFLAGS) $(if $(SAN),-fsanitize=$(SAN) -fno-sanitize-recover=all -fno-omit-frame-pointer)
-LDLIBS := $(shell $(PKG_CONFIG) --libs $(filter-out zydis,$(PACKAGES)) 2>/dev/null || echo -lbpf -lelf -ldw -ljansson -lz) -lZydis -liberty -lm
+LDLIBS := $(shell $(PKG_CONFIG) --libs $(filter-out zydis,$(PACKAGES)) 2>/dev/null || echo -lbpf -lelf -ldw -llzma -ljansson -lz) -lZydis -liberty -lm
 DEPFLAGS = -MMD -MP -MF $@.d
 
 # ---- BPF ---------------------------------------------------------------------------------------------

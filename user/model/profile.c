@@ -179,9 +179,35 @@ static bool is_set(const char *text)
 	return text && *text;
 }
 
+/* Where a native frame without file is. "[vdso]" comes with its brackets. */
+static void put_module(const struct frame *frame, char *place, size_t size)
+{
+	const char *module = frame->module;
+	size_t n = strlen(module);
+	int bracketed = n > 2 && module[0] == '[' && module[n - 1] == ']';
+
+	module += bracketed;
+	n -= 2 * (size_t)bracketed;
+	if (!is_set(frame->function) && is_set(frame->near))
+		snprintf(place, size, " [%.*s, after %s]", (int)n, module, frame->near);
+	else
+		snprintf(place, size, " [%.*s]", (int)n, module);
+}
+
+/* Of the path of a C source that was compiled elsewhere only its end says something here. */
+static const char *file_shown(const struct frame *frame)
+{
+	const char *slash = NULL;
+
+	if (frame->kind == FRAME_NATIVE && frame->file)
+		slash = strrchr(frame->file, '/');
+	return slash && slash[1] ? slash + 1 : frame->file;
+}
+
 const char *frame_text(const struct frame *frame, char *text, size_t size)
 {
 	char name[PROFILE_STRING_MAX + 24], place[2 * PROFILE_STRING_MAX + 24] = "";
+	const char *file = file_shown(frame);
 	bool named = is_set(frame->function);
 
 	if (frame->kind == FRAME_GAP) {
@@ -198,14 +224,12 @@ const char *frame_text(const struct frame *frame, char *text, size_t size)
 	else
 		snprintf(name, sizeof(name), "0x%" PRIx64, frame->offset);
 
-	if (is_set(frame->file) && frame->line)
-		snprintf(place, sizeof(place), " (%s:%" PRIu32 ")", frame->file, frame->line);
-	else if (is_set(frame->file))
-		snprintf(place, sizeof(place), " (%s)", frame->file);
+	if (is_set(file) && frame->line)
+		snprintf(place, sizeof(place), " (%s:%" PRIu32 ")", file, frame->line);
+	else if (is_set(file))
+		snprintf(place, sizeof(place), " (%s)", file);
 	else if (is_set(frame->module))
-		snprintf(place, sizeof(place),
-			 !named && is_set(frame->near) ? " [%s, after %s]" : " [%s]", frame->module,
-			 frame->near);
+		put_module(frame, place, sizeof(place));
 	snprintf(text, size, "%s%s", name, place);
 	return text;
 }

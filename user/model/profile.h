@@ -84,7 +84,8 @@ int frame_compare(const struct frame *a, const struct frame *b);
 /*
  * The one way a frame is written (cli.md): `name (file:line)`, `symbol+0xoff (file.c:line)`,
  * `symbol+0xoff [libfoo.so]`, `0xoffset [libfoo.so]` or `0xoffset [libfoo.so, after symbol]`,
- * `[why]`; an inlined function has no +0xoff. Not escaped: the bytes of the target.
+ * `[why]`; an inlined function has no +0xoff, and of a C file's path only the last part is written. Not
+ * escaped: the bytes of the target.
  *
  * out    text: cut at the end when size (> 0) is too small, always terminated
  * return text

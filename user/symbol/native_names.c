@@ -1,167 +1,134 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "symbol/native_names.h"
 
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <unistd.h>
 
 #include <uthash.h>
 
-#include "symbol/elf_names.h"
-#include "target/remote_mem.h"
+#include "symbol/demangle.h"
+#include "symbol/native_module.h"
 
-/* the vdso is two pages; more is none */
-#define VDSO_MAX_BYTES (1u << 20)
-
-struct text {
-	UT_hash_handle hh;
-	char text[];
+struct key {
+	uint64_t address;
+	uint32_t module;
+	uint32_t exact;
 };
 
-struct known_address {
-	struct address_key {
-		uint64_t address;
-		uint32_t module;
-		uint32_t exact;
-	} key;
-	struct frame *frames; /* strings are `texts` */
-	size_t n_frames;
+/* An address with its names; lives in the store, with all that it points to. */
+struct known {
+	struct key key;
+	const struct frame *frames;
+	size_t n;
 	UT_hash_handle hh;
 };
 
 struct open_module {
 	uint32_t id;
-	uint64_t used;           /* the higher, the later; 0: free */
-	struct elf_names *names; /* NULL: it cannot be read */
+	uint64_t used; /* when, counted in lookups; 0: this place is free */
+	struct native_module module;
 };
 
 struct native_names {
 	const struct code_map *map;
-	struct text *texts;
-	struct known_address *known;
+	struct debug_places places;
 	struct open_module open[NATIVE_MODULES_OPEN];
-	uint64_t clock;
+	uint64_t lookups;
+	struct known *known;
+	struct profile *store; /* strings and frames of what is known */
+	size_t store_bytes;    /* at most; equal strings are counted each time */
 };
+
+/* ---- what is known --------------------------------------------------------------------------- */
 
 struct native_names *native_names_new(const struct code_map *map)
 {
 	struct native_names *names = calloc(1, sizeof(*names));
+	char root[32];
 
-	if (names)
-		names->map = map;
+	if (!names)
+		return NULL;
+	snprintf(root, sizeof(root), "/proc/%d/root", (int)map->pid);
+	names->map = map;
+	names->places.host = DEBUG_FILE_ROOT;
+	names->places.own_root = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	names->places.target_root = open(root, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	names->store = profile_new();
+	if (!names->store) {
+		native_names_free(names);
+		return NULL;
+	}
 	return names;
 }
 
 static void forget_all(struct native_names *names)
 {
-	struct known_address *known, *next;
-	struct text *text, *next_text;
+	HASH_CLEAR(hh, names->known);
+	profile_free(names->store);
+	names->store = NULL;
+	names->store_bytes = 0;
+}
 
-	HASH_ITER (hh, names->known, known, next) {
-		HASH_DEL(names->known, known);
-		free(known->frames);
-		free(known);
-	}
-	HASH_ITER (hh, names->texts, text, next_text) {
-		HASH_DEL(names->texts, text);
-		free(text);
-	}
+static void close_module(struct open_module *open)
+{
+	if (open->used)
+		native_module_close(&open->module);
+	open->used = 0;
 }
 
 void native_names_free(struct native_names *names)
 {
 	if (!names)
 		return;
+	for (int i = 0; i < NATIVE_MODULES_OPEN; i++)
+		close_module(&names->open[i]);
 	forget_all(names);
-	for (unsigned i = 0; i < NATIVE_MODULES_OPEN; i++)
-		elf_names_close(names->open[i].names);
+	if (names->places.own_root >= 0)
+		close(names->places.own_root);
+	if (names->places.target_root >= 0)
+		close(names->places.target_root);
 	free(names);
+}
+
+void native_names_set_debug_root(struct native_names *names, const char *folder)
+{
+	names->places.host = folder;
+}
+
+static const char *keep(struct native_names *names, const char *text)
+{
+	if (text)
+		names->store_bytes += strlen(text) + 1;
+	return profile_str(names->store, text, -1);
 }
 
 /* ---- modules --------------------------------------------------------------------------------- */
 
-/* The vdso has no file: its image is read from the target. */
-static int vdso_file(const struct native_names *names, const struct code_module *module)
+/* The module, opened when it is not: in the place of the one that was not used for longest. */
+static const struct native_module *get_module(struct native_names *names, uint32_t id)
 {
-	size_t size = module->end - module->start;
-	void *image = size <= VDSO_MAX_BYTES ? malloc(size) : NULL;
-	int fd = image ? memfd_create("vdso", MFD_CLOEXEC) : -1;
+	struct open_module *place = &names->open[0];
 
-	if (fd >= 0 && (remote_read(names->map->pid, module->start, image, size) ||
-			write(fd, image, size) != (ssize_t)size)) {
-		close(fd);
-		fd = -1;
-	}
-	free(image);
-	return fd;
-}
-
-static struct elf_names *open_elf(const struct native_names *names,
-				  const struct code_module *module)
-{
-	struct elf_names *opened;
-	char root[32];
-	int fd;
-
-	snprintf(root, sizeof(root), "/proc/%d/root", (int)names->map->pid);
-	if (module->kind == CODE_FILE)
-		return module->elf ? elf_names_open(module->fd, module->path, module->bias, root)
-				   : NULL;
-	if (module->kind != CODE_VDSO)
-		return NULL;
-	fd = vdso_file(names, module);
-	if (fd < 0)
-		return NULL;
-	opened = elf_names_open(fd, module->path, module->bias, root);
-	close(fd);
-	return opened;
-}
-
-/* The opened file of a module, opened now if need be in place of the one that was not used for longest. */
-static struct elf_names *module_names(struct native_names *names, uint32_t id)
-{
-	struct open_module *oldest = &names->open[0];
-
-	for (unsigned i = 0; i < NATIVE_MODULES_OPEN; i++) {
+	names->lookups++;
+	for (int i = 0; i < NATIVE_MODULES_OPEN; i++) {
 		struct open_module *open = &names->open[i];
 
 		if (open->used && open->id == id) {
-			open->used = ++names->clock;
-			return open->names;
+			open->used = names->lookups;
+			return &open->module;
 		}
-		if (open->used < oldest->used)
-			oldest = open;
+		if (open->used < place->used)
+			place = open;
 	}
-	elf_names_close(oldest->names);
-	oldest->id = id;
-	oldest->used = ++names->clock;
-	oldest->names = open_elf(names, &names->map->modules[id]);
-	return oldest->names;
-}
-
-/* ---- addresses ------------------------------------------------------------------------------- */
-
-/* One copy of each text, as long as the cache is. NULL when there is none, or memory is out. */
-static const char *keep_text(struct native_names *names, const char *from)
-{
-	struct text *text;
-	size_t length;
-
-	if (!from)
-		return NULL;
-	length = strnlen(from, PROFILE_STRING_MAX - 1);
-	HASH_FIND(hh, names->texts, from, length, text);
-	if (text)
-		return text->text;
-	text = malloc(sizeof(*text) + length + 1);
-	if (!text)
-		return NULL;
-	memcpy(text->text, from, length);
-	text->text[length] = '\0';
-	HASH_ADD_KEYPTR(hh, names->texts, text->text, length, text);
-	return text->text;
+	close_module(place);
+	native_module_open(&place->module, &names->map->modules[id], names->map->pid,
+			   &names->places);
+	place->id = id;
+	place->used = names->lookups;
+	return &place->module;
 }
 
 static const char *base_name(const char *path)
@@ -171,98 +138,116 @@ static const char *base_name(const char *path)
 	return slash ? slash + 1 : path;
 }
 
-struct finding {
-	struct native_names *names;
-	const struct code_module *module;
-	struct frame frames[NATIVE_MAX_INLINED];
-	size_t n;
-};
+/* ---- naming ---------------------------------------------------------------------------------- */
 
-static void on_found(void *context, const struct elf_name *name)
+static const char *readable(struct native_names *names, const char *symbol)
 {
-	struct finding *finding = context;
-	struct frame *frame = &finding->frames[finding->n];
+	char text[PROFILE_STRING_MAX];
 
-	if (finding->n == NATIVE_MAX_INLINED)
-		return;
-	finding->n++;
-	*frame = (struct frame){
-		.kind = FRAME_NATIVE,
-		.function = keep_text(finding->names, name->function),
-		.file = keep_text(finding->names, name->file),
-		.near = keep_text(finding->names, name->near),
-		.module = keep_text(finding->names, base_name(finding->module->path)),
-		.path = keep_text(finding->names, finding->module->path),
-		.line = name->file ? name->line : 0,
-		.offset = name->offset,
-		.inlined = name->inlined,
-	};
+	return symbol && *symbol ? keep(names, demangle(symbol, text, sizeof(text))) : NULL;
 }
 
-static void find(struct finding *finding, uint32_t id, uint64_t address, bool exact)
+/*
+ * Function and offset of the frame that is no inlined one, from the symbols; else from the debug information.
+ *
+ * in     source: what the debug information says, or NULL
+ * return false when no function holds the address
+ */
+static bool name_function(struct native_names *names, const struct native_module *module,
+			  uint64_t vaddr, uint64_t pc, const struct source_frame *source,
+			  struct frame *out)
 {
-	struct native_names *names = finding->names;
-	struct elf_names *elf = NULL;
-	struct elf_name nothing = {.offset = address};
+	const struct elf_function *below, *function;
 
-	if (id < names->map->n_modules) {
-		finding->module = &names->map->modules[id];
-		elf = module_names(names, id);
+	function = elf_symbols_find(&module->symbols, pc, &below);
+	out->offset = vaddr;
+	if (function) {
+		out->function = readable(names, function->name);
+		out->offset = vaddr - function->start;
+	} else if (source && source->function && source->entry) {
+		out->function = readable(names, source->function);
+		out->offset = vaddr - source->start;
+	} else if (below) {
+		out->near = readable(names, below->name);
+	}
+	return function || (source && source->function);
+}
+
+/* return number of frames */
+static size_t name_in_module(struct native_names *names, uint32_t id, uint64_t vaddr, uint64_t pc,
+			     struct frame *out)
+{
+	const struct native_module *module = get_module(names, id);
+	struct source_frame sources[NATIVE_MAX_INLINED];
+	size_t n =
+		module->info ? debug_info_find(module->info, pc, sources, NATIVE_MAX_INLINED) : 0;
+	struct frame function = {.kind = FRAME_NATIVE};
+
+	/* a line without function is padding, which has the line of what is before it */
+	if (!name_function(names, module, vaddr, pc, n ? &sources[n - 1] : NULL, &function) || !n) {
+		out[0] = function;
+		return 1;
+	}
+	for (size_t i = 0; i < n; i++) {
+		if (i == n - 1)
+			out[i] = function;
+		else
+			out[i] = (struct frame){.kind = FRAME_NATIVE,
+						.function = readable(names, sources[i].function),
+						.inlined = true};
+		out[i].file = keep(names, sources[i].file);
+		out[i].line = sources[i].line;
+	}
+	return n;
+}
+
+static size_t name_address(struct native_names *names, const struct key *key, struct frame *out)
+{
+	const struct code_module *code = NULL;
+	uint64_t vaddr = key->address;
+	size_t n = 1;
+
+	if (key->module < names->map->n_modules)
+		code = &names->map->modules[key->module];
+	out[0] = (struct frame){.kind = FRAME_NATIVE, .offset = vaddr};
+	if (code && (code->kind == CODE_VDSO || (code->kind == CODE_FILE && code->elf))) {
+		vaddr -= code->bias;
 		/* the call, not what follows it: that may be another line, or another function */
-		if (elf)
-			elf_names_find(elf, exact ? address : address - 1, NATIVE_MAX_INLINED,
-				       on_found, finding);
-		else if (finding->module->elf)
-			nothing.offset -= finding->module->bias;
+		n = name_in_module(names, key->module, vaddr, key->exact ? vaddr : vaddr - 1, out);
 	}
-	if (elf && finding->n) {
-		/* the offset is that of the return address, as debuggers have it */
-		if (!exact && !finding->frames[finding->n - 1].inlined)
-			finding->frames[finding->n - 1].offset++;
-		return;
+	for (size_t i = 0; i < n; i++) {
+		out[i].address = vaddr;
+		if (code && code->kind == CODE_ANONYMOUS) {
+			out[i].module = keep(names, code->path);
+		} else if (code) {
+			out[i].module = keep(names, base_name(code->path));
+			out[i].path = keep(names, code->path);
+		}
 	}
-	finding->frames[0] = (struct frame){.kind = FRAME_NATIVE, .offset = nothing.offset};
-	finding->n = 1;
-	if (!finding->module)
-		return;
-	if (finding->module->kind == CODE_ANONYMOUS) {
-		finding->frames[0].module = "generated code";
-		return;
-	}
-	finding->frames[0].module = keep_text(names, base_name(finding->module->path));
-	finding->frames[0].path = keep_text(names, finding->module->path);
+	return n;
 }
 
-static const struct known_address *know(struct native_names *names, uint32_t module,
-					uint64_t address, bool exact)
+/* NULL: memory is out, or was: what was known is forgotten */
+static const struct known *know(struct native_names *names, const struct key *key)
 {
-	struct address_key key = {.address = address, .module = module, .exact = exact};
-	struct finding finding = {.names = names};
-	struct known_address *known;
-	uint64_t bias = 0;
+	struct frame frames[NATIVE_MAX_INLINED], *kept;
+	struct known *known;
 
-	HASH_FIND(hh, names->known, &key, sizeof(key), known);
+	HASH_FIND(hh, names->known, key, sizeof(*key), known);
 	if (known)
 		return known;
-	/* so many addresses are another program's than the one that was looked at: begin anew */
-	if (HASH_COUNT(names->known) >= NATIVE_NAMES_MAX)
+	if (HASH_COUNT(names->known) >= NATIVE_NAMES_MAX || names->store_bytes > NATIVE_NAMES_BYTES)
 		forget_all(names);
-	find(&finding, module, address, exact);
-	if (finding.module && finding.module->elf)
-		bias = finding.module->bias;
-	for (size_t i = 0; i < finding.n; i++)
-		finding.frames[i].address = address - bias;
-	known = calloc(1, sizeof(*known));
-	if (!known)
+	if (!names->store)
+		names->store = profile_new();
+	if (!names->store)
 		return NULL;
-	known->key = key;
-	known->frames = malloc(finding.n * sizeof(*known->frames));
-	if (!known->frames) {
-		free(known);
-		return NULL;
-	}
-	memcpy(known->frames, finding.frames, finding.n * sizeof(*known->frames));
-	known->n_frames = finding.n;
+	known = profile_alloc(names->store, sizeof(*known));
+	known->key = *key;
+	known->n = name_address(names, key, frames);
+	kept = profile_alloc(names->store, known->n * sizeof(*kept));
+	memcpy(kept, frames, known->n * sizeof(*kept));
+	known->frames = kept;
 	HASH_ADD(hh, names->known, key, sizeof(known->key), known);
 	return known;
 }
@@ -270,19 +255,20 @@ static const struct known_address *know(struct native_names *names, uint32_t mod
 size_t native_names_lookup(struct native_names *names, struct profile *profile, uint32_t module,
 			   uint64_t address, bool exact, struct frame *frames)
 {
-	const struct known_address *known = know(names, module, address, exact);
+	const struct key key = {address, module, exact};
+	const struct known *known = know(names, &key);
 
 	if (!known) {
-		*frames = (struct frame){.kind = FRAME_NATIVE, .offset = address};
+		frames[0] = (struct frame){.kind = FRAME_NATIVE, .offset = address};
 		return 1;
 	}
-	for (size_t i = 0; i < known->n_frames; i++) {
+	for (size_t i = 0; i < known->n; i++) {
 		frames[i] = known->frames[i];
-		frames[i].function = profile_str(profile, frames[i].function, -1);
-		frames[i].file = profile_str(profile, frames[i].file, -1);
-		frames[i].module = profile_str(profile, frames[i].module, -1);
-		frames[i].path = profile_str(profile, frames[i].path, -1);
-		frames[i].near = profile_str(profile, frames[i].near, -1);
+		frames[i].function = profile_str(profile, known->frames[i].function, -1);
+		frames[i].file = profile_str(profile, known->frames[i].file, -1);
+		frames[i].module = profile_str(profile, known->frames[i].module, -1);
+		frames[i].path = profile_str(profile, known->frames[i].path, -1);
+		frames[i].near = profile_str(profile, known->frames[i].near, -1);
 	}
-	return known->n_frames;
+	return known->n;
 }

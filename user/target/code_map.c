@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "target/elf_file.h"
@@ -37,6 +38,15 @@ static enum code_kind kind_of(const struct map_range *range)
 	return strcmp(range->path, "[vdso]") == 0 ? CODE_VDSO : CODE_ANONYMOUS;
 }
 
+/* The name of a module whose path the file system does not give. */
+static const char *name_of(const struct map_range *range)
+{
+	if (kind_of(range) != CODE_ANONYMOUS)
+		return range->path;
+	/* where the kernel has the instructions that probes have displaced, and the way back of return probes */
+	return strcmp(range->path, "[uprobes]") == 0 ? range->path : "generated code";
+}
+
 static bool same_file(const struct code_module *module, const struct map_range *range)
 {
 	return module->inode == range->inode && module->dev_major == range->dev_major &&
@@ -57,40 +67,47 @@ static bool find_bias(int fd, const struct map_range *range, uint64_t *bias)
 	return fits;
 }
 
-/* Open the file behind a range and find where it is loaded. */
-static void open_module(struct code_module *module, const struct maps *maps,
-			const struct map_range *range)
+/*
+ * The file behind a range, or -1. Under the path of a deleted one there may be another by now, so only what the
+ * kernel itself leads to will do then.
+ */
+static int open_file(const struct maps *maps, const struct map_range *range)
 {
-	char path[PATH_MAX];
+	char path[PATH_MAX], mapped[64];
+	struct stat seen;
+	int fd;
 
-	module->fd = -1;
-	if (module->kind == CODE_VDSO)
-		module->bias = range->start;
-	if (module->kind != CODE_FILE || maps_file_path(maps, range, path, sizeof(path)))
-		return;
-	module->fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-	if (module->fd >= 0)
-		module->elf = find_bias(module->fd, range, &module->bias);
+	if (maps_file_path(maps, range, path, sizeof(path)))
+		return -1;
+	snprintf(mapped, sizeof(mapped), "/proc/%d/map_files/", (int)maps->pid);
+	if (range->deleted && strncmp(path, mapped, strlen(mapped)) != 0)
+		return -1;
+	fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+	if (fd >= 0 && (fstat(fd, &seen) != 0 || !S_ISREG(seen.st_mode))) {
+		close(fd);
+		return -1;
+	}
+	return fd;
 }
 
 /*
- * Does this range belong to a module that is known? Two copies of one file are told apart by their bias; where
- * the file cannot be read as ELF, by lying side by side.
+ * Does this range belong to a module that is known? Two copies of one ELF file are told apart by their bias.
  */
 static bool is_of_module(const struct code_module *module, const struct map_range *range)
 {
+	uint64_t bias;
+	bool fits;
+
 	if (module->kind != kind_of(range))
 		return false;
-	if (module->kind != CODE_FILE)
-		return module->start <= range->start && range->end <= module->end;
+	if (module->kind == CODE_VDSO)
+		return module->start == range->start && module->end == range->end;
+	if (module->kind == CODE_ANONYMOUS)
+		return strcmp(module->path, name_of(range)) == 0;
 	if (!same_file(module, range))
 		return false;
-	if (module->elf) {
-		uint64_t bias;
-
-		return find_bias(module->fd, range, &bias) && bias == module->bias;
-	}
-	return module->start <= range->start && range->end <= module->end;
+	fits = module->fd >= 0 && find_bias(module->fd, range, &bias);
+	return fits == module->elf && (!fits || bias == module->bias);
 }
 
 static uint32_t add_module(struct code_map *map, const struct maps *maps,
@@ -115,7 +132,8 @@ static uint32_t add_module(struct code_map *map, const struct maps *maps,
 	module = &map->modules[map->n_modules];
 	*module = (struct code_module){
 		.kind = kind_of(range),
-		.path = strdup(*range->path ? range->path : "[anonymous]"),
+		.path = strdup(name_of(range)),
+		.fd = -1,
 		.deleted = range->deleted,
 		.start = range->start,
 		.end = range->end,
@@ -125,7 +143,14 @@ static uint32_t add_module(struct code_map *map, const struct maps *maps,
 	};
 	if (!module->path)
 		return CODE_NO_MODULE;
-	open_module(module, maps, range);
+	if (module->kind == CODE_VDSO)
+		module->bias = range->start;
+	if (module->kind == CODE_FILE)
+		module->fd = open_file(maps, range);
+	if (module->fd >= 0)
+		module->elf = find_bias(module->fd, range, &module->bias);
+	if (!module->elf && module->kind == CODE_FILE)
+		module->bias = 0;
 	return map->n_modules++;
 }
 

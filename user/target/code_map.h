@@ -3,8 +3,8 @@
  * code_map: where a process has executable memory, and which file is behind it, over time.
  *
  * Place      layer 1; filled by probe (code tables for BPF), read by symbol (names).
- * Source     /proc/PID/maps. A module is one copy of a file in memory (device, inode, load bias), the vdso, or
- *            a stretch of anonymous executable memory (JIT code, trampolines).
+ * Source     /proc/PID/maps. A module is one copy of an ELF file in memory (device, inode, load bias), a file that
+ *            is no ELF file, the vdso, or all anonymous executable memory together (JIT code, trampolines).
  * Shapes     a module's id is its index; ids are never used again, so that an address that was seen keeps its
  *            meaning (id, address) when its module has been unmapped and another one lies there.
  *            Ranges are what is executable now, in address order, one per mapping.
@@ -38,9 +38,9 @@ enum code_kind {
 
 struct code_module {
 	enum code_kind kind;
-	char *path; /* as the target sees it; "[vdso]"; "[anonymous]" or the name that the kernel gives */
+	char *path; /* as the target sees it; "[vdso]"; "generated code"; "[uprobes]", the kernel's own */
 	bool deleted;
-	int fd; /* CODE_FILE: the file, open for reading; -1: could not be opened. CODE_VDSO: -1 */
+	int fd; /* CODE_FILE: the file, open for reading; -1: could not be opened. Else -1 */
 	uint64_t start, end; /* lowest and highest address of its executable ranges */
 	uint64_t bias;       /* CODE_FILE: address = vaddr + bias; CODE_VDSO: its start */
 	bool elf; /* CODE_FILE: is an ELF file whose headers fit its mapping, so that `bias` holds */

@@ -351,6 +351,28 @@ static void test_damaged_files(void **state)
 	unlink(path);
 }
 
+/* Text at the very end of the address space, where the next page is the first again: it is refused. */
+static void test_text_at_the_end(void **state)
+{
+	int from = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
+	struct unwind_table table;
+	struct stat info;
+	Elf64_Phdr *p;
+	char *image;
+
+	(void)state;
+	assert_true(from >= 0 && fstat(from, &info) == 0);
+	image = malloc((size_t)info.st_size);
+	assert_int_equal(pread(from, image, (size_t)info.st_size, 0), info.st_size);
+	p = (Elf64_Phdr *)(image + ((Elf64_Ehdr *)image)->e_phoff);
+	for (unsigned i = 0; i < ((Elf64_Ehdr *)image)->e_phnum; i++)
+		if (p[i].p_type == PT_LOAD && p[i].p_flags & PF_X)
+			p[i].p_vaddr = -p[i].p_filesz - 1;
+	assert_true(unwind_table_build_image(&table, image, (size_t)info.st_size, NULL) != 0);
+	free(image);
+	close(from);
+}
+
 /* ---- the cache ------------------------------------------------------------------------------- */
 
 static int open_folder(char *path)
@@ -448,9 +470,8 @@ static void test_cache(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_rules),
-		cmocka_unit_test(test_every_library),
-		cmocka_unit_test(test_damaged_files),
+		cmocka_unit_test(test_rules),         cmocka_unit_test(test_every_library),
+		cmocka_unit_test(test_damaged_files), cmocka_unit_test(test_text_at_the_end),
 		cmocka_unit_test(test_cache),
 	};
 

@@ -10,6 +10,9 @@
 
 #include "unwind/cursor.h"
 
+/* no program is linked to addresses above this: x86-64 has 47 bits of them, or 56 */
+#define TEXT_MAX_VADDR (1ull << 57)
+
 /* text that spans more than this is no program's */
 #define TEXT_MAX_BYTES (8ull << 30)
 
@@ -54,7 +57,8 @@ static int find_text(struct cfi *cfi, struct err *err)
 		GElf_Phdr p;
 
 		if (!gelf_getphdr(cfi->elf, (int)i, &p) || p.p_type != PT_LOAD ||
-		    !(p.p_flags & PF_X) || p.p_filesz == 0 || p.p_vaddr + p.p_filesz < p.p_vaddr)
+		    !(p.p_flags & PF_X) || p.p_filesz == 0 || p.p_vaddr > TEXT_MAX_VADDR ||
+		    p.p_filesz > TEXT_MAX_VADDR)
 			continue;
 		cfi->text_start = min_u64(cfi->text_start, p.p_vaddr);
 		if (p.p_vaddr + p.p_filesz > cfi->text_end)

@@ -19,8 +19,9 @@
 #include "probe/uprobe_multi.h"
 #include "pyleaktrace.skel.h"
 
-/* chunks of frames in the pool per site, on average; real stacks have 10 to 40 frames */
-#define CHUNKS_PER_SITE 4
+/* chunks of frames in the pool per site, on average: real stacks have 10 to 40 Python frames, and as many C frames */
+#define CHUNKS_PER_SITE        4
+#define CHUNKS_PER_NATIVE_SITE 7
 
 struct session {
 	struct pyleaktrace_bpf *skel;
@@ -156,7 +157,8 @@ static int size_maps(struct session *session, const struct session_options *opti
 	struct pyleaktrace_bpf *skel = session->skel;
 
 	session->max_sites = options->max_stacks + ABI_FIRST_SITE;
-	session->max_chunks = session->max_sites * CHUNKS_PER_SITE;
+	session->max_chunks = session->max_sites *
+			      (session->code ? CHUNKS_PER_NATIVE_SITE : CHUNKS_PER_SITE);
 	if (bpf_map__set_max_entries(skel->maps.blocks, options->max_blocks) ||
 	    bpf_map__set_max_entries(skel->maps.stacks, session->max_sites) ||
 	    bpf_map__set_max_entries(skel->maps.sites, session->max_sites) ||

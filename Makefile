@@ -86,6 +86,12 @@ $(filter $(OUT)/user/probe/% $(OUT)/user/snapshot/%,$(OBJECTS)): | $(OUT)/gen/py
 $(OUT)/user/export/%.o: CPPFLAGS += -DPYLEAKTRACE_PAGE='"$(PAGE)"'
 $(OUT)/user/export/html.o: $(PAGE)
 
+# unwind tables in the cache are used by the compiler that made them, and by no other
+UNWIND_SOURCES := $(sort $(wildcard user/unwind/*.[ch])) bpf/abi/unwind.h
+UNWIND_COMPILER = $(firstword $(shell cat $(UNWIND_SOURCES) | cksum))u
+$(OUT)/user/unwind/cache.o: CPPFLAGS += -DUNWIND_COMPILER=$(UNWIND_COMPILER)
+$(OUT)/user/unwind/cache.o: $(UNWIND_SOURCES)
+
 $(OUT)/libpyleaktrace.a: $(OBJECTS)
 	$(call say,AR,$@)
 	$(Q)rm -f $@ && ar rcs $@ $^
@@ -120,6 +126,20 @@ unit: $(UNIT_TESTS)
 host-bpf: $(HOST_TESTS)
 	$(Q)tools/run-tests $(HOST_TESTS)
 
+# ---- hostile input --------------------------------------------------------------------------------------
+
+# the fuzzer includes cache.c, whose inside it tries too
+FUZZED := $(filter-out user/unwind/cache.c,$(sort $(wildcard user/unwind/*.c))) user/base/err.c
+FUZZ_FLAGS := -g -O1 -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
+
+$(O)/fuzz/fuzz_unwind: tests/fuzz/fuzz_unwind.c $(FUZZED) $(UNWIND_SOURCES)
+	@mkdir -p $(@D)
+	$(call say,FUZZ,$<)
+	$(Q)$(CLANG) -std=gnu11 $(WARNINGS) -D_GNU_SOURCE -Iuser -Ibpf -DUNWIND_COMPILER=$(UNWIND_COMPILER) $(FUZZ_FLAGS) \
+		$< $(FUZZED) -lelf -ldw -o $@
+
+fuzz-build: $(O)/fuzz/fuzz_unwind
+
 # ---- checks of the source ----------------------------------------------------------------------------------
 
 lint-layers:
@@ -142,4 +162,4 @@ clean:
 
 -include $(shell find $(addprefix $(OUT)/,bpf user unit host_bpf) -type f -name '*.d' 2>/dev/null)
 
-.PHONY: all bpf-all unit unit-build host-bpf lint lint-layers install clean
+.PHONY: all bpf-all unit unit-build host-bpf fuzz-build lint lint-layers install clean

@@ -7,7 +7,7 @@
 
 #include <Zydis/Zydis.h>
 
-#include "unwind/cfi.h"
+#include "unwind/functions.h"
 
 static bool add_range(struct eval_loop *loop, uint64_t start, uint64_t end)
 {
@@ -18,36 +18,19 @@ static bool add_range(struct eval_loop *loop, uint64_t start, uint64_t end)
 	return true;
 }
 
-/* The first row of a function tells whether it begins as functions do: with nothing on the stack but the way back. */
-static int look_at_first_row(void *context, uint64_t start, uint64_t end, bool signal,
-			     const struct cfi_state *state)
-{
-	bool *set_up = context;
-
-	(void)start;
-	(void)end;
-	*set_up = !signal && !(state->cfa.how == CFI_OFFSET && state->cfa_register == CFI_RSP &&
-			       state->cfa.offset == 8);
-	return 1; /* enough */
-}
-
 /* The part of a function that a jump to this link-time address leads to, when it is one. */
-static void add_cold_part(struct eval_loop *loop, const struct cfi *cfi, uint64_t bias,
-			  uint64_t target)
+static void add_cold_part(struct eval_loop *loop, const struct unwind_functions *functions,
+			  uint64_t bias, uint64_t target)
 {
-	const struct cfi_function *part = cfi_find(cfi, target - bias);
-	bool set_up = false;
+	const struct unwind_function *part = unwind_functions_find(functions, target - bias);
 
-	if (!part || eval_loop_holds(loop, target))
-		return;
-	cfi_rows(cfi, part, look_at_first_row, &set_up);
-	if (set_up)
+	if (part && !part->called && !eval_loop_holds(loop, target))
 		add_range(loop, part->start + bias, part->end + bias);
 }
 
 /* Follow on paper all jumps that leave the function. */
 static void find_cold_parts(struct eval_loop *loop, const struct py_runtime *runtime,
-			    const struct cfi *cfi)
+			    const struct unwind_functions *functions)
 {
 	uint64_t start = loop->ranges[0].start, end = loop->ranges[0].end, at = start;
 	const uint8_t *code;
@@ -73,16 +56,16 @@ static void find_cold_parts(struct eval_loop *loop, const struct py_runtime *run
 		    operands[0].type == ZYDIS_OPERAND_TYPE_IMMEDIATE &&
 		    ZYAN_SUCCESS(ZydisCalcAbsoluteAddress(&insn, &operands[0], at, &target)) &&
 		    (target < start || target >= end))
-			add_cold_part(loop, cfi, runtime->python.bias, target);
+			add_cold_part(loop, functions, runtime->python.bias, target);
 		at += insn.length;
 	}
 }
 
 void eval_loop_find(struct eval_loop *loop, const struct py_runtime *runtime)
 {
-	const struct cfi_function *function;
+	const struct unwind_function *function;
 	uint64_t bias = runtime->python.bias;
-	struct cfi *cfi;
+	struct unwind_functions functions;
 	int fd;
 
 	memset(loop, 0, sizeof(*loop));
@@ -91,12 +74,12 @@ void eval_loop_find(struct eval_loop *loop, const struct py_runtime *runtime)
 	fd = open(runtime->python.host_path, O_RDONLY | O_CLOEXEC);
 	if (fd < 0)
 		return;
-	if (cfi_open(&cfi, fd, NULL) == 0) {
-		function = cfi_find(cfi, runtime->eval_frame - bias);
+	if (unwind_functions_load(&functions, fd, NULL) == 0) {
+		function = unwind_functions_find(&functions, runtime->eval_frame - bias);
 		if (function && function->end - function->start <= EVAL_LOOP_MAX_BYTES &&
 		    add_range(loop, function->start + bias, function->end + bias))
-			find_cold_parts(loop, runtime, cfi);
-		cfi_close(cfi);
+			find_cold_parts(loop, runtime, &functions);
+		unwind_functions_fini(&functions);
 	}
 	close(fd);
 }

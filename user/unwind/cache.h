@@ -8,7 +8,9 @@
  *            id are compiled every time.
  * Trust      a table from the cache decides what a report says, so another user must not be able to put one
  *            there: folder and file must belong to us, not be writable for others, and not be links; contents
- *            are checked (version, length, checksum, every index in range) before they are believed.
+ *            are checked (the compiler's version, length, fingerprint, every number in range) before they are
+ *            believed. A target's owner can give any file libc's build id: a table is used only for the unwind
+ *            information that it was compiled from, which a fingerprint with a secret key tells.
  * Errors     a cache that cannot be used is no error: the table is compiled, and not kept.
  * Bounds     UNWIND_CACHE_MAX_BYTES in all; the files used longest ago go first.
  */
@@ -19,7 +21,7 @@
 
 #define UNWIND_CACHE_MAX_BYTES (256ull << 20)
 
-/* The folder, made when it is not there; a descriptor to be closed, or -1: there is none to be trusted. */
+/* The user's folder, made if it is not there; a descriptor to be closed, or -1: none that can be trusted. */
 int unwind_cache_open(void);
 
 /*
@@ -29,8 +31,5 @@ int unwind_cache_open(void);
  * out    table: to be freed with unwind_table_fini()
  */
 int unwind_cache_get(int folder, struct unwind_table *table, int fd, struct err *err);
-
-/* Remove what was used longest ago until at most so many bytes remain. */
-void unwind_cache_trim(int folder, unsigned long long max_bytes);
 
 #endif

@@ -1,263 +1,335 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "unwind/rules.h"
 
+#include <dwarf.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
 
-#include <dwarf.h>
+/* memory that runs out is an error that is passed on, not the end of the program */
+#define HASH_NONFATAL_OOM 1
 #include <uthash.h>
 
-#include "unwind/cursor.h"
 #include "unwind/table.h"
 
-/* DWARF's numbers of the registers that are followed, by enum abi_unwind_reg */
-static const uint8_t dwarf_numbers[ABI_UNWIND_REGS] = {CFI_RSP, CFI_RBP, CFI_RBX, 12, 13, 14, 15};
+/* ---- expressions ----------------------------------------------------------------------------------- */
 
-/* offsets in struct ucontext (uc_mcontext.gregs begins at 40) of these and of the instruction pointer */
-static const uint8_t context_offsets[ABI_UNWIND_REGS] = {160, 120, 128, 72, 80, 88, 96};
-#define CONTEXT_RSP 160
-#define CONTEXT_RIP 168
+/* Longer ones are of no form that is known. */
+#define MAX_EXPRESSION 32
 
-static bool followed(unsigned number, uint8_t *reg)
+static bool open_expression(struct reader *reader, const struct unwind_section *section,
+			    const struct cfi_expression *expression)
 {
-	for (uint8_t r = 0; r < ABI_UNWIND_REGS; r++) {
-		if (dwarf_numbers[r] == number) {
-			*reg = r;
-			return true;
-		}
-	}
-	return false;
-}
-
-/* `DW_OP_bregN offset`: false when the expression does not begin so. */
-static bool take_breg(struct cursor *cursor, unsigned *number, int64_t *offset)
-{
-	uint8_t operation = cursor_u8(cursor);
-
-	if (operation < DW_OP_breg0 || operation > DW_OP_breg31)
+	if (expression->length > MAX_EXPRESSION)
 		return false;
-	*number = operation - DW_OP_breg0;
-	*offset = cursor_sleb(cursor);
-	return !cursor->failed;
-}
-
-/* The whole expression is `DW_OP_bregN offset`. */
-static bool is_breg(const struct cfi_rule *rule, unsigned *number, int64_t *offset)
-{
-	struct cursor cursor = cursor_make(rule->expression, rule->expression_size);
-
-	return take_breg(&cursor, number, offset) && cursor.left == 0;
-}
-
-static bool fits_words(int64_t offset)
-{
-	return offset % 8 == 0 && offset / 8 >= INT16_MIN && offset / 8 <= INT16_MAX;
-}
-
-static bool fits_32(int64_t offset)
-{
-	return offset >= INT32_MIN && offset <= INT32_MAX;
-}
-
-/* Of the linker: breg7 8; breg16 0; lit15; and; lit11; ge; lit3; shl; plus. lit11 may be another number. */
-static bool make_plt(struct abi_unwind_rule *rule, struct cursor cursor)
-{
-	unsigned number;
-	int64_t offset, zero;
-	uint8_t from;
-
-	if (!take_breg(&cursor, &number, &offset) || number != CFI_RSP || !fits_32(offset) ||
-	    !take_breg(&cursor, &number, &zero) || number != CFI_RA || zero != 0 ||
-	    cursor_u8(&cursor) != DW_OP_lit15 || cursor_u8(&cursor) != DW_OP_and)
-		return false;
-	from = cursor_u8(&cursor);
-	if (from < DW_OP_lit0 || from > DW_OP_lit15 || cursor_u8(&cursor) != DW_OP_ge ||
-	    cursor_u8(&cursor) != DW_OP_lit3 || cursor_u8(&cursor) != DW_OP_shl ||
-	    cursor_u8(&cursor) != DW_OP_plus || cursor.failed || cursor.left)
-		return false;
-	rule->kind = ABI_RULE_PLT;
-	rule->offset = (int32_t)offset;
-	rule->add = from - DW_OP_lit0;
+	reader->at = section->bytes + expression->at;
+	reader->end = reader->at + expression->length;
+	reader->bad = false;
 	return true;
 }
 
-/* bregN offset [; deref [; plus_uconst add]] */
-static bool make_load(struct abi_unwind_rule *rule, struct cursor cursor)
+static bool at_end(const struct reader *reader)
 {
-	unsigned number;
-	int64_t offset;
-	uint64_t add = 0;
+	return !reader->bad && reader->at == reader->end;
+}
 
-	if (!take_breg(&cursor, &number, &offset) || !followed(number, &rule->reg) ||
-	    !fits_32(offset))
+/* `DW_OP_bregN offset` or `DW_OP_bregx N, offset`: the value of a register, plus a number. */
+static bool read_breg(struct reader *reader, uint64_t *number, int64_t *offset)
+{
+	uint8_t op = (uint8_t)reader_fixed(reader, 1);
+
+	if (op >= DW_OP_breg0 && op <= DW_OP_breg31)
+		*number = op - DW_OP_breg0;
+	else if (op == DW_OP_bregx)
+		*number = reader_uleb(reader);
+	else
 		return false;
-	rule->kind = ABI_RULE_CFA;
-	rule->offset = (int32_t)offset;
-	if (cursor.left == 0)
-		return true;
-	if (cursor_u8(&cursor) != DW_OP_deref)
-		return false;
-	if (cursor.left) {
-		if (cursor_u8(&cursor) != DW_OP_plus_uconst)
+	*offset = reader_sleb(reader);
+	return !reader->bad;
+}
+
+/* Any number of `DW_OP_plus_uconst N`, and of `DW_OP_nop`. */
+static bool read_plus(struct reader *reader, int64_t *sum)
+{
+	while (reader->at < reader->end &&
+	       (*reader->at == DW_OP_plus_uconst || *reader->at == DW_OP_nop)) {
+		uint64_t more = *reader->at++ == DW_OP_nop ? 0 : reader_uleb(reader);
+
+		if (reader->bad || more > INT32_MAX || __builtin_add_overflow(*sum, more, sum))
 			return false;
-		add = cursor_uleb(&cursor);
 	}
-	if (cursor.failed || cursor.left || add > INT32_MAX)
-		return false;
-	rule->kind = ABI_RULE_DEREF;
-	rule->add = (int32_t)add;
 	return true;
 }
 
-static bool make_cfa(struct abi_unwind_rule *rule, const struct cfi_state *state)
+/* The whole expression is a register plus a number. */
+static bool is_address(const struct unwind_section *section,
+		       const struct cfi_expression *expression, uint64_t *number, int64_t *offset)
 {
-	struct cursor cursor;
+	struct reader reader;
 
-	switch (state->cfa.how) {
-	case CFI_OFFSET:
-		if (!followed(state->cfa_register, &rule->reg) || !fits_32(state->cfa.offset))
+	return open_expression(&reader, section, expression) &&
+	       read_breg(&reader, number, offset) && read_plus(&reader, offset) && at_end(&reader);
+}
+
+/* What is left of the linker's expression: `breg16 0; lit15; and; litN; ge; lit3; shl; plus`. */
+static bool read_plt(struct reader *reader, int32_t *least)
+{
+	static const uint8_t before[] = {DW_OP_breg16, 0, DW_OP_lit15, DW_OP_and};
+	static const uint8_t after[] = {DW_OP_ge, DW_OP_lit3, DW_OP_shl, DW_OP_plus};
+	const uint8_t *bytes = reader_skip(reader, sizeof(before));
+	uint8_t lit = (uint8_t)reader_fixed(reader, 1);
+
+	if (!bytes || memcmp(bytes, before, sizeof(before)) != 0 || lit < DW_OP_lit0 ||
+	    lit > DW_OP_lit15)
+		return false;
+	*least = lit - DW_OP_lit0;
+	bytes = reader_skip(reader, sizeof(after));
+	return bytes && memcmp(bytes, after, sizeof(after)) == 0 && at_end(reader);
+}
+
+/* ---- states ---------------------------------------------------------------------------------------- */
+
+static bool set_base(struct abi_unwind_rule *rule, enum abi_rule_kind kind, uint64_t number,
+		     int64_t offset)
+{
+	int reg = cfi_reg(number);
+
+	if (reg < 0 || reg == CFI_RA || offset != (int32_t)offset)
+		return false;
+	rule->kind = (uint8_t)kind;
+	rule->reg = (uint8_t)reg;
+	rule->offset = (int32_t)offset;
+	return true;
+}
+
+static bool translate_cfa_expression(struct abi_unwind_rule *rule,
+				     const struct unwind_section *section,
+				     const struct cfi_expression *expression)
+{
+	struct reader reader;
+	uint64_t number;
+	int64_t offset, add = 0;
+
+	if (!open_expression(&reader, section, expression) ||
+	    !read_breg(&reader, &number, &offset) || !read_plus(&reader, &offset))
+		return false;
+	if (at_end(&reader))
+		return set_base(rule, ABI_RULE_CFA, number, offset);
+	if (*reader.at == DW_OP_deref) {
+		reader.at++;
+		if (!read_plus(&reader, &add) || !at_end(&reader) || add > INT32_MAX)
 			return false;
-		rule->kind = ABI_RULE_CFA;
-		rule->offset = (int32_t)state->cfa.offset;
-		return true;
-	case CFI_VALUE_EXPRESSION:
-		cursor = cursor_make(state->cfa.expression, state->cfa.expression_size);
-		return make_load(rule, cursor) || make_plt(rule, cursor);
+		rule->add = (int32_t)add;
+		return set_base(rule, ABI_RULE_DEREF, number, offset);
+	}
+	return read_plt(&reader, &rule->add) && cfi_reg(number) == ABI_REG_SP &&
+	       set_base(rule, ABI_RULE_PLT, number, offset);
+}
+
+static bool translate_cfa(struct abi_unwind_rule *rule, const struct unwind_section *section,
+			  const struct cfi_state *state)
+{
+	switch (state->cfa_how) {
+	case CFI_REGISTER:
+		return set_base(rule, ABI_RULE_CFA, state->cfa_reg, state->cfa_offset);
+	case CFI_VAL_EXPRESSION:
+		return translate_cfa_expression(rule, section, &state->cfa_expression);
 	default:
 		return false;
 	}
 }
 
-/* The place of one register; what cannot be said is lost, and a frame that needs it ends the stack. */
-static void make_saved(struct abi_unwind_rule *rule, const struct cfi_state *state, unsigned reg)
+static bool in_words(int64_t offset, int16_t *words)
 {
-	const struct cfi_rule *from = &state->registers[dwarf_numbers[reg]];
-	enum abi_saved saved = ABI_SAVED_LOST;
-	int64_t offset = from->offset;
-	unsigned base;
+	if (offset % 8 != 0 || offset / 8 != (int16_t)(offset / 8))
+		return false;
+	*words = (int16_t)(offset / 8);
+	return true;
+}
 
-	switch (from->how) {
-	case CFI_UNSPECIFIED:
+/* What a rule cannot say of one register is as good as lost: only a frame that needs it ends the walk. */
+static void translate_register(struct abi_unwind_rule *rule, const struct unwind_section *section,
+			       const struct cfi_state *state, unsigned reg)
+{
+	const union cfi_value *value = &state->value[reg];
+	int16_t *at = &rule->at[reg - 1];
+	enum abi_saved saved = ABI_SAVED_LOST;
+	uint64_t number;
+	int64_t offset;
+
+	switch (state->how[reg]) {
+	case CFI_UNSAID: /* the ABI's answer: these are preserved */
 	case CFI_SAME:
-		return;
+		saved = ABI_SAVED_SAME;
+		break;
 	case CFI_OFFSET:
-		if (fits_words(offset))
+		if (in_words(value->offset, at))
 			saved = ABI_SAVED_CFA;
 		break;
 	case CFI_EXPRESSION:
-		if (is_breg(from, &base, &offset) && base == CFI_RBP && fits_words(offset))
+		if (is_address(section, &value->expression, &number, &offset) &&
+		    cfi_reg(number) == ABI_REG_BP && in_words(offset, at))
 			saved = ABI_SAVED_BP;
 		break;
-	default:
-		break;
 	}
-	rule->saved |= (uint16_t)(saved << 2 * (reg - 1));
-	if (saved != ABI_SAVED_LOST)
-		rule->at[reg - 1] = (int16_t)(offset / 8);
+	rule->saved |= (uint16_t)(saved << (2 * (reg - 1)));
 }
 
-/* A signal trampoline: all registers lie in a ucontext at some distance from the stack pointer. */
-static bool make_signal(struct abi_unwind_rule *rule, const struct cfi_state *state)
+static bool translate_call(struct abi_unwind_rule *rule, const struct unwind_section *section,
+			   const struct cfi_state *state)
 {
-	struct cursor cursor = cursor_make(state->cfa.expression, state->cfa.expression_size);
-	int64_t start, offset;
-	unsigned base;
-
-	if (state->cfa.how != CFI_VALUE_EXPRESSION || !take_breg(&cursor, &base, &start) ||
-	    base != CFI_RSP || cursor_u8(&cursor) != DW_OP_deref || cursor.failed || cursor.left)
+	if (!translate_cfa(rule, section, state))
 		return false;
-	start -= CONTEXT_RSP;
-	if (!fits_32(start) || state->registers[CFI_RA].how != CFI_EXPRESSION ||
-	    !is_breg(&state->registers[CFI_RA], &base, &offset) || base != CFI_RSP ||
-	    offset != start + CONTEXT_RIP)
+	if (state->how[CFI_RA] != CFI_OFFSET || !in_words(state->value[CFI_RA].offset, &rule->ra))
 		return false;
-	for (unsigned reg = 1; reg < ABI_UNWIND_REGS; reg++) {
-		const struct cfi_rule *from = &state->registers[dwarf_numbers[reg]];
-
-		if (from->how != CFI_EXPRESSION || !is_breg(from, &base, &offset) ||
-		    base != CFI_RSP || offset != start + context_offsets[reg])
-			return false;
-	}
-	rule->kind = ABI_RULE_SIGNAL;
-	rule->offset = (int32_t)start;
+	/* the caller's stack pointer is the CFA, by definition */
+	if (state->how[ABI_REG_SP] != CFI_UNSAID &&
+	    (state->how[ABI_REG_SP] != CFI_VAL_OFFSET || state->value[ABI_REG_SP].offset != 0))
+		return false;
+	for (unsigned reg = ABI_REG_SP + 1; reg < ABI_UNWIND_REGS; reg++)
+		translate_register(rule, section, state, reg);
 	return true;
 }
 
-void rules_make(struct abi_unwind_rule *rule, const struct cfi_state *state, bool signal)
-{
-	const struct cfi_rule *ra = &state->registers[CFI_RA];
+/* Where a signal's struct ucontext has the registers: uc_mcontext.gregs at 40, 8 bytes each. */
+static const uint8_t in_ucontext[CFI_REGS] = {
+	[ABI_REG_SP] = 160, [ABI_REG_BP] = 120, [ABI_REG_BX] = 128, [ABI_REG_R12] = 72,
+	[ABI_REG_R13] = 80, [ABI_REG_R14] = 88, [ABI_REG_R15] = 96, [CFI_RA] = 168};
 
-	memset(rule, 0, sizeof(*rule));
-	if (signal && make_signal(rule, state))
-		return;
-	memset(rule, 0, sizeof(*rule));
-	if (!signal && ra->how == CFI_UNDEFINED) {
-		rule->kind = ABI_RULE_END;
-		return;
+static bool translate_signal(struct abi_unwind_rule *rule, const struct unwind_section *section,
+			     const struct cfi_state *state)
+{
+	uint64_t number;
+	int64_t offset;
+
+	if (!translate_cfa(rule, section, state) || rule->kind != ABI_RULE_DEREF ||
+	    rule->reg != ABI_REG_SP || rule->add != 0 ||
+	    __builtin_sub_overflow(rule->offset, in_ucontext[ABI_REG_SP], &rule->offset))
+		return false;
+	for (unsigned reg = 0; reg < CFI_REGS; reg++) {
+		if (reg == ABI_REG_SP && state->how[reg] == CFI_UNSAID)
+			continue; /* it is the CFA */
+		if (state->how[reg] != CFI_EXPRESSION ||
+		    !is_address(section, &state->value[reg].expression, &number, &offset) ||
+		    cfi_reg(number) != ABI_REG_SP ||
+		    offset != (int64_t)rule->offset + in_ucontext[reg])
+			return false;
 	}
-	if (signal || ra->how != CFI_OFFSET || !fits_words(ra->offset) || !make_cfa(rule, state)) {
-		memset(rule, 0, sizeof(*rule));
-		rule->kind = ABI_RULE_UNSUPPORTED;
-		return;
-	}
-	rule->ra = (int16_t)(ra->offset / 8);
-	for (unsigned reg = 1; reg < ABI_UNWIND_REGS; reg++)
-		make_saved(rule, state, reg);
+	rule->kind = ABI_RULE_SIGNAL;
+	return true;
 }
 
-/* ---- each rule once -------------------------------------------------------------------------- */
+struct abi_unwind_rule rules_translate(const struct unwind_section *section,
+				       const struct cfi_state *state)
+{
+	struct abi_unwind_rule rule = {0};
 
-struct rules_known {
+	if (state->how[CFI_RA] == CFI_UNDEFINED)
+		return (struct abi_unwind_rule){.kind = ABI_RULE_END};
+	if (state->signal ? translate_signal(&rule, section, state)
+			  : translate_call(&rule, section, state))
+		return rule;
+	return (struct abi_unwind_rule){.kind = ABI_RULE_UNSUPPORTED};
+}
+
+/* ---- each once ------------------------------------------------------------------------------------- */
+
+struct known_rule {
 	struct abi_unwind_rule rule;
 	uint32_t number;
 	UT_hash_handle hh;
 };
 
-bool rules_init(struct rules *rules)
+/*
+ * Multilinear hashing with a key that the file's author cannot know: two rules meet with a probability of
+ * 2^-32, whatever they are (Dietzfelbinger 1996; Lemire and Kaser 2014).
+ */
+static unsigned hash(const struct rules *rules, const struct abi_unwind_rule *rule)
 {
-	const struct abi_unwind_rule none = {.kind = ABI_RULE_NONE};
+	uint32_t words[sizeof(*rule) / 4];
+	uint64_t sum = rules->key[sizeof(*rule) / 4];
 
-	memset(rules, 0, sizeof(*rules));
-	return rules_number(rules, &none) == 0;
+	memcpy(words, rule, sizeof(words));
+	for (size_t i = 0; i < sizeof(words) / 4; i++)
+		sum += rules->key[i] * words[i];
+	return (unsigned)(sum >> 32);
+}
+
+static int add(struct rules *rules, const struct abi_unwind_rule *rule, unsigned hashed,
+	       struct err *err)
+{
+	struct known_rule *known = calloc(1, sizeof(*known));
+
+	if (known) {
+		known->rule = *rule;
+		known->number = rules->n;
+		HASH_ADD_KEYPTR_BYHASHVALUE(hh, rules->known, &known->rule, sizeof(known->rule),
+					    hashed, known);
+		if (known->hh.tbl) {
+			rules->n++;
+			return 0;
+		}
+		free(known);
+	}
+	return err_set(err, ERR_FAILED, "out of memory");
+}
+
+int rules_init(struct rules *rules, struct err *err)
+{
+	struct abi_unwind_rule none = {.kind = ABI_RULE_NONE},
+			       unsupported = {.kind = ABI_RULE_UNSUPPORTED};
+	uint32_t number;
+	int result;
+
+	*rules = (struct rules){0};
+	if (getrandom(rules->key, sizeof(rules->key), 0) != sizeof(rules->key))
+		return err_set(err, ERR_FAILED, "the kernel gives no random numbers");
+	result = rules_number(rules, &none, &number, err);
+	if (!result)
+		result = rules_number(rules, &unsupported, &number, err);
+	if (result)
+		rules_fini(rules);
+	return result;
 }
 
 void rules_fini(struct rules *rules)
 {
-	struct rules_known *known, *next;
+	struct known_rule *known, *next;
 
 	HASH_ITER (hh, rules->known, known, next) {
-		HASH_DEL(rules->known, known);
+		HASH_DELETE(hh, rules->known, known);
 		free(known);
 	}
-	free(rules->all);
-	memset(rules, 0, sizeof(*rules));
+	*rules = (struct rules){0};
 }
 
-uint32_t rules_number(struct rules *rules, const struct abi_unwind_rule *rule)
+int rules_number(struct rules *rules, const struct abi_unwind_rule *rule, uint32_t *number,
+		 struct err *err)
 {
-	struct rules_known *known;
+	unsigned hashed = hash(rules, rule);
+	struct known_rule *known = NULL;
 
-	HASH_FIND(hh, rules->known, rule, sizeof(*rule), known);
-	if (known)
-		return known->number;
-	if (rules->n == rules->capacity) {
-		uint32_t capacity = rules->capacity ? 2 * rules->capacity : 256;
-		struct abi_unwind_rule *larger;
-
-		if (rules->n == UNWIND_MAX_RULES)
-			return UINT32_MAX;
-		larger = realloc(rules->all, capacity * sizeof(*larger));
-		if (!larger)
-			return UINT32_MAX;
-		rules->all = larger;
-		rules->capacity = capacity;
+	HASH_FIND_BYHASHVALUE(hh, rules->known, rule, sizeof(*rule), hashed, known);
+	if (known) {
+		*number = known->number;
+		return 0;
 	}
-	known = malloc(sizeof(*known));
-	if (!known)
-		return UINT32_MAX;
-	known->rule = *rule;
-	known->number = rules->n;
-	HASH_ADD(hh, rules->known, rule, sizeof(known->rule), known);
-	rules->all[rules->n] = *rule;
-	return rules->n++;
+	if (rules->n == UNWIND_MAX_RULES) {
+		*number = RULE_UNSUPPORTED;
+		return 0;
+	}
+	*number = rules->n;
+	return add(rules, rule, hashed, err);
+}
+
+struct abi_unwind_rule *rules_take(const struct rules *rules)
+{
+	struct abi_unwind_rule *all = calloc(rules->n, sizeof(*all));
+	const struct known_rule *known;
+
+	if (!all)
+		return NULL;
+	for (known = rules->known; known; known = known->hh.next)
+		all[known->number] = known->rule;
+	return all;
 }

@@ -37,7 +37,9 @@ def full(python, tmp_path_factory):
     target = Target(python, "accounts.py")
     reference = Target(python, "accounts.py")
     try:
-        tool = Tool(target.pid, folder)
+        # a line is one stack then, and what was made there is in the report as long as anything of it is left; with C
+        # frames a line has several, and those of which nothing is left are not in the report
+        tool = Tool(target.pid, folder, "--native", "no")
         try:
             # the two processes do the same, up to the commands' number
             target.do("do_nothing")
@@ -124,8 +126,7 @@ def test_as_tracemalloc_counts(full):
 def test_thread_in_c_without_the_gil(full):
     report, _, _, target = full
     found = report.at(**where(target, "in_c"), domain="malloc")
-    assert (found["outstanding_count"], found["outstanding_bytes"]) == (KEPT, C_SIZE * KEPT)
-    assert KEPT <= found["allocated_count"] <= N
+    assert (found["outstanding_count"], found["allocated_count"], found["outstanding_bytes"]) == (KEPT, N, C_SIZE * KEPT)
     found = report.at(**where(target, "beside"), domain="object")
     assert (found["outstanding_count"], found["allocated_count"]) == (KEPT, N)
     for stack in report.stacks(**where(target, "in_c"), domain="malloc"):
@@ -229,7 +230,7 @@ def test_allocator_table_is_put_back(python, start, attach):
 def test_no_steer_never_writes(python, start, attach):
     target = start(python, "accounts.py")
     before = target.do("allocators")
-    tool = attach(target, "--no-steer")
+    tool = attach(target, "--no-steer", "--native", "no")
     assert target.do("allocators") == before
     sizes = target.do("all", n=N, n_keep=KEPT)
     text = tool.report_now()

@@ -60,7 +60,7 @@ def pytest_generate_tests(metafunc):
     if "native_python" in metafunc.fixturenames:
         # each way of finding the end of a run of Python frames, plain and PGO builds
         rows = [i for i in FOUND if i.version[:2] in ((3, 8), (3, 11), (3, 12), (3, 13), (3, 14), (3, 15))]
-        metafunc.parametrize("native_python", parameters(rows, True), scope="module")
+        metafunc.parametrize("native_python", parameters(rows), scope="module")
     if "one_python" in metafunc.fixturenames:
         metafunc.parametrize("one_python", parameters(system_pythons()[:1]), scope="module")
 

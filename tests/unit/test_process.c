@@ -101,10 +101,14 @@ static pid_t start(const char *program, char *const argv[], int input[2])
 	return pid;
 }
 
-/* Until the child's exec is through, it is still us: wait for its own name. */
+/*
+ * Until the child's exec is through, it is still us: wait for its own name, and for its words, which the
+ * kernel writes a moment later.
+ */
 static void wait_for_exec(pid_t pid)
 {
-	char path[64], own[PATH_MAX] = "", now[PATH_MAX];
+	char path[64], own[PATH_MAX] = "", now[PATH_MAX], *words = NULL;
+	size_t length = 0;
 
 	snprintf(path, sizeof(path), "/proc/%d/exe", (int)pid);
 	assert_true(readlink("/proc/self/exe", own, sizeof(own) - 1) > 0);
@@ -112,6 +116,11 @@ static void wait_for_exec(pid_t pid)
 		memset(now, 0, sizeof(now));
 		assert_true(readlink(path, now, sizeof(now) - 1) > 0);
 	} while (strcmp(own, now) == 0);
+	snprintf(path, sizeof(path), "/proc/%d/cmdline", (int)pid);
+	while (!length) {
+		assert_int_equal(file_read_all(path, 1UL << 20, &words, &length), 0);
+		free(words);
+	}
 }
 
 static void finish(pid_t pid, int input[2])

@@ -119,6 +119,7 @@ static unsigned n_probed(pid_t pid)
 	return n;
 }
 
+/* The kernel takes a breakpoint out when the child hits it, and tells nobody: look until all are gone. */
 static void wait_until_swept(pid_t pid)
 {
 	for (unsigned i = 0; n_probed(pid) > 0; i++) {

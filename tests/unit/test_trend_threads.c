@@ -111,11 +111,12 @@ static void check_threads(const char *python)
 	child_start(&child, python, "tests/unit/print_thread_states.py", NULL);
 	facts = child_facts(&child);
 	child_runtime(&child, facts[0]);
-	/* those that were said to wait need a moment to do so */
-	for (unsigned i = 0; i < 50; i++) {
+	/* that a thread has come to sleep nobody tells: look until all have */
+	for (unsigned i = 0;; i++) {
 		struct tasks tasks;
 		size_t waiting = 0;
 
+		assert_true(i < 60000);
 		assert_int_equal(tasks_read(&tasks, child.pid, false, &err), 0);
 		for (size_t j = 0; j < tasks.n_rows; j++)
 			waiting += tasks.rows[j].state == 'S';
@@ -123,7 +124,7 @@ static void check_threads(const char *python)
 		tasks_free(&tasks);
 		if (waiting == n)
 			break;
-		usleep(20000);
+		usleep(1000);
 	}
 	assert_int_equal(process_open(&process, child.pid, &err), 0);
 	assert_int_equal(py_runtime_find(&runtime, &process, &err), 0);

@@ -18,12 +18,14 @@
 #include <sys/signalfd.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/fmt.h"
-#include "base/outfile.h"
 #include "census/growth.h"
 #include "census/scan.h"
+#include "cli/describe.h"
 #include "cli/heap_options.h"
 #include "cli/heap_trend.h"
+#include "cli/outputs.h"
 #include "export/heap_json.h"
 #include "view/census_text.h"
 
@@ -48,33 +50,11 @@ struct look {
 	int result; /* exit code */
 };
 
-static uint64_t now_ns(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
-}
-
 static void complain(struct look *look, const struct err *err)
 {
 	fprintf(stderr, "pyleaktrace: %s\n", err->text);
 	if (!look->result)
 		look->result = err->code;
-}
-
-static bool want_color(const struct heap_options *options)
-{
-	const char *no_color = getenv("NO_COLOR"), *force = getenv("CLICOLOR_FORCE"),
-		   *color = getenv("CLICOLOR");
-
-	if (options->no_color || (no_color && *no_color))
-		return false;
-	if (force && *force && strcmp(force, "0") != 0)
-		return true;
-	if (color && strcmp(color, "0") == 0)
-		return false;
-	return isatty(STDOUT_FILENO);
 }
 
 /* ---- what is asked for ------------------------------------------------------------------------------------ */
@@ -125,71 +105,34 @@ static void describe_losses(struct profile *about, const struct heap_scan *scan)
 
 static struct profile *describe(const struct look *look, const struct heap_scan *scan)
 {
-	struct profile *about = profile_new();
-	struct process_stats stats;
-	size_t n_words = 0;
-	char **words = process_cmdline(&look->process, &n_words);
-	const char **copies;
-	char state;
+	struct profile *about = describe_target(&look->process, &look->runtime);
 
-	if (!about || !words) {
-		free(words);
-		profile_free(about);
+	if (!about)
 		return NULL;
-	}
 	about->time = scan->time;
 	about->duration_s = look->n_scans ? scan->at_s - look->scans[0]->at_s : 0;
-	about->target.pid = look->process.pid;
-	about->target.exe = profile_str(about, look->process.exe, -1);
-	copies = profile_alloc(about, (n_words + 1) * sizeof(*copies));
-	for (size_t i = 0; i < n_words; i++)
-		copies[i] = profile_str(about, words[i], -1);
-	about->target.cmdline = copies;
-	about->target.n_cmdline = n_words;
-	about->target.python = profile_str(about, look->runtime.version, -1);
-	about->target.implementation = "CPython";
-	process_stats(&look->process, &stats);
-	about->target.threads = stats.threads;
-	about->target.rss_bytes = stats.rss_bytes;
-	state = process_state(&look->process);
-	about->target.stopped = state == 'T' || state == 't';
-	about->target.end = process_alive(&look->process) ? TARGET_RUNS : TARGET_EXITED;
-	about->target.end_detail = -1;
 	describe_losses(about, scan);
-	free(words);
 	return about;
 }
 
-static int write_report(const struct look *look, FILE *out, const struct heap_report *report,
-			bool json, bool color, struct err *err)
+/* What standard output or one file is to show. */
+struct document {
+	const struct look *look;
+	const struct heap_report *report;
+	bool json, color;
+};
+
+static int write_document(FILE *out, const void *context, struct err *err)
 {
+	const struct document *document = context;
+	const struct heap_options *options = &document->look->options;
 	const struct census_text_options text = {
-		.top = look->options.top, .color = color, .quiet = look->options.quiet};
+		.top = options->top, .color = document->color, .quiet = options->quiet};
 
-	if (json)
-		return export_heap_json(out, report, err);
-	census_text(out, report, &text);
+	if (document->json)
+		return export_heap_json(out, document->report, err);
+	census_text(out, document->report, &text);
 	return 0;
-}
-
-static int write_file(const struct look *look, const struct heap_output *output,
-		      const struct heap_report *report, struct err *err)
-{
-	struct outfile *file;
-	char path[4096];
-	int result = outfile_name(output->pattern, look->process.pid, report->about->time.tv_sec,
-				  path, sizeof(path), err);
-
-	if (result)
-		return result;
-	file = outfile_open(path, err);
-	if (!file)
-		return -(int)err->code;
-	result = write_report(look, outfile_stream(file), report, output->json, false, err);
-	if (!result)
-		return outfile_commit(file, err);
-	outfile_abandon(file);
-	return result;
 }
 
 /* The rows that the user asked for. */
@@ -220,6 +163,10 @@ static void report(struct look *look, bool last)
 {
 	const struct heap_options *options = &look->options;
 	struct heap_report parts = {0};
+	struct document document = {.look = look,
+				    .report = &parts,
+				    .json = options->json,
+				    .color = outputs_want_color(options->no_color)};
 	struct heap_growth *growth = NULL;
 	struct profile *about;
 	struct err err = ERR_INIT;
@@ -238,13 +185,16 @@ static void report(struct look *look, bool last)
 		complain(look, &err);
 	} else {
 		if (options->json ? last : !last || !look->reported)
-			if (write_report(look, stdout, &parts, options->json, want_color(options),
-					 &err))
+			if (write_document(stdout, &document, &err))
 				complain(look, &err);
 		fflush(stdout);
-		for (unsigned i = 0; last && i < options->n_outputs; i++)
-			if (write_file(look, &options->outputs[i], &parts, &err))
+		document.color = false;
+		for (unsigned i = 0; last && i < options->n_outputs; i++) {
+			document.json = options->outputs[i].json;
+			if (outputs_write(options->outputs[i].pattern, look->process.pid,
+					  about->time.tv_sec, write_document, &document, &err))
 				complain(look, &err);
+		}
 	}
 	look->reported = true;
 	look->n_reports++;
@@ -319,7 +269,7 @@ static void on_signal(struct look *look)
 		break;
 	case SIGUSR2:
 		forget(look, look->n_scans);
-		look->start_ns = now_ns();
+		look->start_ns = clock_now_ns();
 		scan(look);
 		break;
 	default:
@@ -366,13 +316,14 @@ static void run(struct look *look)
 	struct pollfd sources[] = {{.fd = look->signals, .events = POLLIN},
 				   {.fd = look->process.pidfd, .events = POLLIN}};
 
-	look->start_ns = now_ns();
+	look->start_ns = clock_now_ns();
 	look->scan_ns = look->start_ns + look->options.growth_ns / GROWTH_PARTS;
 	look->report_ns = look->start_ns + look->options.growth_ns;
 	look->end_ns =
 		look->options.duration_ns ? look->start_ns + look->options.duration_ns : NEVER;
 	while (!look->stop) {
-		uint64_t now = now_ns(), next = next_ns(look), left = next > now ? next - now : 0;
+		uint64_t now = clock_now_ns(), next = next_ns(look),
+			 left = next > now ? next - now : 0;
 		struct timespec wait = {(time_t)(left / 1000000000u), (long)(left % 1000000000u)};
 		int n = ppoll(sources, 2, &wait, NULL);
 
@@ -383,7 +334,7 @@ static void run(struct look *look)
 		else if (n > 0)
 			on_signal(look);
 		else if (!n)
-			on_time(look, now_ns());
+			on_time(look, clock_now_ns());
 		if (ferror(stdout)) /* nobody reads us any more */
 			look->stop = true;
 	}
@@ -414,20 +365,11 @@ static int take_signals(struct look *look, struct err *err)
 /* An output that cannot be written is said before anything is done. */
 static int check_outputs(const struct look *look, struct err *err)
 {
-	for (unsigned i = 0; i < look->options.n_outputs; i++) {
-		struct outfile *file;
-		char path[4096];
-		int result = outfile_name(look->options.outputs[i].pattern, look->options.pid,
-					  time(NULL), path, sizeof(path), err);
+	int result = 0;
 
-		if (result)
-			return result;
-		file = outfile_open(path, err);
-		if (!file)
-			return -(int)err->code;
-		outfile_abandon(file);
-	}
-	return 0;
+	for (unsigned i = 0; i < look->options.n_outputs && !result; i++)
+		result = outputs_check(look->options.outputs[i].pattern, look->options.pid, err);
+	return result;
 }
 
 static int open_target(struct look *look, struct err *err)

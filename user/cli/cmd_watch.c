@@ -17,8 +17,9 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "base/outfile.h"
+#include "base/clock.h"
 #include "cli/options.h"
+#include "cli/outputs.h"
 #include "cli/watched.h"
 #include "model/group.h"
 #include "model/join.h"
@@ -50,14 +51,6 @@ struct watch {
 	int result; /* exit code so far */
 };
 
-static uint64_t now_ns(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
-}
-
 static void complain(struct watch *watch, const struct err *err)
 {
 	if (watch->live)
@@ -75,52 +68,23 @@ static unsigned terminal_width(void)
 										     : 0;
 }
 
-static bool want_color(const struct options *options)
-{
-	const char *no_color = getenv("NO_COLOR"), *force = getenv("CLICOLOR_FORCE"),
-		   *color = getenv("CLICOLOR");
-
-	if (options->no_color || (no_color && *no_color))
-		return false;
-	if (force && *force && strcmp(force, "0") != 0)
-		return true;
-	if (color && strcmp(color, "0") == 0)
-		return false;
-	return isatty(STDOUT_FILENO);
-}
-
 /* ---- reports ---------------------------------------------------------------------------------------------- */
 
-static int write_profile(FILE *out, const struct exporter *format, const struct profile *profile,
-			 const struct report_options *text, struct err *err)
+/* What standard output or one file is to show. */
+struct document {
+	const struct profile *profile;
+	const struct exporter *format; /* NULL: text */
+	struct report_options text;
+};
+
+static int write_document(FILE *out, const void *context, struct err *err)
 {
-	if (format && format->write)
-		return exporter_write(format, out, profile, err);
-	report_text(out, profile, text);
+	const struct document *document = context;
+
+	if (document->format && document->format->write)
+		return exporter_write(document->format, out, document->profile, err);
+	report_text(out, document->profile, &document->text);
 	return 0;
-}
-
-static int write_file(const struct watch *watch, const struct output *output,
-		      const struct profile *profile, struct err *err)
-{
-	const struct report_options text = {.top = watch->options.top,
-					    .all_frames = watch->options.verbose > 0};
-	struct outfile *file;
-	char path[4096];
-	int result = outfile_name(output->pattern, profile->target.pid, profile->time.tv_sec, path,
-				  sizeof(path), err);
-
-	if (result)
-		return result;
-	file = outfile_open(path, err);
-	if (!file)
-		return -(int)err->code;
-	result = write_profile(outfile_stream(file), output->format, profile, &text, err);
-	if (result) {
-		outfile_abandon(file);
-		return result;
-	}
-	return outfile_commit(file, err);
 }
 
 /* A reader that went away (head) ends the watch quietly; a full disk does not. */
@@ -141,12 +105,14 @@ static void check_stdout(struct watch *watch)
 /* Write a complete profile to where it is wanted. */
 static void show(struct watch *watch, const struct profile *profile, bool final)
 {
-	const struct report_options text = {
-		.top = watch->options.top,
-		.color = want_color(&watch->options),
-		.width = terminal_width(),
-		.quiet = watch->options.quiet,
-		.all_frames = watch->options.verbose > 0,
+	struct document document = {
+		.profile = profile,
+		.format = watch->options.format,
+		.text = {.top = watch->options.top,
+			 .color = outputs_want_color(watch->options.no_color),
+			 .width = terminal_width(),
+			 .quiet = watch->options.quiet,
+			 .all_frames = watch->options.verbose > 0},
 	};
 	struct err err = ERR_INIT;
 
@@ -157,13 +123,19 @@ static void show(struct watch *watch, const struct profile *profile, bool final)
 		if (watch->n_targets > 1 && !profile->n_targets)
 			printf("pid %d (CPython %s):\n", profile->target.pid,
 			       profile->target.python);
-		if (write_profile(stdout, watch->options.format, profile, &text, &err))
+		if (write_document(stdout, &document, &err))
 			complain(watch, &err);
 	}
 	check_stdout(watch);
-	for (unsigned i = 0; final && i < watch->options.n_outputs; i++)
-		if (write_file(watch, &watch->options.outputs[i], profile, &err))
+	/* a file is no terminal, and has everything */
+	document.text.color = document.text.quiet = false;
+	document.text.width = 0;
+	for (unsigned i = 0; final && i < watch->options.n_outputs; i++) {
+		document.format = watch->options.outputs[i].format;
+		if (outputs_write(watch->options.outputs[i].pattern, profile->target.pid,
+				  profile->time.tv_sec, write_document, &document, &err))
 			complain(watch, &err);
+	}
 }
 
 /* A profile with those stacks only that are wanted, sorted; NULL, and said why. */
@@ -307,7 +279,7 @@ static void on_signal(struct watch *watch)
 static void on_interval(struct watch *watch)
 {
 	/* the final report of -d is due in a moment: one report, not two */
-	if (watch->deadline_ns && now_ns() + 50000000u >= watch->deadline_ns)
+	if (watch->deadline_ns && clock_now_ns() + 50000000u >= watch->deadline_ns)
 		return;
 	watch->n_reports++;
 	if (watch->options.count && watch->n_reports >= watch->options.count)
@@ -326,7 +298,7 @@ static void on_live(struct watch *watch)
 			continue;
 		watched_live(watch->targets[i], &state);
 		if (watch->deadline_ns)
-			state.left_s = ((double)watch->deadline_ns - (double)now_ns()) / 1e9;
+			state.left_s = ((double)watch->deadline_ns - (double)clock_now_ns()) / 1e9;
 		live_line_draw(stderr, live_line(&state, terminal_width(), line, sizeof(line)));
 		break;
 	}
@@ -393,7 +365,7 @@ static int prepare_sources(struct watch *watch, struct err *err)
 		result = add_timer(watch, options->interval_ns, options->interval_ns,
 				   SOURCE_INTERVAL);
 	if (!result && options->duration_ns) {
-		watch->deadline_ns = now_ns() + options->duration_ns;
+		watch->deadline_ns = clock_now_ns() + options->duration_ns;
 		result = add_timer(watch, options->duration_ns, 0, SOURCE_DEADLINE);
 	}
 	if (!result && watch->live)
@@ -406,20 +378,12 @@ static int prepare_sources(struct watch *watch, struct err *err)
 /* An output that cannot be written is said before the target is touched. */
 static int check_outputs(const struct watch *watch, struct err *err)
 {
-	for (unsigned i = 0; i < watch->options.n_outputs; i++) {
-		struct outfile *file;
-		char path[4096];
-		int result = outfile_name(watch->options.outputs[i].pattern, watch->options.pids[0],
-					  time(NULL), path, sizeof(path), err);
+	int result = 0;
 
-		if (result)
-			return result;
-		file = outfile_open(path, err);
-		if (!file)
-			return -(int)err->code;
-		outfile_abandon(file);
-	}
-	return 0;
+	for (unsigned i = 0; i < watch->options.n_outputs && !result; i++)
+		result = outputs_check(watch->options.outputs[i].pattern, watch->options.pids[0],
+				       err);
+	return result;
 }
 
 /* Signals are read from a descriptor, so that a report is never interrupted in the middle. */

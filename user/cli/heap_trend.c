@@ -10,6 +10,7 @@
 #include <sys/signalfd.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "census/scan.h"
 #include "cli/describe.h"
 #include "cli/outputs.h"
@@ -36,14 +37,6 @@ struct document {
 	const struct profile *about;
 	bool json, color;
 };
-
-static uint64_t now_ns(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
-}
 
 static void complain(struct run *run, const struct err *err)
 {
@@ -149,11 +142,11 @@ static void loop(struct run *run)
 {
 	struct pollfd sources[] = {{.fd = run->signals, .events = POLLIN},
 				   {.fd = run->process.pidfd, .events = POLLIN}};
-	uint64_t start = now_ns(), next = start;
+	uint64_t start = clock_now_ns(), next = start;
 	uint64_t end = run->options->duration_ns ? start + run->options->duration_ns : UINT64_MAX;
 
 	while (!run->stop) {
-		uint64_t now = now_ns(), until = next < end ? next : end;
+		uint64_t now = clock_now_ns(), until = next < end ? next : end;
 		uint64_t left = until > now ? until - now : 0;
 		struct timespec wait = {(time_t)(left / 1000000000u), (long)(left % 1000000000u)};
 		int n = ppoll(sources, 2, &wait, NULL);
@@ -166,8 +159,8 @@ static void loop(struct run *run)
 			on_signal(run);
 		} else if (!n) {
 			look(run);
-			run->stop |= now_ns() >= end;
-			while (next <= now_ns())
+			run->stop |= clock_now_ns() >= end;
+			while (next <= clock_now_ns())
 				next += run->options->interval_ns;
 		}
 	}

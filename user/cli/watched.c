@@ -9,6 +9,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "probe/claim.h"
 #include "probe/code_tables.h"
 #include "probe/cost.h"
@@ -44,20 +45,12 @@ struct watched {
 	uint64_t last_outstanding;
 };
 
-static uint64_t now_ns(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
-}
-
 static void take_reading(const struct watched *watched, struct reading *reading)
 {
 	struct process_stats stats;
 
 	session_counters(watched->session, reading->counts);
-	reading->ns = now_ns();
+	reading->ns = clock_now_ns();
 	reading->cpu_s = process_stats(&watched->process, &stats) == 0 ? stats.cpu_s : -1;
 }
 

@@ -5,6 +5,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "base/clock.h"
 #include "python/object.h"
 #include "snapshot/block_types.h"
 #include "snapshot/live_blocks.h"
@@ -37,14 +38,6 @@ struct snapshot {
 	struct frame named[SYMBOLIZER_ROOM(ABI_MAX_ENTRIES)];
 };
 
-static uint64_t now_ns(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
-}
-
 struct snapshot *snapshot_new(const struct process *process, const struct py_runtime *runtime,
 			      const struct plan *plan, const struct session *session,
 			      const struct code_map *code, struct err *err)
@@ -73,7 +66,7 @@ struct snapshot *snapshot_new(const struct process *process, const struct py_run
 		snapshot_free(snapshot);
 		return NULL;
 	}
-	snapshot->baseline_ns = snapshot->previous_ns = now_ns();
+	snapshot->baseline_ns = snapshot->previous_ns = clock_now_ns();
 	return snapshot;
 }
 
@@ -143,7 +136,7 @@ void snapshot_baseline(struct snapshot *snapshot)
 		snapshot->base_unknown = counts[ABI_COUNT_UNKNOWN_FREES];
 		snapshot->base_missed = counts[ABI_COUNT_MISSED_FREES];
 	}
-	snapshot->baseline_ns = snapshot->previous_ns = now_ns();
+	snapshot->baseline_ns = snapshot->previous_ns = clock_now_ns();
 	snapshot->scan_ns = 0;
 	for (uint32_t id = 0; id < view.n_sites; id++)
 		snapshot->rebased |= view.sites[id].allocated_count > 0;
@@ -371,7 +364,7 @@ int snapshot_take(struct snapshot *snapshot, uint64_t older_ns, struct profile *
 		  struct err *err)
 {
 	struct symbolizer_losses names;
-	uint64_t now = now_ns(), counts[ABI_COUNTERS];
+	uint64_t now = clock_now_ns(), counts[ABI_COUNTERS];
 	struct session_view view;
 	struct profile *profile;
 	int result;

@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: BSD-2-Clause
+ *
+ * clock: the time that intervals are measured with.
+ *
+ * Place      layer 0.
+ * Units      ns of CLOCK_MONOTONIC: the clock of bpf_ktime_get_ns(), so that both can be compared.
+ */
+#ifndef PYLEAKTRACE_BASE_CLOCK_H
+#define PYLEAKTRACE_BASE_CLOCK_H
+
+#include <stdint.h>
+#include <time.h>
+
+static inline uint64_t clock_now_ns(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+}
+
+#endif

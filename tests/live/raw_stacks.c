@@ -46,6 +46,7 @@ static int begin(struct watch *watch, pid_t pid, struct err *err)
 	watch->tables = code_tables_new(&watch->code);
 	code_tables_compile(watch->tables);
 	options.code = watch->tables;
+	options.multi = watch->features.uprobe_multi;
 	if (!result)
 		result = session_open(&watch->session, &watch->process, &watch->runtime,
 				      &watch->plan, &options, err);

@@ -55,16 +55,8 @@ def seen_by_both(program, target, folder):
         out.close()
 
 
-def without_breakpoints(target, functions):
-    """Has the kernel taken its breakpoints out of these functions? It does so a moment after the tool has ended."""
-    with open("/proc/%d/mem" % target.pid, "rb", buffering=0) as memory:
-        return all(os.pread(memory.fileno(), 1, int(address, 16)) != b"\xcc" for address in functions.split())
-
-
 def seen_by_gdb(target, functions, folder):
     """-> stacks, addresses in the evaluation loop"""
-    # the kernel would take out gdb's with its own
-    until(lambda: without_breakpoints(target, functions), "the probes to be gone")
     path = str(folder / "stacks")
     command = ["gdb", "-nx", "-batch", "-p", str(target.pid), "-x", HERE + "/gdb_stacks.py"]
     if target.interpreter.root:

@@ -157,8 +157,8 @@ static int size_maps(struct session *session, const struct session_options *opti
 	struct pyleaktrace_bpf *skel = session->skel;
 
 	session->max_sites = options->max_stacks + ABI_FIRST_SITE;
-	session->max_chunks = session->max_sites *
-			      (session->code ? CHUNKS_PER_NATIVE_SITE : CHUNKS_PER_SITE);
+	session->max_chunks =
+		session->max_sites * (session->code ? CHUNKS_PER_NATIVE_SITE : CHUNKS_PER_SITE);
 	if (bpf_map__set_max_entries(skel->maps.blocks, options->max_blocks) ||
 	    bpf_map__set_max_entries(skel->maps.stacks, session->max_sites) ||
 	    bpf_map__set_max_entries(skel->maps.sites, session->max_sites) ||

@@ -58,31 +58,6 @@ int on_enter_mmap(struct trace_event_raw_sys_enter *ctx)
 	return 0;
 }
 
-SEC("tp/syscalls/sys_exit_mmap")
-int on_exit_mmap(struct trace_event_raw_sys_exit *ctx)
-{
-	struct abi_thread *thread = syscall_thread();
-	__u64 start = ctx->ret;
-
-	if (!thread || !thread->syscall.sp || thread->syscall.kind != ABI_CALL_MMAP)
-		return 0;
-	thread->syscall.sp = 0;
-	if (start >= MAX_RESULT)
-		return 0;
-	if (thread->syscall_flags & FLAG_MAP_FIXED)
-		unmap_range(start, thread->syscall.size);
-	if (thread->syscall_exec) {
-		/* asked for before in vain, perhaps: now there is news */
-		code_wanted = 0;
-		want_code();
-	}
-	if (facts.native)
-		keep_registers(thread, user_registers(), true);
-	if (thread->syscall_flags & FLAG_MAP_ANONYMOUS)
-		record_mapping(thread, start, thread->syscall.size);
-	return 0;
-}
-
 SEC("tp/syscalls/sys_enter_munmap")
 int on_enter_munmap(struct trace_event_raw_sys_enter *ctx)
 {
@@ -97,19 +72,6 @@ int on_enter_munmap(struct trace_event_raw_sys_enter *ctx)
 	thread->syscall.size = unmap_range(start, length);
 	if (!thread->syscall.size)
 		count(ABI_COUNT_UNKNOWN_UNMAPS);
-	return 0;
-}
-
-SEC("tp/syscalls/sys_exit_munmap")
-int on_exit_munmap(struct trace_event_raw_sys_exit *ctx)
-{
-	struct abi_thread *thread = syscall_thread();
-
-	if (!thread || !thread->syscall.sp || thread->syscall.kind != ABI_CALL_MUNMAP)
-		return 0;
-	thread->syscall.sp = 0;
-	if (ctx->ret && thread->syscall.size)
-		count(ABI_COUNT_UNMAP_UNDONE);
 	return 0;
 }
 
@@ -137,24 +99,34 @@ int on_enter_mremap(struct trace_event_raw_sys_enter *ctx)
 	return 0;
 }
 
-SEC("tp/syscalls/sys_exit_mremap")
-int on_exit_mremap(struct trace_event_raw_sys_exit *ctx)
+/* mmap has returned: has it made a mapping that counts? */
+static __always_inline bool finish_mmap(struct abi_thread *thread, __u64 start)
 {
-	struct abi_thread *thread = syscall_thread();
-	__u64 start = ctx->ret, known = 0;
-	struct abi_call *call;
+	if (start >= MAX_RESULT)
+		return false;
+	if (thread->syscall_flags & FLAG_MAP_FIXED)
+		unmap_range(start, thread->syscall.size);
+	if (thread->syscall_exec) {
+		/* asked for before in vain, perhaps: now there is news */
+		code_wanted = 0;
+		want_code();
+	}
+	return thread->syscall_flags & FLAG_MAP_ANONYMOUS;
+}
 
-	if (!thread || !thread->syscall.sp || thread->syscall.kind != ABI_CALL_MREMAP)
-		return 0;
-	call = &thread->syscall;
-	call->sp = 0;
+/* The same of mremap. */
+static __always_inline bool finish_mremap(struct abi_thread *thread, __u64 start)
+{
+	struct abi_call *call = &thread->syscall;
+	__u64 known = 0;
+
 	if (start >= MAX_RESULT) {
 		if (call->old.time_ns &&
 		    bpf_map_update_elem(&mappings, &call->old_address, &call->old, BPF_NOEXIST)) {
 			count(ABI_COUNT_MAPPINGS_FULL);
 			site_freed(call->old.site, call->old.size, 1);
 		}
-		return 0;
+		return false;
 	}
 	if (call->old.time_ns) {
 		site_freed(call->old.site, call->old.size, 1);
@@ -163,15 +135,44 @@ int on_exit_mremap(struct trace_event_raw_sys_exit *ctx)
 		/* a part of a mapping moved away, or a mapping that is not known */
 		known = unmap_range(call->old_address, thread->syscall_flags);
 	}
-	if (facts.native)
-		keep_registers(thread, user_registers(), true);
 	/* MREMAP_FIXED: what was at the new place is gone */
 	if (start != call->old_address)
 		unmap_range(start, call->size);
-	if (known)
-		record_mapping(thread, start, call->size);
-	else
+	if (!known)
 		count(ABI_COUNT_UNKNOWN_UNMAPS);
+	return known;
+}
+
+/*
+ * The exit of all three; the cookie says of which. One program, because walking the stack is what the verifier
+ * takes its time for at each load.
+ */
+SEC("tp/syscalls/sys_exit_mmap")
+int on_exit_mapping(struct trace_event_raw_sys_exit *ctx)
+{
+	struct abi_thread *thread = syscall_thread();
+	bool made = false;
+
+	if (!thread || !thread->syscall.sp || thread->syscall.kind != bpf_get_attach_cookie(ctx))
+		return 0;
+	thread->syscall.sp = 0;
+	switch (thread->syscall.kind) {
+	case ABI_CALL_MMAP:
+		made = finish_mmap(thread, ctx->ret);
+		break;
+	case ABI_CALL_MREMAP:
+		made = finish_mremap(thread, ctx->ret);
+		break;
+	case ABI_CALL_MUNMAP:
+		if (ctx->ret && thread->syscall.size)
+			count(ABI_COUNT_UNMAP_UNDONE);
+		break;
+	}
+	if (!made)
+		return 0;
+	if (facts.native)
+		keep_registers(thread, user_registers(), true);
+	record_mapping(thread, ctx->ret, thread->syscall.size);
 	return 0;
 }
 

@@ -146,6 +146,15 @@ static void leave_call(__u64 sp, __u64 result)
 	on_return(&regs);
 }
 
+/* A system call of mappings returns. */
+static inline void exit_mapping(enum abi_call_kind kind, long result)
+{
+	struct trace_event_raw_sys_exit context = {result};
+
+	shim.cookie = kind;
+	on_exit_mapping(&context);
+}
+
 #define SP 0x7ffe0000ull /* stack pointer of an outermost call */
 
 static void do_malloc(__u64 address, __u64 size)

@@ -326,11 +326,9 @@ struct trace_event_raw_sys_exit {
 int on_entry(struct pt_regs *ctx);
 int on_return(struct pt_regs *ctx);
 int on_enter_mmap(struct trace_event_raw_sys_enter *ctx);
-int on_exit_mmap(struct trace_event_raw_sys_exit *ctx);
 int on_enter_munmap(struct trace_event_raw_sys_enter *ctx);
-int on_exit_munmap(struct trace_event_raw_sys_exit *ctx);
 int on_enter_mremap(struct trace_event_raw_sys_enter *ctx);
-int on_exit_mremap(struct trace_event_raw_sys_exit *ctx);
+int on_exit_mapping(struct trace_event_raw_sys_exit *ctx);
 int on_thread_exit(void *ctx);
 int on_exec(void *ctx);
 int on_fork(__u64 *ctx);

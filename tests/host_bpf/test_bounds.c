@@ -79,7 +79,7 @@ static void test_bracket_domain(void **state)
 {
 	enter_call(ABI_CALL_MALLOC, ABI_DOMAINS, SP, 1 << 20, 0, 0);
 	on_enter_mmap(&(struct trace_event_raw_sys_enter){{0, 1 << 20, 3, 0x22}});
-	on_exit_mmap(&(struct trace_event_raw_sys_exit){(long)B});
+	exit_mapping(ABI_CALL_MMAP, (long)B);
 	leave_call(SP, B + 16);
 	check_outstanding(0, 0);
 	enter_call(ABI_CALL_REALLOC, ABI_DOMAINS, SP, B + 16, 1 << 21, 0);
@@ -87,7 +87,7 @@ static void test_bracket_domain(void **state)
 	check_outstanding(0, 0);
 	/* outside of it the same system call counts */
 	on_enter_mmap(&(struct trace_event_raw_sys_enter){{0, 1 << 20, 3, 0x22}});
-	on_exit_mmap(&(struct trace_event_raw_sys_exit){(long)B});
+	exit_mapping(ABI_CALL_MMAP, (long)B);
 	check_outstanding(1 << 20, 1);
 	check_no_losses();
 }
@@ -97,14 +97,14 @@ static void test_arena(void **state)
 {
 	enter_call(ABI_CALL_ARENA, ABI_OBJECT, SP, 0, 1 << 18, 0);
 	on_enter_mmap(&(struct trace_event_raw_sys_enter){{0, 1 << 18, 3, 0x22}});
-	on_exit_mmap(&(struct trace_event_raw_sys_exit){(long)A});
+	exit_mapping(ABI_CALL_MMAP, (long)A);
 	leave_call(SP, A);
 	check_outstanding(1 << 18, 1);
 	assert_int_equal(block_at(A)->domain, ABI_OBJECT);
 	/* obj_arena.free(ctx, address, size) goes on to munmap */
 	enter_call(ABI_CALL_PY_FREE, ABI_OBJECT, SP, 0, A, 1 << 18);
 	on_enter_munmap(&(struct trace_event_raw_sys_enter){{A, 1 << 18}});
-	on_exit_munmap(&(struct trace_event_raw_sys_exit){0});
+	exit_mapping(ABI_CALL_MUNMAP, 0);
 	check_outstanding(0, 0);
 	check_no_losses();
 }

@@ -16,20 +16,20 @@ static void do_mmap(__u64 start, __u64 pages, unsigned flags)
 {
 	on_enter_mmap(
 		&(struct trace_event_raw_sys_enter){{start, pages * PAGE, 3, flags, ~0ul, 0}});
-	on_exit_mmap(&(struct trace_event_raw_sys_exit){(long)start});
+	exit_mapping(ABI_CALL_MMAP, (long)start);
 }
 
 static void do_munmap(__u64 start, __u64 pages, long result)
 {
 	on_enter_munmap(&(struct trace_event_raw_sys_enter){{start, pages * PAGE}});
-	on_exit_munmap(&(struct trace_event_raw_sys_exit){result});
+	exit_mapping(ABI_CALL_MUNMAP, result);
 }
 
 static void do_mremap(__u64 start, __u64 pages, __u64 new_pages, long result)
 {
 	on_enter_mremap(
 		&(struct trace_event_raw_sys_enter){{start, pages * PAGE, new_pages * PAGE, 1}});
-	on_exit_mremap(&(struct trace_event_raw_sys_exit){result});
+	exit_mapping(ABI_CALL_MREMAP, result);
 }
 
 /* The piece [start, start + pages) is known as one mapping. */
@@ -132,18 +132,18 @@ static void test_only_anonymous_memory_counts(void **state)
 static void test_failed_calls(void **state)
 {
 	on_enter_mmap(&(struct trace_event_raw_sys_enter){{0, 1ull << 60, 3, ANON}});
-	on_exit_mmap(&(struct trace_event_raw_sys_exit){-12});
+	exit_mapping(ABI_CALL_MMAP, -12);
 	check_outstanding(0, 0);
 	do_mmap(BASE, 8, ANON);
 	/* what the kernel refuses at once is not taken off */
 	on_enter_munmap(&(struct trace_event_raw_sys_enter){{BASE + 1, PAGE}});
-	on_exit_munmap(&(struct trace_event_raw_sys_exit){-22});
+	exit_mapping(ABI_CALL_MUNMAP, -22);
 	on_enter_munmap(&(struct trace_event_raw_sys_enter){{BASE, 0}});
-	on_exit_munmap(&(struct trace_event_raw_sys_exit){-22});
+	exit_mapping(ABI_CALL_MUNMAP, -22);
 	on_enter_munmap(&(struct trace_event_raw_sys_enter){{BASE, ~0ul}});
-	on_exit_munmap(&(struct trace_event_raw_sys_exit){-22});
+	exit_mapping(ABI_CALL_MUNMAP, -22);
 	on_enter_munmap(&(struct trace_event_raw_sys_enter){{~0xffful, 0x2000}});
-	on_exit_munmap(&(struct trace_event_raw_sys_exit){-22});
+	exit_mapping(ABI_CALL_MUNMAP, -22);
 	check_outstanding(8 * PAGE, 1);
 	check_no_losses();
 	/* what it refuses later (too many mappings) is: a loss with a name */
@@ -156,10 +156,10 @@ static void test_failed_calls(void **state)
 static void test_lengths_in_bytes(void **state)
 {
 	on_enter_mmap(&(struct trace_event_raw_sys_enter){{0, 5000, 3, ANON}});
-	on_exit_mmap(&(struct trace_event_raw_sys_exit){(long)BASE});
+	exit_mapping(ABI_CALL_MMAP, (long)BASE);
 	check_outstanding(2 * PAGE, 1);
 	on_enter_munmap(&(struct trace_event_raw_sys_enter){{BASE, 4097}});
-	on_exit_munmap(&(struct trace_event_raw_sys_exit){0});
+	exit_mapping(ABI_CALL_MUNMAP, 0);
 	check_outstanding(0, 0);
 }
 
@@ -263,7 +263,7 @@ static void test_full_map(void **state)
 	run_thread(1);
 	do_mmap(BASE + 40 * PAGE, 1, ANON);
 	run_thread(0);
-	on_exit_mremap(&(struct trace_event_raw_sys_exit){-12});
+	exit_mapping(ABI_CALL_MREMAP, -12);
 	check_outstanding(3 * PAGE, 2);
 	assert_int_equal(counted(ABI_COUNT_MAPPINGS_FULL), 3);
 }
@@ -302,15 +302,15 @@ static void test_updates_that_fail(void **state)
 /* A call of one kind must not be finished by the return of another. */
 static void test_crossed_returns(void **state)
 {
-	on_exit_mmap(&(struct trace_event_raw_sys_exit){(long)BASE});
-	on_exit_munmap(&(struct trace_event_raw_sys_exit){0});
-	on_exit_mremap(&(struct trace_event_raw_sys_exit){(long)BASE});
+	exit_mapping(ABI_CALL_MMAP, (long)BASE);
+	exit_mapping(ABI_CALL_MUNMAP, 0);
+	exit_mapping(ABI_CALL_MREMAP, (long)BASE);
 	check_outstanding(0, 0);
 	on_enter_mmap(&(struct trace_event_raw_sys_enter){{0, PAGE, 3, ANON}});
-	on_exit_mremap(&(struct trace_event_raw_sys_exit){(long)BASE});
-	on_exit_munmap(&(struct trace_event_raw_sys_exit){0});
+	exit_mapping(ABI_CALL_MREMAP, (long)BASE);
+	exit_mapping(ABI_CALL_MUNMAP, 0);
 	check_outstanding(0, 0);
-	on_exit_mmap(&(struct trace_event_raw_sys_exit){(long)BASE});
+	exit_mapping(ABI_CALL_MMAP, (long)BASE);
 	check_outstanding(PAGE, 1);
 }
 

@@ -23,6 +23,28 @@ def pytest_configure(config):
     """Say what cannot be tested at all, once and loudly."""
     if not os.access(harness.TOOL, os.X_OK):
         raise pytest.UsageError("%s is not built; run make" % harness.TOOL)
+    config.pluginmanager.register(Order())
+
+
+def interpreter_of(item):
+    """Place of the item's interpreter in FOUND; -1: it has none."""
+    values = item.callspec.params.values() if hasattr(item, "callspec") else ()
+    return next((FOUND.index(value) for value in values if value in FOUND), -1)
+
+
+class Order:
+    """One attach serves all tests of a file with one interpreter, so they stay together. pytest loses the thread where a
+    test has a second parameter, and makes the fixtures of a file anew for each."""
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_collection_modifyitems(self, items):
+        for item in items:  # pytest -n N --dist loadgroup: whoever has one of these has them all
+            item.add_marker(pytest.mark.xdist_group("%s-%d" % (item.fspath.basename, interpreter_of(item))))
+
+    @pytest.hookimpl(trylast=True, specname="pytest_collection_modifyitems")
+    def sort(self, items):
+        files = list(dict.fromkeys(item.fspath for item in items))
+        items.sort(key=lambda item: (files.index(item.fspath), interpreter_of(item)))
 
 
 def pytest_collection_modifyitems(items):

@@ -3,7 +3,10 @@
  * raw_stacks: a process -> every stack that BPF recorded, as it recorded it, also those of which nothing is left.
  * The live tests compare them with a debugger's.
  *
- * usage: raw_stacks PID      prints "tracing" and addresses of functions of libc; after a line on standard input, one line per stack and ends:
+ * usage: raw_stacks PID
+ *
+ * Prints "functions" and their addresses in libc; attaches after a line on standard input and prints "tracing"; after
+ * another line prints one line per stack, and ends:
  *
  *   malloc 20 f 7f12a0 7f12b4 ... | 3 gap 0
  *   |      |  |                     | |
@@ -27,6 +30,28 @@ struct watch {
 	struct session *session;
 };
 
+/* where a debugger is to stop: its own idea of `malloc` may be the dynamic linker's */
+static void print_functions(const struct watch *watch)
+{
+	static const char *const functions[] = {"getsid",  "malloc",         "calloc",
+						"realloc", "posix_memalign", "aligned_alloc"};
+
+	printf("functions");
+	for (size_t i = 0; i < sizeof(functions) / sizeof(functions[0]); i++)
+		printf(" %" PRIx64, module_symbol(&watch->runtime.libc, functions[i]));
+	puts("");
+}
+
+static void wait_for_line(void)
+{
+	int c;
+
+	fflush(stdout);
+	do
+		c = getchar();
+	while (c != '\n' && c != EOF);
+}
+
 static int begin(struct watch *watch, pid_t pid, struct err *err)
 {
 	const struct plan_options plan_options = {7, false};
@@ -36,6 +61,10 @@ static int begin(struct watch *watch, pid_t pid, struct err *err)
 
 	if (!result)
 		result = py_runtime_find(&watch->runtime, &watch->process, err);
+	if (result)
+		return result;
+	print_functions(watch);
+	wait_for_line();
 	features_detect(&watch->features);
 	if (!result)
 		result = plan_make(&watch->plan, &watch->runtime, &watch->process, &watch->features,
@@ -46,6 +75,7 @@ static int begin(struct watch *watch, pid_t pid, struct err *err)
 	watch->tables = code_tables_new(&watch->code);
 	code_tables_compile(watch->tables);
 	options.code = watch->tables;
+	options.multi = watch->features.uprobe_multi;
 	if (!result)
 		result = session_open(&watch->session, &watch->process, &watch->runtime,
 				      &watch->plan, &options, err);
@@ -87,21 +117,13 @@ int main(int argc, char **argv)
 	struct watch *watch = calloc(1, sizeof(*watch));
 	struct err err = ERR_INIT;
 	struct session_view view;
-	/* where a debugger is to stop: its own idea of `malloc` may be the dynamic linker's */
-	static const char *const functions[] = {"getsid",  "malloc",         "calloc",
-						"realloc", "posix_memalign", "aligned_alloc"};
 
 	if (!watch || argc != 2 || begin(watch, atoi(argv[1]), &err)) {
 		fprintf(stderr, "raw_stacks: %s\n", err.text);
 		return 1;
 	}
-	printf("tracing");
-	for (size_t i = 0; i < sizeof(functions) / sizeof(functions[0]); i++)
-		printf(" %" PRIx64, module_symbol(&watch->runtime.libc, functions[i]));
-	puts("");
-	fflush(stdout);
-	while (getchar() != '\n')
-		;
+	puts("tracing");
+	wait_for_line();
 	session_stop(watch->session);
 	session_look(watch->session, &view);
 	for (uint32_t id = ABI_FIRST_SITE; id < view.n_sites; id++)

@@ -176,7 +176,7 @@ def test_types_of_what_is_kept(full):
 def test_after_everything_is_freed(python, start, attach):
     target = start(python, "accounts.py")
     tool = attach(target)
-    target.do("all", n=N, n_keep=KEPT)
+    target.do("all", n=600, n_keep=100)
     target.do("empty")
     report = tool.finish()
     for work in ["objects", "byte_strings", *ASKED]:
@@ -232,7 +232,8 @@ def test_no_steer_never_writes(python, start, attach):
     before = target.do("allocators")
     tool = attach(target, "--no-steer", "--native", "no")
     assert target.do("allocators") == before
-    sizes = target.do("all", n=N, n_keep=KEPT)
+    n, kept = 600, 100
+    sizes = target.do("all", n=n, n_keep=kept)
     text = tool.report_now()
     report = tool.finish()
     assert target.do("allocators") == before
@@ -240,7 +241,7 @@ def test_no_steer_never_writes(python, start, attach):
     # libc's functions are complete without it
     for work in ("malloc", "calloc", "realloc"):
         found = report.at(**where(target, work, domain="malloc"))
-        assert (found["outstanding_count"], found["allocated_count"]) == (KEPT, N)
+        assert (found["outstanding_count"], found["allocated_count"]) == (kept, n)
     found = report.at(**where(target, "objects", domain="object"))
-    if (found["outstanding_count"], found["outstanding_bytes"]) != (KEPT, sizes["objects"]):
+    if (found["outstanding_count"], found["outstanding_bytes"]) != (kept, sizes["objects"]):
         assert "Coverage:" in text and "steer" in text, "the report must say what is not covered"

@@ -161,18 +161,33 @@ int links_attach(struct links *links, const struct attach_place *places, unsigne
 	return result;
 }
 
-int links_attach_tracepoint(struct links *links, struct bpf_program *program, struct err *err)
+/* Keep what was made; NULL: errno says why it was not. */
+static int keep_link(struct links *links, struct bpf_link *link, const char *where, struct err *err)
 {
-	struct bpf_link *link;
-
-	if (links->n == LINKS_MAX)
-		return err_set(err, ERR_FAILED, "more than %d links", LINKS_MAX);
-	link = bpf_program__attach(program);
 	if (!link)
-		return err_set(err, ERR_KERNEL, "cannot attach to %s: %s",
-			       bpf_program__section_name(program), strerror(errno));
+		return err_set(err, ERR_KERNEL, "cannot attach to %s: %s", where, strerror(errno));
+	if (links->n == LINKS_MAX) {
+		bpf_link__destroy(link);
+		return err_set(err, ERR_FAILED, "more than %d links", LINKS_MAX);
+	}
 	links->links[links->n++] = link;
 	return 0;
+}
+
+int links_attach_tracepoint(struct links *links, struct bpf_program *program, struct err *err)
+{
+	return keep_link(links, bpf_program__attach(program), bpf_program__section_name(program),
+			 err);
+}
+
+int links_attach_syscall(struct links *links, struct bpf_program *program, const char *event,
+			 uint64_t cookie, struct err *err)
+{
+	LIBBPF_OPTS(bpf_tracepoint_opts, opts, .bpf_cookie = cookie);
+
+	return keep_link(links,
+			 bpf_program__attach_tracepoint_opts(program, "syscalls", event, &opts),
+			 event, err);
 }
 
 static void *close_link(void *link)

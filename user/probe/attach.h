@@ -12,11 +12,11 @@
  * take one out when the child hits it; uprobe_multi lets it trap for ever. So whoever uses links.multi sweeps the
  * children (sweep.h).
  *
- *      measured on 6.18, 18 functions with returns         uprobe_multi        perf events
- *      attach                                               5 to 15 ms         10 to 15 ms
- *      detach                                              35 to 70 ms            3,000 ms
- *      a hit (a program that returns at once)                   3.6 us        4 to 10 % more
- *      a forked child runs slowly for                        1 to 20 ms             0.1 ms
+ *      measured on 6.18, 2 cores, others at work    uprobe_multi                perf events
+ *      attach, 36 places                           5 to 15 ms                 10 to 15 ms
+ *      detach                                     50 to 70 ms          1,500 ms to 3,000 ms
+ *      a pair of malloc and free                      5.66 us                     5.75 us
+ *      a forked child runs slowly for              5 to 20 ms                      0.1 ms
  *
  * Closing perf events takes so long because each waits for a grace period of its own, and all behind one mutex of the
  * kernel; threads, io_uring or a process that is left behind to close them wait in the same line, and as long as they
@@ -79,6 +79,10 @@ int links_attach(struct links *links, const struct attach_place *places, unsigne
 
 /* Attach a program to the tracepoint that its section names. */
 int links_attach_tracepoint(struct links *links, struct bpf_program *program, struct err *err);
+
+/* Attach a program to a tracepoint of system calls ("sys_exit_mmap"), which tells it the cookie. */
+int links_attach_syscall(struct links *links, struct bpf_program *program, const char *event,
+			 uint64_t cookie, struct err *err);
 
 /* Detach all; `multi` stays. */
 void links_close(struct links *links);

@@ -179,9 +179,10 @@ static void choose_programs(struct session *session)
 	struct pyleaktrace_bpf *skel = session->skel;
 	bool mappings = session->plan->domains & 1u << ABI_MMAP;
 	struct bpf_program *const syscalls[] = {
-		skel->progs.on_enter_mmap,   skel->progs.on_exit_mmap,
-		skel->progs.on_enter_munmap, skel->progs.on_exit_munmap,
-		skel->progs.on_enter_mremap, skel->progs.on_exit_mremap,
+		skel->progs.on_enter_mmap,
+		skel->progs.on_enter_munmap,
+		skel->progs.on_enter_mremap,
+		skel->progs.on_exit_mapping,
 	};
 	struct bpf_program *const probes[] = {
 		skel->progs.on_entry,
@@ -292,22 +293,28 @@ static int attach_tracepoints(struct session *session, struct err *err)
 {
 	struct pyleaktrace_bpf *skel = session->skel;
 	struct bpf_program *const programs[] = {
-		skel->progs.on_fork,         skel->progs.on_thread_exit,
-		skel->progs.on_exec,         skel->progs.on_exit_mmap,
-		skel->progs.on_enter_mmap,   skel->progs.on_exit_munmap,
-		skel->progs.on_enter_munmap, skel->progs.on_exit_mremap,
-		skel->progs.on_enter_mremap,
+		skel->progs.on_fork,       skel->progs.on_thread_exit,  skel->progs.on_exec,
+		skel->progs.on_enter_mmap, skel->progs.on_enter_munmap, skel->progs.on_enter_mremap,
 	};
+	static const struct {
+		const char *event;
+		enum abi_call_kind kind;
+	} exits[] = {
+		{"sys_exit_mmap", ABI_CALL_MMAP},
+		{"sys_exit_munmap", ABI_CALL_MUNMAP},
+		{"sys_exit_mremap", ABI_CALL_MREMAP},
+	};
+	struct bpf_program *exit_program = skel->progs.on_exit_mapping;
+	int result = 0;
 
-	for (size_t i = 0; i < sizeof(programs) / sizeof(programs[0]); i++) {
-		int result = 0;
-
+	for (size_t i = 0; i < sizeof(exits) / sizeof(exits[0]) && !result; i++)
+		if (bpf_program__autoload(exit_program))
+			result = links_attach_syscall(&session->links, exit_program, exits[i].event,
+						      exits[i].kind, err);
+	for (size_t i = 0; i < sizeof(programs) / sizeof(programs[0]) && !result; i++)
 		if (bpf_program__autoload(programs[i]))
 			result = links_attach_tracepoint(&session->links, programs[i], err);
-		if (result)
-			return result;
-	}
-	return 0;
+	return result;
 }
 
 static int start_sweeper(struct session *session, struct err *err)

@@ -126,6 +126,12 @@ unit: $(UNIT_TESTS)
 host-bpf: $(HOST_TESTS)
 	$(Q)tools/run-tests $(HOST_TESTS)
 
+# what tools/bench-unwind-tables runs
+$(O)/bench/unwind_tables: tools/bench.d/unwind_tables.c $(OUT)/libpyleaktrace.a
+	@mkdir -p $(@D)
+	$(call say,CC,$<)
+	$(Q)$(CC) $(CPPFLAGS) $(ALL_CFLAGS) $(LDFLAGS) $< $(OUT)/libpyleaktrace.a $(LDLIBS) -o $@
+
 # ---- hostile input --------------------------------------------------------------------------------------
 
 # the fuzzer includes cache.c, whose inside it tries too
@@ -158,7 +164,7 @@ install: all
 
 clean:
 	rm -rf $(OUT)/bpf $(OUT)/gen $(OUT)/user $(OUT)/unit $(OUT)/host_bpf $(OUT)/page $(OUT)/libpyleaktrace.a \
-		$(OUT)/pyleaktrace $(OUT)/pyleaktrace.8
+		$(O)/bench $(O)/fuzz $(OUT)/pyleaktrace $(OUT)/pyleaktrace.8
 
 -include $(shell find $(addprefix $(OUT)/,bpf user unit host_bpf) -type f -name '*.d' 2>/dev/null)
 

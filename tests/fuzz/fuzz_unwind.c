@@ -60,20 +60,27 @@ static void try_elf(const uint8_t *bytes, size_t size)
 {
 	struct unwind_functions functions;
 	struct unwind_table table;
+	char name[2 * MAX_BUILD_ID + 1];
 	uint8_t *image = malloc(size);
 	int fd = file_of(bytes, size);
+	Elf *elf = section_open(fd, NULL);
 
 	require(image);
 	memcpy(image, bytes, size);
 	if (unwind_table_build_image(&table, image, size, NULL) == 0)
 		check_table(&table);
 	free(image);
+	if (elf && name_of(elf, name))
+		require(strspn(name, "0123456789abcdef") == strlen(name));
+	elf_end(elf);
 	if (unwind_cache_get(-1, &table, fd, NULL) == 0)
 		check_table(&table);
 	require(lseek(fd, 0, SEEK_CUR) == 0);
 	if (unwind_functions_load(&functions, fd, NULL) == 0) {
-		for (size_t i = 0; i < functions.n; i++)
+		for (size_t i = 0; i < functions.n; i++) {
 			require(functions.all[i].start < functions.all[i].end);
+			unwind_functions_find(&functions, functions.all[i].start);
+		}
 		unwind_functions_fini(&functions);
 	}
 	close(fd);

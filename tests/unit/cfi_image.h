@@ -14,11 +14,15 @@
 #include <setjmp.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <cmocka.h>
 
 #include "unwind/table.h"
+
+/* what compilers write */
+#define PCREL4         (DW_EH_PE_pcrel | DW_EH_PE_sdata4)
 
 #define IMAGE_FRAME    0x400000ull
 #define IMAGE_TEXT     0x10000ull
@@ -139,6 +143,33 @@ static inline int cfi_compile_part(struct cfi_image *image, size_t size, struct 
 static inline int cfi_compile(struct cfi_image *image, struct unwind_table *table)
 {
 	return cfi_compile_part(image, image->size, table);
+}
+
+/* ---- what a test works with ------------------------------------------------------------------------- */
+
+static struct cfi_image image;
+static struct unwind_table table;
+
+static inline const struct abi_unwind_rule *rule_at(uint64_t offset)
+{
+	return unwind_table_find(&table, IMAGE_TEXT + offset);
+}
+
+static inline void compile_one(void)
+{
+	cfi_end(&image);
+	assert_int_equal(cfi_compile(&image, &table), 0);
+	assert_int_equal(table.damaged, 0);
+	assert_int_equal(table.n_functions, 1);
+	assert_int_equal(rule_at(0x100)->kind, ABI_RULE_NONE);
+}
+
+static inline void assert_cfa(uint64_t at, enum abi_unwind_reg reg, int32_t offset)
+{
+	assert_int_equal(rule_at(at)->kind, ABI_RULE_CFA);
+	assert_int_equal(rule_at(at)->reg, reg);
+	assert_int_equal(rule_at(at)->offset, offset);
+	assert_int_equal(rule_at(at)->ra, -1);
 }
 
 #endif

@@ -38,7 +38,7 @@ struct unwind_table {
 	uint32_t *rows;
 	struct abi_unwind_rule *rules;
 	uint32_t n_functions; /* FDEs that were read */
-	uint32_t damaged; /* FDEs that were left out, and entries that cannot be told from them */
+	uint32_t damaged;     /* FDEs that were left out, and entries that may have been some */
 	uint32_t unsupported; /* rows with ABI_RULE_UNSUPPORTED */
 };
 

@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: BSD-2-Clause
+ *
+ * heap_target: a pid -> the process, the CPython in it, and a census of it; for the views of
+ * `pyleaktrace heap`.
+ *
+ * Place      layer 6.
+ * Ownership  heap_target_close() gives back what was opened, also after a failure.
+ * Errors     of process_open(), py_runtime_find() and census_new().
+ */
+#ifndef PYLEAKTRACE_CLI_HEAP_TARGET_H
+#define PYLEAKTRACE_CLI_HEAP_TARGET_H
+
+#include "census/scan.h"
+#include "python/runtime.h"
+#include "target/process.h"
+
+struct heap_target {
+	struct process process;
+	struct py_runtime runtime;
+	struct census *census;
+	bool have_process, have_runtime; /* private */
+};
+
+/* in  target: zero */
+int heap_target_open(struct heap_target *target, pid_t pid, struct err *err);
+void heap_target_close(struct heap_target *target);
+
+#endif

@@ -21,6 +21,7 @@ struct census {
 	void (*see)(void *context, const struct found *found);
 	void *see_context;
 	struct gc_history collections;
+	struct type_table *table; /* of the last scan */
 	/* of the scan that is being made */
 	struct walk walk;
 	struct judge judge;
@@ -58,8 +59,24 @@ void census_free(struct census *census)
 {
 	if (!census)
 		return;
+	type_table_free(census->table);
 	py_types_free(census->types);
 	free(census);
+}
+
+const struct type_table *census_types(const struct census *census)
+{
+	return census->table;
+}
+
+const struct py_runtime *census_runtime(const struct census *census)
+{
+	return census->runtime;
+}
+
+pid_t census_pid(const struct census *census)
+{
+	return census->pid;
 }
 
 void census_watch(struct census *census, void (*see)(void *context, const struct found *found),
@@ -290,33 +307,33 @@ static void prepare(struct census *census, const struct maps *maps, struct type_
 struct heap_scan *census_scan(struct census *census, struct err *err)
 {
 	struct heap_scan *scan = calloc(1, sizeof(*scan));
-	struct type_table *table = NULL;
 	double begin = seconds(CLOCK_MONOTONIC);
 	struct maps maps = {0};
 	int result = maps_read(&maps, census->pid, err);
 
+	type_table_free(census->table);
+	census->table = NULL;
 	py_types_begin(census->types);
 	memset(&census->walk, 0, sizeof(census->walk));
 	census->walk.memory.pagemap = -1;
 	if (!result)
 		result = memory_open(&census->walk.memory, census->pid, err);
 	if (!result) {
-		table = type_table_new(census->types);
-		if (!table || !scan)
+		census->table = type_table_new(census->types);
+		if (!census->table || !scan)
 			result = err_set(err, ERR_FAILED, "no memory for a census of pid %d",
 					 (int)census->pid);
 	}
 	if (!result) {
-		prepare(census, &maps, table);
+		prepare(census, &maps, census->table);
 		walk_all(census, &maps);
 		take_facts(scan, census, begin);
-		if (take_types(scan, table))
+		if (take_types(scan, census->table))
 			result = err_set(err, ERR_FAILED, "no memory for the types of pid %d",
 					 (int)census->pid);
 	}
 	if (!result)
 		result = check(scan, census, err);
-	type_table_free(table);
 	free(census->stacks);
 	census->stacks = NULL;
 	memory_close(&census->walk.memory);

@@ -139,6 +139,11 @@ struct py_layout {
 		int32_t frame; /* f_frame: the frame, elsewhere or in here */
 		int32_t own;   /* _f_frame_data: in here */
 	} frame_object;
+	struct {                    /* PyModuleObject */
+		int32_t definition; /* md_def, up to 3.14 */
+		int32_t state,
+			state_size; /* md_state, md_state_size (3.15; before, in the definition) */
+	} module;
 	uint8_t gc_head_size;     /* 32 (3.6, 3.7), 16, or 0 (free-threaded) */
 	int32_t gc_refs;          /* in the GC head: i64, state << 1; 3.6 and 3.7 */
 	uint32_t arena_size;      /* of pymalloc */

@@ -164,7 +164,7 @@ static void sort_level(struct reach *reach, uint32_t *level, size_t n)
 			level[done++] = (uint32_t)(i * 64 + (size_t)__builtin_ctzll(left));
 }
 
-static void add_root(struct reach *reach, size_t i)
+static void add_root(const struct reach *reach, size_t i, struct spans *spans)
 {
 	const struct root *root = &reach->roots[i];
 	struct span span = {.kind = SPAN_WORDS,
@@ -177,14 +177,20 @@ static void add_root(struct reach *reach, size_t i)
 		span.kind = SPAN_FRAME;
 		span.address = root->frame.address;
 	}
-	spans_add(&reach->referents.spans, &span);
+	spans_add(spans, &span);
+}
+
+void reach_read_root(const struct reach *reach, size_t root, struct spans *spans)
+{
+	add_root(reach, root, spans);
+	spans_flush(spans);
 }
 
 static void add_roots(struct reach *reach, enum root_kind from, enum root_kind to)
 {
 	for (size_t i = 0; i < reach->n_roots; i++)
 		if (reach->roots[i].kind >= from && reach->roots[i].kind <= to)
-			add_root(reach, i);
+			add_root(reach, i, &reach->referents.spans);
 	spans_flush(&reach->referents.spans);
 }
 

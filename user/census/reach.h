@@ -39,10 +39,11 @@
 #include "python/frames.h"
 #include "python/threads.h"
 
-#define REACH_ROOT      0x80000000u
-#define REACH_BUDGET    4
-#define REACH_FRAMES    1000 /* of a thread */
-#define REACH_ROOTS_MAX 1000000
+#define REACH_ROOT        0x80000000u
+#define REACH_BUDGET      4
+#define REACH_SPAN_BUDGET (1ull << 30) /* of one object or root that is read again */
+#define REACH_FRAMES      1000         /* of a thread */
+#define REACH_ROOTS_MAX   1000000
 
 enum root_kind {
 	ROOT_MODULES,
@@ -100,6 +101,9 @@ int reach_search(struct reach *reach, struct err *err);
 
 /* Tell those that no root reaches from each other: REACH_HELD, REACH_GARBAGE. */
 void reach_rest(struct reach *reach);
+
+/* Read a root again, with spans of the caller's own. */
+void reach_read_root(const struct reach *reach, size_t root, struct spans *spans);
 
 void reach_fini(struct reach *reach);
 

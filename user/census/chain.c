@@ -161,6 +161,7 @@ static int fill(struct heap_chain *chain, struct edges *edges, const uint32_t *w
 		     held = edges->reach->roots[root].kind >= ROOT_IMMORTAL && before & REACH_ROOT;
 
 		via[0] = '\0';
+		chain->part = false;
 		if (!held)
 			known = edges_find(edges, before, way[i], &ref);
 		if (before & REACH_ROOT) {
@@ -169,7 +170,9 @@ static int fill(struct heap_chain *chain, struct edges *edges, const uint32_t *w
 				 chain->n_links > 1;
 			part.role = hidden ? ROLE_MODULES : ROLE_ITSELF;
 		} else if (known) {
-			hidden = edges_describe(edges, &ref, &part, via) && i + 1 < chain->n_links;
+			hidden = edges_describe(edges, &ref, &part, via);
+			chain->part = hidden;
+			hidden = hidden && i + 1 < chain->n_links;
 		} else {
 			part.role = ROLE_ITSELF;
 			snprintf(via, sizeof(via), "?");

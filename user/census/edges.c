@@ -303,6 +303,9 @@ bool edges_describe(const struct edges *edges, const struct ref *ref, struct edg
 	case REF_LOCAL:
 		say_local(edges, code_of_frame(edges, ref->from), ref->at, via);
 		break;
+	case REF_CACHED:
+		snprintf(via, EDGES_TEXT, " cached %s", ref->at ? "key" : "result");
+		break;
 	case REF_STATE:
 		snprintf(via, EDGES_TEXT, " state");
 		break;

@@ -209,7 +209,7 @@ static void follow(struct reach *reach, size_t begin, unsigned roots_at)
 	}
 }
 
-static void refill(struct reach *reach)
+void reach_refill(struct reach *reach)
 {
 	uint64_t bytes = memory_bytes(census_pid(reach->census));
 
@@ -222,7 +222,7 @@ int reach_search(struct reach *reach, struct err *err)
 	size_t named;
 
 	reach->now = REACH_NAMED;
-	refill(reach);
+	reach_refill(reach);
 	add_roots(reach, ROOT_MODULES, ROOT_MODULES);
 	if (!reach->n_order)
 		return err_set(err, ERR_TARGET, "pid %d: sys.modules cannot be read",
@@ -231,7 +231,7 @@ int reach_search(struct reach *reach, struct err *err)
 	named = reach->n_order;
 	reach->now = REACH_OTHER;
 	reach->skip_interned = true;
-	refill(reach);
+	reach_refill(reach);
 	add_roots(reach, ROOT_INTERPRETER, ROOT_DATA);
 	follow(reach, named, 0);
 	reach->skip_interned = false;
@@ -306,7 +306,7 @@ static void see_rest(void *context, const struct ref *ref)
 static void follow_from(struct reach *reach, enum reach_how how, size_t begin)
 {
 	reach->now = how;
-	refill(reach);
+	reach_refill(reach);
 	follow(reach, begin, 0);
 }
 
@@ -316,7 +316,7 @@ void reach_rest(struct reach *reach)
 	size_t begin = reach->n_order;
 	double start = now_s();
 
-	refill(reach);
+	reach_refill(reach);
 	reach->referents.begin = begin_count;
 	reach->referents.spans.see = count;
 	walk_rest(reach);

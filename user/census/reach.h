@@ -102,6 +102,9 @@ int reach_search(struct reach *reach, struct err *err);
 /* Tell those that no root reaches from each other: REACH_HELD, REACH_GARBAGE. */
 void reach_rest(struct reach *reach);
 
+/* Before another search with `referents`: it may read as much as the first. */
+void reach_refill(struct reach *reach);
+
 /* Read a root again, with spans of the caller's own. */
 void reach_read_root(const struct reach *reach, size_t root, struct spans *spans);
 

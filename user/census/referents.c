@@ -13,23 +13,26 @@
 #define HEAD       16   /* refcount and type */
 
 /* The same in every version, with the GIL. */
-#define LIST_ITEMS       24
-#define LIST_BASE        40 /* where a subclass has more */
-#define SET_MASK         32
-#define SET_TABLE        40
-#define SET_BASE         200
-#define DICT_BASE        48
-#define DEQUE_LEFT       24 /* first block, */
-#define DEQUE_LEFT_INDEX 40 /* and where in it the first item is */
-#define DEQUE_BASE       64
-#define WEAKREF_CALLBACK 24
-#define WEAKREF_BASE     56
-#define LRU_LINKS        32 /* the links to the next and the one before end here; they are not owned */
-#define MODULE_DEF_SIZE  56 /* PyModuleDef.m_size */
-#define MODULE_STATE_MAX (1u << 20)
-#define STATIC_TYPE      400 /* of a type that C code has in its data: the rest is not an object's */
-#define PREHEADER_VALUES 32  /* before the object: 3.11 */
-#define PREHEADER_DICT   24
+#define LIST_ITEMS        24
+#define LIST_BASE         40 /* where a subclass has more */
+#define SET_MASK          32
+#define SET_TABLE         40
+#define SET_BASE          200
+#define DICT_BASE         48
+#define DEQUE_LEFT        24 /* first block, */
+#define DEQUE_LEFT_INDEX  40 /* and where in it the first item is */
+#define DEQUE_BASE        64
+#define MEMORYVIEW_BUFFER 24 /* mbuf */
+#define BUFFER_OWNER      40 /* master.obj */
+#define WEAKREF_CALLBACK  24
+#define WEAKREF_BASE      56
+#define LRU_NEXT          24
+#define LRU_LINKS         32 /* the links to the next and the one before end here; they are not owned */
+#define MODULE_DEF_SIZE   56 /* PyModuleDef.m_size */
+#define MODULE_STATE_MAX  (1u << 20)
+#define STATIC_TYPE       400 /* of a type that C code has in its data: the rest is not an object's */
+#define PREHEADER_VALUES  32 /* before the object: 3.11 */
+#define PREHEADER_DICT    24
 
 struct image {
 	uint32_t object;
@@ -223,6 +226,22 @@ static void set_of(struct referents *referents, const struct image *image)
 							    .left = 16 * (mask + 1)});
 }
 
+/*
+ * The links of an lru_cache are in a ring that begins in the cache itself. Up to 3.8 they are of a type
+ * that was never made ready: a scan does not know them as objects.
+ */
+static void links_of(struct referents *referents, const struct image *image)
+{
+	uint64_t next = word_at(image, LRU_NEXT), address = address_of(referents, image);
+
+	if (next && next % 8 == 0 && next != address &&
+	    objects_find(referents->spans.objects, next) == OBJECTS_NONE)
+		spans_add(&referents->spans, &(struct span){.kind = SPAN_LINKS,
+							    .from = image->object,
+							    .address = next + LRU_NEXT,
+							    .aux = address});
+}
+
 static void frame_at(struct referents *referents, const struct image *image, uint64_t address)
 {
 	spans_add(&referents->spans,
@@ -350,8 +369,18 @@ static void references(struct referents *referents, const struct image *image)
 		fields(referents, image, WEAKREF_BASE, size);
 		break;
 	case KIND_LRU_CACHE:
+		links_of(referents, image);
+		fields(referents, image, LRU_LINKS, size);
+		break;
 	case KIND_LRU_LINK:
 		fields(referents, image, LRU_LINKS, size);
+		break;
+	/* their other words are addresses of bytes, which are an object's only by chance */
+	case KIND_MEMORYVIEW:
+		field(referents, image, MEMORYVIEW_BUFFER);
+		break;
+	case KIND_MANAGED_BUFFER:
+		field(referents, image, BUFFER_OWNER);
 		break;
 	case KIND_TYPE:
 		made = word_at(image, layout->type.flags) & PY_TYPE_HEAP;

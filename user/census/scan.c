@@ -6,6 +6,7 @@
 
 #include "target/bss.h"
 #include "census/buffers.h"
+#include "census/containers.h"
 #include "census/fast_bins.h"
 #include "census/gc_state.h"
 #include "python/pthreads.h"
@@ -22,6 +23,8 @@ struct census {
 	void *see_context;
 	struct gc_history collections;
 	struct type_table *table; /* of the last scan */
+	bool collect;
+	struct containers containers;
 	/* of the scan that is being made */
 	struct walk walk;
 	struct judge judge;
@@ -64,6 +67,11 @@ void census_free(struct census *census)
 	free(census);
 }
 
+void census_collect(struct census *census)
+{
+	census->collect = true;
+}
+
 const struct type_table *census_types(const struct census *census)
 {
 	return census->table;
@@ -103,6 +111,8 @@ static void take_block(void *context, const struct block *block)
 	found.type->tracked += found.tracked;
 	found.type->bytes += found.size;
 	buffers_add(&census->buffers, &found);
+	if (census->containers.rows)
+		containers_add(&census->containers, census->judge.layout, &found);
 	if (census->see)
 		census->see(census->see_context, &found);
 }
@@ -324,9 +334,13 @@ struct heap_scan *census_scan(struct census *census, struct err *err)
 			result = err_set(err, ERR_FAILED, "no memory for a census of pid %d",
 					 (int)census->pid);
 	}
+	if (!result && census->collect)
+		result = containers_begin(&census->containers, err);
 	if (!result) {
 		prepare(census, &maps, census->table);
 		walk_all(census, &maps);
+		if (census->collect)
+			containers_finish(&census->containers, scan);
 		take_facts(scan, census, begin);
 		if (take_types(scan, census->table))
 			result = err_set(err, ERR_FAILED, "no memory for the types of pid %d",

@@ -13,6 +13,11 @@
 	64 /* BLOCKLEN; before them a word that leads back, behind them one that leads on */
 #define BLOCK_BYTES (8 * (BLOCK_ITEMS + 1))
 #define SPANS_BATCH 1024
+/* lru_list_elem.next; the others from there */
+#define LINK_NEXT   24
+#define LINK_KEY    16
+#define LINK_RESULT 24
+#define LINK_BYTES  32
 #define CODES       4096
 #define FRAME_MAX   512
 #define LOCALS_MAX  65536u /* words of a frame */
@@ -136,6 +141,16 @@ static bool take_block(const struct spans *spans, struct span *span, const uint8
 	return span->left && span->address > 8;
 }
 
+/* An lru_list_elem: next, hash, key, result; it was read from `next` on. */
+static bool take_link(const struct spans *spans, struct span *span, const uint8_t *bytes)
+{
+	spans_word(spans, span->from, load(bytes, LINK_KEY, 8), REF_CACHED, 1);
+	spans_word(spans, span->from, load(bytes, LINK_RESULT, 8), REF_CACHED, 0);
+	span->address = load(bytes, 0, 8) + LINK_NEXT;
+	return span->address != span->aux + LINK_NEXT && span->address % 8 == 0 &&
+	       span->address > LINK_NEXT;
+}
+
 /* ---- frames ---------------------------------------------------------------------------------- */
 
 /* How many locals (with cells and free variables) and words of stack a code object wants. */
@@ -220,6 +235,8 @@ static size_t piece_of(const struct spans *spans, const struct span *span)
 		return (size_t)spans->runtime->layout.dict.keys_indices;
 	case SPAN_BLOCKS:
 		return BLOCK_BYTES;
+	case SPAN_LINKS:
+		return LINK_BYTES;
 	case SPAN_FRAME:
 		return (size_t)spans->runtime->layout.frame.locals;
 	default:
@@ -240,6 +257,8 @@ static bool take(const struct spans *spans, struct span *span, const uint8_t *by
 		return take_entries(spans, span, bytes, length);
 	case SPAN_BLOCKS:
 		return take_block(spans, span, bytes);
+	case SPAN_LINKS:
+		return take_link(spans, span, bytes);
 	case SPAN_FRAME:
 		return take_frame(spans, span, bytes);
 	}

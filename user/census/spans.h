@@ -32,6 +32,7 @@ enum ref_place {
 	REF_ATTRIBUTE, /* at: index in the array of its attributes */
 	REF_ITEM,      /* at: index */
 	REF_MEMBER,    /* of a set */
+	REF_CACHED,    /* a result of an lru_cache, or (at: 1) its key */
 	REF_KEY,       /* of a dict; at: the value's address */
 	REF_VALUE,     /* of a dict; at: the key's address */
 	REF_STATE,     /* what a module in C has for itself; at: index */
@@ -53,6 +54,7 @@ enum span_kind {
 	SPAN_KEYS,    /* of a dict */
 	SPAN_ENTRIES, /* what SPAN_KEYS becomes; left: bytes, aux: bytes of one */
 	SPAN_BLOCKS,  /* of a deque; left: items, aux: index of the first in its block */
+	SPAN_LINKS,   /* of an lru_cache, until the one at `aux`, which is the cache itself */
 	SPAN_FRAME,   /* a struct of layout.frame */
 };
 

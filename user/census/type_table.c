@@ -94,6 +94,8 @@ static enum type_kind kind_by_name(const char *name, bool made)
 		{"weakref.ReferenceType", KIND_WEAKREF, false},
 		{"weakref.ProxyType", KIND_WEAKREF, false},
 		{"weakref.CallableProxyType", KIND_WEAKREF, false},
+		{"memoryview", KIND_MEMORYVIEW, false},
+		{"managedbuffer", KIND_MANAGED_BUFFER, false},
 		{"collections.deque", KIND_DEQUE, true},
 		{"functools._lru_cache_wrapper", KIND_LRU_CACHE, true},
 		{"functools._lru_list_elem", KIND_LRU_LINK, true},

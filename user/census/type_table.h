@@ -45,6 +45,8 @@ enum type_kind {
 	KIND_GENERATOR, /* coroutines and asynchronous generators too */
 	KIND_WEAKREF,   /* proxies too */
 	KIND_DEQUE,
+	KIND_MEMORYVIEW,
+	KIND_MANAGED_BUFFER, /* what a memoryview is of */
 	KIND_LRU_CACHE,
 	KIND_LRU_LINK, /* an entry of a KIND_LRU_CACHE */
 };

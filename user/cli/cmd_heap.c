@@ -6,8 +6,18 @@
 #include "cli/commands.h"
 
 #include "cli/heap_census.h"
+#include "cli/heap_held.h"
 #include "cli/heap_options.h"
 #include "cli/heap_trend.h"
+
+static int run(const struct heap_options *options)
+{
+	if (options->trend)
+		return heap_trend(options);
+	if (options->chain || options->backrefs || (options->holders && !options->growth))
+		return heap_held(options);
+	return heap_census(options);
+}
 
 int command_heap(int argc, char **argv)
 {
@@ -16,7 +26,7 @@ int command_heap(int argc, char **argv)
 	int result;
 
 	if (parsed == OPTIONS_RUN)
-		result = options.trend ? heap_trend(&options) : heap_census(&options);
+		result = run(&options);
 	else
 		result = parsed == OPTIONS_DONE ? 0 : ERR_USAGE;
 	heap_options_fini(&options);

@@ -29,6 +29,13 @@ bool heap_report_wants(const struct heap_options *options, const char *name, uin
 }
 
 /* The rows that the user asked for. */
+bool heap_report_wants_holder(const struct heap_options *options, const struct heap_holder *holder)
+{
+	return holder->items >= options->min_count &&
+	       (!options->module || is_of_module(holder->path, options->module)) &&
+	       (!options->have_like || regexec(&options->like, holder->type, 0, NULL, 0) == 0);
+}
+
 static int choose(struct heap_report *report, const struct heap_options *options,
 		  struct heap_growth *growth)
 {
@@ -61,8 +68,9 @@ static void add_loss(struct profile *about, struct loss *losses, const char *nam
 		losses[about->n_losses++] = (struct loss){name, sentence, count};
 }
 
-static void describe_losses(struct profile *about, const struct heap_scan *scan)
+static void describe_losses(struct profile *about, const struct heap_report *report)
 {
+	const struct heap_scan *scan = report->scan;
 	struct loss *losses = profile_alloc(about, 8 * sizeof(*losses));
 
 	add_loss(about, losses, "swapped_bytes", scan->swapped_bytes,
@@ -74,6 +82,11 @@ static void describe_losses(struct profile *about, const struct heap_scan *scan)
 		 "missed");
 	add_loss(about, losses, "unasked_words", scan->unasked_words,
 		 "words that may be types were not looked up: their objects are not counted");
+	if (report->held)
+		add_loss(about, losses, "unread", report->held->unread,
+			 "objects or their buffers could not be read when they were looked up "
+			 "again: "
+			 "what they hold is not known");
 	add_loss(about, losses, "judged", scan->judged,
 		 "malloc is not glibc's: objects above 512 bytes are told by their contents alone");
 	about->losses = losses;
@@ -90,7 +103,7 @@ int heap_report_fill(struct heap_report *report, const struct heap_options *opti
 		return -1;
 	about->time = report->scan->time;
 	about->duration_s = duration_s;
-	describe_losses(about, report->scan);
+	describe_losses(about, report);
 	return choose(report, options, growth);
 }
 

@@ -11,13 +11,17 @@
 
 #include "cli/heap_options.h"
 #include "cli/heap_target.h"
+#include "model/heap_graph.h"
 #include "model/heap_types.h"
 
 /* Is a type of this name, with so many objects, one of those asked for? */
 bool heap_report_wants(const struct heap_options *options, const char *name, uint64_t count);
 
+/* Is the container one of those asked for? */
+bool heap_report_wants_holder(const struct heap_options *options, const struct heap_holder *holder);
+
 /*
- * in     report: zero but for `scan`, and `growth` (the same as growth), which stay the caller's
+ * in     report: zero but for `scan`, `held`, and `growth` (the same as growth), which stay the caller's
  *        growth: is sorted; NULL: none
  */
 int heap_report_fill(struct heap_report *report, const struct heap_options *options,

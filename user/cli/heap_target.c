@@ -1,6 +1,16 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "cli/heap_target.h"
 
+#include <time.h>
+
+static double now_s(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
+}
+
 int heap_target_open(struct heap_target *target, pid_t pid, struct err *err)
 {
 	int result = process_open(&target->process, pid, err);
@@ -16,8 +26,28 @@ int heap_target_open(struct heap_target *target, pid_t pid, struct err *err)
 	return target->census ? 0 : -(int)err->code;
 }
 
+int heap_target_hold(struct heap_target *target, struct err *err)
+{
+	int result;
+
+	target->held_since_s = now_s();
+	result = hold_begin(&target->hold, target->process.pid, err);
+	target->held = !result;
+	return result;
+}
+
+void heap_target_let_go(struct heap_target *target)
+{
+	if (!target->held)
+		return;
+	hold_end(&target->hold);
+	target->held = false;
+	target->pause_s = now_s() - target->held_since_s;
+}
+
 void heap_target_close(struct heap_target *target)
 {
+	heap_target_let_go(target);
 	census_free(target->census);
 	if (target->have_runtime)
 		py_runtime_fini(&target->runtime);

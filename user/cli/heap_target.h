@@ -12,17 +12,29 @@
 
 #include "census/scan.h"
 #include "python/runtime.h"
+#include "target/hold.h"
 #include "target/process.h"
 
 struct heap_target {
 	struct process process;
 	struct py_runtime runtime;
 	struct census *census;
-	bool have_process, have_runtime; /* private */
+	double pause_s; /* how long the process was held */
+	/* private */
+	bool have_process, have_runtime, held;
+	struct hold hold;
+	double held_since_s;
 };
 
 /* in  target: zero */
 int heap_target_open(struct heap_target *target, pid_t pid, struct err *err);
+/*
+ * From here on the process stands still (target/hold.h), until heap_target_let_go(). After a failure
+ * the program must end soon.
+ */
+int heap_target_hold(struct heap_target *target, struct err *err);
+void heap_target_let_go(struct heap_target *target); /* also when it was not held */
+
 void heap_target_close(struct heap_target *target);
 
 #endif

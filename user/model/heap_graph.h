@@ -39,6 +39,7 @@ struct heap_chain {
 	struct heap_link *links;
 	size_t n_links;
 	uint64_t cut;
+	bool part;      /* the last link is a hidden part of the one before it */
 	bool changed;   /* one of the links is */
 	uint64_t count; /* objects of the type that are held through the same first link; 0: one */
 };
@@ -87,12 +88,10 @@ struct heap_graph {
 
 /* What was asked for; parts not asked for are empty. */
 struct heap_held {
-	const struct profile *about; /* borrowed; NULL: not described yet */
-	uint64_t objects, bytes;
-	double scan_s, search_s;
-	uint64_t unread;
-	bool have_pause;
-	double pause_s; /* the target stood still */
+	double search_s; /* beside the scan */
+	uint64_t unread; /* objects and buffers that could not be read */
+	bool frozen;
+	double pause_s; /* then: how long the target stood still */
 
 	char *type; /* of chains and graph: the one asked for */
 	uint64_t type_count, type_reached, type_held, type_garbage;

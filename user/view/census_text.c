@@ -7,6 +7,7 @@
 
 #include "base/escape.h"
 #include "base/fmt.h"
+#include "view/held_text.h"
 
 #define BOLD   "1"
 #define RED    "31"
@@ -193,8 +194,11 @@ void census_text(FILE *out, const struct heap_report *report,
 	put_head(out, report, options);
 	if (report->growth)
 		put_growth(out, report, options);
-	else
+	else if (!report->held)
 		put_types(out, report, options);
+	if (report->held)
+		held_text(&(struct pen){.out = out, .color = options->color}, report->held,
+			  options->top, options->quiet);
 	if (!options->quiet)
 		put_foot(out, report, options);
 }

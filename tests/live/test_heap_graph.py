@@ -36,6 +36,7 @@ PATHS = {
     "Weak": "app.cache.ZZZ[0][0][0][0]",
 }
 # shapes of which objgraph knows the whole chain too: no frame is in it
+OBJGRAPH = "/usr/lib/python3/dist-packages/objgraph.py"
 COMPARED = [name for name in PATHS if name not in ("Generator", "Coroutine")]
 
 
@@ -74,34 +75,28 @@ def test_shapes(python, start, validate):
     validate(json.loads(result.stdout))
 
 
-def ids(row):
-    """Of the chain without what objgraph does not see: sys.modules, the links of an lru_cache and their dict."""
+def ids(row, parts=True):
+    """Of the chain, without what objgraph does not see: sys.modules, the links of an lru_cache and their dict."""
     links = [link for link in row["links"][1:] if "lru_list_elem" not in link["type"]]
     cached = [i for i, link in enumerate(links) if "lru_cache" in link["type"]]
     if cached and links[cached[0] + 1]["hidden"]:
         del links[cached[0] + 1]
+    if not parts:  # but the module's dict
+        links[2:] = [link for link in links[2:] if not link["hidden"]]
     return [int(link["address"], 16) for link in links]
 
 
 def test_chains_are_those_of_objgraph(python, start):
+    if not os.path.exists(OBJGRAPH):
+        pytest.fail("objgraph is not installed (tools/setup test)")
     target = start(python, "heap_graph.py")
+    shutil.copy(OBJGRAPH, python.root + python.folder)
     target.do("shapes")
     for name in COMPARED:
-        ours = ids(chains(target, name)["rows"][0])
-        assert [one for _, one in target.do("chain", name=name)] == ours, name
-
-
-OBJGRAPH = "/usr/lib/python3/dist-packages"
-
-
-def test_chains_are_those_of_objgraph_itself(some_python, start):
-    if some_python.version < (3, 7) or "chroot" in str(some_python):
-        pytest.skip("objgraph is not for this interpreter")
-    target = start(some_python, "heap_graph.py")
-    target.do("shapes")
-    for name in COMPARED:
-        theirs = target.do("objgraph_chain", name=name, folder=OBJGRAPH)
-        assert [one for _, one in theirs] == ids(chains(target, name)["rows"][0]), name
+        theirs = [one for kind, one in target.do("chain", name=name) if "lru_list_elem" not in kind]  # in 3.6
+        # CPython 3.13.0 leaves the dict out that an instance was given later
+        parts = name != "Dict_" or python.version != (3, 13, 0)
+        assert theirs == ids(chains(target, name)["rows"][0], parts), name
 
 
 def unreached(found):

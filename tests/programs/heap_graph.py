@@ -183,35 +183,7 @@ def grow(n):
 
 
 def chain(name):
-    """What objgraph.find_backref_chain() finds from the nearest module: [[type, id], ...]; by it, or as it does it."""
-    wanted = [each for each in gc.get_objects() if type(each) is kinds[name]][0]
-    queue, reached = collections.deque([wanted]), {id(wanted): None}
-    ignored = {id(queue), id(reached), id(sys._getframe()), id(sys._getframe().f_locals)}
-    by_id = {id(wanted): wanted}
-    ignored.add(id(by_id))
-    while queue:
-        target = queue.popleft()
-        if isinstance(target, types.ModuleType) and target in (cache, sys.modules["__main__"]):
-            break
-        referrers = gc.get_referrers(target)
-        ignored.add(id(referrers))
-        for each in referrers:
-            if id(each) in reached or id(each) in ignored or isinstance(each, types.FrameType):
-                continue
-            by_id[id(each)] = each
-            reached[id(each)] = target
-            queue.append(each)
-    else:
-        return None
-    found = []
-    while target is not None:
-        found.append([type(target).__name__, id(target)])
-        target = reached[id(target)]
-    return found
-
-
-def objgraph_chain(name, folder):
-    sys.path.append(folder)
+    """What objgraph finds from the module: [[type, id], ...]"""
     import objgraph
     wanted = [each for each in gc.get_objects() if type(each) is kinds[name]][0]
     frames = [id(sys._getframe()), id(sys._getframe().f_locals)]
@@ -228,4 +200,4 @@ def many(n):
 
 
 if __name__ == "__main__":
-    serve.serve({f.__name__: f for f in (shapes, lost, cycles, addresses, grow, chain, objgraph_chain, many)})
+    serve.serve({f.__name__: f for f in (shapes, lost, cycles, addresses, grow, chain, many)})

@@ -54,6 +54,7 @@ int edges_init(struct edges *edges, const struct reach *reach, struct err *err)
 			   .spans = {.pid = census_pid(reach->census),
 				     .runtime = census_runtime(reach->census),
 				     .objects = &reach->objects,
+				     .whole_frames = true,
 				     .see = see}},
 	};
 	return referents_init(&edges->finder, err);

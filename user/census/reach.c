@@ -232,6 +232,8 @@ int reach_search(struct reach *reach, struct err *err)
 	reach->now = REACH_OTHER;
 	reach->skip_interned = true;
 	reach_refill(reach);
+	reach->referents.spans.whole_frames = true;
+	add_roots(reach, ROOT_FRAME, ROOT_FRAME);
 	add_roots(reach, ROOT_INTERPRETER, ROOT_DATA);
 	follow(reach, named, 0);
 	reach->skip_interned = false;

@@ -12,7 +12,7 @@
  *   frames       locals, cells and stack of every frame of every thread; they count as much as a
  *                module's globals do
  *   threads      what a PyThreadState holds: thread locals, the exception being handled, ...
- *   interpreter, data   words of PyInterpreterState, and of the data of programs and libraries:
+ *   interpreter, data   the stack of frames that run; words of PyInterpreterState, and of the data of programs and libraries:
  *                asked only for what nothing above holds
  *   immortal     objects that are never freed, from 3.12 on
  *   held         what C code holds in memory that is not known, or what a lost reference holds: the

@@ -151,7 +151,8 @@ static void attributes(struct referents *referents, const struct image *image)
 		add_words(referents, image, dict + 1, image->type->n_values, REF_ATTRIBUTE, 0);
 		return;
 	case VALUES_INLINE:
-		if (!(image->type->py->flags & PY_TYPE_INLINE_VALUES))
+		/* a dict that was made later has the same array, and says so */
+		if (dict || !(image->type->py->flags & PY_TYPE_INLINE_VALUES))
 			break;
 		counts = word_at(image, size); /* capacity, size, embedded, valid */
 		if (counts >> 24 & 0xff)

@@ -185,11 +185,12 @@ static bool find_code(const struct spans *spans, uint64_t code, uint32_t *locals
 
 /*
  * How many words of locals and stack are in use. While the frame runs the end of its stack is in a
- * register: all that there is room for is looked at then.
+ * register: all that there is room for is looked at then, or nothing.
  */
-static uint64_t count_words(const struct py_layout *layout, const struct span *span,
+static uint64_t count_words(const struct spans *spans, const struct span *span,
 			    const uint8_t *bytes, uint64_t locals, uint64_t stack)
 {
+	const struct py_layout *layout = &spans->runtime->layout;
 	uint64_t begin = span->address + (uint64_t)layout->frame.locals,
 		 base = layout->frame.value_stack == LAYOUT_NONE ? 0 : locals, used = UINT64_MAX;
 
@@ -197,7 +198,9 @@ static uint64_t count_words(const struct py_layout *layout, const struct span *s
 		used = (load(bytes, layout->frame.stack_pointer, 8) - begin) / 8;
 	else if (layout->frame.stack_depth != LAYOUT_NONE)
 		used = base + (uint64_t)(int32_t)load(bytes, layout->frame.stack_depth, 4);
-	return used >= locals && used <= locals + stack ? used : locals + stack;
+	if (used >= locals && used <= locals + stack)
+		return used;
+	return spans->whole_frames ? locals + stack : locals;
 }
 
 static bool take_frame(const struct spans *spans, struct span *span, const uint8_t *bytes)
@@ -219,7 +222,7 @@ static bool take_frame(const struct spans *spans, struct span *span, const uint8
 			return false;
 		locals = (uint32_t)(end - (uint64_t)layout->frame.locals) / 8;
 	}
-	span->left = 8 * count_words(layout, span, bytes, locals, stack);
+	span->left = 8 * count_words(spans, span, bytes, locals, stack);
 	span->kind = SPAN_WORDS;
 	span->place = REF_LOCAL;
 	span->address += (uint64_t)layout->frame.locals;

@@ -125,3 +125,88 @@ def test_holders_and_what_no_root_reaches(python, start, validate):
     assert (lost["count"], lost["held"]) == (30, 30)
     assert lost["rows"][0]["root"] == "held from C or by a lost reference"
     assert (chains(target, "Cycle")["garbage"], chains(target, "Cycle")["rows"]) == (40, [])
+
+
+def test_backrefs(some_python, start, tmp_path, validate):
+    target = start(some_python, "heap_graph.py")
+    target.do("shapes")
+    where = target.do("addresses")
+    result = tool("heap", "-p", str(target.pid), "--backrefs", "Slot", "--depth", "4", "-o", str(tmp_path / "a.json"),
+                  "-o", str(tmp_path / "a.dot"), "-o", str(tmp_path / "a.svg"))
+    assert result.returncode == 0 and result.stderr == ""
+    assert re.search(r"^ +<- __main__\.Slotted at 0x\w+  \.held$", result.stdout, re.M)
+    report = json.loads((tmp_path / "a.json").read_text())
+    validate(report)
+    graph = report["heap"]["graph"]
+    assert graph["nodes"][0] == {"type": "shapes.Slot", "address": hex(where["Slot"]), "depth": 0}
+    assert [(graph["nodes"][edge["from"]]["type"], edge["via"]) for edge in graph["edges"] if edge["to"] == 0] == \
+        [("__main__.Slotted", ".held")]
+    types = {node["depth"]: node["type"] for node in graph["nodes"]}
+    assert (types[1], types[2], types[3]) == ("__main__.Slotted", "dict", "module")
+    assert hex(where["Slot"]) in (tmp_path / "a.dot").read_text()
+    assert "shapes.Slot" in (tmp_path / "a.svg").read_text() and "<svg" in (tmp_path / "a.svg").read_text()
+    # without Graphviz the .dot is written, and that is said
+    result = subprocess.run([harness.TOOL, "heap", "-p", str(target.pid), "--chain", "Slot", "-o", str(tmp_path / "b.svg")],
+                            stdout=subprocess.PIPE, stderr=subprocess.PIPE, universal_newlines=True,
+                            env={"PATH": "/nowhere"}, check=False)
+    assert result.returncode == 0 and "b.dot is written instead" in result.stderr
+    assert (tmp_path / "b.dot").read_text().count(" -> ") == 2 and not (tmp_path / "b.svg").exists()
+    one = chains(target, "Slot", "--at", hex(where["Slot"]))
+    assert one["rows"][0]["path"] == PATHS["Slot"]
+    for arguments in (["--chain", "NoSuchType"], ["--chain", "Slot", "--at", "0x10000"], ["--backrefs", "Slot", "--at", "8"]):
+        result = tool("heap", "-p", str(target.pid), *arguments)
+        assert result.returncode == 2 and "has no " in result.stderr and result.stdout == ""
+
+
+def test_frozen(some_python, start):
+    """It stands still, for as long as is said, and goes on."""
+    target = start(some_python, "heap_graph.py")
+    target.do("shapes")
+    for options in ([], ["--chain", "Slot"], ["--holders"]):
+        result = tool("heap", "-p", str(target.pid), "--frozen", "-f", "json", *options)
+        assert result.returncode == 0, result.stderr
+        assert json.loads(result.stdout)["heap"]["scan"]["pause_s"] > 0
+        assert len(target.do("addresses")) > 20
+    assert "stood still" in tool("heap", "-p", str(target.pid), "--frozen").stdout
+
+
+def test_holders_that_grow(some_python, start, tmp_path, validate):
+    target = start(some_python, "heap_graph.py")
+    target.do("shapes")
+    watch = subprocess.Popen([harness.TOOL, "heap", "-p", str(target.pid), "--holders", "--growth", harness.NEVER_S, "-o",
+                              str(tmp_path / "a.json")], stdout=subprocess.PIPE, stderr=subprocess.PIPE, bufsize=0)
+    out, err = harness.Reader(watch.stdout), harness.Reader(watch.stderr)
+    try:
+        assert err.wait(r"scan 1 of")
+        for number in (2, 3):
+            target.do("grow", n=700)
+            watch.send_signal(10)
+            assert err.wait(r"scan %d of" % number), err.text
+        watch.send_signal(2)
+        assert watch.wait(harness.DEADLINE_S) == 0, err.text
+    finally:
+        if watch.poll() is None:
+            watch.kill()
+            watch.wait()
+    report = json.loads((tmp_path / "a.json").read_text())
+    validate(report)
+    first = report["heap"]["holders"][0]
+    assert (first["path"], first["type"], first["items"], first["items_delta"]) == \
+        ("app.cache.SESSIONS", "dict", 6401, 1400)
+    assert first["items_per_s"] > 0
+    assert re.search(r"^ +app\.cache\.SESSIONS dict 6401 items \+\d+/min$", out.text, re.M)
+
+
+def test_hostile_heap(some_python, start):
+    """Forged lengths, pointers and types, rings, and maps that move: a report or an error, soon, in little memory."""
+    target = start(some_python, "heap_hostile.py")
+    target.do("forge", n=40)
+    target.do("forge_types", n=20)
+    target.do("move")
+    for options in (["--holders", "-T", "0"], ["--chain", "Node", "-T", "3"], ["--backrefs", "Node", "--depth", "2"]):
+        result = subprocess.run(["/bin/sh", "-c", 'ulimit -v 2000000; exec "$@"', "sh", harness.TOOL, "heap", "-p",
+                                 str(target.pid), *options], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                                timeout=4 * harness.DEADLINE_S, check=False)
+        assert result.returncode in (0, 1, 2), (options, result.stderr)
+        assert result.stdout or result.stderr
+    target.process.kill()

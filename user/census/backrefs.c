@@ -104,7 +104,10 @@ static void see(void *context, const struct ref *ref)
 	if (ref->from & REACH_ROOT) {
 		char text[ROOT_TEXT];
 
-		if (search->graph->nodes[to].root)
+		/* words of the interpreter only where there is nothing better */
+		if (search->graph->nodes[to].root ||
+		    (search->shown[to] &&
+		     search->reach->roots[ref->from & ~REACH_ROOT].kind >= ROOT_INTERPRETER))
 			return;
 		chain_root(search->edges, ref->from & ~REACH_ROOT, ref, text, sizeof(text));
 		search->graph->nodes[to].root = strdup(text);
@@ -127,6 +130,13 @@ static bool is_followed(const struct backrefs *search, size_t i)
 	       !search->graph->nodes[i].root;
 }
 
+static void read_roots(struct reach *reach, enum root_kind from, enum root_kind to)
+{
+	for (size_t i = 0; i < reach->n_roots; i++)
+		if (reach->roots[i].kind >= from && reach->roots[i].kind <= to)
+			reach_read_root(reach, i, &reach->referents.spans);
+}
+
 /* One step back: who refers to the nodes of the last step? */
 static void step(struct backrefs *search)
 {
@@ -139,9 +149,7 @@ static void step(struct backrefs *search)
 		if (is_followed(search, i))
 			reach->marks[search->object[i] / 64] |= 1ull << search->object[i] % 64;
 	reach_refill(reach);
-	for (size_t i = 0; i < reach->n_roots; i++)
-		if (reach->roots[i].kind < ROOT_IMMORTAL)
-			reach_read_root(reach, i, &reach->referents.spans);
+	read_roots(reach, ROOT_MODULES, ROOT_THREAD);
 	for (size_t i = 0; i < reach->objects.n && !search->failed; i++) {
 		batch[n++] = (uint32_t)i;
 		if (n == BATCH) {
@@ -150,6 +158,7 @@ static void step(struct backrefs *search)
 		}
 	}
 	referents_walk(&reach->referents, batch, n);
+	read_roots(reach, ROOT_INTERPRETER, ROOT_DATA);
 }
 
 /* ---- all ------------------------------------------------------------------------------------- */

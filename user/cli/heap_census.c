@@ -20,6 +20,7 @@
 #include "base/fmt.h"
 #include "census/growth.h"
 #include "census/scan.h"
+#include "cli/heap_held.h"
 #include "cli/heap_report.h"
 #include "cli/heap_target.h"
 #include "cli/outputs.h"
@@ -65,6 +66,8 @@ static void report(struct look *look, bool last)
 	const struct heap_options *options = look->options;
 	struct heap_report parts = {0};
 	struct heap_growth *growth = NULL;
+	struct heap_held held = {0};
+	struct reach reach = {0};
 	struct err err = ERR_INIT;
 
 	if (!look->n_scans)
@@ -73,6 +76,13 @@ static void report(struct look *look, bool last)
 	if (options->growth && look->n_scans > 1)
 		growth = growth_measure(look->scans, look->n_scans);
 	parts.growth = growth;
+	if (options->holders && process_alive(&look->target.process)) {
+		if (heap_held_find(&held, &reach, options, &look->target, look->scans,
+				   look->n_scans, &err))
+			complain(look, &err);
+		else
+			parts.held = &held;
+	}
 	if ((options->growth && look->n_scans > 1 && !growth) ||
 	    heap_report_fill(&parts, options, &look->target,
 			     parts.scan->at_s - look->scans[0]->at_s, growth)) {
@@ -89,6 +99,8 @@ static void report(struct look *look, bool last)
 	look->reported = true;
 	look->n_reports++;
 	heap_report_fini(&parts);
+	heap_held_fini(&held);
+	reach_fini(&reach);
 	heap_growth_free(growth);
 }
 
@@ -119,13 +131,17 @@ static void forget_old(struct look *look, double now_s)
 static bool scan(struct look *look)
 {
 	struct err err = ERR_INIT;
-	struct heap_scan *made = census_scan(look->target.census, &err);
+	struct heap_scan *made = NULL;
 
+	if (!look->options->frozen || !heap_target_hold(&look->target, &err))
+		made = census_scan(look->target.census, &err);
+	heap_target_let_go(&look->target);
 	if (!made) {
 		complain(look, &err);
 		look->stop = true;
 		return false;
 	}
+	made->pause_s = look->target.pause_s;
 	forget_old(look, made->at_s);
 	look->scans[look->n_scans++] = made;
 	look->n_made++;
@@ -265,6 +281,8 @@ int heap_census(const struct heap_options *options)
 		result = take_signals(look, &err);
 	if (!result)
 		result = heap_target_open(&look->target, options->pid, &err);
+	if (!result && options->holders)
+		census_collect(look->target.census);
 	if (result)
 		complain(look, &err);
 	else if (scan(look) && options->growth)

@@ -150,8 +150,8 @@ int heap_held_find(struct heap_held *held, struct reach *reach, const struct hea
 	heap_target_let_go(target);
 	held->search_s = reach->search_s;
 	held->unread = reach->unread;
-	held->frozen = options->frozen;
-	held->pause_s = target->pause_s;
+	if (reach->scan)
+		reach->scan->pause_s = target->pause_s;
 	return result;
 }
 

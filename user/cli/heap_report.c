@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "cli/describe.h"
+#include "cli/heap_picture.h"
 #include "cli/outputs.h"
 #include "export/heap_json.h"
 #include "view/census_text.h"
@@ -152,6 +153,9 @@ int heap_report_write(const struct heap_report *report, const struct heap_option
 {
 	const struct writing writing = {report, options, output->json, false};
 
+	if (output->picture != PICTURE_NONE)
+		return heap_picture_write(report->held, output, options->pid,
+					  report->about->time.tv_sec, err);
 	return outputs_write(output->pattern, options->pid, report->about->time.tv_sec,
 			     write_report, &writing, err);
 }

@@ -63,6 +63,8 @@ static json_t *how(const struct heap_scan *scan)
 
 	json_part_set(&object, "duration_s", json_part_real(scan->duration_s));
 	json_part_set(&object, "read_bytes", json_part_count(scan->read_bytes));
+	if (scan->pause_s > 0)
+		json_part_set(&object, "pause_s", json_part_real(scan->pause_s));
 	return object;
 }
 

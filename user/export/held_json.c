@@ -125,8 +125,6 @@ static json_t *search_part(const struct heap_held *held)
 	json_t *object = json_object();
 
 	json_part_set(&object, "duration_s", json_part_real(held->search_s));
-	if (held->frozen)
-		json_part_set(&object, "pause_s", json_part_real(held->pause_s));
 	return object;
 }
 

@@ -90,8 +90,6 @@ struct heap_graph {
 struct heap_held {
 	double search_s; /* beside the scan */
 	uint64_t unread; /* objects and buffers that could not be read */
-	bool frozen;
-	double pause_s; /* then: how long the target stood still */
 
 	char *type; /* of chains and graph: the one asked for */
 	uint64_t type_count, type_reached, type_held, type_garbage;

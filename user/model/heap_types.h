@@ -85,6 +85,7 @@ struct heap_scan {
 	struct timespec time; /* wall clock, at its end */
 	double at_s;          /* monotonic clock, in its middle */
 	double duration_s;
+	double pause_s; /* the target stood still so long; 0: it ran on */
 	uint64_t read_bytes;
 	struct heap_type *types; /* by name */
 	size_t n_types;

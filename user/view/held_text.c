@@ -213,9 +213,6 @@ void held_text(const struct pen *pen, const struct heap_held *held, unsigned top
 		put_chains(pen, held);
 	if (quiet)
 		return;
-	if (held->frozen)
-		fprintf(pen->out, "The process stood still for %s.\n",
-			fmt_duration(held->pause_s).text);
 	if (held->search_s > 0)
 		fprintf(pen->out, "References were followed in %s.\n",
 			fmt_duration(held->search_s).text);

@@ -121,10 +121,14 @@ def shapes():
     cache.METHODS = [bound(one("Bound"))]
     cache.closure = make_closure()
 
-    def defaults(a, b=one("Default"), *, c=one("KeywordDefault")):
+    def defaults(a, b=one("Default"), *, c=None):
+        pass
+
+    def keywords(a, b=None, *, c=one("KeywordDefault")):
         pass
 
     cache.defaults = defaults
+    cache.keywords = keywords
 
     @functools.lru_cache(maxsize=5000)
     def cached(number):
@@ -191,6 +195,10 @@ def chain(name):
     return [[type(each).__name__, id(each)] for each in found]
 
 
+def chains(names):
+    return {name: chain(name) for name in names}
+
+
 def many(n):
     """n objects for the benchmark."""
     cache.MANY = [Instance() for _ in range(n // 2)]
@@ -200,4 +208,4 @@ def many(n):
 
 
 if __name__ == "__main__":
-    serve.serve({f.__name__: f for f in (shapes, lost, cycles, addresses, grow, chain, many)})
+    serve.serve({f.__name__: f for f in (shapes, lost, cycles, addresses, grow, chains, many)})

@@ -7,7 +7,8 @@
 
 #include "python/code.h"
 
-#define ROOT_TEXT 1024
+#define ROOT_TEXT   1024
+#define THREAD_TEXT ", thread "
 
 /* ---- roots ----------------------------------------------------------------------------------- */
 
@@ -16,9 +17,9 @@ static void say_thread(const struct edges *edges, size_t thread, char *text, siz
 	const struct py_thread *row = &edges->reach->threads.rows[thread];
 
 	if (row->name)
-		snprintf(text, size, "thread %s", row->name);
+		snprintf(text, size, "%s", row->name);
 	else
-		snprintf(text, size, "thread %llu", (unsigned long long)row->ident);
+		snprintf(text, size, "%llu", (unsigned long long)row->ident);
 }
 
 static void say_frame(const struct edges *edges, const struct root *root, const struct ref *ref,
@@ -42,7 +43,7 @@ static void say_frame(const struct edges *edges, const struct root *root, const 
 		 : ref && ref->place == REF_LOCAL ? "stack"
 						  : "frame",
 		 local[0] ? "`" : "", code.name, code.filename,
-		 line ? line : (unsigned)code.first_line, thread[0] ? ", " : "", thread);
+		 line ? line : (unsigned)code.first_line, thread[0] ? THREAD_TEXT : "", thread);
 	py_code_fini(&code);
 }
 
@@ -60,7 +61,7 @@ void chain_root(const struct edges *edges, size_t i, const struct ref *ref, char
 		break;
 	case ROOT_THREAD:
 		say_thread(edges, root->thread, thread, sizeof(thread));
-		snprintf(text, size, "state of %s", thread);
+		snprintf(text, size, "state of thread %s", thread);
 		break;
 	case ROOT_INTERPRETER:
 		snprintf(text, size, "the interpreter");
@@ -133,7 +134,12 @@ static bool settle(struct heap_chain *chain, const struct edges *edges, const ui
 		   size_t root, const char *root_text)
 {
 	char name[EDGES_TEXT], text[EDGES_TEXT + 16];
-	const char *start = root_text;
+	char *start = strdup(root_text), *thread = start ? strstr(start, THREAD_TEXT) : NULL;
+	bool done;
+
+	/* the path is read without it */
+	if (thread && edges->reach->roots[root].kind == ROOT_FRAME)
+		*thread = '\0';
 
 	if (is_module(chain, edges, way, root)) {
 		snprintf(name, sizeof(name), "%s", chain->links[1].via + 9);
@@ -142,10 +148,13 @@ static bool settle(struct heap_chain *chain, const struct edges *edges, const ui
 		chain->links[1].via[0] = '\0';
 		chain->links[1].hidden = chain->n_links > 2;
 		root_text = text;
-		start = name;
+		free(start);
+		start = strdup(name);
 	}
 	chain->root = strdup(root_text);
-	return chain->root && heap_chain_set_path(chain, start);
+	done = chain->root && start && heap_chain_set_path(chain, start);
+	free(start);
+	return done;
 }
 
 static int fill(struct heap_chain *chain, struct edges *edges, const uint32_t *way, uint32_t before,

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "cli/heap_held.h"
 
+#include <fnmatch.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,11 +15,16 @@
 
 /* ---- what is asked for ----------------------------------------------------------------------- */
 
-/* "Session" is app.cache.Session, and any other class of that name; "app.cache.Session" is only it. */
+/*
+ * "Session" is app.cache.Session, and any other class of that name; "app.cache.Session" is only it;
+ * "app.*" is all that begins so.
+ */
 static bool is_type(const void *context, const char *type)
 {
 	const char *wanted = context, *last = strrchr(type, '.');
 
+	if (strpbrk(wanted, "*?["))
+		return fnmatch(wanted, type, 0) == 0;
 	return !strcmp(type, wanted) || (!strchr(wanted, '.') && last && !strcmp(last + 1, wanted));
 }
 

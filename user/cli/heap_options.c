@@ -55,7 +55,9 @@ static const struct argp_option rows[] = {
 	{"holders", KEY_HOLDERS, NULL, 0,
 	 "containers by name that are large (or grow, with --growth), and what no root reaches", 1},
 	{"chain", KEY_CHAIN, "TYPE", 0,
-	 "through what objects of TYPE are held, with the shortest chain of one of each", 1},
+	 "through what objects of TYPE are held, with the shortest chain of one of each; a name, "
+	 "with or without its module, or a pattern (app.*)",
+	 1},
 	{"backrefs", KEY_BACKREFS, "TYPE", 0, "the graph of who refers to objects of TYPE", 1},
 	{"at", KEY_AT, "ADDRESS", 0, "--chain, --backrefs: only the object at this address", 1},
 	{"depth", KEY_DEPTH, "N", 0, "--backrefs: so many steps back (3)", 1},

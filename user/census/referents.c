@@ -6,11 +6,13 @@
 
 #include "target/remote_mem.h"
 
-#define IMAGES_MAX 1024
-#define IMAGE_MAX  4096 /* bytes of an object that are read with it; what is behind is a span */
-#define GAP        256  /* between two objects that are read in one go */
-#define ITEMS_MORE 48   /* bytes behind an object of variable size that are read with it */
-#define HEAD       16   /* refcount and type */
+#define IMAGES_MAX  1024
+#define IMAGE_MAX   4096 /* bytes of an object that are read with it; what is behind is a span */
+#define GAP         256  /* between two objects that are read in one go */
+#define ITEMS_MORE  48   /* bytes behind an object of variable size that are read with it */
+#define VALUES_HEAD 8    /* before an instance's attributes that are behind it */
+#define VALUES_MORE 64   /* of them that are read with it */
+#define HEAD        16   /* refcount and type */
 
 /* The same in every version, with the GIL. */
 #define LIST_ITEMS        24
@@ -156,7 +158,7 @@ static void attributes(struct referents *referents, const struct image *image)
 			break;
 		counts = word_at(image, size); /* capacity, size, embedded, valid */
 		if (counts >> 24 & 0xff)
-			items(referents, image, size + 8, counts & 0xff, REF_ATTRIBUTE);
+			items(referents, image, size + VALUES_HEAD, counts & 0xff, REF_ATTRIBUTE);
 		break;
 	}
 	if (image->type->py->flags & PY_TYPE_MANAGED_DICT)
@@ -421,7 +423,7 @@ static void measure(const struct referents *referents, struct image *image, uint
 	if (type->py->itemsize == 8 || type->kind == KIND_TUPLE)
 		size += ITEMS_MORE;
 	if (type->py->flags & PY_TYPE_INLINE_VALUES)
-		size += 8;
+		size += VALUES_HEAD + VALUES_MORE;
 	image->length = size < IMAGE_MAX ? (uint32_t)((size + 7) & ~7ll) : IMAGE_MAX;
 }
 
@@ -464,6 +466,8 @@ static bool read_again(struct referents *referents, struct image *image, uint8_t
 	uint64_t address = address_of(referents, image);
 	uint64_t size = (uint64_t)image->type->py->basicsize;
 
+	if (image->type->py->flags & PY_TYPE_INLINE_VALUES)
+		size += VALUES_HEAD;
 	image->bytes = buffer + image->before;
 	if (size < image->length)
 		image->length = (uint32_t)size & ~7u;

@@ -13,6 +13,7 @@
 	64 /* BLOCKLEN; before them a word that leads back, behind them one that leads on */
 #define BLOCK_BYTES (8 * (BLOCK_ITEMS + 1))
 #define SPANS_BATCH 1024
+#define SPAN_COST   256 /* bytes that one read counts beside its own: it costs as much */
 /* lru_list_elem.next; the others from there */
 #define LINK_NEXT   24
 #define LINK_KEY    16
@@ -273,6 +274,7 @@ static void flush_once(struct spans *spans)
 {
 	struct remote_item items[SPANS_BATCH];
 	size_t n = 0, used = 0, kept = 0;
+	uint64_t cost;
 
 	while (n < spans->n && n < SPANS_BATCH) {
 		size_t length = piece_of(spans, &spans->spans[n]);
@@ -284,12 +286,13 @@ static void flush_once(struct spans *spans)
 		used += (length + 7) & ~(size_t)7;
 		n++;
 	}
-	if (used > spans->budget) {
+	cost = used + n * SPAN_COST;
+	if (cost > spans->budget) {
 		spans->unread += spans->n;
 		spans->n = 0;
 		return;
 	}
-	spans->budget -= used;
+	spans->budget -= cost;
 	remote_read_many(spans->pid, items, n);
 	for (size_t i = 0; i < n; i++) {
 		struct span *span = &spans->spans[i];

@@ -246,8 +246,11 @@ def test_what_is_shown(one_python, start, tmp_path):
     [], ["-p"], ["-p", "abc"], ["-p", "1,2"], ["-p", "1", "-T", "x"], ["-p", "1", "--sort", "size"], ["-p", "1", "5"],
     ["-p", "1", "-d", "5"], ["-p", "1", "--growth", "5q"], ["-p", "1", "--growth", "5", "x"],
     ["-p", "1", "--growth", "5", "1", "0"], ["-p", "1", "--growth=5", "1", "2", "3"], ["-p", "1", "--types-like", "("],
-    ["-p", "1", "--min-count", "-1"], ["-p", "1", "-f", "svg"], ["-p", "1", "-o", "heap.html"], ["-p", "1", "--holders"],
-    ["-p", "1", "--chain", "dict"], ["-p", "1", "--backrefs", "dict"], ["-p", "1", "--frozen"],
+    ["-p", "1", "--min-count", "-1"], ["-p", "1", "-f", "svg"], ["-p", "1", "-o", "heap.html"], ["-p", "1", "--at", "0x10"],
+    ["-p", "1", "--chain"], ["-p", "1", "--chain", "a", "--backrefs", "b"], ["-p", "1", "--chain", "a", "--at", "x"],
+    ["-p", "1", "--chain", "a", "--at", "-8"], ["-p", "1", "--depth", "3"], ["-p", "1", "--backrefs", "a", "--depth", "0"],
+    ["-p", "1", "--chain", "a", "--growth"], ["-p", "1", "--frozen", "--growth"], ["-p", "1", "-o", "heap.svg"],
+    ["-p", "1", "--holders", "--trend"], ["-p", "1", "--chain", "a", "-o", "heap.html"],
     ["-p", "1", "--no-such-option"]])
 def test_usage(arguments, tmp_path):
     result = tool("heap", *arguments, cwd=str(tmp_path))
@@ -259,7 +262,7 @@ def test_usage(arguments, tmp_path):
 def test_help():
     result = tool("heap", "--help")
     assert result.returncode == 0 and result.stderr == ""
-    for option in ("--pid", "--growth", "--duration", "--top", "--sort", "--types-like", "--module", "--min-count",
+    for option in ("--pid", "--growth", "--holders", "--chain", "--backrefs", "--at", "--depth", "--frozen", "--duration", "--top", "--sort", "--types-like", "--module", "--min-count",
                    "--output", "--format", "--json", "--quiet", "--verbose", "--no-color"):
         assert option in result.stdout, option
 

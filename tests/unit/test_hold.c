@@ -24,7 +24,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "probe/hold.h"
+#include "target/hold.h"
 
 #define THREADS 24
 #define CAUGHT  20 /* signals caught on their way by a hold, before a test is content */

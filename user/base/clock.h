@@ -3,7 +3,8 @@
  * clock: the time that intervals are measured with.
  *
  * Place      layer 0.
- * Units      ns of CLOCK_MONOTONIC: the clock of bpf_ktime_get_ns(), so that both can be compared.
+ * Units      ns, or seconds, of CLOCK_MONOTONIC: the clock of bpf_ktime_get_ns(), so that both can be
+ *            compared.
  */
 #ifndef PYLEAKTRACE_BASE_CLOCK_H
 #define PYLEAKTRACE_BASE_CLOCK_H
@@ -17,6 +18,11 @@ static inline uint64_t clock_now_ns(void)
 
 	clock_gettime(CLOCK_MONOTONIC, &now);
 	return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+}
+
+static inline double clock_now_s(void)
+{
+	return (double)clock_now_ns() / 1e9;
 }
 
 #endif

@@ -221,10 +221,7 @@ void buffers_add(struct buffers *buffers, const struct found *found)
 			add(buffers, type, load(found->bytes, found->length, BYTES_DATA, 8),
 			    load(found->bytes, found->length, BYTES_ALLOCATED, 8), 1);
 		break;
-	case KIND_PLAIN:
-	case KIND_STR:
-	case KIND_BYTES:
-	case KIND_TUPLE:
+	default:
 		break;
 	}
 	if (type->values_bytes && has_values(buffers->layout, found))

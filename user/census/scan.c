@@ -6,6 +6,7 @@
 
 #include "target/bss.h"
 #include "census/buffers.h"
+#include "census/containers.h"
 #include "census/fast_bins.h"
 #include "census/gc_state.h"
 #include "python/pthreads.h"
@@ -21,6 +22,9 @@ struct census {
 	void (*see)(void *context, const struct found *found);
 	void *see_context;
 	struct gc_history collections;
+	struct type_table *table; /* of the last scan */
+	bool collect;
+	struct containers containers;
 	/* of the scan that is being made */
 	struct walk walk;
 	struct judge judge;
@@ -58,8 +62,29 @@ void census_free(struct census *census)
 {
 	if (!census)
 		return;
+	type_table_free(census->table);
 	py_types_free(census->types);
 	free(census);
+}
+
+void census_collect(struct census *census)
+{
+	census->collect = true;
+}
+
+const struct type_table *census_types(const struct census *census)
+{
+	return census->table;
+}
+
+const struct py_runtime *census_runtime(const struct census *census)
+{
+	return census->runtime;
+}
+
+pid_t census_pid(const struct census *census)
+{
+	return census->pid;
 }
 
 void census_watch(struct census *census, void (*see)(void *context, const struct found *found),
@@ -86,6 +111,8 @@ static void take_block(void *context, const struct block *block)
 	found.type->tracked += found.tracked;
 	found.type->bytes += found.size;
 	buffers_add(&census->buffers, &found);
+	if (census->containers.rows)
+		containers_add(&census->containers, census->judge.layout, &found);
 	if (census->see)
 		census->see(census->see_context, &found);
 }
@@ -290,33 +317,37 @@ static void prepare(struct census *census, const struct maps *maps, struct type_
 struct heap_scan *census_scan(struct census *census, struct err *err)
 {
 	struct heap_scan *scan = calloc(1, sizeof(*scan));
-	struct type_table *table = NULL;
 	double begin = seconds(CLOCK_MONOTONIC);
 	struct maps maps = {0};
 	int result = maps_read(&maps, census->pid, err);
 
+	type_table_free(census->table);
+	census->table = NULL;
 	py_types_begin(census->types);
 	memset(&census->walk, 0, sizeof(census->walk));
 	census->walk.memory.pagemap = -1;
 	if (!result)
 		result = memory_open(&census->walk.memory, census->pid, err);
 	if (!result) {
-		table = type_table_new(census->types);
-		if (!table || !scan)
+		census->table = type_table_new(census->types);
+		if (!census->table || !scan)
 			result = err_set(err, ERR_FAILED, "no memory for a census of pid %d",
 					 (int)census->pid);
 	}
+	if (!result && census->collect)
+		result = containers_begin(&census->containers, err);
 	if (!result) {
-		prepare(census, &maps, table);
+		prepare(census, &maps, census->table);
 		walk_all(census, &maps);
+		if (census->collect)
+			containers_finish(&census->containers, scan);
 		take_facts(scan, census, begin);
-		if (take_types(scan, table))
+		if (take_types(scan, census->table))
 			result = err_set(err, ERR_FAILED, "no memory for the types of pid %d",
 					 (int)census->pid);
 	}
 	if (!result)
 		result = check(scan, census, err);
-	type_table_free(table);
 	free(census->stacks);
 	census->stacks = NULL;
 	memory_close(&census->walk.memory);

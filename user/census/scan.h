@@ -38,6 +38,15 @@ void census_free(struct census *census);
 void census_watch(struct census *census, void (*see)(void *context, const struct found *found),
 		  void *context);
 
+/* From now on scans have the large containers too (heap_scan.containers). */
+void census_collect(struct census *census);
+
+/* The types of the last scan; valid until the next. NULL: there was none. */
+const struct type_table *census_types(const struct census *census);
+
+const struct py_runtime *census_runtime(const struct census *census);
+pid_t census_pid(const struct census *census);
+
 /* Scan once. To be freed with heap_scan_free(); NULL with err set. */
 struct heap_scan *census_scan(struct census *census, struct err *err);
 

@@ -8,7 +8,9 @@
 
 #define SLOTS      (2u * TYPES_MAX)
 #define BASE_STEPS 64
-#define KEYS_HEAD  64
+/* beside tp_base, in every version */
+#define WEAKLISTOFFSET 48 /* tp_weaklistoffset, before it */
+#define DICTOFFSET     32 /* tp_dictoffset, behind it */
 
 struct type_table {
 	struct py_types *types;
@@ -66,28 +68,60 @@ struct census_type *type_table_find(const struct type_table *table, uint64_t add
 
 /* ---- what kind of type it is ----------------------------------------------------------------- */
 
-static enum type_kind kind_by_name(const char *name)
+/* in  made: the type was made at run time; C code makes some of its types so, in later versions */
+static enum type_kind kind_by_name(const char *name, bool made)
 {
 	static const struct {
 		const char *name;
 		enum type_kind kind;
-	} kinds[] = {{"set", KIND_SET}, {"frozenset", KIND_SET}, {"bytearray", KIND_BYTEARRAY}};
+		bool may_be_made;
+	} kinds[] = {
+		{"set", KIND_SET, false},
+		{"frozenset", KIND_SET, false},
+		{"bytearray", KIND_BYTEARRAY, false},
+		{"int", KIND_LEAF, false},
+		{"float", KIND_LEAF, false},
+		{"complex", KIND_LEAF, false},
+		{"module", KIND_MODULE, false},
+		{"function", KIND_FUNCTION, false},
+		{"frame", KIND_FRAME, false},
+		{"generator", KIND_GENERATOR, false},
+		{"coroutine", KIND_GENERATOR, false},
+		{"async_generator", KIND_GENERATOR, false},
+		{"weakref", KIND_WEAKREF, false},
+		{"weakproxy", KIND_WEAKREF, false},
+		{"weakcallableproxy", KIND_WEAKREF, false},
+		{"weakref.ReferenceType", KIND_WEAKREF, false},
+		{"weakref.ProxyType", KIND_WEAKREF, false},
+		{"weakref.CallableProxyType", KIND_WEAKREF, false},
+		{"memoryview", KIND_MEMORYVIEW, false},
+		{"managedbuffer", KIND_MANAGED_BUFFER, false},
+		{"collections.deque", KIND_DEQUE, true},
+		{"functools._lru_cache_wrapper", KIND_LRU_CACHE, true},
+		{"functools._lru_list_elem", KIND_LRU_LINK, true},
+	};
 
 	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++)
-		if (!strcmp(name, kinds[i].name))
+		if ((!made || kinds[i].may_be_made) && !strcmp(name, kinds[i].name))
 			return kinds[i].kind;
 	return KIND_PLAIN;
 }
 
-/* Sets and bytearrays have no flag: the static type that it derives from tells. */
+/* These have no flag: the type that it derives from tells. */
 static enum type_kind kind_by_base(const struct type_table *table, const struct py_type *type)
 {
 	const struct py_layout *layout = &py_types_runtime(table->types)->layout;
 	uint64_t base;
 
 	for (int step = 0; step < BASE_STEPS; step++) {
-		if (!(type->flags & PY_TYPE_HEAP))
-			return kind_by_name(type->name);
+		bool made = type->flags & PY_TYPE_HEAP;
+		enum type_kind kind = kind_by_name(type->name, made);
+
+		/* an int with attributes is no leaf */
+		if (kind == KIND_LEAF && step)
+			return KIND_PLAIN;
+		if (kind != KIND_PLAIN || !made)
+			return kind;
 		if (remote_read_u64(py_types_pid(table->types),
 				    type->address + (uint64_t)layout->type.base, &base) ||
 		    !base)
@@ -104,11 +138,9 @@ static enum type_kind kind_of(const struct type_table *table, const struct py_ty
 	static const struct {
 		uint64_t flag;
 		enum type_kind kind;
-	} flags[] = {{PY_TYPE_STR, KIND_STR},
-		     {PY_TYPE_BYTES, KIND_BYTES},
-		     {PY_TYPE_TUPLE, KIND_TUPLE},
-		     {PY_TYPE_LIST, KIND_LIST},
-		     {PY_TYPE_DICT, KIND_DICT}};
+	} flags[] = {{PY_TYPE_STR, KIND_STR},     {PY_TYPE_BYTES, KIND_BYTES},
+		     {PY_TYPE_TUPLE, KIND_TUPLE}, {PY_TYPE_LIST, KIND_LIST},
+		     {PY_TYPE_DICT, KIND_DICT},   {PY_TYPE_TYPE, KIND_TYPE}};
 
 	for (size_t i = 0; i < sizeof(flags) / sizeof(flags[0]); i++)
 		if (type->flags & flags[i].flag)
@@ -116,12 +148,24 @@ static enum type_kind kind_of(const struct type_table *table, const struct py_ty
 	return kind_by_base(table, type);
 }
 
+/* Where its objects have their weak references and their dict. */
+static void read_offsets(const struct type_table *table, struct census_type *row)
+{
+	uint64_t base = row->address + (uint64_t)py_types_runtime(table->types)->layout.type.base;
+	struct remote_item items[] = {
+		{base - WEAKLISTOFFSET, &row->weaklist, 8, 0},
+		{base + DICTOFFSET, &row->dict, 8, 0},
+	};
+
+	remote_read_many(py_types_pid(table->types), items, 2);
+}
+
 /*
  * Attributes that are not in a dict are in an array as long as the class's keys ever get
  * (new_values() in Objects/dictobject.c): a byte for each and two more, rounded up to 8, then a
  * word for each.
  */
-static uint64_t values_bytes(const struct type_table *table, const struct py_type *type)
+static uint32_t values_count(const struct type_table *table, const struct py_type *type)
 {
 	const struct py_layout *layout = &py_types_runtime(table->types)->layout;
 	pid_t pid = py_types_pid(table->types);
@@ -137,7 +181,7 @@ static uint64_t values_bytes(const struct type_table *table, const struct py_typ
 			sizeof(counts)))
 		return 0;
 	n = counts[0] + counts[1];
-	return n > 255 ? 0 : (n + 2 + 7) / 8 * 8 + 8 * n;
+	return n > 255 ? 0 : (uint32_t)n;
 }
 
 /* ---- types that are met for the first time --------------------------------------------------- */
@@ -152,7 +196,11 @@ static struct census_type *add(struct type_table *table, const struct py_type *t
 	row->py = type;
 	row->kind = kind_of(table, type);
 	row->has_preheader = type->flags & (PY_TYPE_MANAGED_DICT | PY_TYPE_MANAGED_WEAKREF);
-	row->values_bytes = values_bytes(table, type);
+	read_offsets(table, row);
+	row->n_values = values_count(table, type);
+	if (row->n_values)
+		row->values_bytes = (row->n_values + 2 + 7) / 8 * 8 + 8 * row->n_values;
+	row->index = (uint32_t)table->n_rows;
 	table->rows[table->n_rows++] = row;
 	table->slots[slot] = (uint32_t)table->n_rows;
 	return row;

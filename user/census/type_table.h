@@ -26,7 +26,7 @@
 #define TYPE_TABLE_OTHERS (1u << 14)
 #define TYPE_TABLE_ASKED  (1u << 20)
 
-/* what an object of the type has besides its own block */
+/* what an object of the type has besides its own block, and where its references are */
 enum type_kind {
 	KIND_PLAIN,
 	KIND_STR,
@@ -36,6 +36,19 @@ enum type_kind {
 	KIND_DICT,
 	KIND_SET,
 	KIND_BYTEARRAY,
+	/* no buffers that count, but references in places of their own */
+	KIND_LEAF, /* none: int, float, complex */
+	KIND_TYPE,
+	KIND_MODULE,
+	KIND_FUNCTION,
+	KIND_FRAME,
+	KIND_GENERATOR, /* coroutines and asynchronous generators too */
+	KIND_WEAKREF,   /* proxies too */
+	KIND_DEQUE,
+	KIND_MEMORYVIEW,
+	KIND_MANAGED_BUFFER, /* what a memoryview is of */
+	KIND_LRU_CACHE,
+	KIND_LRU_LINK, /* an entry of a KIND_LRU_CACHE */
 };
 
 struct census_type {
@@ -44,8 +57,11 @@ struct census_type {
 		*py; /* name, flags, sizes; of the struct py_types that the table was made with */
 	enum type_kind kind;
 	bool has_preheader;
-	uint64_t
-		values_bytes; /* of an instance's attributes in a block of their own; 3.11 and 3.12 */
+	uint32_t index; /* in the table */
+	/* tp_weaklistoffset, tp_dictoffset: in an object; 0: it has none */
+	int64_t weaklist, dict;
+	uint32_t n_values; /* that an instance's array of attributes has room for; 3.11 and 3.12 */
+	uint64_t values_bytes; /* of that array */
 
 	uint64_t count, tracked, bytes; /* of this scan */
 };

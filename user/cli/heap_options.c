@@ -4,6 +4,7 @@
 #include <argp.h>
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
@@ -12,6 +13,7 @@
 
 #define TREND_INTERVAL_NS 5000000000u
 #define TREND_COUNT       7
+#define DEPTH             3
 
 enum key {
 	KEY_PID = 'p',
@@ -25,13 +27,18 @@ enum key {
 	KEY_SORT = 256,
 	KEY_GROWTH,
 	KEY_TREND,
+	KEY_HOLDERS,
+	KEY_CHAIN,
+	KEY_BACKREFS,
+	KEY_AT,
+	KEY_DEPTH,
+	KEY_FROZEN,
 	KEY_TYPES_LIKE,
 	KEY_MODULE,
 	KEY_MIN_COUNT,
 	KEY_JSON,
 	KEY_NO_COLOR,
 	KEY_VERSION,
-	KEY_LATER,
 };
 
 static const struct argp_option rows[] = {
@@ -45,6 +52,17 @@ static const struct argp_option rows[] = {
 	 "look every INTERVAL, COUNT times (5 s, 7 times): how memory, threads and files go, and "
 	 "where the RSS is",
 	 1},
+	{"holders", KEY_HOLDERS, NULL, 0,
+	 "containers by name that are large (or grow, with --growth), and what no root reaches", 1},
+	{"chain", KEY_CHAIN, "TYPE", 0,
+	 "through what objects of TYPE are held, with the shortest chain of one of each; a name, "
+	 "with or without its module, or a pattern (app.*)",
+	 1},
+	{"backrefs", KEY_BACKREFS, "TYPE", 0, "the graph of who refers to objects of TYPE", 1},
+	{"at", KEY_AT, "ADDRESS", 0, "--chain, --backrefs: only the object at this address", 1},
+	{"depth", KEY_DEPTH, "N", 0, "--backrefs: so many steps back (3)", 1},
+	{"frozen", KEY_FROZEN, NULL, 0,
+	 "let the target stand still while it is read; the pause is measured", 1},
 	{"duration", KEY_DURATION, "TIME", 0,
 	 "stop --growth or --trend after TIME (90, 90s, 5m, 2h)", 1},
 	{NULL, 0, NULL, 0, "What is shown:", 2},
@@ -66,15 +84,11 @@ static const struct argp_option rows[] = {
 	{NULL, 0, NULL, 0, "About:", 3},
 	{"help", KEY_HELP, NULL, 0, "this text", 3},
 	{"version", KEY_VERSION, NULL, 0, "the version", 3},
-	/* of the contract, not in this version */
-	{"holders", KEY_LATER, NULL, OPTION_HIDDEN, NULL, 4},
-	{"chain", KEY_LATER, "TYPE", OPTION_HIDDEN, NULL, 4},
-	{"backrefs", KEY_LATER, "TYPE", OPTION_HIDDEN, NULL, 4},
-	{"frozen", KEY_LATER, NULL, OPTION_HIDDEN, NULL, 4},
 	{0},
 };
 
-static const char arguments[] = "-p PID\n-p PID --growth [TIME [INTERVAL [COUNT]]]\n"
+static const char arguments[] = "-p PID [--holders]\n-p PID --chain TYPE [--at ADDRESS]\n-p PID "
+				"--backrefs TYPE\n-p PID --growth [TIME [INTERVAL [COUNT]]]\n"
 				"-p PID --trend [INTERVAL [COUNT]]";
 static const char text[] =
 	"Show what is in the heap of a live CPython process, by type: counts and bytes, or with "
@@ -94,7 +108,7 @@ struct parse {
 	enum options_result result;
 	const char *words[3]; /* arguments */
 	unsigned n_words;
-	bool have_growth_time, have_format, format_json;
+	bool have_growth_time, have_format, format_used, format_json;
 };
 
 static error_t wrong(struct parse *parse, const char *option, const struct err *err)
@@ -138,6 +152,17 @@ static error_t set_pid(struct parse *parse, const char *word)
 		return wrong_text(parse, "--pid", "one process at a time is looked at");
 	parse->options->pid = (pid_t)pid;
 	return error;
+}
+
+static error_t set_address(struct parse *parse, const char *word)
+{
+	char *end;
+
+	errno = 0;
+	parse->options->at = strtoull(word, &end, 0);
+	if (errno || *end || !parse->options->at || parse->options->at % 8 || word[0] == '-')
+		return wrong_text(parse, "--at", "an address as id() gives it is wanted");
+	return 0;
 }
 
 static error_t set_order(struct parse *parse, const char *name)
@@ -212,10 +237,6 @@ static error_t take_other(int key, struct argp_state *state)
 	struct parse *parse = state->input;
 
 	switch (key) {
-	case KEY_LATER:
-		return wrong_text(parse, "heap",
-				  "--holders, --chain, --backrefs and --frozen are not in "
-				  "version " PYLEAKTRACE_VERSION);
 	case KEY_HELP:
 		state->name = (char *)"pyleaktrace heap";
 		argp_state_help(state, stdout, ARGP_HELP_LONG | ARGP_HELP_USAGE | ARGP_HELP_DOC);
@@ -242,6 +263,24 @@ static error_t take_option(int key, char *arg, struct argp_state *state)
 		options->growth = true;
 		parse->have_growth_time = arg;
 		return arg ? set_time(parse, "--growth", arg, &options->growth_ns) : 0;
+	case KEY_HOLDERS:
+		options->holders = true;
+		return 0;
+	case KEY_CHAIN:
+		options->chain = arg;
+		return 0;
+	case KEY_BACKREFS:
+		options->backrefs = arg;
+		return 0;
+	case KEY_AT:
+		return set_address(parse, arg);
+	case KEY_DEPTH:
+		error = set_number(parse, "--depth", arg, 1, 20, &number);
+		options->depth = (unsigned)number;
+		return error;
+	case KEY_FROZEN:
+		options->frozen = true;
+		return 0;
 	case KEY_TREND:
 		options->trend = true;
 		return 0;
@@ -329,28 +368,67 @@ static bool ends_with(const char *name, const char *suffix)
 	return length > n && !strcasecmp(name + length - n, suffix);
 }
 
+/* .txt and .json of every view; of chains and graphs .dot and .svg too */
+static bool settle_output(struct parse *parse, struct heap_output *output)
+{
+	bool graph = parse->options->chain || parse->options->backrefs;
+
+	output->json = ends_with(output->pattern, ".json");
+	if (output->json || ends_with(output->pattern, ".txt"))
+		return true;
+	if (graph && ends_with(output->pattern, ".dot"))
+		output->picture = PICTURE_DOT;
+	else if (graph && ends_with(output->pattern, ".svg"))
+		output->picture = PICTURE_SVG;
+	if (output->picture != PICTURE_NONE)
+		return true;
+	if (parse->have_format) {
+		output->json = parse->format_json;
+		parse->format_used = true;
+		return true;
+	}
+	wrong_text(parse, "--output",
+		   graph ? "it is written as .txt, .json, .dot or .svg; end the name so, or give -f"
+			 : "a heap is written as .txt or .json; end the name so, or give -f");
+	return false;
+}
+
 static bool settle_formats(struct parse *parse)
 {
 	struct heap_options *options = parse->options;
-	bool used = false;
 
-	for (unsigned i = 0; i < options->n_outputs; i++) {
-		struct heap_output *output = &options->outputs[i];
-
-		if (ends_with(output->pattern, ".json") || ends_with(output->pattern, ".txt")) {
-			output->json = ends_with(output->pattern, ".json");
-		} else if (parse->have_format) {
-			output->json = parse->format_json;
-			used = true;
-		} else {
-			wrong_text(
-				parse, "--output",
-				"a heap is written as .txt or .json; end the name so, or give -f");
+	for (unsigned i = 0; i < options->n_outputs; i++)
+		if (!settle_output(parse, &options->outputs[i]))
 			return false;
-		}
-	}
-	options->json = parse->have_format && !used && parse->format_json;
+	options->json = parse->have_format && !parse->format_used && parse->format_json;
 	return true;
+}
+
+/* Which options go together. */
+static bool settle_views(struct parse *parse)
+{
+	struct heap_options *options = parse->options;
+	bool graph = options->chain || options->backrefs;
+	const char *wrong_way = NULL;
+
+	if (options->chain && options->backrefs)
+		wrong_way = "--chain and --backrefs are two reports: give one of them";
+	else if (graph && (options->growth || options->trend || options->holders))
+		wrong_way =
+			"--chain and --backrefs are one look: without --growth, --trend, --holders";
+	else if (options->trend && options->holders)
+		wrong_way = "--trend and --holders are two reports: give one of them";
+	else if (options->at && !graph)
+		wrong_way = "--at is for --chain and --backrefs";
+	else if (options->depth && !options->backrefs)
+		wrong_way = "--depth is for --backrefs";
+	else if (options->frozen && (options->growth || options->trend))
+		wrong_way = "--frozen is for one look: without --growth and --trend";
+	if (wrong_way)
+		wrong_text(parse, "", wrong_way);
+	if (!options->depth)
+		options->depth = DEPTH;
+	return !wrong_way;
 }
 
 enum options_result heap_options_parse(struct heap_options *options, int argc, char **argv)
@@ -363,7 +441,7 @@ enum options_result heap_options_parse(struct heap_options *options, int argc, c
 	*options = (struct heap_options){.top = 20, .growth_ns = 30000000000u};
 	if (argp_parse(&argp, argc, argv, ARGP_NO_HELP | ARGP_NO_EXIT, NULL, &parse))
 		return parse.result == OPTIONS_DONE ? OPTIONS_DONE : OPTIONS_WRONG;
-	if (!settle_arguments(&parse) || !settle_formats(&parse))
+	if (!settle_arguments(&parse) || !settle_views(&parse) || !settle_formats(&parse))
 		return OPTIONS_WRONG;
 	if (!options->pid) {
 		fputs("pyleaktrace: whose heap? -p PID is needed (heap --help tells more)\n",

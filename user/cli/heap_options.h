@@ -17,15 +17,24 @@
 #include "cli/options.h"
 #include "model/heap_types.h"
 
+enum heap_picture { PICTURE_NONE, PICTURE_DOT, PICTURE_SVG };
+
 struct heap_output {
 	const char *pattern; /* file name with %p, %t */
 	bool json;           /* else text */
+	enum heap_picture picture;
 };
 
 struct heap_options {
 	pid_t pid;
 	unsigned top; /* 0: all */
 	enum heap_order order;
+	bool holders;
+	const char *chain;    /* a type, module.name or name alone; NULL: not asked for */
+	const char *backrefs; /* the same */
+	uint64_t at;          /* address of the one object; 0: all of the type */
+	unsigned depth;       /* of backrefs */
+	bool frozen;
 	bool growth, trend;
 	uint64_t growth_ns;
 	uint64_t interval_ns; /* between reports of growth (0: one report), or looks of a trend */

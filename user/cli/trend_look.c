@@ -5,6 +5,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "base/clock.h"
 #include "base/escape.h"
 #include "python/threads.h"
 #include "target/tasks.h"
@@ -81,12 +82,10 @@ void trend_watch_look(struct trend_watch *watch, const struct heap_scan *scan)
 {
 	struct trend *trend = watch->trend;
 	struct trend_look look = {0};
-	struct timespec now;
 
 	look_at_memory(watch, &look, scan);
 	look_at_counts(watch, &look);
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	look.at_s = (double)now.tv_sec + (double)now.tv_nsec / 1e9;
+	look.at_s = clock_now_s();
 	if (scan) {
 		trend_set(&look, TREND_OBJECTS, scan->count);
 		trend->room = scan->room;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "export/heap_json.h"
 
+#include "export/held_json.h"
 #include "export/json_parts.h"
 #include "export/trend_json.h"
 
@@ -62,6 +63,8 @@ static json_t *how(const struct heap_scan *scan)
 
 	json_part_set(&object, "duration_s", json_part_real(scan->duration_s));
 	json_part_set(&object, "read_bytes", json_part_count(scan->read_bytes));
+	if (scan->pause_s > 0)
+		json_part_set(&object, "pause_s", json_part_real(scan->pause_s));
 	return object;
 }
 
@@ -73,6 +76,21 @@ static void dump_growth(FILE *out, const struct heap_report *report, bool *faile
 	for (size_t i = 0; i < report->n_rows && !*failed; i++)
 		dump(out, i ? ",\n" : "\n", growth_row(report->rows[i]), failed);
 	fputs("\n]}", out);
+}
+
+static void dump_held(FILE *out, const struct heap_held *held, bool *failed)
+{
+	json_t *parts = json_object(), *value;
+	const char *name;
+
+	held_json_put(&parts, held);
+	*failed |= !parts;
+	json_object_foreach(parts, name, value)
+	{
+		fprintf(out, ",\n\"%s\": ", name);
+		dump(out, "", json_incref(value), failed);
+	}
+	json_decref(parts);
 }
 
 int export_heap_json(FILE *out, const struct heap_report *report, struct err *err)
@@ -94,6 +112,8 @@ int export_heap_json(FILE *out, const struct heap_report *report, struct err *er
 	fputs("\n]", out);
 	if (report->growth)
 		dump_growth(out, report, &failed);
+	if (report->held)
+		dump_held(out, report->held, &failed);
 	dump(out, "\n},\n\"losses\": ", json_part_losses(about), &failed);
 	fputs("\n}\n", out);
 	return failed ? err_set(err, ERR_FAILED, "no memory to write %zu types as JSON",

@@ -42,6 +42,7 @@ void heap_scan_free(struct heap_scan *scan)
 		return;
 	for (size_t i = 0; i < scan->n_types; i++)
 		free(scan->types[i].name);
+	free(scan->containers);
 	free(scan->types);
 	free(scan);
 }

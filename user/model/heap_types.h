@@ -75,15 +75,23 @@ struct heap_room {
 	uint64_t stacks;
 };
 
+/* A large container; which one, the census tells (holders.h). */
+struct heap_container {
+	uint64_t address, items;
+};
+
 /* One look at a whole heap. */
 struct heap_scan {
 	struct timespec time; /* wall clock, at its end */
 	double at_s;          /* monotonic clock, in its middle */
 	double duration_s;
+	double pause_s; /* the target stood still so long; 0: it ran on */
 	uint64_t read_bytes;
 	struct heap_type *types; /* by name */
 	size_t n_types;
-	uint64_t count, tracked, bytes; /* sums over types */
+	uint64_t count, tracked, bytes;    /* sums over types */
+	struct heap_container *containers; /* by address; when they were asked for */
+	size_t n_containers;
 	struct heap_gc gc;
 	struct heap_room room;
 	bool judged; /* another malloc than glibc's: blocks above 512 bytes by their contents only */
@@ -113,6 +121,8 @@ struct heap_growth {
 	size_t n_rows;
 };
 
+struct heap_held;
+
 /* What a report shows: the look at the target, and the rows that the user asked for. All borrowed. */
 struct heap_report {
 	const struct profile *about;    /* time, duration, target and losses; no stacks */
@@ -122,6 +132,7 @@ struct heap_report {
 	const struct heap_growth *growth;    /* NULL: not asked for, or fewer than two scans */
 	const struct heap_growth_row **rows; /* of growth; those asked for that changed, in order */
 	size_t n_rows;
+	const struct heap_held *held; /* who holds what; NULL: not asked for */
 };
 
 enum heap_order {

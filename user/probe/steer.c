@@ -9,7 +9,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "probe/hold.h"
+#include "target/hold.h"
 #include "target/remote_mem.h"
 
 /* how often a hold is tried */

@@ -52,12 +52,14 @@ struct py_layout {
 	} runtime;
 	struct { /* PyInterpreterState */
 		int32_t next, threads_head, modules, gc;
+		int32_t size;
 	} interp;
 	struct { /* PyThreadState */
 		int32_t next, interp, thread_id, native_thread_id;
 		int32_t frame;         /* PyFrameObject *, 3.6-3.10 */
 		int32_t cframe;        /* _PyCFrame *, 3.11-3.12 */
 		int32_t current_frame; /* _PyInterpreterFrame *, 3.13+ */
+		int32_t size;          /* with what CPython keeps behind it, 3.12+ */
 	} tstate;
 	int32_t cframe_current_frame; /* in _PyCFrame */
 	struct {                    /* PyFrameObject up to 3.10, _PyInterpreterFrame from 3.11 on */
@@ -68,6 +70,10 @@ struct py_layout {
 		int32_t owner;      /* u8, from 3.11 on */
 		int32_t tlbc_index; /* i32, free-threaded 3.14+ */
 		int32_t is_entry; /* u8, 3.11: its activation of the evaluation loop ends with it */
+		int32_t locals; /* f_localsplus / localsplus: locals, cells, free variables, stack */
+		/* where the stack ends: a pointer behind its last word (0: the frame runs), or how many
+		   words (i32, < 0: it runs), from where value_stack points, else from `locals` */
+		int32_t value_stack, stack_pointer, stack_depth;
 		uint64_t code_mask;      /* ~0, or ~3 where the field is a tagged reference */
 		uint8_t lasti_unit;      /* bytes a unit of lasti stands for: 1, or 2 in 3.10 */
 		uint8_t owner_generator; /* owner of a generator's frame; 0xff: no such field */
@@ -78,7 +84,10 @@ struct py_layout {
 		int32_t code;           /* co_code_adaptive: the bytecode, from 3.11 on */
 		int32_t firsttraceable; /* i32, from 3.11 on */
 		int32_t flags, argcount, tlbc;
-		int32_t size; /* sizeof (PyCodeObject) */
+		int32_t size;                            /* sizeof (PyCodeObject) */
+		int32_t nlocals, nlocalsplus, stacksize; /* i32; nlocalsplus from 3.11 on */
+		int32_t localsplusnames;                 /* tuple, from 3.11 on */
+		int32_t varnames, cellvars, freevars;    /* tuples, up to 3.10 */
 	} code;
 	struct { /* PyUnicodeObject: state is a u32 */
 		int32_t length, state, ascii_data, compact_data, any_data;
@@ -118,6 +127,23 @@ struct py_layout {
 		int32_t next_id; /* in PyInterpreterState, u64: that of the next one */
 		int32_t id;      /* in PyThreadState */
 	} threads;
+	struct { /* PyFunctionObject */
+		int32_t code, globals, defaults, kwdefaults, closure, dict;
+	} function;
+	struct {               /* PyGenObject; coroutines and asynchronous generators are alike */
+		int32_t frame; /* gi_iframe; up to 3.10 gi_frame, a PyFrameObject * */
+		int32_t state; /* gi_frame_state, i8, from 3.11 on */
+		uint8_t state_cleared; /* gi_frame_state >= this: it has ended, its frame is empty */
+	} generator;
+	struct {               /* PyFrameObject, from 3.11 on */
+		int32_t frame; /* f_frame: the frame, elsewhere or in here */
+		int32_t own;   /* _f_frame_data: in here */
+	} frame_object;
+	struct {                    /* PyModuleObject */
+		int32_t definition; /* md_def, up to 3.14 */
+		int32_t state,
+			state_size; /* md_state, md_state_size (3.15; before, in the definition) */
+	} module;
 	uint8_t gc_head_size;     /* 32 (3.6, 3.7), 16, or 0 (free-threaded) */
 	int32_t gc_refs;          /* in the GC head: i64, state << 1; 3.6 and 3.7 */
 	uint32_t arena_size;      /* of pymalloc */

@@ -7,6 +7,7 @@
 
 #include "base/escape.h"
 #include "base/fmt.h"
+#include "view/held_text.h"
 
 #define BOLD   "1"
 #define RED    "31"
@@ -178,6 +179,8 @@ static void put_foot(FILE *out, const struct heap_report *report,
 	fprintf(out, "Read %s in %s; %s of the objects are tracked by the collector.\n",
 		fmt_bytes(scan->read_bytes).text, fmt_duration(scan->duration_s).text,
 		fmt_count(scan->tracked).text);
+	if (scan->pause_s > 0)
+		fprintf(out, "The process stood still for %s.\n", fmt_duration(scan->pause_s).text);
 	for (size_t i = 0; i < about->n_losses; i++) {
 		ink(out, options, YELLOW);
 		fprintf(out, "%s: ", fmt_count(about->losses[i].count).text);
@@ -193,8 +196,11 @@ void census_text(FILE *out, const struct heap_report *report,
 	put_head(out, report, options);
 	if (report->growth)
 		put_growth(out, report, options);
-	else
+	else if (!report->held)
 		put_types(out, report, options);
+	if (report->held)
+		held_text(&(struct pen){.out = out, .color = options->color}, report->held,
+			  options->top, options->quiet);
 	if (!options->quiet)
 		put_foot(out, report, options);
 }

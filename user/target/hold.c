@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-#include "probe/hold.h"
+#include "target/hold.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -110,8 +110,8 @@ static int hold_thread(struct hold *hold, pid_t pid, pid_t tid, struct err *err)
 		/* deep in the kernel (it has called vfork(), or waits for a disk): nobody waits with it */
 		return err_set(
 			err, ERR_FAILED,
-			"thread %d is busy in the kernel and cannot be held; try again, or use "
-			"--no-steer",
+			"thread %d is busy in the kernel and cannot be held; try again, or go "
+			"without (--no-steer; of heap: no --frozen)",
 			tid);
 	}
 	if (stopped != tid || !WIFSTOPPED(status))

@@ -2,7 +2,7 @@
  *
  * hold: all threads of a process stand still for a moment.
  *
- * Place      layer 3; used by steer.c.
+ * Place      layer 1; used by probe (steer) and cli (heap --frozen).
  * Source     ptrace(2): PTRACE_SEIZE and PTRACE_INTERRUPT, which leave no trace in the target (no SIGSTOP, no
  *            change of its job control state); a thread in a system call goes on with it afterwards.
  * Errors     -ERR_PERMISSION (a debugger is attached already, or no right to), -ERR_FAILED. Nothing is held then.
@@ -11,8 +11,8 @@
  *            has been asked to stop and would do so later, with nobody to let it go on: so the caller is a
  *            process of its own that ends soon (steer.c), and the kernel lets go of all that it holds.
  */
-#ifndef PYLEAKTRACE_PROBE_HOLD_H
-#define PYLEAKTRACE_PROBE_HOLD_H
+#ifndef PYLEAKTRACE_TARGET_HOLD_H
+#define PYLEAKTRACE_TARGET_HOLD_H
 
 #include <stddef.h>
 #include <sys/types.h>

@@ -1,0 +1,111 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""A target that lies: lengths, pointers and types in its heap are forged, and its maps move all the time. The objects that
+are forged are never used by the program itself, and it ends without cleaning up."""
+import collections
+import ctypes
+import functools
+import mmap
+import os
+import sys
+import threading
+
+import serve
+
+kept = []
+HUGE = (1 << 60) + 3
+
+
+def poke(address, word):
+    ctypes.c_uint64.from_address(address).value = word & (1 << 64) - 1
+
+
+def peek(address):
+    return ctypes.c_uint64.from_address(address).value
+
+
+class Node(object):
+    __slots__ = ("next", )
+
+
+class Open(object):
+    pass
+
+
+def forge(n):
+    """n of each kind of lie."""
+    shared = list(range(100000))
+    items = peek(id(shared) + 24)
+    for i in range(n):
+        long_list, far_list, odd_list = [1, 2, 3], [1, 2, 3], [1, 2, 3]
+        poke(id(long_list) + 16, HUGE)  # a length beyond all memory
+        poke(id(far_list) + 24, 0x7fff00000000 + i * 4096)  # items that are not mapped
+        poke(id(odd_list) + 24, items + 1)
+        many = [0]
+        poke(id(many) + 16, 100000)  # all share one array
+        poke(id(many) + 24, items)
+        wide = set(range(20))
+        poke(id(wide) + 32, HUGE)
+        keys = {j: j for j in range(20)}
+        head = peek(id(keys) + 32)
+        poke(head + 8, 0xffffffffffffffff)
+        empty = {j: j for j in range(20)}
+        poke(id(empty) + 32, id(empty))
+        ring = collections.deque(range(200))
+        left = peek(id(ring) + 24)
+        poke(left + 520, left)  # the block leads to itself
+        poke(id(ring) + 16, 1 << 40)
+        cached = functools.lru_cache(maxsize=500)(lambda x: x)
+        for j in range(50):
+            cached(j)
+        first = peek(id(cached) + 24)
+        poke(first + 24, first)
+        node, other = Node(), Node()
+        node.next, other.next = other, node
+        wrong = Open()
+        wrong.here = i
+        poke(id(wrong) - 24, 0x7ffff7f00000)
+        tuple_ = (1, 2, 3)
+        kept.append((long_list, far_list, odd_list, many, wide, keys, empty, ring, cached, node, wrong, tuple_))
+    long_chain = last = Node()
+    for i in range(20000):
+        last.next = Node()
+        last = last.next
+    last.next = None
+    kept.append((shared, long_chain))
+
+
+def forge_types(n):
+    """Classes whose sizes and flags are not true."""
+    for i in range(n):
+        made = type("Forged%d" % i, (object, ), {})
+        one = made()
+        kept.append((made, one))
+        poke(id(made) + 32, (1 << 24) - 8 * i)  # tp_basicsize
+        poke(id(made) + 288, 0xfffffffffffff000)  # tp_dictoffset
+        poke(id(made) + 240, id(made))  # tp_members
+
+
+def move():
+    """A thread maps and unmaps without end."""
+
+    def work():
+        while True:
+            maps = [mmap.mmap(-1, 1 << 20) for _ in range(20)]
+            for each in maps:
+                each.write(b"\\0" * 4096)
+            made = [[i] for i in range(20000)]
+            for each in maps:
+                each.close()
+            del made
+
+    kept.append(threading.Thread(target=work, daemon=True))
+    kept[-1].start()
+
+
+def leave():
+    sys.stdout.flush()
+    os._exit(0)
+
+
+if __name__ == "__main__":
+    serve.serve({f.__name__: f for f in (forge, forge_types, move, leave)})

@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: BSD-2-Clause
+ *
+ * edges: one object holds another -> what Python calls that: ".SESSIONS", "['k1']", "[3]",
+ * " local `batch`".
+ *
+ * Some objects are only a part of another: the dict of an instance, the tuple of a closure. They are
+ * hidden, and what they hold is said of the whole: that is what a part's role is for.
+ *
+ * Place      the census; used by chain and backrefs.
+ * Source     names; Objects/funcobject.c, Modules/_functoolsmodule.c (lru_cache_object, which keeps
+ *            its results in a dict, from 3.6 on each in an lru_list_elem unless maxsize is None).
+ * Bounds     one object is read; text is cut to EDGES_TEXT.
+ */
+#ifndef PYLEAKTRACE_CENSUS_EDGES_H
+#define PYLEAKTRACE_CENSUS_EDGES_H
+
+#include "census/names.h"
+#include "census/reach.h"
+
+#define EDGES_TEXT 256
+
+enum edge_role {
+	ROLE_ITSELF,
+	ROLE_MODULES,    /* sys.modules */
+	ROLE_ATTRIBUTES, /* a dict of attributes */
+	ROLE_CLOSURE,
+	ROLE_CELL, /* of a closure */
+	ROLE_DEFAULTS,
+	ROLE_KWDEFAULTS,
+	ROLE_CACHE, /* of an lru_cache */
+	ROLE_CACHED,
+	ROLE_FRAME, /* of a generator, up to 3.10 */
+};
+
+/* What is known of an object that was come to. */
+struct edge_part {
+	enum edge_role role;
+	uint64_t code;     /* CLOSURE, CELL, DEFAULTS, FRAME */
+	uint64_t index, n; /* CELL: of n; DEFAULTS: n */
+};
+
+struct edges {
+	const struct reach *reach;
+	struct names names;
+	struct referents finder;
+	/* what is looked for, and found */
+	uint32_t wanted;
+	bool found;
+	struct ref best;
+};
+
+int edges_init(struct edges *edges, const struct reach *reach, struct err *err);
+void edges_fini(struct edges *edges);
+
+/*
+ * Read `from` (an index in objects, or REACH_ROOT | that of a root) again: where is `to` in it?
+ *
+ * return false: it does not hold it (any more)
+ */
+bool edges_find(struct edges *edges, uint32_t from, uint32_t to, struct ref *ref);
+
+/*
+ * Say it.
+ *
+ * in     ref: of an object; part: what ref->from is, then (out) what ref->to is
+ * out    via: EDGES_TEXT bytes
+ * return ref->to is a part of ref->from, and hidden; via is "" then
+ */
+bool edges_describe(const struct edges *edges, const struct ref *ref, struct edge_part *part,
+		    char *via);
+
+/* len() of a container; false: it is none. */
+bool edges_items(const struct edges *edges, uint32_t object, uint64_t *items);
+
+const struct census_type *edges_type(const struct edges *edges, uint32_t object);
+
+#endif

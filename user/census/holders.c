@@ -1,0 +1,120 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "census/holders.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/fit.h"
+
+/* A growth of fewer items in all is none. */
+#define LEAST_DELTA 10
+
+static int compare_address(const void *key, const void *row)
+{
+	uint64_t address = *(const uint64_t *)key,
+		 other = ((const struct heap_container *)row)->address;
+
+	return address < other ? -1 : address > other;
+}
+
+static void measure(struct heap_holder *holder, struct heap_scan *const *scans, size_t n)
+{
+	double seconds[FIT_POINTS_MAX], items[FIT_POINTS_MAX];
+	struct fit_line line;
+	size_t points = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		const struct heap_container *row =
+			bsearch(&holder->address, scans[i]->containers, scans[i]->n_containers,
+				sizeof(*row), compare_address);
+
+		if (!row)
+			continue;
+		seconds[points] = scans[i]->at_s;
+		items[points++] = (double)row->items;
+	}
+	if (points < 2)
+		return;
+	line = fit_line(seconds, items, points);
+	holder->have_growth = true;
+	holder->items_delta = (int64_t)(items[points - 1] - items[0]);
+	holder->items_per_s = line.slope;
+	holder->least_per_s = fit_least(line);
+}
+
+static bool grows(const struct heap_holder *holder)
+{
+	return holder->have_growth && holder->least_per_s > 0 && holder->items_delta >= LEAST_DELTA;
+}
+
+static int compare(const void *a, const void *b)
+{
+	const struct heap_holder *x = a, *y = b;
+	double rate_x = grows(x) ? x->least_per_s : 0, rate_y = grows(y) ? y->least_per_s : 0;
+
+	if (rate_x != rate_y)
+		return rate_x > rate_y ? -1 : 1;
+	if (x->items != y->items)
+		return x->items > y->items ? -1 : 1;
+	return x->address < y->address ? -1 : x->address > y->address;
+}
+
+/* A dict that is only a part of something is called what it is a part of. */
+static int name_holder(struct heap_holder *holder, struct edges *edges, struct err *err)
+{
+	uint32_t object = objects_find(&edges->reach->objects, holder->address);
+	struct heap_chain chain = {0};
+	const char *type = "?", *path = "cyclic garbage";
+	int result = 0;
+
+	if (object != OBJECTS_NONE) {
+		type = edges_type(edges, object)->py->name;
+		if (edges->reach->how[object] != REACH_GARBAGE &&
+		    edges->reach->how[object] != REACH_GONE &&
+		    edges->reach->how[object] != REACH_NOT) {
+			result = chain_build(&chain, edges, object, err);
+			path = chain.path;
+		}
+		if (!result && chain.part && chain.n_links > 1)
+			type = chain.links[chain.n_links - 2].type;
+	}
+	if (!result) {
+		holder->type = strdup(type);
+		holder->path = strdup(path);
+		if (!holder->type || !holder->path)
+			result = err_set(err, ERR_FAILED, "no memory for containers");
+	}
+	heap_chain_fini(&chain);
+	return result;
+}
+
+int holders_find(struct heap_held *held, struct edges *edges, struct heap_scan *const *scans,
+		 size_t n_scans, struct err *err)
+{
+	const struct heap_scan *last = scans[n_scans - 1];
+	struct heap_holder *rows = calloc(last->n_containers + 1, sizeof(*rows));
+	size_t n = 0;
+	int result = 0;
+
+	if (!rows)
+		return err_set(err, ERR_FAILED, "no memory for containers");
+	held->have_holders = true;
+	held->n_scans = n_scans;
+	held->span_s = last->at_s - scans[0]->at_s;
+	for (size_t i = 0; i < last->n_containers; i++) {
+		struct heap_holder *holder = &rows[n];
+
+		*holder = (struct heap_holder){.address = last->containers[i].address,
+					       .items = last->containers[i].items};
+		measure(holder, scans, n_scans);
+		n += holder->items >= HOLDERS_LARGE || grows(holder);
+	}
+	qsort(rows, n, sizeof(*rows), compare);
+	held->holders = rows;
+	for (size_t i = 0; i < n && i < HOLDERS_NAMED && !result; i++) {
+		held->n_holders = i + 1;
+		result = name_holder(&rows[i], edges, err);
+	}
+	return result;
+}

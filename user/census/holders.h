@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: BSD-2-Clause
+ *
+ * holders: the large containers of one scan or of several -> those that are very large or grow, by
+ * name.
+ *
+ * Place      the census; called by cli; fills model/heap_graph.
+ * Source     base/fit: the same straight line as for types (growth.h). A container does not move:
+ *            the same address in several scans is the same one, as long as it has not been freed.
+ * Shapes     steadiest growth first, then the largest.
+ * Errors     -ERR_FAILED: memory is out.
+ * Bounds     HOLDERS_NAMED containers are named, GROWTH_SCANS_MAX scans.
+ */
+#ifndef PYLEAKTRACE_CENSUS_HOLDERS_H
+#define PYLEAKTRACE_CENSUS_HOLDERS_H
+
+#include "census/chain.h"
+
+#define HOLDERS_LARGE 1000
+#define HOLDERS_NAMED 1000
+
+/*
+ * in     scans: oldest first, each with its containers; at_s rising
+ * out    held: holders, n_holders, n_scans, span_s
+ */
+int holders_find(struct heap_held *held, struct edges *edges, struct heap_scan *const *scans,
+		 size_t n_scans, struct err *err);
+
+#endif

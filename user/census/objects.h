@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: BSD-2-Clause
+ *
+ * objects: what a scan finds, object by object -> a table in the order of addresses, and the way
+ * from an address to its row.
+ *
+ * Place      the census; filled from census_watch(), read by referents, reach and chain.
+ * Shapes     address[i] and type[i] are of one object; type: index in the census' type table. No
+ *            address is there twice.
+ * Ownership  objects_init() or zero, objects_fini().
+ * Errors     -ERR_FAILED: memory is out.
+ * Bounds     10 bytes an object, 6 to 12 more once settled; OBJECTS_MAX objects (`left_out` counts
+ *            those beyond).
+ */
+#ifndef PYLEAKTRACE_CENSUS_OBJECTS_H
+#define PYLEAKTRACE_CENSUS_OBJECTS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/err.h"
+
+#define OBJECTS_MAX  (1u << 30)
+#define OBJECTS_NONE UINT32_MAX
+
+struct objects {
+	uint64_t *address;
+	uint16_t *type;
+	size_t n;
+	uint64_t left_out;
+	/* private */
+	size_t room;
+	uint32_t *slots; /* index + 1; open addressing */
+	unsigned bits;   /* of the number of slots */
+	bool failed;     /* memory was out; objects_settle() says so */
+};
+
+/* Add one; after the last, objects_settle() brings them in order. */
+void objects_add(struct objects *objects, uint64_t address, uint32_t type);
+int objects_settle(struct objects *objects, struct err *err);
+void objects_fini(struct objects *objects);
+
+/* Its row, or OBJECTS_NONE. */
+uint32_t objects_find(const struct objects *objects, uint64_t address);
+
+#endif

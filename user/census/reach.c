@@ -1,0 +1,332 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "census/reach.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "census/memory.h"
+#include "census/roots.h"
+#include "target/remote_mem.h"
+
+#define GLOBALS_LEVEL 4 /* modules, module, its dict, its globals: with these, the locals of frames */
+#define BATCH    4096
+#define IMMORTAL (1u << 31) /* such a reference count is not counted any more, from 3.12 on */
+
+/* ---- the objects ----------------------------------------------------------------------------- */
+
+static void take_object(void *context, const struct found *found)
+{
+	struct reach *reach = context;
+
+	objects_add(&reach->objects, found->address, found->type->index);
+}
+
+/* Types that C code has in its data are in no block, and hold what their classes have. */
+static void add_static_types(struct reach *reach)
+{
+	const struct type_table *types = census_types(reach->census);
+	const struct py_layout *layout = &census_runtime(reach->census)->layout;
+	size_t n = type_table_length(types);
+
+	for (size_t i = 0; i < n; i++) {
+		const struct census_type *type = type_table_at(types, i), *meta;
+		uint64_t address;
+
+		if (type->py->flags & PY_TYPE_HEAP ||
+		    remote_read_u64(census_pid(reach->census),
+				    type->address + (uint64_t)layout->object.ob_type, &address))
+			continue;
+		meta = type_table_find(types, address);
+		if (meta)
+			objects_add(&reach->objects, type->address, meta->index);
+	}
+}
+
+static uint64_t memory_bytes(pid_t pid)
+{
+	struct err err = ERR_INIT;
+	struct maps maps = {0};
+	uint64_t sum = 0;
+
+	if (maps_read(&maps, pid, &err))
+		return 0;
+	for (size_t i = 0; i < maps.n_ranges; i++)
+		if (memory_is_heap(&maps.ranges[i]))
+			sum += maps.ranges[i].end - maps.ranges[i].start;
+	maps_fini(&maps);
+	return sum;
+}
+
+static void see(void *context, const struct ref *ref);
+
+static int prepare(struct reach *reach, struct err *err)
+{
+	size_t n = reach->objects.n + 1;
+
+	reach->parent = calloc(n, sizeof(*reach->parent));
+	reach->how = calloc(n, sizeof(*reach->how));
+	reach->order = malloc(n * sizeof(*reach->order));
+	reach->marks = malloc((n / 64 + 1) * sizeof(*reach->marks));
+	if (!reach->parent || !reach->how || !reach->order || !reach->marks)
+		return err_set(err, ERR_FAILED, "no memory for %zu objects", reach->objects.n);
+	reach->referents = (struct referents){
+		.types = census_types(reach->census),
+		.spans = {.pid = census_pid(reach->census),
+			  .runtime = census_runtime(reach->census),
+			  .objects = &reach->objects,
+			  .see = see,
+			  .context = reach},
+	};
+	return referents_init(&reach->referents, err);
+}
+
+int reach_scan(struct reach *reach, struct census *census, struct err *err)
+{
+	int result;
+
+	reach->census = census;
+	census_watch(census, take_object, reach);
+	reach->scan = census_scan(census, err);
+	census_watch(census, NULL, NULL);
+	if (!reach->scan)
+		return -(int)err->code;
+	add_static_types(reach);
+	result = objects_settle(&reach->objects, err);
+	if (!result)
+		result = prepare(reach, err);
+	return result ? result : roots_find(reach, err);
+}
+
+void reach_fini(struct reach *reach)
+{
+	referents_fini(&reach->referents);
+	objects_fini(&reach->objects);
+	py_threads_free(&reach->threads);
+	for (size_t i = 0; i < reach->n_roots; i++)
+		free(reach->roots[i].file);
+	free(reach->roots);
+	free(reach->parent);
+	free(reach->how);
+	free(reach->order);
+	free(reach->marks);
+	heap_scan_free(reach->scan);
+	*reach = (struct reach){0};
+}
+
+/* ---- the search ------------------------------------------------------------------------------ */
+
+static void see(void *context, const struct ref *ref)
+{
+	struct reach *reach = context;
+
+	if (reach->how[ref->to])
+		return;
+	/* {"name": "name"}, one object: so interned strings are known, which keeps none of them */
+	if (reach->skip_interned && (ref->place == REF_KEY || ref->place == REF_VALUE) &&
+	    ref->at == reach->objects.address[ref->to])
+		return;
+	reach->how[ref->to] = (uint8_t)reach->now;
+	reach->parent[ref->to] = ref->from;
+	reach->order[reach->n_order++] = ref->to;
+}
+
+static int compare(const void *a, const void *b)
+{
+	uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
+
+	return x < y ? -1 : x > y;
+}
+
+/* A level in the order of addresses. A large one is marked in a map of all objects, and read off. */
+static void sort_level(struct reach *reach, uint32_t *level, size_t n)
+{
+	size_t words = reach->objects.n / 64 + 1, done = 0;
+
+	if (n < words) {
+		qsort(level, n, sizeof(*level), compare);
+		return;
+	}
+	memset(reach->marks, 0, words * sizeof(*reach->marks));
+	for (size_t i = 0; i < n; i++)
+		reach->marks[level[i] / 64] |= 1ull << level[i] % 64;
+	for (size_t i = 0; i < words; i++)
+		for (uint64_t left = reach->marks[i]; left; left &= left - 1)
+			level[done++] = (uint32_t)(i * 64 + (size_t)__builtin_ctzll(left));
+}
+
+static void add_root(const struct reach *reach, size_t i, struct spans *spans)
+{
+	const struct root *root = &reach->roots[i];
+	struct span span = {.kind = SPAN_WORDS,
+			    .place = REF_WORD,
+			    .from = REACH_ROOT | (uint32_t)i,
+			    .address = root->start,
+			    .left = (root->end - root->start) & ~7ull};
+
+	if (root->kind == ROOT_FRAME) {
+		span.kind = SPAN_FRAME;
+		span.address = root->frame.address;
+	}
+	spans_add(spans, &span);
+}
+
+void reach_read_root(const struct reach *reach, size_t root, struct spans *spans)
+{
+	add_root(reach, root, spans);
+	spans_flush(spans);
+}
+
+static void add_roots(struct reach *reach, enum root_kind from, enum root_kind to)
+{
+	for (size_t i = 0; i < reach->n_roots; i++)
+		if (reach->roots[i].kind >= from && reach->roots[i].kind <= to)
+			add_root(reach, i, &reach->referents.spans);
+	spans_flush(&reach->referents.spans);
+}
+
+/* Follow what was reached from `begin` on, level by level. */
+static void follow(struct reach *reach, size_t begin, unsigned roots_at)
+{
+	for (unsigned level = 0; begin < reach->n_order || level < roots_at; level++) {
+		size_t end;
+
+		if (level + 1 == roots_at)
+			add_roots(reach, ROOT_FRAME, ROOT_THREAD);
+		end = reach->n_order;
+		sort_level(reach, reach->order + begin, end - begin);
+		referents_walk(&reach->referents, reach->order + begin, end - begin);
+		begin = end;
+	}
+}
+
+void reach_refill(struct reach *reach)
+{
+	uint64_t bytes = memory_bytes(census_pid(reach->census));
+
+	reach->referents.spans.budget = REACH_BUDGET * (bytes + (16u << 20));
+}
+
+int reach_search(struct reach *reach, struct err *err)
+{
+	double begin = clock_now_s();
+	size_t named;
+
+	reach->now = REACH_NAMED;
+	reach_refill(reach);
+	add_roots(reach, ROOT_MODULES, ROOT_MODULES);
+	if (!reach->n_order)
+		return err_set(err, ERR_TARGET, "pid %d: sys.modules cannot be read",
+			       (int)census_pid(reach->census));
+	follow(reach, 0, GLOBALS_LEVEL);
+	named = reach->n_order;
+	reach->now = REACH_OTHER;
+	reach->skip_interned = true;
+	reach_refill(reach);
+	reach->referents.spans.whole_frames = true;
+	add_roots(reach, ROOT_FRAME, ROOT_FRAME);
+	add_roots(reach, ROOT_INTERPRETER, ROOT_DATA);
+	follow(reach, named, 0);
+	reach->skip_interned = false;
+	reach->unread += reach->referents.spans.unread;
+	reach->referents.spans.unread = 0;
+	reach->search_s += clock_now_s() - begin;
+	return 0;
+}
+
+/* ---- the rest -------------------------------------------------------------------------------- */
+
+/*
+ * For what no root reaches, parent[] is the reference count, less the references to it that are
+ * found. Those can only be in others that no root reaches either.
+ */
+static void count(void *context, const struct ref *ref)
+{
+	struct reach *reach = context;
+
+	if (reach->how[ref->to] == REACH_NOT || reach->how[ref->to] >= REACH_HELD)
+		reach->parent[ref->to]--;
+}
+
+static void begin_count(void *context, uint32_t object, const uint8_t *bytes)
+{
+	struct reach *reach = context;
+	const struct py_layout *layout = &census_runtime(reach->census)->layout;
+	uint32_t refcount;
+
+	memcpy(&refcount, bytes + layout->object.refcount, sizeof(refcount));
+	if (refcount & IMMORTAL) {
+		reach->how[object] = REACH_OTHER;
+		reach->parent[object] = REACH_ROOT | (uint32_t)(reach->n_roots - 2);
+		reach->order[reach->n_order++] = object;
+		return;
+	}
+	reach->parent[object] += refcount;
+	reach->how[object] = REACH_GARBAGE; /* unless something is found */
+}
+
+static void walk_rest(struct reach *reach)
+{
+	uint32_t batch[BATCH];
+	size_t n = 0;
+
+	for (size_t i = 0; i < reach->objects.n; i++) {
+		if (reach->how[i])
+			continue;
+		batch[n++] = (uint32_t)i;
+		if (n == BATCH) {
+			referents_walk(&reach->referents, batch, n);
+			n = 0;
+		}
+	}
+	referents_walk(&reach->referents, batch, n);
+	for (size_t i = 0; i < reach->objects.n; i++)
+		if (!reach->how[i])
+			reach->how[i] = REACH_GONE;
+}
+
+static void see_rest(void *context, const struct ref *ref)
+{
+	struct reach *reach = context;
+
+	if (reach->how[ref->to] != REACH_GARBAGE)
+		return;
+	reach->how[ref->to] = (uint8_t)reach->now;
+	reach->parent[ref->to] = ref->from;
+	reach->order[reach->n_order++] = ref->to;
+}
+
+static void follow_from(struct reach *reach, enum reach_how how, size_t begin)
+{
+	reach->now = how;
+	reach_refill(reach);
+	follow(reach, begin, 0);
+}
+
+void reach_rest(struct reach *reach)
+{
+	uint32_t held = REACH_ROOT | (uint32_t)(reach->n_roots - 1);
+	size_t begin = reach->n_order;
+	double start = clock_now_s();
+
+	reach_refill(reach);
+	reach->referents.begin = begin_count;
+	reach->referents.spans.see = count;
+	walk_rest(reach);
+	reach->referents.begin = NULL;
+	reach->referents.spans.see = see_rest;
+	follow_from(reach, REACH_OTHER, begin); /* what immortal objects hold */
+	begin = reach->n_order;
+	for (size_t i = 0; i < reach->objects.n; i++) {
+		if (reach->how[i] != REACH_GARBAGE || (int32_t)reach->parent[i] <= 0)
+			continue;
+		reach->how[i] = REACH_HELD;
+		reach->parent[i] = held;
+		reach->order[reach->n_order++] = (uint32_t)i;
+	}
+	follow_from(reach, REACH_HELD, begin);
+	reach->referents.spans.see = see;
+	reach->unread += reach->referents.spans.unread;
+	reach->referents.spans.unread = 0;
+	reach->search_s += clock_now_s() - start;
+}

@@ -1,0 +1,113 @@
+/* SPDX-License-Identifier: BSD-2-Clause
+ *
+ * reach: all objects of a heap -> how each is held: by which other object, from which root.
+ *
+ * A search in breadth from the roots gives each object the one before it on a shortest way. It goes
+ * level by level, and each level in the order of addresses, so that a level is read nearly as fast
+ * as the memory it lies in. Kept is one word an object; what the reference was is looked up again
+ * in the target when a chain is shown (chain.h).
+ *
+ * Roots, in this order:
+ *   modules      sys.modules of each interpreter
+ *   frames       locals, cells and stack of every frame of every thread; they count as much as a
+ *                module's globals do
+ *   threads      what a PyThreadState holds: thread locals, the exception being handled, ...
+ *   interpreter, data   the stack of frames that run; words of PyInterpreterState, and of the data of programs and libraries:
+ *                asked only for what nothing above holds
+ *   immortal     objects that are never freed, from 3.12 on
+ *   held         what C code holds in memory that is not known, or what a lost reference holds: the
+ *                object's reference count exceeds the references that were found
+ * What is left after that is garbage: cycles, and what hangs on them, that wait for a collection.
+ *
+ * Place      the census; called by cli; read by chain and backrefs.
+ * Source     Python/pystate.c, Objects/unicodeobject.c (the dict of interned strings does not own
+ *            them), Include/refcount.h (immortal objects).
+ * Shapes     parent[i]: an index in objects, or REACH_ROOT | an index in roots, when how[i] says
+ *            that it is held; else nothing.
+ * Ownership  reach_scan() allocates, reach_fini() frees, also after a failure.
+ * Errors     of census_scan() and -ERR_FAILED: memory is out.
+ * Degrades   the target runs on while it is read: a reference that was moved between two reads may
+ *            be missed. unread says how many places could not be read.
+ * Bounds     at most 35 bytes an object, of which 12 are a hash table. Reads are bounded as spans
+ *            says: REACH_BUDGET times the target's memory in each search.
+ */
+#ifndef PYLEAKTRACE_CENSUS_REACH_H
+#define PYLEAKTRACE_CENSUS_REACH_H
+
+#include "census/referents.h"
+#include "census/scan.h"
+#include "python/frames.h"
+#include "python/threads.h"
+
+#define REACH_ROOT        0x80000000u
+#define REACH_BUDGET      4
+#define REACH_SPAN_BUDGET (1ull << 30) /* of one object or root that is read again */
+#define REACH_FRAMES      1000         /* of a thread */
+#define REACH_ROOTS_MAX   1000000
+
+enum root_kind {
+	ROOT_MODULES,
+	ROOT_FRAME,
+	ROOT_THREAD,
+	ROOT_INTERPRETER,
+	ROOT_DATA,
+	ROOT_IMMORTAL,
+	ROOT_HELD, /* the last of all roots; the one before it is ROOT_IMMORTAL */
+};
+
+struct root {
+	enum root_kind kind;
+	uint32_t thread;       /* FRAME, THREAD: index in threads.rows */
+	struct py_frame frame; /* FRAME */
+	uint64_t start, end;   /* the words: THREAD, INTERPRETER, DATA; of MODULES one word */
+	char *file;            /* DATA */
+};
+
+enum reach_how {
+	REACH_NOT,     /* not (yet) */
+	REACH_NAMED,   /* from modules, frames, threads */
+	REACH_OTHER,   /* from interpreter and data only, or immortal */
+	REACH_HELD,    /* from C, or by a lost reference */
+	REACH_GARBAGE, /* by nothing */
+	REACH_GONE,    /* not there any more when it was looked at */
+};
+
+struct reach {
+	struct census *census;
+	struct heap_scan *scan; /* from which the objects are */
+	struct objects objects;
+	uint32_t *parent;
+	uint8_t *how;
+	struct py_threads threads;
+	struct root *roots;
+	size_t n_roots;
+	uint64_t unread;
+	double search_s; /* how long the searches took */
+	/* private */
+	struct referents referents;
+	uint32_t *order; /* objects in the order in which they were reached */
+	size_t n_order;
+	uint64_t *marks; /* a bit for each object */
+	size_t roots_room;
+	bool skip_interned;
+	enum reach_how now;
+};
+
+/* Scan, and find the roots. reach: zero. */
+int reach_scan(struct reach *reach, struct census *census, struct err *err);
+
+/* Search from the roots. */
+int reach_search(struct reach *reach, struct err *err);
+
+/* Tell those that no root reaches from each other: REACH_HELD, REACH_GARBAGE. */
+void reach_rest(struct reach *reach);
+
+/* Before another search with `referents`: it may read as much as the first. */
+void reach_refill(struct reach *reach);
+
+/* Read a root again, with spans of the caller's own. */
+void reach_read_root(const struct reach *reach, size_t root, struct spans *spans);
+
+void reach_fini(struct reach *reach);
+
+#endif

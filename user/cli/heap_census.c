@@ -1,0 +1,292 @@
+/* SPDX-License-Identifier: BSD-2-Clause
+ *
+ * heap_census: types by count and bytes, and with --growth what grows.
+ *
+ * --growth keeps the scans of the last TIME: one every TIME / GROWTH_PARTS, and one for each USR1.
+ * One thread waits for whatever comes first: the next scan, the next report, a signal, the end of
+ * the target.
+ */
+#include "cli/heap_census.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/fmt.h"
+#include "census/growth.h"
+#include "census/scan.h"
+#include "cli/heap_held.h"
+#include "cli/heap_report.h"
+#include "cli/heap_target.h"
+#include "cli/outputs.h"
+
+#define GROWTH_PARTS 6
+#define NEVER        UINT64_MAX
+
+struct look {
+	const struct heap_options *options;
+	struct heap_target target;
+	struct heap_scan *scans[GROWTH_SCANS_MAX]; /* oldest first */
+	size_t n_scans;
+	uint64_t n_made; /* scans */
+	uint64_t n_reports;
+	bool reported; /* the last scan is in a report */
+	int signals;
+	/* CLOCK_MONOTONIC */
+	uint64_t start_ns, scan_ns, report_ns, end_ns; /* the next ones; NEVER: none */
+	bool stop;
+	int result; /* exit code */
+};
+
+static void complain(struct look *look, const struct err *err)
+{
+	fprintf(stderr, "pyleaktrace: %s\n", err->text);
+	if (!look->result)
+		look->result = err->code;
+}
+
+/* ---- reports ---------------------------------------------------------------------------------- */
+
+/* last: to the files too, and in a machine's format to standard output */
+static void report(struct look *look, bool last)
+{
+	const struct heap_options *options = look->options;
+	struct heap_report parts = {0};
+	struct heap_growth *growth = NULL;
+	struct heap_held held = {0};
+	struct reach reach = {0};
+	struct err err = ERR_INIT;
+
+	if (!look->n_scans)
+		return;
+	parts.scan = look->scans[look->n_scans - 1];
+	if (options->growth && look->n_scans > 1)
+		growth = growth_measure(look->scans, look->n_scans);
+	parts.growth = growth;
+	if (options->holders && process_alive(&look->target.process)) {
+		if (heap_held_find(&held, &reach, options, &look->target, look->scans,
+				   look->n_scans, &err))
+			complain(look, &err);
+		else
+			parts.held = &held;
+	}
+	if ((options->growth && look->n_scans > 1 && !growth) ||
+	    heap_report_fill(&parts, options, &look->target,
+			     parts.scan->at_s - look->scans[0]->at_s, growth)) {
+		err_set(&err, ERR_FAILED, "no memory for a report");
+		complain(look, &err);
+	} else {
+		if (options->json ? last : !last || !look->reported)
+			if (heap_report_print(&parts, options, &err))
+				complain(look, &err);
+		for (unsigned i = 0; last && i < options->n_outputs; i++)
+			if (heap_report_write(&parts, options, &options->outputs[i], &err))
+				complain(look, &err);
+	}
+	look->reported = true;
+	look->n_reports++;
+	heap_report_fini(&parts);
+	heap_held_fini(&held);
+	reach_fini(&reach);
+	heap_growth_free(growth);
+}
+
+/* ---- scans ------------------------------------------------------------------------------------------------ */
+
+static void forget(struct look *look, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		heap_scan_free(look->scans[i]);
+	look->n_scans -= n;
+	memmove(look->scans, look->scans + n, look->n_scans * sizeof(look->scans[0]));
+}
+
+/* Scans from before the last TIME are of no use any more; half a step is given. */
+static void forget_old(struct look *look, double now_s)
+{
+	double span = (double)look->options->growth_ns / 1e9,
+	       oldest = now_s - span - span / GROWTH_PARTS / 2;
+	size_t n = 0;
+
+	while (n < look->n_scans && look->scans[n]->at_s < oldest)
+		n++;
+	if (look->n_scans - n == GROWTH_SCANS_MAX)
+		n++;
+	forget(look, n);
+}
+
+static bool scan(struct look *look)
+{
+	struct err err = ERR_INIT;
+	struct heap_scan *made = NULL;
+
+	if (!look->options->frozen || !heap_target_hold(&look->target, &err))
+		made = census_scan(look->target.census, &err);
+	heap_target_let_go(&look->target);
+	if (!made) {
+		complain(look, &err);
+		look->stop = true;
+		return false;
+	}
+	made->pause_s = look->target.pause_s;
+	forget_old(look, made->at_s);
+	look->scans[look->n_scans++] = made;
+	look->n_made++;
+	look->reported = false;
+	if (look->options->verbose)
+		fprintf(stderr,
+			"pyleaktrace: read %s in %s, %s objects; %.1f M objects/s, %.2f GB/s\n",
+			fmt_bytes(made->read_bytes).text, fmt_duration(made->duration_s).text,
+			fmt_count(made->count).text, (double)made->count / made->duration_s / 1e6,
+			(double)made->read_bytes / made->duration_s / 1e9);
+	if (look->options->growth && !look->options->quiet)
+		fprintf(stderr, "pyleaktrace: scan %llu of pid %d\n",
+			(unsigned long long)look->n_made, (int)look->target.process.pid);
+	return true;
+}
+
+/* ---- what may happen -------------------------------------------------------------------------------------- */
+
+static void on_signal(struct look *look)
+{
+	struct signalfd_siginfo info;
+
+	if (read(look->signals, &info, sizeof(info)) != sizeof(info))
+		return;
+	switch (info.ssi_signo) {
+	case SIGUSR1:
+		if (scan(look))
+			report(look, false);
+		break;
+	case SIGUSR2:
+		forget(look, look->n_scans);
+		look->start_ns = clock_now_ns();
+		scan(look);
+		break;
+	default:
+		look->stop = true;
+	}
+}
+
+static void on_time(struct look *look, uint64_t now)
+{
+	const struct heap_options *options = look->options;
+	bool due = now >= look->report_ns;
+
+	if (now >= look->end_ns) {
+		scan(look);
+		look->stop = true;
+		return;
+	}
+	if (now >= look->scan_ns || due)
+		scan(look);
+	while (look->scan_ns <= now)
+		look->scan_ns += options->growth_ns / GROWTH_PARTS;
+	if (!due || look->stop)
+		return;
+	/* the last report is made at the end of run() */
+	if (!options->interval_ns || (options->count && look->n_reports + 1 >= options->count)) {
+		look->stop = true;
+		return;
+	}
+	report(look, false);
+	while (look->report_ns <= now)
+		look->report_ns += options->interval_ns;
+}
+
+static uint64_t next_ns(const struct look *look)
+{
+	uint64_t next = look->scan_ns;
+
+	next = look->report_ns < next ? look->report_ns : next;
+	return look->end_ns < next ? look->end_ns : next;
+}
+
+static void run(struct look *look)
+{
+	struct pollfd sources[] = {{.fd = look->signals, .events = POLLIN},
+				   {.fd = look->target.process.pidfd, .events = POLLIN}};
+
+	look->start_ns = clock_now_ns();
+	look->scan_ns = look->start_ns + look->options->growth_ns / GROWTH_PARTS;
+	look->report_ns = look->start_ns + look->options->growth_ns;
+	look->end_ns =
+		look->options->duration_ns ? look->start_ns + look->options->duration_ns : NEVER;
+	while (!look->stop) {
+		uint64_t now = clock_now_ns(), next = next_ns(look), left = next > now ? next - now : 0;
+		struct timespec wait = {(time_t)(left / 1000000000u), (long)(left % 1000000000u)};
+		int n = ppoll(sources, 2, &wait, NULL);
+
+		if (n < 0 && errno != EINTR)
+			break;
+		if (sources[1].revents)
+			look->stop = true;
+		else if (n > 0)
+			on_signal(look);
+		else if (!n)
+			on_time(look, clock_now_ns());
+		if (ferror(stdout)) /* nobody reads us any more */
+			look->stop = true;
+	}
+	if (look->n_scans == 1 && !look->result && process_alive(&look->target.process))
+		scan(look);
+}
+
+/* ---- the command ------------------------------------------------------------------------------------------ */
+
+static int take_signals(struct look *look, struct err *err)
+{
+	static const int numbers[] = {SIGINT, SIGTERM, SIGHUP, SIGUSR1, SIGUSR2};
+	sigset_t set;
+
+	sigemptyset(&set);
+	for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++)
+		sigaddset(&set, numbers[i]);
+	signal(SIGPIPE, SIG_IGN);
+	/* a single scan is ended by Ctrl-C as any program is */
+	if (!look->options->growth)
+		return 0;
+	if (sigprocmask(SIG_BLOCK, &set, NULL))
+		return err_set(err, ERR_FAILED, "signals: %s", strerror(errno));
+	look->signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+	return look->signals < 0 ? err_set(err, ERR_FAILED, "signalfd: %s", strerror(errno)) : 0;
+}
+
+int heap_census(const struct heap_options *options)
+{
+	struct look *look = calloc(1, sizeof(*look));
+	struct err err = ERR_INIT;
+	int result = 0;
+
+	if (!look)
+		return ERR_FAILED;
+	look->options = options;
+	look->signals = -1;
+	for (unsigned i = 0; i < options->n_outputs && !result; i++)
+		result = outputs_check(options->outputs[i].pattern, options->pid, &err);
+	if (!result)
+		result = take_signals(look, &err);
+	if (!result)
+		result = heap_target_open(&look->target, options->pid, &err);
+	if (!result && options->holders)
+		census_collect(look->target.census);
+	if (result)
+		complain(look, &err);
+	else if (scan(look) && options->growth)
+		run(look);
+	if (look->n_scans)
+		report(look, true);
+	result = look->result;
+	forget(look, look->n_scans);
+	heap_target_close(&look->target);
+	if (look->signals >= 0)
+		close(look->signals);
+	free(look);
+	return result;
+}

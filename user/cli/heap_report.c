@@ -1,0 +1,161 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "cli/heap_report.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli/describe.h"
+#include "cli/heap_picture.h"
+#include "cli/outputs.h"
+#include "export/heap_json.h"
+#include "view/census_text.h"
+
+/* ---- what is asked for ----------------------------------------------------------------------- */
+
+/* The type is of the module or of one below it; what has no module is of builtins. */
+static bool is_of_module(const char *name, const char *module)
+{
+	size_t length = strlen(module);
+
+	if (!strcmp(module, "builtins"))
+		return !strchr(name, '.');
+	return !strncmp(name, module, length) && name[length] == '.';
+}
+
+bool heap_report_wants(const struct heap_options *options, const char *name, uint64_t count)
+{
+	return count >= options->min_count &&
+	       (!options->module || is_of_module(name, options->module)) &&
+	       (!options->have_like || regexec(&options->like, name, 0, NULL, 0) == 0);
+}
+
+/* The rows that the user asked for. */
+bool heap_report_wants_holder(const struct heap_options *options, const struct heap_holder *holder)
+{
+	return holder->items >= options->min_count &&
+	       (!options->module || is_of_module(holder->path, options->module)) &&
+	       (!options->have_like || regexec(&options->like, holder->type, 0, NULL, 0) == 0);
+}
+
+static int choose(struct heap_report *report, const struct heap_options *options,
+		  struct heap_growth *growth)
+{
+	report->types = heap_scan_order(report->scan, options->order);
+	if (!report->types)
+		return -1;
+	for (size_t i = 0; i < report->scan->n_types; i++)
+		if (heap_report_wants(options, report->types[i]->name, report->types[i]->count))
+			report->types[report->n_types++] = report->types[i];
+	if (!growth)
+		return 0;
+	heap_growth_sort(growth, options->order);
+	report->rows = calloc(growth->n_rows + 1, sizeof(*report->rows));
+	for (size_t i = 0; report->rows && i < growth->n_rows; i++) {
+		const struct heap_growth_row *row = &growth->rows[i];
+
+		if ((row->count_per_min != 0 || row->bytes_per_min != 0 || row->count_delta) &&
+		    heap_report_wants(options, row->name, row->count))
+			report->rows[report->n_rows++] = row;
+	}
+	return report->rows ? 0 : -1;
+}
+
+/* ---- what is said ------------------------------------------------------------------------------ */
+
+static void add_loss(struct profile *about, struct loss *losses, const char *name, uint64_t count,
+		     const char *sentence)
+{
+	if (count)
+		losses[about->n_losses++] = (struct loss){name, sentence, count};
+}
+
+static void describe_losses(struct profile *about, const struct heap_report *report)
+{
+	const struct heap_scan *scan = report->scan;
+	struct loss *losses = profile_alloc(about, 8 * sizeof(*losses));
+
+	add_loss(about, losses, "swapped_bytes", scan->swapped_bytes,
+		 "bytes of memory are swapped out: objects in them are not counted");
+	add_loss(about, losses, "torn_pools", scan->torn_pools,
+		 "pools changed each time they were read: dead objects in them may be counted");
+	add_loss(about, losses, "lost_chains", scan->lost_chains,
+		 "places in malloc's heaps changed while they were read: objects there may be "
+		 "missed");
+	add_loss(about, losses, "unasked_words", scan->unasked_words,
+		 "words that may be types were not looked up: their objects are not counted");
+	if (report->held)
+		add_loss(about, losses, "unread", report->held->unread,
+			 "objects or their buffers could not be read when they were looked up "
+			 "again: "
+			 "what they hold is not known");
+	add_loss(about, losses, "judged", scan->judged,
+		 "malloc is not glibc's: objects above 512 bytes are told by their contents alone");
+	about->losses = losses;
+}
+
+int heap_report_fill(struct heap_report *report, const struct heap_options *options,
+		     const struct heap_target *target, double duration_s,
+		     struct heap_growth *growth)
+{
+	struct profile *about = describe_target(&target->process, &target->runtime);
+
+	report->about = about;
+	if (!about)
+		return -1;
+	about->time = report->scan->time;
+	about->duration_s = duration_s;
+	describe_losses(about, report);
+	return choose(report, options, growth);
+}
+
+void heap_report_fini(struct heap_report *report)
+{
+	free(report->types);
+	free(report->rows);
+	profile_free((struct profile *)report->about);
+	*report = (struct heap_report){0};
+}
+
+/* ---- where it goes ----------------------------------------------------------------------------- */
+
+struct writing {
+	const struct heap_report *report;
+	const struct heap_options *options;
+	bool json, color;
+};
+
+static int write_report(FILE *out, const void *context, struct err *err)
+{
+	const struct writing *writing = context;
+	const struct census_text_options text = {.top = writing->options->top,
+						 .color = writing->color,
+						 .quiet = writing->options->quiet};
+
+	if (writing->json)
+		return export_heap_json(out, writing->report, err);
+	census_text(out, writing->report, &text);
+	return 0;
+}
+
+int heap_report_print(const struct heap_report *report, const struct heap_options *options,
+		      struct err *err)
+{
+	const struct writing writing = {report, options, options->json,
+					outputs_want_color(options->no_color)};
+	int result = write_report(stdout, &writing, err);
+
+	fflush(stdout);
+	return result;
+}
+
+int heap_report_write(const struct heap_report *report, const struct heap_options *options,
+		      const struct heap_output *output, struct err *err)
+{
+	const struct writing writing = {report, options, output->json, false};
+
+	if (output->picture != PICTURE_NONE)
+		return heap_picture_write(report->held, output, options->pid,
+					  report->about->time.tv_sec, err);
+	return outputs_write(output->pattern, options->pid, report->about->time.tv_sec,
+			     write_report, &writing, err);
+}

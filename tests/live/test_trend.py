@@ -226,3 +226,36 @@ def test_target_ends(one_python, start, trend):
 def test_usage(arguments):
     result = tool("heap", "-p", "1", *arguments)
     assert result.returncode == 64 and result.stdout == "" and result.stderr.startswith("pyleaktrace:")
+
+
+def test_watch_says_what_grows(some_python, start, attach, validate):
+    """The watch scans the heap beside the probes: the type that grows, memory and threads are in its reports."""
+    target = start(some_python, "memory.py")
+    tool_run = attach(target)
+
+    target.do("grow")
+    texts = []
+
+    def is_seen():  # steady growth is told from five scans on: one a second, of a heap as small as this
+        texts.append(tool_run.report_now())
+        return re.search(r"^\t\+\d+ to \d+  \+.*B/s  \d+% sure  float$", texts[-1], re.M)
+
+    harness.until(is_seen, "floats to grow")
+    text = texts[-1]
+    assert re.search(r"^Grows since the start \(\d+ scans in .*, .* % of a core\):$", text, re.M), text
+    assert re.search(r"^Memory: RSS .*, PSS .*, anonymous .*, 2 threads \(\+1\), \d+ file descriptors", text, re.M), text
+    assert "The collector is off" in text
+    report = tool_run.finish()
+    validate(report.data)
+    growth = report.data["heap"]["growth"]
+    assert growth["scans"] >= 3 and growth["cpu_fraction"] > 0
+    assert report.data["trend"]["looks"] >= 3 and report.data["trend"]["account"]
+    assert report.data["trend"]["threads"][-1]["name"] == "MainThread"
+
+
+def test_watch_without(one_python, start, attach):
+    run = attach(start(one_python, "memory.py"), "--no-grows")
+    text = run.report_now()
+    assert "Memory: " not in text and "since the start" not in text
+    report = run.finish()
+    assert "trend" not in report.data and "heap" not in report.data

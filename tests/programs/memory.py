@@ -7,6 +7,7 @@ import mmap
 import os
 import sys
 import threading
+import time
 
 import serve
 
@@ -131,6 +132,17 @@ def files(n):
         kept.append(open("/dev/null", "rb"))
 
 
+def grow():
+    """A thread keeps 2000 floats more a second, without end."""
+    def work():
+        held = []
+        while True:
+            time.sleep(0.01)
+            held.extend([i + 0.5 for i in range(20)])
+
+    threading.Thread(target=work, daemon=True).start()
+
+
 def collector(on):
     (gc.enable if on else gc.disable)()
 
@@ -148,4 +160,4 @@ if __name__ == "__main__":
                  lambda: mapping(4096, True), lambda: mapping(4096, False), lambda: pass_threads(1), lambda: files(1)):
         warm()
     serve.serve({f.__name__: f for f in (objects, holes, malloc, malloc_holes, mapping, reserve, stacks, leak_thread,
-                                         pass_threads, files, collector, cycles)})
+                                         pass_threads, files, grow, collector, cycles)})

@@ -202,11 +202,11 @@ void grower_forget(struct grower *grower)
 
 /* ---- reports ---------------------------------------------------------------------------------------------- */
 
-/* Goes up, as far as so many scans can tell. */
+/* Goes up steadily; while there are too few scans to tell, more. */
 static bool grows(const struct heap_growth_row *row)
 {
-	return (row->shape == FIT_STEADY || row->shape == FIT_UNKNOWN) &&
-	       row->least_bytes_per_min > 0 && row->bytes_delta > 0;
+	return row->bytes_delta > 0 && (row->shape == FIT_UNKNOWN ||
+					(row->shape == FIT_STEADY && row->least_bytes_per_min > 0));
 }
 
 static void put_growth(struct profile *profile, const struct heap_growth *growth)

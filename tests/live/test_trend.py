@@ -243,8 +243,8 @@ def test_watch_says_what_grows(some_python, start, attach, validate):
     harness.until(is_seen, "floats to grow")
     text = texts[-1]
     assert re.search(r"^Grows since the start \(\d+ scans in .*, .* % of a core\):$", text, re.M), text
-    assert re.search(r"^Memory: RSS .*, PSS .*, anonymous .*, 2 threads \(\+1\), \d+ file descriptors", text, re.M), text
-    assert "The collector is off" in text
+    assert re.search(r"^Memory: RSS .*, PSS .*, anonymous .*, 2 threads( \(\+1\))?, \d+ file descriptors", text, re.M), text
+    assert ("The collector is off" in text) == (some_python.version >= (3, 7))  # 3.6 does not tell
     report = tool_run.finish()
     validate(report.data)
     growth = report.data["heap"]["growth"]

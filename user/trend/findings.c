@@ -135,6 +135,8 @@ static void find_fragmentation(struct trend *trend)
 		return;
 	if (grows_much(trend, objects) || grows_much(trend, malloc))
 		told = "; what is in use grows all the same";
+	else if (grows_much(trend, &trend->rows[TREND_RSS]))
+		told = "; RSS grows all the same";
 	else if (objects->shape == FIT_UNKNOWN)
 		told = "; whether what is in use grows is told by five looks";
 	else

@@ -259,7 +259,7 @@ def test_usage(arguments, tmp_path):
 def test_help():
     result = tool("heap", "--help")
     assert result.returncode == 0 and result.stderr == ""
-    for option in ("--pid", "--growth", "--duration", "--top", "--sort", "--types-like", "--module", "--min-count",
+    for option in ("--pid", "--growth", "--trend", "--duration", "--top", "--sort", "--types-like", "--module", "--min-count",
                    "--output", "--format", "--json", "--quiet", "--verbose", "--no-color"):
         assert option in result.stdout, option
 

@@ -262,7 +262,7 @@ def test_usage(arguments, tmp_path):
 def test_help():
     result = tool("heap", "--help")
     assert result.returncode == 0 and result.stderr == ""
-    for option in ("--pid", "--growth", "--holders", "--chain", "--backrefs", "--at", "--depth", "--frozen", "--duration", "--top", "--sort", "--types-like", "--module", "--min-count",
+    for option in ("--pid", "--growth", "--trend", "--holders", "--chain", "--backrefs", "--at", "--depth", "--frozen", "--duration", "--top", "--sort", "--types-like", "--module", "--min-count",
                    "--output", "--format", "--json", "--quiet", "--verbose", "--no-color"):
         assert option in result.stdout, option
 

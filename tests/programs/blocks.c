@@ -59,3 +59,14 @@ void call_back(void (*function)(void))
 {
 	function();
 }
+
+/* Have so much of this thread's stack in memory. */
+void use_stack(size_t size);
+void use_stack(size_t size)
+{
+	volatile char *bytes = __builtin_alloca(size);
+	size_t i;
+
+	for (i = 0; i < size; i += 4096)
+		bytes[i] = 1;
+}

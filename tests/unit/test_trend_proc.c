@@ -13,10 +13,12 @@
 
 #include <cmocka.h>
 #include <ftw.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "census/fast_bins.h"
+#include "census/memory.h"
 #include "trend/cgroup.h"
 #include "trend/proc_memory.h"
 
@@ -106,6 +108,45 @@ static void test_own_memory(void **state)
 	assert_true(sums.rss > memory.rss / 2 && sums.rss < memory.rss * 2);
 	assert_true(sums.pss <= sums.rss);
 	assert_int_not_equal(proc_memory_read(&memory, 0x7ffffff0, &err), 0);
+}
+
+/* ---- which pages are in memory --------------------------------------------------------------- */
+
+#define PAGES 600 /* more than the window has */
+
+static void test_resident(void **state)
+{
+	uint8_t *bytes = mmap(NULL, PAGES * 4096, PROT_READ | PROT_WRITE,
+			      MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	const struct map_range range = {.start = (uint64_t)bytes,
+					.end = (uint64_t)bytes + PAGES * 4096};
+	struct memory memory;
+	struct err err = ERR_INIT;
+	uint64_t at = range.start;
+
+	(void)state;
+	assert_true(bytes != MAP_FAILED);
+	madvise(bytes, PAGES * 4096, MADV_NOHUGEPAGE);
+	for (size_t page = 0; page < PAGES; page += 3)
+		bytes[page * 4096] = 1;
+	assert_int_equal(memory_open(&memory, getpid(), &err), 0);
+	for (unsigned round = 0; round < 2; round++) {
+		/* without a window, then with one over the first pages */
+		assert_int_equal(memory_resident(&memory, at, range.end), PAGES / 3 * 4096);
+		assert_int_equal(memory_resident(&memory, at + 100, at + 300), 200);
+		assert_int_equal(memory_resident(&memory, at + 4000, at + 4 * 4096 - 96),
+				 96 + 4096 - 96);
+		assert_int_equal(memory_resident(&memory, at + 4096, at + 3 * 4096), 0);
+		memory_begin(&memory, &range);
+		assert_non_null(memory_peek(&memory, at, 4096));
+	}
+	/* what is forged cannot have it ask without end */
+	assert_int_equal(memory_resident(&memory, at, at), 0);
+	memory.asked_pages = MEMORY_ASKED_MAX - 1;
+	memory_resident(&memory, range.end - 4096, range.end);
+	assert_true(memory_resident(&memory, 1ull << 46, 1ull << 47) == 1ull << 46);
+	memory_close(&memory);
+	munmap(bytes, PAGES * 4096);
 }
 
 /* ---- control groups -------------------------------------------------------------------------- */
@@ -308,6 +349,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_cgroup_v1, make_root, drop_root),
 		cmocka_unit_test_setup_teardown(test_no_cgroup, make_root, drop_root),
 		cmocka_unit_test(test_main_arena),
+		cmocka_unit_test(test_resident),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -38,10 +38,9 @@ static void take(struct buffers *buffers, struct census_type *type, uint64_t add
 	type->bytes += bytes;
 	if (bytes <= buffers->small_max) {
 		buffers->small_bytes += (bytes + 15) & ~15ull;
-	} else if (pages < LARGE_PAGES || pages > BUFFERS_PAGES - buffers->asked_pages) {
+	} else if (pages < LARGE_PAGES) {
 		buffers->large_bytes += (bytes + 8 + 15) & ~15ull;
 	} else {
-		buffers->asked_pages += pages;
 		buffers->large_bytes += memory_resident(buffers->memory, address, address + bytes);
 	}
 }

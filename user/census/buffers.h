@@ -11,8 +11,7 @@
  *            _dictkeysobject, new_values()) and set_object of Include/setobject.h, 3.6-3.15.
  * Shapes     a dict's keys are far away: they are asked for in batches, and their bytes are added
  *            to the type later, at the latest by buffers_flush().
- * Bounds     one batch of BUFFERS_BATCH reads; sizes above BUFFERS_MAX are not believed; of
- *            BUFFERS_PAGES pages it is asked whether they are in memory, of more it is assumed.
+ * Bounds     one batch of BUFFERS_BATCH reads; sizes above BUFFERS_MAX are not believed.
  */
 #ifndef PYLEAKTRACE_CENSUS_BUFFERS_H
 #define PYLEAKTRACE_CENSUS_BUFFERS_H
@@ -23,15 +22,13 @@
 #define BUFFERS_MAX   (1ull << 46)
 #define BUFFERS_KNOWN 64
 #define KEYS_HEAD_MAX 64
-#define BUFFERS_PAGES (1u << 24) /* asked whether they are in memory, in one scan */
 
 struct buffers {
 	const struct py_layout *layout;
-	const struct memory *memory; /* its window is looked at first */
-	uint64_t small_max;          /* blocks up to this size are pymalloc's */
+	struct memory *memory; /* its window is looked at first */
+	uint64_t small_max;    /* blocks up to this size are pymalloc's */
 	/* of the buffers: bytes of pymalloc's blocks, and of malloc's that are in memory */
 	uint64_t small_bytes, large_bytes;
-	uint64_t asked_pages;
 	struct {
 		struct census_type *type;
 		uint64_t values; /* 0: the values are with the keys */

@@ -135,7 +135,7 @@ static uint64_t clip(uint64_t page, uint64_t start, uint64_t end)
 	return (last < end ? last : end) - first;
 }
 
-uint64_t memory_resident(const struct memory *memory, uint64_t start, uint64_t end)
+uint64_t memory_resident(struct memory *memory, uint64_t start, uint64_t end)
 {
 	uint64_t words[MEMORY_PAGES], sum = 0;
 	uint64_t page = start & ~(uint64_t)(MEMORY_PAGE - 1);
@@ -151,9 +151,13 @@ uint64_t memory_resident(const struct memory *memory, uint64_t start, uint64_t e
 	while (page < end) {
 		uint64_t left = (end - page + MEMORY_PAGE - 1) / MEMORY_PAGE;
 		size_t n = left < MEMORY_PAGES ? (size_t)left : MEMORY_PAGES;
-		ssize_t got = pread(memory->pagemap, words, n * sizeof(words[0]),
-				    (off_t)(page / MEMORY_PAGE * sizeof(words[0])));
+		ssize_t got;
 
+		if (memory->asked_pages >= MEMORY_ASKED_MAX)
+			return sum + end - (page > start ? page : start);
+		got = pread(memory->pagemap, words, n * sizeof(words[0]),
+			    (off_t)(page / MEMORY_PAGE * sizeof(words[0])));
+		memory->asked_pages += n;
 		if (got < (ssize_t)sizeof(words[0]))
 			break;
 		n = (size_t)got / sizeof(words[0]);

@@ -26,9 +26,10 @@
 #include "base/err.h"
 #include "target/maps.h"
 
-#define MEMORY_PAGE   4096u
-#define MEMORY_WINDOW (512u << 10)
-#define MEMORY_PAGES  (MEMORY_WINDOW / MEMORY_PAGE)
+#define MEMORY_PAGE      4096u
+#define MEMORY_WINDOW    (512u << 10)
+#define MEMORY_ASKED_MAX (1ull << 26) /* pages: 256 GiB */
+#define MEMORY_PAGES     (MEMORY_WINDOW / MEMORY_PAGE)
 
 struct memory {
 	pid_t pid;
@@ -39,6 +40,7 @@ struct memory {
 	bool present[MEMORY_PAGES];
 	bool gone; /* the target has ended, or may not be read any more */
 	uint64_t read_bytes;
+	uint64_t asked_pages;   /* by memory_resident(), beyond the window */
 	uint64_t swapped_pages; /* that were asked for and are not in memory */
 };
 
@@ -68,8 +70,9 @@ bool memory_page_present(const struct memory *memory, uint64_t address);
 /*
  * How many bytes of [start, end) are in memory; the window is not moved.
  *
- * note   without pagemap all are
+ * note   without pagemap all are; and when it has been asked for MEMORY_ASKED_MAX pages: a heap that is
+ *        forged to overlap itself has no end
  */
-uint64_t memory_resident(const struct memory *memory, uint64_t start, uint64_t end);
+uint64_t memory_resident(struct memory *memory, uint64_t start, uint64_t end);
 
 #endif

@@ -9,7 +9,8 @@
 #include "census/roots.h"
 #include "target/remote_mem.h"
 
-#define GLOBALS_LEVEL 4 /* modules, module, its dict, its globals: with these, the locals of frames */
+#define GLOBALS_LEVEL \
+	4 /* modules, module, its dict, its globals: with these, the locals of frames */
 #define BATCH    4096
 #define IMMORTAL (1u << 31) /* such a reference count is not counted any more, from 3.12 on */
 

@@ -219,7 +219,8 @@ static void run(struct look *look)
 	look->end_ns =
 		look->options->duration_ns ? look->start_ns + look->options->duration_ns : NEVER;
 	while (!look->stop) {
-		uint64_t now = clock_now_ns(), next = next_ns(look), left = next > now ? next - now : 0;
+		uint64_t now = clock_now_ns(), next = next_ns(look),
+			 left = next > now ? next - now : 0;
 		struct timespec wait = {(time_t)(left / 1000000000u), (long)(left % 1000000000u)};
 		int n = ppoll(sources, 2, &wait, NULL);
 

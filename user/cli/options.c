@@ -27,6 +27,7 @@ enum key {
 	KEY_EXACT,
 	KEY_NATIVE,
 	KEY_NO_STEER,
+	KEY_NO_GROWS,
 	KEY_MAX_BLOCKS,
 	KEY_MAX_STACKS,
 	KEY_NO_COLOR,
@@ -45,6 +46,8 @@ static const struct argp_option rows[] = {
 	{"min-size", KEY_MIN, "BYTES", 0, "count only blocks of at least this size", 1},
 	{"max-size", KEY_MAX, "BYTES", 0, "count only blocks of at most this size", 1},
 	{"native", KEY_NATIVE, "yes|no", 0, "C frames in the stacks (yes)", 1},
+	{"no-grows", KEY_NO_GROWS, NULL, 0,
+	 "do not scan the heap for types that grow (below 1 % of a core), nor look at memory", 1},
 	{"no-steer", KEY_NO_STEER, NULL, 0,
 	 "never write to the target, even where that leaves objects unseen", 1},
 	{"exact", KEY_EXACT, NULL, 0,
@@ -327,6 +330,9 @@ static error_t take_option(int key, char *arg, struct argp_state *state)
 	case KEY_NATIVE:
 		return set_native(parse, arg);
 	case KEY_EXACT:
+		return 0;
+	case KEY_NO_GROWS:
+		options->no_grows = true;
 		return 0;
 	case KEY_NO_STEER:
 		options->no_steer = true;

@@ -43,6 +43,7 @@ struct options {
 	uint64_t min_size, max_size;
 	unsigned domains; /* bits of enum domain */
 	bool no_steer;
+	bool no_grows;       /* the heap is not scanned, and memory not looked at */
 	bool native;         /* C frames in the stacks */
 	uint32_t max_blocks; /* 0: from the target's size */
 	uint32_t max_stacks;

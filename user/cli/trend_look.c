@@ -40,6 +40,11 @@ static void miss(struct trend *trend, const struct err *err)
 		memcpy(trend->missing[trend->n_missing++], text, sizeof(text));
 }
 
+void trend_watch_miss(struct trend_watch *watch, const struct err *err)
+{
+	miss(watch->trend, err);
+}
+
 static void look_at_memory(const struct trend_watch *watch, struct trend_look *look,
 			   const struct heap_scan *scan)
 {

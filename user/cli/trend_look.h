@@ -40,6 +40,9 @@ void trend_watch_look(struct trend_watch *watch, const struct heap_scan *scan);
 /* For a report: the threads, the control group, rows, the account and what they tell. */
 void trend_watch_settle(struct trend_watch *watch);
 
+/* Something cannot be known, for this reason. */
+void trend_watch_miss(struct trend_watch *watch, const struct err *err);
+
 /* USR2: the last look is the first. */
 void trend_watch_forget(struct trend_watch *watch);
 

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "cli/grower.h"
 #include "probe/claim.h"
 #include "probe/code_tables.h"
 #include "probe/cost.h"
@@ -34,6 +35,7 @@ struct watched {
 	struct code_tables *tables; /* NULL: C frames are not walked */
 	struct session *session;
 	struct snapshot *snapshot;
+	struct grower *grower; /* NULL: the heap is not looked at */
 	bool have_process, have_runtime, have_plan;
 	/* measures the cost of the traps while we wait for the first report */
 	pthread_t calibration;
@@ -208,6 +210,12 @@ int watched_open(struct watched **out, pid_t pid, const struct options *options,
 		if (!watched->snapshot)
 			result = -(int)err->code;
 	}
+	if (!result && !options->no_grows) {
+		watched->grower =
+			grower_open(&watched->process, GROWER_SHARE / options->n_pids, err);
+		if (!watched->grower)
+			result = -(int)err->code;
+	}
 	if (!result && options->verbose)
 		print_facts(watched);
 	if (!result)
@@ -228,6 +236,8 @@ void watched_start(struct watched *watched)
 	session_start(watched->session);
 	take_reading(watched, &watched->started);
 	watched->reported = watched->lived = watched->started;
+	if (watched->grower)
+		grower_start(watched->grower);
 	watched->calibrating = pthread_create(&watched->calibration, NULL, calibrate, watched) == 0;
 }
 
@@ -249,6 +259,7 @@ int watched_close(struct watched *watched)
 			"pyleaktrace: pid %d: %s; `pyleaktrace doctor --restore -p %d` tries "
 			"again\n",
 			watched->process.pid, err.text, watched->process.pid);
+	grower_close(watched->grower);
 	snapshot_free(watched->snapshot);
 	session_close(watched->session);
 	code_tables_free(watched->tables);
@@ -299,6 +310,8 @@ bool watched_ended(const struct watched *watched)
 void watched_baseline(struct watched *watched)
 {
 	snapshot_baseline(watched->snapshot);
+	if (watched->grower)
+		grower_forget(watched->grower);
 }
 
 static void fill_end(const struct watched *watched, struct profile *profile)
@@ -378,6 +391,8 @@ struct profile *watched_look(struct watched *watched, struct err *err)
 	profile->mode.max_size = watched->options->max_size;
 	fill_end(watched, profile);
 	fill_cost(watched, profile);
+	if (watched->grower)
+		grower_report(watched->grower, profile);
 	profile_sort(profile, watched->options->order);
 	watched->last_outstanding = profile->totals.outstanding_bytes;
 	watched->last_growth = 0;

@@ -26,7 +26,7 @@ static json_t *type_row(const struct heap_type *type)
 	return object;
 }
 
-static json_t *growth_row(const struct heap_growth_row *row)
+json_t *json_part_growth_row(const struct heap_growth_row *row)
 {
 	json_t *object = json_object();
 
@@ -74,7 +74,7 @@ static void dump_growth(FILE *out, const struct heap_report *report, bool *faile
 	dump(out, ", \"scans\": ", json_part_count(report->growth->n_scans), failed);
 	fputs(", \"types\": [", out);
 	for (size_t i = 0; i < report->n_rows && !*failed; i++)
-		dump(out, i ? ",\n" : "\n", growth_row(report->rows[i]), failed);
+		dump(out, i ? ",\n" : "\n", json_part_growth_row(report->rows[i]), failed);
 	fputs("\n]}", out);
 }
 

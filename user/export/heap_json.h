@@ -12,8 +12,13 @@
 
 #include <stdio.h>
 
+#include <jansson.h>
+
 #include "base/err.h"
 #include "model/heap_types.h"
+
+/* A new reference, or NULL. */
+json_t *json_part_growth_row(const struct heap_growth_row *row);
 
 int export_heap_json(FILE *out, const struct heap_report *report, struct err *err);
 

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "export/formats.h"
+#include "export/heap_json.h"
 #include "export/json_parts.h"
+#include "export/trend_json.h"
 #include "model/group.h"
 
 /*
@@ -27,6 +29,22 @@ static void put_groups(FILE *out, const struct profile *profile, bool *failed)
 	fputs("\n]", out);
 }
 
+static json_t *heap(const struct profile *profile)
+{
+	json_t *object = json_object(), *growth = json_object(), *rows = json_array();
+
+	for (size_t i = 0; i < profile->grows->n_rows; i++)
+		json_part_append(&rows, json_part_growth_row(&profile->grows->rows[i]));
+	json_part_set(&growth, "span_s", json_part_real(profile->grows->span_s));
+	json_part_set(&growth, "scans", json_part_count(profile->grows->n_scans));
+	json_part_set(&growth, "cpu_fraction", json_part_real(profile->grows->cpu_fraction));
+	json_part_set(&growth, "types", rows);
+	json_part_set(&object, "growth", growth);
+	if (profile->trend && profile->trend->have_room)
+		json_part_set(&object, "gc", json_part_gc(&profile->trend->gc));
+	return object;
+}
+
 int export_json(FILE *out, const struct profile *profile, struct err *err)
 {
 	bool failed = false;
@@ -49,6 +67,10 @@ int export_json(FILE *out, const struct profile *profile, struct err *err)
 	for (size_t i = 0; i < profile->n_stacks && !failed; i++)
 		dump(out, i ? ",\n" : "\n", json_part_stack(profile, i), &failed);
 	fputs("\n]", out);
+	if (profile->grows)
+		dump(out, ",\n\"heap\": ", heap(profile), &failed);
+	if (profile->trend)
+		dump(out, ",\n\"trend\": ", json_part_trend(profile->trend), &failed);
 	if (profile->have_cost)
 		dump(out, ",\n\"cost\": ", json_part_cost(profile), &failed);
 	dump(out, ",\n\"losses\": ", json_part_losses(profile), &failed);

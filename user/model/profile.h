@@ -153,6 +153,18 @@ struct selection {
 	size_t left_out_stacks; /* those with something outstanding */
 };
 
+/* What grew in the heap since the start, by type; struct heap_growth_row is of model/heap_types.h. */
+struct heap_growth_row;
+struct trend;
+
+struct profile_grows {
+	const struct heap_growth_row *rows; /* only what grows, steadiest first, a few */
+	size_t n_rows;
+	double span_s; /* from the first scan to the last */
+	size_t n_scans;
+	double cpu_fraction; /* of a core, that the scans took so far */
+};
+
 struct profile {
 	struct timespec time; /* wall clock of the look */
 	double duration_s;    /* since the baseline */
@@ -200,6 +212,8 @@ struct profile {
 	size_t n_losses;
 	bool have_cost;
 	struct cost cost;
+	struct profile_grows *grows; /* NULL: the heap was not scanned, or once */
+	const struct trend *trend;   /* of model/trend.h; NULL: not looked at */
 
 	struct profile_arena *arena; /* private */
 };

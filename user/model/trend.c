@@ -2,6 +2,7 @@
 #include "model/trend.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 static const struct trend_kind_info kinds[TREND_KINDS] = {
 	[TREND_RSS] = {"rss_bytes", "RSS", true},
@@ -69,4 +70,33 @@ void trend_free(struct trend *trend)
 double trend_span_s(const struct trend *trend)
 {
 	return trend->n_looks ? trend->looks[trend->n_looks - 1].at_s - trend->looks[0].at_s : 0;
+}
+
+static void copy_threads(struct profile *profile, struct trend_threads *threads)
+{
+	struct trend_thread *rows =
+		profile_alloc(profile, (threads->n_rows + 1) * sizeof(*threads->rows));
+
+	if (threads->n_rows)
+		memcpy(rows, threads->rows, threads->n_rows * sizeof(*rows));
+	for (size_t i = 0; i < threads->n_rows; i++) {
+		char **texts[] = {&rows[i].name, &rows[i].function, &rows[i].file, &rows[i].entry,
+				  &rows[i].entry_file};
+
+		/* interned text is const; nobody writes to that of a copy */
+		for (size_t j = 0; j < sizeof(texts) / sizeof(texts[0]); j++)
+			*texts[j] = (char *)profile_str(profile, *texts[j], -1);
+	}
+	threads->rows = rows;
+}
+
+const struct trend *trend_copy(struct profile *profile, const struct trend *trend)
+{
+	struct trend *copy = profile_alloc(profile, sizeof(*copy));
+
+	*copy = *trend;
+	copy->looks = profile_alloc(profile, (trend->n_looks + 1) * sizeof(*copy->looks));
+	memcpy(copy->looks, trend->looks, trend->n_looks * sizeof(*copy->looks));
+	copy_threads(profile, &copy->threads);
+	return copy;
 }

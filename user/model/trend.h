@@ -155,6 +155,9 @@ struct trend *trend_new(void); /* NULL: memory is out */
 void trend_free(struct trend *trend);
 void trend_threads_free(struct trend_threads *threads);
 
+/* A copy that lives as long as the profile. */
+const struct trend *trend_copy(struct profile *profile, const struct trend *trend);
+
 /* The span from the first look to the last, in seconds. */
 double trend_span_s(const struct trend *trend);
 

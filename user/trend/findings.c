@@ -60,6 +60,29 @@ static struct fmt per_minute(double per_s)
 	return text;
 }
 
+/*
+ * A count that never falls and rises from look to look: that tells a leak of things that come one by
+ * one, however unevenly the looks lie in time.
+ */
+static bool keeps_rising(const struct trend *trend, enum trend_kind kind)
+{
+	const struct trend_look *before = NULL;
+	size_t rises = 0, steps = 0;
+
+	for (size_t i = 0; i < trend->n_looks; i++) {
+		const struct trend_look *look = &trend->looks[i];
+
+		if (!trend_has(look, kind))
+			continue;
+		if (before && look->value[kind] < before->value[kind])
+			return false;
+		rises += before && look->value[kind] > before->value[kind];
+		steps += before != NULL;
+		before = look;
+	}
+	return steps + 1 >= FIT_SHAPE_LEAST && 2 * rises >= steps;
+}
+
 /* ---- memory ---------------------------------------------------------------------------------- */
 
 /* The part of RSS that grows most; NULL: none does. */
@@ -112,6 +135,8 @@ static void find_fragmentation(struct trend *trend)
 		return;
 	if (grows_much(trend, objects) || grows_much(trend, malloc))
 		told = "; what is in use grows all the same";
+	else if (grows_much(trend, &trend->rows[TREND_RSS]))
+		told = "; RSS grows all the same";
 	else if (objects->shape == FIT_UNKNOWN)
 		told = "; whether what is in use grows is told by five looks";
 	else
@@ -183,7 +208,8 @@ static void find_threads(struct trend *trend)
 	char flow[96] = "", where[160] = "";
 	size_t n;
 
-	if (!grows(row) || row->last < row->first + LEAST_THREADS)
+	if ((!grows(row) && !keeps_rising(trend, TREND_THREADS)) ||
+	    row->last < row->first + LEAST_THREADS)
 		return;
 	if (threads->have_flow)
 		snprintf(flow, sizeof(flow), "; %" PRIu64 " came, %" PRIu64 " ended", threads->came,
@@ -200,7 +226,7 @@ static void find_fds(struct trend *trend)
 {
 	const struct trend_row *row = &trend->rows[TREND_FDS];
 
-	if (grows(row) && row->last >= row->first + LEAST_FDS)
+	if ((grows(row) || keeps_rising(trend, TREND_FDS)) && row->last >= row->first + LEAST_FDS)
 		say(trend, "files", "File descriptors leak: %" PRIu64 " became %" PRIu64 " in %s.",
 		    row->first, row->last, fmt_duration(trend_span_s(trend)).text);
 }

@@ -2,13 +2,16 @@
 #include "view/report.h"
 
 #include <inttypes.h>
+#include <math.h>
 #include <string.h>
 
 #include "base/escape.h"
 #include "base/fmt.h"
 #include "model/group.h"
+#include "model/heap_types.h"
 #include "view/frames_text.h"
 #include "view/pen.h"
+#include "view/trend_text.h"
 
 #define TYPES_SHOWN  3
 #define FRAME_INDENT 16  /* columns of two tabs */
@@ -325,6 +328,30 @@ static void put_end(const struct pen *pen, const struct profile_target *target, 
 		      pen->out);
 }
 
+/* ---- the heap and the trend ------------------------------------------------------------------- */
+
+static void put_grows(const struct pen *pen, const struct profile_grows *grows)
+{
+	pen_ink(pen, INK_HEAD);
+	fputs(grows->n_rows ? "Grows since the start" : "No type of object grows since the start",
+	      pen->out);
+	pen_ink(pen, INK_PLAIN);
+	fprintf(pen->out, " (%zu scans in %s, %s of a core)%s\n", grows->n_scans,
+		fmt_duration(grows->span_s).text, fmt_percent(grows->cpu_fraction).text,
+		grows->n_rows ? ":" : ".");
+	for (size_t i = 0; i < grows->n_rows; i++) {
+		const struct heap_growth_row *row = &grows->rows[i];
+
+		fprintf(pen->out, "\t%+" PRId64 " to %" PRIu64 "  ", row->count_delta, row->count);
+		pen_put(pen, INK_GROWS, fmt_rate(row->bytes_per_min / 60).text);
+		if (row->confidence >= 0)
+			fprintf(pen->out, "  %.0f%% sure", floor(row->confidence * 100));
+		fputs("  ", pen->out);
+		pen_put(pen, INK_PLAIN, row->name);
+		fputc('\n', pen->out);
+	}
+}
+
 void report_text(FILE *out, const struct profile *profile, const struct report_options *options)
 {
 	struct pen pen = {
@@ -334,7 +361,11 @@ void report_text(FILE *out, const struct profile *profile, const struct report_o
 	};
 	size_t n = count_outstanding(profile);
 
+	if (profile->trend && !options->quiet)
+		trend_text_brief(out, profile->trend, options->color);
 	put_stacks(&pen, profile, options, n);
+	if (profile->grows)
+		put_grows(&pen, profile->grows);
 	if (!options->quiet)
 		put_totals(&pen, profile, n, options->top);
 	else

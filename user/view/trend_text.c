@@ -302,7 +302,8 @@ void trend_text_brief(FILE *out, const struct trend *trend, bool color)
 		if (info->bytes)
 			fprintf(out, "%s %s", info->label, fmt_bytes(row->last).text);
 		else
-			fprintf(out, "%s %s", fmt_count(row->last).text, info->label);
+			fprintf(out, "%s %.*s", fmt_count(row->last).text,
+				(int)strlen(info->label) - (row->last == 1), info->label);
 		if (row->n > 1 && row->last != row->first)
 			fprintf(out, " (%s)",
 				change(row->kind, (double)row->last - (double)row->first).text);

@@ -1,0 +1,261 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""`pyleaktrace heap --trend` against targets that know what they took: where the RSS is, threads, files, what is told."""
+import json
+import os
+import re
+import signal
+import subprocess
+
+import pytest
+
+import harness
+from harness import TOOL, tool
+
+MIB = 1 << 20
+
+
+class Trend:
+    """--trend at work on a target; a look is made when it is asked for."""
+
+    def __init__(self, target, folder, *options):
+        self.target = target
+        self.json = str(folder / "trend.json")
+        self.process = subprocess.Popen([TOOL, "heap", "-p", str(target.pid), "--trend", "-f", "json", "-o", self.json,
+                                         *options, harness.NEVER_S],
+                                        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                                        bufsize=0, env={"PATH": os.environ["PATH"], "LC_ALL": "C.UTF-8"})
+        self.out, self.err = harness.Reader(self.process.stdout), harness.Reader(self.process.stderr)
+        self.looks = 1
+        self.wait()
+
+    def wait(self):
+        assert self.err.wait(r"^pyleaktrace: look %d at pid %d$" % (self.looks, self.target.pid)), self.err.text
+
+    def look(self):
+        self.process.send_signal(signal.SIGUSR1)
+        self.looks += 1
+        self.wait()
+
+    def finish(self):
+        self.process.send_signal(signal.SIGINT)
+        assert self.process.wait(harness.DEADLINE_S) == 0, self.err.text
+        with open(self.json, encoding="utf-8") as f:
+            return json.load(f)
+
+    def close(self):
+        if self.process.poll() is None:
+            self.process.kill()
+        self.process.wait()
+        self.out.close()
+        self.err.close()
+
+
+@pytest.fixture
+def trend(tmp_path):
+    made = []
+
+    def run(target, *options):
+        made.append(Trend(target, tmp_path, *options))
+        return made[-1]
+
+    yield run
+    for one in made:
+        one.close()
+
+
+def quiet(target):
+    """Wait until it waits for its next command, so that two readings of it are of the same moment."""
+    def sleeps():
+        states = []
+        for task in os.listdir("/proc/%d/task" % target.pid):
+            with open("/proc/%d/task/%s/stat" % (target.pid, task), encoding="utf-8") as f:
+                states.append(f.read().rpartition(")")[2].split()[0])
+        return set(states) == {"S"}
+
+    harness.until(sleeps, "the target to wait")
+
+
+def series(report):
+    return {row["name"]: row for row in report["trend"]["series"]}
+
+
+def findings(report):
+    return {row["name"]: row["sentence"] for row in report["trend"]["findings"]}
+
+
+def rss(pid):
+    with open("/proc/%d/smaps_rollup" % pid, encoding="utf-8") as f:
+        return next(int(line.split()[1]) << 10 for line in f if line.startswith("Rss:"))
+
+
+STEPS = [
+    ("objects", {"n": 100000}),
+    ("malloc", {"n": 5000, "size": 1000}),
+    ("malloc", {"n": 8, "size": MIB}),
+    ("mapping", {"size": 6 * MIB, "shared": False}),
+    ("mapping", {"size": 5 * MIB, "shared": True}),
+    ("stacks", {"n": 3, "size": 2 * MIB}),
+    ("holes", {"n": 200000}),
+    ("malloc_holes", {"n": 60000, "size": 100}),
+    ("reserve", {"size": 64 * MIB}),
+]
+# Not exact to the byte are: what Python needs for the command itself, code of it that comes into memory; pages of which
+# a stack or a mapping needs one more; a pool or a malloc heap that was begun before; blocks that a thread's cache of
+# malloc keeps.
+SLACK = 256 << 10
+UNEXPLAINED = 32 << 10
+
+
+def test_where_the_rss_is(python, start, trend, validate):
+    """Each step takes a known amount of one kind: that part of the account gains it, and no other does. What is only
+    reserved is in none. Free memory of the allocators is used first, so that those parts may lose."""
+    target = start(python, "memory.py")
+    run = trend(target)
+    truth = []
+    for name, args in STEPS:
+        truth.append(target.do(name, **args))
+        quiet(target)
+        run.look()
+    report = run.finish()
+    validate(report)
+    assert report["losses"] == [] and len(report["trend"]["series"]) >= 18
+    rows = {name: [value for _, value in row["points"]] for name, row in series(report).items()}
+    parts = [name[:-len("_bytes")] for name in report["trend"]["account"] if name != "unexplained_bytes"]
+    for step, gains in enumerate(truth):
+        for part in parts:
+            before, after = rows[part + "_bytes"][step:step + 2]
+            over = after - before - gains.get(part, 0)
+            used = before if part.endswith("_free") else 0
+            if part in gains or not part.endswith("_free"):
+                assert -SLACK - used <= over <= SLACK, (STEPS[step], part, over, gains)
+    for step in range(len(STEPS) + 1):
+        explained = sum(rows[part + "_bytes"][step] for part in parts)
+        assert abs(rows["rss_bytes"][step] - explained) <= UNEXPLAINED, (step, rows["rss_bytes"][step] - explained)
+    assert rows["rss_bytes"][-1] == rss(target.pid)
+    allocators = report["trend"]["allocators"]
+    assert allocators["thread_stacks"] == 3 and allocators["mapped_blocks"] >= 8
+    assert allocators["main_heap_free_bytes"] <= allocators["main_heap_bytes"]
+    assert 0 < allocators["pools_used_bytes"] <= allocators["pools_bytes"] <= allocators["arenas_bytes"]
+
+
+def test_threads_and_files(python, start, trend, validate):
+    """Threads that stay, one a look; others that come and go unseen; and files that nobody closes."""
+    target = start(python, "memory.py")
+    run = trend(target)
+    names = []
+    for _ in range(6):
+        names.append(target.do("leak_thread"))
+        target.do("pass_threads", n=3)
+        target.do("files", n=5)
+        quiet(target)
+        run.look()
+    report = run.finish()
+    validate(report)
+    found, rows = findings(report), series(report)
+    assert re.match(r"Threads leak: 1 became 7 in .*\. 6 of them are in leaking_job \(%s:\d+\)\.$" %
+                    re.escape(target.program), found["threads"]), found
+    assert re.match(r"File descriptors leak: (\d+) became (\d+) in ", found["files"])
+    assert rows["fds"]["last"] - rows["fds"]["first"] == 30
+    counts = report["trend"]["thread_counts"]
+    assert (counts["python"], counts["all"]) == (7, 7)
+    if python.version >= (3, 7):  # before, CPython does not count them
+        assert (counts["came"], counts["ended"]) == (6 + 18, 18)
+    threads = report["trend"]["threads"]
+    assert [thread["name"] for thread in threads] == names[::-1] + ["MainThread"]
+    tasks = {int(tid) for tid in os.listdir("/proc/%d/task" % target.pid)}
+    assert {thread["tid"] for thread in threads} == tasks
+    for thread in threads[:-1]:
+        assert thread["at"] == {"function": "wait", "file": target.program, "line": target.line("waits")}
+        assert thread["from"]["function"] == "leaking_job" and thread["state"] == "S"
+
+
+def test_fragmentation_is_told(one_python, start, trend):
+    target = start(one_python, "memory.py")
+    target.do("holes", n=2000000)
+    run = trend(target)
+    for _ in range(5):
+        run.look()
+    found = findings(run.finish())
+    assert "fragmentation, not a leak" in found["fragmentation"] and "growth" not in found
+
+
+def test_collector_off(python, start, trend):
+    """Garbage in cycles that nobody collects: the collector is off, and its count grows with them."""
+    target = start(python, "memory.py")
+    before = target.do("cycles", n=0)
+    run = trend(target)
+    after = target.do("cycles", n=1000)
+    run.look()
+    report = run.finish()
+    gc = report["heap"]["gc"]
+    assert after - before >= 1000 and abs(gc["counts"][0] - after) < 100
+    if python.version >= (3, 7):
+        assert gc["enabled"] is False and "last_collection_s" not in gc
+        assert "The collector is off" in findings(report)["collector"]
+        assert str(gc["counts"][0]) in findings(report)["collector"]
+
+
+def test_text(one_python, start, tmp_path):
+    target = start(one_python, "memory.py")
+    result = tool("heap", "-p", str(target.pid), "--trend", "0.05", "3", "-o", str(tmp_path / "a.txt"))
+    assert result.returncode == 0 and result.stderr == ""
+    lines = result.stdout.splitlines()
+    assert len([line for line in lines if re.match(r"\[[\d:]{8}\]  RSS ", line)]) == 3
+    assert result.stdout.endswith((tmp_path / "a.txt").read_text())
+    for word in ("3 looks in", "Where the RSS is", "unexplained", "pymalloc: ", "malloc: main heap", "Threads: 1 of Python",
+                 "MainThread in ", "file descriptors"):
+        assert word in result.stdout, word
+    # either the control group, or why not
+    assert re.search(r"^cgroup /\S* \(version [12]\): |^not known: .*cgroup|^not known: .*memory", result.stdout, re.M)
+
+
+def test_target_ends(one_python, start, trend):
+    target = start(one_python, "memory.py")
+    run = trend(target)
+    target.do("malloc", n=10, size=1000)
+    run.look()
+    assert target.quit() == 0
+    assert run.process.wait(harness.DEADLINE_S) == 0
+    with open(run.json, encoding="utf-8") as f:
+        report = json.load(f)
+    assert report["target"]["end"]["how"] == "exited" and report["trend"]["looks"] == 2
+
+
+@pytest.mark.parametrize("arguments", [["--trend", "--growth"], ["--trend", "x"], ["--trend", "5", "0"],
+                                       ["--trend", "5", "1", "2"]])
+def test_usage(arguments):
+    result = tool("heap", "-p", "1", *arguments)
+    assert result.returncode == 64 and result.stdout == "" and result.stderr.startswith("pyleaktrace:")
+
+
+def test_watch_says_what_grows(some_python, start, attach, validate):
+    """The watch scans the heap beside the probes: the type that grows, memory and threads are in its reports."""
+    target = start(some_python, "memory.py")
+    tool_run = attach(target)
+
+    target.do("grow")
+    texts = []
+
+    def is_seen():  # steady growth is told from five scans on: one a second, of a heap as small as this
+        texts.append(tool_run.report_now())
+        return re.search(r"^\t\+\d+ to \d+  \+.*B/s  \d+% sure  float$", texts[-1], re.M)
+
+    harness.until(is_seen, "floats to grow")
+    text = texts[-1]
+    assert re.search(r"^Grows since the start \(\d+ scans in .*, .* % of a core\):$", text, re.M), text
+    assert re.search(r"^Memory: RSS .*, PSS .*, anonymous .*, 2 threads( \(\+1\))?, \d+ file descriptors", text, re.M), text
+    assert ("The collector is off" in text) == (some_python.version >= (3, 7))  # 3.6 does not tell
+    report = tool_run.finish()
+    validate(report.data)
+    growth = report.data["heap"]["growth"]
+    assert growth["scans"] >= 3 and growth["cpu_fraction"] > 0
+    assert report.data["trend"]["looks"] >= 3 and report.data["trend"]["account"]
+    assert report.data["trend"]["threads"][-1]["name"] == "MainThread"
+
+
+def test_watch_without(one_python, start, attach):
+    run = attach(start(one_python, "memory.py"), "--no-grows")
+    text = run.report_now()
+    assert "Memory: " not in text and "since the start" not in text
+    report = run.finish()
+    assert "trend" not in report.data and "heap" not in report.data

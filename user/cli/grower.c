@@ -1,0 +1,245 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "cli/grower.h"
+
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "census/growth.h"
+#include "census/scan.h"
+#include "cli/trend_look.h"
+#include "python/runtime.h"
+
+#define PERIOD \
+	1.25 /* of the time in which the share pays for a scan: for the first one, which nothing came before */
+
+_Static_assert(GROWER_SCANS <= GROWTH_SCANS_MAX, "growth_measure() takes them all");
+
+struct grower {
+	const struct process *process;
+	double share;
+	struct py_runtime runtime;
+	struct census *census; /* NULL: the heap cannot be scanned */
+	pthread_t thread;
+	bool started;
+
+	pthread_mutex_t lock; /* of what follows */
+	pthread_cond_t wake;
+	bool stop, forget;
+	struct trend_watch watch;
+	struct heap_scan *scans[GROWER_SCANS]; /* oldest first */
+	size_t n_scans;
+	double cpu_s, begun_s; /* of all scans and looks; since the first of them */
+};
+
+static double seconds(clockid_t clock)
+{
+	struct timespec now;
+
+	clock_gettime(clock, &now);
+	return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
+}
+
+/* ---- the thread ------------------------------------------------------------------------------------------- */
+
+static void drop_scans(struct grower *grower)
+{
+	for (size_t i = 0; i < grower->n_scans; i++)
+		heap_scan_free(grower->scans[i]);
+	grower->n_scans = 0;
+}
+
+/* Room for one more: every second one goes, but the first. */
+static void thin(struct grower *grower)
+{
+	size_t n = 0, rows = 0;
+
+	for (size_t i = 0; i < grower->n_scans; i++)
+		rows += grower->scans[i]->n_types;
+	if (grower->n_scans < GROWER_SCANS && (rows < GROWER_ROWS_MAX || grower->n_scans < 4))
+		return;
+	for (size_t i = 0; i < grower->n_scans; i++) {
+		if (i % 2)
+			heap_scan_free(grower->scans[i]);
+		else
+			grower->scans[n++] = grower->scans[i];
+	}
+	grower->n_scans = n;
+}
+
+/* return CPU seconds that it took */
+static double look(struct grower *grower)
+{
+	double begin = seconds(CLOCK_THREAD_CPUTIME_ID), used;
+	struct err err = ERR_INIT;
+	struct heap_scan *scan = grower->census ? census_scan(grower->census, &err) : NULL;
+
+	pthread_mutex_lock(&grower->lock);
+	if (err.code && process_alive(grower->process))
+		trend_watch_miss(&grower->watch, &err);
+	if (grower->forget) {
+		drop_scans(grower);
+		trend_watch_forget(&grower->watch);
+		grower->forget = false;
+	}
+	trend_watch_look(&grower->watch, scan);
+	trend_watch_settle(&grower->watch);
+	if (scan) {
+		thin(grower);
+		grower->scans[grower->n_scans++] = scan;
+	}
+	used = seconds(CLOCK_THREAD_CPUTIME_ID) - begin;
+	grower->cpu_s += used;
+	pthread_mutex_unlock(&grower->lock);
+	return used;
+}
+
+/* return false when it is to stop */
+static bool wait_until(struct grower *grower, double until_s)
+{
+	const struct timespec until = {(time_t)until_s,
+				       (long)((until_s - (double)(time_t)until_s) * 1e9)};
+	bool stop;
+
+	pthread_mutex_lock(&grower->lock);
+	while (!grower->stop && !grower->forget && seconds(CLOCK_MONOTONIC) < until_s)
+		pthread_cond_timedwait(&grower->wake, &grower->lock, &until);
+	stop = grower->stop;
+	pthread_mutex_unlock(&grower->lock);
+	return !stop;
+}
+
+static void *run(void *context)
+{
+	struct grower *grower = context;
+	double begin, period;
+
+	do {
+		begin = seconds(CLOCK_MONOTONIC);
+		period = PERIOD * look(grower) / grower->share;
+		period = period > GROWER_LEAST_S ? period : GROWER_LEAST_S;
+	} while (wait_until(grower, begin + period) && process_alive(grower->process));
+	return NULL;
+}
+
+/* ---- from outside ----------------------------------------------------------------------------------------- */
+
+static int init_lock(struct grower *grower)
+{
+	pthread_condattr_t attributes;
+	int failed = pthread_condattr_init(&attributes);
+
+	if (failed)
+		return failed;
+	pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+	failed = pthread_cond_init(&grower->wake, &attributes);
+	pthread_condattr_destroy(&attributes);
+	return failed ? failed : pthread_mutex_init(&grower->lock, NULL);
+}
+
+struct grower *grower_open(const struct process *process, double share, struct err *err)
+{
+	struct grower *grower = calloc(1, sizeof(*grower));
+	struct err why = ERR_INIT;
+
+	if (!grower || init_lock(grower)) {
+		free(grower);
+		err_set(err, ERR_FAILED, "no memory to watch the heap");
+		return NULL;
+	}
+	grower->process = process;
+	grower->share = share;
+	if (py_runtime_find(&grower->runtime, process, err)) {
+		free(grower);
+		return NULL;
+	}
+	if (trend_watch_open(&grower->watch, process, &grower->runtime, err)) {
+		py_runtime_fini(&grower->runtime);
+		free(grower);
+		return NULL;
+	}
+	grower->census = census_new(process->pid, &grower->runtime, &why);
+	if (!grower->census)
+		trend_watch_miss(&grower->watch, &why);
+	return grower;
+}
+
+void grower_start(struct grower *grower)
+{
+	grower->begun_s = seconds(CLOCK_MONOTONIC);
+	grower->started = pthread_create(&grower->thread, NULL, run, grower) == 0;
+}
+
+static void tell(struct grower *grower, bool *flag)
+{
+	pthread_mutex_lock(&grower->lock);
+	*flag = true;
+	pthread_cond_signal(&grower->wake);
+	pthread_mutex_unlock(&grower->lock);
+}
+
+void grower_close(struct grower *grower)
+{
+	if (!grower)
+		return;
+	tell(grower, &grower->stop);
+	if (grower->started)
+		pthread_join(grower->thread, NULL);
+	drop_scans(grower);
+	trend_watch_close(&grower->watch);
+	census_free(grower->census);
+	py_runtime_fini(&grower->runtime);
+	pthread_cond_destroy(&grower->wake);
+	pthread_mutex_destroy(&grower->lock);
+	free(grower);
+}
+
+void grower_forget(struct grower *grower)
+{
+	tell(grower, &grower->forget);
+}
+
+/* ---- reports ---------------------------------------------------------------------------------------------- */
+
+/* Goes up steadily; while there are too few scans to tell, more. */
+static bool grows(const struct heap_growth_row *row)
+{
+	return row->bytes_delta > 0 && (row->shape == FIT_UNKNOWN ||
+					(row->shape == FIT_STEADY && row->least_bytes_per_min > 0));
+}
+
+static void put_growth(struct profile *profile, const struct heap_growth *growth)
+{
+	struct heap_growth_row *rows = profile_alloc(profile, GROWER_SHOWN * sizeof(*rows));
+	struct profile_grows *grows_part = profile_alloc(profile, sizeof(*grows_part));
+
+	for (size_t i = 0; i < growth->n_rows && grows_part->n_rows < GROWER_SHOWN; i++) {
+		if (!grows(&growth->rows[i]))
+			continue;
+		rows[grows_part->n_rows] = growth->rows[i];
+		rows[grows_part->n_rows++].name = profile_str(profile, growth->rows[i].name, -1);
+	}
+	grows_part->rows = rows;
+	grows_part->span_s = growth->span_s;
+	grows_part->n_scans = growth->n_scans;
+	profile->grows = grows_part;
+}
+
+void grower_report(struct grower *grower, struct profile *profile)
+{
+	struct heap_growth *growth;
+	double passed;
+
+	pthread_mutex_lock(&grower->lock);
+	if (grower->watch.trend->n_looks)
+		profile->trend = trend_copy(profile, grower->watch.trend);
+	growth = grower->n_scans > 1 ? growth_measure(grower->scans, grower->n_scans) : NULL;
+	if (growth)
+		put_growth(profile, growth);
+	passed = seconds(CLOCK_MONOTONIC) - grower->begun_s;
+	if (profile->grows && passed > 0)
+		profile->grows->cpu_fraction = grower->cpu_s / passed;
+	heap_growth_free(growth);
+	pthread_mutex_unlock(&grower->lock);
+}

@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: BSD-2-Clause
+ *
+ * grower: during a watch, what grows in the heap and how memory goes, at a price that is kept.
+ *
+ * A thread scans the heap, looks at the trend, and then waits so long that its CPU time stays below
+ * a share of a core: a heap of a million objects is scanned every few seconds, one of a hundred million every
+ * few minutes.
+ *
+ * Place      layer 6; watched.c has one for its target.
+ * Ownership  grower_open() gives, grower_close() takes. What grower_report() puts into a profile is the
+ *            profile's. The thread has a py_runtime of its own: nothing is shared with the tracer but the process.
+ * Errors     a heap that cannot be scanned is no error: the trend says so (missing), and goes on without.
+ * Bounds     GROWER_SCANS scans are kept, fewer of heaps with very many types: then every second one is dropped,
+ *            so that the first stays. grower_close() waits for the scan that is being made.
+ * Threads    all functions from one thread; it is not the one that scans.
+ */
+#ifndef PYLEAKTRACE_CLI_GROWER_H
+#define PYLEAKTRACE_CLI_GROWER_H
+
+#include "model/profile.h"
+#include "target/process.h"
+
+#define GROWER_SHARE    0.01 /* of a core, at most */
+#define GROWER_LEAST_S  1.0  /* between two scans */
+#define GROWER_SCANS    64
+#define GROWER_ROWS_MAX (1u << 18) /* types in all scans that are kept */
+#define GROWER_SHOWN    5          /* types in a report */
+
+struct grower;
+
+/* in  share: of a core, at most; process: borrowed. NULL: err says why */
+struct grower *grower_open(const struct process *process, double share, struct err *err);
+
+/* The first scan, and then on. */
+void grower_start(struct grower *grower);
+void grower_close(struct grower *grower); /* may be NULL */
+
+/* USR2: the past is forgotten. */
+void grower_forget(struct grower *grower);
+
+/* Put what is known now into the profile: trend, and what grows. */
+void grower_report(struct grower *grower, struct profile *profile);
+
+#endif

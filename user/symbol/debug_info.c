@@ -396,6 +396,8 @@ static size_t find_in_unit(struct debug_info *info, struct unit *unit, Dwarf_Die
 	Dwarf_Addr entry;
 	size_t n = 0, n_out = 0;
 
+	if (!range && unit->functions.n)
+		return 0; /* padding, or assembly between functions: the lines here are those of what is before */
 	if (!range || !dwarf_offdie(info->dwarf, range->what, &function)) {
 		set_line(&out[0], unit_die, vaddr);
 		return out[0].file != NULL;

@@ -13,7 +13,6 @@ static bool has_sane_counts(const Elf64_Ehdr *header)
 {
 	return memcmp(header->e_ident, ELFMAG, SELFMAG) == 0 &&
 	       header->e_ident[EI_CLASS] == ELFCLASS64 && header->e_ident[EI_DATA] == ELFDATA2LSB &&
-	       (header->e_type == ET_EXEC || header->e_type == ET_DYN) &&
 	       header->e_phnum != PN_XNUM && header->e_shnum < ELF_PART_SECTIONS &&
 	       (header->e_shnum != 0 || header->e_shoff == 0);
 }

@@ -2,6 +2,8 @@
 #include "symbol/native_module.h"
 
 #include <fcntl.h>
+#include <stdbool.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -28,24 +30,6 @@ static bool has(Elf *elf, const char *section)
 	return elf_part_find(elf, section, &header) != NULL;
 }
 
-/* The separate file, and the one that it refers to. */
-static void open_debug_files(struct native_module *module, const struct debug_places *places,
-			     const char *path)
-{
-	struct debug_file file, alternate;
-
-	debug_file_find(&file, places, module->elf, path);
-	module->debug_fd = file.fd;
-	if (file.fd >= 0)
-		module->debug_elf = elf_part_open(file.fd);
-	if (!module->debug_elf || !has(module->debug_elf, ".gnu_debugaltlink"))
-		return;
-	debug_file_find_alternate(&alternate, places, &file, module->debug_elf);
-	module->alternate_fd = alternate.fd;
-	if (alternate.fd >= 0)
-		module->alternate_elf = elf_part_open(alternate.fd);
-}
-
 static void read_symbols(struct native_module *module)
 {
 	elf_symbols_add(&module->symbols, module->elf);
@@ -60,9 +44,27 @@ static void read_symbols(struct native_module *module)
 	elf_symbols_sort(&module->symbols);
 }
 
+/* in     file: where that Elf was found, so that the one that it refers to is found from there */
+static void read_debug_info(struct native_module *module, const struct debug_places *places,
+			    Elf *elf, const struct debug_file *file)
+{
+	struct debug_file alternate;
+
+	if (has(elf, ".gnu_debugaltlink")) {
+		debug_file_find_alternate(&alternate, places, file, elf);
+		module->alternate_fd = alternate.fd;
+		if (alternate.fd >= 0)
+			module->alternate_elf = elf_part_open(alternate.fd);
+	}
+	module->info = debug_info_new(elf, module->alternate_elf);
+}
+
 void native_module_open(struct native_module *module, const struct code_module *code, pid_t pid,
 			const struct debug_places *places)
 {
+	struct debug_file own = {.root = places->target_root}, separate;
+	bool own_info;
+
 	*module = (struct native_module){.fd = -1, .debug_fd = -1, .alternate_fd = -1};
 	if (code->kind == CODE_VDSO)
 		open_vdso(module, code, pid);
@@ -72,13 +74,19 @@ void native_module_open(struct native_module *module, const struct code_module *
 		module->elf = elf_part_open(module->fd);
 	if (!module->elf)
 		return;
-	if (module->fd >= 0 && (!has(module->elf, ".symtab") || !has(module->elf, ".debug_info")))
-		open_debug_files(module, places, code->path);
+	own_info = has(module->elf, ".debug_info");
+	if (module->fd >= 0 && (!own_info || !has(module->elf, ".symtab"))) {
+		debug_file_find(&separate, places, module->elf, code->path);
+		module->debug_fd = separate.fd;
+		if (separate.fd >= 0)
+			module->debug_elf = elf_part_open(separate.fd);
+	}
 	read_symbols(module);
-	if (has(module->elf, ".debug_info"))
-		module->info = debug_info_new(module->elf, NULL);
+	snprintf(own.path, sizeof(own.path), "%s", code->path);
+	if (own_info)
+		read_debug_info(module, places, module->elf, &own);
 	else if (module->debug_elf)
-		module->info = debug_info_new(module->debug_elf, module->alternate_elf);
+		read_debug_info(module, places, module->debug_elf, &separate);
 }
 
 void native_module_close(struct native_module *module)

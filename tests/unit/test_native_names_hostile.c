@@ -15,7 +15,7 @@
 #define DAMAGES    300                 /* files in the test of random damage */
 #define ADDRESS    0x1000              /* link-time, where the text of the library begins */
 #define ZEROS      ((size_t)300 << 20) /* more than MINI_DEBUG_MAX and DEBUG_INFO_MAX */
-#define MEMORY_MAX (200L << 20)
+#define MEMORY_MAX (290L << 20)
 
 static int make_libraries(void **state)
 {

@@ -5,6 +5,7 @@
  */
 #include "unit/names_target.h"
 
+#include <fcntl.h>
 #include <sys/auxv.h>
 #include <sys/mman.h>
 #include <time.h>
@@ -547,6 +548,40 @@ static void test_names_outlive_their_file(void **state)
 	names_target_unload(&target);
 }
 
+static size_t open_files(void)
+{
+	size_t n = 0;
+
+	for (int fd = 0; fd < 256; fd++)
+		n += fcntl(fd, F_GETFD) >= 0;
+	return n;
+}
+
+/* When nothing new is asked for the files are closed; the next address opens them again. */
+static void test_files_are_closed_when_idle(void **state)
+{
+	struct names_target target;
+	struct frame frames[NATIVE_MAX_INLINED];
+	uint64_t first;
+	size_t before;
+
+	(void)state;
+	names_target_load(&target, "plain.so", NULL);
+	first = exported(&target, "names_first");
+	before = open_files();
+	frames_at(&target, first, true, frames);
+	assert_int_equal(open_files(), before + 1);
+	for (int i = 0; i < NATIVE_NAMES_IDLE; i++)
+		frames_at(&target, first, true, frames);
+	assert_int_equal(open_files(), before + 1);
+	frames_at(&target, first, true, frames);
+	assert_int_equal(open_files(), before);
+	assert_non_null(strstr(names_at(&target, first, true), "names_first+0x0 (library.c:"));
+	assert_non_null(strstr(names_at(&target, first + 4, true), "names_first+0x4 (library.c:"));
+	assert_int_equal(open_files(), before + 1);
+	names_target_unload(&target);
+}
+
 /* More modules than are held open; an address by more than one name in turn. */
 static void test_many_modules(void **state)
 {
@@ -600,6 +635,7 @@ int main(void)
 		cmocka_unit_test(test_vdso),
 		cmocka_unit_test(test_generated_code),
 		cmocka_unit_test(test_names_outlive_their_file),
+		cmocka_unit_test(test_files_are_closed_when_idle),
 		cmocka_unit_test(test_many_modules),
 	};
 

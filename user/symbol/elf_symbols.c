@@ -74,7 +74,8 @@ static bool add(struct elf_symbols *symbols, const struct elf_function *function
 static uint32_t rank_of(const GElf_Sym *symbol, const char *name)
 {
 	unsigned type = GELF_ST_TYPE(symbol->st_info), bind = GELF_ST_BIND(symbol->st_info);
-	size_t underscores = strspn(name, "_");
+	/* "__GI_name" is what glibc calls `name` within itself */
+	size_t underscores = strncmp(name, "__GI_", 5) == 0 ? 15 : strspn(name, "_");
 	/* what an IFUNC points to is not the function of its name, but the one that chooses it */
 	uint32_t rank = type == STT_FUNC ? 0 : type == STT_GNU_IFUNC ? 1 : 2;
 

@@ -2,6 +2,7 @@
 #include "symbol/native_names.h"
 
 #include <fcntl.h>
+#include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -241,8 +242,10 @@ static const struct known *know(struct native_names *names, const struct key *ke
 
 	HASH_FIND(hh, names->known, key, sizeof(*key), known);
 	if (known) {
-		if (names->idle++ == NATIVE_NAMES_IDLE)
+		if (names->idle++ == NATIVE_NAMES_IDLE) {
 			close_modules(names);
+			malloc_trim(0); /* libdw's many small blocks lie between those that stay */
+		}
 		return known;
 	}
 	names->idle = 0;

@@ -1,190 +1,13 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
- * Names of native addresses: those that addr2line gives, for a library with debug information of every kind and at
- * every place; what is left in stripped ones; which of several names is taken; the vdso, generated code, what is known.
+ * Names of native addresses: those that addr2line gives, with debug information of every form; what is left in stripped
+ * files; which of several names is taken; the vdso, generated code; what is remembered.
  */
-#include "unit/names_target.h"
+#include "unit/names_library.h"
 
 #include <fcntl.h>
 #include <sys/auxv.h>
 #include <sys/mman.h>
-#include <time.h>
-
-#define CFLAGS "-O2 -fPIC -shared -Wl,--version-script,$SOURCES/library.map"
-
-static int make_libraries(void **state)
-{
-	if (make_folder(state))
-		return -1;
-	run("gcc -g " CFLAGS " -o plain.so $SOURCES/library.c\n"
-	    "objcopy --only-keep-debug plain.so plain.debug\n"
-	    "strip --strip-all -o stripped.so plain.so\n"
-	    "strip --strip-debug -o symtab.so plain.so\n"
-	    "mkdir none");
-	return 0;
-}
-
-/* ---- addr2line ------------------------------------------------------------------------------- */
-
-struct place {
-	char function[2048], file[128];
-	unsigned line;
-};
-
-/* A name without parameters and without the marks of compilers' copies of a function. */
-static void shorten(char *name)
-{
-	static const char *const marks[] = {" [clone", ".cold", ".part.", ".isra.", ".constprop."};
-	static const char nameless[] = "(anonymous namespace)";
-
-	for (size_t i = 0; i < sizeof(marks) / sizeof(marks[0]); i++) {
-		char *mark = strstr(name, marks[i]);
-
-		if (mark)
-			*mark = '\0';
-	}
-	for (char *at = name; *at; at++) {
-		if (strncmp(at, nameless, strlen(nameless)) == 0)
-			at += strlen(nameless) - 1;
-		else if (*at == '(' && (at - name < 8 || memcmp(at - 8, "operator", 8) != 0))
-			*at = '\0';
-		if (!*at)
-			break;
-	}
-}
-
-/* Two lines of addr2line: a function; a file and a line. */
-static void read_place(FILE *in, struct place *place)
-{
-	char line[16384], *colon, *slash;
-
-	assert_non_null(fgets(line, sizeof(line), in));
-	line[strcspn(line, "\n")] = '\0';
-	shorten(line);
-	snprintf(place->function, sizeof(place->function), "%.2047s", line);
-	assert_non_null(fgets(line, sizeof(line), in));
-	colon = strrchr(line, ':');
-	assert_non_null(colon);
-	*colon = '\0';
-	place->line = (unsigned)strtoul(colon + 1, NULL, 10); /* "?": 0 */
-	slash = strrchr(line, '/');
-	snprintf(place->file, sizeof(place->file), "%.127s", slash ? slash + 1 : line);
-}
-
-/* Is the end of one the other, up to where a name begins? */
-static bool ends_with(const char *text, const char *end, const char *between)
-{
-	size_t n = strlen(text), m = strlen(end), k = strlen(between);
-
-	return n == m ? strcmp(text, end) == 0
-		      : n >= m + k && strcmp(text + n - m, end) == 0 &&
-				memcmp(text + n - m - k, between, k) == 0;
-}
-
-/*
- * addr2line writes what functions made from templates return, leaves out the namespace of what has only a local symbol,
- * takes a lambda and templates with one for the function that the lambda is in, calls the file of a function split by LTO
- * <artificial>, and writes ??:0 for what is not known.
- */
-static bool same_place(const struct frame *frame, const struct place *place)
-{
-	char function[2048];
-	const char *slash = frame->file ? strrchr(frame->file, '/') : NULL;
-
-	snprintf(function, sizeof(function), "%.2047s", frame->function ? frame->function : "");
-	shorten(function);
-	if (!ends_with(place->function, function, " ") &&
-	    !ends_with(function, place->function, "::") && !strstr(frame->function, "<lambda") &&
-	    strcmp(function, "operator()") != 0)
-		return false;
-	if (!frame->file)
-		return place->line == 0 && strcmp(place->file, "??") == 0;
-	return frame->line == place->line && slash &&
-	       (strcmp(slash + 1, place->file) == 0 || strcmp(place->file, "<artificial>") == 0);
-}
-
-/* What addr2line says about the address, up to the next one's line. */
-static size_t read_places(FILE *in, struct place *places, size_t room)
-{
-	size_t n = 0;
-	int next = 0;
-
-	while (n < room && (next = fgetc(in)) != EOF && ungetc(next, in) != '0')
-		read_place(in, &places[n++]);
-	return n;
-}
-
-static void fail_with(uint64_t vaddr, const char *ours, const struct place *places, size_t n)
-{
-	for (size_t i = 0; i < n; i++)
-		print_error("addr2line: %s (%s:%u)\n", places[i].function, places[i].file,
-			    places[i].line);
-	fail_msg("0x%llx is %s", (unsigned long long)vaddr, ours);
-}
-
-/*
- * Compare with addr2line, at every `step`th byte of the text. It does not tell padding between functions from the
- * functions, and knows no more of functions without debug information than their names.
- *
- * return how many addresses were compared
- */
-static unsigned compare_with_addr2line(struct names_target *target, const char *symbols,
-				       const char *text, unsigned step)
-{
-	struct place places[32];
-	struct frame frames[NATIVE_MAX_INLINED];
-	char command[512], line[64];
-	uint64_t start, end, vaddr;
-	unsigned compared = 0, all = 0;
-	FILE *out;
-
-	text_of(text, &start, &end);
-	run("rm -f addresses");
-	out = fopen(in_folder("addresses"), "w");
-	assert_non_null(out);
-	for (vaddr = start; vaddr < end; vaddr += step)
-		fprintf(out, "0x%llx\n", (unsigned long long)vaddr);
-	fclose(out);
-	snprintf(command, sizeof(command), "cd %s && addr2line -a -f -i -C -e %s < addresses",
-		 folder, symbols);
-	out = popen(command, "r");
-	assert_non_null(out);
-	for (vaddr = start; vaddr < end; vaddr += step, all++) {
-		size_t n, n_frames = frames_at(target, vaddr, true, frames);
-
-		assert_non_null(fgets(line, sizeof(line), out));
-		assert_int_equal(strtoull(line, NULL, 16), vaddr);
-		n = read_places(out, places, 32);
-		assert_in_range(n, 1, 31);
-		if (!frames[n_frames - 1].function ||
-		    (!frames[n_frames - 1].file && places[0].line == 0))
-			continue;
-		/* the innermost are kept, and the function itself */
-		if (n > NATIVE_MAX_INLINED) {
-			places[NATIVE_MAX_INLINED - 1] = places[n - 1];
-			n = NATIVE_MAX_INLINED;
-		}
-		if (n_frames != n)
-			fail_with(vaddr, names_at(target, vaddr, true), places, n);
-		for (size_t i = 0; i < n; i++)
-			if (!same_place(&frames[i], &places[i]) || frames[i].inlined != (i + 1 < n))
-				fail_with(vaddr, names_at(target, vaddr, true), places, n);
-		compared++;
-	}
-	assert_int_equal(pclose(out), 0);
-	assert_true(compared > 0 && all > 0);
-	return compared;
-}
-
-static void check_against_addr2line(const char *name, const char *debug_root, const char *symbols,
-				    unsigned at_least)
-{
-	struct names_target target;
-
-	names_target_load(&target, name, debug_root);
-	assert_in_range(compare_with_addr2line(&target, symbols, "plain.so", 1), at_least, 100000);
-	names_target_unload(&target);
-}
 
 static void test_names_are_those_of_addr2line(void **state)
 {
@@ -257,100 +80,7 @@ static void test_forms_of_debug_information(void **state)
 	compare_versions_of_clang();
 }
 
-/* ---- separate debug files -------------------------------------------------------------------- */
-
-static void test_debug_file_by_build_id(void **state)
-{
-	(void)state;
-	run("id=$(readelf -n plain.so | sed -n 's/.*Build ID: //p')\n"
-	    "folder=ids/.build-id/$(echo $id | cut -c 1-2)\n"
-	    "mkdir -p $folder && cp plain.debug $folder/$(echo $id | cut -c 3-).debug");
-	check_against_addr2line("stripped.so", "ids", "plain.so", 300);
-	check_against_addr2line("symtab.so", "ids", "plain.so", 300);
-}
-
-/* What is at its place, but of another build, is not believed. */
-static void test_debug_file_of_another_build(void **state)
-{
-	struct names_target target;
-
-	(void)state;
-	run("id=$(readelf -n plain.so | sed -n 's/.*Build ID: //p')\n"
-	    "folder=wrong/.build-id/$(echo $id | cut -c 1-2)\n"
-	    "gcc -g " CFLAGS " -O1 -o other.so $SOURCES/library.c\n"
-	    "mkdir -p $folder && cp other.so $folder/$(echo $id | cut -c 3-).debug");
-	names_target_load(&target, "stripped.so", "wrong");
-	assert_string_equal(names_at(&target, exported(&target, "names_first"), true),
-			    "names_first+0x0 [stripped.so]");
-	names_target_unload(&target);
-}
-
-static void test_debug_file_by_link(void **state)
-{
-	struct names_target target;
-
-	(void)state;
-	run("gcc -g " CFLAGS " -Wl,--build-id=none -o linked.full $SOURCES/library.c\n"
-	    "objcopy --only-keep-debug linked.full linked.debug\n"
-	    "for place in beside below root gone; do\n"
-	    "	objcopy --strip-all --add-gnu-debuglink=linked.debug linked.full $place.so\n"
-	    "	mkdir $place && mv $place.so $place\n"
-	    "done\n"
-	    "cp linked.debug beside\n"
-	    "mkdir below/.debug && cp linked.debug below/.debug\n"
-	    "mkdir -p roots/$PWD/root && cp linked.debug roots/$PWD/root\n"
-	    "cp linked.debug gone && printf x >> gone/linked.debug");
-	check_against_addr2line("beside/beside.so", NULL, "linked.full", 300);
-	check_against_addr2line("below/below.so", NULL, "linked.full", 300);
-	check_against_addr2line("root/root.so", "roots", "linked.full", 300);
-	/* the checksum is wrong */
-	names_target_load(&target, "gone/gone.so", "roots");
-	assert_string_equal(names_at(&target, exported(&target, "names_first"), true),
-			    "names_first+0x0 [gone.so]");
-	names_target_unload(&target);
-}
-
-/* dwz moves what two files have in common into a third. */
-static void test_parts_shared_with_another_file(void **state)
-{
-	if (system("command -v dwz > /dev/null") != 0) {
-		print_message("skip: dwz is not installed\n");
-		skip();
-	}
-	(void)state;
-	run("mkdir -p dwz/.build-id/sh\n"
-	    "for n in 1 2; do gcc -g " CFLAGS " -DCOPY=$n -o shared$n.so $SOURCES/library.c; done\n"
-	    "cp shared1.so shared.full\n"
-	    "dwz -m common.debug shared1.so shared2.so");
-	check_against_addr2line("shared1.so", NULL, "shared.full", 300);
-	/* without the third file half of the information is none */
-	run("rm common.debug && cp shared1.so shared3.so");
-	{
-		struct names_target target;
-
-		names_target_load(&target, "shared3.so", NULL);
-		assert_string_equal(names_at(&target, exported(&target, "names_first"), true),
-				    "names_first+0x0 [shared3.so]");
-		names_target_unload(&target);
-	}
-}
-
 /* ---- stripped files -------------------------------------------------------------------------- */
-
-/* Address of a local function, by nm. */
-static uint64_t local(const char *library, const char *name)
-{
-	char command[512], line[64] = "";
-	FILE *in;
-
-	snprintf(command, sizeof(command), "nm %s | sed -n 's/ [a-zA-Z] %s$//p'",
-		 in_folder(library), name);
-	in = popen(command, "r");
-	assert_non_null(in);
-	assert_non_null(fgets(line, sizeof(line), in));
-	assert_int_equal(pclose(in), 0);
-	return strtoull(line, NULL, 16);
-}
 
 static void test_stripped(void **state)
 {
@@ -377,26 +107,6 @@ static void test_stripped(void **state)
 	/* where no function is below */
 	assert_int_equal(frames_at(&target, local("plain.so", "_init"), true, frames), 1);
 	assert_null(frames[0].near);
-	names_target_unload(&target);
-}
-
-static void test_mini_debug_info(void **state)
-{
-	struct names_target target;
-	uint64_t inside = local("plain.so", "local_function") + 5;
-
-	(void)state;
-	run("objcopy --strip-debug plain.debug mini && xz mini\n"
-	    "objcopy --add-section .gnu_debugdata=mini.xz stripped.so mini.so\n"
-	    "printf damaged > damaged.xz\n"
-	    "objcopy --add-section .gnu_debugdata=damaged.xz stripped.so damaged.so");
-	names_target_load(&target, "mini.so", NULL);
-	assert_string_equal(names_at(&target, inside, true), "local_function+0x5 [mini.so]");
-	assert_string_equal(names_at(&target, exported(&target, "names_alias"), true),
-			    "names_alias+0x0 [mini.so]");
-	names_target_unload(&target);
-	names_target_load(&target, "damaged.so", NULL);
-	assert_true(strstr(names_at(&target, inside, true), ", after names_versioned]"));
 	names_target_unload(&target);
 }
 
@@ -624,12 +334,7 @@ int main(void)
 		cmocka_unit_test(test_names_are_those_of_addr2line),
 		cmocka_unit_test(test_cxx),
 		cmocka_unit_test(test_forms_of_debug_information),
-		cmocka_unit_test(test_debug_file_by_build_id),
-		cmocka_unit_test(test_debug_file_of_another_build),
-		cmocka_unit_test(test_debug_file_by_link),
-		cmocka_unit_test(test_parts_shared_with_another_file),
 		cmocka_unit_test(test_stripped),
-		cmocka_unit_test(test_mini_debug_info),
 		cmocka_unit_test(test_the_name_that_says_most),
 		cmocka_unit_test(test_deeply_inlined),
 		cmocka_unit_test(test_vdso),

@@ -106,28 +106,3 @@ const void *elf_part_bytes(Elf *elf, const char *name, size_t most, size_t *size
 	*size = data->d_size;
 	return data->d_buf;
 }
-
-uint64_t elf_part_debug_bytes(Elf *elf)
-{
-	GElf_Shdr header;
-	Elf_Scn *section = NULL;
-	const char *name;
-	uint64_t sum = 0;
-
-	while ((section = next(elf, section, &header, &name))) {
-		uint64_t size = header.sh_size;
-		GElf_Chdr packed;
-
-		if (strncmp(name, ".debug_", 7) != 0 && strncmp(name, ".zdebug_", 8) != 0 &&
-		    strncmp(name, ".gnu", 4) != 0)
-			continue;
-		if (header.sh_flags & SHF_COMPRESSED)
-			size = gelf_getchdr(section, &packed) ? packed.ch_size : UINT64_MAX;
-		else if (name[1] ==
-			 'z') /* the older form, whose size unpacked libelf does not tell */
-			size = UINT64_MAX;
-		if (__builtin_add_overflow(sum, size, &sum))
-			return UINT64_MAX;
-	}
-	return sum;
-}

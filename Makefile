@@ -38,7 +38,7 @@ all: $(OUT)/pyleaktrace $(OUT)/pyleaktrace.8
 PACKAGES := libbpf libelf libdw liblzma zydis jansson zlib
 WARNINGS := -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith
 CPPFLAGS += -D_GNU_SOURCE -Iuser -Ibpf -I$(OUT)/gen -DPYLEAKTRACE_VERSION='"$(VERSION)"'
-CFLAGS ?= $(if $(DEBUG),-O0 -g3,-O2 -g)
+CFLAGS ?= $(if $(DEBUG),-O0 -g3,$(if $(SAN),-O1,-O2) -g)
 ALL_CFLAGS := -std=gnu11 $(WARNINGS) $(CFLAGS) $(if $(SAN),-fsanitize=$(SAN) -fno-sanitize-recover=all -fno-omit-frame-pointer)
 LDLIBS := $(shell $(PKG_CONFIG) --libs $(filter-out zydis,$(PACKAGES)) 2>/dev/null || echo -lbpf -lelf -ldw -llzma -ljansson -lz) -lZydis -liberty -lm
 DEPFLAGS = -MMD -MP -MF $@.d
@@ -144,7 +144,15 @@ $(O)/fuzz/fuzz_unwind: tests/fuzz/fuzz_unwind.c $(FUZZED) $(UNWIND_SOURCES)
 	$(Q)$(CLANG) -std=gnu11 $(WARNINGS) -D_GNU_SOURCE -Iuser -Ibpf -DUNWIND_COMPILER=$(UNWIND_COMPILER) $(FUZZ_FLAGS) \
 		$< $(FUZZED) -lelf -ldw -o $@
 
-fuzz-build: $(O)/fuzz/fuzz_unwind
+NAMED := $(addprefix user/symbol/,debug_file.c debug_image.c debug_info.c demangle.c elf_part.c elf_symbols.c mini_debug.c \
+	native_module.c native_names.c) user/target/remote_mem.c user/model/profile.c user/base/err.c
+
+$(O)/fuzz/fuzz_names: tests/fuzz/fuzz_names.c $(NAMED)
+	@mkdir -p $(@D)
+	$(call say,FUZZ,$<)
+	$(Q)$(CLANG) -std=gnu11 $(WARNINGS) -D_GNU_SOURCE -Iuser -Ibpf $(FUZZ_FLAGS) $< $(NAMED) -lelf -ldw -llzma -lz -liberty -o $@
+
+fuzz-build: $(O)/fuzz/fuzz_unwind $(O)/fuzz/fuzz_names
 
 # ---- checks of the source ----------------------------------------------------------------------------------
 

@@ -7,9 +7,8 @@
 
 #include <dwarf.h>
 #include <elfutils/libdw.h>
-#include <elfutils/libdwelf.h>
 
-#include "symbol/elf_part.h"
+#include "symbol/debug_image.h"
 
 #define UNITS_MAX     (1u << 20)
 #define SCOPES_MAX    32   /* namespaces and types within each other */
@@ -36,6 +35,7 @@ struct unit {
 };
 
 struct debug_info {
+	struct debug_image image, alternate_image;
 	Dwarf *dwarf, *alternate;
 	struct unit *units;
 	size_t n_units, capacity;
@@ -202,30 +202,19 @@ static void read_units(struct debug_info *info)
 	stop_clock(info);
 }
 
-/* Would libdw look for one more file by itself, wherever the hostile one says? */
-static bool wants_alternate(Dwarf *dwarf)
+struct debug_info *debug_info_new(const struct debug_source *source,
+				  const struct debug_source *alternate)
 {
-	const char *name;
-	const void *id;
+	struct debug_info *info = calloc(1, sizeof(*info));
 
-	return dwelf_dwarf_gnu_debugaltlink(dwarf, &name, &id) > 0;
-}
-
-struct debug_info *debug_info_new(Elf *elf, Elf *alternate)
-{
-	struct debug_info *info;
-
-	if (elf_part_debug_bytes(elf) > DEBUG_INFO_MAX ||
-	    (alternate && elf_part_debug_bytes(alternate) > DEBUG_INFO_MAX))
-		return NULL;
-	info = calloc(1, sizeof(*info));
 	if (!info)
 		return NULL;
-	info->dwarf = dwarf_begin_elf(elf, DWARF_C_READ, NULL);
-	if (alternate)
-		info->alternate = dwarf_begin_elf(alternate, DWARF_C_READ, NULL);
-	if (!info->dwarf || (alternate && !info->alternate) ||
-	    wants_alternate(info->alternate ? info->alternate : info->dwarf)) {
+	/* the images have no .gnu_debugaltlink: libdw would open what it names, even a FIFO */
+	if (debug_image_load(&info->image, source->elf, source->fd))
+		info->dwarf = dwarf_begin_elf(info->image.elf, DWARF_C_READ, NULL);
+	if (alternate && debug_image_load(&info->alternate_image, alternate->elf, alternate->fd))
+		info->alternate = dwarf_begin_elf(info->alternate_image.elf, DWARF_C_READ, NULL);
+	if (!info->dwarf || (alternate && !info->alternate)) {
 		debug_info_free(info);
 		return NULL;
 	}
@@ -245,6 +234,8 @@ void debug_info_free(struct debug_info *info)
 	free(info->ranges.all);
 	dwarf_end(info->dwarf);
 	dwarf_end(info->alternate);
+	debug_image_free(&info->image);
+	debug_image_free(&info->alternate_image);
 	free(info);
 }
 
@@ -396,6 +387,8 @@ static size_t find_in_unit(struct debug_info *info, struct unit *unit, Dwarf_Die
 	Dwarf_Addr entry;
 	size_t n = 0, n_out = 0;
 
+	if (!range && unit->functions.n)
+		return 0; /* padding, or assembly between functions: the lines here are those of what is before */
 	if (!range || !dwarf_offdie(info->dwarf, range->what, &function)) {
 		set_line(&out[0], unit_die, vaddr);
 		return out[0].file != NULL;

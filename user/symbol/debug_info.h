@@ -10,8 +10,7 @@
  *            where the one before was called.
  * Ownership  names are borrowed from the debug_info.
  * Errors     none: what is damaged or missing gives fewer frames.
- * Bounds     the file is hostile. Sections of more than DEBUG_INFO_MAX bytes are not opened; libdw reads them into
- *            memory. DEBUG_INFO_RANGES ranges, DEBUG_INFO_DEPTH scopes; DEBUG_INFO_NS of CPU time for all lookups
+ * Bounds     the file is hostile; its DWARF is read into memory (debug_image.h). DEBUG_INFO_RANGES ranges, DEBUG_INFO_DEPTH scopes; DEBUG_INFO_NS of CPU time for all lookups
  *            together, looked at between calls of libdw: then the rest stays without lines. No other file is
  *            opened: split units (.dwo) have lines, but no inlined functions.
  * Threads    one at a time.
@@ -25,7 +24,6 @@
 
 #include <libelf.h>
 
-#define DEBUG_INFO_MAX    (256ull << 20)
 #define DEBUG_INFO_RANGES (2u << 20)
 #define DEBUG_INFO_DEPTH  64
 #define DEBUG_INFO_NS     10000000000ull
@@ -41,11 +39,18 @@ struct source_frame {
 	bool entry;     /* that part begins with the function's entry */
 };
 
+/* A file with debug information. */
+struct debug_source {
+	Elf *elf;
+	int fd;
+};
+
 /*
- * in     alternate: the file that .gnu_debugaltlink names, already open, or NULL. Both must live longer.
- * return NULL: there is no DWARF that can be read; or it is only half, and the alternate is missing
+ * in     alternate: what .gnu_debugaltlink of the file names, or NULL. Both may be closed afterwards.
+ * return NULL: there is no DWARF that can be read
  */
-struct debug_info *debug_info_new(Elf *elf, Elf *alternate);
+struct debug_info *debug_info_new(const struct debug_source *source,
+				  const struct debug_source *alternate);
 void debug_info_free(struct debug_info *info);
 
 /*

@@ -25,6 +25,8 @@ static void put(const char *piece, size_t length, void *opaque)
 	struct sink *sink = opaque;
 	size_t room = sink->size - 1 - sink->used;
 
+	if (!length) /* then piece may be NULL */
+		return;
 	memcpy(sink->text + sink->used, piece, length < room ? length : room);
 	if (length > room) {
 		memcpy(sink->text + sink->size - sizeof("..."), "...", sizeof("..."));

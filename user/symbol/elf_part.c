@@ -13,7 +13,6 @@ static bool has_sane_counts(const Elf64_Ehdr *header)
 {
 	return memcmp(header->e_ident, ELFMAG, SELFMAG) == 0 &&
 	       header->e_ident[EI_CLASS] == ELFCLASS64 && header->e_ident[EI_DATA] == ELFDATA2LSB &&
-	       (header->e_type == ET_EXEC || header->e_type == ET_DYN) &&
 	       header->e_phnum != PN_XNUM && header->e_shnum < ELF_PART_SECTIONS &&
 	       (header->e_shnum != 0 || header->e_shoff == 0);
 }
@@ -106,29 +105,4 @@ const void *elf_part_bytes(Elf *elf, const char *name, size_t most, size_t *size
 		return NULL;
 	*size = data->d_size;
 	return data->d_buf;
-}
-
-uint64_t elf_part_debug_bytes(Elf *elf)
-{
-	GElf_Shdr header;
-	Elf_Scn *section = NULL;
-	const char *name;
-	uint64_t sum = 0;
-
-	while ((section = next(elf, section, &header, &name))) {
-		uint64_t size = header.sh_size;
-		GElf_Chdr packed;
-
-		if (strncmp(name, ".debug_", 7) != 0 && strncmp(name, ".zdebug_", 8) != 0 &&
-		    strncmp(name, ".gnu", 4) != 0)
-			continue;
-		if (header.sh_flags & SHF_COMPRESSED)
-			size = gelf_getchdr(section, &packed) ? packed.ch_size : UINT64_MAX;
-		else if (name[1] ==
-			 'z') /* the older form, whose size unpacked libelf does not tell */
-			size = UINT64_MAX;
-		if (__builtin_add_overflow(sum, size, &sum))
-			return UINT64_MAX;
-	}
-	return sum;
 }

@@ -12,7 +12,6 @@
 #define PYLEAKTRACE_SYMBOL_ELF_PART_H
 
 #include <stddef.h>
-#include <stdint.h>
 
 #include <gelf.h>
 
@@ -30,8 +29,5 @@ Elf_Scn *elf_part_find(Elf *elf, const char *name, GElf_Shdr *header);
 
 /* Its bytes as they are in the file, borrowed from the Elf; NULL also when there are more than most. */
 const void *elf_part_bytes(Elf *elf, const char *name, size_t most, size_t *size);
-
-/* Bytes that all sections of debug information take in memory, unpacked; UINT64_MAX when that is not known. */
-uint64_t elf_part_debug_bytes(Elf *elf);
 
 #endif

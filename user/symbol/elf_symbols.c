@@ -74,8 +74,10 @@ static bool add(struct elf_symbols *symbols, const struct elf_function *function
 static uint32_t rank_of(const GElf_Sym *symbol, const char *name)
 {
 	unsigned type = GELF_ST_TYPE(symbol->st_info), bind = GELF_ST_BIND(symbol->st_info);
-	size_t underscores = strspn(name, "_");
-	uint32_t rank = type == STT_FUNC || type == STT_GNU_IFUNC ? 0 : 1;
+	/* "__GI_name" is what glibc calls `name` within itself */
+	size_t underscores = strncmp(name, "__GI_", 5) == 0 ? 15 : strspn(name, "_");
+	/* what an IFUNC points to is not the function of its name, but the one that chooses it */
+	uint32_t rank = type == STT_FUNC ? 0 : type == STT_GNU_IFUNC ? 1 : 2;
 
 	rank = rank << 1 | (bind == STB_LOCAL);
 	rank = rank << 4 | (underscores < 15 ? (uint32_t)underscores : 15);
@@ -145,12 +147,31 @@ static int compare(const void *a, const void *b)
 	return strncmp(x->name, y->name, NAME_MAX_COMPARED);
 }
 
+/* A symbol without a size inside a function that has one is a label in it. */
+static void drop_labels(struct elf_symbols *symbols)
+{
+	uint64_t reach = 0;
+	size_t kept = 0;
+
+	for (size_t i = 0; i < symbols->n; i++) {
+		const struct elf_function *function = &symbols->functions[i];
+
+		if (function->sized && function->end > reach)
+			reach = function->end;
+		if (function->sized || function->start >= reach)
+			symbols->functions[kept++] = *function;
+	}
+	symbols->n = kept;
+}
+
 void elf_symbols_sort(struct elf_symbols *symbols)
 {
 	uint64_t next = UINT64_MAX, reach = 0;
 
-	if (symbols->n)
-		qsort(symbols->functions, symbols->n, sizeof(*symbols->functions), compare);
+	if (!symbols->n)
+		return;
+	qsort(symbols->functions, symbols->n, sizeof(*symbols->functions), compare);
+	drop_labels(symbols);
 	/* downwards: where does the next one that begins later begin? */
 	for (size_t i = symbols->n; i-- > 0;) {
 		struct elf_function *function = &symbols->functions[i];

@@ -6,9 +6,9 @@
  * Source     ELF gABI: .symtab and .dynsym.
  * Shapes     functions only (and untyped symbols, as hand-written assembly has them) in executable sections. A
  *            symbol holds [value, value + size); one of size 0 holds what is up to the next symbol or the end of
- *            its section. Of several that hold an address, one with a size comes first, then the one that begins
- *            last; of several that begin there the one that says most to a reader: a function before an untyped
- *            symbol, one that others can link to before a file's own, fewest underscores in front, global
+ *            its section, but is a mere label inside one with a size, and left out. Of several that hold an address, one with a size comes first, then the one that begins
+ *            last; of several that begin there the one that says most to a reader: a function before an IFUNC
+ *            (whose address is that of its chooser) and an untyped symbol, one that others can link to before a file's own, fewest underscores in front, global
  *            before weak, the shorter, the first by alphabet.
  * Units      link-time addresses.
  * Ownership  elf_symbols_add() reads; names are borrowed from the Elf, which must live as long.

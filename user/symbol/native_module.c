@@ -2,6 +2,8 @@
 #include "symbol/native_module.h"
 
 #include <fcntl.h>
+#include <stdbool.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -28,24 +30,6 @@ static bool has(Elf *elf, const char *section)
 	return elf_part_find(elf, section, &header) != NULL;
 }
 
-/* The separate file, and the one that it refers to. */
-static void open_debug_files(struct native_module *module, const struct debug_places *places,
-			     const char *path)
-{
-	struct debug_file file, alternate;
-
-	debug_file_find(&file, places, module->elf, path);
-	module->debug_fd = file.fd;
-	if (file.fd >= 0)
-		module->debug_elf = elf_part_open(file.fd);
-	if (!module->debug_elf || !has(module->debug_elf, ".gnu_debugaltlink"))
-		return;
-	debug_file_find_alternate(&alternate, places, &file, module->debug_elf);
-	module->alternate_fd = alternate.fd;
-	if (alternate.fd >= 0)
-		module->alternate_elf = elf_part_open(alternate.fd);
-}
-
 static void read_symbols(struct native_module *module)
 {
 	elf_symbols_add(&module->symbols, module->elf);
@@ -60,10 +44,36 @@ static void read_symbols(struct native_module *module)
 	elf_symbols_sort(&module->symbols);
 }
 
+/* in     file: where the source was found, so that the file that it refers to is found from there */
+static struct debug_info *read_debug_info(const struct debug_places *places,
+					  const struct debug_source *source,
+					  const struct debug_file *file)
+{
+	struct debug_source alternate = {.fd = -1};
+	struct debug_info *info = NULL;
+	struct debug_file found;
+
+	if (!has(source->elf, ".gnu_debugaltlink"))
+		return debug_info_new(source, NULL);
+	debug_file_find_alternate(&found, places, file, source->elf);
+	if (found.fd < 0)
+		return NULL;
+	alternate = (struct debug_source){.elf = elf_part_open(found.fd), .fd = found.fd};
+	/* without it what is in the file is only half of what it says */
+	if (alternate.elf)
+		info = debug_info_new(source, &alternate);
+	elf_end(alternate.elf);
+	close(found.fd);
+	return info;
+}
+
 void native_module_open(struct native_module *module, const struct code_module *code, pid_t pid,
 			const struct debug_places *places)
 {
-	*module = (struct native_module){.fd = -1, .debug_fd = -1, .alternate_fd = -1};
+	struct debug_file own = {.root = places->target_root}, separate;
+	bool own_info;
+
+	*module = (struct native_module){.fd = -1, .debug_fd = -1};
 	if (code->kind == CODE_VDSO)
 		open_vdso(module, code, pid);
 	else if (code->kind == CODE_FILE && code->elf)
@@ -72,28 +82,36 @@ void native_module_open(struct native_module *module, const struct code_module *
 		module->elf = elf_part_open(module->fd);
 	if (!module->elf)
 		return;
-	if (module->fd >= 0 && (!has(module->elf, ".symtab") || !has(module->elf, ".debug_info")))
-		open_debug_files(module, places, code->path);
+	own_info = has(module->elf, ".debug_info") || has(module->elf, ".zdebug_info");
+	if (module->fd >= 0 && (!own_info || !has(module->elf, ".symtab"))) {
+		debug_file_find(&separate, places, module->elf, code->path);
+		module->debug_fd = separate.fd;
+		if (separate.fd >= 0)
+			module->debug_elf = elf_part_open(separate.fd);
+	}
 	read_symbols(module);
-	if (has(module->elf, ".debug_info"))
-		module->info = debug_info_new(module->elf, NULL);
+	snprintf(own.path, sizeof(own.path), "%s", code->path);
+	if (own_info)
+		module->info = read_debug_info(
+			places, &(struct debug_source){module->elf, module->fd}, &own);
 	else if (module->debug_elf)
-		module->info = debug_info_new(module->debug_elf, module->alternate_elf);
+		module->info = read_debug_info(
+			places, &(struct debug_source){module->debug_elf, module->debug_fd},
+			&separate);
 }
 
 void native_module_close(struct native_module *module)
 {
-	int fds[] = {module->fd, module->debug_fd, module->alternate_fd};
+	int fds[] = {module->fd, module->debug_fd};
 
 	debug_info_free(module->info);
 	elf_symbols_fini(&module->symbols);
 	mini_debug_close(&module->mini);
-	elf_end(module->alternate_elf);
 	elf_end(module->debug_elf);
 	elf_end(module->elf);
 	free(module->image);
 	for (size_t i = 0; i < sizeof(fds) / sizeof(fds[0]); i++)
 		if (fds[i] >= 0)
 			close(fds[i]);
-	*module = (struct native_module){.fd = -1, .debug_fd = -1, .alternate_fd = -1};
+	*module = (struct native_module){.fd = -1, .debug_fd = -1};
 }

@@ -8,7 +8,7 @@
  *            The vdso is read from the target's memory.
  * Ownership  native_module_open() opens files of its own; what is looked up is borrowed until native_module_close().
  * Errors     none: a module that cannot be read has no names.
- * Bounds     see elf_part.h, elf_symbols.h, mini_debug.h, debug_info.h.
+ * Bounds     see elf_part.h, elf_symbols.h, mini_debug.h, debug_image.h, debug_info.h.
  */
 #ifndef PYLEAKTRACE_SYMBOL_NATIVE_MODULE_H
 #define PYLEAKTRACE_SYMBOL_NATIVE_MODULE_H
@@ -20,9 +20,9 @@
 #include "target/code_map.h"
 
 struct native_module {
-	Elf *elf, *debug_elf, *alternate_elf; /* NULL: none */
-	int fd, debug_fd, alternate_fd;       /* -1: none */
-	char *image;                          /* of the vdso */
+	Elf *elf, *debug_elf; /* NULL: none */
+	int fd, debug_fd;     /* -1: none */
+	char *image;          /* of the vdso */
 	struct mini_debug mini;
 	struct elf_symbols symbols;
 	struct debug_info *info; /* NULL: no DWARF */

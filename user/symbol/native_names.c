@@ -2,6 +2,7 @@
 #include "symbol/native_names.h"
 
 #include <fcntl.h>
+#include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -37,6 +38,7 @@ struct native_names {
 	struct debug_places places;
 	struct open_module open[NATIVE_MODULES_OPEN];
 	uint64_t lookups;
+	unsigned idle; /* known addresses asked for since the last that was not */
 	struct known *known;
 	struct profile *store; /* strings and frames of what is known */
 	size_t store_bytes;    /* at most; equal strings are counted each time */
@@ -79,12 +81,17 @@ static void close_module(struct open_module *open)
 	open->used = 0;
 }
 
+static void close_modules(struct native_names *names)
+{
+	for (int i = 0; i < NATIVE_MODULES_OPEN; i++)
+		close_module(&names->open[i]);
+}
+
 void native_names_free(struct native_names *names)
 {
 	if (!names)
 		return;
-	for (int i = 0; i < NATIVE_MODULES_OPEN; i++)
-		close_module(&names->open[i]);
+	close_modules(names);
 	forget_all(names);
 	if (names->places.own_root >= 0)
 		close(names->places.own_root);
@@ -234,8 +241,14 @@ static const struct known *know(struct native_names *names, const struct key *ke
 	struct known *known;
 
 	HASH_FIND(hh, names->known, key, sizeof(*key), known);
-	if (known)
+	if (known) {
+		if (names->idle++ == NATIVE_NAMES_IDLE) {
+			close_modules(names);
+			malloc_trim(0); /* libdw's many small blocks lie between those that stay */
+		}
 		return known;
+	}
+	names->idle = 0;
 	if (HASH_COUNT(names->known) >= NATIVE_NAMES_MAX || names->store_bytes > NATIVE_NAMES_BYTES)
 		forget_all(names);
 	if (!names->store)

@@ -18,8 +18,9 @@
  * Errors     none: what cannot be read gives less of a name.
  * Bounds     NATIVE_NAMES_MAX addresses and NATIVE_NAMES_BYTES of names remembered (beyond that all are forgotten
  *            and looked up anew), NATIVE_MODULES_OPEN files open at a time, with their debug information if they
- *            have any: a file is opened when its first address is asked for. The files are hostile: nothing
- *            in them makes us wait, and what they may cost is bounded where they are read.
+ *            have any: a file is opened when its first address is asked for, and closed when nothing new was asked
+ *            for in NATIVE_NAMES_IDLE lookups. The files are hostile: nothing in them makes us wait, and what they
+ *            may cost is bounded where they are read.
  * Threads    one at a time.
  */
 #ifndef PYLEAKTRACE_SYMBOL_NATIVE_NAMES_H
@@ -33,6 +34,7 @@
 
 #define NATIVE_NAMES_MAX    262144
 #define NATIVE_NAMES_BYTES  (64u << 20)
+#define NATIVE_NAMES_IDLE   16384
 #define NATIVE_MODULES_OPEN 32
 /* frames that one address can become; where more is inlined, what lies between the innermost and the function
  * itself is left out */

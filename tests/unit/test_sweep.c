@@ -321,7 +321,7 @@ static void test_many_forks(void **state)
 {
 	struct fixture fixture;
 	struct sweeper *sweeper;
-	pid_t children[FORKS];
+	pid_t children[FORKS], child;
 
 	(void)state;
 	setup(&fixture, true);
@@ -336,8 +336,10 @@ static void test_many_forks(void **state)
 		wait_until_swept(children[i]);
 	assert_int_equal(n_probed(fixture.target.pid), PLACES);
 	/* the target ends while it may be sweeping */
-	target_fork(&fixture.target);
+	child = target_fork(&fixture.target);
 	kill(fixture.target.pid, SIGKILL);
+	/* it may not have come to ask to go with its parent */
+	kill(child, SIGKILL);
 	sweeper_stop(sweeper);
 	teardown(&fixture);
 }

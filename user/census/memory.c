@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include "target/remote_mem.h"
@@ -13,6 +14,20 @@
 /* bits of a word of /proc/PID/pagemap */
 #define PAGE_PRESENT (1ull << 63)
 #define PAGE_SWAPPED (1ull << 62)
+
+/* PAGEMAP_SCAN of linux/fs.h; Debian 12's is older than that */
+struct scan_region {
+	uint64_t start, end, categories;
+};
+
+struct scan_argument {
+	uint64_t size, flags, start, end, walk_end, vec, vec_len, max_pages;
+	uint64_t category_inverted, category_mask, category_anyof_mask, return_mask;
+};
+
+#define SCAN            _IOWR('f', 16, struct scan_argument)
+#define SCAN_IS_PRESENT (1ull << 3)
+#define SCAN_IS_SWAPPED (1ull << 4)
 
 int memory_open(struct memory *memory, pid_t pid, struct err *err)
 {
@@ -126,6 +141,42 @@ const uint8_t *memory_peek(struct memory *memory, uint64_t address, size_t lengt
 bool memory_page_present(const struct memory *memory, uint64_t address)
 {
 	return memory->present[(address - memory->start) / MEMORY_PAGE];
+}
+
+/* The first page from this one on that is in memory or swapped out; at most the end of the range. */
+static uint64_t next_populated(struct memory *memory, uint64_t page)
+{
+	struct scan_region region;
+	struct scan_argument argument = {
+		.size = sizeof(argument),
+		.start = page,
+		.end = memory->end,
+		.vec = (uint64_t)(uintptr_t)&region,
+		.vec_len = 1,
+		.category_anyof_mask = SCAN_IS_PRESENT | SCAN_IS_SWAPPED,
+		.return_mask = SCAN_IS_PRESENT | SCAN_IS_SWAPPED,
+	};
+	int n;
+
+	if (memory->pagemap < 0 || memory->no_scan || page >= memory->end)
+		return page;
+	n = ioctl(memory->pagemap, SCAN, &argument);
+	if (n < 0)
+		memory->no_scan = true;
+	if (n < 0 || (n > 0 && region.start < page))
+		return page;
+	return n > 0 ? region.start : memory->end;
+}
+
+uint64_t memory_after_absent(struct memory *memory, uint64_t page)
+{
+	uint64_t end = memory->start + memory->length;
+	bool found = page != memory->start; /* something before it is there */
+
+	for (page += MEMORY_PAGE; page < end; page += MEMORY_PAGE)
+		if (memory_page_present(memory, page))
+			return page;
+	return found ? page : next_populated(memory, page);
 }
 
 static uint64_t clip(uint64_t page, uint64_t start, uint64_t end)

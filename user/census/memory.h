@@ -7,10 +7,12 @@
  * target. A page that is not there, is swapped out, or goes away meanwhile reads as zeros.
  *
  * Place      the census; used by walk and scan.
- * Source     /proc/PID/pagemap (Documentation/admin-guide/mm/pagemap.rst), through remote_mem.
+ * Source     /proc/PID/pagemap and its ioctl PAGEMAP_SCAN (Linux 6.7;
+ *            Documentation/admin-guide/mm/pagemap.rst), through remote_mem.
  * Units      addresses in the target, bytes.
  * Degrades   without pagemap (it needs the right to read the target, as remote_mem does) every
- *            page counts as being there.
+ *            page counts as being there. Without PAGEMAP_SCAN every word of pagemap is read: of a
+ *            reservation of terabytes (the shadow of a sanitizer, a sandbox) that takes a minute.
  * Bounds     MEMORY_WINDOW bytes of buffer, whatever the target's size; the target is read, never
  *            stopped.
  * Threads    one at a time per struct.
@@ -38,7 +40,8 @@ struct memory {
 	uint64_t end;           /* of the range that is walked; the window never goes beyond */
 	uint8_t *bytes;
 	bool present[MEMORY_PAGES];
-	bool gone; /* the target has ended, or may not be read any more */
+	bool gone;    /* the target has ended, or may not be read any more */
+	bool no_scan; /* the kernel has no PAGEMAP_SCAN */
 	uint64_t read_bytes;
 	uint64_t asked_pages;   /* by memory_resident(), beyond the window */
 	uint64_t swapped_pages; /* that were asked for and are not in memory */
@@ -66,6 +69,12 @@ const uint8_t *memory_here(const struct memory *memory, uint64_t address, size_t
 
 /* Is the page of this address, which the window holds, in memory? */
 bool memory_page_present(const struct memory *memory, uint64_t address);
+
+/*
+ * A page that is not there, in the window -> the next one that is worth asking for, or the end of the
+ * range. What lies between takes no time, however much it is.
+ */
+uint64_t memory_after_absent(struct memory *memory, uint64_t page);
 
 /*
  * How many bytes of [start, end) are in memory; the window is not moved.

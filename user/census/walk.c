@@ -320,9 +320,10 @@ static uint64_t walk_page(struct walk *walk, uint64_t page, const struct map_ran
 {
 	uint64_t end;
 
-	if (!memory_peek(&walk->memory, page, MEMORY_PAGE) ||
-	    !memory_page_present(&walk->memory, page))
+	if (!memory_peek(&walk->memory, page, MEMORY_PAGE))
 		return page + MEMORY_PAGE;
+	if (!memory_page_present(&walk->memory, page))
+		return memory_after_absent(&walk->memory, page);
 	if (page % walk->pool_size == 0 && range->end - page >= walk->pool_size &&
 	    walk_pool(walk, page, range))
 		return page + walk->pool_size;

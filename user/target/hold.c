@@ -11,7 +11,9 @@
 #include <sys/wait.h>
 #include <time.h>
 
-static bool is_held(const struct hold *hold, pid_t tid)
+#include "base/clock.h"
+
+static bool is_asked(const struct hold *hold, pid_t tid)
 {
 	for (size_t i = 0; i < hold->n_threads; i++)
 		if (hold->threads[i].tid == tid)
@@ -20,11 +22,11 @@ static bool is_held(const struct hold *hold, pid_t tid)
 }
 
 /*
- * Has the thread ended? Such a one may still be listed (a main thread that called pthread_exit()
- * stays to the end of its process), and ptrace refuses it as it refuses a thread that somebody else
- * traces.
+ * The thread's state as in /proc/PID/stat; 0: it has ended. Such a one may still be listed (a main thread that
+ * called pthread_exit() stays to the end of its process), and ptrace refuses it as it refuses a thread that
+ * somebody else traces.
  */
-static bool has_ended(pid_t pid, pid_t tid)
+static char state_of(pid_t pid, pid_t tid)
 {
 	char path[64], text[512], *name_end;
 	FILE *file;
@@ -33,36 +35,15 @@ static bool has_ended(pid_t pid, pid_t tid)
 	snprintf(path, sizeof(path), "/proc/%d/task/%d/stat", pid, tid);
 	file = fopen(path, "re");
 	if (!file)
-		return true;
+		return 0;
 	n = fread(text, 1, sizeof(text) - 1, file);
 	fclose(file);
 	text[n] = '\0';
 	/* "7 (name) Z ...": the name may hold anything */
 	name_end = strrchr(text, ')');
-	return !name_end || strlen(name_end) < 3 || name_end[2] == 'Z' || name_end[2] == 'X';
-}
-
-/* Wait for the thread to stop; 0: not within HOLD_WAIT_MS. A signal to ourselves does not end the wait. */
-static pid_t wait_for(pid_t tid, int *status)
-{
-	const struct timespec step = {0, 200000};
-	struct timespec now, end;
-	pid_t result;
-
-	clock_gettime(CLOCK_MONOTONIC, &end);
-	end.tv_nsec += HOLD_WAIT_MS * 1000000L;
-	end.tv_sec += end.tv_nsec / 1000000000L;
-	end.tv_nsec %= 1000000000L;
-	for (;;) {
-		result = waitpid(tid, status, __WALL | WNOHANG);
-		if (result != 0 && !(result < 0 && errno == EINTR))
-			return result;
-		clock_gettime(CLOCK_MONOTONIC, &now);
-		if (now.tv_sec > end.tv_sec ||
-		    (now.tv_sec == end.tv_sec && now.tv_nsec > end.tv_nsec))
-			return 0;
-		nanosleep(&step, NULL);
-	}
+	if (!name_end || strlen(name_end) < 3 || name_end[2] == 'Z' || name_end[2] == 'X')
+		return 0;
+	return name_end[2];
 }
 
 /* A stop that is not our interruption is a signal on its way to the thread. 0: there is none */
@@ -76,12 +57,8 @@ static void let_go(pid_t tid, int signal)
 	ptrace(PTRACE_DETACH, tid, NULL, (void *)(long)signal);
 }
 
-/* 1: held now; 0: the thread has ended meanwhile; negative: error */
-static int hold_thread(struct hold *hold, pid_t pid, pid_t tid, struct err *err)
+static int add(struct hold *hold, pid_t tid, struct err *err)
 {
-	int status;
-	pid_t stopped;
-
 	if (hold->n_threads == hold->capacity) {
 		size_t more = hold->capacity ? 2 * hold->capacity : 64;
 		struct held_thread *threads =
@@ -93,10 +70,17 @@ static int hold_thread(struct hold *hold, pid_t pid, pid_t tid, struct err *err)
 		hold->threads = threads;
 		hold->capacity = more;
 	}
+	hold->threads[hold->n_threads++] = (struct held_thread){.tid = tid};
+	return 0;
+}
+
+/* Ask the thread to stop; one that has ended meanwhile is none. */
+static int ask(struct hold *hold, pid_t pid, pid_t tid, struct err *err)
+{
 	if (ptrace(PTRACE_SEIZE, tid, NULL, NULL)) {
 		int error = errno;
 
-		if (error == ESRCH || has_ended(pid, tid))
+		if (error == ESRCH || !state_of(pid, tid))
 			return 0;
 		return err_set(
 			err, ERR_PERMISSION,
@@ -105,65 +89,125 @@ static int hold_thread(struct hold *hold, pid_t pid, pid_t tid, struct err *err)
 	}
 	if (ptrace(PTRACE_INTERRUPT, tid, NULL, NULL))
 		return 0;
-	stopped = wait_for(tid, &status);
-	if (stopped == 0) {
-		/* deep in the kernel (it has called vfork(), or waits for a disk): nobody waits with it */
-		return err_set(
-			err, ERR_FAILED,
-			"thread %d is busy in the kernel and cannot be held; try again, or go "
-			"without (--no-steer; of heap: no --frozen)",
-			tid);
-	}
-	if (stopped != tid || !WIFSTOPPED(status))
-		return 0;
-	hold->threads[hold->n_threads].tid = tid;
-	hold->threads[hold->n_threads].signal = passing_signal(status);
-	hold->n_threads++;
-	return 1;
+	return add(hold, tid, err);
 }
 
-/* Hold every thread that is not held yet; returns how many, or a negative error. */
-static int hold_round(struct hold *hold, pid_t pid, struct err *err)
+/* Ask every thread that was not asked yet. */
+static int ask_all(struct hold *hold, pid_t pid, struct err *err)
 {
-	char path[64];
 	struct dirent *entry;
-	int n = 0, result = 0;
+	char path[64];
+	int result = 0;
 	DIR *tasks;
 
 	snprintf(path, sizeof(path), "/proc/%d/task", pid);
 	tasks = opendir(path);
 	if (!tasks)
 		return err_set(err, ERR_FAILED, "%s: %s", path, strerror(errno));
-	while (result >= 0 && (entry = readdir(tasks))) {
+	while (!result && (entry = readdir(tasks))) {
 		pid_t tid = (pid_t)strtol(entry->d_name, NULL, 10);
 
-		if (tid <= 0 || is_held(hold, tid))
-			continue;
-		result = hold_thread(hold, pid, tid, err);
-		n += result > 0;
+		if (tid > 0 && !is_asked(hold, tid))
+			result = ask(hold, pid, tid, err);
 	}
 	closedir(tasks);
-	return result < 0 ? result : n;
+	return result;
+}
+
+/* Note which of the threads have stopped since; those that have ended are dropped. Returns who has not, or 0. */
+static pid_t look(struct hold *hold, size_t from)
+{
+	pid_t waited_for = 0;
+	size_t n = from;
+
+	for (size_t i = from; i < hold->n_threads; i++) {
+		struct held_thread thread = hold->threads[i];
+		int status = 0;
+		pid_t result = thread.stopped ? 0 : waitpid(thread.tid, &status, __WALL | WNOHANG);
+
+		if (result == thread.tid && WIFSTOPPED(status)) {
+			thread.stopped = true;
+			thread.signal = passing_signal(status);
+		} else if (result > 0 || (result < 0 && errno != EINTR)) {
+			continue;
+		}
+		if (!thread.stopped)
+			waited_for = thread.tid;
+		hold->threads[n++] = thread;
+	}
+	hold->n_threads = n;
+	return waited_for;
+}
+
+/* It has ended, and nobody is told (a main thread before its process). */
+static void drop(struct hold *hold, pid_t tid)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < hold->n_threads; i++)
+		if (hold->threads[i].tid != tid)
+			hold->threads[n++] = hold->threads[i];
+	hold->n_threads = n;
+}
+
+static int wait_for_all(struct hold *hold, size_t from, pid_t pid, uint64_t until_ns,
+			struct err *err)
+{
+	const struct timespec step = {0, 200000};
+	pid_t tid;
+	char state;
+
+	while ((tid = look(hold, from))) {
+		if (clock_now_ns() < until_ns) {
+			nanosleep(&step, NULL);
+			continue;
+		}
+		/* the last look may be older than the time */
+		tid = look(hold, from);
+		state = tid ? state_of(pid, tid) : 0;
+		if (!state) {
+			drop(hold, tid);
+			continue;
+		}
+		/* deep in the kernel (it has called vfork(), or waits for a disk): nobody waits with it */
+		return err_set(
+			err, ERR_FAILED,
+			"thread %d %s (state %c) and cannot be held; try again, or go without "
+			"(--no-steer; of heap: no --frozen)",
+			tid, state == 'R' ? "gets no CPU" : "is busy in the kernel", state);
+	}
+	return 0;
 }
 
 int hold_begin(struct hold *hold, pid_t pid, struct err *err)
 {
-	int n;
+	uint64_t until_ns = clock_now_ns() + HOLD_WAIT_MS * 1000000ull;
+	size_t before;
+	bool more;
+	int result;
 
 	memset(hold, 0, sizeof(*hold));
-	/* threads that run may start others: until a round finds none */
-	do
-		n = hold_round(hold, pid, err);
-	while (n > 0);
-	if (n < 0)
+	/*
+	 * All are asked before one is waited for: so none stands still longer than the slowest takes. Threads
+	 * that run may start others meanwhile: until a round finds none.
+	 */
+	do {
+		before = hold->n_threads;
+		result = ask_all(hold, pid, err);
+		more = hold->n_threads > before;
+		if (!result)
+			result = wait_for_all(hold, before, pid, until_ns, err);
+	} while (!result && more);
+	if (result)
 		hold_end(hold);
-	return n;
+	return result;
 }
 
 void hold_end(struct hold *hold)
 {
 	for (size_t i = 0; i < hold->n_threads; i++)
-		let_go(hold->threads[i].tid, hold->threads[i].signal);
+		if (hold->threads[i].stopped)
+			let_go(hold->threads[i].tid, hold->threads[i].signal);
 	free(hold->threads);
 	memset(hold, 0, sizeof(*hold));
 }

@@ -188,7 +188,7 @@ static int fill(struct heap_chain *chain, struct edges *edges, const uint32_t *w
 		}
 		if (take_link(&chain->links[i], edges, way[i], via, hidden))
 			return -1;
-		chain->links[i].changed = !known && !held;
+		chain->links[i].changed = (!known && !held) || !edges_still_there(edges, way[i]);
 		chain->changed |= chain->links[i].changed;
 		before = way[i];
 	}

@@ -33,6 +33,14 @@ const struct census_type *edges_type(const struct edges *edges, uint32_t object)
 			     edges->reach->objects.type[object]);
 }
 
+bool edges_still_there(const struct edges *edges, uint32_t object)
+{
+	uint64_t at =
+		address_of(edges, object) + (uint64_t)edges->names.runtime->layout.object.ob_type;
+
+	return word(edges, at) == edges_type(edges, object)->address;
+}
+
 /* ---- where it is ----------------------------------------------------------------------------- */
 
 static void see(void *context, const struct ref *ref)

@@ -73,5 +73,7 @@ bool edges_describe(const struct edges *edges, const struct ref *ref, struct edg
 bool edges_items(const struct edges *edges, uint32_t object, uint64_t *items);
 
 const struct census_type *edges_type(const struct edges *edges, uint32_t object);
+/* Has the object its type still? An address that was given away again may hold another. */
+bool edges_still_there(const struct edges *edges, uint32_t object);
 
 #endif

@@ -71,6 +71,25 @@ static void count_pool(struct walk *walk, const uint8_t *bytes, uint64_t address
 	}
 }
 
+static bool is_zero(const uint8_t *bytes, size_t n)
+{
+	return !bytes[0] && !memcmp(bytes, bytes + 1, n - 1);
+}
+
+/*
+ * A pool that was never used: it follows the others of its arena and has only zeros. It is in memory when a huge
+ * page is (CPython 3.15 asks for such ones).
+ */
+static bool walk_unused_pool(struct walk *walk, uint64_t address)
+{
+	const uint8_t *bytes = memory_peek(&walk->memory, address, walk->pool_size);
+
+	if (address != walk->pools_end || !bytes || !is_zero(bytes, walk->pool_size))
+		return false;
+	walk->room.pool_bytes += memory_resident(&walk->memory, address, address + walk->pool_size);
+	return true;
+}
+
 /* return true when there is a pool here */
 static bool walk_pool(struct walk *walk, uint64_t address, const struct map_range *range)
 {
@@ -325,8 +344,10 @@ static uint64_t walk_page(struct walk *walk, uint64_t page, const struct map_ran
 	if (!memory_page_present(&walk->memory, page))
 		return memory_after_absent(&walk->memory, page);
 	if (page % walk->pool_size == 0 && range->end - page >= walk->pool_size &&
-	    walk_pool(walk, page, range))
-		return page + walk->pool_size;
+	    (walk_pool(walk, page, range) || walk_unused_pool(walk, page))) {
+		walk->pools_end = page + walk->pool_size;
+		return walk->pools_end;
+	}
 	end = walk->loose ? 0 : walk_mapped_chunk(walk, page, range);
 	if (!end && !walk->loose)
 		end = walk_arena_heap(walk, page, range);

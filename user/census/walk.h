@@ -52,8 +52,9 @@ struct walk_span {
 
 /* How the memory that was walked is used: bytes that are in memory. */
 struct walk_room {
-	uint64_t pools, pool_bytes, pool_used; /* used: blocks, of any content */
-	uint64_t arenas;                       /* of pymalloc, that have a pool */
+	uint64_t pools, pool_bytes,
+		pool_used;              /* bytes: unused ones too; used: blocks, of any content */
+	uint64_t arenas;                /* of pymalloc, that have a pool */
 	uint64_t heap_bytes, heap_free; /* of the main heap; free: chunks, and what is at its end */
 	uint64_t side_heaps, side_bytes, side_free; /* heaps of glibc's other arenas */
 	uint64_t mapped, mapped_bytes;              /* chunks that are mappings of their own */
@@ -75,6 +76,7 @@ struct walk {
 	size_t n_spans, next_span;
 	uint64_t data_end;    /* of this range: what is no block before it is a program's data */
 	uint64_t *free_bytes; /* private: where free chunks are added up */
+	uint64_t pools_end;   /* private: of the last pool; those that were never used follow it */
 	uint8_t arenas_seen[WALK_ARENAS_MAX / 8];
 	uint64_t malloc_arenas[WALK_MALLOC_ARENAS]; /* glibc's states, but the main one's */
 	size_t n_malloc_arenas;

@@ -184,7 +184,7 @@ def test_holders_that_grow(some_python, start, tmp_path, validate):
     row, = [row for row in report["heap"]["holders"] if row["path"] == "app.cache.SESSIONS"]
     assert (row["type"], row["items"], row["items_delta"]) == ("dict", 6401, 1400)
     assert row["items_per_s"] > 0
-    assert re.search(r"^ +app\.cache\.SESSIONS dict 6401 items \+\d+/min$", out.text, re.M)
+    assert out.wait(r"^ +app\.cache\.SESSIONS dict 6401 items \+\d+/min$"), out.text
 
 
 def test_hostile_heap(some_python, start):

@@ -39,6 +39,7 @@ class Trend:
     def finish(self):
         self.process.send_signal(signal.SIGINT)
         assert self.process.wait(harness.DEADLINE_S) == 0, self.err.text
+        self.out.close()  # all that it wrote is in out.text
         with open(self.json, encoding="utf-8") as f:
             return json.load(f)
 

@@ -64,7 +64,8 @@ class Interpreter:
                 # without libraries that a root may not have
                 for name, flags in (("blocks.c", ["-O1"]), ("native.c", ["-O2", "-fomit-frame-pointer"]),
                                     ("native_cxx.cc", ["-O2", "-fomit-frame-pointer", "-static-libstdc++",
-                                                       "-static-libgcc"])):
+                                                       "-static-libgcc"]),
+                                    ("throwing.cc", ["-O2", "-fno-builtin"])):
                     build(os.path.join(PROGRAMS, name), self.root + self.folder + "/" + name.split(".")[0] + ".so",
                           *flags, "-shared", "-fPIC")
         return self.folder

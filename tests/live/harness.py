@@ -169,7 +169,7 @@ class Reader:
 def build(source, out, *options):
     """Compile a program of the live tests."""
     compiler = "g++" if source.endswith(".cc") else "gcc"
-    subprocess.run([compiler, "-Wall", "-Wextra", "-Werror", *options, "-o", out, source], check=True)
+    subprocess.run([compiler, "-Wall", "-Wextra", "-Werror", source, *options, "-o", out], check=True)
 
 
 def until(condition, what, deadline_s=DEADLINE_S):

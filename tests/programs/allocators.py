@@ -28,7 +28,6 @@ SIGNATURES = {
 }
 ALIGNED = 64
 nothrow = ctypes.create_string_buffer(8)
-kept = {}  # by workload
 
 
 class Functions(object):
@@ -168,25 +167,39 @@ def malloc_aligned(f, order, keep, size):
         keep[index] = f.malloc_aligned(size, ALIGNED)  # line: malloc_aligned
 
 
+def freed(f, order, keep, size):
+    for index in order:
+        keep[index] = f.malloc(size)  # line: freed
+        f.free(keep[index])
+
+
 process = Functions(ctypes.CDLL(None))
 
 
 def run(library, prefix, works, n, n_keep, size):
-    """Each workload with blocks of a size of its own: size, size + 64, ..."""
+    """Each workload with blocks of a size of its own: size, size + 64, ... What is kept stays for ever."""
     f = Functions(ctypes.CDLL(library), prefix) if library else process
     for i, work in enumerate(works):
-        keep = kept[work] = [None] * n_keep
+        keep = [None] * n_keep
         globals()[work](f, turns(n, keep), keep, size + 64 * i)
 
 
 def load(library):
-    """Load it, and have it do what it does at its first use."""
     ctypes.CDLL(library)
 
 
-def fail(size):
-    """operator new cannot give so much: the exception leaves it, and is caught by C++ code."""
-    return ctypes.CDLL(__file__.rsplit("/", 1)[0] + "/throwing.so").new_fails(size_t(size))
+def own(library, n, n_keep, size):
+    """Blocks of a library's own allocator; it keeps n_keep from each of four functions."""
+    keep = (pointer * (4 * n_keep))()
+    allocate = ctypes.CDLL(library).own_allocate
+    allocate.argtypes = [ctypes.POINTER(pointer), size_t, size_t, size_t]
+    allocate(keep, n_keep, n, size)  # line: own
 
 
-serve({"run": run, "load": load, "fail": fail})
+def fail(n, size):
+    """operator new cannot give so much: the exception leaves it, and C++ code further up catches it. -> how often"""
+    new_fails = ctypes.CDLL(__file__.rsplit("/", 1)[0] + "/throwing.so").new_fails
+    return sum(new_fails(size_t(size)) for _ in range(n))
+
+
+serve({"run": run, "load": load, "own": own, "fail": fail})

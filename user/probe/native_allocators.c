@@ -221,57 +221,75 @@ static void plain_first(struct native_allocator *out)
 
 /* ---- which functions ----------------------------------------------------------------------------- */
 
-static void add_function(struct native_allocator *out, const char *prefix, const char *name,
+/* Is this the better name of the two? The shorter, if they are of one kind: "operator new", "operator new[]". */
+static bool is_plainer(const char *name, const char *other)
+{
+	return strncmp(name, other, 3) == 0 && strlen(name) < strlen(other);
+}
+
+static void add_function(struct native_allocator *out, const char *prefix, const char *rest,
 			 enum abi_call_kind kind, const struct elf_symbol *symbol)
 {
 	uint64_t address = symbol->vaddr + out->module->bias;
 	struct native_function *function;
+	char name[sizeof(function->name)];
 
-	for (unsigned i = 0; i < out->n_functions; i++)
-		if (out->functions[i].address == address)
-			return;
+	snprintf(name, sizeof(name), "%s%s", prefix, rest);
+	for (unsigned i = 0; i < out->n_functions; i++) {
+		function = &out->functions[i];
+		if (function->address != address)
+			continue;
+		if (is_plainer(name, function->name))
+			memcpy(function->name, name, sizeof(name));
+		return;
+	}
 	if (out->n_functions == NATIVE_MAX_FUNCTIONS)
 		return;
 	function = &out->functions[out->n_functions++];
-	snprintf(function->name, sizeof(function->name), "%s%s", prefix, name);
+	memcpy(function->name, name, sizeof(name));
 	function->kind = kind;
 	function->address = address;
-	function->size = symbol->size;
 }
 
-static void find_in(struct native_allocator *out, const char *prefix, const char *rest,
-		    const struct known_function *known, size_t n, const struct elf_symbol *symbol)
-{
-	for (size_t i = 0; i < n; i++)
-		if (strcmp(known[i].name, rest) == 0)
-			add_function(out, prefix, rest, known[i].kind, symbol);
-}
-
-/* The functions of one prefix, whose names are looked at one by one. */
+/* The functions of one prefix, while the names of a file are looked at one by one. */
 struct names {
 	struct native_allocator *out;
-	const char *prefix; /* NULL: the operators */
+	const char *prefix;
 	size_t length;
+	bool gives, takes; /* there is one that allocates, one that frees */
 };
+
+static void find_in(struct names *names, const char *rest, const struct known_function *known,
+		    size_t n, const struct elf_symbol *symbol)
+{
+	for (size_t i = 0; i < n; i++) {
+		bool takes = known[i].kind == ABI_CALL_FREE || known[i].kind == ABI_CALL_DELETE;
+
+		if (strcmp(known[i].name, rest) != 0)
+			continue;
+		names->takes |= takes;
+		names->gives |= !takes;
+		add_function(names->out, names->prefix, rest, known[i].kind, symbol);
+	}
+}
 
 static void find_function(void *context, const char *name, const struct elf_symbol *symbol)
 {
 	struct names *names = context;
-	struct native_allocator *out = names->out;
 	const char *rest = name + names->length;
 
 	if (symbol->ifunc || strncmp(name, names->prefix, names->length) != 0)
 		return;
-	find_in(out, names->prefix, rest, common, COUNT(common), symbol);
+	find_in(names, rest, common, COUNT(common), symbol);
 	if (ends_with(names->prefix, names->length, "mi_"))
-		find_in(out, names->prefix, rest, of_mimalloc, COUNT(of_mimalloc), symbol);
+		find_in(names, rest, of_mimalloc, COUNT(of_mimalloc), symbol);
 	if (ends_with(names->prefix, names->length, "tc_"))
-		find_in(out, names->prefix, rest, of_tcmalloc, COUNT(of_tcmalloc), symbol);
+		find_in(names, rest, of_tcmalloc, COUNT(of_tcmalloc), symbol);
 }
 
 static void find_operator(void *context, const char *name, const struct elf_symbol *symbol)
 {
-	struct native_allocator *out = ((struct names *)context)->out;
+	struct native_allocator *out = context;
 
 	if (name[0] != '_' || name[1] != 'Z' || symbol->ifunc)
 		return;
@@ -280,47 +298,36 @@ static void find_operator(void *context, const char *name, const struct elf_symb
 			add_function(out, "", operators[i].name, operators[i].kind, symbol);
 }
 
-static bool gives_and_takes(const struct native_allocator *allocator)
+/* Take the functions of one prefix; false, when they are no allocator (jemalloc has a do_rallocx in its inside). */
+static bool find_with_prefix(struct native_allocator *out, const char *prefix)
 {
-	bool gives = false, takes = false;
-
-	for (unsigned i = 0; i < allocator->n_functions; i++) {
-		enum abi_call_kind kind = allocator->functions[i].kind;
-		bool frees = kind == ABI_CALL_FREE || kind == ABI_CALL_DELETE;
-
-		gives |= !frees;
-		takes |= frees;
-	}
-	return gives && takes;
-}
-
-static void find_with_prefix(struct native_allocator *out, const char *prefix)
-{
-	struct names names = {out, prefix, strlen(prefix)};
+	struct names names = {.out = out, .prefix = prefix, .length = strlen(prefix)};
 
 	elf_file_functions(out->module->elf, find_function, &names);
+	return names.gives && names.takes;
 }
 
 /* All functions of the prefixes that were found; the names that everybody knows come first. */
 static void find_family(struct native_allocator *out)
 {
-	struct names names = {.out = out};
-	unsigned first = 0;
+	unsigned n = 0;
 
-	for (unsigned i = 0; i < out->n_prefixes; i++)
-		find_with_prefix(out, out->prefixes[i]);
-	if (!gives_and_takes(out)) {
-		out->n_functions = 0;
-		return;
-	}
-	/* now it is one, and its operators are of interest */
-	out->n_functions = 0;
 	plain_first(out);
-	if (!out->prefixes[0][0])
-		find_with_prefix(out, out->prefixes[first++]);
-	elf_file_functions(out->module->elf, find_operator, &names);
-	for (; first < out->n_prefixes; first++)
-		find_with_prefix(out, out->prefixes[first]);
+	for (unsigned i = 0; i < out->n_prefixes; i++)
+		if (find_with_prefix(out, out->prefixes[i]))
+			memmove(out->prefixes[n++], out->prefixes[i], sizeof(out->prefixes[0]));
+	out->n_prefixes = n;
+	out->n_functions = 0;
+	if (!n)
+		return;
+	/* it is one: its operators are of interest */
+	if (out->prefixes[0][0])
+		elf_file_functions(out->module->elf, find_operator, out);
+	for (unsigned i = 0; i < n; i++) {
+		find_with_prefix(out, out->prefixes[i]);
+		if (!out->prefixes[i][0])
+			elf_file_functions(out->module->elf, find_operator, out);
+	}
 }
 
 bool native_allocator_find(struct native_allocator *out, struct module *module, bool is_libc,

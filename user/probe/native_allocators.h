@@ -45,7 +45,6 @@ struct native_function {
 	char name[48]; /* "malloc", "je_malloc", "operator new[]" */
 	enum abi_call_kind kind;
 	uint64_t address;
-	uint64_t size; /* of its code as the symbol says; 0: it does not */
 };
 
 struct native_allocator {

@@ -44,6 +44,8 @@ static __always_inline void read_arguments(struct pt_regs *ctx, __u32 kind, stru
 	args->size = 0;
 	switch (kind) {
 	case ABI_CALL_MALLOC:
+	case ABI_CALL_PVALLOC:
+	case ABI_CALL_NEW:
 		args->size = PT_REGS_PARM1(ctx);
 		break;
 	case ABI_CALL_CALLOC:
@@ -58,6 +60,7 @@ static __always_inline void read_arguments(struct pt_regs *ctx, __u32 kind, stru
 		args->size = product(PT_REGS_PARM2(ctx), PT_REGS_PARM3(ctx));
 		break;
 	case ABI_CALL_FREE:
+	case ABI_CALL_DELETE:
 		args->old_address = PT_REGS_PARM1(ctx);
 		break;
 	case ABI_CALL_POSIX_MEMALIGN:
@@ -105,20 +108,27 @@ static __always_inline bool is_nested(const struct abi_thread *thread, __u64 sp)
 
 /*
  * Did the remembered call jump here? Then the request is the same (_PyMem_RawMalloc(0) and its like ask libc for
- * one byte); another request at the same height is a new call, and the remembered one was left.
+ * one byte, pvalloc for whole pages); another request at the same height is a new call, and the remembered one was left.
  */
 static __always_inline bool is_continued(const struct abi_call *call, const struct arguments *args,
 					 __u64 sp)
 {
 	return call->sp == sp && call->old_address == args->old_address &&
-	       (call->size == args->size || (call->size == 0 && args->size == 1));
+	       (call->size == args->size || (call->size == 0 && args->size == 1) ||
+		call->kind == ABI_CALL_PVALLOC);
 }
 
-static __always_inline void enter_free(__u64 address, __u64 sp, bool python)
+/* May a free of this kind go on to another one, with the same block? */
+static __always_inline bool goes_on(__u32 kind)
+{
+	return kind == ABI_CALL_PY_FREE || kind == ABI_CALL_DELETE;
+}
+
+static __always_inline void enter_free(__u64 address, __u64 sp, __u32 kind)
 {
 	struct abi_thread *thread;
 	struct abi_block block;
-	bool known;
+	bool known, on = goes_on(kind);
 
 	if (!address)
 		return;
@@ -127,17 +137,19 @@ static __always_inline void enter_free(__u64 address, __u64 sp, bool python)
 	if (known) {
 		site_freed(block.site, block.size, 1);
 		/* what came from pymalloc's pools does not reach libc's free; see below for the others */
-		if (!python || !(block.flags & ABI_BLOCK_LIBC))
+		if (!on || (kind == ABI_CALL_PY_FREE && !(block.flags & ABI_BLOCK_LIBC)))
 			return;
 	}
-	thread = known || python ? thread_get() : thread_find();
+	thread = known || on ? thread_get() : thread_find();
 	if (!thread)
 		return;
-	if (python) {
-		if (!known && !is_nested(thread, sp))
+	if (on) {
+		bool again = kind == ABI_CALL_DELETE && thread->last_freed == address;
+
+		if (!known && !again && !is_nested(thread, sp))
 			count(ABI_COUNT_UNKNOWN_FREES);
 		/* CPython's free may go on to libc's free with the same block (or with the debug allocator's
-		 * 16 bytes before it): one event, not two */
+		 * 16 bytes before it), and so may operator delete: one event, not two */
 		thread->last_freed = address;
 		return;
 	}
@@ -145,6 +157,20 @@ static __always_inline void enter_free(__u64 address, __u64 sp, bool python)
 		thread->last_freed = 0;
 	else if (!is_nested(thread, sp))
 		count(ABI_COUNT_UNKNOWN_FREES);
+}
+
+/*
+ * An exception is thrown: out of operator new, if that is the remembered call. It has no return probe, which would
+ * hide the way back from whoever looks for the one that catches.
+ */
+static __always_inline void leave_new(void)
+{
+	struct abi_thread *thread = thread_find();
+
+	if (!thread || !thread->call.sp || thread->call.kind != ABI_CALL_NEW)
+		return;
+	count(ABI_COUNT_FAILED_CALLS);
+	thread->call.sp = 0;
 }
 
 static __always_inline void enter_allocation(struct abi_thread *thread, __u32 kind, __u32 domain,
@@ -184,8 +210,12 @@ static __always_inline void enter(struct pt_regs *ctx, __u64 cookie)
 	struct abi_thread *thread;
 
 	read_arguments(ctx, kind, &args);
-	if (kind == ABI_CALL_FREE || kind == ABI_CALL_PY_FREE) {
-		enter_free(args.old_address, sp, kind == ABI_CALL_PY_FREE);
+	if (kind == ABI_CALL_FREE || goes_on(kind)) {
+		enter_free(args.old_address, sp, kind);
+		return;
+	}
+	if (kind == ABI_CALL_THROW) {
+		leave_new();
 		return;
 	}
 	thread = thread_get();
@@ -244,20 +274,33 @@ int on_entry(struct pt_regs *ctx)
 	return 0;
 }
 
+/* Does the remembered call end here? */
+static __always_inline bool ends_here(const struct abi_call *call, __u64 sp, bool at_ret)
+{
+	if (!call->sp)
+		return false;
+	return at_ret ? call->kind == ABI_CALL_NEW && sp == call->sp
+		      : sp == call->sp + RETURN_SP_STEP;
+}
+
+/* At the return of an allocator function; for an ABI_CALL_NEW at its instruction `ret`, before it. */
 SEC("uretprobe")
 int on_return(struct pt_regs *ctx)
 {
+	bool at_ret = ABI_COOKIE_KIND(bpf_get_attach_cookie(ctx)) == ABI_CALL_END;
 	struct abi_thread *thread;
 	__u64 start = 0;
 
 	if (!is_target())
 		return 0;
-	if (count_hit(ABI_COUNT_HITS_RETURN))
+	if (count_hit(at_ret ? ABI_COUNT_HITS_STEPPED : ABI_COUNT_HITS_RETURN))
 		start = bpf_ktime_get_ns();
 	thread = thread_find();
-	if (thread && thread->call.sp && PT_REGS_SP(ctx) == thread->call.sp + RETURN_SP_STEP) {
+	if (thread && ends_here(&thread->call, PT_REGS_SP(ctx), at_ret)) {
 		if (facts.native)
 			keep_registers(thread, ctx, false);
+		if (facts.native && at_ret)
+			leave_function(thread);
 		finish_call(thread, PT_REGS_RC(ctx));
 	}
 	if (start) {

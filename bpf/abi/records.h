@@ -18,19 +18,24 @@ enum abi_domain {
 
 /* What a probed function does; where its arguments are. CPython's functions take a context first. */
 enum abi_call_kind {
-	ABI_CALL_MALLOC = 1,     /* (size); also valloc, pvalloc */
+	ABI_CALL_MALLOC = 1,     /* (size); also valloc */
 	ABI_CALL_CALLOC,         /* (count, size) */
 	ABI_CALL_REALLOC,        /* (old, size) */
 	ABI_CALL_REALLOCARRAY,   /* (old, count, size) */
 	ABI_CALL_FREE,           /* (old) */
 	ABI_CALL_POSIX_MEMALIGN, /* (&result, alignment, size) */
 	ABI_CALL_ALIGNED,        /* (alignment, size): aligned_alloc, memalign */
+	ABI_CALL_PVALLOC,        /* (size), which it may round up before it jumps on */
+	ABI_CALL_NEW,            /* (size); may throw, so that its end is seen at ABI_CALL_END */
+	ABI_CALL_DELETE,         /* (old); may go on to ABI_CALL_FREE, or to one of its own kind */
 	ABI_CALL_PY_MALLOC,      /* (ctx, size) */
 	ABI_CALL_PY_CALLOC,      /* (ctx, count, size) */
 	ABI_CALL_PY_REALLOC,     /* (ctx, old, size) */
 	ABI_CALL_PY_FREE,        /* (ctx, old) */
 	ABI_CALL_ARENA,          /* pymalloc gets an arena; recorded only where objects are not */
-	ABI_CALL_MMAP,           /* system calls from here on */
+	ABI_CALL_END,   /* no function: an instruction `ret` at which an ABI_CALL_NEW ends */
+	ABI_CALL_THROW, /* an exception is thrown, which leaves an ABI_CALL_NEW */
+	ABI_CALL_MMAP,  /* system calls from here on */
 	ABI_CALL_MREMAP,
 	ABI_CALL_MUNMAP,
 };

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """Fixtures of the live tests. A test that takes `python` runs on every CPython found; one that takes
 `some_python` on the oldest, the newest and Debian's own; one that takes `one_python` on Debian's own;
-one that takes `free_threaded` on those without a GIL."""
+one that takes `free_threaded` on those without a GIL; `home` and `allocator` are one of each."""
 import glob
 import json
 import os
@@ -69,6 +69,16 @@ def system_pythons():
     return [i for i in FOUND if i.name.startswith("system-")] or FOUND[-1:]
 
 
+def allocator_rows():
+    """Each allocator on Debian's own Python, and on another one that has this machine's libraries."""
+    others = [i for i in FOUND if not i.root and not i.name.startswith("system-")]
+    rows = []
+    for n, name in enumerate(("jemalloc", "tcmalloc", "mimalloc")):
+        rows += [(i, name) for i in system_pythons()[:1] + others[n * (len(others) - 1) // 2:][:1]]
+    rows = [row for row in rows if row[0] in chosen(FOUND)] or rows[:1]
+    return [pytest.param(i, name, id="%s-%s" % (i.name, name)) for i, name in rows]
+
+
 def pytest_generate_tests(metafunc):
     some = {i.name: i for i in FOUND[:1] + system_pythons() + FOUND[-1:]}.values()
     if "python" in metafunc.fixturenames:
@@ -83,6 +93,8 @@ def pytest_generate_tests(metafunc):
         # each way of finding the end of a run of Python frames, plain and PGO builds
         rows = [i for i in FOUND if i.version[:2] in ((3, 8), (3, 11), (3, 12), (3, 13), (3, 14), (3, 15))]
         metafunc.parametrize("native_python", parameters(rows), scope="module")
+    if "allocator" in metafunc.fixturenames:
+        metafunc.parametrize(("home", "allocator"), allocator_rows(), scope="module")
     if "one_python" in metafunc.fixturenames:
         metafunc.parametrize("one_python", parameters(system_pythons()[:1]), scope="module")
 

@@ -64,7 +64,8 @@ class Interpreter:
                 # without libraries that a root may not have
                 for name, flags in (("blocks.c", ["-O1"]), ("native.c", ["-O2", "-fomit-frame-pointer"]),
                                     ("native_cxx.cc", ["-O2", "-fomit-frame-pointer", "-static-libstdc++",
-                                                       "-static-libgcc"])):
+                                                       "-static-libgcc"]),
+                                    ("throwing.cc", ["-O2", "-fno-builtin"])):
                     build(os.path.join(PROGRAMS, name), self.root + self.folder + "/" + name.split(".")[0] + ".so",
                           *flags, "-shared", "-fPIC")
         return self.folder
@@ -168,7 +169,7 @@ class Reader:
 def build(source, out, *options):
     """Compile a program of the live tests."""
     compiler = "g++" if source.endswith(".cc") else "gcc"
-    subprocess.run([compiler, "-Wall", "-Wextra", "-Werror", *options, "-o", out, source], check=True)
+    subprocess.run([compiler, "-Wall", "-Wextra", "-Werror", source, *options, "-o", out], check=True)
 
 
 def until(condition, what, deadline_s=DEADLINE_S):

@@ -160,17 +160,38 @@ static int open_code(struct watched *watched, struct err *err)
 	return 0;
 }
 
+/* An allocator may have been loaded: probe it too. */
+static void refresh_allocators(struct watched *watched)
+{
+	unsigned n_probes = watched->plan.n_probes, n_natives = watched->plan.natives.n;
+	struct err err = ERR_INIT;
+
+	if (!plan_update(&watched->plan, &watched->runtime, &watched->process))
+		return;
+	if (session_attach_more(watched->session, n_probes, &err))
+		fprintf(stderr,
+			"pyleaktrace: pid %d has loaded an allocator, which is not traced: %s\n",
+			watched->process.pid, err.text);
+	else if (watched->options->verbose) {
+		fprintf(stderr, "pid %d has loaded:\n", watched->process.pid);
+		plan_print_allocators(stderr, &watched->plan, n_natives);
+	}
+}
+
 /*
  * The target has code that is new to us, or may have. Asked in vain, it is asked again only after the next report:
  * a stack with a damaged end would have us read the mappings all the time.
  */
 static void refresh_code(struct watched *watched, bool in_vain_too)
 {
-	int changed = watched->tables ? code_map_update(&watched->code, NULL) : -1;
+	int changed = watched->tables ? code_map_update(&watched->code, NULL) : 1;
 
+	if (changed > 0 || in_vain_too)
+		refresh_allocators(watched);
 	if (changed < 0 || (!changed && !in_vain_too))
 		return;
-	code_tables_compile(watched->tables);
+	if (watched->tables)
+		code_tables_compile(watched->tables);
 	session_publish_code(watched->session);
 }
 

@@ -41,8 +41,8 @@
 
 #include "base/err.h"
 
-#define LINKS_MAX       128
-#define LINKS_MAX_MULTI 32
+#define LINKS_MAX       1024
+#define LINKS_MAX_MULTI 128
 
 struct bpf_program;
 struct bpf_link;

@@ -65,9 +65,16 @@ static void find_flow(struct insn *insn, const ZydisDecodedInstruction *z,
 		ZYAN_SUCCESS(ZydisCalcAbsoluteAddress(z, &operands[0], address, &insn->target));
 
 	insn->flow = FLOW_NEXT;
+	insn->is_ret = z->mnemonic == ZYDIS_MNEMONIC_RET;
+	insn->is_trap = z->mnemonic == ZYDIS_MNEMONIC_UD2 || z->mnemonic == ZYDIS_MNEMONIC_HLT ||
+			z->mnemonic == ZYDIS_MNEMONIC_INT3;
 	switch (z->meta.category) {
 	case ZYDIS_CATEGORY_UNCOND_BR:
 		insn->flow = known ? FLOW_JUMP : FLOW_STOP;
+		if (operands[0].type == ZYDIS_OPERAND_TYPE_MEMORY &&
+		    operands[0].mem.base == ZYDIS_REGISTER_RIP &&
+		    ZYAN_FAILED(ZydisCalcAbsoluteAddress(z, &operands[0], address, &insn->slot)))
+			insn->slot = 0;
 		break;
 	case ZYDIS_CATEGORY_COND_BR:
 		insn->flow = FLOW_BRANCH;

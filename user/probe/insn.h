@@ -42,6 +42,9 @@ struct insn {
 	enum insn_cost cost;
 	enum insn_flow flow;
 	uint64_t target;      /* of a jump, branch or direct call */
+	uint64_t slot;        /* an indirect jump to the address that stands there; 0: elsewhere */
+	bool is_ret;          /* back to the caller */
+	bool is_trap;         /* nothing comes after it: ud2, hlt, int3 */
 	bool jumps_if_zero;   /* a branch that is taken when the test before it gave zero: je */
 	unsigned writes_args; /* INSN_ARG bits of the argument registers that it changes */
 	int pushed;    /* bytes by which it moves the stack pointer down; only pushes are known */

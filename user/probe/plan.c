@@ -5,6 +5,9 @@
 #include <stdarg.h>
 #include <string.h>
 
+#include "probe/function_ends.h"
+#include "target/remote_mem.h"
+
 #define A0 INSN_ARG(0)
 #define A1 INSN_ARG(1)
 #define A2 INSN_ARG(2)
@@ -18,11 +21,15 @@ static const struct place_need needs[] = {
 	[ABI_CALL_FREE] = {A0, false, 0},
 	[ABI_CALL_POSIX_MEMALIGN] = {A0 | A2, true, -1},
 	[ABI_CALL_ALIGNED] = {A1, true, -1},
+	[ABI_CALL_PVALLOC] = {A0, true, -1},
+	[ABI_CALL_NEW] = {A0, false, -1},
+	[ABI_CALL_DELETE] = {A0, false, 0},
 	[ABI_CALL_PY_MALLOC] = {A1, true, -1},
 	[ABI_CALL_PY_CALLOC] = {A1 | A2, true, -1},
 	[ABI_CALL_PY_REALLOC] = {A1 | A2, true, -1},
 	[ABI_CALL_PY_FREE] = {A1, false, 1},
 	[ABI_CALL_ARENA] = {A1, true, -1},
+	[ABI_CALL_THROW] = {0, false, -1},
 };
 
 static const struct {
@@ -38,7 +45,7 @@ static const struct {
 	{"aligned_alloc", ABI_CALL_ALIGNED},
 	{"memalign", ABI_CALL_ALIGNED},
 	{"valloc", ABI_CALL_MALLOC},
-	{"pvalloc", ABI_CALL_MALLOC},
+	{"pvalloc", ABI_CALL_PVALLOC},
 };
 
 /* the four functions of an allocator record, in its order */
@@ -72,6 +79,13 @@ __attribute__((format(printf, 2, 3))) static void note(struct plan *plan, const 
 	va_start(args, format);
 	vsnprintf(plan->notes[plan->n_notes++], sizeof(plan->notes[0]), format, args);
 	va_end(args);
+}
+
+static const char *base_name(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+
+	return slash ? slash + 1 : path;
 }
 
 /* The module that holds this address: the interpreter, libc, or one loaded for the plan. */
@@ -118,6 +132,10 @@ static int add_probe(struct plan *plan, const struct module *module, const char 
 	if (!module || !place_find(&probe->place, module, start, &needs[kind]))
 		return err_set(err, ERR_TARGET, "no place for a probe found in %s at 0x%" PRIx64,
 			       name, function);
+	/* the way to it leads through another function that is probed */
+	for (unsigned i = 0; i < plan->n_probes; i++)
+		if (plan->probes[i].place.address == probe->place.address)
+			return 0;
 	snprintf(probe->name, sizeof(probe->name), "%s", name);
 	probe->kind = kind;
 	probe->domain = domain;
@@ -284,7 +302,7 @@ static int plan_objects(struct plan *plan, const struct py_runtime *runtime,
 		plan->domains &= ~(1u << ABI_OBJECT);
 		plan->code_frees = options->domains & 1u << ABI_MALLOC;
 		snprintf(plan->coverage, sizeof(plan->coverage),
-			 "every object is allocated by libc's malloc (PYTHONMALLOC=malloc): all "
+			 "every object is allocated by malloc (PYTHONMALLOC=malloc): all "
 			 "blocks are in domain malloc");
 		return 0;
 	}
@@ -304,27 +322,118 @@ static int plan_objects(struct plan *plan, const struct py_runtime *runtime,
 	return plan_tables(plan, runtime, process, err);
 }
 
-/* Allocators that replace libc's: their blocks are not seen. */
-static void note_other_allocators(struct plan *plan, const struct process *process)
+/* ---- allocators besides libc's ------------------------------------------------------------------- */
+
+static bool frees(enum abi_call_kind kind)
 {
-	static const char *const known[] = {"jemalloc", "tcmalloc", "mimalloc", "libhoard",
-					    "rpmalloc"};
+	return kind == ABI_CALL_FREE || kind == ABI_CALL_DELETE;
+}
+
+static bool is_probed(const struct plan *plan, uint64_t function)
+{
+	for (unsigned i = 0; i < plan->n_probes; i++)
+		if (plan->probes[i].function == function)
+			return true;
+	return false;
+}
+
+/* Probes on the ends of a function that may throw; false: not all of them are known. */
+static bool plan_ends(struct plan *plan, const struct native_function *function,
+		      const struct module *module)
+{
+	uint64_t ends[FUNCTION_ENDS_MAX];
+	unsigned n = function_ends(ends, module, function->address);
+
+	if (!n || plan->n_probes + n >= PLAN_MAX_PROBES)
+		return false;
+	for (unsigned i = 0; i < n; i++) {
+		struct plan_probe *probe = &plan->probes[plan->n_probes];
+
+		/* functions share their ends when both jump to a third one */
+		if (is_probed(plan, ends[i]))
+			continue;
+		memset(probe, 0, sizeof(*probe));
+		if (!module_offset(module, ends[i], &probe->place.offset))
+			continue;
+		snprintf(probe->name, sizeof(probe->name), "end of %.40s", function->name);
+		snprintf(probe->place.text, sizeof(probe->place.text), "ret single-stepped");
+		probe->place.address = probe->function = ends[i];
+		probe->place.cost = COST_STEPPED;
+		probe->kind = ABI_CALL_END;
+		probe->domain = plan->native_domain;
+		probe->module = module;
+		plan->n_probes++;
+	}
+	return true;
+}
+
+/* All functions of one allocator; what cannot be probed is left out, and said. */
+static void plan_native(struct plan *plan, const struct native_allocator *native)
+{
+	for (unsigned i = 0; i < native->n_functions; i++) {
+		const struct native_function *function = &native->functions[i];
+		struct err err = ERR_INIT;
+
+		/* a call that only brackets others has no use for frees */
+		if (plan->native_domain == ABI_DOMAINS && frees(function->kind))
+			continue;
+		if ((function->kind == ABI_CALL_NEW && !is_probed(plan, function->address) &&
+		     !plan_ends(plan, function, native->module)) ||
+		    add_probe(plan, native->module, function->name, function->kind,
+			      plan->native_domain, function->address, function->address, &err))
+			note(plan, "%.40s of %.60s is not traced: %s", function->name,
+			     base_name(native->module->path),
+			     err.text[0] ? err.text : "not all its ends are known");
+	}
+}
+
+/* Where exceptions are thrown, if there is a function that one may leave. */
+static void plan_throws(struct plan *plan)
+{
+	bool needed = false;
+
+	for (unsigned i = 0; i < plan->n_probes; i++)
+		needed |= plan->probes[i].kind == ABI_CALL_NEW;
+	for (unsigned i = 0; i < plan->natives.n && needed; i++) {
+		const struct native_allocator *native = plan->natives.items[i];
+
+		if (native->throws)
+			add_probe(plan, native->module, "_Unwind_RaiseException", ABI_CALL_THROW,
+				  plan->native_domain, native->throws, native->throws, NULL);
+	}
+}
+
+unsigned plan_update(struct plan *plan, const struct py_runtime *runtime,
+		     const struct process *process)
+{
+	unsigned before = plan->n_probes;
 	struct maps maps;
 
-	if (maps_read(&maps, process->pid, NULL))
-		return;
-	for (size_t k = 0; k < sizeof(known) / sizeof(known[0]); k++) {
-		for (size_t i = 0; i < maps.n_ranges; i++) {
-			const char *slash = strrchr(maps.ranges[i].path, '/');
+	if (!plan->native || maps_read(&maps, process->pid, NULL))
+		return 0;
+	native_allocators_update(&plan->natives, &maps, &runtime->libc, &runtime->python);
+	maps_fini(&maps);
+	for (; plan->n_natives < plan->natives.n; plan->n_natives++)
+		plan_native(plan, plan->natives.items[plan->n_natives]);
+	plan_throws(plan);
+	return plan->n_probes - before;
+}
 
-			if (!maps.ranges[i].executable || !slash || !strstr(slash, known[k]))
-				continue;
-			note(plan,
-			     "%.80s is loaded: what it allocates in place of libc is not traced",
-			     slash + 1);
-			break;
-		}
-	}
+/* Whose malloc does the interpreter call? Its loader has put that into a word. */
+static void find_bound_malloc(struct plan *plan, const struct py_runtime *runtime,
+			      const struct process *process)
+{
+	uint64_t slot = elf_file_import_of(runtime->python.elf, "malloc"), address;
+	const struct map_range *range;
+	struct maps maps;
+
+	if (!slot || remote_read_u64(process->pid, slot + runtime->python.bias, &address) ||
+	    maps_read(&maps, process->pid, NULL))
+		return;
+	range = maps_find(&maps, address);
+	/* before its first call it leads back into the interpreter's own PLT */
+	if (range && range->inode && strcmp(range->path, runtime->python.path) != 0)
+		snprintf(plan->malloc_path, sizeof(plan->malloc_path), "%s", range->path);
 	maps_fini(&maps);
 }
 
@@ -360,7 +469,10 @@ int plan_make(struct plan *plan, const struct py_runtime *runtime, const struct 
 		result = plan_arenas(plan, runtime, ABI_DOMAINS, err);
 	if (result)
 		return result;
-	note_other_allocators(plan, process);
+	plan->native = wanted & (1u << ABI_MALLOC | 1u << ABI_MMAP);
+	plan->native_domain = wanted & 1u << ABI_MALLOC ? ABI_MALLOC : ABI_DOMAINS;
+	find_bound_malloc(plan, runtime, process);
+	plan_update(plan, runtime, process);
 	return 0;
 }
 
@@ -369,12 +481,42 @@ void plan_fini(struct plan *plan)
 	for (unsigned i = 0; i < plan->n_modules; i++)
 		module_unload(&plan->modules[i]);
 	plan->n_modules = 0;
+	native_allocators_fini(&plan->natives);
+	plan->n_natives = 0;
+}
+
+/* Functions of this file that are probed: their entries. */
+static unsigned count_probes(const struct plan *plan, const struct module *module)
+{
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < plan->n_probes; i++)
+		n += plan->probes[i].module == module && plan->probes[i].kind != ABI_CALL_END &&
+		     plan->probes[i].kind != ABI_CALL_THROW;
+	return n;
+}
+
+void plan_print_allocators(FILE *out, const struct plan *plan, unsigned first)
+{
+	for (unsigned i = first; i < plan->natives.n; i++) {
+		const struct native_allocator *native = plan->natives.items[i];
+
+		if (!native->n_functions)
+			continue;
+		fprintf(out, "  allocator %s: %s (", native->module->path, native->brand);
+		for (unsigned p = 0; p < native->n_prefixes; p++)
+			fprintf(out, "%s%smalloc", p ? ", " : "", native->prefixes[p]);
+		fprintf(out, "), %u functions probed\n", count_probes(plan, native->module));
+	}
 }
 
 void plan_print(FILE *out, const struct plan *plan)
 {
 	static const char *const domains[] = {"malloc", "object", "mmap", "bracket"};
 
+	if (plan->malloc_path[0])
+		fprintf(out, "  malloc of the interpreter: %s\n", plan->malloc_path);
+	plan_print_allocators(out, plan, 0);
 	for (unsigned i = 0; i < plan->n_probes; i++) {
 		const struct plan_probe *p = &plan->probes[i];
 

@@ -23,10 +23,11 @@
 
 #include "abi/records.h"
 #include "probe/features.h"
+#include "probe/native_allocators.h"
 #include "probe/place.h"
 #include "python/runtime.h"
 
-#define PLAN_MAX_PROBES  48
+#define PLAN_MAX_PROBES  384
 #define PLAN_MAX_WORDS   8
 #define PLAN_MAX_MODULES 4
 
@@ -56,8 +57,15 @@ struct plan {
 	unsigned domains;   /* bits of enum abi_domain that are recorded */
 	bool code_frees;    /* every free of a code object will be seen */
 	char coverage[256]; /* "": objects are traced completely, or were not wanted */
-	char notes[4][160]; /* other allocators in the target, ...: for the user's eyes */
+	char notes[8][160]; /* for the user's eyes */
 	unsigned n_notes;
+	struct native_allocators natives; /* besides libc's */
+	unsigned n_natives;               /* of them that are in the plan */
+	unsigned
+		native_domain; /* of their probes; ABI_DOMAINS: they only bracket what happens inside */
+	bool native;           /* they are probed */
+	char malloc_path
+		[PATH_MAX]; /* of the file whose malloc the interpreter calls; "": not known */
 	struct module modules[PLAN_MAX_MODULES]; /* files besides libc and the interpreter */
 	unsigned n_modules;
 };
@@ -67,11 +75,22 @@ struct plan_options {
 	bool no_steer;
 };
 
+/*
+ * Plan for what the target has loaded meanwhile: probes are appended, nothing is changed.
+ *
+ * return the number of probes that were appended
+ */
+unsigned plan_update(struct plan *plan, const struct py_runtime *runtime,
+		     const struct process *process);
+
 int plan_make(struct plan *plan, const struct py_runtime *runtime, const struct process *process,
 	      const struct features *features, const struct plan_options *options, struct err *err);
 void plan_fini(struct plan *plan);
 
-/* One line per probe and steered word. */
+/* One line per allocator; a line. */
+void plan_print_allocators(FILE *out, const struct plan *plan, unsigned first);
+
+/* The same, and one line per probe and steered word. */
 void plan_print(FILE *out, const struct plan *plan);
 
 #endif

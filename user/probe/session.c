@@ -262,31 +262,50 @@ int session_open(struct session **out, const struct process *process,
 	return 0;
 }
 
-/* All probes of the plan: entries, and where wanted returns. */
-static int attach_probes(struct session *session, struct err *err)
+/* Append the place of a probe's entry, of its return, or of the end of a function that has no return probe. */
+static void add_place(struct attach_place *places, unsigned *n, struct session *session,
+		      const struct plan_probe *probe, bool returns)
 {
-	struct attach_place places[2 * PLAN_MAX_PROBES];
+	places[(*n)++] = (struct attach_place){
+		.program = session_program(session, returns || probe->kind == ABI_CALL_END),
+		.path = probe->module->host_path,
+		.offset = probe->place.offset,
+		.cookie = ABI_COOKIE(probe->kind, probe->domain, probe->place.pushed,
+				     probe->place.cost),
+		.returns = returns,
+	};
+}
+
+/*
+ * The probes of the plan from `first` on; all that tell the end of a call before those that tell its begin: a call
+ * whose end is not seen would be remembered for nothing.
+ */
+static int attach_probes(struct session *session, unsigned first, struct err *err)
+{
 	const struct plan *plan = session->plan;
+	struct attach_place *places = calloc(PLAN_MAX_PROBES, sizeof(*places));
 	unsigned n = 0;
+	int result;
 
-	for (unsigned i = 0; i < plan->n_probes; i++) {
-		const struct plan_probe *probe = &plan->probes[i];
-		struct attach_place place = {
-			.program = session_program(session, false),
-			.path = probe->module->host_path,
-			.offset = probe->place.offset,
-			.cookie = ABI_COOKIE(probe->kind, probe->domain, probe->place.pushed,
-					     probe->place.cost),
-		};
+	if (!places)
+		return err_set(err, ERR_FAILED, "out of memory");
+	for (unsigned i = first; i < plan->n_probes; i++)
+		if (plan->probes[i].returns || plan->probes[i].kind == ABI_CALL_END)
+			add_place(places, &n, session, &plan->probes[i], plan->probes[i].returns);
+	result = links_attach(&session->links, places, n, session->process->pid, err);
+	n = 0;
+	for (unsigned i = first; i < plan->n_probes; i++)
+		if (plan->probes[i].kind != ABI_CALL_END)
+			add_place(places, &n, session, &plan->probes[i], false);
+	if (!result)
+		result = links_attach(&session->links, places, n, session->process->pid, err);
+	free(places);
+	return result;
+}
 
-		places[n++] = place;
-		if (!probe->returns)
-			continue;
-		place.program = session_program(session, true);
-		place.returns = true;
-		places[n++] = place;
-	}
-	return links_attach(&session->links, places, n, session->process->pid, err);
+int session_attach_more(struct session *session, unsigned first, struct err *err)
+{
+	return attach_probes(session, first, err);
 }
 
 static int attach_tracepoints(struct session *session, struct err *err)
@@ -337,7 +356,7 @@ int session_attach(struct session *session, struct err *err)
 	if (!result)
 		result = attach_tracepoints(session, err);
 	if (!result)
-		result = attach_probes(session, err);
+		result = attach_probes(session, 0, err);
 	if (!result) {
 		result = steer_apply(session->process->pid, plan->words, plan->n_words, err);
 		session->steered = result == 0 && plan->n_words > 0;
@@ -475,10 +494,9 @@ void session_print_maps(FILE *out, const struct session *session)
 
 void session_publish_code(struct session *session)
 {
-	if (!session->code)
-		return;
 	session->wants_code = false;
-	code_tables_publish(session->code, &session->code_maps);
+	if (session->code)
+		code_tables_publish(session->code, &session->code_maps);
 	__atomic_store_n(&session->skel->bss->code_wanted, 0, __ATOMIC_RELEASE);
 }
 

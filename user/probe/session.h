@@ -40,6 +40,8 @@ int session_open(struct session **out, const struct process *process,
 		 const struct py_runtime *runtime, const struct plan *plan,
 		 const struct session_options *options, struct err *err);
 int session_attach(struct session *session, struct err *err);
+/* The probes that were appended to the plan while the session was attached: from `first` on. */
+int session_attach_more(struct session *session, unsigned first, struct err *err);
 void session_start(struct session *session);
 void session_stop(struct session *session);
 
@@ -78,7 +80,7 @@ void session_print_maps(FILE *out, const struct session *session);
 /* File descriptor for poll(): readable when there are events. */
 int session_events_fd(const struct session *session);
 
-/* The code map has changed: bring it into the maps. Does nothing when C frames are not walked. */
+/* The mappings were read: what has changed in the code map is brought into the maps (when C frames are walked). */
 void session_publish_code(struct session *session);
 
 /* Has the target executable memory that is in no range (since the last session_publish_code())? */

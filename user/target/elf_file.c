@@ -318,6 +318,37 @@ bool elf_file_symbol(struct elf_file *file, const char *name, struct elf_symbol 
 	return false;
 }
 
+void elf_file_functions(struct elf_file *file,
+			void (*each)(void *context, const char *name,
+				     const struct elf_symbol *symbol),
+			void *context)
+{
+	static const uint32_t tables[] = {SHT_DYNSYM, SHT_SYMTAB};
+
+	for (unsigned t = 0; t < 2; t++) {
+		GElf_Shdr header;
+		Elf_Scn *section = NULL;
+
+		while ((section = next_section(file->elf, section, tables[t], &header))) {
+			Elf_Data *data = elf_getdata(section, NULL);
+			GElf_Sym symbol;
+
+			for (unsigned i = 0;
+			     data && i < SYMBOLS_MAX && gelf_getsym(data, (int)i, &symbol); i++) {
+				struct elf_symbol out;
+				const char *name;
+
+				if (symbol.st_shndx == SHN_UNDEF || !usable(file, &symbol))
+					continue;
+				describe(&symbol, header.sh_type == SHT_DYNSYM, &out);
+				name = elf_strptr(file->elf, header.sh_link, symbol.st_name);
+				if (out.function && name && *name)
+					each(context, name, &out);
+			}
+		}
+	}
+}
+
 uint64_t elf_file_symbol_before(struct elf_file *file, uint64_t vaddr)
 {
 	static const uint32_t tables[] = {SHT_DYNSYM, SHT_SYMTAB};
@@ -340,6 +371,52 @@ uint64_t elf_file_symbol_before(struct elf_file *file, uint64_t vaddr)
 		}
 	}
 	return best;
+}
+
+/* The first relocation by symbol that is of this name, or (name NULL) at this address. */
+static const char *find_import(struct elf_file *file, const char *name, uint64_t *vaddr)
+{
+	GElf_Shdr header, symbols_header;
+	Elf_Scn *section = NULL, *symbols_section;
+
+	while ((section = next_section(file->elf, section, SHT_RELA, &header))) {
+		Elf_Data *data = elf_getdata(section, NULL), *symbols;
+		GElf_Rela entry;
+
+		symbols_section = elf_getscn(file->elf, header.sh_link);
+		if (!symbols_section || !gelf_getshdr(symbols_section, &symbols_header) ||
+		    symbols_header.sh_type != SHT_DYNSYM)
+			continue;
+		symbols = elf_getdata(symbols_section, NULL);
+		for (unsigned i = 0; data && symbols && i < SYMBOLS_MAX; i++) {
+			const char *found;
+			GElf_Sym symbol;
+
+			if (!gelf_getrela(data, (int)i, &entry))
+				break;
+			if ((!name && entry.r_offset != *vaddr) || !GELF_R_SYM(entry.r_info) ||
+			    !gelf_getsym(symbols, (int)GELF_R_SYM(entry.r_info), &symbol))
+				continue;
+			found = elf_strptr(file->elf, symbols_header.sh_link, symbol.st_name);
+			if (!found || (name && strcmp(found, name) != 0))
+				continue;
+			*vaddr = entry.r_offset;
+			return found;
+		}
+	}
+	return NULL;
+}
+
+const char *elf_file_import_at(struct elf_file *file, uint64_t vaddr)
+{
+	return find_import(file, NULL, &vaddr);
+}
+
+uint64_t elf_file_import_of(struct elf_file *file, const char *name)
+{
+	uint64_t vaddr = 0;
+
+	return find_import(file, name, &vaddr) ? vaddr : 0;
 }
 
 bool elf_file_section(struct elf_file *file, const char *name, uint64_t *vaddr, uint64_t *size)

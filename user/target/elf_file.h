@@ -43,8 +43,24 @@ const char *elf_file_soname(const struct elf_file *file);
 /* Find a defined symbol by exact name: .dynsym first, then .symtab. Versions are ignored, default wins. */
 bool elf_file_symbol(struct elf_file *file, const char *name, struct elf_symbol *out);
 
+/*
+ * Call `each` with every defined function that has a name: .dynsym first, then .symtab; many are in both. An IFUNC's
+ * address is that of its chooser.
+ */
+void elf_file_functions(struct elf_file *file,
+			void (*each)(void *context, const char *name,
+				     const struct elf_symbol *symbol),
+			void *context);
+
 /* Where the nearest function symbol at or below this address begins; 0: there is none. */
 uint64_t elf_file_symbol_before(struct elf_file *file, uint64_t vaddr);
+
+/*
+ * The words into which the loader puts addresses of symbols, other files' too: the name behind one, NULL when it is
+ * none; and where the one for a name is, 0 when there is none.
+ */
+const char *elf_file_import_at(struct elf_file *file, uint64_t vaddr);
+uint64_t elf_file_import_of(struct elf_file *file, const char *name);
 
 /* The section of this name: vaddr and size, or false. */
 bool elf_file_section(struct elf_file *file, const char *name, uint64_t *vaddr, uint64_t *size);

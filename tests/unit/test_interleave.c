@@ -2,7 +2,7 @@
  *
  * C frames and Python frames of one stack, put together. A frame is a letter: lower case is C, `e` the
  * evaluation loop, `s` what switches greenlets, upper case Python, `!` behind it the end of a run, `-` a gap among the C frames, `_` one among
- * the Python frames, `t` the thread, `?` the gap that interleave() itself puts.
+ * the Python frames, `t` the thread, `?` and `=` the gaps that interleave() itself puts.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -32,6 +32,7 @@ static char letter_of(const struct abi_frame *frame)
 	if (ABI_FRAME_KIND(frame->tag) != ABI_FRAME_GAP)
 		return (char)frame->where;
 	return frame->unit == INTERLEAVE_GAP_OTHER_STACK ? '?'
+	       : frame->unit == INTERLEAVE_GAP_UNPAIRED  ? '='
 	       : frame->unit >= ABI_GAP_NATIVE_FIRST     ? '-'
 							 : '_';
 }
@@ -113,6 +114,13 @@ static void test_c_frames_end_early(void **state)
 	check("aeb-"
 	      "A!BC!D!",
 	      "aAb-BCD");
+	/* a return address 0 where there is none: unwind information that is wrong */
+	check("aebc"
+	      "A!B!",
+	      "aAbc=B");
+	check("abc"
+	      "A_",
+	      "abc=A_");
 	check("-"
 	      "A!",
 	      "-A");

@@ -63,6 +63,11 @@ size_t interleave(const struct abi_frame *frames, size_t n_frames, interleave_ro
 		if (role == INTERLEAVE_SWITCH && python == end)
 			return end_here(frames, end, out, n);
 	}
+	/* there is an activation for each Python frame: without it, the walk has missed the way */
+	if (n_native && ABI_FRAME_KIND(frames[n_native - 1].tag) == ABI_FRAME_NATIVE &&
+	    python < end && ABI_FRAME_KIND(frames[python].tag) == ABI_FRAME_PYTHON)
+		out[n++] =
+			(struct abi_frame){.unit = INTERLEAVE_GAP_UNPAIRED, .tag = ABI_FRAME_GAP};
 	while (python < end)
 		out[n++] = frames[python++];
 	return n;

@@ -17,7 +17,8 @@
  *      Python   <module>  web.py:55  run end
  *
  * Activations and runs are paired from the leaf on, where both are always complete. What has no partner:
- *   * the C frames end early (a gap frame says why): the Python frames that are left follow the gap;
+ *   * the C frames end early (a gap frame says why; there is one even if the walk took it for the true end): the Python
+ *     frames that are left follow the gap;
  *   * there are more activations than runs: the outer ones belong to another stack of Python frames: the one that a
  *     greenlet was started from, or another interpreter's. C frames from there on are left out, with a gap frame;
  *   * below the last run lies a frame of the greenlet module: it is what began this greenlet. All greenlets of a thread
@@ -37,8 +38,9 @@
 
 #include "abi/frame.h"
 
-/* user space's own reason of a gap frame, beside enum abi_gap */
+/* user space's own reasons of a gap frame, beside enum abi_gap */
 #define INTERLEAVE_GAP_OTHER_STACK 1000u
+#define INTERLEAVE_GAP_UNPAIRED    1001u
 
 /* What a C frame is here. */
 enum interleave_role {

@@ -170,7 +170,7 @@ static void set_gap(struct frame *out, struct profile *profile, const char *why)
 	out->function = profile_str(profile, why, -1);
 }
 
-static const char *gap_text(uint32_t gap)
+const char *symbolizer_gap_text(uint32_t gap)
 {
 	switch (gap) {
 	case ABI_GAP_DEPTH:
@@ -197,6 +197,8 @@ static const char *gap_text(uint32_t gap)
 		return "[C frames end: the stack is damaged or was switched]";
 	case INTERLEAVE_GAP_OTHER_STACK:
 		return "[frames of another greenlet or interpreter]";
+	case INTERLEAVE_GAP_UNPAIRED:
+		return "[C frames end: those of what follows are not known]";
 	}
 	return "[frame of an unknown kind]";
 }
@@ -299,8 +301,9 @@ size_t symbolizer_name(struct symbolizer *symbolizer, struct profile *profile,
 			break;
 		default:
 			set_gap(&out[n++], profile,
-				gap_text(ABI_FRAME_KIND(frame->tag) == ABI_FRAME_GAP ? frame->unit
-										     : 0));
+				symbolizer_gap_text(ABI_FRAME_KIND(frame->tag) == ABI_FRAME_GAP
+							    ? frame->unit
+							    : 0));
 		}
 	}
 	return n;

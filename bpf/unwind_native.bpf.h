@@ -268,7 +268,6 @@ static __always_inline void native_gap(struct native_walk *walk, enum abi_gap wh
 {
 	put_gap(walk->thread, why);
 	walk->hash = hash_mix(walk->hash, why);
-	count(ABI_COUNT_NATIVE_GAPS);
 }
 
 /*

@@ -22,7 +22,6 @@
 	X(FAILED_CALLS, "failed_calls", "allocator calls that returned no memory")                \
 	X(FILTERED, "filtered", "blocks kept out by -z, -Z")                                      \
 	X(COLLISIONS, "collisions", "stacks told apart by their frames, not by their hash")       \
-	X(NATIVE_GAPS, "native_gaps", "walks along C frames that ended in a gap frame")           \
 	X(MISSED_FREES, "missed_frees",                                                           \
 	  "blocks were still outstanding when their address was given out again: a free was not " \
 	  "seen")

@@ -186,8 +186,12 @@ static inline void made_service(struct profile *profile)
 		 "the stack was deeper than what is recorded; its outermost frames are missing",
 		 12},
 	};
+	const struct native_gap gaps[] = {
+		{"[C frames end: code without unwind information]", 1200}};
 
 	profile->stacks = (struct stack *)MADE_COPY(profile, stacks);
+	profile->native_gaps = MADE_COPY(profile, gaps);
+	profile->n_native_gaps = 1;
 	profile->n_stacks = 5;
 	profile->losses = MADE_COPY(profile, losses);
 	profile->n_losses = 1;

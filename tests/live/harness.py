@@ -21,6 +21,14 @@ PROGRAMS = os.path.join(ROOT, "tests", "programs")
 SCHEMA = os.path.join(ROOT, "user", "export", "pyleaktrace-1.schema.json")
 WANTED_PYTHONS = ("3.13", "3.14", "3.15")  # those that tools/fetch-pythons takes
 WANTED_FREE_THREADED = ("3.13t", "3.14t", "3.15t")  # those that tools/build-nogil builds
+# (name, source, flags) of what the programs load; it needs no library that a root may not have
+LIBRARIES = [
+    ("blocks", "blocks.c", ["-O1"]),
+    ("native", "native.c", ["-O2", "-fomit-frame-pointer"]),
+    ("native_cxx", "native_cxx.cc", ["-O2", "-fomit-frame-pointer", "-static-libstdc++", "-static-libgcc"]),
+    ("stepped", "stepped.c", ["-O2", "-fomit-frame-pointer", "-Wl,-z,lazy"]),
+    ("throwing", "throwing.cc", ["-O2", "-fno-builtin"]),
+] + [(name, "late.c", ["-O2", "-DNAME=" + name]) for name in ("late_one", "late_two", "gone", "replaced")]
 DEADLINE_S = 120
 # reports are asked for; the one that comes by itself comes after this many seconds
 NEVER_S = "36000"
@@ -61,13 +69,9 @@ class Interpreter:
             self.folder = "/tmp/pyleaktrace-live.%d" % os.getpid()
             if not os.path.isdir(self.root + self.folder):
                 shutil.copytree(PROGRAMS, self.root + self.folder, ignore=shutil.ignore_patterns("__pycache__"))
-                # without libraries that a root may not have
-                for name, flags in (("blocks.c", ["-O1"]), ("native.c", ["-O2", "-fomit-frame-pointer"]),
-                                    ("native_cxx.cc", ["-O2", "-fomit-frame-pointer", "-static-libstdc++",
-                                                       "-static-libgcc"]),
-                                    ("throwing.cc", ["-O2", "-fno-builtin"])):
-                    build(os.path.join(PROGRAMS, name), self.root + self.folder + "/" + name.split(".")[0] + ".so",
-                          *flags, "-shared", "-fPIC")
+                for name, source, flags in LIBRARIES:
+                    build(os.path.join(PROGRAMS, source), "%s%s/%s.so" % (self.root, self.folder, name), *flags,
+                          "-shared", "-fPIC")
         return self.folder
 
     def remove(self):

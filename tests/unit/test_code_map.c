@@ -249,9 +249,12 @@ static void test_generated_code(void **state)
 {
 	struct code_map map;
 	char *one = map_code(-1, PAGE), *hole = map_code(-1, 3 * PAGE);
+	/* /dev/zero in the mappings */
+	void *shared = mmap(NULL, PAGE, PROT_READ | PROT_EXEC, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	uint32_t n, id;
 
 	(void)state;
+	assert_ptr_not_equal(shared, MAP_FAILED);
 	assert_int_equal(munmap(hole + PAGE, PAGE), 0);
 	start(&map);
 	id = code_map_find(&map, address_of(one));
@@ -261,6 +264,7 @@ static void test_generated_code(void **state)
 	assert_int_equal(code_map_find(&map, address_of(hole)), id);
 	assert_int_equal(code_map_find(&map, address_of(hole + PAGE)), CODE_NO_MODULE);
 	assert_int_equal(code_map_find(&map, address_of(hole + 2 * PAGE)), id);
+	assert_int_equal(code_map_find(&map, address_of(shared)), id);
 	n = map.n_modules;
 	for (int i = 0; i < 20; i++) {
 		void *more = map_code(-1, PAGE * (1 + (unsigned)i));
@@ -273,6 +277,7 @@ static void test_generated_code(void **state)
 	code_map_fini(&map);
 	munmap(one, PAGE);
 	munmap(hole, 3 * PAGE);
+	munmap(shared, PAGE);
 }
 
 /* Executable, but no ELF file: what a JIT writes through a memfd, an archive. One module, wherever it is mapped. */

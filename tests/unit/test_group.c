@@ -490,11 +490,15 @@ static void joined_losses_and_costs_add_up(void **state)
 {
 	struct profile *a = made_profile("service"), *b = made_profile("service"), *all;
 	const struct loss losses[] = {{"stacks_cut", "cut", 30}, {"other", "else", 2}};
+	const struct native_gap gaps[] = {{"[C frames end: in some way]", 7},
+					  {a->native_gaps[0].reason, 3}};
 	const struct profile *both[] = {a, b};
 
 	(void)state;
 	b->losses = losses;
 	b->n_losses = 2;
+	b->native_gaps = gaps;
+	b->n_native_gaps = 2;
 	b->mode.exact = false;
 	b->cost = (struct cost){.hits_per_s = 3 * a->cost.hits_per_s,
 				.ns_per_hit = 900,
@@ -505,6 +509,9 @@ static void joined_losses_and_costs_add_up(void **state)
 	assert_int_equal(all->n_losses, 2);
 	assert_int_equal(all->losses[0].count, 12 + 30);
 	assert_int_equal(all->losses[1].count, 2);
+	assert_int_equal(all->n_native_gaps, 2);
+	assert_int_equal(all->native_gaps[0].count, 1203);
+	assert_int_equal(all->native_gaps[1].count, 7);
 	assert_false(all->mode.exact);
 	assert_true(all->cost.hits_per_s == 4 * a->cost.hits_per_s);
 	assert_true(all->cost.ns_per_hit > 1149.9 && all->cost.ns_per_hit < 1150.1);

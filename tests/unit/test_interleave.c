@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
  * C frames and Python frames of one stack, put together. A frame is a letter: lower case is C, `e` the
- * evaluation loop, upper case Python, `!` behind it the end of a run, `-` a gap among the C frames, `_` one among
- * the Python frames, `t` the thread, `?` the gap that interleave() itself puts.
+ * evaluation loop, `s` what switches greenlets, upper case Python, `!` behind it the end of a run, `-` a gap among the C frames, `_` one among
+ * the Python frames, `t` the thread, `?` and `=` the gaps that interleave() itself puts.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -32,15 +32,18 @@ static char letter_of(const struct abi_frame *frame)
 	if (ABI_FRAME_KIND(frame->tag) != ABI_FRAME_GAP)
 		return (char)frame->where;
 	return frame->unit == INTERLEAVE_GAP_OTHER_STACK ? '?'
+	       : frame->unit == INTERLEAVE_GAP_UNPAIRED  ? '='
 	       : frame->unit >= ABI_GAP_NATIVE_FIRST     ? '-'
 							 : '_';
 }
 
-static bool is_loop(void *context, const struct abi_frame *frame)
+static enum interleave_role role_of(void *context, const struct abi_frame *frame)
 {
-	assert_ptr_equal(context, &is_loop);
+	assert_ptr_equal(context, &role_of);
 	assert_int_equal(ABI_FRAME_KIND(frame->tag), ABI_FRAME_NATIVE);
-	return frame->where == 'e';
+	return frame->where == 'e'   ? INTERLEAVE_LOOP
+	       : frame->where == 's' ? INTERLEAVE_SWITCH
+				     : INTERLEAVE_PLAIN;
 }
 
 static void check(const char *recorded, const char *wanted)
@@ -55,7 +58,7 @@ static void check(const char *recorded, const char *wanted)
 		else
 			frames[n++] = frame_of(*c);
 	}
-	m = interleave(frames, n, is_loop, (void *)&is_loop, out);
+	m = interleave(frames, n, role_of, (void *)&role_of, out);
 	assert_true(m <= n + 1);
 	for (size_t i = 0; i < m; i++)
 		text[i] = letter_of(&out[i]);
@@ -66,9 +69,9 @@ static void check(const char *recorded, const char *wanted)
 static void test_runs_replace_the_loop(void **state)
 {
 	(void)state;
-	check("sceqem"
+	check("kceqem"
 	      "AB!C!",
-	      "scABqCm");
+	      "kcABqCm");
 	check("e"
 	      "A!",
 	      "A");
@@ -111,6 +114,13 @@ static void test_c_frames_end_early(void **state)
 	check("aeb-"
 	      "A!BC!D!",
 	      "aAb-BCD");
+	/* a return address 0 where there is none: unwind information that is wrong */
+	check("aebc"
+	      "A!B!",
+	      "aAbc=B");
+	check("abc"
+	      "A_",
+	      "abc=A_");
 	check("-"
 	      "A!",
 	      "-A");
@@ -138,6 +148,30 @@ static void test_another_stack(void **state)
 	      "aAbBc?");
 }
 
+static void test_greenlets(void **state)
+{
+	(void)state;
+	/* what began the greenlet is the last frame of its own */
+	check("aebsscedem"
+	      "A!",
+	      "aAbs?");
+	check("aebsccd-"
+	      "A!",
+	      "aAbs?");
+	check("aebecsm"
+	      "A!B!",
+	      "aAbBcs?");
+	/* a switch on the way to the leaf lies on the greenlet's own stack */
+	check("asebsecd"
+	      "A!B!",
+	      "asAbsBcd");
+	/* one without Python code, such as gevent's hub */
+	check("abscedem", "abs?");
+	check("aebsc"
+	      "A_",
+	      "aA_bs");
+}
+
 static void test_threads_are_left_out(void **state)
 {
 	(void)state;
@@ -160,6 +194,7 @@ int main(void)
 		cmocka_unit_test(test_c_frames_end_early),
 		cmocka_unit_test(test_python_frames_end_early),
 		cmocka_unit_test(test_another_stack),
+		cmocka_unit_test(test_greenlets),
 		cmocka_unit_test(test_threads_are_left_out),
 	};
 

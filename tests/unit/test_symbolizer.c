@@ -134,23 +134,25 @@ static void test_gaps_and_native(struct symbolizer *symbolizer, struct profile *
 		{8, 0, ABI_FRAME_PYTHON},
 	};
 	struct symbolizer_losses before = symbolizer_losses(symbolizer), after;
-	struct frame out[sizeof(frames) / sizeof(frames[0])];
+	struct frame out[sizeof(frames) / sizeof(frames[0]) + 1];
 	size_t n = sizeof(frames) / sizeof(frames[0]);
 
 	for (int round = 0; round < 2; round++)
-		assert_int_equal(symbolizer_name(symbolizer, profile, frames, n, out), n);
+		assert_int_equal(symbolizer_name(symbolizer, profile, frames, n, out), n + 1);
 	assert_int_equal(out[0].kind, FRAME_NATIVE);
 	assert_int_equal(out[0].offset, 0x1234);
 	assert_null(out[0].function);
-	assert_int_equal(out[1].kind, FRAME_PYTHON);
-	assert_gap(&out[2], "[code object was replaced]");
-	assert_gap(&out[3], "[deeper stack: outer frames not kept]");
-	assert_gap(&out[4], "[not a Python thread]");
-	assert_gap(&out[5], "[next frame could not be read]");
-	assert_gap(&out[6], "[no stack: the stack maps are full]");
-	assert_gap(&out[7], "[frame of an unknown kind]");
+	/* no C frame is an activation of the loop: something is missing */
+	assert_gap(&out[1], "[C frames end: those of what follows are not known]");
+	assert_int_equal(out[2].kind, FRAME_PYTHON);
+	assert_gap(&out[3], "[code object was replaced]");
+	assert_gap(&out[4], "[deeper stack: outer frames not kept]");
+	assert_gap(&out[5], "[not a Python thread]");
+	assert_gap(&out[6], "[next frame could not be read]");
+	assert_gap(&out[7], "[no stack: the stack maps are full]");
 	assert_gap(&out[8], "[frame of an unknown kind]");
-	assert_gap(&out[9], "[code object was replaced]");
+	assert_gap(&out[9], "[frame of an unknown kind]");
+	assert_gap(&out[10], "[code object was replaced]");
 	/* counted once, however often they are named */
 	after = symbolizer_losses(symbolizer);
 	assert_int_equal(after.replaced, before.replaced + 2);

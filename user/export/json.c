@@ -73,6 +73,8 @@ int export_json(FILE *out, const struct profile *profile, struct err *err)
 		dump(out, ",\n\"trend\": ", json_part_trend(profile->trend), &failed);
 	if (profile->have_cost)
 		dump(out, ",\n\"cost\": ", json_part_cost(profile), &failed);
+	if (profile->n_native_gaps)
+		dump(out, ",\n\"native_gaps\": ", json_part_native_gaps(profile), &failed);
 	dump(out, ",\n\"losses\": ", json_part_losses(profile), &failed);
 	fputs("\n}\n", out);
 	if (failed)

@@ -332,6 +332,20 @@ json_t *json_part_cost(const struct profile *profile)
 	return object;
 }
 
+json_t *json_part_native_gaps(const struct profile *profile)
+{
+	json_t *array = json_array();
+
+	for (size_t i = 0; i < profile->n_native_gaps; i++) {
+		json_t *object = json_object();
+
+		set_text(&object, "reason", profile->native_gaps[i].reason);
+		set_count(&object, "count", profile->native_gaps[i].count);
+		json_part_append(&array, object);
+	}
+	return array;
+}
+
 json_t *json_part_losses(const struct profile *profile)
 {
 	json_t *array = json_array();

@@ -29,6 +29,7 @@ json_t *json_part_selection(const struct profile *profile);       /* only of som
 json_t *json_part_group(const struct profile *profile, size_t i); /* only of a grouped profile */
 json_t *json_part_stack(const struct profile *profile, size_t i);
 json_t *json_part_cost(const struct profile *profile); /* only when profile->have_cost */
+json_t *json_part_native_gaps(const struct profile *profile);
 json_t *json_part_losses(const struct profile *profile);
 
 /* "2026-02-03T14:03:07.123Z" */

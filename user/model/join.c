@@ -71,6 +71,20 @@ static void join_losses(struct loss *losses, size_t *n_losses, const struct prof
 	}
 }
 
+static void join_native_gaps(struct native_gap *gaps, size_t *n_gaps, const struct profile *one)
+{
+	for (size_t i = 0; i < one->n_native_gaps; i++) {
+		size_t at = 0;
+
+		while (at < *n_gaps && strcmp(gaps[at].reason, one->native_gaps[i].reason))
+			at++;
+		if (at < *n_gaps)
+			sum_add(&gaps[at].count, one->native_gaps[i].count);
+		else
+			gaps[(*n_gaps)++] = one->native_gaps[i];
+	}
+}
+
 static void join_cost(struct profile *all, const struct profile *one)
 {
 	struct cost *sum = &all->cost;
@@ -107,7 +121,8 @@ struct profile *profile_join(const struct profile *const *profiles, size_t n)
 {
 	struct profile *all = profile_new();
 	struct profile_target *targets;
-	size_t n_stacks = 0, n_losses = 0;
+	size_t n_stacks = 0, n_losses = 0, n_gaps = 0;
+	struct native_gap *gaps;
 	struct loss *losses;
 
 	if (!all)
@@ -115,11 +130,13 @@ struct profile *profile_join(const struct profile *const *profiles, size_t n)
 	for (size_t i = 0; i < n; i++) {
 		n_stacks += profiles[i]->n_stacks;
 		n_losses += profiles[i]->n_losses;
+		n_gaps += profiles[i]->n_native_gaps;
 	}
 	all->stacks = profile_alloc(all, n_stacks * sizeof(*all->stacks));
 	losses = profile_alloc(all, n_losses * sizeof(*losses));
+	gaps = profile_alloc(all, n_gaps * sizeof(*gaps));
 	targets = profile_alloc(all, n * sizeof(*targets));
-	n_losses = 0;
+	n_losses = n_gaps = 0;
 	for (size_t i = 0; i < n; i++) {
 		const struct profile *one = profiles[i];
 
@@ -131,6 +148,7 @@ struct profile *profile_join(const struct profile *const *profiles, size_t n)
 		join_totals(all, one);
 		join_mode(all, one, i == 0);
 		join_losses(losses, &n_losses, one);
+		join_native_gaps(gaps, &n_gaps, one);
 		join_cost(all, one);
 		join_stacks(all, one);
 	}
@@ -139,5 +157,7 @@ struct profile *profile_join(const struct profile *const *profiles, size_t n)
 	all->n_targets = n;
 	all->losses = losses;
 	all->n_losses = n_losses;
+	all->native_gaps = gaps;
+	all->n_native_gaps = n_gaps;
 	return all;
 }

@@ -123,6 +123,12 @@ struct loss {
 	uint64_t count;       /* > 0 */
 };
 
+/* Stacks whose C frames end early, since the baseline. */
+struct native_gap {
+	const char *reason; /* as the gap frame says it */
+	uint64_t count;     /* allocations, > 0 */
+};
+
 struct cost {
 	double hits_per_s;          /* probe hits over the last interval */
 	double ns_per_hit;          /* measured: trap (calibrated on this machine) + BPF program */
@@ -210,6 +216,8 @@ struct profile {
 	const struct grouping *grouping; /* of model/group.h; NULL: each stack stands for itself */
 	const struct loss *losses;
 	size_t n_losses;
+	const struct native_gap *native_gaps;
+	size_t n_native_gaps;
 	bool have_cost;
 	struct cost cost;
 	struct profile_grows *grows; /* NULL: the heap was not scanned, or once */

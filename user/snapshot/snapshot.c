@@ -254,6 +254,39 @@ static void fill_totals(const struct snapshot *snapshot, struct profile *profile
 	profile->totals.missed_frees = counts[ABI_COUNT_MISSED_FREES] - snapshot->base_missed;
 }
 
+/* Why the C frames of a site end early; 0: they do not. */
+static uint32_t native_gap(const struct session_view *view, uint32_t id)
+{
+	uint32_t n, i = 0;
+	const struct abi_frame *frames = site_frames(view, id, &n);
+
+	while (i < n && ABI_FRAME_KIND(frames[i].tag) == ABI_FRAME_NATIVE)
+		i++;
+	if (i == n || ABI_FRAME_KIND(frames[i].tag) != ABI_FRAME_GAP)
+		return 0;
+	return frames[i].unit >= ABI_GAP_NATIVE_FIRST && frames[i].unit < ABI_GAP_NATIVE_END
+		       ? frames[i].unit
+		       : 0;
+}
+
+/* Of all sites, whether something is outstanding or not. */
+static void fill_native_gaps(const struct snapshot *snapshot, struct profile *profile,
+			     const struct session_view *view)
+{
+	struct native_gap *gaps = profile_alloc(profile, ABI_GAP_NATIVE_END * sizeof(*gaps));
+	uint64_t counts[ABI_GAP_NATIVE_END] = {0};
+	size_t n = 0;
+
+	for (uint32_t id = ABI_FIRST_SITE; id < view->n_sites; id++)
+		counts[native_gap(view, id)] +=
+			view->sites[id].allocated_count - snapshot->base[id].allocated_count;
+	for (uint32_t gap = ABI_GAP_NATIVE_FIRST; gap < ABI_GAP_NATIVE_END; gap++)
+		if (counts[gap])
+			gaps[n++] = (struct native_gap){symbolizer_gap_text(gap), counts[gap]};
+	profile->native_gaps = gaps;
+	profile->n_native_gaps = n;
+}
+
 static void fill_frames(struct snapshot *snapshot, struct profile *profile,
 			const struct session_view *view, uint32_t id, struct stack *stack)
 {
@@ -396,6 +429,7 @@ int snapshot_take(struct snapshot *snapshot, uint64_t older_ns, struct profile *
 	fill_target(snapshot, profile);
 	fill_mode(snapshot, profile, older_ns);
 	fill_totals(snapshot, profile, &view, counts);
+	fill_native_gaps(snapshot, profile, &view);
 	fill_stacks(snapshot, profile, &view, now, passed_since(snapshot, now, older_ns));
 	names = symbolizer_losses(snapshot->symbolizer);
 	losses_fill(profile, counts, &names);

@@ -35,6 +35,7 @@ struct known_code {
 struct symbolizer {
 	pid_t pid;
 	const struct py_runtime *runtime;
+	const struct code_map *code; /* NULL: C frames are not known */
 	struct native_names *native; /* NULL: C frames get no names */
 	struct eval_loop loop;
 	struct known_code *codes; /* iterates in order of insertion */
@@ -57,6 +58,7 @@ struct symbolizer *symbolizer_new(pid_t pid, const struct py_runtime *runtime,
 	symbolizer->pid = pid;
 	symbolizer->runtime = runtime;
 	symbolizer->round = 1;
+	symbolizer->code = code;
 	if (!code)
 		return symbolizer;
 	eval_loop_find(&symbolizer->loop, runtime);
@@ -168,7 +170,7 @@ static void set_gap(struct frame *out, struct profile *profile, const char *why)
 	out->function = profile_str(profile, why, -1);
 }
 
-static const char *gap_text(uint32_t gap)
+const char *symbolizer_gap_text(uint32_t gap)
 {
 	switch (gap) {
 	case ABI_GAP_DEPTH:
@@ -195,6 +197,8 @@ static const char *gap_text(uint32_t gap)
 		return "[C frames end: the stack is damaged or was switched]";
 	case INTERLEAVE_GAP_OTHER_STACK:
 		return "[frames of another greenlet or interpreter]";
+	case INTERLEAVE_GAP_UNPAIRED:
+		return "[C frames end: those of what follows are not known]";
 	}
 	return "[frame of an unknown kind]";
 }
@@ -249,12 +253,30 @@ static size_t name_native(struct symbolizer *symbolizer, struct profile *profile
 	return 1;
 }
 
-static bool is_loop(void *context, const struct abi_frame *frame)
+/* Is this the module that switches greenlets? `greenlet` was its name before greenlet 1.0. */
+static bool is_greenlet(const struct symbolizer *symbolizer, uint32_t module)
+{
+	static const char *const names[] = {"_greenlet.", "greenlet."};
+	const char *path, *slash;
+
+	if (!symbolizer->code || module >= symbolizer->code->n_modules)
+		return false;
+	path = symbolizer->code->modules[module].path;
+	slash = strrchr(path, '/');
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+		if (slash && strncmp(slash + 1, names[i], strlen(names[i])) == 0)
+			return true;
+	return false;
+}
+
+static enum interleave_role role_of(void *context, const struct abi_frame *frame)
 {
 	const struct symbolizer *symbolizer = context;
 
 	/* a return address lies in the function that made the call, but for a call at its very end */
-	return eval_loop_holds(&symbolizer->loop, frame->where - !(frame->tag & ABI_FRAME_EXACT));
+	if (eval_loop_holds(&symbolizer->loop, frame->where - !(frame->tag & ABI_FRAME_EXACT)))
+		return INTERLEAVE_LOOP;
+	return is_greenlet(symbolizer, frame->unit) ? INTERLEAVE_SWITCH : INTERLEAVE_PLAIN;
 }
 
 size_t symbolizer_name(struct symbolizer *symbolizer, struct profile *profile,
@@ -265,7 +287,7 @@ size_t symbolizer_name(struct symbolizer *symbolizer, struct profile *profile,
 
 	if (n_frames > ABI_MAX_ENTRIES)
 		n_frames = ABI_MAX_ENTRIES;
-	n_joined = interleave(frames, n_frames, is_loop, symbolizer, joined);
+	n_joined = interleave(frames, n_frames, role_of, symbolizer, joined);
 	for (size_t i = 0; i < n_joined; i++) {
 		const struct abi_frame *frame = &joined[i];
 
@@ -279,8 +301,9 @@ size_t symbolizer_name(struct symbolizer *symbolizer, struct profile *profile,
 			break;
 		default:
 			set_gap(&out[n++], profile,
-				gap_text(ABI_FRAME_KIND(frame->tag) == ABI_FRAME_GAP ? frame->unit
-										     : 0));
+				symbolizer_gap_text(ABI_FRAME_KIND(frame->tag) == ABI_FRAME_GAP
+							    ? frame->unit
+							    : 0));
 		}
 	}
 	return n;

@@ -52,6 +52,9 @@ void symbolizer_learn(struct symbolizer *symbolizer, const struct abi_frame *fra
 size_t symbolizer_name(struct symbolizer *symbolizer, struct profile *profile,
 		       const struct abi_frame *frames, size_t n_frames, struct frame *out);
 
+/* What a gap frame of this reason (enum abi_gap) says. */
+const char *symbolizer_gap_text(uint32_t gap);
+
 struct symbolizer_losses {
 	uint64_t unreadable; /* frames whose code object could not be read any more */
 	uint64_t replaced; /* frames whose code object had been replaced before its name was read */

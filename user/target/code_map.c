@@ -31,9 +31,15 @@ void code_map_fini(struct code_map *map)
 
 /* ---- modules --------------------------------------------------------------------------------- */
 
+/* Shared anonymous memory has a file that only the kernel knows; this is its name. */
+static bool is_shared_memory(const struct map_range *range)
+{
+	return range->deleted && strcmp(range->path, "/dev/zero") == 0;
+}
+
 static enum code_kind kind_of(const struct map_range *range)
 {
-	if (range->inode)
+	if (range->inode && !is_shared_memory(range))
 		return CODE_FILE;
 	return strcmp(range->path, "[vdso]") == 0 ? CODE_VDSO : CODE_ANONYMOUS;
 }

@@ -246,6 +246,16 @@ static void put_coverage(const struct pen *pen, const struct profile *profile, b
 	fputc('\n', pen->out);
 }
 
+static void put_native_gaps(const struct pen *pen, const struct profile *profile)
+{
+	for (size_t i = 0; i < profile->n_native_gaps; i++) {
+		fprintf(pen->out, "Cut short: %s x ",
+			fmt_count(profile->native_gaps[i].count).text);
+		pen_put(pen, INK_PLAIN, profile->native_gaps[i].reason);
+		fputc('\n', pen->out);
+	}
+}
+
 static void put_losses(const struct pen *pen, const struct profile *profile, bool quiet)
 {
 	uint64_t missed = profile->totals.missed_frees;
@@ -371,6 +381,7 @@ void report_text(FILE *out, const struct profile *profile, const struct report_o
 	else
 		put_left_out(&pen, &profile->selection);
 	put_coverage(&pen, profile, options->quiet);
+	put_native_gaps(&pen, profile);
 	put_losses(&pen, profile, options->quiet);
 	if (!options->quiet)
 		put_cost(&pen, profile);

@@ -9,6 +9,7 @@
 #include "census/containers.h"
 #include "census/fast_bins.h"
 #include "census/gc_state.h"
+#include "census/judge_run.h"
 #include "python/pthreads.h"
 #include "python/threads.h"
 
@@ -28,6 +29,7 @@ struct census {
 	/* of the scan that is being made */
 	struct walk walk;
 	struct judge judge;
+	struct run_judge run_judge;
 	struct buffers buffers;
 	uint64_t pool_objects, chunk_objects, loose_objects; /* bytes of the blocks of objects */
 	struct fast_bins fast;
@@ -94,6 +96,20 @@ void census_watch(struct census *census, void (*see)(void *context, const struct
 	census->see_context = context;
 }
 
+static void take_found(void *context, const struct found *found)
+{
+	struct census *census = context;
+
+	found->type->count++;
+	found->type->tracked += found->tracked;
+	found->type->bytes += found->size;
+	buffers_add(&census->buffers, found);
+	if (census->containers.rows)
+		containers_add(&census->containers, census->judge.layout, found);
+	if (census->see)
+		census->see(census->see_context, found);
+}
+
 static void take_block(void *context, const struct block *block)
 {
 	struct census *census = context;
@@ -101,20 +117,27 @@ static void take_block(void *context, const struct block *block)
 
 	if (!judge_block(&census->judge, block, &found))
 		return;
-	if (block->kind == BLOCK_POOL)
-		census->pool_objects += block->resident;
-	else if (block->kind == BLOCK_LOOSE)
+	if (block->kind == BLOCK_LOOSE)
 		census->loose_objects += found.size;
 	else
 		census->chunk_objects += block->resident;
-	found.type->count++;
-	found.type->tracked += found.tracked;
-	found.type->bytes += found.size;
-	buffers_add(&census->buffers, &found);
-	if (census->containers.rows)
-		containers_add(&census->containers, census->judge.layout, &found);
-	if (census->see)
-		census->see(census->see_context, &found);
+	take_found(census, &found);
+}
+
+static void take_pooled(void *context, const struct found *found)
+{
+	struct census *census = context;
+
+	census->pool_objects += found->size;
+	take_found(census, found);
+}
+
+static void take_run(void *context, const struct block_run *run)
+{
+	struct census *census = context;
+	const struct run_taker taker = {take_pooled, census, census->see != NULL};
+
+	census->pool_objects += (uint64_t)judge_run(&census->run_judge, run, &taker) * run->size;
 }
 
 /* Chunks are glibc's only when nothing has taken the place of its malloc. */
@@ -292,6 +315,7 @@ static void prepare(struct census *census, const struct maps *maps, struct type_
 	census->walk.pool_size = layout->arena_size / 64;
 	census->walk.loose = has_other_malloc(census->runtime, maps);
 	census->walk.visit = take_block;
+	census->walk.visit_run = take_run;
 	census->walk.context = census;
 	find_stacks(census);
 	census->walk.spans = census->stacks;
@@ -308,6 +332,8 @@ static void prepare(struct census *census, const struct maps *maps, struct type_
 				? 0
 				: layout->small_threshold,
 	};
+	memset(&census->run_judge, 0, sizeof(census->run_judge));
+	census->run_judge.judge = &census->judge;
 	memset(&census->buffers, 0, sizeof(census->buffers));
 	census->buffers.layout = layout;
 	census->buffers.memory = &census->walk.memory;

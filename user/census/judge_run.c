@@ -14,12 +14,11 @@
 struct run {
 	struct run_judge *judge;
 	const struct block_run *blocks;
-	const struct run_taker *taker;
 	const struct py_layout *layout;
-	size_t head;       /* min(block size, BLOCK_HEAD_MAX) */
-	size_t offsets[3]; /* where objects begin: without GC head, with, with a pre-header */
+	size_t head;               /* min(block size, BLOCK_HEAD_MAX) */
+	size_t offsets[RUN_FORMS]; /* where objects begin in blocks */
 	struct run_known *last;
-	uint32_t n, tracked; /* objects like `last`, not yet added to their type */
+	uint32_t n, tracked, with_values; /* objects like `last`, not yet added to their type */
 	uint32_t n_counted;
 };
 
@@ -34,18 +33,19 @@ static uint64_t load(const uint8_t *bytes)
 /* ---- what is usual --------------------------------------------------------------------------- */
 
 /* No reference count has such a word: 0, or an address as nearly all are. */
-static bool is_no_count(uint64_t word)
+static __always_inline bool is_no_count(uint64_t word)
 {
 	return !word || (word >> 32 & 0xffff);
 }
 
-static bool is_between(uint64_t word)
+static __always_inline bool is_between(uint64_t word)
 {
 	return word - ADDRESS_MIN < ADDRESS_END - ADDRESS_MIN;
 }
 
 /* Outside a collection. */
-static bool is_usual_gc_head(const struct py_layout *layout, const uint8_t *head, bool *tracked)
+static __always_inline bool is_usual_gc_head(const struct py_layout *layout, const uint8_t *head,
+					     bool *tracked)
 {
 	uint64_t next = load(head), previous = load(head + 8);
 
@@ -64,7 +64,7 @@ static bool is_usual_gc_head(const struct py_layout *layout, const uint8_t *head
 	       is_between(previous & ~3ull);
 }
 
-static bool is_usual_preheader(const uint8_t *bytes)
+static __always_inline bool is_usual_preheader(const uint8_t *bytes)
 {
 	for (int i = 0; i < 2; i++) {
 		uint64_t word = load(bytes + 8 * i);
@@ -75,26 +75,26 @@ static bool is_usual_preheader(const uint8_t *bytes)
 	return true;
 }
 
-/* An object of this type lies in the block, and judge_block() would say so too. */
-static bool is_like(const struct run *run, const struct run_known *known, const uint8_t *block,
-		    bool *tracked)
+/*
+ * An object of this type lies in the block, and judge_block() would say so too.
+ *
+ * in     form: known->form, a constant of the caller's loop
+ */
+static __always_inline bool is_like(const struct run *run, const struct run_known *known,
+				    enum run_form form, const uint8_t *block, bool *tracked)
 {
-	size_t offset = known->offset;
+	size_t gc = run->offsets[RUN_GC], offset = run->offsets[form];
+	const uint8_t *object = block + offset;
 
 	*tracked = false;
-	if (load(block + offset + 8) != known->address ||
-	    load(block + offset) - 1 >= SMALL_REFCOUNT)
+	if (load(object + 8) != known->address || load(object) - 1 >= SMALL_REFCOUNT)
 		return false;
-	if (offset) {
-		size_t gc = run->offsets[1];
-
-		if (!is_no_count(load(block)) ||
-		    !is_usual_gc_head(run->layout, block + offset - gc, tracked))
-			return false;
-		if (offset > gc && (!is_no_count(load(block + gc)) || !is_usual_preheader(block)))
-			return false;
-	}
-	return known->fits || judge_fits(run->layout, BLOCK_POOL, known->type, block + offset,
+	if (form != RUN_PLAIN &&
+	    (!is_no_count(load(block)) || !is_usual_gc_head(run->layout, object - gc, tracked)))
+		return false;
+	if (form == RUN_PREHEADER && (!is_no_count(load(block + gc)) || !is_usual_preheader(block)))
+		return false;
+	return known->fits || judge_fits(run->layout, BLOCK_POOL, known->type, object,
 					 run->head - offset, run->blocks->size - offset);
 }
 
@@ -108,10 +108,9 @@ static struct run_known *place(const struct run *run, uint64_t type)
 }
 
 static bool is_known(const struct run *run, const struct run_known *known, uint64_t type,
-		     size_t offset)
+		     enum run_form form)
 {
-	return known->address == type && known->size == run->blocks->size &&
-	       known->offset == offset;
+	return known->address == type && known->size == run->blocks->size && known->form == form;
 }
 
 /*
@@ -124,14 +123,15 @@ static struct run_known *guess(const struct run *run, const uint8_t *block, bool
 	*nothing = false;
 	if (load(block + 8) >> 56) /* a debug allocator's header */
 		return NULL;
-	for (size_t i = 0; i < 3 && run->offsets[i] + 16 <= run->head; i++) {
-		const uint8_t *object = block + run->offsets[i];
+	for (enum run_form form = 0; form < RUN_FORMS && run->offsets[form] + 16 <= run->head;
+	     form++) {
+		const uint8_t *object = block + run->offsets[form];
 		uint64_t type = load(object + 8);
 		struct run_known *known = place(run, type);
 
 		if (is_no_count(load(object)))
 			continue;
-		return is_known(run, known, type, run->offsets[i]) ? known : NULL;
+		return is_known(run, known, type, form) ? known : NULL;
 	}
 	*nothing = true;
 	return NULL;
@@ -143,19 +143,20 @@ static void remember(const struct run *run, const struct found *found, uint64_t 
 	const struct census_type *type = found->type;
 
 	/* objects behind a debug allocator's header are not */
-	for (size_t i = 0; i < 3; i++) {
-		if (found->address - address != run->offsets[i])
+	for (enum run_form form = 0; form < RUN_FORMS; form++) {
+		if (found->address - address != run->offsets[form])
 			continue;
 		*place(run, type->address) = (struct run_known){
 			.address = type->address,
 			.type = found->type,
 			.size = run->blocks->size,
-			.offset = (uint16_t)run->offsets[i],
+			.form = form,
 			.fits = type->kind != KIND_STR && type->kind != KIND_BYTES &&
 				type->kind != KIND_TUPLE,
-			.has_all = type->kind != KIND_LIST && type->kind != KIND_DICT &&
-				   type->kind != KIND_SET && type->kind != KIND_BYTEARRAY &&
-				   type->kind != KIND_DEQUE && !type->values_bytes,
+			.counts = !run->judge->show_all && type->kind != KIND_LIST &&
+				  type->kind != KIND_DICT && type->kind != KIND_SET &&
+				  type->kind != KIND_BYTEARRAY && type->kind != KIND_DEQUE,
+			.may_have_values = type->values_bytes,
 		};
 	}
 }
@@ -172,29 +173,24 @@ static void settle(struct run *run)
 	type->count += run->n;
 	type->tracked += run->tracked;
 	type->bytes += (uint64_t)run->n * run->blocks->size;
+	buffers_add_values(run->judge->buffers, type, run->with_values);
 	run->n_counted += run->n;
-	run->n = run->tracked = 0;
+	run->n = run->tracked = run->with_values = 0;
 }
 
 static void take(struct run *run, const struct found *found)
 {
-	run->taker->take(run->taker->context, found);
-}
-
-/* All are without memory of their own, and nobody wants to see them. */
-static bool only_counts(const struct run *run)
-{
-	return run->last->has_all && !run->taker->all;
+	run->judge->take(run->judge->context, found);
 }
 
 static void show(struct run *run, uint64_t address, const uint8_t *block, bool tracked)
 {
-	const struct run_known *known = run->last;
+	size_t offset = run->offsets[run->last->form];
 	const struct found found = {
-		.type = known->type,
-		.address = address + known->offset,
-		.bytes = block + known->offset,
-		.length = run->head - known->offset,
+		.type = run->last->type,
+		.address = address + offset,
+		.bytes = block + offset,
+		.length = run->head - offset,
 		.size = run->blocks->size,
 		.tracked = tracked,
 	};
@@ -223,60 +219,106 @@ static void judge_carefully(struct run *run, uint64_t address, const uint8_t *by
 	remember(run, &found, address);
 }
 
-/* A block that is not like the last one. */
-static void judge_other(struct run *run, uint64_t address, const uint8_t *block)
+static bool is_like_known(const struct run *run, const struct run_known *known,
+			  const uint8_t *block, bool *tracked)
+{
+	switch (known->form) {
+	case RUN_PLAIN:
+		return is_like(run, known, RUN_PLAIN, block, tracked);
+	case RUN_GC:
+		return is_like(run, known, RUN_GC, block, tracked);
+	default:
+		return is_like(run, known, RUN_PREHEADER, block, tracked);
+	}
+}
+
+static void judge_one(struct run *run, uint64_t address, const uint8_t *block)
 {
 	bool nothing, tracked;
 	struct run_known *known = guess(run, block, &nothing);
 
 	if (nothing)
 		return;
-	if (!known || !is_like(run, known, block, &tracked)) {
+	if (!known || !is_like_known(run, known, block, &tracked)) {
 		judge_carefully(run, address, block);
 		return;
 	}
-	settle(run);
+	if (known != run->last)
+		settle(run);
 	run->last = known;
-	if (only_counts(run)) {
-		run->n++;
-		run->tracked += tracked;
-	} else {
+	if (!known->counts) {
 		show(run, address, block, tracked);
+		return;
 	}
+	run->n++;
+	run->tracked += tracked;
+	if (known->may_have_values)
+		run->with_values +=
+			buffers_has_values(run->layout, block + run->offsets[known->form]);
+}
+
+/*
+ * Count the blocks that are like the last one.
+ *
+ * in     blocks: the first; live: a bit for each that is in use
+ * return the bits of those from the first on that is not
+ */
+static __always_inline uint64_t streak(struct run *run, enum run_form form, const uint8_t *blocks,
+				       uint64_t live)
+{
+	const struct run_known *last = run->last;
+	uint32_t size = run->blocks->size, n = 0, n_tracked = 0, with_values = 0;
+
+	for (; live; live &= live - 1) {
+		const uint8_t *block = blocks + (size_t)__builtin_ctzll(live) * size;
+		bool tracked;
+
+		if (!is_like(run, last, form, block, &tracked))
+			break;
+		n++;
+		n_tracked += tracked;
+		if (form == RUN_PREHEADER && last->may_have_values)
+			with_values += buffers_has_values(run->layout, block + run->offsets[form]);
+	}
+	run->n += n;
+	run->tracked += n_tracked;
+	run->with_values += with_values;
+	return live;
 }
 
 static void judge_64(struct run *run, uint32_t first, uint64_t live)
 {
-	const struct block_run *blocks = run->blocks;
+	const uint8_t *blocks = run->blocks->bytes + (size_t)first * run->blocks->size;
 
-	for (; live; live &= live - 1) {
-		size_t offset = (size_t)(first + (uint32_t)__builtin_ctzll(live)) * blocks->size;
-		const uint8_t *block = blocks->bytes + offset;
-		bool tracked;
+	while (live) {
+		size_t offset;
 
-		if (!run->last->address || !is_like(run, run->last, block, &tracked)) {
-			judge_other(run, blocks->address + offset, block);
-		} else if (only_counts(run)) {
-			run->n++;
-			run->tracked += tracked;
-		} else {
-			show(run, blocks->address + offset, block, tracked);
-		}
+		if (run->last->counts && run->last->form == RUN_PLAIN)
+			live = streak(run, RUN_PLAIN, blocks, live);
+		else if (run->last->counts && run->last->form == RUN_GC)
+			live = streak(run, RUN_GC, blocks, live);
+		else if (run->last->counts)
+			live = streak(run, RUN_PREHEADER, blocks, live);
+		if (!live)
+			break;
+		offset = (size_t)__builtin_ctzll(live) * run->blocks->size;
+		judge_one(run, run->blocks->address + (uint64_t)first * run->blocks->size + offset,
+			  blocks + offset);
+		live &= live - 1;
 	}
 }
 
-uint32_t judge_run(struct run_judge *judge, const struct block_run *blocks,
-		   const struct run_taker *taker)
+uint32_t judge_run(struct run_judge *judge, const struct block_run *blocks)
 {
 	const struct py_layout *layout = judge->judge->layout;
 	struct run_known none = {0};
 	struct run run = {
 		.judge = judge,
 		.blocks = blocks,
-		.taker = taker,
 		.layout = layout,
 		.head = blocks->size < BLOCK_HEAD_MAX ? blocks->size : BLOCK_HEAD_MAX,
-		.offsets = {0, layout->gc_head_size, layout->gc_head_size + PREHEADER_SIZE},
+		.offsets = {[RUN_GC] = layout->gc_head_size,
+			    [RUN_PREHEADER] = layout->gc_head_size + PREHEADER_SIZE},
 		.last = &none,
 	};
 

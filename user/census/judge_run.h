@@ -9,40 +9,44 @@
  *
  * Place      the census; called by scan.
  * Source     as judge.
- * Shapes     objects that have no memory besides their block are added to their types here; the
- *            others are shown to the taker, who does that.
+ * Shapes     objects whose bytes are known from their type are added to it here; those with buffers
+ *            are shown to the taker, who does that.
  * Bounds     RUN_KNOWN entries, each in the one place where it would be.
  */
 #ifndef PYLEAKTRACE_CENSUS_JUDGE_RUN_H
 #define PYLEAKTRACE_CENSUS_JUDGE_RUN_H
 
+#include "census/buffers.h"
 #include "census/judge.h"
 
 #define RUN_KNOWN 512u
+
+/* What lies in a block before the object. */
+enum run_form { RUN_PLAIN, RUN_GC, RUN_PREHEADER };
+
+#define RUN_FORMS 3
 
 /* Objects of a type in blocks of a size. */
 struct run_known {
 	uint64_t address; /* of the type; 0: no entry */
 	struct census_type *type;
 	uint32_t size;
-	uint16_t offset; /* of the object in the block */
-	bool fits;       /* whatever is in the object */
-	bool has_all;    /* no memory besides the block */
+	uint8_t form;         /* enum run_form */
+	bool fits;            /* whatever is in the object */
+	bool counts;          /* it is only counted */
+	bool may_have_values; /* attributes in an array of their own, of a known size */
 };
 
 struct run_judge {
 	const struct judge *judge;
+	struct buffers *buffers;
+	void (*take)(void *context, const struct found *found);
+	void *context;
+	bool show_all; /* to the taker */
 	struct run_known known[RUN_KNOWN];
 };
 
-struct run_taker {
-	void (*take)(void *context, const struct found *found);
-	void *context;
-	bool all; /* show all objects */
-};
-
-/* return how many objects were not shown */
-uint32_t judge_run(struct run_judge *judge, const struct block_run *blocks,
-		   const struct run_taker *taker);
+/* return how many objects were only counted */
+uint32_t judge_run(struct run_judge *judge, const struct block_run *blocks);
 
 #endif

@@ -135,9 +135,8 @@ static void take_pooled(void *context, const struct found *found)
 static void take_run(void *context, const struct block_run *run)
 {
 	struct census *census = context;
-	const struct run_taker taker = {take_pooled, census, census->see != NULL};
 
-	census->pool_objects += (uint64_t)judge_run(&census->run_judge, run, &taker) * run->size;
+	census->pool_objects += (uint64_t)judge_run(&census->run_judge, run) * run->size;
 }
 
 /* Chunks are glibc's only when nothing has taken the place of its malloc. */
@@ -332,8 +331,13 @@ static void prepare(struct census *census, const struct maps *maps, struct type_
 				? 0
 				: layout->small_threshold,
 	};
-	memset(&census->run_judge, 0, sizeof(census->run_judge));
-	census->run_judge.judge = &census->judge;
+	census->run_judge = (struct run_judge){
+		.judge = &census->judge,
+		.buffers = &census->buffers,
+		.take = take_pooled,
+		.context = census,
+		.show_all = census->see != NULL,
+	};
 	memset(&census->buffers, 0, sizeof(census->buffers));
 	census->buffers.layout = layout;
 	census->buffers.memory = &census->walk.memory;

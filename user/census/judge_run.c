@@ -137,28 +137,28 @@ static struct run_known *guess(const struct run *run, const uint8_t *block, bool
 	return NULL;
 }
 
-/* An object was found with all care: the next like it are known. */
+/* An object was found with all care: the next like it are known, but for those behind a debug header. */
 static void remember(const struct run *run, const struct found *found, uint64_t address)
 {
 	const struct census_type *type = found->type;
+	enum run_form form = type->has_preheader ? RUN_PREHEADER
+			     : type->py->has_gc  ? RUN_GC
+						 : RUN_PLAIN;
 
-	/* objects behind a debug allocator's header are not */
-	for (enum run_form form = 0; form < RUN_FORMS; form++) {
-		if (found->address - address != run->offsets[form])
-			continue;
-		*place(run, type->address) = (struct run_known){
-			.address = type->address,
-			.type = found->type,
-			.size = run->blocks->size,
-			.form = form,
-			.fits = type->kind != KIND_STR && type->kind != KIND_BYTES &&
-				type->kind != KIND_TUPLE,
-			.counts = !run->judge->show_all && type->kind != KIND_LIST &&
-				  type->kind != KIND_DICT && type->kind != KIND_SET &&
-				  type->kind != KIND_BYTEARRAY && type->kind != KIND_DEQUE,
-			.may_have_values = type->values_bytes,
-		};
-	}
+	if (found->address - address != run->offsets[form])
+		return;
+	*place(run, type->address) = (struct run_known){
+		.address = type->address,
+		.type = found->type,
+		.size = run->blocks->size,
+		.form = (uint8_t)form,
+		.fits = type->kind != KIND_STR && type->kind != KIND_BYTES &&
+			type->kind != KIND_TUPLE,
+		.counts = !run->judge->show_all && type->kind != KIND_LIST &&
+			  type->kind != KIND_DICT && type->kind != KIND_SET &&
+			  type->kind != KIND_BYTEARRAY && type->kind != KIND_DEQUE,
+		.may_have_values = type->values_bytes,
+	};
 }
 
 /* ---- the blocks ------------------------------------------------------------------------------ */

@@ -10,6 +10,7 @@ import serve
 
 kept = {}
 threads = []
+rounds = [0]
 
 
 class Session(object):
@@ -24,6 +25,10 @@ class Slotted(object):
 
 class Steady(object):
     pass
+
+
+class Packed(object):
+    __slots__ = ("number", )
 
 
 class Items(list):
@@ -97,9 +102,9 @@ def stand():
     os.read(0, 1)
 
 
-def churn(steady):
-    """A thread makes and drops objects without end; so many of class Steady stay."""
-    kept["steady"] = [Steady() for _ in range(steady)]
+def churn(n):
+    """A thread makes and drops objects without end, of those classes too of which n stay: what there is of each."""
+    kept["steady"] = [[Steady() for _ in range(n)], [Packed() for _ in range(n)], [complex(i, 2) for i in range(n)]]
 
     def work():
         held = []
@@ -108,9 +113,18 @@ def churn(steady):
             if len(held) == 3000:
                 held = held[2000:]
             Steady()
+            Packed()
+            complex(len(held), 3)
+            rounds[0] += 1
 
     threads.append(threading.Thread(target=work, daemon=True))
     threads[-1].start()
+    return {"__main__.Steady": n, "__main__.Packed": n, "complex": n + len(kept.get("complex", [[]])[0])}
+
+
+def churned():
+    """How often that thread was round."""
+    return rounds[0]
 
 
 def garbage(n):
@@ -145,5 +159,5 @@ if __name__ == "__main__":
     for each in MAKERS:
         make(each, 10)
     json.dumps({"done": {"tuple": 0}})
-    serve.serve({f.__name__: f for f in (make, containers, stand, churn, garbage, collector, freeze, collections,
+    serve.serve({f.__name__: f for f in (make, containers, stand, churn, churned, garbage, collector, freeze, collections,
                                            ballast)})

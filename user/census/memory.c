@@ -166,6 +166,8 @@ static void fill(struct memory *memory, uint64_t address)
 			memory->read_bytes += runs[i].length;
 		memory->gone |= runs[i].result == -ESRCH || runs[i].result == -EPERM;
 	}
+	if (memory->moved)
+		memory->moved(memory->context, memory->read_bytes);
 }
 
 const uint8_t *memory_here(const struct memory *memory, uint64_t address, size_t length)

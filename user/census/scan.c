@@ -22,6 +22,8 @@ struct census {
 	struct py_types *types;
 	void (*see)(void *context, const struct found *found);
 	void *see_context;
+	void (*tell)(void *context, enum census_work work, uint64_t done, uint64_t all);
+	void *tell_context;
 	struct gc_history collections;
 	struct type_table *table; /* of the last scan */
 	bool collect;
@@ -94,6 +96,25 @@ void census_watch(struct census *census, void (*see)(void *context, const struct
 {
 	census->see = see;
 	census->see_context = context;
+}
+
+void census_tell(struct census *census,
+		 void (*tell)(void *context, enum census_work work, uint64_t done, uint64_t all),
+		 void *context)
+{
+	census->tell = tell;
+	census->tell_context = context;
+}
+
+void census_told(const struct census *census, enum census_work work, uint64_t done, uint64_t all)
+{
+	if (census->tell)
+		census->tell(census->tell_context, work, done, all);
+}
+
+static void tell_read(void *context, uint64_t bytes)
+{
+	census_told(context, CENSUS_READS, bytes, 0);
 }
 
 static void take_found(void *context, const struct found *found)
@@ -313,6 +334,8 @@ static void prepare(struct census *census, const struct maps *maps, struct type_
 
 	census->walk.pool_size = layout->arena_size / 64;
 	census->walk.loose = has_other_malloc(census->runtime, maps);
+	census->walk.memory.moved = tell_read;
+	census->walk.memory.context = census;
 	census->walk.visit = take_block;
 	census->walk.visit_run = take_run;
 	census->walk.context = census;
@@ -369,6 +392,7 @@ struct heap_scan *census_scan(struct census *census, struct err *err)
 	if (!result) {
 		prepare(census, &maps, census->table);
 		walk_all(census, &maps);
+		census_told(census, CENSUS_RESTS, 0, 0);
 		if (census->collect)
 			containers_finish(&census->containers, scan);
 		take_facts(scan, census, begin);

@@ -222,6 +222,7 @@ int reach_search(struct reach *reach, struct err *err)
 	double begin = clock_now_s();
 	size_t named;
 
+	census_told(reach->census, CENSUS_FOLLOWS, 0, reach->objects.n);
 	reach->now = REACH_NAMED;
 	reach_refill(reach);
 	add_roots(reach, ROOT_MODULES, ROOT_MODULES);

@@ -374,6 +374,7 @@ struct heap_scan *census_scan(struct census *census, struct err *err)
 	struct maps maps = {0};
 	int result = maps_read(&maps, census->pid, err);
 
+	census_told(census, CENSUS_READS, 0, 0);
 	type_table_free(census->table);
 	census->table = NULL;
 	py_types_begin(census->types);
@@ -392,7 +393,6 @@ struct heap_scan *census_scan(struct census *census, struct err *err)
 	if (!result) {
 		prepare(census, &maps, census->table);
 		walk_all(census, &maps);
-		census_told(census, CENSUS_RESTS, 0, 0);
 		if (census->collect)
 			containers_finish(&census->containers, scan);
 		take_facts(scan, census, begin);
@@ -402,6 +402,7 @@ struct heap_scan *census_scan(struct census *census, struct err *err)
 	}
 	if (!result)
 		result = check(scan, census, err);
+	census_told(census, CENSUS_RESTS, 0, 0);
 	free(census->stacks);
 	census->stacks = NULL;
 	memory_close(&census->walk.memory);

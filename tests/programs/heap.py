@@ -5,6 +5,7 @@ import json
 import os
 import sys
 import threading
+import time
 
 import serve
 
@@ -155,9 +156,32 @@ def ballast(n, containers_too):
     return len(gc.get_objects())
 
 
+def work(cpu_s):
+    """Make and drop objects for so much CPU time, for the benchmark: operations, CPU seconds."""
+    held = {}
+    done = 0
+    begin = time.process_time()
+    while time.process_time() - begin < cpu_s:
+        for i in range(5000):
+            held[i] = [Session(i), {"key": str(i)}, (i, done)]
+        done += 5000
+    return [done, time.process_time() - begin]
+
+
+def most_common():
+    """Seconds that objgraph takes in here, and what it says; None: it is not installed."""
+    try:
+        import objgraph
+    except ImportError:
+        return None
+    begin = time.monotonic()
+    found = objgraph.most_common_types(limit=10)
+    return [time.monotonic() - begin, found]
+
+
 if __name__ == "__main__":
     for each in MAKERS:
         make(each, 10)
     json.dumps({"done": {"tuple": 0}})
     serve.serve({f.__name__: f for f in (make, containers, stand, churn, churned, garbage, collector, freeze, collections,
-                                           ballast)})
+                                           ballast, work, most_common)})

@@ -5,11 +5,13 @@ import json
 import os
 import sys
 import threading
+import time
 
 import serve
 
 kept = {}
 threads = []
+rounds = [0]
 
 
 class Session(object):
@@ -24,6 +26,10 @@ class Slotted(object):
 
 class Steady(object):
     pass
+
+
+class Packed(object):
+    __slots__ = ("number", )
 
 
 class Items(list):
@@ -97,9 +103,9 @@ def stand():
     os.read(0, 1)
 
 
-def churn(steady):
-    """A thread makes and drops objects without end; so many of class Steady stay."""
-    kept["steady"] = [Steady() for _ in range(steady)]
+def churn(n):
+    """A thread makes and drops objects without end, of those classes too of which n stay: what there is of each."""
+    kept["steady"] = [[Steady() for _ in range(n)], [Packed() for _ in range(n)], [complex(i, 2) for i in range(n)]]
 
     def work():
         held = []
@@ -108,9 +114,18 @@ def churn(steady):
             if len(held) == 3000:
                 held = held[2000:]
             Steady()
+            Packed()
+            complex(len(held), 3)
+            rounds[0] += 1
 
     threads.append(threading.Thread(target=work, daemon=True))
     threads[-1].start()
+    return {"__main__.Steady": n, "__main__.Packed": n, "complex": n + len(kept.get("complex", [[]])[0])}
+
+
+def churned():
+    """How often that thread was round."""
+    return rounds[0]
 
 
 def garbage(n):
@@ -141,9 +156,32 @@ def ballast(n, containers_too):
     return len(gc.get_objects())
 
 
+def work(cpu_s):
+    """Make and drop objects for so much CPU time, for the benchmark: operations, CPU seconds."""
+    held = {}
+    done = 0
+    begin = time.process_time()
+    while time.process_time() - begin < cpu_s:
+        for i in range(5000):
+            held[i] = [Session(i), {"key": str(i)}, (i, done)]
+        done += 5000
+    return [done, time.process_time() - begin]
+
+
+def most_common():
+    """Seconds that objgraph takes in here, and what it says; None: it is not installed."""
+    try:
+        import objgraph
+    except ImportError:
+        return None
+    begin = time.monotonic()
+    found = objgraph.most_common_types(limit=10)
+    return [time.monotonic() - begin, found]
+
+
 if __name__ == "__main__":
     for each in MAKERS:
         make(each, 10)
     json.dumps({"done": {"tuple": 0}})
-    serve.serve({f.__name__: f for f in (make, containers, stand, churn, garbage, collector, freeze, collections,
-                                           ballast)})
+    serve.serve({f.__name__: f for f in (make, containers, stand, churn, churned, garbage, collector, freeze, collections,
+                                           ballast, work, most_common)})

@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "census/buffers.h"
 
-#include <string.h>
-
 #include "target/remote_mem.h"
 
 /* The same in every version, with the GIL. */
@@ -174,15 +172,15 @@ static void add_dict(struct buffers *buffers, const struct found *found)
 
 /* ---- all ------------------------------------------------------------------------------------- */
 
-/* 3.11 and 3.12: are the instance's attributes in an array of their own? */
-static bool has_values(const struct py_layout *layout, const struct found *found)
+void buffers_add_values(struct buffers *buffers, struct census_type *type, uint32_t n)
 {
-	const uint8_t *words = found->bytes - layout->gc_head_size - 16; /* the pre-header */
-	uint64_t first, second;
+	uint64_t bytes = type->values_bytes;
 
-	memcpy(&first, words, sizeof(first));
-	memcpy(&second, words + 8, sizeof(second));
-	return layout->values == VALUES_ATTACHED ? first != 0 : second & 1;
+	type->bytes += n * bytes;
+	if (bytes <= buffers->small_max)
+		buffers->small_bytes += n * ((bytes + 15) & ~15ull);
+	else /* too short to be out of memory */
+		buffers->large_bytes += n * ((bytes + 8 + 15) & ~15ull);
 }
 
 /* From 3.15 on a bytearray's bytes are those of a bytes object, which is counted as such. */
@@ -223,6 +221,6 @@ void buffers_add(struct buffers *buffers, const struct found *found)
 	default:
 		break;
 	}
-	if (type->values_bytes && has_values(buffers->layout, found))
-		take(buffers, type, 0, type->values_bytes);
+	if (type->values_bytes && buffers_has_values(buffers->layout, found->bytes))
+		buffers_add_values(buffers, type, 1);
 }

@@ -16,6 +16,8 @@
 #ifndef PYLEAKTRACE_CENSUS_BUFFERS_H
 #define PYLEAKTRACE_CENSUS_BUFFERS_H
 
+#include <string.h>
+
 #include "census/judge.h"
 
 #define BUFFERS_BATCH 256
@@ -40,6 +42,18 @@ struct buffers {
 		uint64_t keys, n_values;
 	} shared[BUFFERS_KNOWN]; /* keys that were seen to be shared; each in the one place where it would be */
 };
+
+/* 3.11 and 3.12: are the instance's attributes in an array of their own? */
+static inline bool buffers_has_values(const struct py_layout *layout, const uint8_t *object)
+{
+	uint64_t words[2]; /* the pre-header */
+
+	memcpy(words, object - layout->gc_head_size - sizeof(words), sizeof(words));
+	return layout->values == VALUES_ATTACHED ? words[0] != 0 : words[1] & 1;
+}
+
+/* The arrays of so many instances. */
+void buffers_add_values(struct buffers *buffers, struct census_type *type, uint32_t n);
 
 /* Add to the type's bytes what the object has besides its block. */
 void buffers_add(struct buffers *buffers, const struct found *found);

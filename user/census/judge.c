@@ -183,11 +183,9 @@ static uint64_t least_size(const struct py_layout *layout, const struct census_t
 	}
 }
 
-/*
- * The block is as large as such an object's. With a GC head before it that is sure enough;
- * without, the block must not be much larger either.
- */
-static bool size_fits(const struct candidate *at, const struct census_type *type, size_t offset)
+/* With a GC head before it that is sure enough; without, the block must not be much larger either. */
+bool judge_fits(const struct py_layout *layout, enum block_kind kind,
+		const struct census_type *type, const uint8_t *object, size_t length, uint64_t room)
 {
 	static const uint64_t rounding[] = {
 		[BLOCK_POOL] = 16,
@@ -195,17 +193,26 @@ static bool size_fits(const struct candidate *at, const struct census_type *type
 		[BLOCK_MAPPED] = MEMORY_PAGE,
 		[BLOCK_LOOSE] = 0,
 	};
-	uint64_t room = at->size - offset, least, most;
 	bool exact;
+	uint64_t least = least_size(layout, type, object, length, room, &exact), most;
 
-	least = least_size(at->judge->layout, type, at->head + offset, at->head_length - offset,
-			   room, &exact);
-	if (at->block->kind == BLOCK_LOOSE)
-		return least <= room && offset + least > at->judge->loose_above;
 	if (least > room || type->py->has_gc || !exact)
 		return least <= room;
 	most = least > (uint64_t)type->py->basicsize ? least : (uint64_t)type->py->basicsize;
-	return room < most + rounding[at->block->kind] + 7;
+	return room < most + rounding[kind] + 7;
+}
+
+static bool size_fits(const struct candidate *at, const struct census_type *type, size_t offset)
+{
+	const struct py_layout *layout = at->judge->layout;
+	uint64_t room = at->size - offset, least;
+	bool exact;
+
+	if (at->block->kind != BLOCK_LOOSE)
+		return judge_fits(layout, at->block->kind, type, at->head + offset,
+				  at->head_length - offset, room);
+	least = least_size(layout, type, at->head + offset, at->head_length - offset, room, &exact);
+	return least <= room && offset + least > at->judge->loose_above;
 }
 
 /* An object of a type that wants just this place begins `offset` bytes into the block. */

@@ -9,7 +9,7 @@
  * size is one that such an object has. Reference count 0 is an object that is being freed, or is
  * kept on a free list: none.
  *
- * Place      the census; called by scan.
+ * Place      the census; called by scan and judge_run.
  * Source     Modules/gcmodule.c, Python/gc.c, Include/object.h, Objects/obmalloc.c 3.6-3.15; glibc
  *            malloc.c (PROTECT_PTR: how the links of freed chunks are written).
  * Errors     none; a block that is nothing known is a buffer.
@@ -41,5 +41,14 @@ struct found {
 
 /* Which object lies in the block? false: none. */
 bool judge_block(const struct judge *judge, const struct block *block, struct found *found);
+
+/*
+ * May an object of the type lie in a block with so much room for it?
+ *
+ * in  object: what is known of it, `length` bytes. Not for loose blocks
+ */
+bool judge_fits(const struct py_layout *layout, enum block_kind kind,
+		const struct census_type *type, const uint8_t *object, size_t length,
+		uint64_t room);
 
 #endif

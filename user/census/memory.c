@@ -66,12 +66,62 @@ void memory_begin(struct memory *memory, const struct map_range *range)
 	memory->end = range->end;
 }
 
-/* Which pages of the window are in memory. */
+/*
+ * The populated parts of [start, end), as PAGEMAP_SCAN says; it looks at no more than the page tables.
+ *
+ * return how many, at most n; -1: not to be had
+ */
+static int scan_regions(struct memory *memory, uint64_t start, uint64_t end,
+			struct scan_region *regions, size_t n)
+{
+	struct scan_argument argument = {
+		.size = sizeof(argument),
+		.start = start,
+		.end = end,
+		.vec = (uint64_t)(uintptr_t)regions,
+		.vec_len = n,
+		.category_anyof_mask = SCAN_IS_PRESENT | SCAN_IS_SWAPPED,
+		.return_mask = SCAN_IS_PRESENT | SCAN_IS_SWAPPED,
+	};
+	int found;
+
+	if (memory->pagemap < 0 || memory->no_scan || start >= end)
+		return -1;
+	found = ioctl(memory->pagemap, SCAN, &argument);
+	memory->no_scan = found < 0;
+	return found;
+}
+
+/* Which pages of the window are in memory. false: not to be had in this way. */
+static bool scan_present(struct memory *memory, size_t n_pages)
+{
+	struct scan_region regions[MEMORY_PAGES];
+	uint64_t start = memory->start, end = start + n_pages * MEMORY_PAGE;
+	int n = scan_regions(memory, start, end, regions, MEMORY_PAGES);
+
+	if (n < 0)
+		return false;
+	memset(memory->present, false, n_pages);
+	for (int i = 0; i < n; i++) {
+		uint64_t page = regions[i].start > start ? regions[i].start : start;
+
+		for (; page < regions[i].end && page < end; page += MEMORY_PAGE) {
+			bool swapped = regions[i].categories & SCAN_IS_SWAPPED;
+
+			memory->present[(page - start) / MEMORY_PAGE] = !swapped;
+			memory->swapped_pages += swapped;
+		}
+	}
+	return true;
+}
+
 static void ask_present(struct memory *memory, size_t n_pages)
 {
 	uint64_t words[MEMORY_PAGES];
 	ssize_t got = -1;
 
+	if (scan_present(memory, n_pages))
+		return;
 	if (memory->pagemap >= 0)
 		got = pread(memory->pagemap, words, n_pages * sizeof(words[0]),
 			    (off_t)(memory->start / MEMORY_PAGE * sizeof(words[0])));
@@ -116,6 +166,8 @@ static void fill(struct memory *memory, uint64_t address)
 			memory->read_bytes += runs[i].length;
 		memory->gone |= runs[i].result == -ESRCH || runs[i].result == -EPERM;
 	}
+	if (memory->moved)
+		memory->moved(memory->context, memory->read_bytes);
 }
 
 const uint8_t *memory_here(const struct memory *memory, uint64_t address, size_t length)
@@ -147,22 +199,8 @@ bool memory_page_present(const struct memory *memory, uint64_t address)
 static uint64_t next_populated(struct memory *memory, uint64_t page)
 {
 	struct scan_region region;
-	struct scan_argument argument = {
-		.size = sizeof(argument),
-		.start = page,
-		.end = memory->end,
-		.vec = (uint64_t)(uintptr_t)&region,
-		.vec_len = 1,
-		.category_anyof_mask = SCAN_IS_PRESENT | SCAN_IS_SWAPPED,
-		.return_mask = SCAN_IS_PRESENT | SCAN_IS_SWAPPED,
-	};
-	int n;
+	int n = scan_regions(memory, page, memory->end, &region, 1);
 
-	if (memory->pagemap < 0 || memory->no_scan || page >= memory->end)
-		return page;
-	n = ioctl(memory->pagemap, SCAN, &argument);
-	if (n < 0)
-		memory->no_scan = true;
 	if (n < 0 || (n > 0 && region.start < page))
 		return page;
 	return n > 0 ? region.start : memory->end;

@@ -45,6 +45,8 @@ struct memory {
 	uint64_t read_bytes;
 	uint64_t asked_pages;   /* by memory_resident(), beyond the window */
 	uint64_t swapped_pages; /* that were asked for and are not in memory */
+	void (*moved)(void *context, uint64_t read_bytes); /* with the window; may be NULL */
+	void *context;
 };
 
 int memory_open(struct memory *memory, pid_t pid, struct err *err);

@@ -11,8 +11,9 @@
 
 #define GLOBALS_LEVEL \
 	4 /* modules, module, its dict, its globals: with these, the locals of frames */
-#define BATCH    4096
-#define IMMORTAL (1u << 31) /* such a reference count is not counted any more, from 3.12 on */
+#define BATCH     4096
+#define TELL_EACH 32768
+#define IMMORTAL  (1u << 31) /* such a reference count is not counted any more, from 3.12 on */
 
 /* ---- the objects ----------------------------------------------------------------------------- */
 
@@ -115,6 +116,13 @@ void reach_fini(struct reach *reach)
 	*reach = (struct reach){0};
 }
 
+/* Now and then. */
+static void tell(const struct reach *reach)
+{
+	if (reach->n_order % TELL_EACH == 0)
+		census_told(reach->census, CENSUS_FOLLOWS, reach->n_order, reach->objects.n);
+}
+
 /* ---- the search ------------------------------------------------------------------------------ */
 
 static void see(void *context, const struct ref *ref)
@@ -130,6 +138,7 @@ static void see(void *context, const struct ref *ref)
 	reach->how[ref->to] = (uint8_t)reach->now;
 	reach->parent[ref->to] = ref->from;
 	reach->order[reach->n_order++] = ref->to;
+	tell(reach);
 }
 
 static int compare(const void *a, const void *b)
@@ -213,6 +222,7 @@ int reach_search(struct reach *reach, struct err *err)
 	double begin = clock_now_s();
 	size_t named;
 
+	census_told(reach->census, CENSUS_FOLLOWS, 0, reach->objects.n);
 	reach->now = REACH_NAMED;
 	reach_refill(reach);
 	add_roots(reach, ROOT_MODULES, ROOT_MODULES);
@@ -277,6 +287,8 @@ static void walk_rest(struct reach *reach)
 		batch[n++] = (uint32_t)i;
 		if (n == BATCH) {
 			referents_walk(&reach->referents, batch, n);
+			census_told(reach->census, CENSUS_FOLLOWS, reach->n_order,
+				    reach->objects.n);
 			n = 0;
 		}
 	}
@@ -295,6 +307,7 @@ static void see_rest(void *context, const struct ref *ref)
 	reach->how[ref->to] = (uint8_t)reach->now;
 	reach->parent[ref->to] = ref->from;
 	reach->order[reach->n_order++] = ref->to;
+	tell(reach);
 }
 
 static void follow_from(struct reach *reach, enum reach_how how, size_t begin)
@@ -327,6 +340,7 @@ void reach_rest(struct reach *reach)
 	}
 	follow_from(reach, REACH_HELD, begin);
 	reach->referents.spans.see = see;
+	census_told(reach->census, CENSUS_RESTS, 0, 0);
 	reach->unread += reach->referents.spans.unread;
 	reach->referents.spans.unread = 0;
 	reach->search_s += clock_now_s() - start;

@@ -9,6 +9,7 @@
 #include "census/containers.h"
 #include "census/fast_bins.h"
 #include "census/gc_state.h"
+#include "census/judge_run.h"
 #include "python/pthreads.h"
 #include "python/threads.h"
 
@@ -21,6 +22,8 @@ struct census {
 	struct py_types *types;
 	void (*see)(void *context, const struct found *found);
 	void *see_context;
+	void (*tell)(void *context, enum census_work work, uint64_t done, uint64_t all);
+	void *tell_context;
 	struct gc_history collections;
 	struct type_table *table; /* of the last scan */
 	bool collect;
@@ -28,6 +31,7 @@ struct census {
 	/* of the scan that is being made */
 	struct walk walk;
 	struct judge judge;
+	struct run_judge run_judge;
 	struct buffers buffers;
 	uint64_t pool_objects, chunk_objects, loose_objects; /* bytes of the blocks of objects */
 	struct fast_bins fast;
@@ -94,6 +98,39 @@ void census_watch(struct census *census, void (*see)(void *context, const struct
 	census->see_context = context;
 }
 
+void census_tell(struct census *census,
+		 void (*tell)(void *context, enum census_work work, uint64_t done, uint64_t all),
+		 void *context)
+{
+	census->tell = tell;
+	census->tell_context = context;
+}
+
+void census_told(const struct census *census, enum census_work work, uint64_t done, uint64_t all)
+{
+	if (census->tell)
+		census->tell(census->tell_context, work, done, all);
+}
+
+static void tell_read(void *context, uint64_t bytes)
+{
+	census_told(context, CENSUS_READS, bytes, 0);
+}
+
+static void take_found(void *context, const struct found *found)
+{
+	struct census *census = context;
+
+	found->type->count++;
+	found->type->tracked += found->tracked;
+	found->type->bytes += found->size;
+	buffers_add(&census->buffers, found);
+	if (census->containers.rows)
+		containers_add(&census->containers, census->judge.layout, found);
+	if (census->see)
+		census->see(census->see_context, found);
+}
+
 static void take_block(void *context, const struct block *block)
 {
 	struct census *census = context;
@@ -101,20 +138,26 @@ static void take_block(void *context, const struct block *block)
 
 	if (!judge_block(&census->judge, block, &found))
 		return;
-	if (block->kind == BLOCK_POOL)
-		census->pool_objects += block->resident;
-	else if (block->kind == BLOCK_LOOSE)
+	if (block->kind == BLOCK_LOOSE)
 		census->loose_objects += found.size;
 	else
 		census->chunk_objects += block->resident;
-	found.type->count++;
-	found.type->tracked += found.tracked;
-	found.type->bytes += found.size;
-	buffers_add(&census->buffers, &found);
-	if (census->containers.rows)
-		containers_add(&census->containers, census->judge.layout, &found);
-	if (census->see)
-		census->see(census->see_context, &found);
+	take_found(census, &found);
+}
+
+static void take_pooled(void *context, const struct found *found)
+{
+	struct census *census = context;
+
+	census->pool_objects += found->size;
+	take_found(census, found);
+}
+
+static void take_run(void *context, const struct block_run *run)
+{
+	struct census *census = context;
+
+	census->pool_objects += (uint64_t)judge_run(&census->run_judge, run) * run->size;
 }
 
 /* Chunks are glibc's only when nothing has taken the place of its malloc. */
@@ -291,7 +334,10 @@ static void prepare(struct census *census, const struct maps *maps, struct type_
 
 	census->walk.pool_size = layout->arena_size / 64;
 	census->walk.loose = has_other_malloc(census->runtime, maps);
+	census->walk.memory.moved = tell_read;
+	census->walk.memory.context = census;
 	census->walk.visit = take_block;
+	census->walk.visit_run = take_run;
 	census->walk.context = census;
 	find_stacks(census);
 	census->walk.spans = census->stacks;
@@ -308,6 +354,13 @@ static void prepare(struct census *census, const struct maps *maps, struct type_
 				? 0
 				: layout->small_threshold,
 	};
+	census->run_judge = (struct run_judge){
+		.judge = &census->judge,
+		.buffers = &census->buffers,
+		.take = take_pooled,
+		.context = census,
+		.show_all = census->see != NULL,
+	};
 	memset(&census->buffers, 0, sizeof(census->buffers));
 	census->buffers.layout = layout;
 	census->buffers.memory = &census->walk.memory;
@@ -321,6 +374,7 @@ struct heap_scan *census_scan(struct census *census, struct err *err)
 	struct maps maps = {0};
 	int result = maps_read(&maps, census->pid, err);
 
+	census_told(census, CENSUS_READS, 0, 0);
 	type_table_free(census->table);
 	census->table = NULL;
 	py_types_begin(census->types);
@@ -348,6 +402,7 @@ struct heap_scan *census_scan(struct census *census, struct err *err)
 	}
 	if (!result)
 		result = check(scan, census, err);
+	census_told(census, CENSUS_RESTS, 0, 0);
 	free(census->stacks);
 	census->stacks = NULL;
 	memory_close(&census->walk.memory);

@@ -38,6 +38,20 @@ void census_free(struct census *census);
 void census_watch(struct census *census, void (*see)(void *context, const struct found *found),
 		  void *context);
 
+enum census_work {
+	CENSUS_READS,   /* bytes; what they will be is not known: 0 */
+	CENSUS_FOLLOWS, /* objects that were reached, of all */
+	CENSUS_RESTS,   /* nothing, for now */
+};
+
+/* Have it told, often, how far the work is. */
+void census_tell(struct census *census,
+		 void (*tell)(void *context, enum census_work work, uint64_t done, uint64_t all),
+		 void *context);
+
+/* For those who work on what was scanned. */
+void census_told(const struct census *census, enum census_work work, uint64_t done, uint64_t all);
+
 /* From now on scans have the large containers too (heap_scan.containers). */
 void census_collect(struct census *census);
 

@@ -46,15 +46,17 @@ static void offer(struct walk *walk, enum block_kind kind, uint64_t address, uin
 static void offer_pool(struct walk *walk, const struct pool *pool, const uint8_t *bytes,
 		       uint64_t address, const struct map_range *range)
 {
-	size_t head = pool->block_size < BLOCK_HEAD_MAX ? pool->block_size : BLOCK_HEAD_MAX;
+	const struct block_run run = {
+		.address = address + POOL_HEADER,
+		.size = pool->block_size,
+		.n = pool->n_blocks,
+		.is_free = pool->is_free,
+		.bytes = bytes + POOL_HEADER,
+		.range_start = range->start,
+		.range_end = range->end,
+	};
 
-	for (uint32_t i = 0; i < pool->n_blocks; i++) {
-		size_t offset = POOL_HEADER + (size_t)i * pool->block_size;
-
-		if (!pool_block_is_free(pool, i))
-			offer(walk, BLOCK_POOL, address + offset, pool->block_size,
-			      pool->block_size, bytes + offset, head, range);
-	}
+	walk->visit_run(walk->context, &run);
 }
 
 static void count_pool(struct walk *walk, const uint8_t *bytes, uint64_t address, uint64_t used)

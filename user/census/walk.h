@@ -45,6 +45,15 @@ struct block {
 	uint64_t range_start, range_end;
 };
 
+/* Blocks of one size, side by side: those of a pool. */
+struct block_run {
+	uint64_t address;        /* of the first */
+	uint32_t size, n;        /* of each block; how many */
+	const uint64_t *is_free; /* a bit for each */
+	const uint8_t *bytes;    /* of all; valid during the call */
+	uint64_t range_start, range_end;
+};
+
 /* A part of the address space that holds no blocks: a thread's stack. */
 struct walk_span {
 	uint64_t start, end;
@@ -67,6 +76,7 @@ struct walk {
 	uint32_t pool_size;
 	bool loose; /* offer loose blocks where there are neither pools nor chunks */
 	void (*visit)(void *context, const struct block *block);
+	void (*visit_run)(void *context, const struct block_run *run); /* a pool's blocks */
 	void *context;
 
 	uint64_t n_pools, torn_pools, lost_chains;

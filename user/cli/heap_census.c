@@ -274,7 +274,7 @@ int heap_census(const struct heap_options *options)
 	if (!result)
 		result = take_signals(look, &err);
 	if (!result)
-		result = heap_target_open(&look->target, options->pid, &err);
+		result = heap_target_open(&look->target, options->pid, options->quiet, &err);
 	if (!result && options->holders)
 		census_collect(look->target.census);
 	if (result)

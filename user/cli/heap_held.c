@@ -192,7 +192,7 @@ int heap_held(const struct heap_options *options)
 	for (unsigned i = 0; i < options->n_outputs && !result; i++)
 		result = outputs_check(options->outputs[i].pattern, options->pid, &err);
 	if (!result)
-		result = heap_target_open(&target, options->pid, &err);
+		result = heap_target_open(&target, options->pid, options->quiet, &err);
 	if (!result)
 		result = heap_held_find(&held, &reach, options, &target, NULL, 0, &err);
 	if (!result)

@@ -3,7 +3,7 @@
 
 #include "base/clock.h"
 
-int heap_target_open(struct heap_target *target, pid_t pid, struct err *err)
+int heap_target_open(struct heap_target *target, pid_t pid, bool quiet, struct err *err)
 {
 	int result = process_open(&target->process, pid, err);
 
@@ -15,7 +15,11 @@ int heap_target_open(struct heap_target *target, pid_t pid, struct err *err)
 		return result;
 	target->have_runtime = true;
 	target->census = census_new(target->process.pid, &target->runtime, err);
-	return target->census ? 0 : -(int)err->code;
+	if (!target->census)
+		return -(int)err->code;
+	if (!quiet)
+		heap_progress_watch(&target->progress, target->census, &target->process);
+	return 0;
 }
 
 int heap_target_hold(struct heap_target *target, struct err *err)

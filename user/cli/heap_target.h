@@ -11,6 +11,7 @@
 #define PYLEAKTRACE_CLI_HEAP_TARGET_H
 
 #include "census/scan.h"
+#include "cli/heap_progress.h"
 #include "python/runtime.h"
 #include "target/hold.h"
 #include "target/process.h"
@@ -19,6 +20,7 @@ struct heap_target {
 	struct process process;
 	struct py_runtime runtime;
 	struct census *census;
+	struct heap_progress progress;
 	double pause_s; /* how long the process was held */
 	/* private */
 	bool have_process, have_runtime, held;
@@ -26,8 +28,9 @@ struct heap_target {
 	double held_since_s;
 };
 
-/* in  target: zero */
-int heap_target_open(struct heap_target *target, pid_t pid, struct err *err);
+/* in  target: zero; quiet: no progress is shown */
+int heap_target_open(struct heap_target *target, pid_t pid, bool quiet, struct err *err);
+
 /*
  * From here on the process stands still (target/hold.h), until heap_target_let_go(). After a failure
  * the program must end soon.

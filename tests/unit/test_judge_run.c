@@ -1,0 +1,280 @@
+/* SPDX-License-Identifier: BSD-2-Clause
+ *
+ * judge_run() beside judge_block(): the pools of real interpreters, as they are and with words in
+ * them changed, give the same objects of the same types, whichever way they are judged.
+ */
+#include "unit/python_child.h"
+
+#include <stdbool.h>
+
+#include "census/judge_run.h"
+#include "target/maps.h"
+
+#define ROUNDS   12
+#define RUNS_MAX 200 /* of each interpreter */
+
+struct totals {
+	uint64_t count[TYPES_MAX], tracked[TYPES_MAX];
+};
+
+struct beside {
+	struct judge judge;
+	struct run_judge run_judge;
+	struct buffers buffers;
+	struct type_table *types;
+	struct totals slow;
+	uint64_t seed;
+	size_t n_runs, n_objects, n_shown;
+};
+
+static uint64_t random_word(struct beside *beside)
+{
+	beside->seed ^= beside->seed << 13;
+	beside->seed ^= beside->seed >> 7;
+	beside->seed ^= beside->seed << 17;
+	return beside->seed;
+}
+
+static void show(void *context, const struct found *found)
+{
+	struct beside *beside = context;
+
+	beside->n_shown++;
+	found->type->count++;
+	found->type->tracked += found->tracked;
+}
+
+static void judge_slowly(struct beside *beside, const struct block_run *run)
+{
+	memset(&beside->slow, 0, sizeof(beside->slow));
+	for (uint32_t i = 0; i < run->n; i++) {
+		struct block block = {
+			.kind = BLOCK_POOL,
+			.address = run->address + (uint64_t)i * run->size,
+			.size = run->size,
+			.resident = run->size,
+			.head = run->bytes + (size_t)i * run->size,
+			.head_length = run->size < BLOCK_HEAD_MAX ? run->size : BLOCK_HEAD_MAX,
+			.range_start = run->range_start,
+			.range_end = run->range_end,
+		};
+		struct found found;
+
+		if (run->is_free[i / 64] >> i % 64 & 1 ||
+		    !judge_block(&beside->judge, &block, &found))
+			continue;
+		beside->slow.count[found.type->index]++;
+		beside->slow.tracked[found.type->index] += found.tracked;
+		beside->n_objects++;
+	}
+}
+
+static void judge_fast(struct beside *beside, const struct block_run *run)
+{
+	size_t shown = beside->n_shown, n = 0;
+	uint32_t counted;
+
+	for (size_t i = 0; i < type_table_length(beside->types); i++) {
+		type_table_at(beside->types, i)->count = 0;
+		type_table_at(beside->types, i)->tracked = 0;
+	}
+	counted = judge_run(&beside->run_judge, run);
+	for (size_t i = 0; i < type_table_length(beside->types); i++) {
+		const struct census_type *type = type_table_at(beside->types, i);
+
+		assert_int_equal(type->count, beside->slow.count[i]);
+		assert_int_equal(type->tracked, beside->slow.tracked[i]);
+		n += type->count;
+	}
+	assert_int_equal(counted + beside->n_shown - shown, n);
+}
+
+/* A type is not met in just any object: only when all are known the order is of no weight. */
+static void compare(struct beside *beside, const struct block_run *run)
+{
+	size_t n;
+
+	do {
+		n = type_table_length(beside->types);
+		judge_slowly(beside, run);
+	} while (type_table_length(beside->types) != n);
+	judge_fast(beside, run);
+}
+
+/* What may stand in a block: counts, flags, links, types, other words of the pool, anything. */
+static uint64_t odd_word(struct beside *beside, const uint8_t *bytes, size_t words)
+{
+	static const uint64_t odd[] = {0,
+				       1,
+				       2,
+				       3,
+				       0xffff,
+				       0x10000,
+				       0x10008,
+				       0x3fffffff,
+				       0xffffffff,
+				       0x80000000,
+				       1ull << 32,
+				       1ull << 48,
+				       (1ull << 48) + 1,
+				       (uint64_t)-2 << 1,
+				       (uint64_t)-3 << 1,
+				       (uint64_t)-4 << 1,
+				       (uint64_t)-4,
+				       0xfdfdfdfdfdfdfd6full,
+				       0xfbfbfbfbfbfbfb6full,
+				       0x0800000000000000ull};
+	uint64_t word = random_word(beside), other;
+	size_t n = type_table_length(beside->types);
+
+	memcpy(&other, bytes + word % words * 8, sizeof(other));
+	switch (random_word(beside) % 6) {
+	case 0:
+		return odd[word % (sizeof(odd) / sizeof(odd[0]))];
+	case 1:
+		return n ? type_table_at(beside->types, word % n)->address : 1;
+	case 2:
+		return other;
+	case 3:
+		return other ^ 1ull << word % 64;
+	case 4:
+		return other + word % 17 - 8;
+	default:
+		return word;
+	}
+}
+
+static void take_run(void *context, const struct block_run *run)
+{
+	struct beside *beside = context;
+	size_t length = (size_t)run->n * run->size;
+	struct block_run changed = *run;
+	uint8_t *bytes;
+
+	if (beside->n_runs++ >= RUNS_MAX)
+		return;
+	compare(beside, run);
+	bytes = malloc(length);
+	assert_non_null(bytes);
+	changed.bytes = bytes;
+	for (int round = 0; round < ROUNDS; round++) {
+		memcpy(bytes, run->bytes, length);
+		for (size_t i = 0; i < 1 + length / 512; i++) {
+			uint64_t word = odd_word(beside, bytes, length / 8),
+				 at = random_word(beside) % run->n * run->size +
+				      random_word(beside) %
+					      (run->size / 8 < 8 ? run->size / 8 : 8) * 8;
+
+			memcpy(bytes + at, &word, sizeof(word));
+		}
+		compare(beside, &changed);
+	}
+	free(bytes);
+}
+
+static void no_block(void *context, const struct block *block)
+{
+	(void)context;
+	(void)block;
+}
+
+static void walk_all(struct beside *beside, pid_t pid, const struct maps *maps,
+		     const struct py_layout *layout)
+{
+	struct walk *walk = calloc(1, sizeof(*walk));
+	struct err err = ERR_INIT;
+
+	assert_non_null(walk);
+	assert_int_equal(memory_open(&walk->memory, pid, &err), 0);
+	walk->pool_size = layout->arena_size / 64;
+	walk->visit = no_block;
+	walk->visit_run = take_run;
+	walk->context = beside;
+	beside->buffers = (struct buffers){.layout = layout, .memory = &walk->memory};
+	for (size_t i = 0; i < maps->n_ranges && beside->n_runs < RUNS_MAX; i++)
+		if (memory_is_heap(&maps->ranges[i]))
+			walk_range(walk, &maps->ranges[i]);
+	memory_close(&walk->memory);
+	free(walk);
+}
+
+static void check_python(const char *python, const char *environment, bool show_all)
+{
+	struct beside *beside = calloc(1, sizeof(*beside));
+	struct python_child child;
+	struct err err = ERR_INIT;
+	struct py_types *types;
+	struct maps maps;
+	char **facts;
+
+	assert_non_null(beside);
+	child_start(&child, python, "tests/unit/print_heap.py", environment);
+	facts = child_facts(&child);
+	child_runtime(&child, facts[0]);
+	child_facts_free(facts);
+	assert_int_equal(maps_read(&maps, child.pid, &err), 0);
+	types = py_types_new(child.pid, &child.runtime);
+	assert_non_null(types);
+	py_types_begin(types);
+	beside->types = type_table_new(types);
+	assert_non_null(beside->types);
+	beside->seed = 20260101;
+	beside->judge = (struct judge){.layout = &child.runtime.layout,
+				       .pid = child.pid,
+				       .table = beside->types,
+				       .maps = &maps};
+	beside->run_judge = (struct run_judge){.judge = &beside->judge,
+					       .buffers = &beside->buffers,
+					       .take = show,
+					       .context = beside,
+					       .show_all = show_all};
+	walk_all(beside, child.pid, &maps, &child.runtime.layout);
+	assert_true(beside->n_runs > 20);
+	assert_true(beside->n_objects > 50000);
+	/* most are not shown: the fast way was taken; not behind debug allocators' headers */
+	if (!show_all && !environment)
+		assert_true(beside->n_shown < beside->n_objects / 2);
+	type_table_free(beside->types);
+	py_types_free(types);
+	maps_fini(&maps);
+	child_end(&child);
+	free(beside);
+}
+
+static void check_all(const char *python)
+{
+	check_python(python, NULL, false);
+	check_python(python, NULL, true);
+	check_python(python, "PYTHONMALLOC=pymalloc_debug", false);
+}
+
+#define TEST_MINOR(minor)                        \
+	static void test_3_##minor(void **state) \
+	{                                        \
+		(void)state;                     \
+		with_pythons(minor, check_all);  \
+	}
+
+TEST_MINOR(6)
+TEST_MINOR(7)
+TEST_MINOR(8)
+TEST_MINOR(9)
+TEST_MINOR(10)
+TEST_MINOR(11)
+TEST_MINOR(12)
+TEST_MINOR(13)
+TEST_MINOR(14)
+TEST_MINOR(15)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_3_6),  cmocka_unit_test(test_3_7),
+		cmocka_unit_test(test_3_8),  cmocka_unit_test(test_3_9),
+		cmocka_unit_test(test_3_10), cmocka_unit_test(test_3_11),
+		cmocka_unit_test(test_3_12), cmocka_unit_test(test_3_13),
+		cmocka_unit_test(test_3_14), cmocka_unit_test(test_3_15),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -21,10 +21,19 @@
 
 enum content { ABSENT, POOL, ZEROS, BYTES };
 
-static void count_block(void *context, const struct block *block)
+static void count_blocks(void *context, const struct block_run *run)
 {
-	assert_int_equal(block->kind, BLOCK_POOL);
-	++*(size_t *)context;
+	size_t *n_blocks = context;
+
+	assert_int_equal(run->size, BLOCK);
+	for (uint32_t i = 0; i < run->n; i++)
+		*n_blocks += !(run->is_free[i / 64] >> i % 64 & 1);
+}
+
+static void refuse_block(void *context, const struct block *block)
+{
+	(void)context;
+	fail_msg("a block at 0x%lx", (unsigned long)block->address);
 }
 
 /* A pool with three blocks in use and none free. */
@@ -65,7 +74,8 @@ static void check(uint32_t pool_size, const enum content *contents, size_t n, si
 			make_pool(bytes, pool_size);
 	}
 	walk->pool_size = pool_size;
-	walk->visit = count_block;
+	walk->visit = refuse_block;
+	walk->visit_run = count_blocks;
 	walk->context = &n_blocks;
 	assert_int_equal(memory_open(&walk->memory, getpid(), NULL), 0);
 	walk_range(walk, &range);

@@ -9,7 +9,7 @@ import pytest
 
 from harness import PROGRAMS, Interpreter, Target, Tool, build, tool
 
-N, KEPT = 1500, 250
+N, KEPT = 600, 100
 SMALL, LARGE = 40, 5000  # within and beyond what their fast ways serve
 LIBRARIES = "/usr/lib/x86_64-linux-gnu/"
 C = ["malloc", "calloc", "realloc", "reallocarray", "posix_memalign", "aligned_alloc", "memalign", "valloc", "strdup"]
@@ -57,7 +57,8 @@ class Watched:
     def __init__(self, target, folder, works, own_library):
         self.target, self.works = target, works
         self.doctor = tool("doctor", "-p", str(target.pid))
-        watch = Tool(target.pid, folder, "-v")
+        # a line is one stack then, see test_accounts.py
+        watch = Tool(target.pid, folder, "-v", "--native", "no")
         try:
             self.attached = watch.err.text
             for size in (SMALL, LARGE):
@@ -128,10 +129,9 @@ def test_in_the_inside_of_a_library(watched):
 
 
 def test_exception_leaves_operator_new(watched, allocator):
-    """It is caught as if nobody watched, and what comes after it is counted (test_kept_and_made)."""
-    if allocator == "mimalloc":
-        pytest.skip("this build of mimalloc ends the program instead of throwing")
-    assert watched.failures == 5
+    """It is caught as if nobody watched, and what comes after it is counted (test_kept_and_made). Debian's mimalloc is
+    built as C: it cannot throw, ends the program instead, and is not asked."""
+    assert watched.failures == (None if allocator == "mimalloc" else 5)
 
 
 def test_no_missed_frees_and_nothing_lost(watched):
@@ -145,7 +145,6 @@ def test_nothing_counts_twice(watched):
     """What an allocator maps for itself is no mapping of the program."""
     for work in watched.works + LATER + ["own", "freed"]:
         assert watched.at(work, "mmap")[1] == 0, work
-        assert watched.at(work, "object")[0] == 0, work
 
 
 def test_it_is_named(watched, allocator):
@@ -164,13 +163,25 @@ def test_it_is_named(watched, allocator):
     assert re.search(r"^  allocator \S+/own.so: jemalloc \(own_malloc\), \d+ functions probed", watched.loaded, re.M)
 
 
-def test_frames_are_the_callers(watched):
-    """The stack begins with whoever called the allocator, also where its end is seen in another function."""
-    for work in ("malloc", "operator_new"):
-        stacks = list(watched.report.stacks(function=work, file=watched.target.program, line=watched.target.line(work)))
-        assert stacks
-        for stack in stacks:
-            assert "libffi" in stack["frames"][-1]["module"], stack["frames"][-3:]
+def test_frames_are_the_callers(one_python, tmp_path):
+    """The stack begins with whoever called the allocator, also where the end of the call is in another function."""
+    target = Target(one_python, "allocators.py", env={"LD_PRELOAD": path_of("jemalloc")})
+    try:
+        watch = Tool(target.pid, tmp_path)
+        try:
+            for size in (SMALL, LARGE):
+                target.do("run", library=None, prefix="", works=["malloc", "operator_new"], n=N, n_keep=KEPT, size=size)
+            report = watch.finish()
+        finally:
+            watch.close()
+        for work in ("malloc", "operator_new"):
+            stacks = list(report.stacks(function=work, file=target.program, line=target.line(work), domain="malloc"))
+            assert sum(stack["outstanding_count"] for stack in stacks) == 2 * KEPT
+            for stack in stacks:
+                assert "libffi" in stack["frames"][-1]["module"], stack["frames"][-3:]
+                assert [f for f in stack["frames"] if f["kind"] == "gap"] == []
+    finally:
+        target.close()
 
 
 def test_linked_into_the_program(tmp_path):

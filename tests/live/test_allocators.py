@@ -155,7 +155,7 @@ def test_it_is_named(watched, allocator):
         assert line and os.path.realpath(path_of(allocator)) == line[1] and line[2] == allocator
         assert "malloc" in line[3].split(", ") and int(line[4]) >= 15
         assert "  malloc of the interpreter: %s\n" % line[1] in text
-        for name in ("malloc", "realloc", "operator new", "operator delete, sized"):
+        for name in ("malloc", "realloc", "operator new"):
             assert re.search(r"^  probe %s +malloc " % re.escape(name), text, re.M), name
     if allocator != "mimalloc":
         assert re.search(r"^  allocator \S+libmimalloc\S+: mimalloc \(malloc, mi_malloc\), \d+ functions probed",

@@ -367,6 +367,17 @@ static bool plan_ends(struct plan *plan, const struct native_function *function,
 	return true;
 }
 
+/* Is this function nothing but a jump to another one of them? Its calls are seen there. */
+static bool only_jumps(const struct native_allocator *native, uint64_t function)
+{
+	uint64_t target = function_jumps_to(native->module, function);
+
+	for (unsigned i = 0; i < native->n_functions && target; i++)
+		if (native->functions[i].address == target && target != function)
+			return true;
+	return false;
+}
+
 /* All functions of one allocator; what cannot be probed is left out, and said. */
 static void plan_native(struct plan *plan, const struct native_allocator *native)
 {
@@ -375,7 +386,8 @@ static void plan_native(struct plan *plan, const struct native_allocator *native
 		struct err err = ERR_INIT;
 
 		/* a call that only brackets others has no use for frees */
-		if (plan->native_domain == ABI_DOMAINS && frees(function->kind))
+		if ((plan->native_domain == ABI_DOMAINS && frees(function->kind)) ||
+		    only_jumps(native, function->address))
 			continue;
 		if ((function->kind == ABI_CALL_NEW && !is_probed(plan, function->address) &&
 		     !plan_ends(plan, function, native->module)) ||

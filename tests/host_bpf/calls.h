@@ -143,6 +143,7 @@ static void leave_call(__u64 sp, __u64 result)
 {
 	struct pt_regs regs = {.sp = sp + RETURN_SP_STEP, .result = result};
 
+	shim.cookie = ABI_COOKIE(ABI_CALL_MALLOC, ABI_MALLOC, 0, 0);
 	on_return(&regs);
 }
 

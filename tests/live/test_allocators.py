@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """Other allocators than libc's: in its place (LD_PRELOAD, linked into the program), beside it in a library, loaded while
 the tool watches. How many blocks, how many bytes, at which line: exactly."""
+import json
 import os
 import re
 import subprocess
@@ -9,7 +10,7 @@ import pytest
 
 from harness import PROGRAMS, Interpreter, Target, Tool, build, tool
 
-N, KEPT = 1500, 250
+N, KEPT = 600, 100
 SMALL, LARGE = 40, 5000  # within and beyond what their fast ways serve
 LIBRARIES = "/usr/lib/x86_64-linux-gnu/"
 C = ["malloc", "calloc", "realloc", "reallocarray", "posix_memalign", "aligned_alloc", "memalign", "valloc", "strdup"]
@@ -57,7 +58,8 @@ class Watched:
     def __init__(self, target, folder, works, own_library):
         self.target, self.works = target, works
         self.doctor = tool("doctor", "-p", str(target.pid))
-        watch = Tool(target.pid, folder, "-v")
+        # a line is one stack then, see test_accounts.py
+        watch = Tool(target.pid, folder, "-v", "--native", "no")
         try:
             self.attached = watch.err.text
             for size in (SMALL, LARGE):
@@ -128,10 +130,9 @@ def test_in_the_inside_of_a_library(watched):
 
 
 def test_exception_leaves_operator_new(watched, allocator):
-    """It is caught as if nobody watched, and what comes after it is counted (test_kept_and_made)."""
-    if allocator == "mimalloc":
-        pytest.skip("this build of mimalloc ends the program instead of throwing")
-    assert watched.failures == 5
+    """It is caught as if nobody watched, and what comes after it is counted (test_kept_and_made). Debian's mimalloc is
+    built as C: it cannot throw, ends the program instead, and is not asked."""
+    assert watched.failures == (None if allocator == "mimalloc" else 5)
 
 
 def test_no_missed_frees_and_nothing_lost(watched):
@@ -145,7 +146,6 @@ def test_nothing_counts_twice(watched):
     """What an allocator maps for itself is no mapping of the program."""
     for work in watched.works + LATER + ["own", "freed"]:
         assert watched.at(work, "mmap")[1] == 0, work
-        assert watched.at(work, "object")[0] == 0, work
 
 
 def test_it_is_named(watched, allocator):
@@ -156,7 +156,7 @@ def test_it_is_named(watched, allocator):
         assert line and os.path.realpath(path_of(allocator)) == line[1] and line[2] == allocator
         assert "malloc" in line[3].split(", ") and int(line[4]) >= 15
         assert "  malloc of the interpreter: %s\n" % line[1] in text
-        for name in ("malloc", "realloc", "operator new", "operator delete, sized"):
+        for name in ("malloc", "realloc", "operator new"):
             assert re.search(r"^  probe %s +malloc " % re.escape(name), text, re.M), name
     if allocator != "mimalloc":
         assert re.search(r"^  allocator \S+libmimalloc\S+: mimalloc \(malloc, mi_malloc\), \d+ functions probed",
@@ -164,13 +164,25 @@ def test_it_is_named(watched, allocator):
     assert re.search(r"^  allocator \S+/own.so: jemalloc \(own_malloc\), \d+ functions probed", watched.loaded, re.M)
 
 
-def test_frames_are_the_callers(watched):
-    """The stack begins with whoever called the allocator, also where its end is seen in another function."""
-    for work in ("malloc", "operator_new"):
-        stacks = list(watched.report.stacks(function=work, file=watched.target.program, line=watched.target.line(work)))
-        assert stacks
-        for stack in stacks:
-            assert "libffi" in stack["frames"][-1]["module"], stack["frames"][-3:]
+def test_frames_are_the_callers(one_python, tmp_path):
+    """The stack begins with whoever called the allocator, also where the end of the call is in another function."""
+    target = Target(one_python, "allocators.py", env={"LD_PRELOAD": path_of("jemalloc")})
+    try:
+        watch = Tool(target.pid, tmp_path)
+        try:
+            for size in (SMALL, LARGE):
+                target.do("run", library=None, prefix="", works=["malloc", "operator_new"], n=N, n_keep=KEPT, size=size)
+            report = watch.finish()
+        finally:
+            watch.close()
+        for work in ("malloc", "operator_new"):
+            stacks = list(report.stacks(function=work, file=target.program, line=target.line(work), domain="malloc"))
+            assert sum(stack["outstanding_count"] for stack in stacks) == 2 * KEPT
+            for stack in stacks:
+                assert "libffi" in stack["frames"][-1]["module"], stack["frames"][-3:]
+                assert [f for f in stack["frames"] if f["kind"] == "gap"] == []
+    finally:
+        target.close()
 
 
 def test_linked_into_the_program(tmp_path):
@@ -195,6 +207,11 @@ def test_linked_into_the_program(tmp_path):
             found = report.at(function=work, file=target.program, line=target.line(work), domain="malloc")
             assert (found["outstanding_count"], found["allocated_count"], found["outstanding_bytes"]) == expected, work
         assert report.totals["missed_frees"] == 0 and report.losses == {}
+        # the heap seen from outside: large objects are not in glibc's chunks, though no file's name tells it
+        target.do("objects", n=N, size=LARGE)
+        heap = tool("heap", "-p", str(target.pid), "-f", "json", "--types-like", "^bytes$")
+        rows = {row["name"]: row for row in json.loads(heap.stdout)["heap"]["types"]}
+        assert rows["bytes"]["bytes"] >= N * LARGE, heap.stderr
         assert target.quit() == 0
     finally:
         target.close()

@@ -28,6 +28,7 @@ SIGNATURES = {
 }
 ALIGNED = 64
 nothrow = ctypes.create_string_buffer(8)
+kept = []
 
 
 class Functions(object):
@@ -184,6 +185,11 @@ def run(library, prefix, works, n, n_keep, size):
         globals()[work](f, turns(n, keep), keep, size + 64 * i)
 
 
+def objects(n, size):
+    """Objects that are too large for pymalloc's pools."""
+    kept.extend(b"x" * (size + i) for i in range(n))
+
+
 def load(library):
     ctypes.CDLL(library)
 
@@ -202,4 +208,4 @@ def fail(n, size):
     return sum(new_fails(size_t(size)) for _ in range(n))
 
 
-serve({"run": run, "load": load, "own": own, "fail": fail})
+serve({"run": run, "load": load, "objects": objects, "own": own, "fail": fail})

@@ -10,6 +10,7 @@
 #include "census/fast_bins.h"
 #include "census/gc_state.h"
 #include "census/judge_run.h"
+#include "python/locate.h"
 #include "python/pthreads.h"
 #include "python/threads.h"
 
@@ -165,9 +166,12 @@ static bool has_other_malloc(const struct py_runtime *runtime, const struct maps
 {
 	static const char *const others[] = {"/libjemalloc", "/libtcmalloc", "/libmimalloc",
 					     "/libhoard",    "/librpmalloc", "/libscudo"};
+	uint64_t bound = py_locate_malloc(&runtime->python, maps);
 
 	if (runtime->libc_is_musl)
 		return true;
+	if (bound)
+		return bound < runtime->libc.start || bound >= runtime->libc.end;
 	for (size_t i = 0; i < maps->n_ranges; i++)
 		for (size_t j = 0; j < sizeof(others) / sizeof(others[0]); j++)
 			if (strstr(maps->ranges[i].path, others[j]))

@@ -163,19 +163,14 @@ static int open_code(struct watched *watched, struct err *err)
 /* An allocator may have been loaded: probe it too. */
 static void refresh_allocators(struct watched *watched)
 {
-	unsigned n_probes = watched->plan.n_probes, n_natives = watched->plan.natives.n;
+	unsigned n_probes = watched->plan.n_probes;
 	struct err err = ERR_INIT;
 
-	if (!plan_update(&watched->plan, &watched->runtime, &watched->process))
-		return;
-	if (session_attach_more(watched->session, n_probes, &err))
+	if (plan_update(&watched->plan, &watched->runtime, &watched->process) &&
+	    session_attach_more(watched->session, n_probes, &err))
 		fprintf(stderr,
 			"pyleaktrace: pid %d has loaded an allocator, which is not traced: %s\n",
 			watched->process.pid, err.text);
-	else if (watched->options->verbose) {
-		fprintf(stderr, "pid %d has loaded:\n", watched->process.pid);
-		plan_print_allocators(stderr, &watched->plan, n_natives);
-	}
 }
 
 /*
@@ -185,14 +180,17 @@ static void refresh_allocators(struct watched *watched)
 static void refresh_code(struct watched *watched, bool in_vain_too)
 {
 	int changed = watched->tables ? code_map_update(&watched->code, NULL) : 1;
+	unsigned n_natives = watched->plan.natives.n;
 
-	if (changed > 0 || in_vain_too)
-		refresh_allocators(watched);
 	if (changed < 0 || (!changed && !in_vain_too))
 		return;
+	/* first, for what is allocated meanwhile is not seen; C frames may be missing for a moment */
+	refresh_allocators(watched);
 	if (watched->tables)
 		code_tables_compile(watched->tables);
 	session_publish_code(watched->session);
+	if (watched->options->verbose)
+		plan_print_allocators(stderr, &watched->plan, n_natives);
 }
 
 int watched_open(struct watched **out, pid_t pid, const struct options *options,

@@ -8,6 +8,7 @@
 #include "unwind/functions.h"
 
 #define INSTRUCTIONS_MAX 4096
+#define JUMP_STEPS       8
 
 struct block {
 	uint64_t start, end; /* end 0: not decoded yet */
@@ -52,16 +53,23 @@ static bool add_end(struct walk *walk, uint64_t address)
 }
 
 /* Where a jump through the PLT leads, when that is a function of this file; else 0. */
-static uint64_t jumped_to(const struct walk *walk, uint64_t slot)
+static uint64_t jumped_to(const struct module *module, uint64_t slot)
 {
-	const char *name =
-		slot ? elf_file_import_at(walk->module->elf, slot - walk->module->bias) : NULL;
+	const char *name = slot ? elf_file_import_at(module->elf, slot - module->bias) : NULL;
 	struct elf_symbol symbol;
 
-	if (!name || !elf_file_symbol(walk->module->elf, name, &symbol) || !symbol.function ||
+	if (!name || !elf_file_symbol(module->elf, name, &symbol) || !symbol.function ||
 	    symbol.ifunc)
 		return 0;
-	return symbol.vaddr + walk->module->bias;
+	return symbol.vaddr + module->bias;
+}
+
+static bool decode_at(struct insn *insn, const struct module *module, uint64_t at)
+{
+	size_t available;
+	const uint8_t *bytes = elf_file_bytes(module->elf, at - module->bias, &available);
+
+	return bytes && insn_decode(insn, bytes, available, at);
 }
 
 static bool is_end_of_part(const struct walk *walk, uint64_t at, uint64_t next)
@@ -92,7 +100,7 @@ static bool follow(struct walk *walk, const struct insn *insn, uint64_t at, bool
 			return add_end(walk, at);
 		if (!insn->slot)
 			return insn->is_trap;
-		target = jumped_to(walk, insn->slot);
+		target = jumped_to(walk->module, insn->slot);
 		return target && add_block(walk, target);
 	default:
 		*on = true;
@@ -106,16 +114,13 @@ static bool decode_block(struct walk *walk, struct block *block)
 	bool on = true;
 
 	while (on) {
-		size_t available;
-		const uint8_t *bytes =
-			elf_file_bytes(walk->module->elf, at - walk->module->bias, &available);
 		struct insn insn;
 
 		/* another block begins here, or has been here */
 		if (at != block->start && is_decoded(walk, at))
 			break;
-		if (++walk->n_instructions > INSTRUCTIONS_MAX || !bytes ||
-		    !insn_decode(&insn, bytes, available, at) || !follow(walk, &insn, at, &on))
+		if (++walk->n_instructions > INSTRUCTIONS_MAX ||
+		    !decode_at(&insn, walk->module, at) || !follow(walk, &insn, at, &on))
 			return false;
 		at += insn.length;
 		block->end = at;
@@ -137,4 +142,23 @@ unsigned function_ends(uint64_t ends[FUNCTION_ENDS_MAX], const struct module *mo
 		known = decode_block(&walk, &walk.blocks[i]);
 	unwind_functions_fini(&walk.functions);
 	return known ? walk.n_ends : 0;
+}
+
+uint64_t function_jumps_to(const struct module *module, uint64_t entry)
+{
+	uint64_t at = entry;
+	struct insn insn;
+
+	/* nops, a jump, a stub of the PLT */
+	for (unsigned i = 0; i < JUMP_STEPS && decode_at(&insn, module, at); i++) {
+		if (insn.flow == FLOW_JUMP)
+			at = insn.target;
+		else if (insn.is_nop)
+			at += insn.length;
+		else if (insn.slot)
+			return jumped_to(module, insn.slot);
+		else
+			return at == entry ? 0 : at;
+	}
+	return 0;
 }

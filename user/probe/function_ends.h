@@ -34,4 +34,7 @@
 unsigned function_ends(uint64_t ends[FUNCTION_ENDS_MAX], const struct module *module,
 		       uint64_t entry);
 
+/* Where a function leads that is nothing but a jump, maybe through the PLT to another one of its file; 0: it is more. */
+uint64_t function_jumps_to(const struct module *module, uint64_t entry);
+
 #endif

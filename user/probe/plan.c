@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "probe/function_ends.h"
-#include "target/remote_mem.h"
+#include "python/locate.h"
 
 #define A0 INSN_ARG(0)
 #define A1 INSN_ARG(1)
@@ -367,6 +367,17 @@ static bool plan_ends(struct plan *plan, const struct native_function *function,
 	return true;
 }
 
+/* Is this function nothing but a jump to another one of them? Its calls are seen there. */
+static bool only_jumps(const struct native_allocator *native, uint64_t function)
+{
+	uint64_t target = function_jumps_to(native->module, function);
+
+	for (unsigned i = 0; i < native->n_functions && target; i++)
+		if (native->functions[i].address == target && target != function)
+			return true;
+	return false;
+}
+
 /* All functions of one allocator; what cannot be probed is left out, and said. */
 static void plan_native(struct plan *plan, const struct native_allocator *native)
 {
@@ -375,7 +386,8 @@ static void plan_native(struct plan *plan, const struct native_allocator *native
 		struct err err = ERR_INIT;
 
 		/* a call that only brackets others has no use for frees */
-		if (plan->native_domain == ABI_DOMAINS && frees(function->kind))
+		if ((plan->native_domain == ABI_DOMAINS && frees(function->kind)) ||
+		    only_jumps(native, function->address))
 			continue;
 		if ((function->kind == ABI_CALL_NEW && !is_probed(plan, function->address) &&
 		     !plan_ends(plan, function, native->module)) ||
@@ -419,20 +431,17 @@ unsigned plan_update(struct plan *plan, const struct py_runtime *runtime,
 	return plan->n_probes - before;
 }
 
-/* Whose malloc does the interpreter call? Its loader has put that into a word. */
+/* Whose malloc does the interpreter call? */
 static void find_bound_malloc(struct plan *plan, const struct py_runtime *runtime,
 			      const struct process *process)
 {
-	uint64_t slot = elf_file_import_of(runtime->python.elf, "malloc"), address;
 	const struct map_range *range;
 	struct maps maps;
 
-	if (!slot || remote_read_u64(process->pid, slot + runtime->python.bias, &address) ||
-	    maps_read(&maps, process->pid, NULL))
+	if (maps_read(&maps, process->pid, NULL))
 		return;
-	range = maps_find(&maps, address);
-	/* before its first call it leads back into the interpreter's own PLT */
-	if (range && range->inode && strcmp(range->path, runtime->python.path) != 0)
+	range = maps_find(&maps, py_locate_malloc(&runtime->python, &maps));
+	if (range)
 		snprintf(plan->malloc_path, sizeof(plan->malloc_path), "%s", range->path);
 	maps_fini(&maps);
 }

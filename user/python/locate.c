@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "python/version.h"
+#include "target/remote_mem.h"
 
 #if defined(__x86_64__)
 #define OWN_MACHINE EM_X86_64
@@ -245,6 +246,26 @@ int py_locate_libc(struct module *libc, bool *is_musl, const struct maps *maps,
 	*is_musl = strstr(base_name(libc->path), "musl") ||
 		   (soname && (strstr(soname, "musl") || strcmp(soname, "libc.so") == 0));
 	return 0;
+}
+
+uint64_t py_locate_malloc(const struct module *python, const struct maps *maps)
+{
+	uint64_t slot = elf_file_import_of(python->elf, "malloc"), address;
+	const struct map_range *range;
+
+	/* linked in: no loader has a say */
+	if (!slot)
+		return module_symbol(python, "malloc");
+	if (remote_read_u64(maps->pid, slot + python->bias, &address))
+		return 0;
+	range = maps_find(maps, address);
+	if (!range || !range->inode)
+		return 0;
+	/* before its first call it leads back into the interpreter's own PLT */
+	if (address >= python->start && address < python->end &&
+	    address != module_symbol(python, "malloc"))
+		return 0;
+	return address;
 }
 
 uint64_t py_locate_data(const struct module *python, const struct maps *maps,

@@ -33,6 +33,12 @@ int py_locate_libc(struct module *libc, bool *is_musl, const struct maps *maps,
 		   const struct process *process, struct err *err);
 
 /*
+ * Address of the malloc that the interpreter calls, as its loader has bound it; 0: not known (it has not been called
+ * yet). It need not be libc's.
+ */
+uint64_t py_locate_malloc(const struct module *python, const struct maps *maps);
+
+/*
  * Address of a variable of the interpreter. When the program was linked against a shared libpython,
  * the linker may have moved the variable into the program (copy relocation): that copy is the one
  * in use.

@@ -176,4 +176,43 @@ int on_exit_mapping(struct trace_event_raw_sys_exit *ctx)
 	return 0;
 }
 
+/*
+ * Code that is unmapped, whatever domains are traced. It is gone at the exit: what user space reads of the mappings
+ * before that may still have it. What a thread unmaps while others run in it is their end, not ours.
+ */
+SEC("tp/syscalls/sys_enter_munmap")
+int on_enter_code(struct trace_event_raw_sys_enter *ctx)
+{
+	__u64 start = ctx->args[0], end = start + page_up(ctx->args[1]);
+	struct native_walk walk = {.state = code_state};
+	struct abi_thread *thread;
+
+	/* not is_target(): the mappings are read before anything is recorded */
+	if ((__u32)(bpf_get_current_pid_tgid() >> 32) != facts.tgid || end <= start)
+		return 0;
+	if (!last_range(&walk, end - 1) || walk.range.start >= end || walk.range.end <= start)
+		return 0;
+	thread = thread_get();
+	if (thread)
+		thread->unmaps_code = 1;
+	return 0;
+}
+
+SEC("tp/syscalls/sys_exit_munmap")
+int on_exit_code(struct trace_event_raw_sys_exit *ctx)
+{
+	struct abi_thread *thread;
+
+	if ((__u32)(bpf_get_current_pid_tgid() >> 32) != facts.tgid)
+		return 0;
+	thread = thread_find();
+	if (!thread || !thread->unmaps_code)
+		return 0;
+	thread->unmaps_code = 0;
+	__sync_fetch_and_add(&code_gone, 1);
+	code_wanted = 0;
+	want_code();
+	return 0;
+}
+
 #endif

@@ -15,7 +15,8 @@
  * have to follow twice.
  *
  * User space changes the ranges while we read them: there are two sides of them, and code_state says which
- * counts. A walk that was overtaken twice drops what it has found (code_turned).
+ * counts. A walk that was overtaken twice drops what it has found. When code has been unmapped, other code may be in its
+ * place: until user space has read the mappings anew (code_gone, code_known) there are no C frames.
  */
 #ifndef PYLEAKTRACE_BPF_UNWIND_NATIVE_H
 #define PYLEAKTRACE_BPF_UNWIND_NATIVE_H
@@ -90,8 +91,8 @@ static __always_inline __u64 if_less(__u64 a, __u64 b)
 	return (__u64)((__s64)difference >> 63);
 }
 
-/* Have the range that holds the address in walk->range; false when none does. */
-static __noinline int find_code(struct native_walk *walk, __u64 address)
+/* Have the last range that does not begin above the address, or the first one, in walk->range; false: there is none. */
+static __noinline int last_range(struct native_walk *walk, __u64 address)
 {
 	__u32 side, n, at = 0, step, index;
 	struct abi_code_range *range;
@@ -102,7 +103,6 @@ static __noinline int find_code(struct native_walk *walk, __u64 address)
 	n = ABI_CODE_RANGES(walk->state);
 	if (!n)
 		return 0;
-	/* the last range that does not begin above the address */
 	for (step = ABI_MAX_RANGES / 2; step; step >>= 1) {
 		index = side + ((at + step) & (ABI_MAX_RANGES - 1));
 		range = bpf_map_lookup_elem(&code_ranges, &index);
@@ -112,10 +112,19 @@ static __noinline int find_code(struct native_walk *walk, __u64 address)
 	}
 	index = side + (at & (ABI_MAX_RANGES - 1));
 	range = bpf_map_lookup_elem(&code_ranges, &index);
-	if (!range || address - range->start >= range->end - range->start)
+	if (!range)
 		return 0;
 	walk->range = *range;
 	return 1;
+}
+
+/* Is the address in walk->range, or is there a range that it is in? Then that one is in walk->range. */
+static __always_inline bool find_code(struct native_walk *walk, __u64 address)
+{
+	if (address - walk->range.start < walk->range.end - walk->range.start)
+		return true;
+	return last_range(walk, address) &&
+	       address - walk->range.start < walk->range.end - walk->range.start;
 }
 
 static __always_inline __u32 row_at(__u32 index)
@@ -291,7 +300,7 @@ static long native_step(__u32 step, struct native_walk *walk)
 		native_gap(walk, ABI_GAP_NATIVE_DEPTH);
 		return 1;
 	}
-	if (at - walk->range.start >= walk->range.end - walk->range.start && !find_code(walk, at)) {
+	if (!find_code(walk, at)) {
 		want_code();
 		native_gap(walk, ABI_GAP_UNKNOWN_CODE);
 		return 1;
@@ -337,13 +346,21 @@ stop:
 static __noinline __u64 walk_native(struct abi_thread *thread)
 {
 	struct native_walk walk = {.thread = thread, .hash = HASH_SEED};
+	__u32 known = code_known;
 
 	if (!thread)
 		return 0;
 	thread->n_entries = 0;
 	if (!facts.native)
 		return walk.hash;
+	/* read after code_known, which user space sets last */
+	barrier();
 	walk.state = code_state;
+	if (code_gone != known) {
+		want_code();
+		native_gap(&walk, ABI_GAP_CODE_CHANGED);
+		return walk.hash;
+	}
 	walk.pc = thread->pc;
 	walk.exact = thread->exact;
 	thread->stack_words = 0;
@@ -351,7 +368,7 @@ static __noinline __u64 walk_native(struct abi_thread *thread)
 	if (ABI_CODE_TURNS(code_state) - ABI_CODE_TURNS(walk.state) > 1) {
 		thread->n_entries = 0;
 		walk.hash = HASH_SEED;
-		native_gap(&walk, ABI_GAP_UNKNOWN_CODE);
+		native_gap(&walk, ABI_GAP_CODE_CHANGED);
 	}
 	return walk.hash;
 }

@@ -108,6 +108,7 @@ struct abi_thread {
 	struct abi_call syscall; /* sp: 1 while in one */
 	__u64 syscall_flags;
 	__u64 syscall_exec;   /* it maps executable memory */
+	__u64 unmaps_code;    /* in an munmap() of code */
 	__u64 thread_pointer; /* 0: not known yet */
 	__u64 slots[3];   /* where this thread's PyThreadState * is, per way; 0: not known yet */
 	__u64 last_freed; /* by CPython's free: the free of libc inside it is the same event */

@@ -48,6 +48,7 @@
 #ifndef __noinline
 #define __noinline __attribute__((noinline))
 #endif
+#define barrier()        __asm__ volatile("" : : : "memory")
 #define barrier_var(var) __asm__ volatile("" : "+r"(var))
 
 /* ---- the machine ----------------------------------------------------------------------------- */
@@ -329,6 +330,8 @@ int on_enter_mmap(struct trace_event_raw_sys_enter *ctx);
 int on_enter_munmap(struct trace_event_raw_sys_enter *ctx);
 int on_enter_mremap(struct trace_event_raw_sys_enter *ctx);
 int on_exit_mapping(struct trace_event_raw_sys_exit *ctx);
+int on_enter_code(struct trace_event_raw_sys_enter *ctx);
+int on_exit_code(struct trace_event_raw_sys_exit *ctx);
 int on_thread_exit(void *ctx);
 int on_exec(void *ctx);
 int on_fork(__u64 *ctx);

@@ -105,7 +105,7 @@ static void begin_native(void)
 	n_rows = 0;
 	put_range(0, 0, AT_TEXT, AT_TEXT + PAGES * ABI_TEXT_PAGE, 0, MODULE);
 	code_state = ABI_CODE_STATE(0, 1);
-	code_wanted = 0;
+	code_wanted = code_gone = code_known = 0;
 	facts_of_test()->native = 1;
 	image_map(&shim.memory, AT_STACK, STACK_SIZE);
 	image_put_u64(&shim.memory, AT_GLOBAL, 0); /* no Python here */
@@ -375,6 +375,60 @@ static void test_ranges(void **state)
 	}
 }
 
+static void unmap(__u64 start, __u64 length)
+{
+	on_enter_code(&(struct trace_event_raw_sys_enter){{start, length}});
+	/* it may still be in the mappings */
+	on_exit_code(&(struct trace_event_raw_sys_exit){0});
+}
+
+/* Where code was unmapped other code may be: nothing is believed until user space has read the mappings anew. */
+static void test_code_is_unmapped(void **state)
+{
+	const __u64 end = AT_TEXT + PAGES * ABI_TEXT_PAGE;
+
+	(void)state;
+	begin_native();
+	put_row(0, 0, RULE_END);
+	put_range(0, 1, end + 0x10000, end + 0x11000, ABI_NO_PAGES, MODULE);
+	code_state = ABI_CODE_STATE(0, 2);
+	/* memory that holds no code: before, between and behind it, and what the kernel refuses */
+	unmap(0x1000, AT_TEXT - 0x1000);
+	unmap(end, 0x10000);
+	unmap(end + 0x11000, 0x100000);
+	unmap(AT_TEXT, 0);
+	unmap(AT_TEXT, ~0ull);
+	assert_int_equal(code_gone, 0);
+	assert_int_equal(shim.n_events, 0);
+	assert_int_equal(walk_from(PC(0, 8), true)->n_entries, 1);
+	check_native(thread_get(), 0, PC(0, 8), true);
+	/* a part of it, all of it with its surroundings, both; asked for each time */
+	unmap(AT_TEXT + 0x1000, 0x1000);
+	unmap(AT_TEXT - 0x10000, 0x20000);
+	unmap(end - 0x1000, 1);
+	unmap(end + 0x10000, 0x1000);
+	assert_int_equal(code_gone, 4);
+	assert_int_equal(shim.n_events, 4);
+	check_ends(PC(0, 8), ABI_GAP_CODE_CHANGED, 0);
+	/* read before the last one */
+	code_known = 3;
+	check_ends(PC(0, 8), ABI_GAP_CODE_CHANGED, 0);
+	code_known = 4;
+	assert_int_equal(walk_from(PC(0, 8), true)->n_entries, 1);
+	check_native(thread_get(), 0, PC(0, 8), true);
+	/* nothing is known yet */
+	code_state = ABI_CODE_STATE(2, 0);
+	unmap(AT_TEXT, 0x1000);
+	assert_int_equal(code_gone, 4);
+	/* another process */
+	code_state = ABI_CODE_STATE(0, 2);
+	shim.tgid++;
+	unmap(AT_TEXT, 0x1000);
+	shim.tgid--;
+	assert_int_equal(code_gone, 4);
+	shim_reset();
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -387,6 +441,7 @@ int main(void)
 		cmocka_unit_test(test_few_reads),
 		cmocka_unit_test(test_search),
 		cmocka_unit_test(test_ranges),
+		cmocka_unit_test(test_code_is_unmapped),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -11,6 +11,7 @@ from harness import Target, Tool, python_frames
 
 STEPS = {"linkage": "step_linkage", "prologues": "step_prologues", "clock": "step_clock", "digests": "step_digest",
          "callbacks": "step_callback"}
+CODE_CHANGED = "[no C frames: code was unloaded just before]"
 NO_TABLE = "[C frames end: code without unwind information]"
 SIZE = 7000
 
@@ -214,3 +215,24 @@ def test_without_c_frames(one_python, start, attach):
         found[tuple(python_frames(stack))] += stack["outstanding_bytes"]
     assert all(found[tuple(tuple(frame) for frame in stack)] >= SIZE for stack in made)
     assert "native_gaps" not in report.data
+
+
+def test_another_library_in_the_same_place(one_python, start, attach):
+    """Until it is known, there are no C frames: never those of the one that was there. Where mappings are not traced nothing
+    but the unmapping tells."""
+    target = start(one_python, "native_ways.py")
+    target.do("load", name="late_one")
+    tool = attach(target, "--domain", "malloc")
+    target.do("use", name="late_one", n=5, size=SIZE)
+    assert target.do("swap", old="late_one", new="late_two", n=50, size=SIZE + 1), "not in the same place"
+    tool.report_now()
+    target.do("use", name="late_two", n=60, size=SIZE + 1)
+    report = tool.finish()
+    counts = collections.Counter()
+    for stack in report.stacks(file=target.program, line=target.line("use")):
+        if stack["outstanding_bytes"] == (SIZE + 1) * stack["outstanding_count"]:
+            counts[leaf_first(stack)[0]] += stack["outstanding_count"]
+    assert set(counts) <= {("late_two", "late_two.so"), (CODE_CHANGED, None)}
+    assert sum(counts.values()) == 110 and counts["late_two", "late_two.so"] >= 60
+    told = {gap["reason"]: gap["count"] for gap in report.data.get("native_gaps", [])}
+    assert told.get(CODE_CHANGED, 0) >= counts[CODE_CHANGED, None]

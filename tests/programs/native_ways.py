@@ -80,6 +80,15 @@ def use(name, n, size):
         loaded[name][name](size)  # line: use
 
 
+def swap(old, new, n, size):
+    """Without a moment in between. -> did the new one come to lie where the old one was?"""
+    before = ctypes.cast(loaded[old][old], ctypes.c_void_p).value
+    unload(old)
+    after = load(new)
+    use(new, n, size)
+    return before == after
+
+
 def gone_files():
     """A library whose file is deleted, and one whose file is another by now."""
     shutil.copy(here + "gone.so", here + "deleted.so")
@@ -150,5 +159,5 @@ if __name__ == "__main__":
     for _ in range(3):
         generators(100)
         coroutines(100)
-    serve({"generators": generators, "coroutines": coroutines, "load": load, "unload": unload, "use": use,
+    serve({"generators": generators, "coroutines": coroutines, "load": load, "unload": unload, "swap": swap, "use": use,
            "anonymous": anonymous, "stepped": stepped})

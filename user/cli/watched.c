@@ -17,6 +17,9 @@
 #include "python/runtime.h"
 #include "snapshot/snapshot.h"
 
+/* how often the mappings are read at a time, when they change all the while */
+#define READS_OF_CODE 4
+
 /* a moment's counters, for rates between two moments */
 struct reading {
 	uint64_t counts[ABI_COUNTERS];
@@ -179,16 +182,24 @@ static void refresh_allocators(struct watched *watched)
  */
 static void refresh_code(struct watched *watched, bool in_vain_too)
 {
-	int changed = watched->tables ? code_map_update(&watched->code, NULL) : 1;
 	unsigned n_natives = watched->plan.natives.n;
+	int changed = 1;
 
-	if (changed < 0 || (!changed && !in_vain_too))
-		return;
-	/* first, for what is allocated meanwhile is not seen; C frames may be missing for a moment */
-	refresh_allocators(watched);
-	if (watched->tables)
-		code_tables_compile(watched->tables);
-	session_publish_code(watched->session);
+	/* once more after a change: what came and went before it was published has not been noticed */
+	for (int i = 0; i < READS_OF_CODE && changed > 0; i++) {
+		bool first_in_vain = in_vain_too && i == 0;
+
+		session_read_code(watched->session);
+		changed = watched->tables ? code_map_update(&watched->code, NULL) : i == 0;
+		/* first, for what is allocated meanwhile is not seen; C frames may be missing for a moment */
+		if (changed > 0 || first_in_vain)
+			refresh_allocators(watched);
+		if (changed < 0)
+			break;
+		if (watched->tables)
+			code_tables_compile(watched->tables);
+		session_publish_code(watched->session, changed || first_in_vain);
+	}
 	if (watched->options->verbose)
 		plan_print_allocators(stderr, &watched->plan, n_natives);
 }
@@ -251,6 +262,8 @@ int watched_open(struct watched **out, pid_t pid, const struct options *options,
 
 void watched_start(struct watched *watched)
 {
+	/* what was loaded and unloaded while we attached */
+	refresh_code(watched, true);
 	snapshot_baseline(watched->snapshot);
 	session_start(watched->session);
 	take_reading(watched, &watched->started);

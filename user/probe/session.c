@@ -40,6 +40,7 @@ struct session {
 	struct code_tables *code;          /* NULL: C frames are not walked */
 	struct code_tables_maps code_maps; /* mapped for writing */
 	bool wants_code;
+	uint32_t code_gone; /* the BPF side's, when the mappings were begun to be read */
 };
 
 static int print_quiet(enum libbpf_print_level level, const char *format, va_list args)
@@ -120,7 +121,7 @@ static bool map_code(struct session *session)
 	maps->state = &skel->bss->code_state;
 	if (!maps->ranges || !maps->pages || !maps->rows || !maps->rules)
 		return false;
-	session_publish_code(session);
+	session_publish_code(session, true);
 	return true;
 }
 
@@ -192,6 +193,8 @@ static void choose_programs(struct session *session)
 
 	for (size_t i = 0; i < sizeof(syscalls) / sizeof(syscalls[0]); i++)
 		bpf_program__set_autoload(syscalls[i], mappings);
+	bpf_program__set_autoload(skel->progs.on_enter_code, session->code != NULL);
+	bpf_program__set_autoload(skel->progs.on_exit_code, session->code != NULL);
 	bpf_program__set_autoload(skel->progs.on_fork, session->links.multi);
 	bpf_program__set_autoload(skel->progs.on_nothing, session->links.multi);
 	for (size_t i = 0; session->links.multi && i < sizeof(probes) / sizeof(probes[0]); i++)
@@ -333,6 +336,10 @@ static int attach_tracepoints(struct session *session, struct err *err)
 	for (size_t i = 0; i < sizeof(programs) / sizeof(programs[0]) && !result; i++)
 		if (bpf_program__autoload(programs[i]))
 			result = links_attach_tracepoint(&session->links, programs[i], err);
+	/* without tracefs they cannot be had; then what takes the place of unmapped code is seen at the next report */
+	if (!result && session->code &&
+	    links_attach_tracepoint(&session->links, skel->progs.on_exit_code, NULL) == 0)
+		links_attach_tracepoint(&session->links, skel->progs.on_enter_code, NULL);
 	return result;
 }
 
@@ -492,12 +499,19 @@ void session_print_maps(FILE *out, const struct session *session)
 			bpf_map__max_entries(map), (double)map_bytes(map) / (1 << 20));
 }
 
-void session_publish_code(struct session *session)
+void session_read_code(struct session *session)
 {
 	session->wants_code = false;
-	if (session->code)
+	session->code_gone = __atomic_load_n(&session->skel->bss->code_gone, __ATOMIC_SEQ_CST);
+}
+
+void session_publish_code(struct session *session, bool changed)
+{
+	if (changed && session->code)
 		code_tables_publish(session->code, &session->code_maps);
-	__atomic_store_n(&session->skel->bss->code_wanted, 0, __ATOMIC_RELEASE);
+	if (changed)
+		__atomic_store_n(&session->skel->bss->code_wanted, 0, __ATOMIC_RELEASE);
+	__atomic_store_n(&session->skel->bss->code_known, session->code_gone, __ATOMIC_SEQ_CST);
 }
 
 bool session_wants_code(const struct session *session)

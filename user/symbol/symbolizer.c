@@ -195,6 +195,8 @@ const char *symbolizer_gap_text(uint32_t gap)
 		return "[C frames end: stack memory could not be read]";
 	case ABI_GAP_NOT_ABOVE:
 		return "[C frames end: the stack is damaged or was switched]";
+	case ABI_GAP_CODE_CHANGED:
+		return "[no C frames: code was unloaded just before]";
 	case INTERLEAVE_GAP_OTHER_STACK:
 		return "[frames of another greenlet or interpreter]";
 	case INTERLEAVE_GAP_UNPAIRED:

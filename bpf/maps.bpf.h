@@ -142,6 +142,8 @@ __u32 next_site; /* id that the next new site gets; user space sets ABI_FIRST_SI
 __u32 next_chunk; /* index in `frames` that the next new stack gets */
 __u32 code_epoch; /* counts the frees of (what may be) code objects */
 __u64 code_state; /* ABI_CODE_STATE: which ranges of executable memory count */
+struct abi_watch watches[ABI_MAX_WATCHES]; /* see watchpoint.bpf.h */
+__u64 watch_allowance; /* hits that may be counted until user space allows more */
 __u32 code_wanted; /* an ABI_EVENT_CODE is on its way; user space sets 0 when it has read the mappings */
 
 #endif

@@ -3,6 +3,7 @@
 are told to, among many that churn. Every change is made at a line that is known."""
 import collections
 import functools
+import os
 import queue
 import sys
 import threading
@@ -36,7 +37,7 @@ cache.INSTANCE.__dict__["first"] = 1  # a dict of its own, in every version
 cache.NESTED = {"eu": [Instance(), {"deep": {}}]}
 cache.cached = cached
 cache.ALIAS = cache.SESSIONS
-cache.NUMBER = 17
+cache.TUPLE = (1, [2])
 made = [0]
 
 
@@ -146,9 +147,18 @@ def work(what, n=0, worker=-1):
     return len(getattr(cache, "SESSIONS", ()))
 
 
+def fork(n):
+    """The exit status of a child that fills its copy."""
+    child = os.fork()
+    if not child:
+        insert(n)
+        os._exit(0)
+    return os.waitpid(child, 0)[1]
+
+
 def addresses():
     return {name: id(getattr(cache, name)) for name in ("SESSIONS", "LIST", "SET", "DEQUE")}
 
 
 if __name__ == "__main__":
-    serve.serve({f.__name__: f for f in (work, addresses)})
+    serve.serve({f.__name__: f for f in (work, fork, addresses)})

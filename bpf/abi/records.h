@@ -97,7 +97,7 @@ struct abi_watch {
 	__u64 field;      /* address of the size field; 0: none */
 	__u64 type_field; /* address of the ob_type of the container */
 	__u64 type;       /* what it must have there */
-	__s64 last;    /* the field after the last hit, also before `active` and after it */
+	__s64 last;       /* the field after the last hit, also before `active` and after it */
 	__s64 first;   /* the field before the first hit that was counted; ABI_NOT_SEEN: none was */
 	__u64 hits;    /* of all, ... */
 	__u64 counted; /* ... of those while active, ... */
@@ -177,7 +177,8 @@ enum abi_event_kind {
 	ABI_EVENT_EXEC = 2, /* the target replaced itself; nothing is recorded from here on */
 	ABI_EVENT_EXIT =
 		3, /* the target's last thread ends; value: its status as wait(2) gives it */
-	ABI_EVENT_OVER = 6, /* watchpoints: so many hits as were allowed; nothing is counted from here on */
+	ABI_EVENT_OVER =
+		6, /* watchpoints: so many hits as were allowed; nothing is counted from here on */
 	ABI_EVENT_CODE = 4, /* there is executable memory that is in no range: read the mappings */
 	/* in ring buffer `forks`: a child has a copy of the target's memory, and of the breakpoints in it */
 	ABI_EVENT_FORK = 5,

@@ -11,7 +11,7 @@
 /* The same in every version, with the GIL. */
 #define MODULE_DICT   16 /* PyModuleObject.md_dict */
 #define LINK_KEY      40 /* lru_list_elem.key */
-#define LRU_FIRST     4 /* word of an lru_cache_object behind its own links */
+#define LRU_FIRST     4  /* word of an lru_cache_object behind its own links */
 #define LRU_WORDS_MAX 64
 
 static uint64_t word(const struct edges *edges, uint64_t address)

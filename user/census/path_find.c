@@ -107,8 +107,7 @@ static void see_branch(void *context, const struct ref *ref)
 		rest = hidden ? reading->rest : behind(reading->rest, via);
 	/* what is called nothing is no step */
 	if (rest && (hidden || via[0]))
-		reading->branches[reading->n++] =
-			(struct branch){ref->to, part, rest, hidden};
+		reading->branches[reading->n++] = (struct branch){ref->to, part, rest, hidden};
 }
 
 static bool found_container(struct search *search, uint32_t named, uint32_t container)
@@ -117,8 +116,8 @@ static bool found_container(struct search *search, uint32_t named, uint32_t cont
 	uint64_t address = edges->reach->objects.address[container];
 	size_t at;
 
-	if (!containers_field(edges_type(edges, container)->kind,
-			      &edges->names.runtime->layout, &at))
+	if (!containers_field(edges_type(edges, container)->kind, &edges->names.runtime->layout,
+			      &at))
 		return false;
 	if (!search->n_found) {
 		*search->found = (struct path_found){named, container, address + at};
@@ -202,8 +201,7 @@ static void see_local(void *context, const struct ref *ref)
 	chain_root(locals->search->edges, locals->root, ref, text, sizeof(text));
 	rest = behind_local(locals->path, text);
 	if (rest)
-		locals->branches[locals->n++] =
-			(struct branch){.to = ref->to, .rest = rest};
+		locals->branches[locals->n++] = (struct branch){.to = ref->to, .rest = rest};
 }
 
 static void from_frame(struct search *search, size_t root, const char *path)

@@ -17,12 +17,12 @@
 #include "snapshot/watch_hits.h"
 #include "target/remote_mem.h"
 
-#define STACKS        4096
-#define CHECK_NS      1000000000u /* how often the paths are gone again */
-#define TRIES         3           /* a dict may be made larger while it is read */
-#define SETTLE_TRIES  300 /* of 100 us */
-#define FIRST_NS      10000.0 /* the program's part of a hit, until one has been measured */
-#define AHEAD_S       1.0     /* of the ceiling's cost that may be spent beforehand */
+#define STACKS       4096
+#define CHECK_NS     1000000000u /* how often the paths are gone again */
+#define TRIES        3           /* a dict may be made larger while it is read */
+#define SETTLE_TRIES 300         /* of 100 us */
+#define FIRST_NS     10000.0     /* the program's part of a hit, until one has been measured */
+#define AHEAD_S      1.0         /* of the ceiling's cost that may be spent beforehand */
 
 /* One container. */
 struct container {
@@ -77,9 +77,8 @@ static int find_containers(struct container_watch *watch, struct err *err)
 		container->type = edges_type(&watch->edges, container->found.named)->py->name;
 		watch->points[i] = (struct watchpoint){
 			.field = container->found.field,
-			.type_field =
-				container->address +
-				(uint64_t)watch->target.runtime.layout.object.ob_type,
+			.type_field = container->address +
+				      (uint64_t)watch->target.runtime.layout.object.ob_type,
 			.type = type->address,
 		};
 		for (unsigned k = 0; k < i && !result; k++)
@@ -230,9 +229,8 @@ static void allow(struct container_watch *watch)
 {
 	double passed_s = (double)(clock_now_ns() - watch->started_ns) / 1e9;
 
-	session_allow(watch->session,
-		      (uint64_t)(watch->options->max_overhead * (passed_s + AHEAD_S) * 1e9 /
-				 ns_per_hit(watch)));
+	session_allow(watch->session, (uint64_t)(watch->options->max_overhead *
+						 (passed_s + AHEAD_S) * 1e9 / ns_per_hit(watch)));
 }
 
 /* ---- watching -------------------------------------------------------------------------------- */
@@ -340,8 +338,8 @@ void container_watch_stop(struct container_watch *watch)
 			settle(watch, i);
 	session_watch_disarm(watch->session);
 	for (unsigned i = 0; i < watch->n; i++)
-		watch->containers[i].have_events = session_watch_events(
-			watch->session, i, &watch->containers[i].events);
+		watch->containers[i].have_events =
+			session_watch_events(watch->session, i, &watch->containers[i].events);
 	session_events(watch->session, watch_hits_learn, watch->hits);
 	session_detach(watch->session, NULL);
 }
@@ -417,7 +415,8 @@ static void fill_losses(struct container_watch *watch, const struct heap_watch *
 {
 	struct loss extra[] = {
 		{"hits_unseen",
-		 "changes were counted by the processor and not seen by the program: whose they are is "
+		 "changes were counted by the processor and not seen by the program: whose they "
+		 "are is "
 		 "not known",
 		 0},
 		{"hits_unread", "changes whose size could not be read", 0},
@@ -431,8 +430,8 @@ static void fill_losses(struct container_watch *watch, const struct heap_watch *
 		extra[0].count += row->unseen;
 		extra[1].count += row->unread;
 		extra[2].count += row->foreign;
-		extra[3].count += (uint64_t)(row->unexplained < 0 ? -row->unexplained
-								  : row->unexplained);
+		extra[3].count +=
+			(uint64_t)(row->unexplained < 0 ? -row->unexplained : row->unexplained);
 	}
 	watch_hits_losses(watch->hits, report->about, extra, sizeof(extra) / sizeof(extra[0]));
 }

@@ -99,9 +99,10 @@ static const struct argp_option rows[] = {
 	{0},
 };
 
-static const char arguments[] = "-p PID [--holders]\n-p PID --chain TYPE [--at ADDRESS]\n-p PID "
-				"--backrefs TYPE\n-p PID --growth [TIME [INTERVAL [COUNT]]]\n"
-				"-p PID --trend [INTERVAL [COUNT]]\n-p PID --watch PATH [--for TIME]";
+static const char arguments[] =
+	"-p PID [--holders]\n-p PID --chain TYPE [--at ADDRESS]\n-p PID "
+	"--backrefs TYPE\n-p PID --growth [TIME [INTERVAL [COUNT]]]\n"
+	"-p PID --trend [INTERVAL [COUNT]]\n-p PID --watch PATH [--for TIME]";
 static const char text[] =
 	"Show what is in the heap of a live CPython process, by type: counts and bytes, or with "
 	"--growth "

@@ -39,9 +39,9 @@ struct heap_watch_row {
 	const char *now_type; /* REPLACED */
 	uint64_t now_address;
 	/* what is not sure */
-	uint64_t unseen;  /* hits that the processor counted and the program did not see */
-	uint64_t foreign; /* hits while another type of object was there */
-	uint64_t unread;  /* hits whose value could not be read */
+	uint64_t unseen;     /* hits that the processor counted and the program did not see */
+	uint64_t foreign;    /* hits while another type of object was there */
+	uint64_t unread;     /* hits whose value could not be read */
 	int64_t unexplained; /* the size at the end, less what the hits say it should be */
 };
 
@@ -58,11 +58,11 @@ struct heap_watch {
 	struct heap_watch_row *rows;
 	size_t n_rows;
 	enum heap_watch_end end;
-	double asked_s; /* --for; 0: until a signal */
-	double max_overhead;  /* of a core */
+	double asked_s;      /* --for; 0: until a signal */
+	double max_overhead; /* of a core */
 	uint64_t hits;
-	double ns_per_hit;    /* measured: trap and program */
-	double trap_ns;       /* of that, the trap */
+	double ns_per_hit;          /* measured: trap and program */
+	double trap_ns;             /* of that, the trap */
 	double target_cpu_fraction; /* of a core, over the watch */
 };
 

@@ -597,8 +597,8 @@ bool session_watch_begin(struct session *session, unsigned i, int64_t value)
 {
 	int64_t none = ABI_NOT_SEEN;
 
-	return __atomic_compare_exchange_n(&session->skel->bss->watches[i].last, &none, value, false,
-					   __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE);
+	return __atomic_compare_exchange_n(&session->skel->bss->watches[i].last, &none, value,
+					   false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE);
 }
 
 void session_allow(struct session *session, uint64_t hits)

@@ -70,16 +70,18 @@ static int refused(pid_t pid, int error, struct err *err)
 	switch (error) {
 	case ENOSPC:
 	case EBUSY:
-		return err_set(err, ERR_KERNEL,
-			       "the debug registers of pid %d are taken: a debugger or another tracer "
-			       "has watchpoints there (a processor has four)",
-			       (int)pid);
+		return err_set(
+			err, ERR_KERNEL,
+			"the debug registers of pid %d are taken: a debugger or another tracer "
+			"has watchpoints there (a processor has four)",
+			(int)pid);
 	case ENOENT:
 	case ENODEV:
 	case EOPNOTSUPP:
-		return err_set(err, ERR_KERNEL,
-			       "there are no hardware watchpoints here: the processor, or the virtual "
-			       "machine, has none");
+		return err_set(
+			err, ERR_KERNEL,
+			"there are no hardware watchpoints here: the processor, or the virtual "
+			"machine, has none");
 	case EACCES:
 	case EPERM:
 		return err_set(err, ERR_PERMISSION,

@@ -269,8 +269,8 @@ static void fill_native_gaps(const struct snapshot *snapshot, struct profile *pr
 static void fill_frames(struct snapshot *snapshot, struct profile *profile,
 			const struct session_view *view, uint32_t id, struct stack *stack)
 {
-	stack->thread_id = site_name_frames(snapshot->symbolizer, profile, view, id,
-					    snapshot->named, stack);
+	stack->thread_id =
+		site_name_frames(snapshot->symbolizer, profile, view, id, snapshot->named, stack);
 	if (stack->thread_id)
 		stack->thread = profile_str(
 			profile, thread_names_get(&snapshot->threads, stack->thread_id), -1);

@@ -102,7 +102,8 @@ static const struct {
 	 "stacks have no Python frames because the thread's Python state could not be read"},
 	{ABI_COUNT_FRAME_UNREADABLE, "frame_unreadable",
 	 "stacks end early because a frame could not be read"},
-	{ABI_COUNT_STACKS_CUT, "stacks_cut", "changes had stacks deeper than the frames that are kept"},
+	{ABI_COUNT_STACKS_CUT, "stacks_cut",
+	 "changes had stacks deeper than the frames that are kept"},
 	{ABI_COUNT_EVENTS_LOST, "events_lost",
 	 "new stacks were not announced at once; a name may have been read late"},
 };

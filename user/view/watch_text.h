@@ -22,6 +22,7 @@ struct watch_text_options {
 	bool all_frames;
 };
 
-void watch_text(FILE *out, const struct heap_watch *watch, const struct watch_text_options *options);
+void watch_text(FILE *out, const struct heap_watch *watch,
+		const struct watch_text_options *options);
 
 #endif

@@ -6,12 +6,66 @@
 #include <time.h>
 
 #include "base/fmt.h"
+#include "model/package.h"
 #include "view/frames_text.h"
 #include "view/pen.h"
 
 static const char *plural(uint64_t n)
 {
 	return n == 1 ? "" : "s";
+}
+
+/* ---- stacks as they are shown ---------------------------------------------------------------- */
+
+/*
+ * The frames that say who it was: without the interpreter's own C frames, and what starts the thread. Which instruction
+ * of the interpreter wrote differs from hit to hit of one line; a stack without Python is left as it is.
+ */
+static void keep_plain(struct stack *stack, const char *interpreter, struct frame *room)
+{
+	bool begun = false;
+	size_t n = 0;
+
+	for (size_t i = 0; i < stack->n_frames; i++) {
+		const struct frame *frame = &stack->frames[i];
+
+		begun |= frame->kind == FRAME_PYTHON;
+		if (frame->kind == FRAME_NATIVE &&
+		    (!begun || package_of(frame, interpreter).kind == PACKAGE_INTERPRETER))
+			continue;
+		room[n++] = *frame;
+	}
+	if (!begun)
+		return;
+	stack->frames = room;
+	stack->n_frames = n;
+}
+
+/* A copy of the row with such stacks, those put together that are equal then; NULL: memory is out. */
+static struct frame *make_plain(struct heap_watch_row *row, const struct heap_watch_row *from,
+				const char *interpreter)
+{
+	struct heap_watch_stack *stacks = malloc((from->n_stacks + 1) * sizeof(*stacks));
+	struct frame *frames = NULL;
+	size_t n = 1;
+
+	for (size_t i = 0; i < from->n_stacks; i++)
+		n += from->stacks[i].stack.n_frames;
+	*row = *from;
+	row->inserted = row->removed = row->insertions = row->removals = 0;
+	frames = stacks ? malloc(n * sizeof(*frames)) : NULL;
+	if (!frames) {
+		free(stacks);
+		return NULL;
+	}
+	n = 0;
+	for (size_t i = 0; i < from->n_stacks; i++) {
+		stacks[i] = from->stacks[i];
+		keep_plain(&stacks[i].stack, interpreter, frames + n);
+		n += from->stacks[i].stack.n_frames;
+	}
+	heap_watch_settle(row, stacks, from->n_stacks);
+	return frames;
 }
 
 /* ---- one container --------------------------------------------------------------------------- */
@@ -28,7 +82,7 @@ static void put_sums(const struct pen *pen, const struct heap_watch_row *row, do
 	fprintf(pen->out, "+%" PRIu64 " inserted, -%" PRIu64 " removed", row->inserted,
 		row->removed);
 	pen_ink(pen, INK_PLAIN);
-	fprintf(pen->out, " in %.1f s", seconds);
+	fprintf(pen->out, " in %s", fmt_duration(seconds).text);
 	if (net && seconds > 0) {
 		pen_ink(pen, net > 0 ? INK_GROWS : INK_SHRINKS);
 		fprintf(pen->out, " (%s%s/s)", net > 0 ? "+" : "-",
@@ -53,8 +107,10 @@ static void put_stack(const struct pen *pen, const struct heap_watch *watch,
 	uint64_t items = removed ? stack->removed : stack->inserted,
 		 times = removed ? stack->removals : stack->insertions;
 
-	fprintf(pen->out, "%8c%" PRIu64 " %s", removed ? '-' : '+', items,
-		removed ? "removed" : "inserted");
+	char sum[24];
+
+	snprintf(sum, sizeof(sum), "%c%" PRIu64, removed ? '-' : '+', items);
+	fprintf(pen->out, "%12s %s", sum, removed ? "removed" : "inserted");
 	if (times != items)
 		fprintf(pen->out, ", in %" PRIu64 " change%s,", times, plural(times));
 	fputs(" by:\n", pen->out);
@@ -86,6 +142,21 @@ static void put_stacks(const struct pen *pen, const struct heap_watch *watch,
 	if (!n[0] && !n[1])
 		fputs("        nothing was inserted or removed\n", pen->out);
 	free(removers);
+}
+
+static void put_row(const struct pen *pen, const struct heap_watch *watch,
+		    const struct heap_watch_row *row, const struct watch_text_options *options)
+{
+	struct heap_watch_row plain;
+	struct frame *frames =
+		options->all_frames ? NULL
+				    : make_plain(&plain, row, watch->about->target.python_module);
+
+	put_sums(pen, row, watch->about->duration_s);
+	put_stacks(pen, watch, frames ? &plain : row, options);
+	if (frames)
+		free((void *)plain.stacks);
+	free(frames);
 }
 
 static void put_fate(const struct pen *pen, const struct heap_watch_row *row)
@@ -130,8 +201,8 @@ static void put_head(const struct pen *pen, const struct heap_watch *watch)
 	fprintf(pen->out, "[%s] pid %d (CPython ", clock, about->target.pid);
 	pen_put(pen, INK_HEAD, about->target.python ? about->target.python : "?");
 	pen_ink(pen, INK_HEAD);
-	fprintf(pen->out, "): %zu container%s watched for %.1f s", watch->n_rows,
-		plural(watch->n_rows), about->duration_s);
+	fprintf(pen->out, "): %zu container%s watched for %s", watch->n_rows, plural(watch->n_rows),
+		fmt_duration(about->duration_s).text);
 	pen_ink(pen, INK_PLAIN);
 	fputc('\n', pen->out);
 }
@@ -177,8 +248,7 @@ void watch_text(FILE *out, const struct heap_watch *watch, const struct watch_te
 
 	put_head(&pen, watch);
 	for (size_t i = 0; i < watch->n_rows; i++) {
-		put_sums(&pen, &watch->rows[i], watch->about->duration_s);
-		put_stacks(&pen, watch, &watch->rows[i], options);
+		put_row(&pen, watch, &watch->rows[i], options);
 		put_fate(&pen, &watch->rows[i]);
 	}
 	put_end(&pen, watch);

@@ -4,7 +4,8 @@
  *
  * Place      layer 5; called by cli.
  * Shapes     for each container a line with its sums, then the stacks that put in, most items first, then those
- *            that took out; then what has become of it. The end: why it is over, what was lost, what it cost.
+ *            that took out; then what has become of it. Without all_frames the interpreter's C frames are left
+ *            out, and stacks that are equal then are one. The end: why it is over, what was lost, what it cost.
  * Errors     none of its own; the stream keeps its error flag.
  * Threads    safe from any on different streams.
  */
@@ -18,8 +19,8 @@
 struct watch_text_options {
 	unsigned top; /* stacks shown of each kind; 0: all */
 	bool color;
-	bool quiet; /* without the end */
-	bool all_frames;
+	bool quiet;      /* without the end */
+	bool all_frames; /* and each stack by itself */
 };
 
 void watch_text(FILE *out, const struct heap_watch *watch,

@@ -88,18 +88,38 @@ static __always_inline void see_field(struct abi_watch *watch, __u32 number)
 	}
 }
 
+/*
+ * Which container has its size at this address; ABI_MAX_WATCHES: none. Without branches, or the verifier would go
+ * through all that follows once for each of them.
+ */
+static __always_inline __u32 find_watch(__u64 address)
+{
+	__u64 number = 0, others = 0;
+	int i;
+
+#pragma unroll
+	for (i = 0; i < ABI_MAX_WATCHES; i++) {
+		__u64 differs = watches[i].field ^ address;
+
+		differs |= -differs;
+		barrier_var(differs);
+		differs >>= 63;
+		others += differs;
+		number += (1 - differs) * i;
+	}
+	return others == ABI_MAX_WATCHES ? ABI_MAX_WATCHES : (__u32)number;
+}
+
 SEC("perf_event")
 int on_watchpoint(struct bpf_perf_event_data *ctx)
 {
-	__u64 start = bpf_ktime_get_ns(), address = ctx->addr;
+	__u64 start = bpf_ktime_get_ns();
 	__u32 i;
 
 	/* forked children have inherited it, on kernels before 5.13 */
 	if (!is_target_process())
 		return 0;
-	for (i = 0; i < ABI_MAX_WATCHES; i++)
-		if (watches[i].field == address)
-			break;
+	i = find_watch(ctx->addr);
 	if (i >= ABI_MAX_WATCHES)
 		return 0;
 	__sync_fetch_and_add(&watches[i].hits, 1);

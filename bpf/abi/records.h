@@ -177,11 +177,11 @@ enum abi_event_kind {
 	ABI_EVENT_EXEC = 2, /* the target replaced itself; nothing is recorded from here on */
 	ABI_EVENT_EXIT =
 		3, /* the target's last thread ends; value: its status as wait(2) gives it */
-	ABI_EVENT_OVER =
-		6, /* watchpoints: so many hits as were allowed; nothing is counted from here on */
 	ABI_EVENT_CODE = 4, /* there is executable memory that is in no range: read the mappings */
 	/* in ring buffer `forks`: a child has a copy of the target's memory, and of the breakpoints in it */
 	ABI_EVENT_FORK = 5,
+	/* watchpoints: so many hits as were allowed; nothing is counted from here on */
+	ABI_EVENT_OVER = 6,
 };
 
 struct abi_event {

@@ -97,7 +97,8 @@ static int open_target(struct container_watch *watch, struct err *err)
 	features_detect(&watch->features);
 	result = features_require(&watch->features, err);
 	if (!result)
-		result = heap_target_open(&watch->target, watch->options->pid, err);
+		result = heap_target_open(&watch->target, watch->options->pid,
+					  watch->options->quiet, err);
 	if (!result)
 		result = reach_scan(&watch->reach, watch->target.census, err);
 	if (!result)

@@ -144,6 +144,8 @@ __u32 code_epoch; /* counts the frees of (what may be) code objects */
 __u64 code_state; /* ABI_CODE_STATE: which ranges of executable memory count */
 __u32 code_gone;  /* counts the times that known code was unmapped */
 __u32 code_known; /* its value when user space began to read the mappings that code_state is about */
+struct abi_watch watches[ABI_MAX_WATCHES]; /* see watchpoint.bpf.h */
+__u64 watch_allowance; /* hits that may be counted until user space allows more */
 __u32 code_wanted; /* an ABI_EVENT_CODE is on its way; user space sets 0 when it has read the mappings */
 
 #endif

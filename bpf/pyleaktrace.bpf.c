@@ -24,5 +24,6 @@
 #include "probes.bpf.h"
 #include "syscalls.bpf.h"
 #include "lifecycle.bpf.h"
+#include "watchpoint.bpf.h"
 
 char _license[] SEC("license") = "Dual BSD/GPL";

@@ -139,7 +139,7 @@ static __noinline __u32 find_site(struct abi_thread *thread, __u32 domain)
 	__u64 hash;
 	int i;
 
-	if (!thread || domain >= ABI_DOMAINS)
+	if (!thread || domain >= ABI_FIRST_SITE)
 		return 0;
 	hash = hash_mix(walk_stack(thread), domain + 1);
 	pad_entries(thread);

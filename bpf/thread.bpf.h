@@ -7,9 +7,15 @@
 
 #include "counters.bpf.h"
 
+/* Whether anything is recorded of it or not. */
+static __always_inline bool is_target_process(void)
+{
+	return (__u32)(bpf_get_current_pid_tgid() >> 32) == facts.tgid;
+}
+
 static __always_inline bool is_target(void)
 {
-	return active && (__u32)(bpf_get_current_pid_tgid() >> 32) == facts.tgid;
+	return active && is_target_process();
 }
 
 /* This thread's entry, or NULL when nothing is known of it. */

@@ -63,7 +63,12 @@ struct abi_block {
 /* Allocated by CPython's functions, which got it from libc's: its free will be seen at both. */
 #define ABI_BLOCK_LIBC 1
 
-/* Map `sites`, index: site id. Ids 0..ABI_DOMAINS-1 take what found no room, one per domain. */
+/*
+ * Map `sites`, index: site id. Ids below ABI_FIRST_SITE take what found no room, one per domain.
+ *
+ * Of a watchpoint (watchpoint.bpf.h) the domain is the number of the container, allocated_* are items and hits
+ * by which it grew, freed_* those by which it became smaller.
+ */
 struct abi_site {
 	/* sums since the attach, changed by atomic additions */
 	__u64 allocated_bytes, allocated_count;
@@ -75,7 +80,34 @@ struct abi_site {
 	__u32 pad;
 };
 
-#define ABI_FIRST_SITE ABI_DOMAINS
+/* containers that are watched at one time: a processor has four debug registers */
+#define ABI_MAX_WATCHES 4
+
+/* domains, or containers */
+#define ABI_FIRST_SITE 4
+_Static_assert(ABI_FIRST_SITE >= ABI_DOMAINS && ABI_FIRST_SITE >= ABI_MAX_WATCHES,
+	       "each has a site for what finds no room");
+
+/*
+ * A container whose size field has a watchpoint; in `watches`, .bss. User space writes the first three before the
+ * watchpoints are set, and `last` while it is ABI_NOT_SEEN; BPF the rest. All hits of one container come one after the
+ * other: who writes the field holds the GIL.
+ */
+struct abi_watch {
+	__u64 field;      /* address of the size field; 0: none */
+	__u64 type_field; /* address of the ob_type of the container */
+	__u64 type;       /* what it must have there */
+	__s64 last;       /* the field after the last hit, also before `active` and after it */
+	__s64 first;   /* the field before the first hit that was counted; ABI_NOT_SEEN: none was */
+	__u64 hits;    /* of all, ... */
+	__u64 counted; /* ... of those while active, ... */
+	__u64 same;    /* ... that left the field as it was, ... */
+	__u64 foreign; /* ... where the object was not of its type (any more), ... */
+	__u64 unread;  /* ... where it could not be read */
+	__u64 ns;      /* time in the program, of all */
+};
+
+#define ABI_NOT_SEEN (-0x7fffffffffffffffll - 1)
 
 /* The outermost allocator call or mapping call a thread is in. */
 struct abi_call {
@@ -149,6 +181,8 @@ enum abi_event_kind {
 	ABI_EVENT_CODE = 4, /* there is executable memory that is in no range: read the mappings */
 	/* in ring buffer `forks`: a child has a copy of the target's memory, and of the breakpoints in it */
 	ABI_EVENT_FORK = 5,
+	/* watchpoints: so many hits as were allowed; nothing is counted from here on */
+	ABI_EVENT_OVER = 6,
 };
 
 struct abi_event {

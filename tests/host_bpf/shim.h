@@ -324,6 +324,10 @@ struct trace_event_raw_sys_exit {
 	long ret;
 };
 
+struct bpf_perf_event_data {
+	__u64 addr;
+};
+
 int on_entry(struct pt_regs *ctx);
 int on_return(struct pt_regs *ctx);
 int on_enter_mmap(struct trace_event_raw_sys_enter *ctx);
@@ -336,6 +340,7 @@ int on_thread_exit(void *ctx);
 int on_exec(void *ctx);
 int on_fork(__u64 *ctx);
 int on_nothing(struct pt_regs *ctx);
+int on_watchpoint(struct bpf_perf_event_data *ctx);
 
 /* Everything empty, as after a load; capacities as in the definitions again. */
 static void shim_reset(void)

@@ -6,6 +6,25 @@
 
 #define SET_USED 24
 
+bool containers_field(enum type_kind kind, const struct py_layout *layout, size_t *at)
+{
+	switch (kind) {
+	case KIND_DICT:
+		*at = (size_t)layout->dict.used;
+		return true;
+	case KIND_LIST:
+	case KIND_DEQUE:
+	case KIND_BYTEARRAY:
+		*at = (size_t)layout->object.var_size;
+		return true;
+	case KIND_SET:
+		*at = SET_USED;
+		return true;
+	default:
+		return false;
+	}
+}
+
 int containers_begin(struct containers *containers, struct err *err)
 {
 	containers->rows = malloc(CONTAINERS_MAX * sizeof(*containers->rows));
@@ -31,20 +50,9 @@ void containers_add(struct containers *containers, const struct py_layout *layou
 	size_t at;
 	uint64_t items;
 
-	switch (found->type->kind) {
-	case KIND_DICT:
-		at = (size_t)layout->dict.used;
-		break;
-	case KIND_LIST:
-	case KIND_DEQUE:
-		at = (size_t)layout->object.var_size;
-		break;
-	case KIND_SET:
-		at = SET_USED;
-		break;
-	default:
+	if (found->type->kind == KIND_BYTEARRAY ||
+	    !containers_field(found->type->kind, layout, &at))
 		return;
-	}
 	if (at + sizeof(items) > found->length)
 		return;
 	memcpy(&items, found->bytes + at, sizeof(items));

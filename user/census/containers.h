@@ -25,6 +25,9 @@ struct containers {
 	uint64_t least;
 };
 
+/* Where in an object of this kind its length is, 8 bytes; false: it has none that changes. */
+bool containers_field(enum type_kind kind, const struct py_layout *layout, size_t *at);
+
 int containers_begin(struct containers *containers, struct err *err);
 void containers_add(struct containers *containers, const struct py_layout *layout,
 		    const struct found *found);

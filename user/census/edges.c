@@ -5,13 +5,13 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "census/containers.h"
 #include "target/remote_mem.h"
 
 /* The same in every version, with the GIL. */
 #define MODULE_DICT   16 /* PyModuleObject.md_dict */
 #define LINK_KEY      40 /* lru_list_elem.key */
-#define SET_USED      24
-#define LRU_FIRST     4 /* word of an lru_cache_object behind its own links */
+#define LRU_FIRST     4  /* word of an lru_cache_object behind its own links */
 #define LRU_WORDS_MAX 64
 
 static uint64_t word(const struct edges *edges, uint64_t address)
@@ -62,8 +62,7 @@ int edges_init(struct edges *edges, const struct reach *reach, struct err *err)
 			   .spans = {.pid = census_pid(reach->census),
 				     .runtime = census_runtime(reach->census),
 				     .objects = &reach->objects,
-				     .whole_frames = true,
-				     .see = see}},
+				     .whole_frames = true}},
 	};
 	return referents_init(&edges->finder, err);
 }
@@ -73,16 +72,23 @@ void edges_fini(struct edges *edges)
 	referents_fini(&edges->finder);
 }
 
-bool edges_find(struct edges *edges, uint32_t from, uint32_t to, struct ref *ref)
+void edges_each(struct edges *edges, uint32_t from,
+		void (*show)(void *context, const struct ref *ref), void *context)
 {
-	edges->finder.spans.context = edges; /* the struct may have been moved */
+	edges->finder.spans.see = show;
+	edges->finder.spans.context = context;
 	edges->finder.spans.budget = REACH_SPAN_BUDGET;
-	edges->wanted = to;
-	edges->found = false;
 	if (from & REACH_ROOT)
 		reach_read_root(edges->reach, from & ~REACH_ROOT, &edges->finder.spans);
 	else
 		referents_walk(&edges->finder, &from, 1);
+}
+
+bool edges_find(struct edges *edges, uint32_t from, uint32_t to, struct ref *ref)
+{
+	edges->wanted = to;
+	edges->found = false;
+	edges_each(edges, from, see, edges);
 	*ref = edges->best;
 	return edges->found;
 }
@@ -329,51 +335,41 @@ bool edges_describe(const struct edges *edges, const struct ref *ref, struct edg
 
 /* ---- containers ------------------------------------------------------------------------------ */
 
-/* The dict in which an lru_cache has its results: where it is differs, but it has no other dict. */
-static uint64_t cache_of(const struct edges *edges, uint32_t object)
+/* Where the dict is differs, but an lru_cache has no other one. */
+uint32_t edges_cache(const struct edges *edges, uint32_t object)
 {
 	const struct census_type *type = edges_type(edges, object);
 	uint64_t words[LRU_WORDS_MAX];
 	size_t n = (size_t)type->py->basicsize / 8;
 
 	n = n < LRU_WORDS_MAX ? n : LRU_WORDS_MAX;
-	if (remote_read(edges->names.pid, address_of(edges, object), words, 8 * n))
-		return 0;
+	if (type->kind != KIND_LRU_CACHE ||
+	    remote_read(edges->names.pid, address_of(edges, object), words, 8 * n))
+		return OBJECTS_NONE;
 	for (size_t i = LRU_FIRST; i < n; i++) {
 		uint32_t held = objects_find(&edges->reach->objects, words[i]);
 
 		if ((int64_t)(8 * i) != type->dict && held != OBJECTS_NONE &&
 		    edges_type(edges, held)->kind == KIND_DICT)
-			return words[i];
+			return held;
 	}
-	return 0;
+	return OBJECTS_NONE;
 }
 
 bool edges_items(const struct edges *edges, uint32_t object, uint64_t *items)
 {
 	const struct py_layout *layout = &edges->names.runtime->layout;
-	uint64_t address = address_of(edges, object);
+	uint32_t cache = edges_cache(edges, object);
+	enum type_kind kind;
+	size_t at;
 
-	switch (edges_type(edges, object)->kind) {
-	case KIND_DICT:
-		address += (uint64_t)layout->dict.used;
-		break;
-	case KIND_SET:
-		address += SET_USED;
-		break;
-	case KIND_LIST:
-	case KIND_TUPLE:
-	case KIND_DEQUE:
-		address += (uint64_t)layout->object.var_size;
-		break;
-	case KIND_LRU_CACHE:
-		address = cache_of(edges, object);
-		if (!address)
-			return false;
-		address += (uint64_t)layout->dict.used;
-		break;
-	default:
+	if (cache != OBJECTS_NONE)
+		object = cache;
+	kind = edges_type(edges, object)->kind;
+	if (kind == KIND_TUPLE)
+		at = (size_t)layout->object.var_size;
+	else if (kind == KIND_BYTEARRAY || !containers_field(kind, layout, &at))
 		return false;
-	}
-	return !remote_read_u64(edges->names.pid, address, items) && *items <= INT64_MAX;
+	return !remote_read_u64(edges->names.pid, address_of(edges, object) + at, items) &&
+	       *items <= INT64_MAX;
 }

@@ -59,6 +59,10 @@ void edges_fini(struct edges *edges);
  */
 bool edges_find(struct edges *edges, uint32_t from, uint32_t to, struct ref *ref);
 
+/* Read `from` again: every reference in it that leads to a known object is shown. */
+void edges_each(struct edges *edges, uint32_t from,
+		void (*see)(void *context, const struct ref *ref), void *context);
+
 /*
  * Say it.
  *
@@ -71,6 +75,9 @@ bool edges_describe(const struct edges *edges, const struct ref *ref, struct edg
 
 /* len() of a container; false: it is none. */
 bool edges_items(const struct edges *edges, uint32_t object, uint64_t *items);
+
+/* The dict in which an lru_cache has its results; OBJECTS_NONE: the object is none. */
+uint32_t edges_cache(const struct edges *edges, uint32_t object);
 
 const struct census_type *edges_type(const struct edges *edges, uint32_t object);
 /* Has the object its type still? An address that was given away again may hold another. */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
- * heap: what is in the heap of a live CPython. No BPF, no probe: memory is read. Each view is a file
- * of its own.
+ * heap: what is in the heap of a live CPython. Memory is read, without BPF and probes; only heap_watch has
+ * watchpoints and a BPF program. Each view is a file of its own.
  */
 #include "cli/commands.h"
 
@@ -9,9 +9,12 @@
 #include "cli/heap_held.h"
 #include "cli/heap_options.h"
 #include "cli/heap_trend.h"
+#include "cli/heap_watch.h"
 
 static int run(const struct heap_options *options)
 {
+	if (options->n_watch)
+		return heap_watch(options);
 	if (options->trend)
 		return heap_trend(options);
 	if (options->chain || options->backrefs || (options->holders && !options->growth))

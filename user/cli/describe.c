@@ -2,6 +2,7 @@
 #include "cli/describe.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 struct profile *describe_target(const struct process *process, const struct py_runtime *runtime)
 {
@@ -9,7 +10,7 @@ struct profile *describe_target(const struct process *process, const struct py_r
 	struct process_stats stats;
 	size_t n_words = 0;
 	char **words = process_cmdline(process, &n_words);
-	const char **copies;
+	const char **copies, *slash;
 	char state;
 
 	if (!about || !words) {
@@ -27,6 +28,9 @@ struct profile *describe_target(const struct process *process, const struct py_r
 	about->target.n_cmdline = n_words;
 	about->target.python = profile_str(about, runtime->version, -1);
 	about->target.implementation = "CPython";
+	slash = strrchr(runtime->python.path, '/');
+	about->target.python_module =
+		profile_str(about, slash ? slash + 1 : runtime->python.path, -1);
 	process_stats(process, &stats);
 	about->target.threads = stats.threads;
 	about->target.rss_bytes = stats.rss_bytes;

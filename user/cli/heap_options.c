@@ -14,6 +14,8 @@
 #define TREND_INTERVAL_NS 5000000000u
 #define TREND_COUNT       7
 #define DEPTH             3
+#define WATCH_NS          5000000000u
+#define WATCH_OVERHEAD    5 /* % of a core */
 
 enum key {
 	KEY_PID = 'p',
@@ -32,6 +34,9 @@ enum key {
 	KEY_BACKREFS,
 	KEY_AT,
 	KEY_DEPTH,
+	KEY_WATCH,
+	KEY_FOR,
+	KEY_MAX_OVERHEAD,
 	KEY_FROZEN,
 	KEY_TYPES_LIKE,
 	KEY_MODULE,
@@ -61,6 +66,13 @@ static const struct argp_option rows[] = {
 	{"backrefs", KEY_BACKREFS, "TYPE", 0, "the graph of who refers to objects of TYPE", 1},
 	{"at", KEY_AT, "ADDRESS", 0, "--chain, --backrefs: only the object at this address", 1},
 	{"depth", KEY_DEPTH, "N", 0, "--backrefs: so many steps back (3)", 1},
+	{"watch", KEY_WATCH, "PATH", 0,
+	 "who puts what into a container, and who takes it out: PATH as --holders writes it "
+	 "(app.cache.SESSIONS), or an address; up to 4 times",
+	 1},
+	{"for", KEY_FOR, "TIME", 0, "--watch: so long (5s)", 1},
+	{"max-overhead", KEY_MAX_OVERHEAD, "PERCENT", 0,
+	 "--watch: end it when it costs the target more of a core than this (5)", 1},
 	{"frozen", KEY_FROZEN, NULL, 0,
 	 "let the target stand still while it is read; the pause is measured", 1},
 	{"duration", KEY_DURATION, "TIME", 0,
@@ -87,9 +99,10 @@ static const struct argp_option rows[] = {
 	{0},
 };
 
-static const char arguments[] = "-p PID [--holders]\n-p PID --chain TYPE [--at ADDRESS]\n-p PID "
-				"--backrefs TYPE\n-p PID --growth [TIME [INTERVAL [COUNT]]]\n"
-				"-p PID --trend [INTERVAL [COUNT]]";
+static const char arguments[] =
+	"-p PID [--holders]\n-p PID --chain TYPE [--at ADDRESS]\n-p PID "
+	"--backrefs TYPE\n-p PID --growth [TIME [INTERVAL [COUNT]]]\n"
+	"-p PID --trend [INTERVAL [COUNT]]\n-p PID --watch PATH [--for TIME]";
 static const char text[] =
 	"Show what is in the heap of a live CPython process, by type: counts and bytes, or with "
 	"--growth "
@@ -162,6 +175,33 @@ static error_t set_address(struct parse *parse, const char *word)
 	parse->options->at = strtoull(word, &end, 0);
 	if (errno || *end || !parse->options->at || parse->options->at % 8 || word[0] == '-')
 		return wrong_text(parse, "--at", "an address as id() gives it is wanted");
+	return 0;
+}
+
+static error_t add_watch(struct parse *parse, const char *path)
+{
+	struct heap_options *options = parse->options;
+
+	if (options->n_watch == HEAP_WATCHES_MAX)
+		return wrong_text(parse, "--watch",
+				  "a processor watches four places at one time, not more");
+	for (unsigned i = 0; i < options->n_watch; i++)
+		if (!strcmp(options->watch[i], path))
+			return wrong_text(parse, "--watch", "it is watched already");
+	options->watch[options->n_watch++] = path;
+	return 0;
+}
+
+static error_t set_overhead(struct parse *parse, const char *word)
+{
+	char *end;
+	double percent = strtod(word, &end);
+
+	if (end > word && *end == '%')
+		end++;
+	if (end == word || *end || !(percent >= 0.01 && percent <= 100))
+		return wrong_text(parse, "--max-overhead", "0.01 to 100, % of a core, is wanted");
+	parse->options->max_overhead = percent / 100;
 	return 0;
 }
 
@@ -278,6 +318,12 @@ static error_t take_option(int key, char *arg, struct argp_state *state)
 		error = set_number(parse, "--depth", arg, 1, 20, &number);
 		options->depth = (unsigned)number;
 		return error;
+	case KEY_WATCH:
+		return add_watch(parse, arg);
+	case KEY_FOR:
+		return set_time(parse, "--for", arg, &options->for_ns);
+	case KEY_MAX_OVERHEAD:
+		return set_overhead(parse, arg);
 	case KEY_FROZEN:
 		options->frozen = true;
 		return 0;
@@ -422,12 +468,22 @@ static bool settle_views(struct parse *parse)
 		wrong_way = "--at is for --chain and --backrefs";
 	else if (options->depth && !options->backrefs)
 		wrong_way = "--depth is for --backrefs";
+	else if (options->n_watch && (graph || options->growth || options->trend ||
+				      options->holders || options->frozen))
+		wrong_way = "--watch is a report of its own: without --growth, --trend, --holders, "
+			    "--chain, --backrefs, --frozen";
+	else if (!options->n_watch && (options->for_ns || options->max_overhead > 0))
+		wrong_way = "--for and --max-overhead are for --watch";
 	else if (options->frozen && (options->growth || options->trend))
 		wrong_way = "--frozen is for one look: without --growth and --trend";
 	if (wrong_way)
 		wrong_text(parse, "", wrong_way);
 	if (!options->depth)
 		options->depth = DEPTH;
+	if (!options->for_ns)
+		options->for_ns = WATCH_NS;
+	if (!(options->max_overhead > 0))
+		options->max_overhead = WATCH_OVERHEAD / 100.0;
 	return !wrong_way;
 }
 

@@ -17,6 +17,8 @@
 #include "cli/options.h"
 #include "model/heap_types.h"
 
+#define HEAP_WATCHES_MAX 4 /* as many as a processor has debug registers */
+
 enum heap_picture { PICTURE_NONE, PICTURE_DOT, PICTURE_SVG };
 
 struct heap_output {
@@ -34,6 +36,10 @@ struct heap_options {
 	const char *backrefs; /* the same */
 	uint64_t at;          /* address of the one object; 0: all of the type */
 	unsigned depth;       /* of backrefs */
+	const char *watch[HEAP_WATCHES_MAX]; /* paths or addresses of containers */
+	unsigned n_watch;
+	uint64_t for_ns;     /* how long they are watched */
+	double max_overhead; /* of a core */
 	bool frozen;
 	bool growth, trend;
 	uint64_t growth_ns;

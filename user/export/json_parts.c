@@ -224,10 +224,19 @@ static void set_thread(json_t **object, const struct stack *stack)
 	set_text(object, "thread", stack->thread);
 }
 
+json_t *json_part_frames(const struct stack *stack)
+{
+	json_t *frames = json_array();
+
+	for (size_t i = 0; i < stack->n_frames; i++)
+		json_part_append(&frames, frame(&stack->frames[i]));
+	return frames;
+}
+
 json_t *json_part_stack(const struct profile *profile, size_t i)
 {
 	const struct stack *stack = &profile->stacks[i];
-	json_t *object = json_object(), *frames = json_array();
+	json_t *object = json_object();
 
 	set_figures(&object, stack);
 	set_text(&object, "domain", domain_name(stack->domain));
@@ -236,9 +245,7 @@ json_t *json_part_stack(const struct profile *profile, size_t i)
 		set_count(&object, "pid", (uint64_t)stack->pid);
 	if (profile->grouping)
 		set_count(&object, "group", profile->grouping->of_stack[i]);
-	for (size_t f = 0; f < stack->n_frames; f++)
-		json_part_append(&frames, frame(&stack->frames[f]));
-	json_part_set(&object, "frames", frames);
+	json_part_set(&object, "frames", json_part_frames(stack));
 	return object;
 }
 

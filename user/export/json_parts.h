@@ -27,6 +27,7 @@ json_t *json_part_mode(const struct profile *profile);
 json_t *json_part_totals(const struct profile *profile);
 json_t *json_part_selection(const struct profile *profile);       /* only of some modules */
 json_t *json_part_group(const struct profile *profile, size_t i); /* only of a grouped profile */
+json_t *json_part_frames(const struct stack *stack);              /* an array, root first */
 json_t *json_part_stack(const struct profile *profile, size_t i);
 json_t *json_part_cost(const struct profile *profile); /* only when profile->have_cost */
 json_t *json_part_native_gaps(const struct profile *profile);

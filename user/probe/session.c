@@ -41,6 +41,10 @@ struct session {
 	struct code_tables_maps code_maps; /* mapped for writing */
 	bool wants_code;
 	uint32_t code_gone; /* the BPF side's, when the mappings were begun to be read */
+	const struct watchpoint *watched; /* n_watched containers */
+	unsigned n_watched;               /* 0: functions and system calls are probed */
+	struct watchpoints *watchpoints;  /* NULL: there are none (any more) */
+	bool watch_over;
 };
 
 static int print_quiet(enum libbpf_print_level level, const char *format, va_list args)
@@ -72,6 +76,9 @@ static int on_event(void *context, void *data, size_t size)
 		break;
 	case ABI_EVENT_CODE:
 		session->wants_code = true;
+		break;
+	case ABI_EVENT_OVER:
+		session->watch_over = true;
 		break;
 	case ABI_EVENT_SITE:
 		if (session->on_site)
@@ -152,10 +159,28 @@ static void fill_rodata(struct session *session, const struct session_options *o
 	facts->python = *python;
 }
 
+/*
+ * The accounts stay empty. The maps that the program writes are filled beforehand: before 6.1 a program on a perf
+ * event may not have elements made.
+ */
+static int size_for_watchpoints(struct pyleaktrace_bpf *skel)
+{
+	int result = bpf_map__set_max_entries(skel->maps.blocks, 1);
+
+	if (!result)
+		result = bpf_map__set_max_entries(skel->maps.mappings, 1);
+	if (!result)
+		result = bpf_map__set_max_entries(skel->maps.threads, SESSION_WATCH_THREADS);
+	if (!result)
+		result = bpf_map__set_map_flags(skel->maps.threads, 0);
+	return result ? result : bpf_map__set_map_flags(skel->maps.stacks, 0);
+}
+
 static int size_maps(struct session *session, const struct session_options *options,
 		     struct err *err)
 {
 	struct pyleaktrace_bpf *skel = session->skel;
+	int result;
 
 	session->max_sites = options->max_stacks + ABI_FIRST_SITE;
 	session->max_chunks =
@@ -165,6 +190,12 @@ static int size_maps(struct session *session, const struct session_options *opti
 	    bpf_map__set_max_entries(skel->maps.sites, session->max_sites) ||
 	    bpf_map__set_max_entries(skel->maps.frames, session->max_chunks))
 		return err_set(err, ERR_FAILED, "the maps cannot be sized: %s", strerror(errno));
+	if (session->n_watched) {
+		result = size_for_watchpoints(skel);
+		if (result)
+			return err_set(err, ERR_FAILED, "the maps cannot be sized: %s",
+				       strerror(-result));
+	}
 	if (!session->code)
 		return 0;
 	code_tables_size(session->code, &session->code_maps.size);
@@ -195,6 +226,9 @@ static void choose_programs(struct session *session)
 		bpf_program__set_autoload(syscalls[i], mappings);
 	bpf_program__set_autoload(skel->progs.on_enter_code, session->code != NULL);
 	bpf_program__set_autoload(skel->progs.on_exit_code, session->code != NULL);
+	bpf_program__set_autoload(skel->progs.on_watchpoint, session->n_watched > 0);
+	bpf_program__set_autoload(skel->progs.on_entry, !session->n_watched);
+	bpf_program__set_autoload(skel->progs.on_return, !session->n_watched);
 	bpf_program__set_autoload(skel->progs.on_fork, session->links.multi);
 	bpf_program__set_autoload(skel->progs.on_nothing, session->links.multi);
 	for (size_t i = 0; session->links.multi && i < sizeof(probes) / sizeof(probes[0]); i++)
@@ -244,7 +278,9 @@ int session_open(struct session **out, const struct process *process,
 	session->plan = plan;
 	session->wait_status = -1;
 	session->code = options->code;
-	session->links.multi = options->multi;
+	session->links.multi = options->multi && !options->n_watchpoints;
+	session->watched = options->watchpoints;
+	session->n_watched = options->n_watchpoints;
 	session->skel = pyleaktrace_bpf__open();
 	if (!session->skel) {
 		free(session);
@@ -355,6 +391,20 @@ static int start_sweeper(struct session *session, struct err *err)
 	return session->links.multi ? sweeper_start(&session->sweeper, &sweep, err) : 0;
 }
 
+static int attach_watchpoints(struct session *session, struct err *err)
+{
+	for (unsigned i = 0; i < session->n_watched; i++)
+		session->skel->bss->watches[i] = (struct abi_watch){
+			.field = session->watched[i].field,
+			.type_field = session->watched[i].type_field,
+			.type = session->watched[i].type,
+			.last = ABI_NOT_SEEN,
+			.first = ABI_NOT_SEEN,
+		};
+	return watchpoints_open(&session->watchpoints, session->process->pid, session->watched,
+				session->n_watched, session_watch_program(session), err);
+}
+
 int session_attach(struct session *session, struct err *err)
 {
 	const struct plan *plan = session->plan;
@@ -362,6 +412,8 @@ int session_attach(struct session *session, struct err *err)
 
 	if (!result)
 		result = attach_tracepoints(session, err);
+	if (!result && session->n_watched)
+		result = attach_watchpoints(session, err);
 	if (!result)
 		result = attach_probes(session, 0, err);
 	if (!result) {
@@ -393,6 +445,8 @@ int session_detach(struct session *session, struct err *err)
 		result = steer_restore(session->process->pid, session->plan->words,
 				       session->plan->n_words, err);
 	session->steered = false;
+	watchpoints_close(session->watchpoints);
+	session->watchpoints = NULL;
 	sweeper_stop(session->sweeper);
 	session->sweeper = NULL;
 	links_close(&session->links);
@@ -544,4 +598,44 @@ bool session_multi(const struct session *session)
 struct bpf_program *session_program(const struct session *session, bool returns)
 {
 	return returns ? session->skel->progs.on_return : session->skel->progs.on_entry;
+}
+
+/* ---- watchpoints ---------------------------------------------------------------------------------------- */
+
+const volatile struct abi_watch *session_watch(const struct session *session, unsigned i)
+{
+	return &session->skel->bss->watches[i];
+}
+
+bool session_watch_begin(struct session *session, unsigned i, int64_t value)
+{
+	int64_t none = ABI_NOT_SEEN;
+
+	return __atomic_compare_exchange_n(&session->skel->bss->watches[i].last, &none, value,
+					   false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE);
+}
+
+void session_allow(struct session *session, uint64_t hits)
+{
+	__atomic_store_n(&session->skel->bss->watch_allowance, hits, __ATOMIC_RELEASE);
+}
+
+bool session_watch_over(const struct session *session)
+{
+	return session->watch_over;
+}
+
+void session_watch_disarm(struct session *session)
+{
+	watchpoints_stop(session->watchpoints);
+}
+
+bool session_watch_events(const struct session *session, unsigned i, uint64_t *hits)
+{
+	return watchpoints_count(session->watchpoints, i, hits);
+}
+
+int session_watch_program(const struct session *session)
+{
+	return bpf_program__fd(session->skel->progs.on_watchpoint);
 }

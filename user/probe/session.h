@@ -22,8 +22,12 @@
 #include "abi/records.h"
 #include "probe/code_tables.h"
 #include "probe/plan.h"
+#include "probe/watchpoint.h"
 
 struct session;
+
+/* threads of a target that may change the containers with watchpoints at one time; 9 KiB of kernel memory each */
+#define SESSION_WATCH_THREADS 1024
 
 struct session_options {
 	uint32_t max_blocks; /* live blocks */
@@ -34,6 +38,12 @@ struct session_options {
 	bool multi;     /* many places in one link, see attach.h */
 	bool by_thread; /* stacks of different threads are different stacks */
 	bool verbose;   /* libbpf's own words go to stderr */
+	/*
+	 * Containers whose size fields get watchpoints, at most ABI_MAX_WATCHES; 0: none. With them nothing else is
+	 * traced: the plan is empty.
+	 */
+	const struct watchpoint *watchpoints;
+	unsigned n_watchpoints;
 };
 
 int session_open(struct session **out, const struct process *process,
@@ -55,6 +65,30 @@ bool session_active(const struct session *session);
 bool session_execed(const struct session *session);
 /* How the target ended, as wait(2) states it (WIFEXITED() and so on); -1: it has not, or it is not known. */
 int session_wait_status(const struct session *session);
+
+/* ---- watchpoints ------------------------------------------------------------------------------------------- */
+
+/* What BPF knows of watchpoint i: changes while one looks. */
+const volatile struct abi_watch *session_watch(const struct session *session, unsigned i);
+
+/*
+ * The field had this value, read while its watchpoints were set: of use as long as no hit has been seen, which knows
+ * better. return false: one has.
+ */
+bool session_watch_begin(struct session *session, unsigned i, int64_t value);
+
+/* Hits that may be counted from the start on; at that many recording ends (session_watch_over()). */
+void session_allow(struct session *session, uint64_t hits);
+bool session_watch_over(const struct session *session);
+
+/* The watchpoints hit no more; what they counted stays readable until session_detach(). */
+void session_watch_disarm(struct session *session);
+
+/* What the processor's events counted, all threads together; false: it cannot be read. */
+bool session_watch_events(const struct session *session, unsigned i, uint64_t *hits);
+
+/* The program of the watchpoints, for watchpoint_cost(). */
+int session_watch_program(const struct session *session);
 
 /* ---- for snapshot --------------------------------------------------------------------------------------- */
 

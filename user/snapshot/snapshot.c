@@ -10,6 +10,7 @@
 #include "snapshot/block_types.h"
 #include "snapshot/live_blocks.h"
 #include "snapshot/losses.h"
+#include "snapshot/site_stack.h"
 #include "snapshot/thread_names.h"
 #include "symbol/symbolizer.h"
 
@@ -82,28 +83,6 @@ void snapshot_free(struct snapshot *snapshot)
 	free(snapshot->previous_bytes);
 	free(snapshot->cmdline);
 	free(snapshot);
-}
-
-/* The frames of a site, leaf first; the run is checked against the pool. */
-static const struct abi_frame *site_frames(const struct session_view *view, uint32_t id,
-					   uint32_t *n_frames)
-{
-	const struct abi_site *site = &view->sites[id];
-	uint32_t first = site->first_chunk, n = site->n_frames;
-
-	*n_frames = 0;
-	if (n > ABI_MAX_ENTRIES || first > view->max_chunks ||
-	    ABI_CHUNKS(n) > view->max_chunks - first)
-		return NULL;
-	*n_frames = n;
-	/* chunks lie one behind the other, so the frames do too */
-	return view->frames[first].frames;
-}
-
-/* The thread whose stack this is; 0: stacks are not kept by thread. */
-static uint32_t site_thread(const struct abi_frame *frames, uint32_t n)
-{
-	return n && ABI_FRAME_KIND(frames[n - 1].tag) == ABI_FRAME_THREAD ? frames[n - 1].unit : 0;
 }
 
 void snapshot_learn(void *context, uint32_t site)
@@ -290,30 +269,11 @@ static void fill_native_gaps(const struct snapshot *snapshot, struct profile *pr
 static void fill_frames(struct snapshot *snapshot, struct profile *profile,
 			const struct session_view *view, uint32_t id, struct stack *stack)
 {
-	const struct abi_frame *raw;
-	struct abi_frame full;
-	struct frame *frames;
-	uint32_t n;
-
-	raw = site_frames(view, id, &n);
-	if (id < ABI_FIRST_SITE) {
-		/* the reserved sites take what found no room */
-		full = (struct abi_frame){.unit = ABI_GAP_STACKS_FULL, .tag = ABI_FRAME_GAP};
-		raw = &full;
-		n = 1;
-	}
-	if (!raw || n == 0)
-		return;
-	stack->thread_id = site_thread(raw, n);
+	stack->thread_id =
+		site_name_frames(snapshot->symbolizer, profile, view, id, snapshot->named, stack);
 	if (stack->thread_id)
 		stack->thread = profile_str(
 			profile, thread_names_get(&snapshot->threads, stack->thread_id), -1);
-	stack->n_frames = symbolizer_name(snapshot->symbolizer, profile, raw, n, snapshot->named);
-	frames = profile_alloc(profile, (stack->n_frames + 1) * sizeof(*frames));
-	/* BPF walks from the leaf, the model begins at the root */
-	for (size_t i = 0; i < stack->n_frames; i++)
-		frames[i] = snapshot->named[stack->n_frames - 1 - i];
-	stack->frames = frames;
 }
 
 static void fill_stack(struct snapshot *snapshot, struct profile *profile,

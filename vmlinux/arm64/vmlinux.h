@@ -441,6 +441,10 @@ struct trace_event_raw_sched_process_template {
 	int prio;
 };
 
+struct bpf_perf_event_data {
+	__u64 addr;
+};
+
 #ifndef BPF_NO_PRESERVE_ACCESS_INDEX
 #pragma clang attribute pop
 #endif

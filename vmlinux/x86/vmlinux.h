@@ -2,7 +2,7 @@
 /*
  * vmlinux.h (x86): kernel types named by the BPF side. Written by tools/gen-vmlinux; do not edit.
  *
- * From       Linux 6.18.44-fc-v595, BTF sha256 5f79ec2bacdb8ce75702a4edf144b34f
+ * From       Linux 6.18.44-fc-v782, BTF sha256 9bca12a42c91857d1492472bb3c361b7
  * Left out   nothing of the list
  */
 #ifndef __VMLINUX_H__
@@ -468,6 +468,10 @@ struct trace_event_raw_sched_process_exit {
 	pid_t pid;
 	int prio;
 	bool group_dead;
+};
+
+struct bpf_perf_event_data {
+	__u64 addr;
 };
 
 #ifndef BPF_NO_PRESERVE_ACCESS_INDEX

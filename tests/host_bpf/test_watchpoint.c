@@ -1,0 +1,200 @@
+/* SPDX-License-Identifier: BSD-2-Clause
+ *
+ * Watchpoints on sizes of containers: what is counted at which stack, and what is not.
+ */
+#include "shim.h"
+#include "pyleaktrace.bpf.c"
+
+#include "calls.h"
+
+#define SIZE_AT(i) (0x900000ull + 0x100 * (i) + 16)
+#define TYPE_AT(i) (0x900000ull + 0x100 * (i) + 8)
+#define TYPE       0x5000ull
+
+static void put_field(unsigned i, __u64 value)
+{
+	image_put_u64(&shim.memory, SIZE_AT(i), value);
+}
+
+static int watch_setup(void **state)
+{
+	calls_begin();
+	image_map(&shim.memory, 0x900000, 0x1000);
+	for (unsigned i = 0; i < ABI_MAX_WATCHES; i++) {
+		watches[i] = (struct abi_watch){.field = SIZE_AT(i),
+						.type_field = TYPE_AT(i),
+						.type = TYPE,
+						.last = 10,
+						.first = ABI_NOT_SEEN};
+		put_field(i, 10);
+		image_put_u64(&shim.memory, TYPE_AT(i), TYPE);
+	}
+	watch_allowance = 1 << 20;
+	return 0;
+}
+
+static void hit(unsigned i)
+{
+	struct bpf_perf_event_data context = {.addr = SIZE_AT(i)};
+
+	on_watchpoint(&context);
+}
+
+static void write_field(unsigned i, __u64 value)
+{
+	put_field(i, value);
+	hit(i);
+}
+
+static struct abi_site *site_of(__u32 id)
+{
+	return bpf_map_lookup_elem(&sites, &id);
+}
+
+static void expect_site(__u32 id, __u32 number, __u64 in, __u64 in_hits, __u64 out, __u64 out_hits)
+{
+	const struct abi_site *site = site_of(id);
+
+	assert_int_equal(site->domain, id < ABI_FIRST_SITE ? 0 : number);
+	assert_int_equal(site->allocated_bytes, in);
+	assert_int_equal(site->allocated_count, in_hits);
+	assert_int_equal(site->freed_bytes, out);
+	assert_int_equal(site->freed_count, out_hits);
+}
+
+static void test_counts_by_stack(void **state)
+{
+	write_field(0, 11);
+	write_field(0, 12);
+	set_stack(3, 500);
+	write_field(0, 112);
+	write_field(0, 111);
+	run_thread(1);
+	write_field(0, 0);
+	assert_int_equal(next_site, ABI_FIRST_SITE + 3);
+	expect_site(ABI_FIRST_SITE, 0, 2, 2, 0, 0);
+	expect_site(ABI_FIRST_SITE + 1, 0, 100, 1, 1, 1);
+	expect_site(ABI_FIRST_SITE + 2, 0, 0, 0, 111, 1);
+	assert_int_equal(watches[0].first, 10);
+	assert_int_equal(watches[0].last, 0);
+	assert_int_equal(watches[0].hits, 5);
+	assert_int_equal(watches[0].counted, 5);
+	assert_true(watches[0].ns > 0);
+}
+
+/* One stack that changes two containers has a site for each. */
+static void test_containers_are_apart(void **state)
+{
+	for (unsigned i = 0; i < ABI_MAX_WATCHES; i++)
+		write_field(i, 11 + i);
+	assert_int_equal(next_site, ABI_FIRST_SITE + ABI_MAX_WATCHES);
+	for (unsigned i = 0; i < ABI_MAX_WATCHES; i++)
+		expect_site(ABI_FIRST_SITE + i, i, 1 + i, 1, 0, 0);
+}
+
+/* A thread that has the watchpoint twice; a value that is written again. */
+static void test_no_difference(void **state)
+{
+	write_field(0, 11);
+	hit(0);
+	write_field(0, 11);
+	expect_site(ABI_FIRST_SITE, 0, 1, 1, 0, 0);
+	assert_int_equal(watches[0].same, 2);
+	assert_int_equal(watches[0].hits, 3);
+}
+
+/* What comes before and after is not counted, and the first that is has its value from there. */
+static void test_not_active(void **state)
+{
+	active = 0;
+	watches[0].last = ABI_NOT_SEEN;
+	write_field(0, 20);
+	assert_int_equal(watches[0].last, 20);
+	active = 1;
+	write_field(0, 21);
+	active = 0;
+	write_field(0, 30);
+	expect_site(ABI_FIRST_SITE, 0, 1, 1, 0, 0);
+	assert_int_equal(watches[0].first, 20);
+	assert_int_equal(watches[0].last, 30);
+	assert_int_equal(watches[0].hits, 3);
+	assert_int_equal(watches[0].counted, 1);
+}
+
+static void test_others(void **state)
+{
+	struct bpf_perf_event_data elsewhere = {.addr = SIZE_AT(0) + 8};
+
+	shim.tgid = TGID + 1000;
+	write_field(0, 11);
+	assert_int_equal(watches[0].hits, 0);
+	shim.tgid = TGID;
+	on_watchpoint(&elsewhere);
+	assert_int_equal(watches[0].hits, 0);
+	assert_int_equal(next_site, ABI_FIRST_SITE);
+}
+
+static void test_another_type(void **state)
+{
+	image_put_u64(&shim.memory, TYPE_AT(0), TYPE + 8);
+	write_field(0, 0);
+	assert_int_equal(watches[0].foreign, 1);
+	assert_int_equal(next_site, ABI_FIRST_SITE);
+	watches[1].field = 0x123450; /* not mapped */
+	on_watchpoint(&(struct bpf_perf_event_data){.addr = 0x123450});
+	assert_int_equal(watches[1].unread, 1);
+	assert_int_equal(watches[1].last, 10);
+}
+
+/* At so many hits as are allowed it ends by itself, says so once, and counts no more. */
+static void test_ceiling(void **state)
+{
+	watch_allowance = 3;
+	write_field(0, 11);
+	write_field(1, 11);
+	write_field(0, 12);
+	assert_int_equal(active, 1);
+	write_field(0, 13);
+	write_field(1, 12);
+	assert_int_equal(active, 0);
+	expect_site(ABI_FIRST_SITE, 0, 2, 2, 0, 0);
+	assert_int_equal(watches[0].counted + watches[1].counted, 3);
+	assert_int_equal(watches[0].last, 13);
+	{
+		unsigned n = 0;
+
+		for (unsigned i = 0; i < shim.n_events; i++)
+			n += ((struct abi_event *)shim.events[i])->kind == ABI_EVENT_OVER;
+		assert_int_equal(n, 1);
+	}
+}
+
+/* No room for a stack, or for the thread: the sums stay right. */
+static void test_full(void **state)
+{
+	facts_of_test()->max_sites = ABI_FIRST_SITE + 1;
+	write_field(2, 11);
+	set_stack(3, 700);
+	write_field(2, 13);
+	expect_site(ABI_FIRST_SITE, 2, 1, 1, 0, 0);
+	expect_site(2, 2, 2, 1, 0, 0);
+	shim_set_capacity(&threads, 1);
+	run_thread(1);
+	write_field(2, 10);
+	expect_site(2, 2, 2, 1, 3, 1);
+	assert_int_equal(counted(ABI_COUNT_THREADS_FULL), 1);
+	assert_int_equal(counted(ABI_COUNT_STACKS_FULL), 1);
+}
+
+int main(void)
+{
+#define TEST(f) cmocka_unit_test_setup_teardown(f, watch_setup, calls_teardown)
+	const struct CMUnitTest tests[] = {
+		TEST(test_counts_by_stack), TEST(test_containers_are_apart),
+		TEST(test_no_difference),   TEST(test_not_active),
+		TEST(test_others),          TEST(test_another_type),
+		TEST(test_ceiling),         TEST(test_full),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,277 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""`pyleaktrace heap --watch`: each change of a container's size is counted once, at the stack that made it.
+
+The target makes its changes between two commands of the test, while the watchpoints are set; so what it did is known
+exactly. One attach for many facts.
+"""
+import ctypes
+import json
+import os
+import re
+import signal
+import struct
+import subprocess
+
+import pytest
+
+import harness
+
+ALL = "100"  # --max-overhead: nothing here is to be ended for its cost, unless that is the test
+
+
+class Watch:
+    """`pyleaktrace heap --watch` at work; its JSON report is read at the end."""
+
+    def __init__(self, target, folder, paths, *options, for_="36000", overhead=ALL):
+        self.json = os.path.join(str(folder), "watch.json")
+        command = [harness.TOOL, "heap", "-p", str(target.pid), "--for", for_, "--max-overhead", overhead, "-o", self.json,
+                   *options]
+        for path in paths:
+            command += ["--watch", path]
+        self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                                        stderr=subprocess.PIPE, bufsize=0,
+                                        env={"PATH": os.environ["PATH"], "LC_ALL": "C.UTF-8", "NO_COLOR": "1"})
+        self.out, self.err = harness.Reader(self.process.stdout), harness.Reader(self.process.stderr)
+        for path in paths:
+            assert self.err.wait(r"^pyleaktrace: watching %s of pid %d: " % (re.escape(path), target.pid)), self.err.text
+
+    def ended(self):
+        code = self.process.wait(harness.DEADLINE_S)
+        self.out.thread.join(harness.DEADLINE_S)
+        assert code == 0, self.err.text
+        with open(self.json, encoding="utf-8") as f:
+            report = json.load(f)
+        self.containers = {row["path"]: row for row in report["watch"]["containers"]}
+        self.losses = {loss["name"]: loss["count"] for loss in report["losses"]}
+        return report
+
+    def finish(self):
+        self.process.send_signal(signal.SIGINT)
+        return self.ended()
+
+    def close(self):
+        if self.process.poll() is None:
+            self.process.kill()
+        self.process.wait(harness.DEADLINE_S)
+        self.out.close()
+        self.err.close()
+
+
+@pytest.fixture
+def watch(tmp_path):
+    watches = []
+
+    def run(target, *paths, **kwargs):
+        watches.append(Watch(target, tmp_path, paths, **kwargs))
+        return watches[-1]
+
+    yield run
+    for one in watches:
+        one.close()
+
+
+def chain(stack):
+    """What a stack is of Python, leaf first, without the threads' beginnings."""
+    return [(function, line) for function, file, line in reversed(harness.python_frames(stack))
+            if file.endswith("/heap_watch.py")]
+
+
+def by_line(row, what):
+    """{line of the change: items}, all its stacks together; each has the whole way from there to its thread's root."""
+    sums = {}
+    for stack in row["stacks"]:
+        if stack[what]:
+            line = chain(stack)[0][1]
+            sums[line] = sums.get(line, 0) + stack[what]
+    return sums
+
+
+def is_thread(stack):
+    return any(function.endswith("_bootstrap") for function, _, _ in harness.python_frames(stack))
+
+
+def test_every_change_is_counted_at_its_stack(python, start, watch, validate):
+    """Among objects that churn, by threads that were there before and one that is born meanwhile."""
+    if python.free_threaded:
+        pytest.skip("the census is of builds with the GIL")
+    target = start(python, "heap_watch.py")
+    session, bytes_, list_, cached = "app.cache.SESSIONS", "app.cache.BYTES", "app.cache.LIST", "app.cache.cached"
+    seen = watch(target, session, bytes_, list_, cached)
+    target.do("work", what="insert", n=300)
+    target.do("work", what="churn", n=500, worker=0)
+    target.do("work", what="churn", n=400, worker=2)
+    target.do("work", what="insert", n=50, worker=2)
+    target.do("work", what="remove", n=70, worker=1)
+    target.do("work", what="pop", n=5)
+    target.do("work", what="update", n=30, worker=1)
+    target.do("work", what="replace_values", n=200)
+    target.do("work", what="others", n=40, worker=2)
+    left = target.do("work", what="insert", n=1)
+    report = seen.finish()
+    validate(report)
+    assert seen.losses == {}
+    assert (report["watch"]["ended_by"], report["target"]["pid"]) == ("signal", target.pid)
+
+    row = seen.containers[session]
+    assert (row["type"], row["address"]) == ("dict", hex(target.do("addresses")["SESSIONS"]))
+    assert (row["items_before"], row["items_after"], row["fate"]) == (100, left, "same")
+    assert (row["inserted"], row["removed"]) == (300 + 500 + 400 + 50 + 30 + 1, 75)
+    line = target.line
+    assert by_line(row, "inserted") == {line("insert"): 351, line("churn"): 900, line("update"): 30}
+    assert by_line(row, "removed") == {line("remove"): 70, line("pop"): 5}
+    sums = {}
+    for stack in row["stacks"]:
+        assert not any(frame["kind"] == "gap" for frame in stack["frames"])
+        assert any(frame["kind"] == "native" for frame in stack["frames"])
+        function = chain(stack)[0][0]
+        key = (function, is_thread(stack))
+        sums[key] = sums.get(key, 0) + stack["inserted"] - stack["removed"]
+        assert [f for f, _ in chain(stack)[1:]] == \
+            ([python.qualified("Worker.run", "run")] if is_thread(stack) else ["work", "<module>"])
+    assert sums == {("insert", False): 301, ("insert", True): 50, ("churn", True): 900, ("update", True): 30,
+                    ("remove", True): -70, ("pop", False): -5}
+
+    for path, name, type_, removed in ((bytes_, "bytearray", "bytearray", 20), (list_, "list", "list", 20),
+                                       (cached, "lru_cache", "functools._lru_cache_wrapper", 0)):
+        row = seen.containers[path]
+        assert (row["type"], row["fate"]) == (type_, "same")
+        assert by_line(row, "inserted") == {line(name): 40}
+        assert by_line(row, "removed") == ({line(name + " pop"): removed} if removed else {})
+        assert row["items_after"] - row["items_before"] == 40 - removed
+    assert re.search(r"^app\.cache\.SESSIONS dict, %d items: \+1281 inserted, -75 removed in " % left, seen.out.text, re.M)
+    assert re.search(r"^Nothing was lost\.$", seen.out.text, re.M)
+
+
+def test_other_containers(some_python, start, watch, validate):
+    """Set, deque, OrderedDict, and the dict of an instance; a path through list and dict; an address."""
+    target = start(some_python, "heap_watch.py")
+    line = target.line
+    paths = {"app.cache.SET": "set", "app.cache.DEQUE": "deque", "app.cache.ORDERED": "ordered",
+             "app.cache.INSTANCE": "instance"}
+    seen = watch(target, *paths)
+    target.do("work", what="others", n=30, worker=0)
+    validate(seen.finish())
+    assert seen.losses == {}
+    for path, name in paths.items():
+        row = seen.containers[path]
+        assert by_line(row, "inserted") == {line(name): 30}
+        assert by_line(row, "removed") == ({} if name == "instance" else {line(name + " pop"): 15})
+        assert row["fate"] == "same"
+    nested, address = "app.cache.NESTED['eu'][1]['deep']", hex(target.do("addresses")["SESSIONS"])
+    seen = watch(target, nested, address)
+    target.do("work", what="others", n=30, worker=1)
+    target.do("work", what="insert", n=20)
+    target.do("work", what="clear")
+    seen.finish()
+    assert seen.losses == {}
+    assert by_line(seen.containers[nested], "inserted") == {line("nested"): 30}
+    row = seen.containers[address]
+    assert (row["inserted"], row["items_before"], row["items_after"], row["fate"]) == (20, 100, 0, "same")
+    removed, = [stack for stack in row["stacks"] if stack["removed"]]
+    assert (removed["removed"], removed["removals"], chain(removed)[0]) == (120, 1, ("clear", line("clear")))
+
+
+def test_containers_that_go(some_python, start, watch):
+    """Replaced, and gone: the watch ends by itself and says so."""
+    for what, fate, said in (("replace", "replaced", "It was replaced: the path leads now to dict at 0x"),
+                             ("forget", "gone", "It is gone: nothing is called so any more")):
+        target = start(some_python, "heap_watch.py")
+        seen = watch(target, "app.cache.SESSIONS")
+        target.do("work", what="insert", n=10)
+        target.do("work", what=what)
+        report = seen.ended()
+        row = seen.containers["app.cache.SESSIONS"]
+        assert (report["watch"]["ended_by"], row["fate"]) == ("container", fate)
+        assert by_line(row, "inserted")[target.line("insert")] == 10
+        assert said in seen.out.text and "Ended early: a container is not there any more." in seen.out.text
+        if fate == "replaced":
+            assert row["now_address"] == hex(target.do("addresses")["SESSIONS"]) != row["address"]
+            assert row["now_type"] == "dict"
+
+
+def test_ceiling(one_python, start, watch):
+    """Changes that cost more than the ceiling end the watch; those before are exact."""
+    target = start(one_python, "heap_watch.py")
+    seen = watch(target, "app.cache.SESSIONS", overhead="0.1%")
+    target.do("work", what="insert", n=50000)
+    report = seen.ended()
+    about, row = report["watch"], seen.containers["app.cache.SESSIONS"]
+    assert about["ended_by"] == "overhead"
+    assert "Ended early: the changes came faster than 0.1 % of a core can follow" in seen.out.text
+    assert row["inserted"] == row["insertions"] == about["hits"] < 50000
+    # what was allowed: the ceiling's cost of the time that passed, and a second more
+    assert about["hits"] * about["ns_per_hit"] / 1e9 < 3 * 0.001 * (report["duration_s"] + 1)
+    assert by_line(row, "inserted") == {target.line("insert"): row["inserted"]}
+    assert row["fate"] == "same"
+
+
+def test_ends(one_python, start, watch):
+    """After --for; with the target."""
+    target = start(one_python, "heap_watch.py")
+    report = watch(target, "app.cache.SESSIONS", for_="300ms").ended()
+    assert report["watch"]["ended_by"] == "time"
+    assert 0.3 <= report["duration_s"]
+    seen = watch(target, "app.cache.SESSIONS")
+    target.do("work", what="insert", n=10)
+    target.process.kill()
+    report = seen.ended()
+    row = seen.containers["app.cache.SESSIONS"]
+    assert (report["watch"]["ended_by"], row["fate"], row["inserted"]) == ("target", "unknown", 10)
+    assert "Whether it was there until the end is not known." in seen.out.text
+
+
+def set_watchpoint(pid, address):
+    """A hardware watchpoint as a debugger has it; its descriptor."""
+    attributes = struct.pack("IIQQQQQIIQQ", 5, 112, 0, 1, 0, 0, 1 | 1 << 5 | 1 << 6, 0, 2, address, 8).ljust(112, b"\0")
+    fd = ctypes.CDLL(None, use_errno=True).syscall(298, attributes, pid, -1, -1, 8)
+    assert fd >= 0, os.strerror(ctypes.get_errno())
+    return fd
+
+
+@pytest.mark.skipif(os.uname().machine != "x86_64", reason="the number of the system call is x86-64's")
+def test_debug_registers_are_taken(one_python, start, watch):
+    """By another: said, and nothing is left behind. One that is left is enough."""
+    target = start(one_python, "heap_watch.py")
+    where = target.do("addresses")
+    others = [set_watchpoint(target.pid, where[name] + 16) for name in ("LIST", "SET", "DEQUE", "SESSIONS")]
+    result = harness.tool("heap", "-p", str(target.pid), "--watch", "app.cache.LIST")
+    assert (result.returncode, result.stdout) == (69, "")
+    assert "the debug registers of pid %d are taken" % target.pid in result.stderr
+    os.close(others.pop())
+    result = harness.tool("heap", "-p", str(target.pid), "--watch", "app.cache.LIST", "--watch", "app.cache.SET")
+    assert (result.returncode, result.stdout) == (69, "")
+    seen = watch(target, "app.cache.LIST")
+    target.do("work", what="others", n=4)
+    seen.finish()
+    assert (seen.containers["app.cache.LIST"]["inserted"], seen.losses) == (4, {})
+    for fd in others:
+        os.close(fd)
+
+
+def test_children_are_not_watched(one_python, start, watch):
+    """What a forked child does to its copy is its own."""
+    target = start(one_python, "heap_watch.py")
+    seen = watch(target, "app.cache.SESSIONS")
+    target.do("work", what="insert", n=10)
+    assert target.do("fork", n=100) == 0
+    target.do("work", what="insert", n=5)
+    seen.finish()
+    assert (seen.containers["app.cache.SESSIONS"]["inserted"], seen.losses) == (15, {})
+
+
+def test_what_cannot_be_watched(one_python, start):
+    target = start(one_python, "heap_watch.py")
+    pid = str(target.pid)
+    for options, code, said in (
+            (["--watch", "app.cache.NOTHING"], 2, "has nothing that is called app.cache.NOTHING"),
+            (["--watch", "app.cache.TUPLE"], 2, "is no container: tuple"),
+            (["--watch", "0x1000"], 2, "has nothing that is called 0x1000"),
+            (["--watch", "app.cache.SESSIONS", "--watch", "app.cache.ALIAS"], 64, "lead to one container"),
+            (["--watch", "a", "--watch", "a"], 64, "it is watched already"),
+            (["--watch", "a", "--watch", "b", "--watch", "c", "--watch", "d", "--watch", "e"], 64, "four places"),
+            (["--watch", "a", "--growth"], 64, "a report of its own"),
+            (["--for", "3"], 64, "are for --watch"),
+            (["--watch", "a", "--max-overhead", "0"], 64, "of a core, is wanted")):
+        result = harness.tool("heap", "-p", pid, *options)
+        assert (result.returncode, result.stdout) == (code, ""), (options, result.stderr)
+        assert said in result.stderr

@@ -1,0 +1,164 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""What the live tests of `pyleaktrace heap --watch` look at: containers of every kind that threads fill and empty as they
+are told to, among many that churn. Every change is made at a line that is known."""
+import collections
+import functools
+import os
+import queue
+import sys
+import threading
+import types
+
+import serve
+
+app = types.ModuleType("app")
+cache = types.ModuleType("app.cache")
+sys.modules["app"] = app
+sys.modules["app.cache"] = cache
+
+
+class Instance(object):
+    pass
+
+
+@functools.lru_cache(maxsize=None)
+def cached(number):
+    return str(number)
+
+
+cache.SESSIONS = {"k%d" % i: i for i in range(100)}
+cache.LIST = [None] * 10
+cache.SET = {"s%d" % i for i in range(10)}
+cache.DEQUE = collections.deque(range(10))
+cache.ORDERED = collections.OrderedDict((i, i) for i in range(10))
+cache.BYTES = bytearray(10)
+cache.INSTANCE = Instance()
+cache.INSTANCE.__dict__["first"] = 1  # a dict of its own, in every version
+cache.NESTED = {"eu": [Instance(), {"deep": {}}]}
+cache.cached = cached
+cache.ALIAS = cache.SESSIONS
+cache.TUPLE = (1, [2])
+made = [0]
+
+
+class Worker(object):
+    """A thread that does what is put into its queue."""
+
+    def __init__(self):
+        self.jobs, self.results = queue.Queue(), queue.Queue()
+        self.thread = threading.Thread(target=self.run, daemon=True)
+        self.thread.start()
+
+    def run(self):
+        while True:
+            function, arguments = self.jobs.get()
+            self.results.put(function(**arguments))
+
+    def call(self, function, **arguments):
+        self.jobs.put((function, arguments))
+        return self.results.get()
+
+
+def fresh(n):
+    """So many keys that were never used."""
+    made[0] += n
+    return ["n%d" % i for i in range(made[0] - n, made[0])]
+
+
+def insert(n, **_):
+    for key in fresh(n):
+        cache.SESSIONS[key] = key  # line: insert
+
+
+def update(n, **_):
+    cache.SESSIONS.update(dict.fromkeys(fresh(n)))  # line: update
+
+
+def replace_values(n, **_):
+    """No key is new: the size stays."""
+    for key in list(cache.SESSIONS)[:n]:
+        cache.SESSIONS[key] = None
+
+
+def remove(n, **_):
+    for key in list(cache.SESSIONS)[:n]:
+        del cache.SESSIONS[key]  # line: remove
+
+
+def pop(n, **_):
+    for _ in range(n):
+        cache.SESSIONS.popitem()  # line: pop
+
+
+def churn(n, **_):
+    """Containers that come and go, and one that grows among them."""
+    for key in fresh(n):
+        {}[key] = [key].append(key)
+        {key}.add(1)
+        cache.SESSIONS[key] = {key: [key]}  # line: churn
+
+
+def others(n, **_):
+    """Each kind of container: n in, half of them out."""
+    for key in fresh(n):
+        cache.LIST.append(key)  # line: list
+        cache.SET.add(key)  # line: set
+        cache.DEQUE.append(key)  # line: deque
+        cache.ORDERED[key] = 1  # line: ordered
+        cache.BYTES.append(1)  # line: bytearray
+        setattr(cache.INSTANCE, key, 1)  # line: instance
+        cache.NESTED["eu"][1]["deep"][key] = 1  # line: nested
+        cached(key)  # line: lru_cache
+        cache.cached(key)  # a hit
+    for _ in range(n // 2):
+        cache.LIST.pop()  # line: list pop
+        cache.SET.pop()  # line: set pop
+        cache.DEQUE.popleft()  # line: deque pop
+        cache.ORDERED.popitem()  # line: ordered pop
+        del cache.BYTES[-1]  # line: bytearray pop
+
+
+def clear(**_):
+    cached.cache_clear()
+    cache.SESSIONS.clear()  # line: clear
+
+
+def replace(**_):
+    cache.SESSIONS = {"another": 1}
+    cache.ALIAS = None
+
+
+def forget(**_):
+    del cache.SESSIONS, cache.ALIAS
+
+
+WORK = {f.__name__: f for f in (insert, update, replace_values, remove, pop, churn, others, clear, replace, forget)}
+workers = [Worker(), Worker()]
+
+
+def work(what, n=0, worker=-1):
+    """In the main thread (-1), in one of those before, or (2) in one that is made for it."""
+    if worker < 0:
+        WORK[what](n=n)
+    else:
+        if worker == len(workers):
+            workers.append(Worker())
+        workers[worker].call(WORK[what], n=n)
+    return len(getattr(cache, "SESSIONS", ()))
+
+
+def fork(n):
+    """The exit status of a child that fills its copy."""
+    child = os.fork()
+    if not child:
+        insert(n)
+        os._exit(0)
+    return os.waitpid(child, 0)[1]
+
+
+def addresses():
+    return {name: id(getattr(cache, name)) for name in ("SESSIONS", "LIST", "SET", "DEQUE")}
+
+
+if __name__ == "__main__":
+    serve.serve({f.__name__: f for f in (work, fork, addresses)})

@@ -1,0 +1,215 @@
+/* SPDX-License-Identifier: BSD-2-Clause
+ *
+ * What `heap --watch` says of containers: stacks that are put together, text, JSON; hostile names.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <cmocka.h>
+
+#include <jansson.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "export/watch_json.h"
+#include "view/watch_text.h"
+
+static const struct frame thread_start = {
+	.kind = FRAME_NATIVE, .function = "start_thread", .module = "libc.so.6"};
+static const struct frame work = {
+	.kind = FRAME_PYTHON, .function = "work", .file = "/srv/jobs.py", .line = 9};
+static const struct frame other = {
+	.kind = FRAME_PYTHON, .function = "other", .file = "/srv/jobs.py", .line = 20};
+static const struct frame insert_dict = {
+	.kind = FRAME_NATIVE, .function = "insertdict", .module = "python3.11"};
+static const struct frame resize = {
+	.kind = FRAME_NATIVE, .function = "insertion_resize", .module = "python3.11"};
+static const struct frame extension = {
+	.kind = FRAME_NATIVE, .function = "fill", .module = "_fill.so", .path = "/srv/_fill.so"};
+
+/* A stack of up to four frames, root first. */
+static struct heap_watch_stack make(struct profile *about, uint64_t in, uint64_t out,
+				    const struct frame *const *frames)
+{
+	struct heap_watch_stack stack = {
+		.inserted = in, .removed = out, .insertions = in, .removals = out != 0};
+	struct frame *copies = profile_alloc(about, 4 * sizeof(*copies));
+
+	while (stack.stack.n_frames < 4 && frames[stack.stack.n_frames]) {
+		copies[stack.stack.n_frames] = *frames[stack.stack.n_frames];
+		stack.stack.n_frames++;
+	}
+	stack.stack.frames = copies;
+	return stack;
+}
+
+#define MAKE(in, out, ...) \
+	make(about, in, out, (const struct frame *const[]){__VA_ARGS__, NULL, NULL, NULL})
+
+static struct heap_watch *make_watch(enum heap_watch_fate fate, enum heap_watch_end end)
+{
+	struct profile *about = profile_new();
+	struct heap_watch *watch = heap_watch_new(about, 1);
+	struct heap_watch_stack *stacks = profile_alloc(about, 6 * sizeof(*stacks));
+	struct heap_watch_row *row = &watch->rows[0];
+
+	about->target.pid = 42;
+	about->target.python = "3.11.2";
+	about->target.python_module = "python3.11";
+	about->duration_s = 5;
+	watch->end = end;
+	watch->max_overhead = 0.05;
+	watch->hits = 353;
+	watch->ns_per_hit = 11000;
+	watch->trap_ns = 10000;
+	*row = (struct heap_watch_row){.path = "app.\033[31mS",
+				       .type = "dict",
+				       .address = 0x7f00,
+				       .items_after = 1328,
+				       .fate = fate,
+				       .now_type = "list",
+				       .now_address = 0x8f00};
+	stacks[0] = MAKE(40, 0, &thread_start, &work, &resize);
+	stacks[1] = MAKE(0, 12, &thread_start, &other);
+	stacks[2] = MAKE(200, 0, &thread_start, &work, &insert_dict);
+	stacks[3] = MAKE(100, 0, &thread_start, &work, &insert_dict);
+	stacks[4] = MAKE(5, 0, &thread_start, &work, &extension);
+	heap_watch_settle(row, stacks, 5);
+	return watch;
+}
+
+static void test_settle(void **state)
+{
+	struct heap_watch *watch = make_watch(WATCH_SAME, WATCH_TIME);
+	const struct heap_watch_row *row = &watch->rows[0];
+
+	(void)state;
+	assert_int_equal(row->inserted, 345);
+	assert_int_equal(row->insertions, 345);
+	assert_int_equal(row->removed, 12);
+	assert_int_equal(row->removals, 1);
+	assert_int_equal(row->n_stacks, 4);
+	assert_int_equal(row->stacks[0].inserted, 300);
+	assert_int_equal(row->stacks[1].inserted, 40);
+	assert_int_equal(row->stacks[2].inserted, 5);
+	assert_int_equal(row->stacks[3].removed, 12);
+	profile_free(watch->about);
+}
+
+static char *text_of(const struct heap_watch *watch, const struct watch_text_options *options)
+{
+	static char *text;
+	static size_t length;
+	FILE *out = open_memstream(&text, &length);
+
+	watch_text(out, watch, options);
+	fclose(out);
+	return text;
+}
+
+static void expect_text(enum heap_watch_fate fate, enum heap_watch_end end,
+			const struct watch_text_options *options, const char *expected)
+{
+	struct heap_watch *watch = make_watch(fate, end);
+	char *text = text_of(watch, options);
+
+	assert_string_equal(strchr(text, '\n') + 1, expected);
+	free(text);
+	profile_free(watch->about);
+}
+
+static void test_text(void **state)
+{
+	(void)state;
+	/* stacks that differ in the interpreter's C frames only are one */
+	expect_text(WATCH_SAME, WATCH_TIME, &(struct watch_text_options){0},
+		    "app.\\x1b[31mS dict, 1328 items: +345 inserted, -12 removed in 5 s "
+		    "(+67/s)\n"
+		    "        +340 inserted by:\n"
+		    "\t\twork (/srv/jobs.py:9)\n"
+		    "          +5 inserted by:\n"
+		    "\t\tfill+0x0 [_fill.so]\n"
+		    "\t\twork (/srv/jobs.py:9)\n"
+		    "         -12 removed, in 1 change, by:\n"
+		    "\t\tother (/srv/jobs.py:20)\n"
+		    "Nothing was lost.\n"
+		    "cost: 353 hits x 11 us (10 us of it the trap) = 0 % of a core\n");
+	expect_text(
+		WATCH_REPLACED, WATCH_LOST,
+		&(struct watch_text_options){.top = 1, .quiet = true, .all_frames = true},
+		"app.\\x1b[31mS dict, 1328 items: +345 inserted, -12 removed in 5 s "
+		"(+67/s)\n"
+		"        +300 inserted by:\n"
+		"\t\tinsertdict+0x0 [python3.11]\n"
+		"\t\twork (/srv/jobs.py:9)\n"
+		"\t\tstart_thread+0x0 [libc.so.6]\n"
+		"        and 2 more stacks that insert (-T 0 shows all)\n"
+		"         -12 removed, in 1 change, by:\n"
+		"\t\tother (/srv/jobs.py:20)\n"
+		"\t\tstart_thread+0x0 [libc.so.6]\n"
+		"        It was replaced: the path leads now to list at 0x8f00, and led to 0x7f00 "
+		"at the start; what is said here is of the old one.\n"
+		"Ended early: a container is not there any more.\n");
+}
+
+static void expect_part(enum heap_watch_fate fate, enum heap_watch_end end, const char *part)
+{
+	struct heap_watch *watch = make_watch(fate, end);
+	char *text = text_of(watch, &(struct watch_text_options){.top = 1});
+
+	if (!strstr(text, part))
+		assert_string_equal(text, part);
+	free(text);
+	profile_free(watch->about);
+}
+
+static void test_ends(void **state)
+{
+	(void)state;
+	expect_part(WATCH_GONE, WATCH_LOST, "It is gone: nothing is called so any more");
+	expect_part(WATCH_UNKNOWN, WATCH_TARGET, "Whether it was there until the end is not known");
+	expect_part(WATCH_UNKNOWN, WATCH_TARGET, "Ended early: the target has ended");
+	expect_part(
+		WATCH_SAME, WATCH_OVERHEAD,
+		"faster than 5.0 % of a core can follow (--max-overhead); the first 353 of them");
+}
+
+static void test_json(void **state)
+{
+	struct heap_watch *watch = make_watch(WATCH_REPLACED, WATCH_LOST);
+	struct err err = ERR_INIT;
+	char *text = NULL;
+	size_t length;
+	FILE *out = open_memstream(&text, &length);
+	json_t *report, *row, *stacks;
+
+	(void)state;
+	assert_int_equal(export_watch_json(out, watch, &err), 0);
+	fclose(out);
+	report = json_loads(text, 0, NULL);
+	assert_non_null(report);
+	row = json_array_get(json_object_get(json_object_get(report, "watch"), "containers"), 0);
+	assert_string_equal(json_string_value(json_object_get(row, "path")), "app.\033[31mS");
+	assert_string_equal(json_string_value(json_object_get(row, "fate")), "replaced");
+	assert_string_equal(json_string_value(json_object_get(row, "now_address")), "0x8f00");
+	assert_int_equal(json_integer_value(json_object_get(row, "inserted")), 345);
+	/* all frames, each stack by itself */
+	stacks = json_object_get(row, "stacks");
+	assert_int_equal(json_array_size(stacks), 4);
+	assert_int_equal(json_array_size(json_object_get(json_array_get(stacks, 0), "frames")), 3);
+	json_decref(report);
+	free(text);
+	profile_free(watch->about);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_settle),
+		cmocka_unit_test(test_text),
+		cmocka_unit_test(test_ends),
+		cmocka_unit_test(test_json),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: BSD-2-Clause
+ *
+ * container_watch: containers of one target, by path -> watchpoints on their sizes, and what came of it; everything
+ * that is opened for it, in one place.
+ *
+ *      scan, find the paths ▶ load, calibrate, attach ▶ start ▶ tick ... ▶ stop ▶ fill
+ *
+ * What it costs the target is known: hits are counted, a trap is measured beforehand, and the program times itself. The
+ * kernel's part stops counting by itself at so many hits as the ceiling leaves for the time that has passed and one
+ * second more; so a burst of a second's worth is seen as a whole, and nothing dearer goes on for longer than that.
+ *
+ * Place      layer 6; heap_watch.c has one.
+ * Ownership  container_watch_open() gives, container_watch_close() takes, also after a failure of the first.
+ * Errors     of the rooms below.
+ */
+#ifndef PYLEAKTRACE_CLI_CONTAINER_WATCH_H
+#define PYLEAKTRACE_CLI_CONTAINER_WATCH_H
+
+#include "cli/heap_options.h"
+#include "model/heap_watch.h"
+
+struct container_watch;
+
+int container_watch_open(struct container_watch **out, const struct heap_options *options,
+			 struct err *err);
+void container_watch_close(struct container_watch *watch); /* accepts NULL */
+
+/* Changes are counted from here on. */
+void container_watch_start(struct container_watch *watch);
+
+/* File descriptors for poll(): the end of the target; news. */
+int container_watch_pidfd(const struct container_watch *watch);
+int container_watch_news_fd(const struct container_watch *watch);
+
+/* Say on stderr what is watched. */
+void container_watch_announce(const struct container_watch *watch);
+
+/*
+ * Take what there is of news, allow more hits, see whether all is still there; wanted 20 times a second.
+ *
+ * out    end: why it is over, when it is
+ * return it is over
+ */
+bool container_watch_tick(struct container_watch *watch, enum heap_watch_end *end);
+
+/* Nothing is counted from here on, and the watchpoints are gone. */
+void container_watch_stop(struct container_watch *watch);
+
+/* NULL, with err set, when it cannot be had. To be freed with profile_free(watch->about). */
+struct heap_watch *container_watch_report(struct container_watch *watch, enum heap_watch_end end,
+					  struct err *err);
+
+#endif

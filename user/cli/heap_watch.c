@@ -1,0 +1,143 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "cli/heap_watch.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/fmt.h"
+#include "cli/container_watch.h"
+#include "cli/outputs.h"
+#include "export/watch_json.h"
+#include "view/watch_text.h"
+
+#define TICK_NS 50000000
+
+/* What one file or standard output is to show. */
+struct document {
+	const struct heap_watch *watch;
+	const struct heap_options *options;
+	bool json, color;
+};
+
+static int write_document(FILE *out, const void *context, struct err *err)
+{
+	const struct document *document = context;
+	const struct watch_text_options text = {.top = document->options->top,
+						.color = document->color,
+						.quiet = document->options->quiet,
+						.all_frames = document->options->verbose > 0};
+
+	if (document->json)
+		return export_watch_json(out, document->watch, err);
+	watch_text(out, document->watch, &text);
+	return 0;
+}
+
+static int report(const struct heap_watch *watch, const struct heap_options *options,
+		  struct err *err)
+{
+	struct document document = {.watch = watch,
+				    .options = options,
+				    .json = options->json,
+				    .color = outputs_want_color(options->no_color)};
+	int result = write_document(stdout, &document, err);
+
+	if (fflush(stdout) && errno != EPIPE && !result)
+		result = err_set(err, ERR_FAILED, "standard output: %s", strerror(errno));
+	document.color = false;
+	for (unsigned i = 0; i < options->n_outputs && !result; i++) {
+		document.json = options->outputs[i].json;
+		result = outputs_write(options->outputs[i].pattern, options->pid,
+				       watch->about->time.tv_sec, write_document, &document, err);
+	}
+	return result;
+}
+
+/* return a descriptor, or -code */
+static int take_signals(struct err *err)
+{
+	static const int numbers[] = {SIGINT, SIGTERM, SIGHUP};
+	sigset_t set;
+	int fd;
+
+	sigemptyset(&set);
+	for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++)
+		sigaddset(&set, numbers[i]);
+	signal(SIGPIPE, SIG_IGN);
+	if (sigprocmask(SIG_BLOCK, &set, NULL))
+		return err_set(err, ERR_FAILED, "signals: %s", strerror(errno));
+	fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+	return fd < 0 ? err_set(err, ERR_FAILED, "signalfd: %s", strerror(errno)) : fd;
+}
+
+static enum heap_watch_end loop(struct container_watch *watch, int signals,
+				const struct heap_options *options)
+{
+	struct pollfd sources[] = {{.fd = signals, .events = POLLIN},
+				   {.fd = container_watch_pidfd(watch), .events = POLLIN},
+				   {.fd = container_watch_news_fd(watch), .events = POLLIN}};
+	uint64_t deadline = clock_now_ns() + options->for_ns;
+	enum heap_watch_end end;
+
+	for (;;) {
+		uint64_t now = clock_now_ns(), left = deadline > now ? deadline - now : 0;
+		struct timespec wait = {0, left < TICK_NS ? (long)left : TICK_NS};
+		int n = ppoll(sources, 3, &wait, NULL);
+
+		if (container_watch_tick(watch, &end))
+			return end;
+		if ((n > 0 && sources[0].revents) || (n < 0 && errno != EINTR))
+			return WATCH_ASKED;
+		if (clock_now_ns() >= deadline)
+			return WATCH_TIME;
+	}
+}
+
+static int run(struct container_watch *watch, int signals, const struct heap_options *options,
+	       struct err *err)
+{
+	struct heap_watch *result;
+	enum heap_watch_end end;
+	int code;
+
+	container_watch_start(watch);
+	container_watch_announce(watch);
+	end = loop(watch, signals, options);
+	container_watch_stop(watch);
+	result = container_watch_report(watch, end, err);
+	if (!result)
+		return -(int)err->code;
+	code = report(result, options, err);
+	profile_free(result->about);
+	return code;
+}
+
+int heap_watch(const struct heap_options *options)
+{
+	struct container_watch *watch = NULL;
+	struct err err = ERR_INIT;
+	int signals = -1, result = 0;
+
+	for (unsigned i = 0; i < options->n_outputs && !result; i++)
+		result = outputs_check(options->outputs[i].pattern, options->pid, &err);
+	if (!result) {
+		signals = take_signals(&err);
+		result = signals < 0 ? signals : 0;
+	}
+	if (!result)
+		result = container_watch_open(&watch, options, &err);
+	if (!result)
+		result = run(watch, signals, options, &err);
+	if (result)
+		fprintf(stderr, "pyleaktrace: %s\n", err.text);
+	container_watch_close(watch);
+	if (signals >= 0)
+		close(signals);
+	return result ? (int)err.code : 0;
+}

@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "export/watch_json.h"
+
+#include <inttypes.h>
+
+#include "export/json_parts.h"
+
+static json_t *address_part(uint64_t address)
+{
+	char text[24];
+
+	snprintf(text, sizeof(text), "0x%" PRIx64, address);
+	return json_part_text(text);
+}
+
+static json_t *stack_part(const struct heap_watch_stack *stack)
+{
+	json_t *object = json_object();
+
+	json_part_set(&object, "inserted", json_part_count(stack->inserted));
+	json_part_set(&object, "removed", json_part_count(stack->removed));
+	json_part_set(&object, "insertions", json_part_count(stack->insertions));
+	json_part_set(&object, "removals", json_part_count(stack->removals));
+	json_part_set(&object, "frames", json_part_frames(&stack->stack));
+	return object;
+}
+
+static json_t *row_part(const struct heap_watch_row *row)
+{
+	json_t *object = json_object(), *stacks = json_array();
+
+	json_part_set(&object, "path", json_part_text(row->path));
+	json_part_set(&object, "type", json_part_text(row->type));
+	json_part_set(&object, "address", address_part(row->address));
+	json_part_set(&object, "items_before", json_part_count(row->items_before));
+	json_part_set(&object, "items_after", json_part_count(row->items_after));
+	json_part_set(&object, "inserted", json_part_count(row->inserted));
+	json_part_set(&object, "removed", json_part_count(row->removed));
+	json_part_set(&object, "insertions", json_part_count(row->insertions));
+	json_part_set(&object, "removals", json_part_count(row->removals));
+	json_part_set(&object, "fate", json_part_text(heap_watch_fate_name(row->fate)));
+	if (row->fate == WATCH_REPLACED) {
+		json_part_set(&object, "now_type", json_part_text(row->now_type));
+		json_part_set(&object, "now_address", address_part(row->now_address));
+	}
+	for (size_t i = 0; i < row->n_stacks; i++)
+		json_part_append(&stacks, stack_part(&row->stacks[i]));
+	json_part_set(&object, "stacks", stacks);
+	return object;
+}
+
+static json_t *watch_part(const struct heap_watch *watch)
+{
+	json_t *object = json_object(), *rows = json_array();
+
+	json_part_set(&object, "asked_s", json_part_real(watch->asked_s));
+	json_part_set(&object, "ended_by", json_part_text(heap_watch_end_name(watch->end)));
+	json_part_set(&object, "max_overhead", json_part_real(watch->max_overhead));
+	json_part_set(&object, "hits", json_part_count(watch->hits));
+	json_part_set(&object, "ns_per_hit", json_part_real(watch->ns_per_hit));
+	json_part_set(&object, "trap_ns", json_part_real(watch->trap_ns));
+	json_part_set(&object, "target_cpu_fraction", json_part_real(watch->target_cpu_fraction));
+	for (size_t i = 0; i < watch->n_rows; i++)
+		json_part_append(&rows, row_part(&watch->rows[i]));
+	json_part_set(&object, "containers", rows);
+	return object;
+}
+
+int export_watch_json(FILE *out, const struct heap_watch *watch, struct err *err)
+{
+	const struct profile *about = watch->about;
+	json_t *object = json_object();
+	int failed;
+
+	json_part_set(&object, "schema", json_part_text("pyleaktrace/1"));
+	json_part_set(&object, "version", json_part_text(PYLEAKTRACE_VERSION));
+	json_part_set(&object, "time", json_part_time(about));
+	json_part_set(&object, "duration_s", json_part_real(about->duration_s));
+	json_part_set(&object, "target", json_part_target(&about->target));
+	json_part_set(&object, "watch", watch_part(watch));
+	json_part_set(&object, "losses", json_part_losses(about));
+	failed = !object || (json_dumpf(object, out, JSON_PARTS_FLAGS) && !ferror(out));
+	fputc('\n', out);
+	json_decref(object);
+	return failed ? err_set(err, ERR_FAILED, "no memory to write the report as JSON") : 0;
+}

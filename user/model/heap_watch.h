@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: BSD-2-Clause
+ *
+ * heap_watch: what was put into containers and taken out of them while their sizes were watched, by stack.
+ *
+ * Place      layer 1; filled by snapshot and cli; read by view and export.
+ * Shapes     items_before + inserted - removed = items_after, where all hits were seen. Stacks with more items
+ *            inserted come first, then those with more removed; a stack may do both.
+ * Ownership  everything lives in the profile `about`; heap_watch_new() gives both, profile_free() of `about` takes both.
+ */
+#ifndef PYLEAKTRACE_MODEL_HEAP_WATCH_H
+#define PYLEAKTRACE_MODEL_HEAP_WATCH_H
+
+#include "model/profile.h"
+
+struct heap_watch_stack {
+	struct stack stack;         /* frames only */
+	uint64_t inserted, removed; /* items */
+	/* times that the size was written: a call may put in many at once */
+	uint64_t insertions, removals;
+};
+
+/* What has become of the container at the end. */
+enum heap_watch_fate {
+	WATCH_SAME,     /* it is still there, by its path or at its address */
+	WATCH_REPLACED, /* its path leads to another object: now_* */
+	WATCH_GONE,     /* its path leads nowhere, or no such object is at the address */
+	WATCH_UNKNOWN,  /* the target has ended */
+};
+
+struct heap_watch_row {
+	const char *path; /* as it was asked for */
+	const char *type;
+	uint64_t address; /* of the object with the size field: of an lru_cache, its dict */
+	uint64_t items_before, items_after;
+	uint64_t inserted, removed, insertions, removals;
+	const struct heap_watch_stack *stacks;
+	size_t n_stacks;
+	enum heap_watch_fate fate;
+	const char *now_type; /* REPLACED */
+	uint64_t now_address;
+	/* what is not sure */
+	uint64_t unseen;     /* hits that the processor counted and the program did not see */
+	uint64_t foreign;    /* hits while another type of object was there */
+	uint64_t unread;     /* hits whose value could not be read */
+	int64_t unexplained; /* the size at the end, less what the hits say it should be */
+};
+
+enum heap_watch_end {
+	WATCH_TIME,     /* as long as was asked for */
+	WATCH_ASKED,    /* a signal */
+	WATCH_OVERHEAD, /* the ceiling was reached */
+	WATCH_LOST,     /* a container died or was replaced */
+	WATCH_TARGET,   /* the target has ended, or replaced itself */
+};
+
+struct heap_watch {
+	struct profile *about;
+	struct heap_watch_row *rows;
+	size_t n_rows;
+	enum heap_watch_end end;
+	double asked_s;      /* --for; 0: until a signal */
+	double max_overhead; /* of a core */
+	uint64_t hits;
+	double ns_per_hit;          /* measured: trap and program */
+	double trap_ns;             /* of that, the trap */
+	double target_cpu_fraction; /* of a core, over the watch */
+};
+
+/* With n_rows empty rows; NULL: memory is out. */
+struct heap_watch *heap_watch_new(struct profile *about, size_t n_rows);
+
+/* Join stacks with equal frames, bring them in order, and sum them up. */
+void heap_watch_settle(struct heap_watch_row *row, struct heap_watch_stack *stacks, size_t n);
+
+const char *heap_watch_fate_name(enum heap_watch_fate fate);
+const char *heap_watch_end_name(enum heap_watch_end end);
+
+#endif

@@ -1,0 +1,288 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "probe/watchpoint.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <linux/hw_breakpoint.h>
+#include <linux/perf_event.h>
+
+#include "target/tasks.h"
+
+#define CALIBRATING_HITS 500
+
+/* times that the list of threads is read; each finds fewer new ones */
+#define PASSES_MAX 100
+
+struct event {
+	int fd;
+	pid_t tid;
+	unsigned point;
+};
+
+struct watchpoints {
+	pid_t pid;
+	const struct watchpoint *points;
+	unsigned n_points;
+	int program_fd;
+	struct event *events;
+	size_t n_events, room;
+	bool no_inherit_thread; /* a kernel before 5.13: children inherit them too */
+};
+
+/* ---- one event ------------------------------------------------------------------------------- */
+
+static int open_event(uint64_t address, pid_t tid, bool inherit, bool inherit_thread)
+{
+	struct perf_event_attr attr = {
+		.type = PERF_TYPE_BREAKPOINT,
+		.size = sizeof(attr),
+		.bp_type = HW_BREAKPOINT_W,
+		.bp_addr = address,
+		.bp_len = HW_BREAKPOINT_LEN_8,
+		.sample_period = 1,
+		.disabled = 1,
+		.exclude_kernel = 1,
+		.exclude_hv = 1,
+		.inherit = inherit,
+		.inherit_thread = inherit_thread,
+	};
+
+	return (int)syscall(SYS_perf_event_open, &attr, tid, -1, -1, PERF_FLAG_FD_CLOEXEC);
+}
+
+/* Let the program run at its hits. */
+static int start_event(int fd, int program_fd)
+{
+	if (ioctl(fd, PERF_EVENT_IOC_SET_BPF, program_fd))
+		return -1;
+	return ioctl(fd, PERF_EVENT_IOC_ENABLE, 0);
+}
+
+static int refused(pid_t pid, int error, struct err *err)
+{
+	switch (error) {
+	case ENOSPC:
+	case EBUSY:
+		return err_set(
+			err, ERR_KERNEL,
+			"the debug registers of pid %d are taken: a debugger or another tracer "
+			"has watchpoints there (a processor has four)",
+			(int)pid);
+	case ENOENT:
+	case ENODEV:
+	case EOPNOTSUPP:
+		return err_set(
+			err, ERR_KERNEL,
+			"there are no hardware watchpoints here: the processor, or the virtual "
+			"machine, has none");
+	case EACCES:
+	case EPERM:
+		return err_set(err, ERR_PERMISSION,
+			       "watchpoints in pid %d are not permitted: run as root, or with "
+			       "CAP_PERFMON and CAP_SYS_PTRACE",
+			       (int)pid);
+	case EMFILE:
+	case ENFILE:
+		return err_set(err, ERR_FAILED,
+			       "pid %d has too many threads: each needs a file descriptor for each "
+			       "watchpoint (ulimit -n)",
+			       (int)pid);
+	default:
+		return err_set(err, ERR_KERNEL, "a watchpoint in pid %d cannot be set: %s",
+			       (int)pid, strerror(error));
+	}
+}
+
+/* ---- all threads ----------------------------------------------------------------------------- */
+
+static bool is_watched(const struct watchpoints *watchpoints, pid_t tid, size_t n_before)
+{
+	for (size_t i = 0; i < n_before; i += watchpoints->n_points)
+		if (watchpoints->events[i].tid == tid)
+			return true;
+	return false;
+}
+
+static bool make_room(struct watchpoints *watchpoints)
+{
+	struct event *events;
+	size_t room = watchpoints->room ? 2 * watchpoints->room : 64;
+
+	if (watchpoints->n_events < watchpoints->room)
+		return true;
+	events = realloc(watchpoints->events, room * sizeof(*events));
+	if (!events)
+		return false;
+	watchpoints->events = events;
+	watchpoints->room = room;
+	return true;
+}
+
+static int watch_one(struct watchpoints *watchpoints, pid_t tid, unsigned point, struct err *err)
+{
+	uint64_t address = watchpoints->points[point].field;
+	int fd = -1;
+
+	if (!make_room(watchpoints))
+		return err_set(err, ERR_FAILED, "no memory for watchpoints");
+	if (!watchpoints->no_inherit_thread) {
+		fd = open_event(address, tid, true, true);
+		watchpoints->no_inherit_thread = fd < 0 && errno == EINVAL;
+	}
+	if (watchpoints->no_inherit_thread)
+		fd = open_event(address, tid, true, false);
+	if (fd >= 0 && start_event(fd, watchpoints->program_fd)) {
+		int error = errno;
+
+		close(fd);
+		fd = -1;
+		errno = error;
+	}
+	/* the thread has ended: its place stays, without an event */
+	if (fd < 0 && errno != ESRCH)
+		return refused(watchpoints->pid, errno, err);
+	watchpoints->events[watchpoints->n_events++] = (struct event){fd, tid, point};
+	return 0;
+}
+
+/* return how many threads had none yet */
+static int watch_new(struct watchpoints *watchpoints, struct err *err)
+{
+	size_t n_before = watchpoints->n_events;
+	struct tasks tasks = {0};
+	int n_new = 0, result = tasks_read(&tasks, watchpoints->pid, false, err);
+
+	for (size_t i = 0; i < tasks.n_rows && !result; i++) {
+		if (is_watched(watchpoints, tasks.rows[i].tid, n_before))
+			continue;
+		n_new++;
+		for (unsigned point = 0; point < watchpoints->n_points && !result; point++)
+			result = watch_one(watchpoints, tasks.rows[i].tid, point, err);
+	}
+	if (!result && tasks.n_tasks > tasks.n_rows)
+		result = err_set(err, ERR_TARGET, "pid %d has more than %d threads",
+				 (int)watchpoints->pid, TASKS_MAX);
+	tasks_free(&tasks);
+	return result ? result : n_new;
+}
+
+static void raise_limit(void)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
+		limit.rlim_cur = limit.rlim_max;
+		setrlimit(RLIMIT_NOFILE, &limit);
+	}
+}
+
+int watchpoints_open(struct watchpoints **out, pid_t pid, const struct watchpoint *points,
+		     unsigned n_points, int program_fd, struct err *err)
+{
+	struct watchpoints *watchpoints = calloc(1, sizeof(*watchpoints));
+	int n_new = 1;
+
+	*out = NULL;
+	if (!watchpoints)
+		return err_set(err, ERR_FAILED, "no memory for watchpoints");
+	watchpoints->pid = pid;
+	watchpoints->points = points;
+	watchpoints->n_points = n_points;
+	watchpoints->program_fd = program_fd;
+	raise_limit();
+	for (unsigned pass = 0; pass < PASSES_MAX && n_new > 0; pass++)
+		n_new = watch_new(watchpoints, err);
+	if (n_new > 0)
+		n_new = err_set(err, ERR_TARGET,
+				"pid %d makes threads faster than they can be watched", (int)pid);
+	if (n_new < 0) {
+		watchpoints_close(watchpoints);
+		return n_new;
+	}
+	*out = watchpoints;
+	return 0;
+}
+
+void watchpoints_close(struct watchpoints *watchpoints)
+{
+	if (!watchpoints)
+		return;
+	for (size_t i = 0; i < watchpoints->n_events; i++)
+		if (watchpoints->events[i].fd >= 0)
+			close(watchpoints->events[i].fd);
+	free(watchpoints->events);
+	free(watchpoints);
+}
+
+void watchpoints_stop(struct watchpoints *watchpoints)
+{
+	for (size_t i = 0; i < watchpoints->n_events; i++)
+		if (watchpoints->events[i].fd >= 0)
+			ioctl(watchpoints->events[i].fd, PERF_EVENT_IOC_DISABLE, 0);
+}
+
+bool watchpoints_count(const struct watchpoints *watchpoints, unsigned point, uint64_t *hits)
+{
+	bool known = true;
+
+	*hits = 0;
+	for (size_t i = 0; i < watchpoints->n_events; i++) {
+		const struct event *event = &watchpoints->events[i];
+		uint64_t count;
+
+		if (event->point != point || event->fd < 0)
+			continue;
+		if (read(event->fd, &count, sizeof(count)) == sizeof(count))
+			*hits += count;
+		else
+			known = false;
+	}
+	return known;
+}
+
+/* ---- what a hit costs ------------------------------------------------------------------------ */
+
+static double cpu_ns(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
+	return (double)now.tv_sec * 1e9 + (double)now.tv_nsec;
+}
+
+static double write_often(volatile uint64_t *word)
+{
+	double start;
+
+	for (unsigned i = 0; i < CALIBRATING_HITS / 10; i++)
+		*word = i;
+	start = cpu_ns();
+	for (unsigned i = 0; i < CALIBRATING_HITS; i++)
+		*word = i;
+	return (cpu_ns() - start) / CALIBRATING_HITS;
+}
+
+int watchpoint_cost(int program_fd, double *ns, struct err *err)
+{
+	static volatile uint64_t word __attribute__((aligned(8)));
+	double bare = write_often(&word);
+	int fd = open_event((uintptr_t)&word, 0, false, false);
+
+	if (fd < 0 || start_event(fd, program_fd)) {
+		int result = refused(getpid(), errno, err);
+
+		if (fd >= 0)
+			close(fd);
+		return result;
+	}
+	*ns = write_often(&word) - bare;
+	close(fd);
+	return 0;
+}

@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: BSD-2-Clause
+ *
+ * watchpoint: words of the target's memory -> a hardware watchpoint on each, in every thread, that runs a BPF program
+ * behind each instruction that writes there.
+ *
+ * A watchpoint is a perf event of one thread, which its new threads inherit. Threads that are there already get one
+ * each: the list of threads is read again until it has nobody new. A thread that came meanwhile may have inherited one
+ * too; the program sees then two hits for one write, and no difference at the second.
+ *
+ *      threads   1  2  3          events  1  2  3
+ *      read again 1  2  3  4               .  .  .  4     (4 was made by 2 before 2 had its event, or after)
+ *      read again 1  2  3  4               nobody new: all that come now inherit
+ *
+ * Place      layer 3; session has one. Knows perf events and nothing of Python.
+ * Source     perf_event_open(2): PERF_TYPE_BREAKPOINT, inherit_thread (5.13). kernel/events/hw_breakpoint.c: a thread
+ *            has as many as the processor has debug registers (four on x86-64), debuggers' included.
+ * Ownership  watchpoints_open() gives, watchpoints_close() takes. When the program ends the kernel does.
+ * Errors     -ERR_KERNEL: the debug registers are taken, or there are none; -ERR_PERMISSION; -ERR_TARGET: it ended.
+ * Bounds     one file descriptor for each word and thread; the limit of open files is raised as far as may be.
+ *            TASKS_MAX threads.
+ * Threads    one at a time.
+ */
+#ifndef PYLEAKTRACE_PROBE_WATCHPOINT_H
+#define PYLEAKTRACE_PROBE_WATCHPOINT_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "base/err.h"
+
+/* A container: 8 bytes at `field`, a multiple of 8, are its size. */
+struct watchpoint {
+	uint64_t field, type_field, type; /* as in struct abi_watch */
+};
+
+struct watchpoints;
+
+/* All threads of the process have them when this returns; hits run the program at once. */
+int watchpoints_open(struct watchpoints **out, pid_t pid, const struct watchpoint *points,
+		     unsigned n_points, int program_fd, struct err *err);
+void watchpoints_close(struct watchpoints *watchpoints); /* accepts NULL */
+
+/* No more hits from here on; the counts stay readable. */
+void watchpoints_stop(struct watchpoints *watchpoints);
+
+/* Hits that the events of word i have counted, of all threads, the ended ones too; false: not known. */
+bool watchpoints_count(const struct watchpoints *watchpoints, unsigned i, uint64_t *hits);
+
+/*
+ * What a hit takes beside the program's work: measured on a word of our own, in this thread.
+ *
+ * in     program_fd: takes no interest in this process
+ * out    ns: of CPU time for each hit
+ */
+int watchpoint_cost(int program_fd, double *ns, struct err *err);
+
+#endif

@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: BSD-2-Clause
+ *
+ * watch_hits: the kernel's maps of a session with watchpoints -> the stacks that changed a container.
+ *
+ * Place      layer 4; made by cli.
+ * Ownership  process, runtime, session and code are borrowed; stacks live in the profile.
+ * Degrades   as symbolizer: a frame that cannot be named says why.
+ */
+#ifndef PYLEAKTRACE_SNAPSHOT_WATCH_HITS_H
+#define PYLEAKTRACE_SNAPSHOT_WATCH_HITS_H
+
+#include "model/heap_watch.h"
+#include "probe/session.h"
+#include "target/code_map.h"
+
+struct watch_hits;
+
+/* code: NULL: C frames are not walked. return NULL: memory is out */
+struct watch_hits *watch_hits_new(const struct process *process, const struct py_runtime *runtime,
+				  const struct session *session, const struct code_map *code);
+void watch_hits_free(struct watch_hits *hits);
+
+/* A new site: read its names now, while they are true. For session_events(). */
+void watch_hits_learn(void *context, uint32_t site);
+
+/* The stacks of container `number`, in row: heap_watch_settle(). */
+void watch_hits_take(struct watch_hits *hits, struct profile *profile, unsigned number,
+		     struct heap_watch_row *row);
+
+/* Losses of the kernel's part, in profile->losses; extra: n_extra more. */
+void watch_hits_losses(struct watch_hits *hits, struct profile *profile, const struct loss *extra,
+		       size_t n_extra);
+
+#endif

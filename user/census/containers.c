@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define SET_USED 24
+#include "census/fields.h"
 
 int containers_begin(struct containers *containers, struct err *err)
 {
@@ -40,7 +40,7 @@ void containers_add(struct containers *containers, const struct py_layout *layou
 		at = (size_t)layout->object.var_size;
 		break;
 	case KIND_SET:
-		at = SET_USED;
+		at = (size_t)py_head_bytes(layout) + SET_USED;
 		break;
 	default:
 		return;

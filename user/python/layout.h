@@ -40,7 +40,8 @@ enum attribute_values {
 enum {
 	PY_GC_BITS_TRACKED = 1,
 	PY_GC_BITS_FROZEN = 8,
-	PY_GC_BITS_DEFERRED = 64, /* not all references to it are counted: only the collector frees it */
+	PY_GC_BITS_DEFERRED =
+		64, /* not all references to it are counted: only the collector frees it */
 };
 
 struct py_layout {
@@ -121,7 +122,7 @@ struct py_layout {
 		int32_t keys_kind; /* u8, from 3.11 on; 0: entries with hash, else without */
 		int32_t keys_nentries, keys_indices;
 	} dict;
-	struct { /* _gc_runtime_state; absent in 3.6 */
+	struct {                     /* _gc_runtime_state; absent in 3.6 */
 		int32_t runtime;     /* in _PyRuntimeState, 3.7 and 3.8; later interp.gc */
 		int32_t generation0; /* gc_generation *, three: a GC head, i32 threshold, i32 count */
 		int32_t young;       /* the three themselves; free-threaded */

@@ -56,7 +56,7 @@ class Interpreter:
     @property
     def is_distribution_build(self):
         """Built with PGO and LTO, as distributions do: the allocator is inlined."""
-        return self.name.endswith("-pgo") if self.free_threaded else not self.name.startswith("pyenv-")
+        return not self.name.startswith("pyenv-") and not self.free_threaded
 
     @property
     def text(self):
@@ -112,9 +112,10 @@ def find_free_threaded():
     """The same for the builds without a GIL, which no package of Debian's has."""
     found, missing = [], []
     for version in WANTED_FREE_THREADED:
-        builds = sorted(glob.glob(os.path.join(BUILD, "nogil", version + "*", "bin", "python" + version)))
-        found += [Interpreter("built-" + path.split("/")[-3], path) for path in builds]
-        if not builds:
+        command = os.path.join(BUILD, "nogil", version, "bin", "python" + version)
+        if os.access(command, os.X_OK):
+            found.append(Interpreter("built-" + version, command))
+        else:
             missing.append(("built-" + version, why_missing(os.path.join(BUILD, "nogil"), version)))
     return found, missing
 

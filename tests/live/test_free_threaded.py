@@ -14,7 +14,9 @@ def parallel(free_threaded, tmp_path_factory):
     """-> report, {function that died: its line}, target"""
     target = Target(free_threaded, "parallel.py")
     try:
-        tool = Tool(target.pid, tmp_path_factory.mktemp("parallel"))
+        # by C frames the first of many calls differs (its bytecode is not specialized yet): a stack of its own, which
+        # is in no report once its block is freed
+        tool = Tool(target.pid, tmp_path_factory.mktemp("parallel"), "--native", "no")
         try:
             target.do("own", n_threads=THREADS, n=N, n_keep=KEPT)
             target.do("shared", n_threads=THREADS, n=N, n_keep=KEPT, size=SHARED_SIZE)
@@ -96,6 +98,6 @@ def test_no_free_was_missed_and_nothing_lost(parallel):
 def test_what_it_is(parallel, free_threaded):
     report, _, target = parallel
     assert report.data["target"]["python"].endswith("t")
-    assert report.data["mode"]["steered"] == free_threaded.is_distribution_build
+    assert report.data["mode"]["steered"] is False, "a build without a profile has no inlined copies"
     names = {stack["types"][0]["name"] for stack in report.stacks(function="make_own", line=target.line("own"))}
     assert names == {"__main__.Small"}

@@ -44,16 +44,22 @@ def stand(target):
     return counts, report
 
 
-@pytest.mark.parametrize("malloc", ["default", "malloc", "debug"])
-def test_counts_are_those_of_the_collector(python, start, malloc, validate):
-    target = start(python, "heap.py", env=None if malloc == "default" else {"PYTHONMALLOC": malloc})
-    target.do("make", kind="Session", n=5000)
-    counts, report = stand(target)
-    validate(report)
-    assert report["losses"] == []
-    assert counts.pop("tuple") > 0 and counts["__main__.Session"] == 5010
-    found = {name: row["tracked"] for name, row in types(report).items() if row["tracked"] and name != "tuple"}
-    assert found == counts
+def allocators(python):
+    """Values of PYTHONMALLOC that this interpreter knows, and None."""
+    return [None, "debug"] + ([] if python.free_threaded else ["malloc"]) + \
+        (["mimalloc", "mimalloc_debug"] if python.version >= (3, 13) else [])
+
+
+def test_counts_are_those_of_the_collector(python, start, validate):
+    for malloc in allocators(python):
+        target = start(python, "heap.py", env={"PYTHONMALLOC": malloc} if malloc else None)
+        target.do("make", kind="Session", n=5000)
+        counts, report = stand(target)
+        validate(report)
+        assert report["losses"] == []
+        assert counts.pop("tuple") > 0 and counts["__main__.Session"] == 5010
+        found = {name: row["tracked"] for name, row in types(report).items() if row["tracked"] and name != "tuple"}
+        assert found == counts, malloc
 
 
 def test_more_is_exactly_more(python, start):
@@ -70,6 +76,8 @@ def test_more_is_exactly_more(python, start):
         assert after[name]["count"] - before[name]["count"] == n, kind
         each = (after[name]["bytes"] - before[name]["bytes"]) / n
         slack = 4096 if kind == "mapped bytes" else 16 + GC_HEAD
+        if python.free_threaded:  # the sizes of mimalloc's blocks are up to a quarter apart
+            slack += size // 4
         if kind != "Session":  # its attributes count too
             assert size <= each <= size + slack, kind
 
@@ -354,12 +362,3 @@ def test_target_is_not_changed(one_python, start):
     target.process.stdin.write(b"x")
     target.answer()
     assert target.do("make", kind="float", n=1) > 0
-
-
-def test_mimalloc_is_refused(python, start):
-    """Objects that are somewhere else are not reported as none."""
-    if python.version < (3, 13):
-        pytest.skip("CPython before 3.13 has no mimalloc")
-    target = start(python, "heap.py", env={"PYTHONMALLOC": "mimalloc"})
-    result = tool("heap", "-p", str(target.pid))
-    assert result.returncode == 2 and "mimalloc" in result.stderr and result.stdout == ""

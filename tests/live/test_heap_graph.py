@@ -84,8 +84,9 @@ def test_shapes(python, start, validate):
     assert not any(row["changed"] for row in rows.values())
     assert [link["items"] for link in rows["Cached"]["links"] if "lru_cache" in link["type"]] == [3000]
     assert re.match(r"local `batch` of wait_in_frame \(.*heap_graph\.py:\d+\), thread worker-0$", rows["InFrame"]["root"])
-    # last: looking from inside leaves references behind
-    for name, chain in target.do("chains", names=COMPARED).items():
+    # last: looking from inside leaves references behind; in 3.13t gc.get_referrers() finds nothing there
+    compared = [] if python.free_threaded and python.version < (3, 14) else COMPARED
+    for name, chain in target.do("chains", names=compared).items():
         theirs = [one for kind, one in chain if "lru_list_elem" not in kind]  # in 3.6
         # CPython 3.13.0 leaves the dict out that an instance was given later
         assert theirs == ids(rows[name], name != "Dict_" or python.version != (3, 13, 0)), name

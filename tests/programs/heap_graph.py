@@ -42,10 +42,6 @@ class Slotted(object):
     __slots__ = ("number", "held")
 
 
-class WithAttribute(object):
-    pass
-
-
 class Method(object):
     __slots__ = ("held", )
 
@@ -116,8 +112,8 @@ def shapes():
     cache.LOOSE.__dict__["held"] = one("Dict_")  # has a dict of its own
     cache.SLOTTED = Slotted()
     cache.SLOTTED.held = one("Slot")
-    cache.Class = WithAttribute
-    WithAttribute.held = one("ClassAttribute")
+    cache.Class = type("WithAttribute", (object, ), {})  # no global of this module: one way is the shortest
+    cache.Class.held = one("ClassAttribute")
     cache.METHODS = [bound(one("Bound"))]
     cache.closure = make_closure()
 

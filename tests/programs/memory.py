@@ -6,6 +6,7 @@ import gc
 import mmap
 import os
 import sys
+import sysconfig
 import threading
 import time
 
@@ -19,6 +20,8 @@ blocks = ctypes.CDLL(os.path.join(os.path.dirname(os.path.abspath(__file__)), "b
 blocks.use_stack.argtypes = [ctypes.c_size_t]
 
 HEADER = 8  # of a chunk, beside what malloc_usable_size() says
+# where CPython's own large blocks come from
+LARGE = "pymalloc_other" if sysconfig.get_config_var("Py_GIL_DISABLED") else "malloc_other"
 # the kernel makes huge pages of arenas in its own time (3.15 asks for them), and pages come into memory that nobody touched
 libc.prctl(41, 1, 0, 0, 0)  # PR_SET_THP_DISABLE
 kept = []
@@ -29,6 +32,13 @@ held.acquire()
 def block(size):
     """What pymalloc or malloc has for so many bytes."""
     return -(-size // 16) * 16 if size <= 512 else -(-(size + HEADER) // 16) * 16
+
+
+def total(parts):
+    sums = {}
+    for name, size in parts:
+        sums[name] = sums.get(name, 0) + size
+    return sums
 
 
 def objects(n):
@@ -54,7 +64,7 @@ def malloc(n, size):
         made[i] = libc.malloc(size)
         ctypes.memset(made[i], 1, size)
     kept.append(made)
-    return {"malloc_other": n * (libc.malloc_usable_size(made[0]) + HEADER) + ctypes.sizeof(made)}
+    return total([("malloc_other", n * (libc.malloc_usable_size(made[0]) + HEADER)), (LARGE, ctypes.sizeof(made))])
 
 
 def malloc_holes(n, size):
@@ -68,7 +78,7 @@ def malloc_holes(n, size):
     for i in range(n):
         if i % 8:
             libc.free(made[i])
-    return {"malloc_free": whole * 7 // 8, "malloc_other": whole // 8 + ctypes.sizeof(made)}
+    return total([("malloc_free", whole * 7 // 8), ("malloc_other", whole // 8), (LARGE, ctypes.sizeof(made))])
 
 
 def mapping(size, shared):
@@ -83,7 +93,8 @@ def reserve(size):
     """Memory that is never touched: a mapping, a block of C, and zeros."""
     kept.append(mmap.mmap(-1, size, mmap.MAP_ANONYMOUS | mmap.MAP_PRIVATE))
     kept.append(libc.malloc(size))
-    kept.append(bytes(size))
+    if LARGE == "malloc_other":  # mimalloc writes the zeros
+        kept.append(bytes(size))
     return {}
 
 

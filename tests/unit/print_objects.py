@@ -7,7 +7,8 @@
     block ADDRESS SIZE NAME|- LABEL      an allocator's block and the type of the object in it; -: a buffer
 
 Where a block begins and how large it is comes from the allocator itself: the header of its pymalloc pool, or
-malloc_usable_size() with the object's documented overhead.
+malloc_usable_size() with the object's documented overhead. In a free-threaded build it comes from the header that
+PYTHONMALLOC=debug puts before a block; without that nothing is told of blocks there.
 """
 import ctypes
 import gc
@@ -72,9 +73,19 @@ def pool_block(address):
     return pool + 48 + index * size, size
 
 
+def debug_block(address, overhead):
+    """The same by the header of the debug allocator: the size that was asked for, of 24 bytes more (3 words)."""
+    begin = address - overhead
+    header = ctypes.string_at(begin, 16)
+    assert header[9:] == b"\xfd" * 7
+    return begin, int.from_bytes(header[:8], "big") + 24
+
+
 def print_block(address, overhead, name, label):
     """overhead: bytes before the address in its block where that is one of malloc."""
-    block = pool_block(address)
+    if FREE_THREADED and not DEBUG:
+        return
+    block = debug_block(address, overhead) if FREE_THREADED else pool_block(address)
     if not block:
         block = address - overhead, libc.malloc_usable_size(ctypes.c_void_p(address - overhead))
     print("block %x %x %s %s" % (block[0], block[1], name, label))
@@ -224,7 +235,8 @@ def buffers():
     items += [[thing] * n for thing in things for n in (4, 6, 8, 10, 20, 60, 64, 100, 200)]
     keep.append(items)
     for some in items:
-        yield "list items", word(id(some) + 24 + offset)
+        # a free-threaded list has the number of its items before them
+        yield "list items", word(id(some) + 24 + offset) - (8 if FREE_THREADED else 0)
     for n in (1, 5, 6, 30, 100):
         for thing in things:
             keys = {(i if thing is None else (thing, i)): thing for i in range(n)}

@@ -5,7 +5,7 @@
  * facts from outside.
  *
  * Place      tests/unit only. Interpreters looked for: ~/.pyenv/versions, /usr/bin,
- *            build/pythons/bin.
+ *            build/pythons/bin, build/nogil (free-threaded).
  * Shapes     the first line of every script is "runtime" with id(type), id(type(code)), id(None),
  *            minor version, 1 when free-threaded; numbers of it are hexadecimal where they are
  *            addresses.
@@ -156,13 +156,14 @@ static inline bool python_starts(const char *python)
 static inline void with_pythons(unsigned minor, void (*check)(const char *python))
 {
 	const char *home = getenv("HOME");
-	char patterns[3][4096];
+	char patterns[4][4096];
 	unsigned checked = 0;
 
 	snprintf(patterns[0], sizeof(patterns[0]), "%s/.pyenv/versions/3.*/bin/python3.%u",
 		 home ? home : "", minor);
 	snprintf(patterns[1], sizeof(patterns[1]), "/usr/bin/python3.%u", minor);
 	snprintf(patterns[2], sizeof(patterns[2]), "build/pythons/bin/python3.%u", minor);
+	snprintf(patterns[3], sizeof(patterns[3]), "build/nogil/*/bin/python3.%ut", minor);
 	for (size_t i = 0; i < sizeof(patterns) / sizeof(patterns[0]); i++) {
 		glob_t found;
 

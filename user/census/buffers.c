@@ -1,19 +1,14 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "census/buffers.h"
 
+#include <string.h>
+
+#include "census/fields.h"
 #include "target/remote_mem.h"
 
-/* The same in every version, with the GIL. */
-#define LIST_ITEMS      24 /* PyListObject.ob_item */
-#define LIST_ALLOCATED  32
-#define SET_MASK        32 /* PySetObject.mask */
-#define SET_TABLE       40
-#define SET_SMALL       8 /* PySet_MINSIZE: a table of this size is in the object */
-#define SET_ENTRY       16
-#define LARGE_PAGES     16 /* smaller buffers are in memory */
-#define BYTES_ALLOCATED 24 /* PyByteArrayObject.ob_alloc */
-#define BYTES_DATA      32 /* .ob_bytes */
-#define BYTES_OBJECT    56 /* .ob_bytes_object, from 3.15 on */
+#define SET_SMALL   8 /* PySet_MINSIZE: a table of this size is in the object */
+#define SET_ENTRY   16
+#define LARGE_PAGES 16 /* smaller buffers are in memory */
 
 static uint64_t load(const uint8_t *bytes, size_t length, int64_t offset, size_t width)
 {
@@ -41,6 +36,12 @@ static void take(struct buffers *buffers, struct census_type *type, uint64_t add
 	} else {
 		buffers->large_bytes += memory_resident(buffers->memory, address, address + bytes);
 	}
+}
+
+/* A word of the object behind its head. */
+static uint64_t field(const struct buffers *buffers, const struct found *found, int64_t offset)
+{
+	return load(found->bytes, found->length, py_head_bytes(buffers->layout) + offset, 8);
 }
 
 static void add(struct buffers *buffers, struct census_type *type, uint64_t address, uint64_t count,
@@ -186,9 +187,9 @@ void buffers_add_values(struct buffers *buffers, struct census_type *type, uint3
 /* From 3.15 on a bytearray's bytes are those of a bytes object, which is counted as such. */
 static bool has_bytes_object(const struct buffers *buffers, const struct found *found)
 {
-	uint64_t object = load(found->bytes, found->length, BYTES_OBJECT, 8);
+	uint64_t object = field(buffers, found, BYTEARRAY_OBJECT);
 
-	return object && load(found->bytes, found->length, BYTES_DATA, 8) - object ==
+	return object && field(buffers, found, BYTEARRAY_DATA) - object ==
 				 (uint64_t)buffers->layout->object.bytes_data;
 }
 
@@ -199,24 +200,22 @@ void buffers_add(struct buffers *buffers, const struct found *found)
 
 	switch (type->kind) {
 	case KIND_LIST:
-		address = load(found->bytes, found->length, LIST_ITEMS, 8);
+		address = field(buffers, found, LIST_ITEMS);
 		if (address)
-			add(buffers, type, address,
-			    load(found->bytes, found->length, LIST_ALLOCATED, 8), 8);
+			add(buffers, type, address, field(buffers, found, LIST_ALLOCATED), 8);
 		break;
 	case KIND_DICT:
 		add_dict(buffers, found);
 		break;
 	case KIND_SET:
-		n = load(found->bytes, found->length, SET_MASK, 8);
+		n = field(buffers, found, SET_MASK);
 		if (n >= SET_SMALL)
-			add(buffers, type, load(found->bytes, found->length, SET_TABLE, 8), n + 1,
-			    SET_ENTRY);
+			add(buffers, type, field(buffers, found, SET_TABLE), n + 1, SET_ENTRY);
 		break;
 	case KIND_BYTEARRAY:
 		if (!has_bytes_object(buffers, found))
-			add(buffers, type, load(found->bytes, found->length, BYTES_DATA, 8),
-			    load(found->bytes, found->length, BYTES_ALLOCATED, 8), 1);
+			add(buffers, type, field(buffers, found, BYTEARRAY_DATA),
+			    field(buffers, found, BYTEARRAY_ROOM), 1);
 		break;
 	default:
 		break;

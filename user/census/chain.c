@@ -70,7 +70,10 @@ void chain_root(const struct edges *edges, size_t i, const struct ref *ref, char
 		snprintf(text, size, "data of %s", root->file);
 		break;
 	case ROOT_IMMORTAL:
-		snprintf(text, size, "immortal object");
+		snprintf(text, size, "%s",
+			 edges->names.runtime->layout.free_threaded
+				 ? "immortal object, or one whose references are not counted"
+				 : "immortal object");
 		break;
 	case ROOT_HELD:
 		snprintf(text, size, "held from C or by a lost reference");

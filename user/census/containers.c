@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define SET_USED 24
+#include "census/fields.h"
 
 bool containers_field(enum type_kind kind, const struct py_layout *layout, size_t *at)
 {
@@ -18,7 +18,7 @@ bool containers_field(enum type_kind kind, const struct py_layout *layout, size_
 		*at = (size_t)layout->object.var_size;
 		return true;
 	case KIND_SET:
-		*at = SET_USED;
+		*at = (size_t)py_head_bytes(layout) + SET_USED;
 		return true;
 	default:
 		return false;

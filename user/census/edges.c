@@ -6,12 +6,9 @@
 #include <string.h>
 
 #include "census/containers.h"
+#include "census/fields.h"
 #include "target/remote_mem.h"
 
-/* The same in every version, with the GIL. */
-#define MODULE_DICT   16 /* PyModuleObject.md_dict */
-#define LINK_KEY      40 /* lru_list_elem.key */
-#define LRU_FIRST     4  /* word of an lru_cache_object behind its own links */
 #define LRU_WORDS_MAX 64
 
 static uint64_t word(const struct edges *edges, uint64_t address)
@@ -20,6 +17,11 @@ static uint64_t word(const struct edges *edges, uint64_t address)
 
 	remote_read_u64(edges->names.pid, address, &value);
 	return value;
+}
+
+static int64_t head_of(const struct edges *edges)
+{
+	return py_head_bytes(&edges->names.runtime->layout);
 }
 
 static uint64_t address_of(const struct edges *edges, uint32_t object)
@@ -146,7 +148,8 @@ static bool describe_part(const struct edges *edges, const struct ref *ref, stru
 		snprintf(via, EDGES_TEXT, " cached %s", ref->place == REF_KEY ? "key" : "result");
 		return false;
 	case ROLE_CACHED:
-		snprintf(via, EDGES_TEXT, " cached %s", ref->at == LINK_KEY ? "key" : "result");
+		snprintf(via, EDGES_TEXT, " cached %s",
+			 (int64_t)ref->at == head_of(edges) + LRU_KEY ? "key" : "result");
 		return false;
 	case ROLE_FRAME:
 		if (ref->place == REF_LOCAL)
@@ -201,7 +204,8 @@ static bool is_part(const struct edges *edges, const struct ref *ref, struct edg
 		return begin_part(part, ROLE_ATTRIBUTES, 0, 0);
 	switch (from->kind) {
 	case KIND_MODULE:
-		return at == MODULE_DICT && begin_part(part, ROLE_ATTRIBUTES, 0, 0);
+		return at == head_of(edges) + MODULE_DICT &&
+		       begin_part(part, ROLE_ATTRIBUTES, 0, 0);
 	case KIND_TYPE:
 		return at == layout->type.dict && begin_part(part, ROLE_ATTRIBUTES, 0, 0);
 	case KIND_FUNCTION:
@@ -346,7 +350,7 @@ uint32_t edges_cache(const struct edges *edges, uint32_t object)
 	if (type->kind != KIND_LRU_CACHE ||
 	    remote_read(edges->names.pid, address_of(edges, object), words, 8 * n))
 		return OBJECTS_NONE;
-	for (size_t i = LRU_FIRST; i < n; i++) {
+	for (size_t i = (size_t)(head_of(edges) + LRU_LINKS) / 8; i < n; i++) {
 		uint32_t held = objects_find(&edges->reach->objects, words[i]);
 
 		if ((int64_t)(8 * i) != type->dict && held != OBJECTS_NONE &&

@@ -8,6 +8,7 @@
 
 #define RING_ENTRY       64u
 #define RING_COLLECTIONS 16u
+#define UNUSED_HEAD      16u
 
 /* struct _gc_runtime_state; 0: not known where */
 static uint64_t find_state(pid_t pid, const struct py_runtime *runtime)
@@ -62,7 +63,9 @@ static bool read_ring(uint64_t *collections, const uint8_t *ring, size_t entries
 static void read_collections(struct heap_gc *gc, pid_t pid, const struct py_layout *layout,
 			     uint64_t state)
 {
-	static const size_t lengths[HEAP_GENERATIONS] = {11, 3, 3};
+	static const size_t with_gil[HEAP_GENERATIONS] = {11, 3, 3},
+			    without[HEAP_GENERATIONS] = {1, 1, 1};
+	const size_t *lengths = layout->free_threaded ? without : with_gil;
 	uint8_t bytes[(11 + 3 + 3) * RING_ENTRY + 3 * 8];
 	uint64_t stats = state + (uint64_t)layout->gc.stats;
 	size_t at = 0, size = HEAP_GENERATIONS * 24;
@@ -72,7 +75,7 @@ static void read_collections(struct heap_gc *gc, pid_t pid, const struct py_layo
 	if (layout->gc.stats_ring) {
 		if (remote_read_u64(pid, stats, &stats))
 			return;
-		size = sizeof(bytes);
+		size = (lengths[0] + lengths[1] + lengths[2]) * RING_ENTRY + HEAP_GENERATIONS * 8;
 	}
 	if (remote_read(pid, stats, bytes, size))
 		return;
@@ -134,12 +137,16 @@ static void read_frozen(struct heap_gc *gc, pid_t pid, uint64_t head)
 static void read_state(struct heap_gc *gc, pid_t pid, const struct py_layout *layout,
 		       uint64_t state)
 {
+	/* objects have none without a GIL; generations still do */
+	size_t head = layout->free_threaded ? UNUSED_HEAD : layout->gc_head_size;
 	uint64_t list;
 	uint32_t enabled;
 
-	if (layout->gc.generation0 != LAYOUT_NONE &&
-	    !remote_read_u64(pid, state + (uint64_t)layout->gc.generation0, &list) && list)
-		read_generations(gc, pid, list, layout->gc_head_size);
+	if (layout->gc.young != LAYOUT_NONE)
+		read_generations(gc, pid, state + (uint64_t)layout->gc.young, head);
+	else if (layout->gc.generation0 != LAYOUT_NONE &&
+		 !remote_read_u64(pid, state + (uint64_t)layout->gc.generation0, &list) && list)
+		read_generations(gc, pid, list, head);
 	if (layout->gc.enabled != LAYOUT_NONE &&
 	    !remote_read_u32(pid, state + (uint64_t)layout->gc.enabled, &enabled) && enabled <= 1) {
 		gc->have_enabled = true;

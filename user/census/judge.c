@@ -4,6 +4,7 @@
 #include <endian.h>
 #include <string.h>
 
+#include "python/block_type.h"
 #include "target/remote_mem.h"
 
 #define PREHEADER_SIZE    16
@@ -95,18 +96,36 @@ static bool is_usual_refcount(uint64_t word)
 	return (uint32_t)word < USUAL_REFCOUNT || (uint32_t)word >= 0x80000000u;
 }
 
+/* Is there an object's head as far as its references? That is in a free-threaded build before its type. */
+static bool has_references(const struct candidate *at, size_t offset)
+{
+	const struct py_layout *layout = at->judge->layout;
+
+	if (offset + (size_t)layout->object.ob_type + 8 > at->head_length)
+		return false;
+	if (layout->free_threaded)
+		return py_is_free_threaded_head(layout, at->head + offset);
+	return is_refcount(layout, load(at->head + offset + layout->object.refcount));
+}
+
 /* In the lists' heads, which are the collector's own data, some builds have these at multiples of four. */
 static bool is_link(uint64_t word)
 {
 	return word >= ADDRESS_MIN && word < ADDRESS_END && word % 4 == 0;
 }
 
-/* As block_type, with what it says of the object. */
+/* As block_type, with what it says of the object. A free-threaded one has none, and a bit in its own head. */
 static bool is_gc_head(const struct py_layout *layout, const uint8_t *head, bool *tracked)
 {
-	uint64_t next = load(head), previous = load(head + 8);
+	uint64_t next, previous;
 	int64_t state;
 
+	if (layout->free_threaded) {
+		*tracked = head[layout->object.gc_bits] & PY_GC_BITS_TRACKED;
+		return true;
+	}
+	next = load(head);
+	previous = load(head + 8);
 	if (layout->gc_refs != LAYOUT_NONE) {
 		state = (int64_t)load(head + layout->gc_refs) >> 1;
 		*tracked = state != PY_GC_UNTRACKED;
@@ -183,12 +202,17 @@ static uint64_t least_size(const struct py_layout *layout, const struct census_t
 	}
 }
 
-/* With a GC head before it that is sure enough; without, the block must not be much larger either. */
+/*
+ * With a GC head before it that is sure enough; without, the block must not be much larger either:
+ * mimalloc's blocks have a fifth more than was asked for, and it leaves an object in its block that
+ * becomes smaller by half.
+ */
 bool judge_fits(const struct py_layout *layout, enum block_kind kind,
 		const struct census_type *type, const uint8_t *object, size_t length, uint64_t room)
 {
 	static const uint64_t rounding[] = {
 		[BLOCK_POOL] = 16,
+		[BLOCK_PAGE] = 16,
 		[BLOCK_CHUNK] = 40, /* a rest too small to be a chunk stays with the block */
 		[BLOCK_MAPPED] = MEMORY_PAGE,
 		[BLOCK_LOOSE] = 0,
@@ -199,6 +223,8 @@ bool judge_fits(const struct py_layout *layout, enum block_kind kind,
 	if (least > room || type->py->has_gc || !exact)
 		return least <= room;
 	most = least > (uint64_t)type->py->basicsize ? least : (uint64_t)type->py->basicsize;
+	if (kind == BLOCK_PAGE)
+		most += most + most / 4 + (most >= MI_SLICE ? MI_SLICE : 0);
 	return room < most + rounding[kind] + 7;
 }
 
@@ -220,19 +246,21 @@ static struct census_type *type_at(const struct candidate *at, size_t offset, bo
 				   bool with_preheader, bool *tracked)
 {
 	const struct judge *judge = at->judge;
+	/* a free-threaded build keeps objects apart from all else */
+	bool sure = judge->layout->free_threaded;
 	uint64_t count, address;
 	struct census_type *type;
 
 	*tracked = false;
-	if (offset + 16 > at->head_length)
+	if (!has_references(at, offset))
 		return NULL;
 	count = load(at->head + offset + judge->layout->object.refcount);
 	address = load(at->head + offset + judge->layout->object.ob_type);
-	if (!is_refcount(judge->layout, count) || !is_address(address))
+	if (!is_address(address))
 		return NULL;
 	type = type_table_find(judge->table, address);
 	if (type ? type->py->has_gc != with_gc || type->has_preheader != with_preheader
-		 : !is_usual_refcount(count))
+		 : !sure && !is_usual_refcount(count))
 		return NULL;
 	if (with_gc &&
 	    !is_gc_head(judge->layout, at->head + offset - judge->layout->gc_head_size, tracked))
@@ -243,8 +271,10 @@ static struct census_type *type_at(const struct candidate *at, size_t offset, bo
 		type = type_table_get(judge->table, address);
 	if (!type || type->py->has_gc != with_gc || type->has_preheader != with_preheader)
 		return NULL;
-	if (!size_fits(at, type, offset) || (offset == 0 && is_free_link(at->block, count)) ||
-	    points_to_object(judge, count))
+	if (!size_fits(at, type, offset))
+		return NULL;
+	if (!sure &&
+	    ((offset == 0 && is_free_link(at->block, count)) || points_to_object(judge, count)))
 		return NULL;
 	return type;
 }
@@ -254,6 +284,8 @@ static void describe(struct found *found, const struct candidate *at, size_t off
 	found->address = at->address + offset;
 	found->bytes = at->head + offset;
 	found->length = at->head_length - offset;
+	found->frozen = at->judge->layout->free_threaded && found->tracked &&
+			found->bytes[at->judge->layout->object.gc_bits] & PY_GC_BITS_FROZEN;
 	found->size = at->block->size;
 	if (at->block->kind == BLOCK_LOOSE) {
 		bool exact;
@@ -261,6 +293,35 @@ static void describe(struct found *found, const struct candidate *at, size_t off
 		found->size = offset + least_size(at->judge->layout, found->type, found->bytes,
 						  found->length, at->size - offset, &exact);
 	}
+}
+
+/*
+ * Without a GIL the block says itself what is in it: the collector goes through the heaps that it
+ * knows. Objects are in no other memory.
+ *
+ * return where in the block its object begins
+ */
+static size_t find_free_threaded(const struct candidate *at, struct found *found)
+{
+	size_t offset = at->block->heap == MI_HEAP_GC_PRE ? PREHEADER_SIZE : 0;
+
+	if (at->block->kind == BLOCK_PAGE && at->block->heap != MI_HEAP_MEM)
+		found->type = type_at(at, offset, at->block->heap != MI_HEAP_OBJECT, offset,
+				      &found->tracked);
+	return offset;
+}
+
+static size_t find(const struct candidate *at, struct found *found)
+{
+	size_t gc = at->judge->layout->gc_head_size, offset = 0;
+
+	found->type = type_at(at, 0, false, false, &found->tracked);
+	if (!found->type)
+		found->type = type_at(at, offset = gc, true, false, &found->tracked);
+	if (!found->type)
+		found->type =
+			type_at(at, offset = gc + PREHEADER_SIZE, true, true, &found->tracked);
+	return offset;
 }
 
 bool judge_block(const struct judge *judge, const struct block *block, struct found *found)
@@ -273,18 +334,12 @@ bool judge_block(const struct judge *judge, const struct block *block, struct fo
 		.head = block->head,
 		.head_length = block->head_length,
 	};
-	size_t gc = judge->layout->gc_head_size, offset = 0;
+	size_t offset;
 
 	for (int i = 0; i < 2 && at.head_length >= 16 && skip_debug_header(&at); i++)
 		;
-	if (at.head_length < 16)
-		return false;
-	found->type = type_at(&at, 0, false, false, &found->tracked);
-	if (!found->type)
-		found->type = type_at(&at, offset = gc, true, false, &found->tracked);
-	if (!found->type)
-		found->type =
-			type_at(&at, offset = gc + PREHEADER_SIZE, true, true, &found->tracked);
+	found->type = NULL;
+	offset = judge->layout->free_threaded ? find_free_threaded(&at, found) : find(&at, found);
 	if (!found->type)
 		return false;
 	describe(found, &at, offset);

@@ -9,6 +9,9 @@
  * size is one that such an object has. Reference count 0 is an object that is being freed, or is
  * kept on a free list: none.
  *
+ * Builds without a GIL keep apart what is an object: mimalloc's page tells whether there is one, and
+ * whether its type has GC and a pre-header. Its references are in two counts, and it has no GC head.
+ *
  * Place      the census; called by scan and judge_run.
  * Source     Modules/gcmodule.c, Python/gc.c, Include/object.h, Objects/obmalloc.c 3.6-3.15; glibc
  *            malloc.c (PROTECT_PTR: how the links of freed chunks are written).
@@ -37,6 +40,7 @@ struct found {
 	size_t length;
 	uint64_t size; /* bytes of the block that the object has for itself */
 	bool tracked;  /* by the collector */
+	bool frozen;   /* gc.freeze() has it; where objects say so: in a build without a GIL */
 };
 
 /* Which object lies in the block? false: none. */

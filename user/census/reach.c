@@ -11,9 +11,10 @@
 
 #define GLOBALS_LEVEL \
 	4 /* modules, module, its dict, its globals: with these, the locals of frames */
-#define BATCH     4096
-#define TELL_EACH 32768
-#define IMMORTAL  (1u << 31) /* such a reference count is not counted any more, from 3.12 on */
+#define BATCH        4096
+#define TELL_EACH    32768
+#define SHARED_FLAGS 2          /* bits of ob_ref_shared below its count */
+#define IMMORTAL     (1u << 31) /* such a reference count is not counted any more, from 3.12 on */
 
 /* ---- the objects ----------------------------------------------------------------------------- */
 
@@ -259,14 +260,32 @@ static void count(void *context, const struct ref *ref)
 		reach->parent[ref->to]--;
 }
 
+/*
+ * An object's reference count; false: it is immortal, or (without a GIL) not counted in one place: types, functions
+ * and their like have counts in each thread, and none for references on the stack.
+ */
+static bool read_refcount(const struct py_layout *layout, const uint8_t *bytes, uint32_t *refcount)
+{
+	int64_t shared;
+
+	memcpy(refcount, bytes + layout->object.refcount, sizeof(*refcount));
+	if (!layout->free_threaded)
+		return !(*refcount & IMMORTAL);
+	if (*refcount == UINT32_MAX || bytes[layout->object.gc_bits] & PY_GC_BITS_DEFERRED)
+		return false;
+	/* what its own thread has, and what all others have taken less what they gave back */
+	memcpy(&shared, bytes + layout->object.refcount + 4, sizeof(shared));
+	*refcount += (uint32_t)(shared >> SHARED_FLAGS);
+	return true;
+}
+
 static void begin_count(void *context, uint32_t object, const uint8_t *bytes)
 {
 	struct reach *reach = context;
 	const struct py_layout *layout = &census_runtime(reach->census)->layout;
 	uint32_t refcount;
 
-	memcpy(&refcount, bytes + layout->object.refcount, sizeof(refcount));
-	if (refcount & IMMORTAL) {
+	if (!read_refcount(layout, bytes, &refcount)) {
 		reach->how[object] = REACH_OTHER;
 		reach->parent[object] = REACH_ROOT | (uint32_t)(reach->n_roots - 2);
 		reach->order[reach->n_order++] = object;

@@ -4,37 +4,17 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "census/fields.h"
 #include "target/remote_mem.h"
 
-#define IMAGES_MAX  1024
-#define IMAGE_MAX   4096 /* bytes of an object that are read with it; what is behind is a span */
-#define GAP         256  /* between two objects that are read in one go */
-#define ITEMS_MORE  48   /* bytes behind an object of variable size that are read with it */
-#define VALUES_HEAD 8    /* before an instance's attributes that are behind it */
-#define VALUES_MORE 64   /* of them that are read with it */
-#define HEAD        16   /* refcount and type */
-
-/* The same in every version, with the GIL. */
-#define LIST_ITEMS        24
-#define LIST_BASE         40 /* where a subclass has more */
-#define SET_MASK          32
-#define SET_TABLE         40
-#define SET_BASE          200
-#define DICT_BASE         48
-#define DEQUE_LEFT        24 /* first block, */
-#define DEQUE_LEFT_INDEX  40 /* and where in it the first item is */
-#define DEQUE_BASE        64
-#define MEMORYVIEW_BUFFER 24 /* mbuf */
-#define BUFFER_OWNER      40 /* master.obj */
-#define WEAKREF_CALLBACK  24
-#define WEAKREF_BASE      56
-#define LRU_NEXT          24
-#define LRU_LINKS         32 /* the links to the next and the one before end here; they are not owned */
-#define MODULE_DEF_SIZE   56 /* PyModuleDef.m_size */
-#define MODULE_STATE_MAX  (1u << 20)
-#define STATIC_TYPE       400 /* of a type that C code has in its data: the rest is not an object's */
-#define PREHEADER_VALUES  32 /* before the object: 3.11 */
-#define PREHEADER_DICT    24
+#define IMAGES_MAX       1024
+#define IMAGE_MAX        4096 /* bytes of an object that are read with it; what is behind is a span */
+#define GAP              256 /* between two objects that are read in one go */
+#define ITEMS_MORE       48  /* bytes behind an object of variable size that are read with it */
+#define VALUES_HEAD      8   /* before an instance's attributes that are behind it */
+#define VALUES_MORE      64  /* of them that are read with it */
+#define MODULE_STATE_MAX (1u << 20)
+#define BEFORE_MAX       48 /* bytes before an object that are looked at: a GC head and two words */
 
 struct image {
 	uint32_t object;
@@ -44,12 +24,18 @@ struct image {
 	const struct census_type *type;
 };
 
+static const struct py_layout *layout_of(const struct referents *referents)
+{
+	return &referents->spans.runtime->layout;
+}
+
 int referents_init(struct referents *referents, struct err *err)
 {
 	int result = spans_init(&referents->spans, err);
 
 	if (result)
 		return result;
+	referents->head = py_head_bytes(layout_of(referents));
 	referents->images = malloc(REFERENTS_IMAGES);
 	referents->list = malloc(IMAGES_MAX * sizeof(*referents->list));
 	if (referents->images && referents->list)
@@ -65,11 +51,6 @@ void referents_fini(struct referents *referents)
 	free(referents->list);
 	referents->images = NULL;
 	referents->list = NULL;
-}
-
-static const struct py_layout *layout_of(const struct referents *referents)
-{
-	return &referents->spans.runtime->layout;
 }
 
 static uint64_t address_of(const struct referents *referents, const struct image *image)
@@ -137,14 +118,14 @@ static void items(struct referents *referents, const struct image *image, int64_
 static void attributes(struct referents *referents, const struct image *image)
 {
 	const struct py_layout *layout = layout_of(referents);
-	uint64_t dict = word_at(image, -PREHEADER_DICT), counts;
+	uint64_t dict = word_at(image, -(layout->gc_head_size + 8)), counts;
 	int64_t size = image->type->py->basicsize;
 
 	switch (layout->values) {
 	case VALUES_NOWHERE:
 		return;
 	case VALUES_ATTACHED:
-		add_words(referents, image, word_at(image, -PREHEADER_VALUES),
+		add_words(referents, image, word_at(image, -(layout->gc_head_size + PREHEADER)),
 			  image->type->n_values, REF_ATTRIBUTE, 0);
 		break;
 	case VALUES_TAGGED:
@@ -173,7 +154,7 @@ static void dict_behind(struct referents *referents, const struct image *image, 
 		     image->type->dict;
 
 	if (image->type->dict >= 0 || image->type->py->flags & PY_TYPE_MANAGED_DICT ||
-	    size > INT32_MAX || at < HEAD)
+	    size > INT32_MAX || at < referents->head)
 		return;
 	if (at + 8 <= (int64_t)image->length)
 		field(referents, image, at);
@@ -207,7 +188,8 @@ static void dict_of(struct referents *referents, const struct image *image)
 
 static void deque_of(struct referents *referents, const struct image *image)
 {
-	uint64_t block = word_at(image, DEQUE_LEFT), first = word_at(image, DEQUE_LEFT_INDEX),
+	uint64_t block = word_at(image, referents->head + DEQUE_LEFT),
+		 first = word_at(image, referents->head + DEQUE_LEFT_INDEX),
 		 n = word_at(image, layout_of(referents)->object.var_size);
 
 	if (block && first < 64)
@@ -220,7 +202,8 @@ static void deque_of(struct referents *referents, const struct image *image)
 
 static void set_of(struct referents *referents, const struct image *image)
 {
-	uint64_t mask = word_at(image, SET_MASK), table = word_at(image, SET_TABLE);
+	uint64_t mask = word_at(image, referents->head + SET_MASK),
+		 table = word_at(image, referents->head + SET_TABLE);
 
 	if (table && mask < UINT64_MAX / 32)
 		spans_add(&referents->spans, &(struct span){.kind = SPAN_TABLE,
@@ -235,14 +218,16 @@ static void set_of(struct referents *referents, const struct image *image)
  */
 static void links_of(struct referents *referents, const struct image *image)
 {
-	uint64_t next = word_at(image, LRU_NEXT), address = address_of(referents, image);
+	uint64_t next = word_at(image, referents->head + LRU_NEXT),
+		 address = address_of(referents, image);
 
 	if (next && next % 8 == 0 && next != address &&
 	    objects_find(referents->spans.objects, next) == OBJECTS_NONE)
-		spans_add(&referents->spans, &(struct span){.kind = SPAN_LINKS,
-							    .from = image->object,
-							    .address = next + LRU_NEXT,
-							    .aux = address});
+		spans_add(&referents->spans,
+			  &(struct span){.kind = SPAN_LINKS,
+					 .from = image->object,
+					 .address = next + (uint64_t)(referents->head + LRU_NEXT),
+					 .aux = address});
 }
 
 static void frame_at(struct referents *referents, const struct image *image, uint64_t address)
@@ -259,11 +244,11 @@ static void frame_of(struct referents *referents, const struct image *image)
 		 own = address + (uint64_t)layout->frame_object.own;
 
 	if (layout->frame_object.frame == LAYOUT_NONE) {
-		fields(referents, image, HEAD, layout->frame.locals);
+		fields(referents, image, referents->head, layout->frame.locals);
 		frame_at(referents, image, address);
 		return;
 	}
-	fields(referents, image, HEAD, layout->frame_object.own);
+	fields(referents, image, referents->head, layout->frame_object.own);
 	if (word_at(image, layout->frame_object.frame) == own)
 		frame_at(referents, image, own);
 }
@@ -274,10 +259,10 @@ static void generator_of(struct referents *referents, const struct image *image)
 	int8_t state;
 
 	if (layout->generator.state == LAYOUT_NONE) {
-		fields(referents, image, HEAD, image->type->py->basicsize);
+		fields(referents, image, referents->head, image->type->py->basicsize);
 		return;
 	}
-	fields(referents, image, HEAD, layout->generator.frame);
+	fields(referents, image, referents->head, layout->generator.frame);
 	state = (int8_t)(word_at(image, layout->generator.state & ~7) >>
 			 8 * (layout->generator.state & 7));
 	if (state < (int8_t)layout->generator.state_cleared)
@@ -305,7 +290,9 @@ static void module_state(struct referents *referents, const struct image *image)
 	} else {
 		definition = word_at(image, layout->module.definition);
 		if (definition)
-			remote_read_u64(referents->spans.pid, definition + MODULE_DEF_SIZE, &size);
+			remote_read_u64(referents->spans.pid,
+					definition + (uint64_t)(referents->head + MODULE_DEF_SIZE),
+					&size);
 	}
 	if (size <= MODULE_STATE_MAX)
 		add_words(referents, image, state, size / 8, REF_STATE, 0);
@@ -316,7 +303,7 @@ static void plain(struct referents *referents, const struct image *image)
 	int64_t size = image->type->py->basicsize;
 	uint64_t n = word_at(image, layout_of(referents)->object.var_size);
 
-	fields(referents, image, HEAD, size);
+	fields(referents, image, referents->head, size);
 	/* items of 8 bytes may be references; of an int's digits none is, and there are no others */
 	if (image->type->py->itemsize == 8 && n <= UINT32_MAX)
 		fields(referents, image, size, size + 8 * (int64_t)n);
@@ -352,42 +339,44 @@ static void references(struct referents *referents, const struct image *image)
 		dict_behind(referents, image, n);
 		break;
 	case KIND_LIST:
-		add_words(referents, image, word_at(image, LIST_ITEMS), n, REF_ITEM, 0);
-		derived(referents, image, LIST_BASE);
+		add_words(referents, image, word_at(image, referents->head + LIST_ITEMS), n,
+			  REF_ITEM, 0);
+		derived(referents, image, referents->head + LIST_BASE);
 		break;
 	case KIND_DICT:
 		dict_of(referents, image);
-		fields(referents, image, DICT_BASE, size);
+		fields(referents, image, layout->dict.values + 8, size);
 		break;
 	case KIND_SET:
 		set_of(referents, image);
-		derived(referents, image, SET_BASE);
+		derived(referents, image, referents->head + SET_BASE);
 		break;
 	case KIND_DEQUE:
 		deque_of(referents, image);
-		fields(referents, image, DEQUE_BASE, size);
+		fields(referents, image, referents->head + DEQUE_BASE, size);
 		break;
 	case KIND_WEAKREF:
-		field(referents, image, WEAKREF_CALLBACK);
-		fields(referents, image, WEAKREF_BASE, size);
+		field(referents, image, referents->head + WEAKREF_CALLBACK);
+		fields(referents, image, referents->head + WEAKREF_BASE, size);
 		break;
 	case KIND_LRU_CACHE:
 		links_of(referents, image);
-		fields(referents, image, LRU_LINKS, size);
+		fields(referents, image, referents->head + LRU_LINKS, size);
 		break;
 	case KIND_LRU_LINK:
-		fields(referents, image, LRU_LINKS, size);
+		fields(referents, image, referents->head + LRU_LINKS, size);
 		break;
 	/* their other words are addresses of bytes, which are an object's only by chance */
 	case KIND_MEMORYVIEW:
-		field(referents, image, MEMORYVIEW_BUFFER);
+		field(referents, image, referents->head + MEMORYVIEW_BUFFER);
 		break;
 	case KIND_MANAGED_BUFFER:
-		field(referents, image, BUFFER_OWNER);
+		field(referents, image, referents->head + BUFFER_OWNER);
 		break;
 	case KIND_TYPE:
 		made = word_at(image, layout->type.flags) & PY_TYPE_HEAP;
-		fields(referents, image, HEAD, made ? size : STATIC_TYPE);
+		fields(referents, image, referents->head,
+		       made ? size : referents->head + STATIC_TYPE);
 		break;
 	case KIND_FRAME:
 		frame_of(referents, image);
@@ -419,7 +408,7 @@ static void measure(const struct referents *referents, struct image *image, uint
 
 	image->object = object;
 	image->type = type;
-	image->before = type->has_preheader ? PREHEADER_VALUES : 0;
+	image->before = type->has_preheader ? layout_of(referents)->gc_head_size + PREHEADER : 0;
 	if (type->py->itemsize == 8 || type->kind == KIND_TUPLE)
 		size += ITEMS_MORE;
 	if (type->py->flags & PY_TYPE_INLINE_VALUES)
@@ -483,7 +472,7 @@ static bool is_same(const struct referents *referents, const struct image *image
 
 static void walk_images(struct referents *referents, size_t n)
 {
-	uint8_t buffer[IMAGE_MAX + PREHEADER_VALUES];
+	uint8_t buffer[IMAGE_MAX + BEFORE_MAX];
 
 	read_images(referents, n);
 	for (size_t i = 0; i < n; i++) {
@@ -511,7 +500,7 @@ void referents_walk(struct referents *referents, const uint32_t *objects, size_t
 		measure(referents, image, objects[i]);
 		used += image->before + image->length + GAP;
 		if (++n_images == IMAGES_MAX ||
-		    used + IMAGE_MAX + PREHEADER_VALUES + GAP > REFERENTS_IMAGES) {
+		    used + IMAGE_MAX + BEFORE_MAX + GAP > REFERENTS_IMAGES) {
 			walk_images(referents, n_images);
 			n_images = used = 0;
 		}

@@ -30,6 +30,7 @@ struct referents {
 	/* may be NULL: each object is shown first; bytes: its head, to the end of its type */
 	void (*begin)(void *context, uint32_t object, const uint8_t *bytes);
 	/* private */
+	int64_t head; /* py_head_bytes() */
 	uint8_t *images;
 	struct image *list;
 };

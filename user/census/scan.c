@@ -15,7 +15,8 @@
 #include "python/threads.h"
 
 /* A CPython that has just started has thousands of objects; fewer found: they are somewhere else. */
-#define OBJECTS_LEAST 500
+#define OBJECTS_LEAST  500
+#define MIMALLOC_SINCE 13 /* 3.13 */
 
 struct census {
 	pid_t pid;
@@ -35,6 +36,7 @@ struct census {
 	struct run_judge run_judge;
 	struct buffers buffers;
 	uint64_t pool_objects, chunk_objects, loose_objects; /* bytes of the blocks of objects */
+	uint64_t n_frozen;
 	struct fast_bins fast;
 	struct walk_span *stacks;
 	size_t n_stacks;
@@ -44,12 +46,6 @@ struct census *census_new(pid_t pid, const struct py_runtime *runtime, struct er
 {
 	struct census *census;
 
-	if (runtime->layout.free_threaded) {
-		err_set(err, ERR_TARGET,
-			"pid %d runs a free-threaded CPython, whose heap cannot be read yet",
-			(int)pid);
-		return NULL;
-	}
 	census = calloc(1, sizeof(*census));
 	if (census)
 		census->types = py_types_new(pid, runtime);
@@ -122,6 +118,7 @@ static void take_found(void *context, const struct found *found)
 {
 	struct census *census = context;
 
+	census->n_frozen += found->frozen;
 	found->type->count++;
 	found->type->tracked += found->tracked;
 	found->type->bytes += found->size;
@@ -139,7 +136,9 @@ static void take_block(void *context, const struct block *block)
 
 	if (!judge_block(&census->judge, block, &found))
 		return;
-	if (block->kind == BLOCK_LOOSE)
+	if (block->kind == BLOCK_PAGE)
+		census->pool_objects += block->resident;
+	else if (block->kind == BLOCK_LOOSE)
 		census->loose_objects += found.size;
 	else
 		census->chunk_objects += block->resident;
@@ -229,21 +228,25 @@ static void take_room(struct heap_room *room, const struct census *census)
 {
 	const struct walk_room *walked = &census->walk.room;
 	uint64_t main_free = walked->heap_free + census->fast.main_bytes,
-		 side_free = walked->side_free + census->fast.side_bytes;
+		 side_free = walked->side_free + census->fast.side_bytes,
+		 pools = walked->pool_bytes + walked->segment_bytes,
+		 pools_used = walked->pool_used + walked->segment_used;
 
 	*room = (struct heap_room){
-		.pymalloc_bytes = walked->pool_used,
+		.mimalloc = walked->segments,
+		.pymalloc_bytes = pools_used,
 		.malloc_bytes = less(walked->heap_bytes, main_free) +
 				less(walked->side_bytes, side_free) + walked->mapped_bytes,
-		.pools_free_bytes = less(walked->pool_bytes, walked->pool_used),
+		.pools_free_bytes = less(pools, pools_used),
 		.malloc_free_bytes = main_free + side_free,
 		.stacks_bytes = walked->span_bytes,
 		.data_bytes = walked->other_bytes[1],
 		.other_bytes = walked->other_bytes[0],
-		.arenas = walked->arenas,
-		.arenas_bytes = walked->arenas * census->runtime->layout.arena_size,
-		.pools_bytes = walked->pool_bytes,
-		.pools_used_bytes = walked->pool_used,
+		.arenas = walked->arenas + walked->segments,
+		.arenas_bytes =
+			walked->arenas * census->runtime->layout.arena_size + walked->segment_room,
+		.pools_bytes = pools,
+		.pools_used_bytes = pools_used,
 		.main_bytes = walked->heap_bytes,
 		.main_free_bytes = main_free,
 		.side_heaps = walked->side_heaps,
@@ -254,9 +257,10 @@ static void take_room(struct heap_room *room, const struct census *census)
 		.stacks = census->n_stacks,
 	};
 	move(&room->pymalloc_bytes, &room->objects_bytes,
-	     census->pool_objects + census->buffers.small_bytes);
+	     census->pool_objects + census->buffers.small_bytes +
+		     (room->mimalloc ? census->buffers.large_bytes : 0));
 	move(&room->malloc_bytes, &room->objects_bytes,
-	     census->chunk_objects + census->buffers.large_bytes);
+	     census->chunk_objects + (room->mimalloc ? 0 : census->buffers.large_bytes));
 	move(&room->other_bytes, &room->objects_bytes, census->loose_objects);
 }
 
@@ -276,6 +280,10 @@ static void take_facts(struct heap_scan *scan, struct census *census, double beg
 	scan->unasked_words = type_table_unasked(census->judge.table);
 	take_room(&scan->room, census);
 	gc_state_read(&scan->gc, census->pid, census->runtime, &census->collections, end);
+	if (walk->free_threaded) {
+		scan->gc.have_frozen = true;
+		scan->gc.frozen = census->n_frozen;
+	}
 }
 
 static int check(const struct heap_scan *scan, const struct census *census, struct err *err)
@@ -286,8 +294,8 @@ static int check(const struct heap_scan *scan, const struct census *census, stru
 	if (scan->count < OBJECTS_LEAST)
 		return err_set(
 			err, ERR_TARGET,
-			"the objects of pid %d are neither in pymalloc's pools nor in malloc's "
-			"chunks (PYTHONMALLOC=mimalloc, or another allocator); that is not "
+			"the objects of pid %d are neither in the memory of CPython's allocators "
+			"nor in malloc's chunks (it has an allocator of its own?); that is not "
 			"supported",
 			(int)census->pid);
 	return 0;
@@ -332,11 +340,23 @@ static void walk_all(struct census *census, const struct maps *maps)
 			       census->walk.n_malloc_arenas);
 }
 
+/* A build with a GIL does so with PYTHONMALLOC=mimalloc; hooks in the place of its functions hide that. */
+static bool may_use_mimalloc(const struct py_runtime *runtime)
+{
+	bool is_pymalloc =
+		runtime->obj.malloc && runtime->obj.malloc == runtime->default_obj_malloc;
+
+	return runtime->layout.free_threaded ||
+	       (runtime->layout.minor >= MIMALLOC_SINCE && !is_pymalloc);
+}
+
 static void prepare(struct census *census, const struct maps *maps, struct type_table *table)
 {
 	const struct py_layout *layout = &census->runtime->layout;
 
 	census->walk.pool_size = layout->arena_size / 64;
+	census->walk.free_threaded = layout->free_threaded;
+	census->walk.mimalloc = may_use_mimalloc(census->runtime);
 	census->walk.loose = has_other_malloc(census->runtime, maps);
 	census->walk.memory.moved = tell_read;
 	census->walk.memory.context = census;
@@ -347,6 +367,7 @@ static void prepare(struct census *census, const struct maps *maps, struct type_
 	census->walk.spans = census->stacks;
 	census->walk.n_spans = census->n_stacks;
 	census->pool_objects = census->chunk_objects = census->loose_objects = 0;
+	census->n_frozen = 0;
 	census->judge = (struct judge){
 		.layout = layout,
 		.pid = census->pid,

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "census/fields.h"
 #include "python/dict.h"
 #include "target/remote_mem.h"
 
@@ -14,11 +15,7 @@
 #define BLOCK_BYTES (8 * (BLOCK_ITEMS + 1))
 #define SPANS_BATCH 1024
 #define SPAN_COST   256 /* bytes that one read counts beside its own: it costs as much */
-/* lru_list_elem.next; the others from there */
-#define LINK_NEXT   24
-#define LINK_KEY    16
-#define LINK_RESULT 24
-#define LINK_BYTES  32
+#define LINK_BYTES  (LRU_RESULT - LRU_NEXT + 8) /* of an entry of an lru_cache, from `next` on */
 #define CODES       4096
 #define FRAME_MAX   512
 #define LOCALS_MAX  65536u /* words of a frame */
@@ -145,11 +142,12 @@ static bool take_block(const struct spans *spans, struct span *span, const uint8
 /* An lru_list_elem: next, hash, key, result; it was read from `next` on. */
 static bool take_link(const struct spans *spans, struct span *span, const uint8_t *bytes)
 {
-	spans_word(spans, span->from, load(bytes, LINK_KEY, 8), REF_CACHED, 1);
-	spans_word(spans, span->from, load(bytes, LINK_RESULT, 8), REF_CACHED, 0);
-	span->address = load(bytes, 0, 8) + LINK_NEXT;
-	return span->address != span->aux + LINK_NEXT && span->address % 8 == 0 &&
-	       span->address > LINK_NEXT;
+	uint64_t next = (uint64_t)py_head_bytes(&spans->runtime->layout) + LRU_NEXT;
+
+	spans_word(spans, span->from, load(bytes, LRU_KEY - LRU_NEXT, 8), REF_CACHED, 1);
+	spans_word(spans, span->from, load(bytes, LRU_RESULT - LRU_NEXT, 8), REF_CACHED, 0);
+	span->address = load(bytes, 0, 8) + next;
+	return span->address != span->aux + next && span->address % 8 == 0 && span->address > next;
 }
 
 /* ---- frames ---------------------------------------------------------------------------------- */

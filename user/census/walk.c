@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "census/pool.h"
+#include "census/segments.h"
 #include "target/remote_mem.h"
 
 #define CHUNK_HEADER  16u /* size of the chunk before (if that is free), own size with flags */
@@ -345,6 +346,9 @@ static uint64_t walk_page(struct walk *walk, uint64_t page, const struct map_ran
 		return page + MEMORY_PAGE;
 	if (!memory_page_present(&walk->memory, page))
 		return memory_after_absent(&walk->memory, page);
+	end = walk->mimalloc ? segments_walk(walk, page, range) : 0;
+	if (end)
+		return end;
 	if (page % walk->pool_size == 0 && range->end - page >= walk->pool_size &&
 	    (walk_pool(walk, page, range) || walk_unused_pool(walk, page))) {
 		walk->pools_end = page + walk->pool_size;

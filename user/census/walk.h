@@ -4,10 +4,11 @@
  * for each.
  *
  * Objects are looked for at the beginning of blocks only, and only in blocks that are in use: that
- * is what tells an object from its remains and from bytes that look like one. Three kinds of
- * blocks are known:
+ * is what tells an object from its remains and from bytes that look like one. These kinds of blocks
+ * are known:
  *
  *   pool   pymalloc's, up to 512 bytes. A pool is known by its own header (pool.h).
+ *   page   of CPython's mimalloc, of any size, where it is used (mimalloc.h).
  *   chunk  glibc's. They lie without gaps, each with its size, so that a walk from the beginning
  *          of a heap meets every one; whether it is in use is written in the next. A heap is
  *          [heap], or begins at a multiple of 64 MiB.
@@ -28,8 +29,9 @@
 #define PYLEAKTRACE_CENSUS_WALK_H
 
 #include "census/memory.h"
+#include "census/mimalloc.h"
 
-enum block_kind { BLOCK_POOL, BLOCK_CHUNK, BLOCK_MAPPED, BLOCK_LOOSE };
+enum block_kind { BLOCK_POOL, BLOCK_PAGE, BLOCK_CHUNK, BLOCK_MAPPED, BLOCK_LOOSE };
 
 #define BLOCK_HEAD_MAX     256        /* bytes of a block that are shown, at most */
 #define WALK_MALLOC_ARENAS 512u       /* glibc has up to 8 for each CPU */
@@ -37,6 +39,7 @@ enum block_kind { BLOCK_POOL, BLOCK_CHUNK, BLOCK_MAPPED, BLOCK_LOOSE };
 
 struct block {
 	enum block_kind kind;
+	enum mi_heap heap; /* of BLOCK_PAGE */
 	uint64_t address;
 	uint64_t size;       /* that may be used; BLOCK_LOOSE: up to the end of the range */
 	uint64_t resident;   /* of the block and its header; BLOCK_LOOSE: 0 */
@@ -62,8 +65,9 @@ struct walk_span {
 /* How the memory that was walked is used: bytes that are in memory. */
 struct walk_room {
 	uint64_t pools, pool_bytes,
-		pool_used;              /* bytes: unused ones too; used: blocks, of any content */
-	uint64_t arenas;                /* of pymalloc, that have a pool */
+		pool_used; /* bytes: unused ones too; used: blocks, of any content */
+	uint64_t arenas;   /* of pymalloc, that have a pool */
+	uint64_t segments, segment_room, segment_bytes, segment_used; /* of mimalloc */
 	uint64_t heap_bytes, heap_free; /* of the main heap; free: chunks, and what is at its end */
 	uint64_t side_heaps, side_bytes, side_free; /* heaps of glibc's other arenas */
 	uint64_t mapped, mapped_bytes;              /* chunks that are mappings of their own */
@@ -74,12 +78,13 @@ struct walk_room {
 struct walk {
 	struct memory memory;
 	uint32_t pool_size;
+	bool mimalloc, free_threaded; /* CPython uses its mimalloc; it has no GIL */
 	bool loose; /* offer loose blocks where there are neither pools nor chunks */
 	void (*visit)(void *context, const struct block *block);
 	void (*visit_run)(void *context, const struct block_run *run); /* a pool's blocks */
 	void *context;
 
-	uint64_t n_pools, torn_pools, lost_chains;
+	uint64_t n_pools, torn_pools, lost_chains; /* torn: pages too */
 	uint64_t n_chunks;
 	struct walk_room room;
 	const struct walk_span *spans; /* not walked; by address; borrowed */
@@ -90,6 +95,10 @@ struct walk {
 	uint8_t arenas_seen[WALK_ARENAS_MAX / 8];
 	uint64_t malloc_arenas[WALK_MALLOC_ARENAS]; /* glibc's states, but the main one's */
 	size_t n_malloc_arenas;
+	/* private: the segment that the walk is in; it may reach over several ranges */
+	struct mi_segment segment;
+	uint8_t entries[MI_SLICES * MI_ENTRY_MAX];
+	struct mi_page page;
 };
 
 /* Walk one range; ranges come in the order of their addresses. */

@@ -257,10 +257,16 @@ void container_watch_start(struct container_watch *watch)
 
 static void refresh_code(struct container_watch *watch)
 {
-	if (!watch->tables || code_map_update(&watch->code, NULL) <= 0)
+	int changed;
+
+	if (!watch->tables)
+		return;
+	session_read_code(watch->session);
+	changed = code_map_update(&watch->code, NULL);
+	if (changed < 0)
 		return;
 	code_tables_compile(watch->tables);
-	session_publish_code(watch->session);
+	session_publish_code(watch->session, changed > 0);
 }
 
 /* Does each path still lead to its container? */

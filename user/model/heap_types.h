@@ -67,6 +67,7 @@ struct heap_room {
 	uint64_t data_bytes;        /* .bss of programs and libraries */
 	uint64_t other_bytes;       /* nothing known: the program's own mappings */
 	/* the allocators, in other words */
+	bool mimalloc; /* CPython uses that: what is said of pymalloc is its, arenas are segments */
 	uint64_t arenas, arenas_bytes; /* of pymalloc; bytes: that they have room for */
 	uint64_t pools_bytes, pools_used_bytes;
 	uint64_t main_bytes, main_free_bytes;             /* glibc's main heap */

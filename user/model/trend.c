@@ -32,6 +32,17 @@ const struct trend_kind_info *trend_kind_info(enum trend_kind kind)
 	return &kinds[kind];
 }
 
+const char *trend_label(const struct trend *trend, enum trend_kind kind)
+{
+	static const char *const of_mimalloc[TREND_KINDS] = {
+		[TREND_PART_PYMALLOC] = "other blocks of mimalloc",
+		[TREND_PART_POOLS_FREE] = "free in mimalloc",
+		[TREND_ARENAS] = "mimalloc segments",
+	};
+
+	return trend->room.mimalloc && of_mimalloc[kind] ? of_mimalloc[kind] : kinds[kind].label;
+}
+
 struct trend *trend_new(void)
 {
 	struct trend *trend = calloc(1, sizeof(*trend));

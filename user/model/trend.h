@@ -66,6 +66,9 @@ struct trend_kind_info {
 
 const struct trend_kind_info *trend_kind_info(enum trend_kind kind);
 
+/* Its label, by the allocator that this CPython has. */
+const char *trend_label(const struct trend *trend, enum trend_kind kind);
+
 struct trend_look {
 	double at_s; /* monotonic clock */
 	uint32_t have;

@@ -6,7 +6,9 @@
 #include <string.h>
 
 #include "probe/function_ends.h"
+#include "python/allocators.h"
 #include "python/locate.h"
+#include "target/remote_mem.h"
 
 #define A0 INSN_ARG(0)
 #define A1 INSN_ARG(1)
@@ -61,6 +63,22 @@ static const struct {
 };
 
 #define TABLE_FUNCTIONS 4
+
+/* The tables of CPython's own allocators. */
+struct tables {
+	const struct py_allocator *table[3];
+	const char *name[3];
+	unsigned n;
+};
+
+static void tables_get(struct tables *tables, const struct py_runtime *runtime)
+{
+	*tables = (struct tables){
+		{&runtime->obj, &runtime->mem, &runtime->raw}, {"obj", "mem", "raw"}, 3};
+	/* what the raw domain gets from libc is seen there */
+	if (py_raw_is_libc(runtime))
+		tables->n = 2;
+}
 
 static uint64_t table_function(const struct py_allocator *table, unsigned i)
 {
@@ -171,18 +189,27 @@ static int plan_libc(struct plan *plan, const struct py_runtime *runtime, unsign
  *
  * Every build loads the functions' addresses a few times (to fill the tables, to tell their name): at most 5
  * times malloc and 3 times each other one in CPython 3.6 to 3.13 as it is built without a profile. With one,
- * malloc has 195 to 283 such places and free 52 to 86 (Debian's 3.11, 3.13, 3.14, 3.15).
+ * malloc has 195 to 283 such places and free 52 to 86 (Debian's 3.11, 3.13, 3.14, 3.15); in a free-threaded 3.14 the
+ * two malloc 49 and 40, the two free 25 and 37, and obj.calloc 2, as without a profile.
  */
 #define GUARDS_OF_PLAIN_BUILDS 8
+#define GUARDS_OF_NO_COPY      3
 
 static bool has_inlined_copies(const struct py_runtime *runtime)
 {
 	const struct module *python = &runtime->python;
-	uint64_t allocate = place_alias_entry(python, runtime->obj.malloc);
-	uint64_t release = place_alias_entry(python, runtime->obj.free);
+	struct tables tables;
 
-	return place_count_guards(python, allocate) > GUARDS_OF_PLAIN_BUILDS ||
-	       place_count_guards(python, release) > GUARDS_OF_PLAIN_BUILDS;
+	tables_get(&tables, runtime);
+	for (unsigned t = 0; t < tables.n; t++) {
+		uint64_t allocate = place_alias_entry(python, tables.table[t]->malloc);
+		uint64_t release = place_alias_entry(python, tables.table[t]->free);
+
+		if (place_count_guards(python, allocate) > GUARDS_OF_PLAIN_BUILDS ||
+		    place_count_guards(python, release) > GUARDS_OF_PLAIN_BUILDS)
+			return true;
+	}
+	return false;
 }
 
 /* The alias on whose way a probe is cheapest; 0: the function has none. */
@@ -203,28 +230,35 @@ static uint64_t best_alias(const struct module *module, uint64_t function, enum 
 	return best;
 }
 
-/* Plan to steer all functions of both tables, or none of them. */
+/*
+ * Plan to steer all functions of all tables, or none of them. A function of which there are no copies is called by
+ * its pointer as it is: where it has no alias (gcc packs what is seldom called without padding), it needs none.
+ */
 static bool plan_steering(struct plan *plan, const struct py_runtime *runtime)
 {
-	static const char *const names[2] = {"mem", "obj"};
-	const struct py_allocator *tables[2] = {&runtime->mem, &runtime->obj};
+	struct tables tables;
 
-	for (unsigned t = 0; t < 2; t++) {
+	tables_get(&tables, runtime);
+	for (unsigned t = 0; t < tables.n; t++) {
 		for (unsigned i = 0; i < TABLE_FUNCTIONS; i++) {
 			struct plan_word *word = &plan->words[plan->n_words++];
 
-			snprintf(word->name, sizeof(word->name), "%s.%s", names[t],
+			snprintf(word->name, sizeof(word->name), "%s.%s", tables.name[t],
 				 table_functions[i].name);
-			word->address = tables[t]->table + table_functions[i].offset;
-			word->alias = table_function(tables[t], i);
+			word->address = tables.table[t]->table + table_functions[i].offset;
+			word->alias = table_function(tables.table[t], i);
 			word->plain = place_alias_entry(&runtime->python, word->alias);
 			/* a killed pyleaktrace has left its alias: it serves us, and we put the function back */
 			if (word->plain == word->alias)
 				word->alias = best_alias(&runtime->python, word->plain,
 							 table_functions[i].kind);
 			if (!word->alias) {
-				plan->n_words = 0;
-				return false;
+				if (place_count_guards(&runtime->python, word->plain) >
+				    GUARDS_OF_NO_COPY) {
+					plan->n_words = 0;
+					return false;
+				}
+				plan->n_words--;
 			}
 		}
 	}
@@ -258,14 +292,14 @@ static const struct plan_word *word_at(const struct plan *plan, uint64_t address
 static int plan_tables(struct plan *plan, const struct py_runtime *runtime,
 		       const struct process *process, struct err *err)
 {
-	static const char *const names[2] = {"mem", "obj"};
-	const struct py_allocator *tables[2] = {&runtime->obj, &runtime->mem};
+	struct tables tables;
 
-	for (unsigned t = 0; t < 2; t++) {
+	tables_get(&tables, runtime);
+	for (unsigned t = 0; t < tables.n; t++) {
 		for (unsigned i = 0; i < TABLE_FUNCTIONS; i++) {
-			uint64_t function = table_function(tables[t], i), start = function;
+			uint64_t function = table_function(tables.table[t], i), start = function;
 			const struct plan_word *word =
-				word_at(plan, tables[t]->table + table_functions[i].offset);
+				word_at(plan, tables.table[t]->table + table_functions[i].offset);
 			char name[64];
 			int result;
 
@@ -274,7 +308,7 @@ static int plan_tables(struct plan *plan, const struct py_runtime *runtime,
 				start = word->alias;
 			}
 
-			snprintf(name, sizeof(name), "%s.%s", names[1 - t],
+			snprintf(name, sizeof(name), "%s.%s", tables.name[t],
 				 table_functions[i].name);
 			result = add_probe(plan, module_of(plan, runtime, process, function), name,
 					   table_functions[i].kind, ABI_OBJECT, function, start,
@@ -307,7 +341,20 @@ static int plan_objects(struct plan *plan, const struct py_runtime *runtime,
 		return 0;
 	}
 	if (defaults && has_inlined_copies(runtime)) {
-		if (options->no_steer || !plan_steering(plan, runtime)) {
+		bool steered = !options->no_steer && plan_steering(plan, runtime);
+
+		if (!steered && runtime->layout.free_threaded) {
+			/* it has no arenas; mimalloc maps its memory itself */
+			plan->domains &= ~(1u << ABI_OBJECT);
+			snprintf(plan->coverage, sizeof(plan->coverage),
+				 "this Python inlines its object allocator%s: object memory is "
+				 "seen by the mappings that mimalloc makes (domain mmap), not "
+				 "object by object",
+				 options->no_steer ? " and --no-steer was given"
+						   : ", which cannot be steered here");
+			return 0;
+		}
+		if (!steered) {
 			snprintf(plan->coverage, sizeof(plan->coverage),
 				 "this Python inlines its object allocator%s: object memory is "
 				 "seen by the arenas that "

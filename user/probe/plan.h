@@ -28,7 +28,7 @@
 #include "python/runtime.h"
 
 #define PLAN_MAX_PROBES  384
-#define PLAN_MAX_WORDS   8
+#define PLAN_MAX_WORDS   12
 #define PLAN_MAX_MODULES 4
 
 struct plan_probe {

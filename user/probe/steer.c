@@ -9,6 +9,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "python/allocators.h"
 #include "target/hold.h"
 #include "target/remote_mem.h"
 
@@ -210,10 +211,11 @@ int steer_restore(pid_t pid, const struct plan_word *words, unsigned n_words, st
 unsigned steer_find(const struct py_runtime *runtime, struct plan_word *words)
 {
 	static const char *const functions[] = {"malloc", "calloc", "realloc", "free"};
-	const struct py_allocator *tables[] = {&runtime->mem, &runtime->obj};
-	unsigned n = 0;
+	static const char *const names[] = {"mem", "obj", "raw"};
+	const struct py_allocator *tables[] = {&runtime->mem, &runtime->obj, &runtime->raw};
+	unsigned n = 0, n_tables = py_raw_is_libc(runtime) ? 2 : 3;
 
-	for (unsigned t = 0; t < 2; t++) {
+	for (unsigned t = 0; t < n_tables; t++) {
 		const uint64_t held[] = {tables[t]->malloc, tables[t]->calloc, tables[t]->realloc,
 					 tables[t]->free};
 
@@ -225,7 +227,7 @@ unsigned steer_find(const struct py_runtime *runtime, struct plan_word *words)
 			entry = place_alias_entry(&runtime->python, held[i]);
 			if (!entry || entry == held[i])
 				continue;
-			snprintf(words[n].name, sizeof(words[n].name), "%s.%s", t ? "obj" : "mem",
+			snprintf(words[n].name, sizeof(words[n].name), "%s.%s", names[t],
 				 functions[i]);
 			words[n].address = tables[t]->table + 8 + 8 * i;
 			words[n].plain = entry;

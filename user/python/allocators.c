@@ -362,6 +362,19 @@ int py_allocator_read(struct py_allocator *allocator, pid_t pid, uint64_t table,
 	return 0;
 }
 
+bool py_raw_is_libc(const struct py_runtime *runtime)
+{
+	const struct py_allocator *obj = &runtime->obj;
+
+	if (!runtime->layout.raw_too)
+		return true;
+	if (runtime->layout.free_threaded)
+		return false;
+	/* neither pymalloc, nor libc, nor a hook over them, which has a context */
+	return obj->ctx || obj->malloc == runtime->raw.malloc ||
+	       obj->malloc == runtime->default_obj_malloc;
+}
+
 void py_allocators_find(struct py_runtime *runtime, const struct maps *maps)
 {
 	struct py_tables tables;

@@ -52,4 +52,10 @@ void py_tables_by_code(struct py_tables *tables, const struct py_runtime *runtim
 void py_tables_by_scan(struct py_tables *tables, const struct py_runtime *runtime,
 		       const struct maps *maps); /* the data searched; meant for 3.6-3.11 */
 
+/*
+ * Does the raw domain take its memory from libc? So it does everywhere but where CPython uses mimalloc for it too
+ * (MIMALLOC_RAWALLOC in Objects/obmalloc.c): free-threaded 3.15, or PYTHONMALLOC=mimalloc.
+ */
+bool py_raw_is_libc(const struct py_runtime *runtime);
+
 #endif

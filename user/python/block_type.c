@@ -11,6 +11,7 @@
 #define ROUNDING          16 /* sizes may be those of pymalloc's classes */
 #define ADDRESS_MIN       0x10000u
 #define ADDRESS_END       (1ull << 48)
+#define MUTEX(layout)     ((uint64_t)(layout)->object.gc_bits - 1) /* ob_mutex, u8 */
 
 /* A block's head as far as it is known, and where in the target it is. */
 struct block {
@@ -67,6 +68,33 @@ static bool points_to_object(struct py_types *types, uint64_t word)
 }
 
 /*
+ * References that other threads than the owner took, less what they gave back; with a large number added to it, the
+ * object is only freed by the collector (_Py_REF_DEFERRED, 3.14+).
+ */
+static bool is_shared_count(int64_t count)
+{
+	int64_t taken = count > INT64_MAX / 16 ? count - INT64_MAX / 8 : count;
+
+	return taken >= INT32_MIN && taken <= INT32_MAX;
+}
+
+/*
+ * The thread that owns it, or 0; a byte that is its lock (two bits); ob_ref_local (32 bits);
+ * ob_ref_shared (two bits of flags, then a count).
+ */
+bool py_is_free_threaded_head(const struct py_layout *layout, const uint8_t *head)
+{
+	uint64_t owner, shared;
+	uint32_t local;
+
+	memcpy(&owner, head, sizeof(owner));
+	memcpy(&local, head + layout->object.refcount, sizeof(local));
+	memcpy(&shared, head + layout->object.refcount + 4, sizeof(shared));
+	return (!owner || is_address(owner)) && head[MUTEX(layout)] < 4 && (local || shared >> 2) &&
+	       is_shared_count((int64_t)shared >> 2);
+}
+
+/*
  * Counts are small, or have the pattern of an immortal object, in 32 bits; what is above them in
  * the word is 0 or, from 3.14 on, flags (bits 48 and up). A word that could be an address is looked
  * at.
@@ -74,15 +102,11 @@ static bool points_to_object(struct py_types *types, uint64_t word)
 static bool has_refcount(struct py_types *types, const struct block *block, uint64_t object)
 {
 	const struct py_layout *layout = &py_types_runtime(types)->layout;
-	uint64_t word, shared;
+	uint64_t word;
 
-	if (layout->free_threaded) {
-		/* ob_ref_local (32 bits), then ob_ref_shared (two bits of flags, count) */
-		if (!take(block, object + (uint64_t)layout->object.refcount, 4, &word) ||
-		    !take(block, object + (uint64_t)layout->object.refcount + 4, 8, &shared))
-			return false;
-		return (word || shared >> 2) && shared < 1ull << 40;
-	}
+	if (layout->free_threaded)
+		return object + PY_FREE_THREADED_HEAD <= block->head_length &&
+		       py_is_free_threaded_head(layout, block->head + object);
 	if (!take(block, object + (uint64_t)layout->object.refcount, 8, &word) || !(uint32_t)word)
 		return false;
 	if (word >> 32 & 0xffff || (layout->object.refcount_bytes == 8 && word >> 48))

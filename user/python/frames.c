@@ -6,6 +6,7 @@
 #include "target/remote_mem.h"
 
 #define FRAME_READ_MAX 192
+#define COPIES_MAX     (1u << 20) /* of a bytecode: one for each thread that ran it */
 
 static uint64_t field(const uint8_t *bytes, int32_t offset, size_t width)
 {
@@ -20,8 +21,8 @@ static uint64_t field(const uint8_t *bytes, int32_t offset, size_t width)
 static size_t frame_length(const struct py_layout *layout)
 {
 	const int32_t ends[] = {layout->frame.previous + 8, layout->frame.code + 8,
-				layout->frame.lasti + 4, layout->frame.instr_ptr + 8,
-				layout->frame.owner + 1};
+				layout->frame.lasti + 4,    layout->frame.instr_ptr + 8,
+				layout->frame.owner + 1,    layout->frame.tlbc_index + 4};
 	int32_t end = 0;
 
 	for (size_t i = 0; i < sizeof(ends) / sizeof(ends[0]); i++)
@@ -42,6 +43,20 @@ static uint64_t newest(pid_t pid, const struct py_layout *layout, uint64_t state
 		remote_read_u64(pid, cframe + (uint64_t)layout->cframe_current_frame, &frame);
 	}
 	return frame;
+}
+
+/* Where the bytecode is that the frame runs: threads have copies of their own without a GIL, from 3.14 on. */
+static uint64_t bytecode_of(pid_t pid, const struct py_layout *layout, uint64_t code,
+			    const uint8_t *bytes)
+{
+	uint64_t copy = field(bytes, layout->frame.tlbc_index, 4), copies = 0, bytecode = 0;
+
+	/* copy 0 is the code's own; the array is its length, and then the copies' addresses */
+	if (layout->code.tlbc != LAYOUT_NONE && copy && copy < COPIES_MAX &&
+	    !remote_read_u64(pid, code + (uint64_t)layout->code.tlbc, &copies) && copies &&
+	    !remote_read_u64(pid, copies + 8 + 8 * copy, &bytecode) && bytecode)
+		return bytecode;
+	return code + (uint64_t)layout->code.code;
 }
 
 enum kept { KEPT, LEFT_OUT, NO_FRAME };
@@ -67,8 +82,8 @@ static enum kept take_frame(struct py_frame *frame, pid_t pid, const struct py_r
 		frame->position = lasti < 0 ? 0 : (uint32_t)lasti * layout->frame.lasti_unit / 2;
 		return KEPT;
 	}
-	units = (int64_t)(field(bytes, layout->frame.instr_ptr, 8) - frame->code -
-			  (uint64_t)layout->code.code) /
+	units = (int64_t)(field(bytes, layout->frame.instr_ptr, 8) -
+			  bytecode_of(pid, layout, frame->code, bytes)) /
 		2;
 	remote_read_u32(pid, frame->code + (uint64_t)layout->code.firsttraceable, &first);
 	if (owner != layout->frame.owner_generator && units < (int64_t)first)

@@ -36,6 +36,14 @@ enum attribute_values {
 	VALUES_INLINE,   /* 3.13+: behind the object (PY_TYPE_INLINE_VALUES) */
 };
 
+/* bits of object.gc_bits */
+enum {
+	PY_GC_BITS_TRACKED = 1,
+	PY_GC_BITS_FROZEN = 8,
+	PY_GC_BITS_DEFERRED =
+		64, /* not all references to it are counted: only the collector frees it */
+};
+
 struct py_layout {
 	const char *source; /* the interpreter whose DWARF this row was read from */
 	uint8_t minor;      /* 3.minor */
@@ -59,7 +67,8 @@ struct py_layout {
 		int32_t frame;         /* PyFrameObject *, 3.6-3.10 */
 		int32_t cframe;        /* _PyCFrame *, 3.11-3.12 */
 		int32_t current_frame; /* _PyInterpreterFrame *, 3.13+ */
-		int32_t size;          /* with what CPython keeps behind it, 3.12+ */
+		/* with what CPython keeps behind it, 3.12+; free-threaded: up to its heaps */
+		int32_t size;
 	} tstate;
 	int32_t cframe_current_frame; /* in _PyCFrame */
 	struct {                    /* PyFrameObject up to 3.10, _PyInterpreterFrame from 3.11 on */
@@ -113,9 +122,10 @@ struct py_layout {
 		int32_t keys_kind; /* u8, from 3.11 on; 0: entries with hash, else without */
 		int32_t keys_nentries, keys_indices;
 	} dict;
-	struct { /* _gc_runtime_state; absent in 3.6 and in the free-threaded rows */
+	struct {                     /* _gc_runtime_state; absent in 3.6 */
 		int32_t runtime;     /* in _PyRuntimeState, 3.7 and 3.8; later interp.gc */
 		int32_t generation0; /* gc_generation *, three: a GC head, i32 threshold, i32 count */
+		int32_t young;       /* the three themselves; free-threaded */
 		int32_t garbage;     /* PyObject *, a list */
 		int32_t enabled;     /* i32 */
 		int32_t permanent;   /* gc_generation of frozen objects, from 3.7 on */
@@ -148,6 +158,7 @@ struct py_layout {
 	int32_t gc_refs;          /* in the GC head: i64, state << 1; 3.6 and 3.7 */
 	uint32_t arena_size;      /* of pymalloc */
 	uint32_t small_threshold; /* requests above this many bytes go to libc */
+	bool raw_too; /* where CPython uses mimalloc, it does so for the raw domain too (3.15) */
 };
 
 /* The row of this version, or NULL: not supported. */

@@ -6,7 +6,6 @@
 
 #include "target/remote_mem.h"
 
-#define HEAD_BYTES  80
 #define BUFFER_NAME "[buffer]"
 
 static struct type_share *share_of(struct type_share *shares, size_t *n, const char *name)
@@ -30,7 +29,7 @@ static int by_bytes(const void *a, const void *b)
 void block_types_fill(struct profile *profile, struct stack *stack, struct py_types *types,
 		      const struct live_sample *samples, uint32_t n_samples)
 {
-	uint8_t heads[LIVE_SAMPLES][HEAD_BYTES];
+	uint8_t heads[LIVE_SAMPLES][PY_BLOCK_HEAD_MAX];
 	struct remote_item items[LIVE_SAMPLES];
 	struct type_share *shares;
 	size_t n = 0;
@@ -40,7 +39,8 @@ void block_types_fill(struct profile *profile, struct stack *stack, struct py_ty
 	if (n_samples == 0)
 		return;
 	for (uint32_t i = 0; i < n_samples; i++) {
-		size_t length = samples[i].size < HEAD_BYTES ? samples[i].size : HEAD_BYTES;
+		size_t length =
+			samples[i].size < PY_BLOCK_HEAD_MAX ? samples[i].size : PY_BLOCK_HEAD_MAX;
 
 		items[i] = (struct remote_item){
 			.address = samples[i].address, .buffer = heads[i], .length = length};

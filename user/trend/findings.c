@@ -118,7 +118,7 @@ static void find_growth(struct trend *trend)
 	say(trend, "growth", "RSS grows steadily, %s; %.0f %% of it is %s%s.",
 	    per_minute(rss->per_s).text,
 	    100 * (part->per_s < rss->per_s ? part->per_s / rss->per_s : 1),
-	    trend_kind_info(part->kind)->label, is_free_part(part->kind) ? " (fragmentation)" : "");
+	    trend_label(trend, part->kind), is_free_part(part->kind) ? " (fragmentation)" : "");
 }
 
 static void find_fragmentation(struct trend *trend)
@@ -142,11 +142,11 @@ static void find_fragmentation(struct trend *trend)
 	else
 		told = "; what is in use does not grow: fragmentation, not a leak";
 	say(trend, "fragmentation",
-	    "%s, %.0f %% of RSS, are free inside the allocators (pymalloc %s, its pools are %.0f "
-	    "%% "
-	    "full; malloc %s)%s. They are used again before the kernel is asked for more.",
+	    "%s, %.0f %% of RSS, are free inside the allocators (%s %s, its %s are %.0f %% full; "
+	    "malloc %s)%s. They are used again before the kernel is asked for more.",
 	    fmt_bytes(free_bytes).text, 100 * (double)free_bytes / (double)rss,
-	    fmt_bytes(pools->last).text,
+	    trend->room.mimalloc ? "mimalloc" : "pymalloc", fmt_bytes(pools->last).text,
+	    trend->room.mimalloc ? "segments" : "pools",
 	    trend->room.pools_bytes
 		    ? 100 * (double)trend->room.pools_used_bytes / (double)trend->room.pools_bytes
 		    : 0,

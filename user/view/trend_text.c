@@ -141,8 +141,7 @@ static void put_account(FILE *out, const struct trend *trend, bool color)
 		const struct trend_row *row = &trend->rows[kind];
 
 		if (row->last || row->first)
-			put_part(out, (double)row->last, rss, row,
-				 trend_kind_info(row->kind)->label);
+			put_part(out, (double)row->last, rss, row, trend_label(trend, row->kind));
 	}
 	put_part(out, (double)trend->unexplained_bytes, rss, NULL, "unexplained");
 }
@@ -158,7 +157,10 @@ static void put_allocators(FILE *out, const struct heap_room *room)
 	uint64_t heaps_free = room->main_free_bytes + room->side_free_bytes;
 
 	if (room->arenas)
-		fprintf(out, "pymalloc: %s in %s arena%s, %s full; pools %s full\n",
+		fprintf(out,
+			room->mimalloc ? "mimalloc: %s in %s segment%s, %s full; what of them is "
+					 "in memory %s full\n"
+				       : "pymalloc: %s in %s arena%s, %s full; pools %s full\n",
 			fmt_bytes(room->arenas_bytes).text, fmt_count(room->arenas).text,
 			room->arenas == 1 ? "" : "s",
 			fmt_percent(share(room->pools_used_bytes, room->arenas_bytes)).text,

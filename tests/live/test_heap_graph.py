@@ -111,6 +111,9 @@ def test_holders_and_what_no_root_reaches(python, start, validate):
     assert rest["shapes.Lost"] == (30, 0, 0)
     assert rest["shapes.Cycle"] == (0, 0, 40)
     assert rest["__main__.Slotted"] == (0, 30, 40)
+    assert rest["__main__.Closing"] == (0, 0, 40)
+    with_del = {row["name"]: row["has_del"] for row in found["unreached"]}
+    assert (with_del["__main__.Closing"], with_del["shapes.Cycle"], with_del["shapes.Lost"]) == (True, False, False)
     assert set(rest) & {"shapes." + name for name in PATHS} == set()
     lost = chains(target, "Lost")
     assert (lost["count"], lost["held"]) == (30, 30)

@@ -165,11 +165,20 @@ def lost(n):
         ctypes.pythonapi.Py_IncRef(ctypes.py_object(each))
 
 
+class Closing(object):
+    __slots__ = ("me", )
+
+    def __del__(self):
+        pass
+
+
 def cycles(n):
-    """n pairs that hold each other, and nothing else does."""
+    """n pairs that hold each other, and nothing else does; and n with __del__ that hold themselves."""
     for i in range(n):
         first, second = one("Cycle") if not i else kinds["Cycle"](), Slotted()
         first.link, second.held = second, first
+        closing = Closing()
+        closing.me = closing
 
 
 def addresses():

@@ -100,6 +100,7 @@ def test_holders_and_what_no_root_reaches(python, start, validate):
     target.do("shapes")
     target.do("lost", n=30)
     target.do("cycles", n=40)
+    target.do("closing", n=50)
     found = heap(target, "--holders")
     holders = {row["path"]: (row["type"], row["items"]) for row in found["holders"]}
     assert holders["app.cache.SESSIONS"] == ("dict", 5001)
@@ -111,7 +112,7 @@ def test_holders_and_what_no_root_reaches(python, start, validate):
     assert rest["shapes.Lost"] == (30, 0, 0)
     assert rest["shapes.Cycle"] == (0, 0, 40)
     assert rest["__main__.Slotted"] == (0, 30, 40)
-    assert rest["__main__.Closing"] == (0, 0, 40)
+    assert rest["__main__.Closing"] == (0, 0, 50)
     with_del = {row["name"]: row["has_del"] for row in found["unreached"]}
     assert (with_del["__main__.Closing"], with_del["shapes.Cycle"], with_del["shapes.Lost"]) == (True, False, False)
     assert set(rest) & {"shapes." + name for name in PATHS} == set()

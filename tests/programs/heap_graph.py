@@ -153,12 +153,26 @@ def bound(held):
     return owner.call
 
 
+class Filler(object):
+    pass
+
+
 def lost(n):
-    """n objects that a reference too many holds; each with a part."""
+    """n objects that a reference too many holds; each with a part. They lie where no object was before, so that no word that
+    was left behind (above the end of a frame's stack, say) happens to be the address of one."""
+    fillers.extend(Filler() for _ in range(3000))
     made = [one("Lost") if not i else kinds["Lost"]() for i in range(n)]
     for each in made:
         each.link = Slotted()
         ctypes.pythonapi.Py_IncRef(ctypes.py_object(each))
+
+
+fillers = []
+
+
+class Closing(object):
+    def __del__(self):
+        pass
 
 
 def cycles(n):
@@ -166,6 +180,13 @@ def cycles(n):
     for i in range(n):
         first, second = one("Cycle") if not i else kinds["Cycle"](), Slotted()
         first.link, second.held = second, first
+
+
+def closing(n):
+    """n with __del__ that hold themselves. Their dicts come from free lists, in which words are left behind."""
+    for _ in range(n):
+        made = Closing()
+        made.me = made
 
 
 def addresses():
@@ -204,4 +225,4 @@ def many(n):
 
 
 if __name__ == "__main__":
-    serve.serve({f.__name__: f for f in (shapes, lost, cycles, addresses, grow, chains, many)})
+    serve.serve({f.__name__: f for f in (shapes, lost, cycles, closing, addresses, grow, chains, many)})

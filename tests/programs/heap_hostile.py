@@ -6,6 +6,7 @@ import ctypes
 import functools
 import mmap
 import os
+import struct
 import sys
 import threading
 
@@ -75,7 +76,10 @@ def forge(n):
 
 
 def forge_types(n):
-    """Classes whose sizes and flags are not true."""
+    """Classes whose sizes, names and bases are not true."""
+    text = b"x" * (1 << 20)  # no name ends in it
+    kept.append(text)
+    unending = id(text) + 100
     for i in range(n):
         made = type("Forged%d" % i, (object, ), {})
         one = made()
@@ -83,6 +87,54 @@ def forge_types(n):
         poke(id(made) + 32, (1 << 24) - 8 * i)  # tp_basicsize
         poke(id(made) + 288, 0xfffffffffffff000)  # tp_dictoffset
         poke(id(made) + 240, id(made))  # tp_members
+        other = type("Odd%d" % i, (object, ), {})
+        kept.append((other, other()))
+        poke(id(other) + 24, (0, 0x7fff00000000, unending)[i % 3])  # tp_name
+        poke(id(other) + 40, HUGE)  # tp_itemsize
+        poke(id(other) + 256, id(other))  # tp_base
+        poke(id(other) + 264, id(other))  # tp_dict
+
+
+def forge_pools(n):
+    """Pools that pymalloc never made: n types, and an object of each."""
+    size = 16384 if sys.version_info >= (3, 10) else 4096
+    region = mmap.mmap(-1, n * 512 * 2 + n * 32 * 2 + 4 * size, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+    kept.append(region)
+    at = ctypes.addressof(ctypes.c_char.from_buffer(region))
+    at += -at % size
+    like_float = ctypes.string_at(id(float), 400)
+    addresses = []
+
+    def pool(block, content):
+        room = (size - 48) // block
+        head = struct.pack("<IIQQQIIII", room, 0, 0, 0, 0, 7, block // 16 - 1, 48 + room * block, size - block)
+        ctypes.memmove(at, head, 48)
+        for i in range(room):
+            place = at + 48 + i * block
+            each = content(place)
+            ctypes.memmove(place, each, len(each))
+
+    def one_type(place):
+        addresses.append(place)
+        return like_float
+
+    while len(addresses) < n:
+        pool(512, one_type)
+        at += size
+    while addresses:
+        pool(32, lambda place: struct.pack("<QQd", 1, addresses.pop() if addresses else id(float), 0.5))
+        at += size
+
+
+def forge_chunks(n):
+    """Sizes of malloc's chunks that lead astray: beyond the heap, into the middle of others, nowhere. Their neighbours are
+    kept."""
+    libc = ctypes.CDLL(None)
+    libc.malloc.restype = ctypes.c_void_p
+    for i in range(n):
+        before, middle, after = [libc.malloc(2000) for _ in range(3)]
+        if middle - before == after - middle == 2016:
+            poke(middle - 8, (HUGE & ~7 | 1, 0x21, 1, 2016 + 48 | 1)[i % 4])
 
 
 def move():
@@ -108,4 +160,4 @@ def leave():
 
 
 if __name__ == "__main__":
-    serve.serve({f.__name__: f for f in (forge, forge_types, move, leave)})
+    serve.serve({f.__name__: f for f in (forge, forge_types, forge_pools, forge_chunks, move, leave)})

@@ -114,7 +114,7 @@ static void test_own_memory(void **state)
 
 #define PAGES 600 /* more than the window has */
 
-static void test_resident(void **state)
+static void check_resident(bool no_scan)
 {
 	uint8_t *bytes = mmap(NULL, PAGES * 4096, PROT_READ | PROT_WRITE,
 			      MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
@@ -124,12 +124,12 @@ static void test_resident(void **state)
 	struct err err = ERR_INIT;
 	uint64_t at = range.start;
 
-	(void)state;
 	assert_true(bytes != MAP_FAILED);
 	madvise(bytes, PAGES * 4096, MADV_NOHUGEPAGE);
 	for (size_t page = 0; page < PAGES; page += 3)
 		bytes[page * 4096] = 1;
 	assert_int_equal(memory_open(&memory, getpid(), &err), 0);
+	memory.no_scan = no_scan;
 	for (unsigned round = 0; round < 2; round++) {
 		/* without a window, then with one over the first pages */
 		assert_int_equal(memory_resident(&memory, at, range.end), PAGES / 3 * 4096);
@@ -147,6 +147,14 @@ static void test_resident(void **state)
 	assert_true(memory_resident(&memory, 1ull << 46, 1ull << 47) == 1ull << 46);
 	memory_close(&memory);
 	munmap(bytes, PAGES * 4096);
+}
+
+/* With PAGEMAP_SCAN, where the kernel has it, and without. */
+static void test_resident(void **state)
+{
+	(void)state;
+	check_resident(false);
+	check_resident(true);
 }
 
 /* ---- control groups -------------------------------------------------------------------------- */

@@ -25,6 +25,7 @@ struct scan_argument {
 	uint64_t category_inverted, category_mask, category_anyof_mask, return_mask;
 };
 
+#define REGIONS         64 /* that are asked for at a time */
 #define SCAN            _IOWR('f', 16, struct scan_argument)
 #define SCAN_IS_PRESENT (1ull << 3)
 #define SCAN_IS_SWAPPED (1ull << 4)
@@ -224,19 +225,38 @@ static uint64_t clip(uint64_t page, uint64_t start, uint64_t end)
 	return (last < end ? last : end) - first;
 }
 
-uint64_t memory_resident(struct memory *memory, uint64_t start, uint64_t end)
+/* Of [start, end), beyond the window, by PAGEMAP_SCAN. false: not to be had in this way. */
+static bool scan_resident(struct memory *memory, uint64_t start, uint64_t end, uint64_t *sum)
 {
-	uint64_t words[MEMORY_PAGES], sum = 0;
+	struct scan_region regions[REGIONS];
 	uint64_t page = start & ~(uint64_t)(MEMORY_PAGE - 1);
+	uint64_t found = 0;
+	int n = REGIONS;
 
-	if (memory->pagemap < 0)
-		return end - start;
-	/* mostly it is a small part of the window */
-	while (page < end && page >= memory->start && page - memory->start < memory->length) {
-		if (memory_page_present(memory, page))
-			sum += clip(page, start, end);
-		page += MEMORY_PAGE;
+	/* it looks at page tables, of 512 pages each, and at the pages that are there */
+	memory->asked_pages += 1 + (end - start) / MEMORY_PAGE / 512;
+	while (n == REGIONS) {
+		n = scan_regions(memory, page, end, regions, REGIONS);
+		if (n < 0)
+			return false;
+		for (int i = 0; i < n; i++) {
+			uint64_t from = regions[i].start > start ? regions[i].start : start,
+				 to = regions[i].end < end ? regions[i].end : end;
+
+			memory->asked_pages += 1 + (to - from) / MEMORY_PAGE;
+			found += regions[i].categories & SCAN_IS_SWAPPED ? 0 : to - from;
+			page = regions[i].end;
+		}
 	}
+	*sum += found;
+	return true;
+}
+
+/* The same by reading pagemap. */
+static uint64_t read_resident(struct memory *memory, uint64_t start, uint64_t end)
+{
+	uint64_t words[MEMORY_PAGES], sum = 0, page = start & ~(uint64_t)(MEMORY_PAGE - 1);
+
 	while (page < end) {
 		uint64_t left = (end - page + MEMORY_PAGE - 1) / MEMORY_PAGE;
 		size_t n = left < MEMORY_PAGES ? (size_t)left : MEMORY_PAGES;
@@ -255,4 +275,26 @@ uint64_t memory_resident(struct memory *memory, uint64_t start, uint64_t end)
 				sum += clip(page, start, end);
 	}
 	return sum;
+}
+
+uint64_t memory_resident(struct memory *memory, uint64_t start, uint64_t end)
+{
+	uint64_t sum = 0, page = start & ~(uint64_t)(MEMORY_PAGE - 1);
+
+	if (memory->pagemap < 0)
+		return end - start;
+	/* mostly it is a small part of the window */
+	while (page < end && page >= memory->start && page - memory->start < memory->length) {
+		if (memory_page_present(memory, page))
+			sum += clip(page, start, end);
+		page += MEMORY_PAGE;
+	}
+	start = page > start ? page : start;
+	if (start >= end)
+		return sum;
+	if (memory->asked_pages >= MEMORY_ASKED_MAX)
+		return sum + end - start;
+	if (scan_resident(memory, start, end, &sum))
+		return sum;
+	return sum + read_resident(memory, start, end);
 }

@@ -228,6 +228,7 @@ int owners_unreached(struct heap_held *held, const struct reach *reach, struct e
 		if (!rows[i].held && !rows[i].through && !rows[i].garbage)
 			continue;
 		*row = rows[i];
+		row->has_del = type_table_at(types, i)->has_del;
 		row->type = strdup(type_table_at(types, i)->py->name);
 		if (!row->type)
 			return err_set(err, ERR_FAILED, "no memory for %zu types", n_types);

@@ -11,10 +11,11 @@
 
 #define GLOBALS_LEVEL \
 	4 /* modules, module, its dict, its globals: with these, the locals of frames */
-#define BATCH        4096
-#define TELL_EACH    32768
-#define SHARED_FLAGS 2          /* bits of ob_ref_shared below its count */
-#define IMMORTAL     (1u << 31) /* such a reference count is not counted any more, from 3.12 on */
+#define BATCH          4096
+#define INTERNED_LEAST 100
+#define TELL_EACH      32768
+#define SHARED_FLAGS   2          /* bits of ob_ref_shared below its count */
+#define IMMORTAL       (1u << 31) /* such a reference count is not counted any more, from 3.12 on */
 
 /* ---- the objects ----------------------------------------------------------------------------- */
 
@@ -218,6 +219,39 @@ void reach_refill(struct reach *reach)
 	reach->referents.spans.budget = REACH_BUDGET * (bytes + (16u << 20));
 }
 
+/* Of the dicts that data points to and nothing else holds, the largest. */
+static void see_interned(void *context, const struct ref *ref)
+{
+	struct reach *reach = context;
+	const struct py_layout *layout = &census_runtime(reach->census)->layout;
+	uint64_t items;
+
+	if (reach->how[ref->to] ||
+	    type_table_at(census_types(reach->census), reach->objects.type[ref->to])->kind !=
+		    KIND_DICT ||
+	    remote_read_u64(census_pid(reach->census),
+			    reach->objects.address[ref->to] + (uint64_t)layout->dict.used,
+			    &items) ||
+	    items <= reach->interned_items)
+		return;
+	reach->interned_items = items;
+	reach->interned = *ref;
+}
+
+/*
+ * The dict of interned strings, up to 3.11: it does not own them, so that it must be known before
+ * references are counted.
+ */
+static void add_interned(struct reach *reach)
+{
+	reach->interned_items = INTERNED_LEAST;
+	reach->referents.spans.see = see_interned;
+	add_roots(reach, ROOT_DATA, ROOT_DATA);
+	reach->referents.spans.see = see;
+	if (reach->interned_items > INTERNED_LEAST)
+		see(reach, &reach->interned);
+}
+
 int reach_search(struct reach *reach, struct err *err)
 {
 	double begin = clock_now_s();
@@ -235,9 +269,8 @@ int reach_search(struct reach *reach, struct err *err)
 	reach->now = REACH_OTHER;
 	reach->skip_interned = true;
 	reach_refill(reach);
-	reach->referents.spans.whole_frames = true;
-	add_roots(reach, ROOT_FRAME, ROOT_FRAME);
-	add_roots(reach, ROOT_INTERPRETER, ROOT_DATA);
+	add_roots(reach, ROOT_INTERPRETER, ROOT_INTERPRETER);
+	add_interned(reach);
 	follow(reach, named, 0);
 	reach->skip_interned = false;
 	reach->unread += reach->referents.spans.unread;
@@ -329,6 +362,15 @@ static void see_rest(void *context, const struct ref *ref)
 	tell(reach);
 }
 
+/* A word that may have been left behind holds only what has more references than are found. */
+static void see_claim(void *context, const struct ref *ref)
+{
+	struct reach *reach = context;
+
+	if ((int32_t)reach->parent[ref->to] > 0)
+		see_rest(reach, ref);
+}
+
 static void follow_from(struct reach *reach, enum reach_how how, size_t begin)
 {
 	reach->now = how;
@@ -349,6 +391,13 @@ void reach_rest(struct reach *reach)
 	reach->referents.begin = NULL;
 	reach->referents.spans.see = see_rest;
 	follow_from(reach, REACH_OTHER, begin); /* what immortal objects hold */
+	begin = reach->n_order;
+	reach->referents.spans.see = see_claim;
+	reach->referents.spans.whole_frames = true;
+	add_roots(reach, ROOT_FRAME, ROOT_FRAME);
+	add_roots(reach, ROOT_DATA, ROOT_DATA);
+	reach->referents.spans.see = see_rest;
+	follow_from(reach, REACH_OTHER, begin);
 	begin = reach->n_order;
 	for (size_t i = 0; i < reach->objects.n; i++) {
 		if (reach->how[i] != REACH_GARBAGE || (int32_t)reach->parent[i] <= 0)

@@ -12,9 +12,11 @@
  *   frames       locals, cells and stack of every frame of every thread; they count as much as a
  *                module's globals do
  *   threads      what a PyThreadState holds: thread locals, the exception being handled, ...
- *   interpreter, data   the stack of frames that run; words of PyInterpreterState, and of the data of programs and libraries:
- *                asked only for what nothing above holds
+ *   interpreter  words of PyInterpreterState: asked only for what nothing above holds
  *   immortal     objects that are never freed, from 3.12 on
+ *   data         words of the data of programs and libraries, and of the stacks of frames that run.
+ *                Some were left behind (in free lists, caches, above the end of a stack): they hold only what has more
+ *                references than are found
  *   held         what C code holds in memory that is not known, or what a lost reference holds: the
  *                object's reference count exceeds the references that were found
  * What is left after that is garbage: cycles, and what hangs on them, that wait for a collection.
@@ -90,6 +92,8 @@ struct reach {
 	uint64_t *marks; /* a bit for each object */
 	size_t roots_room;
 	bool skip_interned;
+	struct ref interned; /* the dict of interned strings, as it is held */
+	uint64_t interned_items;
 	enum reach_how now;
 };
 

@@ -9,8 +9,9 @@
 #define SLOTS      (2u * TYPES_MAX)
 #define BASE_STEPS 64
 /* beside tp_base, in every version */
-#define WEAKLISTOFFSET 48 /* tp_weaklistoffset, before it */
-#define DICTOFFSET     32 /* tp_dictoffset, behind it */
+#define WEAKLISTOFFSET 48  /* tp_weaklistoffset, before it */
+#define DICTOFFSET     32  /* tp_dictoffset, behind it */
+#define FINALIZE       136 /* tp_finalize */
 
 struct type_table {
 	struct py_types *types;
@@ -148,16 +149,19 @@ static enum type_kind kind_of(const struct type_table *table, const struct py_ty
 	return kind_by_base(table, type);
 }
 
-/* Where its objects have their weak references and their dict. */
+/* Where its objects have their weak references and their dict, and whether they have __del__. */
 static void read_offsets(const struct type_table *table, struct census_type *row)
 {
 	uint64_t base = row->address + (uint64_t)py_types_runtime(table->types)->layout.type.base;
+	uint64_t finalize = 0;
 	struct remote_item items[] = {
 		{base - WEAKLISTOFFSET, &row->weaklist, 8, 0},
 		{base + DICTOFFSET, &row->dict, 8, 0},
+		{base + FINALIZE, &finalize, 8, 0},
 	};
 
-	remote_read_many(py_types_pid(table->types), items, 2);
+	remote_read_many(py_types_pid(table->types), items, 3);
+	row->has_del = finalize != 0;
 }
 
 /*

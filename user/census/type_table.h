@@ -57,6 +57,7 @@ struct census_type {
 		*py; /* name, flags, sizes; of the struct py_types that the table was made with */
 	enum type_kind kind;
 	bool has_preheader;
+	bool has_del;   /* objects of it have __del__ (tp_finalize) */
 	uint32_t index; /* in the table */
 	/* tp_weaklistoffset, tp_dictoffset: in an object; 0: it has none */
 	int64_t weaklist, dict;

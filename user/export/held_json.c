@@ -36,6 +36,7 @@ static json_t *unreached_part(const struct heap_unreached *row)
 	json_part_set(&object, "held", json_part_count(row->held));
 	json_part_set(&object, "through", json_part_count(row->through));
 	json_part_set(&object, "garbage", json_part_count(row->garbage));
+	json_part_set(&object, "has_del", json_boolean(row->has_del));
 	return object;
 }
 

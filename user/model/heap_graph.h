@@ -62,6 +62,7 @@ struct heap_unreached {
 	uint64_t held;    /* from C or by a lost reference */
 	uint64_t through; /* held by such a one */
 	uint64_t garbage; /* waits for a collection */
+	bool has_del;     /* they have __del__, which runs then */
 };
 
 struct heap_graph_node {

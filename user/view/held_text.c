@@ -82,7 +82,7 @@ static void put_unreached(const struct pen *pen, const struct heap_held *held, u
 		fprintf(pen->out, "%12" PRIu64 " %12" PRIu64 " %12" PRIu64 "  ", row->held,
 			row->through, row->garbage);
 		pen_put(pen, INK_PLAIN, row->type);
-		fputc('\n', pen->out);
+		fputs(row->has_del ? " (has __del__)\n" : "\n", pen->out);
 	}
 	if (!n)
 		fprintf(pen->out, "%*snone\n", INDENT, "");

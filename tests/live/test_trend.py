@@ -237,6 +237,7 @@ def test_watch_says_what_grows(some_python, start, attach, validate):
     tool_run = attach(target)
 
     target.do("grow")
+    started = [target.do("leak_thread") for _ in range(2)]
     texts = []
 
     def is_seen():  # steady growth is told from five scans on: one a second, of a heap as small as this
@@ -246,14 +247,21 @@ def test_watch_says_what_grows(some_python, start, attach, validate):
     harness.until(is_seen, "floats to grow")
     text = texts[-1]
     assert re.search(r"^Grows since the start \(\d+ scans in .*, .* % of a core\):$", text, re.M), text
-    assert re.search(r"^Memory: RSS .*, PSS .*, anonymous .*, 2 threads( \(\+1\))?, \d+ file descriptors", text, re.M), text
+    assert re.search(r"^Memory: RSS .*, PSS .*, anonymous .*, 4 threads( \(\+\d\))?, \d+ file descriptors", text, re.M), text
+    assert re.search(r"^\t2 threads started by leak_thread \(%s:%d\)" %
+                     (re.escape(target.program), target.line("leaks")), text, re.M), text
     assert ("The collector is off" in text) == (some_python.version >= (3, 7))  # 3.6 does not tell
     report = tool_run.finish()
     validate(report.data)
     growth = report.data["heap"]["growth"]
     assert growth["scans"] >= 3 and growth["cpu_fraction"] > 0
     assert report.data["trend"]["looks"] >= 3 and report.data["trend"]["account"]
-    assert report.data["trend"]["threads"][-1]["name"] == "MainThread"
+    threads = report.data["trend"]["threads"]
+    assert threads[-1]["name"] == "MainThread" and "started" not in threads[-1]
+    starters = {row["name"]: harness.python_frames({"frames": row["started"]}) for row in threads if row["name"] in started}
+    assert sorted(starters) == sorted(started)
+    for frames in starters.values():
+        assert ("leak_thread", target.program, target.line("leaks")) in frames
 
 
 def test_watch_without(one_python, start, attach):

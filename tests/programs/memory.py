@@ -127,7 +127,7 @@ def leaking_job(begun):
 def leak_thread():
     begun = threading.Semaphore(0)
     kept.append(threading.Thread(target=leaking_job, args=(begun, ), daemon=True))
-    kept[-1].start()
+    kept[-1].start()  # line: leaks
     begun.acquire()
     return kept[-1].name
 

@@ -165,7 +165,7 @@ static bool has_other_malloc(const struct py_runtime *runtime, const struct maps
 {
 	static const char *const others[] = {"/libjemalloc", "/libtcmalloc", "/libmimalloc",
 					     "/libhoard",    "/librpmalloc", "/libscudo"};
-	uint64_t bound = py_locate_malloc(&runtime->python, maps);
+	uint64_t bound = runtime->python.elf ? py_locate_malloc(&runtime->python, maps) : 0;
 
 	if (runtime->libc_is_musl)
 		return true;

@@ -120,6 +120,7 @@ static void join(struct trend_thread *row, struct py_thread *thread, const struc
 	const struct task *task = thread->ns_tid ? tasks_find(tasks, thread->ns_tid) : NULL;
 
 	row->ident = thread->ident;
+	row->made = thread->state;
 	row->tid = task ? task->tid : 0;
 	row->state = task ? task->state : 0;
 	row->name = take(&thread->name);

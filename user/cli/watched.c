@@ -11,6 +11,7 @@
 
 #include "base/clock.h"
 #include "cli/grower.h"
+#include "model/trend.h"
 #include "probe/claim.h"
 #include "probe/code_tables.h"
 #include "probe/cost.h"
@@ -19,6 +20,7 @@
 
 /* how often the mappings are read at a time, when they change all the while */
 #define READS_OF_CODE 4
+#define STARTERS_MAX  256 /* threads */
 
 /* a moment's counters, for rates between two moments */
 struct reading {
@@ -411,6 +413,16 @@ static void fill_cost(struct watched *watched, struct profile *profile)
 	watched->reported = now;
 }
 
+/* Who started the newest threads: their PyThreadStates are on the account. */
+static void find_starters(struct watched *watched, struct profile *profile)
+{
+	const struct trend_threads *threads = &profile->trend->threads;
+
+	for (size_t i = 0; i < threads->n_rows && i < STARTERS_MAX; i++)
+		threads->rows[i].starter =
+			snapshot_allocator(watched->snapshot, profile, threads->rows[i].made);
+}
+
 struct profile *watched_look(struct watched *watched, struct err *err)
 {
 	struct profile *profile;
@@ -425,6 +437,8 @@ struct profile *watched_look(struct watched *watched, struct err *err)
 	fill_cost(watched, profile);
 	if (watched->grower)
 		grower_report(watched->grower, profile);
+	if (profile->trend)
+		find_starters(watched, profile);
 	profile_sort(profile, watched->options->order);
 	watched->last_outstanding = profile->totals.outstanding_bytes;
 	watched->last_growth = 0;

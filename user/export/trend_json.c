@@ -171,6 +171,8 @@ static json_t *thread(const struct trend_thread *row)
 		json_part_set(&object, "at", place(row->function, row->file, row->line));
 	if (row->entry)
 		json_part_set(&object, "from", place(row->entry, row->entry_file, row->entry_line));
+	if (row->starter)
+		json_part_set(&object, "started", json_part_frames(row->starter));
 	return object;
 }
 

@@ -115,6 +115,9 @@ struct trend_thread {
 	uint32_t line;
 	char *entry, *entry_file; /* what it was made for; NULL: not known */
 	uint32_t entry_line;
+	uint64_t made; /* its PyThreadState, which the thread allocated that started it */
+	const struct stack
+		*starter; /* that did; NULL: not known, as before the watch and without one */
 };
 
 struct trend_threads {

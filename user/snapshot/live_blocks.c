@@ -128,3 +128,9 @@ int live_blocks_read(struct live_blocks *live, const struct session_view *view, 
 	free(batch);
 	return result;
 }
+
+bool live_blocks_find(const struct session_view *view, uint64_t address, struct abi_block *block)
+{
+	return !bpf_map_lookup_elem(view->blocks_fd, &address, block) &&
+	       block->site < view->n_sites;
+}

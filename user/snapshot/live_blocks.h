@@ -15,6 +15,7 @@
 #ifndef PYLEAKTRACE_SNAPSHOT_LIVE_BLOCKS_H
 #define PYLEAKTRACE_SNAPSHOT_LIVE_BLOCKS_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "probe/session.h"
@@ -50,5 +51,8 @@ void live_blocks_fini(struct live_blocks *live);
  */
 int live_blocks_read(struct live_blocks *live, const struct session_view *view, uint64_t from_ns,
 		     uint64_t until_ns, struct err *err);
+
+/* The live block at this address of the target. false: it is not on the account. */
+bool live_blocks_find(const struct session_view *view, uint64_t address, struct abi_block *block);
 
 #endif

@@ -397,3 +397,20 @@ int snapshot_take(struct snapshot *snapshot, uint64_t older_ns, struct profile *
 	*out = profile;
 	return 0;
 }
+
+const struct stack *snapshot_allocator(struct snapshot *snapshot, struct profile *profile,
+				       uint64_t address)
+{
+	struct session_view view;
+	struct abi_block block;
+	struct stack *stack;
+
+	session_look(snapshot->session, &view);
+	if (!live_blocks_find(&view, address, &block))
+		return NULL;
+	stack = profile_alloc(profile, sizeof(*stack));
+	stack->domain = block.site < ABI_FIRST_SITE ? (enum domain)block.site
+						    : (enum domain)view.sites[block.site].domain;
+	fill_frames(snapshot, profile, &view, block.site, stack);
+	return stack;
+}

@@ -45,4 +45,12 @@ void snapshot_baseline(struct snapshot *snapshot);
 int snapshot_take(struct snapshot *snapshot, uint64_t older_ns, struct profile **profile,
 		  struct err *err);
 
+/*
+ * The stack that allocated what lies at this address of the target, for the profile.
+ *
+ * return its frames, no figures; NULL: it is not on the account
+ */
+const struct stack *snapshot_allocator(struct snapshot *snapshot, struct profile *profile,
+				       uint64_t address);
+
 #endif

@@ -8,9 +8,12 @@
 #include "base/escape.h"
 #include "base/fmt.h"
 
-#define BOLD   "1"
-#define RED    "31"
-#define YELLOW "33"
+#define BOLD           "1"
+#define RED            "31"
+#define YELLOW         "33"
+
+#define STARTERS       3 /* stacks */
+#define STARTER_FRAMES 3
 
 static void ink(FILE *out, bool color, const char *code)
 {
@@ -231,6 +234,66 @@ static void put_threads(FILE *out, const struct trend *trend,
 		fprintf(out, "        and %zu more (-T 0 shows all)\n", threads->n_rows - n);
 }
 
+/* The frames of Python from the innermost one on that is not of threading. */
+static bool is_starter(const struct frame *frame)
+{
+	const char *slash = frame->file ? strrchr(frame->file, '/') : NULL;
+
+	return frame->kind == FRAME_PYTHON && frame->function &&
+	       (!slash || strcmp(slash, "/threading.py") != 0);
+}
+
+static void put_starter(FILE *out, const struct stack *stack)
+{
+	unsigned n = 0;
+
+	for (size_t i = stack->n_frames; i > 0 && n < STARTER_FRAMES; i--) {
+		const struct frame *frame = &stack->frames[i - 1];
+
+		if (!is_starter(frame))
+			continue;
+		fputs(n++ ? ", from " : " by ", out);
+		put_place(out, frame->function, frame->file, frame->line);
+	}
+	if (!n)
+		fputs(" by C code", out);
+}
+
+static bool is_same_starter(const struct stack *a, const struct stack *b)
+{
+	if (a->n_frames != b->n_frames)
+		return false;
+	for (size_t i = 0; i < a->n_frames; i++)
+		if (frame_compare(&a->frames[i], &b->frames[i]))
+			return false;
+	return true;
+}
+
+/* Where the threads were started that the watch saw start: each stack once, newest first. */
+static void put_starters(FILE *out, const struct trend_threads *threads)
+{
+	unsigned shown = 0;
+
+	for (size_t i = 0; i < threads->n_rows && shown < STARTERS; i++) {
+		const struct stack *starter = threads->rows[i].starter;
+		size_t n = 0, first = threads->n_rows;
+
+		for (size_t j = 0; starter && j < threads->n_rows; j++) {
+			if (!threads->rows[j].starter ||
+			    !is_same_starter(starter, threads->rows[j].starter))
+				continue;
+			first = first < j ? first : j;
+			n++;
+		}
+		if (!starter || first != i)
+			continue;
+		fprintf(out, "\t%zu thread%s started", n, n == 1 ? "" : "s");
+		put_starter(out, starter);
+		fputc('\n', out);
+		shown++;
+	}
+}
+
 /* ---- the whole ------------------------------------------------------------------------------- */
 
 void trend_text(FILE *out, const struct profile *about, const struct trend *trend,
@@ -316,4 +379,5 @@ void trend_text_brief(FILE *out, const struct trend *trend, bool color)
 			fmt_bytes(trend->cgroup.limit_bytes).text);
 	fputc('\n', out);
 	put_findings(out, trend, color);
+	put_starters(out, &trend->threads);
 }

@@ -5,7 +5,7 @@
  * Shapes     text at 0x401000 and data at 0x402000 when its type is ET_EXEC; the same, 0x400000 lower, as
  *            ET_DYN. Dynamic symbols: `twice` in an old and a default version, `data_word`, `outside` (points
  *            nowhere), `imported` (undefined). Other symbols: `hidden`, `thread_word` (TLS). One section
- *            .PyRuntime in the data.
+ *            .PyRuntime in the data. The loader puts the address of `imported` at 16 in the data.
  */
 #ifndef PYLEAKTRACE_TESTS_UNIT_ELF_IMAGE_H
 #define PYLEAKTRACE_TESTS_UNIT_ELF_IMAGE_H
@@ -27,13 +27,15 @@ enum {
 	SECTION_VERSYM,
 	SECTION_SYMTAB,
 	SECTION_DYNAMIC,
+	SECTION_RELA,
 	SECTION_NAMES,
 	N_SECTIONS,
 };
 
-#define IMAGE_STRINGS                                                                 \
-	"\0twice\0data_word\0outside\0imported\0hidden\0thread_word\0libimage.so.1\0" \
-	".text\0.PyRuntime\0.dynsym\0.dynstr\0.gnu.version\0.symtab\0.dynamic\0.shstrtab"
+#define IMAGE_STRINGS                                                                        \
+	"\0twice\0data_word\0outside\0imported\0hidden\0thread_word\0libimage.so.1\0"        \
+	".text\0.PyRuntime\0.dynsym\0.dynstr\0.gnu.version\0.symtab\0.dynamic\0.rela.plt\0." \
+	"shstrtab"
 
 struct elf_image {
 	Elf64_Ehdr header;
@@ -43,6 +45,7 @@ struct elf_image {
 	Elf64_Sym symtab[3];
 	Elf64_Half versions[6];
 	Elf64_Dyn dynamic[2];
+	Elf64_Rela rela[2];
 	char strings[sizeof(IMAGE_STRINGS)];
 	char padding[2048];
 	uint8_t text[256];
@@ -104,6 +107,9 @@ static inline void image_sections(struct elf_image *image, uint64_t data)
 		image_section(".symtab", SHT_SYMTAB, 0, PART(symtab), sizeof(Elf64_Sym));
 	sections[SECTION_DYNAMIC] =
 		image_section(".dynamic", SHT_DYNAMIC, 0, PART(dynamic), sizeof(Elf64_Dyn));
+	sections[SECTION_RELA] =
+		image_section(".rela.plt", SHT_RELA, 0, PART(rela), sizeof(Elf64_Rela));
+	sections[SECTION_RELA].sh_link = SECTION_DYNSYM;
 	sections[SECTION_NAMES] = image_section(".shstrtab", SHT_STRTAB, 0, PART(strings), 0);
 #undef PART
 }
@@ -154,6 +160,10 @@ static inline void image_build(struct elf_image *image, unsigned type)
 	image->versions[3] = image->versions[4] = image->versions[5] = 1;
 	image->dynamic[0] =
 		(Elf64_Dyn){.d_tag = DT_SONAME, .d_un.d_val = image_string("libimage.so.1")};
+	image->rela[0] =
+		(Elf64_Rela){.r_offset = data, .r_info = ELF64_R_INFO(0, R_X86_64_RELATIVE)};
+	image->rela[1] =
+		(Elf64_Rela){.r_offset = data + 16, .r_info = ELF64_R_INFO(5, R_X86_64_JUMP_SLOT)};
 	memcpy(image->strings, IMAGE_STRINGS, sizeof(image->strings));
 	for (unsigned i = 0; i < sizeof(image->text); i++)
 		image->text[i] = (uint8_t)i;

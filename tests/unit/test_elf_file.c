@@ -3,6 +3,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -96,6 +97,50 @@ static void test_symbols(void **state)
 	assert_false(elf_file_symbol(file, "outside", &symbol));
 	assert_false(elf_file_symbol(file, "twic", &symbol));
 	assert_false(elf_file_symbol(file, "", &symbol));
+	elf_file_close(file);
+}
+
+struct heard {
+	unsigned n;
+	char names[64];
+	uint64_t last;
+};
+
+static void hear(void *context, const char *name, const struct elf_symbol *symbol)
+{
+	struct heard *heard = context;
+
+	assert_true(symbol->function);
+	heard->n++;
+	heard->last = symbol->vaddr;
+	snprintf(heard->names + strlen(heard->names), sizeof(heard->names) - strlen(heard->names),
+		 "%.20s ", name);
+}
+
+static void test_functions(void **state)
+{
+	struct elf_file *file = open_image(ET_DYN);
+	struct heard heard = {0};
+
+	(void)state;
+	elf_file_functions(file, hear, &heard);
+	/* neither data nor what is elsewhere */
+	assert_string_equal(heard.names, "twice twice hidden ");
+	assert_int_equal(heard.last, IMAGE_PAGE + 48);
+	elf_file_close(file);
+}
+
+static void test_imports(void **state)
+{
+	struct elf_file *file = open_image(ET_DYN);
+
+	(void)state;
+	assert_int_equal(elf_file_import_of(file, "imported"), 2 * IMAGE_PAGE + 16);
+	assert_string_equal(elf_file_import_at(file, 2 * IMAGE_PAGE + 16), "imported");
+	assert_int_equal(elf_file_import_of(file, "twice"), 0);
+	/* relocated, but not by a symbol */
+	assert_null(elf_file_import_at(file, 2 * IMAGE_PAGE));
+	assert_null(elf_file_import_at(file, 0));
 	elf_file_close(file);
 }
 
@@ -231,6 +276,11 @@ static void test_fifo(void **state)
 	rmdir(folder);
 }
 
+static void read_name(void *context, const char *name, const struct elf_symbol *symbol)
+{
+	*(size_t *)context += strlen(name) + symbol->function;
+}
+
 /* Ask everything that can be asked; whatever is answered must lie within the file. */
 static void ask_everything(struct elf_file *file, size_t size)
 {
@@ -238,6 +288,7 @@ static void ask_everything(struct elf_file *file, size_t size)
 	struct map_range range = {.start = 0x7f0000000000ull, .executable = true};
 	struct elf_symbol symbol;
 	uint64_t vaddr, length, bias;
+	size_t names_length = 0;
 	unsigned i;
 
 	for (i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
@@ -256,6 +307,9 @@ static void ask_everything(struct elf_file *file, size_t size)
 		assert_true(length <= size);
 	elf_file_section(file, ".PyRuntime", &vaddr, &length);
 	elf_file_section(file, "", &vaddr, &length);
+	elf_file_functions(file, read_name, &names_length);
+	elf_file_import_of(file, "imported");
+	elf_file_import_at(file, 2 * IMAGE_PAGE + 16);
 	for (range.offset = 0; range.offset < 2 * IMAGE_PAGE; range.offset += IMAGE_PAGE)
 		elf_file_bias(file, &range, &bias);
 }
@@ -353,6 +407,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_facts),
 		cmocka_unit_test(test_symbols),
+		cmocka_unit_test(test_functions),
+		cmocka_unit_test(test_imports),
 		cmocka_unit_test(test_old_version_only),
 		cmocka_unit_test(test_bytes),
 		cmocka_unit_test(test_bias),

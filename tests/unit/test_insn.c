@@ -120,6 +120,26 @@ static void test_flow(void **state)
 	assert_int_equal(DECODE("\x0f\x05").flow, FLOW_STOP);
 }
 
+/* Where a way ends: back to the caller, at an address that stands somewhere, or not at all. */
+static void test_ends(void **state)
+{
+	(void)state;
+	assert_true(DECODE("\xc3").is_ret);
+	assert_true(DECODE("\xf3\xc3").is_ret);
+	assert_false(DECODE("\x90").is_ret || DECODE("\xff\xe0").is_ret ||
+		     DECODE("\x0f\x0b").is_ret);
+	assert_true(DECODE("\x0f\x0b").is_trap); /* ud2 */
+	assert_true(DECODE("\xf4").is_trap);     /* hlt */
+	assert_true(DECODE("\xcc").is_trap);     /* int3 */
+	assert_false(DECODE("\xc3").is_trap || DECODE("\x0f\x05").is_trap);
+	assert_int_equal(DECODE("\xff\x25\x10\x00\x00\x00").slot,
+			 AT + 6 + 0x10); /* jmp *0x10(%rip) */
+	assert_int_equal(DECODE("\xf2\xff\x25\x10\x00\x00\x00").slot, AT + 7 + 0x10); /* bnd */
+	assert_int_equal(DECODE("\xff\xe0").slot, 0);                 /* jmp *%rax */
+	assert_int_equal(DECODE("\xff\x60\x10").slot, 0);             /* jmp *0x10(%rax) */
+	assert_int_equal(DECODE("\xff\x15\x10\x00\x00\x00").slot, 0); /* call *0x10(%rip) */
+}
+
 static void test_writes(void **state)
 {
 	(void)state;
@@ -233,13 +253,10 @@ static void test_random_bytes(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_prices),
-		cmocka_unit_test(test_nops),
-		cmocka_unit_test(test_flow),
-		cmocka_unit_test(test_writes),
-		cmocka_unit_test(test_stack_pointer),
-		cmocka_unit_test(test_tests),
-		cmocka_unit_test(test_not_an_instruction),
+		cmocka_unit_test(test_prices),       cmocka_unit_test(test_nops),
+		cmocka_unit_test(test_flow),         cmocka_unit_test(test_ends),
+		cmocka_unit_test(test_writes),       cmocka_unit_test(test_stack_pointer),
+		cmocka_unit_test(test_tests),        cmocka_unit_test(test_not_an_instruction),
 		cmocka_unit_test(test_random_bytes),
 	};
 

@@ -16,6 +16,8 @@
 #include "probe/native_allocators.h"
 #include "probe/place.h"
 
+#ifdef __x86_64__
+
 #define LIBRARIES "/usr/lib/x86_64-linux-gnu/"
 
 static struct native_allocator allocator;
@@ -328,3 +330,12 @@ int main(void)
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
+
+#else
+
+int main(void)
+{
+	return 0;
+}
+
+#endif

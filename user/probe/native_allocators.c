@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "probe/native_allocators.h"
 
+#include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -163,8 +164,12 @@ static bool ends_with(const char *text, size_t length, const char *end)
 	return length >= n && memcmp(text + length - n, end, n) == 0;
 }
 
+/* A prefix is shown to the user: nothing but what C names have. */
 static void add_prefix(struct native_allocator *out, const char *prefix, size_t length)
 {
+	for (size_t i = 0; i < length; i++)
+		if (!isalnum((unsigned char)prefix[i]) && prefix[i] != '_')
+			return;
 	if (out->n_prefixes == NATIVE_MAX_PREFIXES || length >= sizeof(out->prefixes[0]))
 		return;
 	for (unsigned i = 0; i < out->n_prefixes; i++)

@@ -5,6 +5,7 @@
 #include <stdarg.h>
 #include <string.h>
 
+#include "base/escape.h"
 #include "probe/function_ends.h"
 #include "python/allocators.h"
 #include "python/locate.h"
@@ -430,6 +431,7 @@ static void plan_native(struct plan *plan, const struct native_allocator *native
 {
 	for (unsigned i = 0; i < native->n_functions; i++) {
 		const struct native_function *function = &native->functions[i];
+		char file[40];
 		struct err err = ERR_INIT;
 
 		/* a call that only brackets others has no use for frees */
@@ -440,8 +442,8 @@ static void plan_native(struct plan *plan, const struct native_allocator *native
 		     !plan_ends(plan, function, native->module)) ||
 		    add_probe(plan, native->module, function->name, function->kind,
 			      plan->native_domain, function->address, function->address, &err))
-			note(plan, "%.40s of %.60s is not traced: %s", function->name,
-			     base_name(native->module->path),
+			note(plan, "%s of %s is not traced: %s", function->name,
+			     escape_copy(file, sizeof(file), base_name(native->module->path)),
 			     err.text[0] ? err.text : "not all its ends are known");
 	}
 }
@@ -559,7 +561,9 @@ void plan_print_allocators(FILE *out, const struct plan *plan, unsigned first)
 
 		if (!native->n_functions)
 			continue;
-		fprintf(out, "  allocator %s: %s (", native->module->path, native->brand);
+		fputs("  allocator ", out);
+		escape_terminal(out, native->module->path);
+		fprintf(out, ": %s (", native->brand);
 		for (unsigned p = 0; p < native->n_prefixes; p++)
 			fprintf(out, "%s%smalloc", p ? ", " : "", native->prefixes[p]);
 		fprintf(out, "), %u functions probed\n", count_probes(plan, native->module));
@@ -570,8 +574,11 @@ void plan_print(FILE *out, const struct plan *plan)
 {
 	static const char *const domains[] = {"malloc", "object", "mmap", "bracket"};
 
-	if (plan->malloc_path[0])
-		fprintf(out, "  malloc of the interpreter: %s\n", plan->malloc_path);
+	if (plan->malloc_path[0]) {
+		fputs("  malloc of the interpreter: ", out);
+		escape_terminal(out, plan->malloc_path);
+		fputc('\n', out);
+	}
 	plan_print_allocators(out, plan, 0);
 	for (unsigned i = 0; i < plan->n_probes; i++) {
 		const struct plan_probe *p = &plan->probes[i];

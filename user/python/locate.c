@@ -250,7 +250,7 @@ int py_locate_libc(struct module *libc, bool *is_musl, const struct maps *maps,
 
 uint64_t py_locate_malloc(const struct module *python, const struct maps *maps)
 {
-	uint64_t slot = elf_file_import_of(python->elf, "malloc"), address;
+	uint64_t slot = python->elf ? elf_file_import_of(python->elf, "malloc") : 0, address;
 	const struct map_range *range;
 
 	/* linked in: no loader has a say */

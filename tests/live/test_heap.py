@@ -82,6 +82,36 @@ def test_more_is_exactly_more(python, start):
             assert size <= each <= size + slack, kind
 
 
+def more(target, name, **args):
+    """How many objects more there are after the target has done this, by type."""
+    before = types(heap(target))
+    target.do(name, **args)
+    after = types(heap(target))
+    return {kind: row["count"] - before.get(kind, {"count": 0})["count"] for kind, row in after.items()}
+
+
+def test_threads_that_ended(python, start):
+    """What they made stays, and half of it another thread frees."""
+    for malloc in [None] + (["mimalloc"] if python.version >= (3, 13) else []):
+        target = start(python, "heap.py", env={"PYTHONMALLOC": malloc} if malloc else None)
+        target.do("ended", n_threads=3, n=2000)
+        made = more(target, "ended", n_threads=3, n=2000)
+        assert [made[kind] for kind in ("__main__.Session", "complex", "bytes")] == [3000] * 3, malloc
+
+
+def test_another_interpreter(python, start):
+    """Its objects are found as those of the first; from 3.12 on it has memory of its own."""
+    if python.version < (3, 8):
+        return  # a program of Python cannot have one
+    target = start(python, "heap.py")
+    made = more(target, "interpreter", n=3000)
+    assert (made["__main__.Inside"], made["complex"]) == (3000, 3000)
+    assert 3000 <= made["bytes"] < 6000, "and those of its modules"
+    left = more(target, "close_interpreter")
+    assert "__main__.Inside" not in left
+    assert target.quit() == 0
+
+
 def test_buffers(python, start):
     target = start(python, "heap.py")
     sizes = target.do("containers", n=20000)
@@ -95,21 +125,29 @@ def test_buffers(python, start):
         assert size - 16 <= row["bytes"] <= size + 64 + GC_HEAD, name
 
 
-def test_churn(some_python, start):
+def check_churn(python, start, scans):
     """Another thread makes and drops objects all the time, the collector is at work in most scans: those that stay are
-    counted all the same, within 0.1 %, in each of 100 scans."""
-    target = start(some_python, "heap.py")
+    counted all the same, within 0.1 %, in each scan."""
+    target = start(python, "heap.py")
     target.do("collector", on=True, first=700)
     kept = target.do("churn", n=100000)
     assert sorted(kept) == ["__main__.Packed", "__main__.Steady", "complex"]
     collected, done = target.do("collections")[1][0], target.do("churned")
-    for _ in range(100):
+    for _ in range(scans):
         found = types(heap_unsteady(target))
         wrong = {name: found[name]["count"] - n for name, n in kept.items() if abs(found[name]["count"] - n) > n / 1000}
         assert wrong == {}
     assert target.do("churned") > done
-    if some_python.version >= (3, 7):
+    if python.version >= (3, 7) and not python.free_threaded:  # that one collects when there is more memory in use
         assert target.do("collections")[1][0] > collected
+
+
+def test_churn(some_python, start):
+    check_churn(some_python, start, 100)
+
+
+def test_churn_without_gil(free_threaded, start):
+    check_churn(free_threaded, start, 20)
 
 
 def heap_unsteady(target):

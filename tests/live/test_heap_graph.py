@@ -208,3 +208,24 @@ def test_hostile_heap(some_python, start):
         assert (result.returncode, result.stderr) == (0, b""), options
         assert result.stdout
     target.process.kill()
+
+
+def aligned_starts(target, align=32 << 20):
+    """Where in memory that may be written something as large begins at a multiple of that."""
+    with open("/proc/%d/maps" % target.pid, encoding="utf-8") as f:
+        rows = [line.split() for line in f]
+    ranges = [[int(word, 16) for word in row[0].split("-")] for row in rows if row[1] == "rw-p" and len(row) == 5]
+    return [-(-start // align) * align for start, end in ranges if -(-start // align) * align + align <= end]
+
+
+def test_hostile_segments(python, start):
+    """Headers of mimalloc's segments that lie: what the target really has is found all the same, and hardly more."""
+    if python.version < (3, 13):
+        return  # it has no mimalloc
+    target = start(python, "heap_hostile.py", env={"PYTHONMALLOC": "mimalloc"})
+    before = heap(target)["types"]
+    target.do("forge_segments", n=30, starts=aligned_starts(target))
+    after = json.loads(tool("heap", "-p", str(target.pid), "-f", "json").stdout)["heap"]["types"]
+    before, after = ({row["name"]: row["count"] for row in types} for types in (before, after))
+    assert all(abs(after[name] - before[name]) < 100 for name in ("str", "function", "dict", "type")), (before, after)
+    target.process.kill()

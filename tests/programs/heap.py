@@ -103,6 +103,49 @@ def stand():
     os.read(0, 1)
 
 
+def ended(n_threads, n):
+    """Threads make objects and end; this one drops half of them, and two dozen rounds more of what a thread made."""
+    made = []
+
+    def work():
+        for i in range(n):
+            made.append((Session(i), complex(i, 5), b"%07d" % i * 200))
+
+    for round_ in range(24 + n_threads):
+        if round_ == 24:
+            kept.setdefault("ended", []).append(made)
+        thread = threading.Thread(target=work)
+        thread.start()
+        thread.join()
+        if round_ < 24:
+            del made[:]
+    del made[::2], thread
+
+
+def interpreter(n):
+    """Another interpreter, with n objects of its own of each of three types."""
+    try:
+        import _interpreters as interpreters
+    except ImportError:
+        import _xxsubinterpreters as interpreters
+    run = getattr(interpreters, "exec", None) or interpreters.run_string
+    kept["interpreters"] = interpreters
+    kept["interpreter"] = interpreters.create()
+    run(kept["interpreter"], INSIDE % (n, n, n))
+
+
+INSIDE = """
+class Inside(object):
+    __slots__ = ("number", )
+kept = [Inside() for _ in range(%d)], [complex(i, 7) for i in range(%d)], [b"%%07d" %% i * 200 for i in range(%d)]
+"""
+
+
+def close_interpreter():
+    interpreters = kept.pop("interpreters")
+    interpreters.destroy(kept.pop("interpreter"))
+
+
 def churn(n):
     """A thread makes and drops objects without end, of those classes too of which n stay: what there is of each."""
     kept["steady"] = [[Steady() for _ in range(n)], [Packed() for _ in range(n)], [complex(i, 2) for i in range(n)]]
@@ -183,5 +226,5 @@ if __name__ == "__main__":
     for each in MAKERS:
         make(each, 10)
     json.dumps({"done": {"tuple": 0}})
-    serve.serve({f.__name__: f for f in (make, containers, stand, churn, churned, garbage, collector, freeze, collections,
+    serve.serve({f.__name__: f for f in (make, ended, interpreter, close_interpreter, containers, stand, churn, churned, garbage, collector, freeze, collections,
                                            ballast, work, most_common)})

@@ -154,10 +154,33 @@ def move():
     kept[-1].start()
 
 
+SEGMENT = 32 << 20
+
+
+def forge_segments(n, starts):
+    """n copies of a segment's header, each with some words that are anything, and with slices that are in memory.
+    starts: where in this process segments may begin."""
+    header = ctypes.string_at([start for start in starts if peek(start + 32) == SEGMENT][0], 1 << 16)
+    kept.append(mmap.mmap(-1, (n + 1) * SEGMENT, mmap.MAP_ANONYMOUS | mmap.MAP_PRIVATE))
+    begin = ctypes.addressof(ctypes.c_char.from_buffer(kept[-1]))
+    begin = -(-begin // SEGMENT) * SEGMENT
+    number = 1
+    for i in range(n):
+        address = begin + i * SEGMENT
+        ctypes.memmove(address, header, len(header))
+        for _ in range(i * 40):
+            number = (number * 6364136223846793005 + 1442695040888963407) % (1 << 64)
+            # entries of the first hundred slices; now and then the segment's own facts
+            place = 264 + (number >> 40) % 9600 if number >> 33 & 31 else 200 + (number >> 40) % 64
+            ctypes.memmove(address + place, number.to_bytes(8, "little"), 1 + (number >> 35) % 4)
+        for page in range(1 << 16, 1 << 21, 4096):
+            poke(address + page + 8 * (page // 4096 % 100), address + page)
+
+
 def leave():
     sys.stdout.flush()
     os._exit(0)
 
 
 if __name__ == "__main__":
-    serve.serve({f.__name__: f for f in (forge, forge_types, forge_pools, forge_chunks, move, leave)})
+    serve.serve({f.__name__: f for f in (forge, forge_types, forge_pools, forge_chunks, forge_segments, move, leave)})

@@ -18,8 +18,8 @@ static uint64_t find_state(pid_t pid, const struct py_runtime *runtime)
 
 	if (layout->gc.runtime != LAYOUT_NONE && runtime->runtime)
 		return runtime->runtime + (uint64_t)layout->gc.runtime;
-	if (layout->interp.gc == LAYOUT_NONE || !runtime->interp_head_address ||
-	    remote_read_u64(pid, runtime->interp_head_address, &interp) || !interp)
+	interp = layout->interp.gc == LAYOUT_NONE ? 0 : py_runtime_main(runtime, pid);
+	if (!interp)
 		return 0;
 	return interp + (uint64_t)layout->interp.gc;
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
- * gc_state: the collector of the target's first interpreter, from outside.
+ * gc_state: the collector of the target's main interpreter, from outside.
  *
  * Place      the census; called by scan.
  * Source     struct _gc_runtime_state of each version (layout.gc); in 3.6 gc_generation's array

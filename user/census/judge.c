@@ -134,9 +134,13 @@ static bool is_gc_head(const struct py_layout *layout, const uint8_t *head, bool
 		return !*tracked || (is_link(next) && is_link(previous));
 	}
 	*tracked = next != 0;
-	/* in the middle of a collection a count of references stands where the link back was */
+	/*
+	 * In the middle of a collection a count of references stands where the link back was, and, of what
+	 * was found to be unreachable so far, the link again.
+	 */
 	if (previous & PREV_COLLECTING)
-		return next && is_link(next & ~3ull) && previous >> 2 <= UINT32_MAX;
+		return next && is_link(next & ~3ull) &&
+		       (previous >> 2 <= UINT32_MAX || is_link(previous & ~3ull));
 	next &= ~3ull;
 	previous &= ~3ull;
 	return next ? is_link(next) && is_link(previous) : !previous;

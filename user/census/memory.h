@@ -61,7 +61,7 @@ void memory_begin(struct memory *memory, const struct map_range *range);
 /*
  * The bytes at an address of the range; moves the window when they are not in it.
  *
- * in     length: at most MEMORY_WINDOW / 2
+ * in     length: at most MEMORY_WINDOW / 2; MEMORY_WINDOW from the beginning of a page on
  * return valid until the next call; NULL: they reach beyond the range
  */
 const uint8_t *memory_peek(struct memory *memory, uint64_t address, size_t length);

@@ -11,8 +11,8 @@
  *
  * Place      the census; called by cli.
  * Source     pool, walk, judge: each says where it is from.
- * Errors     -ERR_TARGET: the process ended, or its objects are not where pymalloc and malloc put
- *            them.
+ * Errors     -ERR_TARGET: the process ended, or its objects are not where pymalloc, mimalloc and
+ *            malloc put them.
  * Degrades   a target that works meanwhile is seen at slightly different times; scan.torn_pools
  *            and lost_chains count what had to be guessed.
  * Bounds     memory: the window of 512 KiB, tables for TYPES_MAX types; independent of the
@@ -30,7 +30,7 @@
 
 struct census;
 
-/* in  runtime: borrowed. NULL with err set: memory is out, or a version that cannot be scanned */
+/* in  runtime: borrowed. NULL with err set: memory is out */
 struct census *census_new(pid_t pid, const struct py_runtime *runtime, struct err *err);
 void census_free(struct census *census);
 

@@ -11,6 +11,7 @@
 #include "target/remote_mem.h"
 
 #define DEBUG_OFFSETS_BYTES 1024 /* more than any version's block */
+#define INTERPRETERS_MAX    65536
 #define CHECK_ATTEMPTS      8
 
 /* What the search hands from step to step. */
@@ -108,6 +109,20 @@ static void find_interp_head(struct search *search)
 	}
 }
 
+uint64_t py_runtime_main(const struct py_runtime *runtime, pid_t pid)
+{
+	uint64_t interp = 0, next = 0;
+
+	if (!runtime->interp_head_address ||
+	    remote_read_u64(pid, runtime->interp_head_address, &interp))
+		return 0;
+	for (unsigned i = 0; interp && i < INTERPRETERS_MAX; i++, interp = next)
+		if (remote_read_u64(pid, interp + (uint64_t)runtime->layout.interp.next, &next) ||
+		    !next)
+			return interp;
+	return 0;
+}
+
 enum health { HEALTHY, NOT_READY, CONTRADICTS };
 
 /* Follow the structs a little way: they must point back at each other. */
@@ -121,6 +136,10 @@ static enum health check_structs(const struct search *search)
 		return CONTRADICTS;
 	if (!interp)
 		return NOT_READY;
+	/* others may have no thread just now */
+	interp = py_runtime_main(runtime, pid);
+	if (!interp)
+		return CONTRADICTS;
 	if (remote_read_u64(pid, interp + (uint64_t)runtime->layout.interp.threads_head, &state) !=
 		    0 ||
 	    remote_read_u64(pid, interp + (uint64_t)runtime->layout.interp.modules, &modules) != 0)

@@ -71,6 +71,12 @@ struct py_runtime {
 int py_runtime_find(struct py_runtime *runtime, const struct process *process, struct err *err);
 void py_runtime_fini(struct py_runtime *runtime);
 
+/*
+ * The PyInterpreterState of the main interpreter: the last of the list, at whose head is the newest. 0:
+ * there is none, or it cannot be read.
+ */
+uint64_t py_runtime_main(const struct py_runtime *runtime, pid_t pid);
+
 /* Read one allocator record again (it may have been changed since, by the target or by us). */
 int py_allocator_read(struct py_allocator *allocator, pid_t pid, uint64_t table, struct err *err);
 

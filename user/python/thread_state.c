@@ -87,10 +87,10 @@ static bool specific_by_trying(const struct py_runtime *runtime, pid_t pid, uint
 {
 	const struct py_layout *layout = &runtime->layout;
 	struct py_tstate_way way = {.kind = PY_TSTATE_TSS, .key = key};
-	uint64_t states[CALIBRATE_MAX], pointers[CALIBRATE_MAX], state = 0, interp = 0;
+	uint64_t states[CALIBRATE_MAX], pointers[CALIBRATE_MAX], state = 0;
+	uint64_t interp = py_runtime_main(runtime, pid);
 	unsigned n = 0;
 
-	remote_read_u64(pid, runtime->interp_head_address, &interp);
 	if (interp)
 		remote_read_u64(pid, interp + (uint64_t)layout->interp.threads_head, &state);
 	while (state && n < CALIBRATE_MAX) {

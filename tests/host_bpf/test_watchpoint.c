@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
- * Watchpoints on sizes of containers: what is counted at which stack, and what is not.
+ * Watchpoints on sizes of containers and on reference counts: what is counted at which stack, and what is not.
  */
 #include "shim.h"
 #include "pyleaktrace.bpf.c"

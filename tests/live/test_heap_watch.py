@@ -210,7 +210,7 @@ def test_object_that_dies(some_python, start, watch):
     assert by_line(row, "removed")[target.line("die")] >= 1
     assert row["items_before"] + row["inserted"] - row["removed"] == 0
     if some_python.version >= (3, 12):
-        result = harness.tool("heap", "-p", str(target.pid), "--watch-refs", "app.cache.NAME")
+        result = harness.tool("heap", "-p", str(target.pid), "--watch-refs", "app.cache.KIND")
         assert result.returncode == 2 and "is immortal" in result.stderr, result.stderr
 
 

@@ -104,10 +104,10 @@ static const struct argp_option rows[] = {
 	{0},
 };
 
-static const char arguments[] =
-	"-p PID [--holders]\n-p PID --chain TYPE [--at ADDRESS]\n-p PID "
-	"--backrefs TYPE\n-p PID --growth [TIME [INTERVAL [COUNT]]]\n"
-	"-p PID --trend [INTERVAL [COUNT]]\n-p PID --watch PATH [--for TIME]";
+static const char arguments[] = "-p PID [--holders]\n-p PID --chain TYPE [--at ADDRESS]\n-p PID "
+				"--backrefs TYPE\n-p PID --growth [TIME [INTERVAL [COUNT]]]\n"
+				"-p PID --trend [INTERVAL [COUNT]]\n-p PID --watch PATH [--for "
+				"TIME]\n-p PID --watch-refs PATH [--for TIME]";
 static const char text[] =
 	"Show what is in the heap of a live CPython process, by type: counts and bytes, or with "
 	"--growth "
@@ -480,7 +480,7 @@ static bool settle_views(struct parse *parse)
 		wrong_way = "--watch is a report of its own: without --growth, --trend, --holders, "
 			    "--chain, --backrefs, --frozen";
 	else if (!options->n_watch && (options->for_ns || options->max_overhead > 0))
-		wrong_way = "--for and --max-overhead are for --watch";
+		wrong_way = "--for and --max-overhead are for --watch and --watch-refs";
 	else if (options->frozen && (options->growth || options->trend))
 		wrong_way = "--frozen is for one look: without --growth and --trend";
 	if (wrong_way)

@@ -23,6 +23,7 @@
 #include <bpf/libbpf.h>
 
 #include "abi/facts.h"
+#include "abi/records.h"
 #include "probe/sweep.h"
 #include "probe/uprobe_multi.h"
 #include "pyleaktrace.skel.h"

@@ -12,6 +12,8 @@
  * A hit while nothing is recorded is looked at too, so that the first one that counts has a value to compare with.
  * Two watchpoints on one field (a thread may have come by one twice) do no harm: the second finds no difference.
  *
+ * The field may be an object's reference count as well: who takes references, and who drops them.
+ *
  * The user's registers lie where a system call has them: a debug exception from user mode is handled on the thread's
  * own kernel stack.
  */
@@ -77,7 +79,7 @@ static __always_inline void see_field(struct abi_watch *watch, __u32 number)
 	if (!active || is_over(watch))
 		return;
 	__sync_fetch_and_add(&watch->counted, 1);
-	if (type != watch->type) {
+	if (type != watch->type || watch->dead) {
 		__sync_fetch_and_add(&watch->foreign, 1);
 	} else if (value == before) {
 		__sync_fetch_and_add(&watch->same, 1);
@@ -86,6 +88,8 @@ static __always_inline void see_field(struct abi_watch *watch, __u32 number)
 			watch->first = before;
 		count_step(number, value - before);
 	}
+	if (watch->refs && !(__u32)value)
+		watch->dead = 1;
 }
 
 /*

@@ -105,6 +105,8 @@ struct abi_watch {
 	__u64 foreign; /* ... where the object was not of its type (any more), ... */
 	__u64 unread;  /* ... where it could not be read */
 	__u64 ns;      /* time in the program, of all */
+	__u64 refs; /* the field is a reference count in its low 32 bits: the object dies with 0 */
+	__u64 dead; /* it has; hits from then on are foreign */
 };
 
 #define ABI_NOT_SEEN (-0x7fffffffffffffffll - 1)

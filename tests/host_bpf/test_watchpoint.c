@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
- * Watchpoints on sizes of containers: what is counted at which stack, and what is not.
+ * Watchpoints on sizes of containers and on reference counts: what is counted at which stack, and what is not.
  */
 #include "shim.h"
 #include "pyleaktrace.bpf.c"
@@ -146,6 +146,24 @@ static void test_another_type(void **state)
 	assert_int_equal(watches[1].last, 10);
 }
 
+/* A reference count that comes to 0: the object is dead, and what is written there then is another's. */
+static void test_references(void **state)
+{
+	watches[3].refs = 1;
+	watches[3].last = 0x7700000001; /* the upper half is something else */
+	write_field(3, 0x7700000002);
+	write_field(3, 0x7700000001);
+	write_field(3, 0x7700000000);
+	assert_int_equal(watches[3].dead, 1);
+	write_field(3, 1);
+	expect_site(ABI_FIRST_SITE, 3, 1, 1, 2, 2);
+	assert_int_equal(watches[3].foreign, 1);
+	/* a container may be empty */
+	write_field(0, 0);
+	write_field(0, 1);
+	assert_int_equal(watches[0].foreign, 0);
+}
+
 /* At so many hits as are allowed it ends by itself, says so once, and counts no more. */
 static void test_ceiling(void **state)
 {
@@ -190,10 +208,15 @@ int main(void)
 {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, watch_setup, calls_teardown)
 	const struct CMUnitTest tests[] = {
-		TEST(test_counts_by_stack), TEST(test_containers_are_apart),
-		TEST(test_no_difference),   TEST(test_not_active),
-		TEST(test_others),          TEST(test_another_type),
-		TEST(test_ceiling),         TEST(test_full),
+		TEST(test_counts_by_stack),
+		TEST(test_containers_are_apart),
+		TEST(test_no_difference),
+		TEST(test_not_active),
+		TEST(test_others),
+		TEST(test_another_type),
+		TEST(test_references),
+		TEST(test_ceiling),
+		TEST(test_full),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -22,12 +22,12 @@ ALL = "100"  # --max-overhead: nothing here is to be ended for its cost, unless 
 class Watch:
     """`pyleaktrace heap --watch` at work; its JSON report is read at the end."""
 
-    def __init__(self, target, folder, paths, *options, for_="36000", overhead=ALL):
+    def __init__(self, target, folder, paths, *options, for_="36000", overhead=ALL, kind="--watch"):
         self.json = os.path.join(str(folder), "watch.json")
         command = [harness.TOOL, "heap", "-p", str(target.pid), "--for", for_, "--max-overhead", overhead, "-o", self.json,
                    *options]
         for path in paths:
-            command += ["--watch", path]
+            command += [kind, path]
         self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                                         stderr=subprocess.PIPE, bufsize=0,
                                         env={"PATH": os.environ["PATH"], "LC_ALL": "C.UTF-8", "NO_COLOR": "1"})
@@ -92,9 +92,12 @@ def is_thread(stack):
 
 def test_every_change_is_counted_at_its_stack(python, start, watch, validate):
     """Among objects that churn, by threads that were there before and one that is born meanwhile."""
-    if python.free_threaded:
-        pytest.skip("the census is of builds with the GIL")
     target = start(python, "heap_watch.py")
+    if python.free_threaded:
+        result = harness.tool("heap", "-p", str(target.pid), "--watch", "app.cache.SESSIONS")
+        assert (result.returncode, result.stdout) == (2, "")
+        assert "is a CPython without a GIL" in result.stderr
+        return
     session, bytes_, list_, cached = "app.cache.SESSIONS", "app.cache.BYTES", "app.cache.LIST", "app.cache.cached"
     seen = watch(target, session, bytes_, list_, cached)
     target.do("work", what="insert", n=300)
@@ -169,6 +172,46 @@ def test_other_containers(some_python, start, watch, validate):
     assert (row["inserted"], row["items_before"], row["items_after"], row["fate"]) == (20, 100, 0, "same")
     removed, = [stack for stack in row["stacks"] if stack["removed"]]
     assert (removed["removed"], removed["removals"], chain(removed)[0]) == (120, 1, ("clear", line("clear")))
+
+
+def test_references(python, start, watch, validate):
+    """Each is counted when it is taken and when it is dropped; those that nobody drops are told from the others."""
+    if python.free_threaded:
+        return  # refused, as the test above has it
+    target = start(python, "heap_watch.py")
+    seen = watch(target, "app.cache.SESSIONS", kind="--watch-refs")
+    target.do("work", what="take", n=100, worker=0)
+    target.do("work", what="keep", n=7)
+    report = seen.finish()
+    validate(report)
+    row = seen.containers["app.cache.SESSIONS"]
+    assert (row["of"], row["type"], row["fate"], seen.losses) == ("references", "dict", "same", {})
+    assert row["inserted"] - row["removed"] == row["items_after"] - row["items_before"] == 7 + 3
+    nets = {}
+    for stack in row["stacks"]:
+        function = chain(stack)[0][0]
+        nets[function] = nets.get(function, 0) + stack["inserted"] - stack["removed"]
+    assert {function: net for function, net in nets.items() if net} == {"keep": 7, "lose": 3}
+    found = re.findall(r"^ +([+-]\d+) taken and not dropped by:\n((?:\t\t.*\n)+)", seen.out.text, re.M)
+    assert [net for net, _ in found] == ["+7", "+3"]
+    assert re.match(r"\t\tkeep \(.*heap_watch\.py:%d\)\n" % target.line("keep"), found[0][1])
+    # in C below it, or in all that it does, by the version of ctypes
+    assert re.search(r"^\t\tlose \(.*heap_watch\.py:%d\)\n" % target.line("lose"), found[1][1], re.M)
+    assert "not taken" not in seen.out.text
+
+
+def test_object_that_dies(some_python, start, watch):
+    target = start(some_python, "heap_watch.py")
+    seen = watch(target, "app.cache.MORTAL", kind="--watch-refs")
+    target.do("work", what="die", worker=1)
+    report = seen.ended()
+    row = seen.containers["app.cache.MORTAL"]
+    assert (report["watch"]["ended_by"], row["fate"], row["items_after"]) == ("container", "gone", 0)
+    assert by_line(row, "removed")[target.line("die")] >= 1
+    assert row["items_before"] + row["inserted"] - row["removed"] == 0
+    if some_python.version >= (3, 12):
+        result = harness.tool("heap", "-p", str(target.pid), "--watch-refs", "app.cache.KIND")
+        assert result.returncode == 2 and "is immortal" in result.stderr, result.stderr
 
 
 def test_containers_that_go(some_python, start, watch):
@@ -266,7 +309,7 @@ def test_what_cannot_be_watched(one_python, start):
             (["--watch", "app.cache.NOTHING"], 2, "has nothing that is called app.cache.NOTHING"),
             (["--watch", "app.cache.TUPLE"], 2, "is no container: tuple"),
             (["--watch", "0x1000"], 2, "has nothing that is called 0x1000"),
-            (["--watch", "app.cache.SESSIONS", "--watch", "app.cache.ALIAS"], 64, "lead to one container"),
+            (["--watch", "app.cache.SESSIONS", "--watch", "app.cache.ALIAS"], 64, "lead to one object"),
             (["--watch", "a", "--watch", "a"], 64, "it is watched already"),
             (["--watch", "a", "--watch", "b", "--watch", "c", "--watch", "d", "--watch", "e"], 64, "four places"),
             (["--watch", "a", "--growth"], 64, "a report of its own"),

@@ -2,6 +2,7 @@
 """What the live tests of `pyleaktrace heap --watch` look at: containers of every kind that threads fill and empty as they
 are told to, among many that churn. Every change is made at a line that is known."""
 import collections
+import ctypes
 import functools
 import os
 import queue
@@ -38,7 +39,10 @@ cache.NESTED = {"eu": [Instance(), {"deep": {}}]}
 cache.cached = cached
 cache.ALIAS = cache.SESSIONS
 cache.TUPLE = (1, [2])
+cache.KIND = int
+cache.MORTAL = Instance()
 made = [0]
+kept = []
 
 
 class Worker(object):
@@ -118,6 +122,34 @@ def others(n, **_):
         del cache.BYTES[-1]  # line: bytearray pop
 
 
+def take(n, **_):
+    """In every way that is given back, and one that is not."""
+    for _ in range(n):
+        one = cache.SESSIONS
+        use(one)
+        two = [one, (one, )]
+        del one, two
+    for _ in range(3):
+        lose(cache.SESSIONS)
+
+
+def use(what):
+    return len(what)
+
+
+def lose(what):
+    ctypes.pythonapi.Py_IncRef(ctypes.py_object(what))  # line: lose
+
+
+def keep(n, **_):
+    for _ in range(n):
+        kept.append(cache.SESSIONS)  # line: keep
+
+
+def die(**_):
+    del cache.MORTAL  # line: die
+
+
 def clear(**_):
     cached.cache_clear()
     cache.SESSIONS.clear()  # line: clear
@@ -132,7 +164,7 @@ def forget(**_):
     del cache.SESSIONS, cache.ALIAS
 
 
-WORK = {f.__name__: f for f in (insert, update, replace_values, remove, pop, churn, others, clear, replace, forget)}
+WORK = {f.__name__: f for f in (insert, update, replace_values, remove, pop, churn, others, clear, replace, forget, take, keep, die)}
 workers = [Worker(), Worker()]
 
 

@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "export/watch_json.h"
+#include "model/unpaired.h"
 #include "view/watch_text.h"
 
 static const struct frame thread_start = {
@@ -174,6 +175,36 @@ static void test_ends(void **state)
 		"faster than 5.0 % of a core can follow (--max-overhead); the first 353 of them");
 }
 
+/* main calls work (takes 5, drops 5), which calls other (3 more taken) and the extension (one dropped too often) */
+static void test_unpaired(void **state)
+{
+	struct profile *about = profile_new();
+	struct heap_watch_stack stacks[] = {
+		MAKE(5, 0, &thread_start, &work),
+		MAKE(0, 5, &thread_start, &work),
+		MAKE(3, 0, &thread_start, &work, &other),
+		MAKE(200, 150, &thread_start, &extension),
+		MAKE(0, 50, &thread_start, &extension, &insert_dict),
+	};
+	struct unpaired found[8];
+
+	(void)state;
+	/* what the extension took, what it called dropped */
+	assert_int_equal(unpaired_find(found, stacks, 5), 1);
+	assert_int_equal(found[0].net, 3);
+	assert_int_equal(found[0].stack.n_frames, 3);
+	assert_string_equal(found[0].stack.frames[2].function, "other");
+	/* one drops what another took: it may be that they belong together */
+	stacks[0] = MAKE(0, 1, &thread_start, &work, &extension);
+	stacks[1] = MAKE(3, 0, &thread_start, &work, &other);
+	assert_int_equal(unpaired_find(found, stacks, 2), 1);
+	assert_int_equal(found[0].net, 2);
+	assert_int_equal(found[0].stack.n_frames, 2);
+	stacks[0] = MAKE(4, 4, &thread_start, &work, &extension);
+	assert_int_equal(unpaired_find(found, stacks, 1), 0);
+	profile_free(about);
+}
+
 static void test_json(void **state)
 {
 	struct heap_watch *watch = make_watch(WATCH_REPLACED, WATCH_LOST);
@@ -205,9 +236,8 @@ static void test_json(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_settle),
-		cmocka_unit_test(test_text),
-		cmocka_unit_test(test_ends),
+		cmocka_unit_test(test_settle), cmocka_unit_test(test_text),
+		cmocka_unit_test(test_ends),   cmocka_unit_test(test_unpaired),
 		cmocka_unit_test(test_json),
 	};
 

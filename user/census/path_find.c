@@ -29,6 +29,7 @@ struct search {
 	struct path_found *found;
 	unsigned n_found; /* different containers */
 	uint64_t other;   /* address of a second one */
+	bool any;         /* objects are wanted, not only containers */
 	bool named;       /* the path leads to an object, if not to a container */
 	const char *named_type;
 	unsigned steps;
@@ -116,8 +117,10 @@ static bool found_container(struct search *search, uint32_t named, uint32_t cont
 	uint64_t address = edges->reach->objects.address[container];
 	size_t at;
 
-	if (!containers_field(edges_type(edges, container)->kind, &edges->names.runtime->layout,
-			      &at))
+	if (search->any)
+		at = (size_t)edges->names.runtime->layout.object.refcount;
+	else if (!containers_field(edges_type(edges, container)->kind,
+				   &edges->names.runtime->layout, &at))
 		return false;
 	if (!search->n_found) {
 		*search->found = (struct path_found){named, container, address + at};
@@ -138,6 +141,10 @@ static void arrive(struct search *search, uint32_t object, const struct edge_par
 {
 	uint32_t cache = edges_cache(search->edges, object);
 
+	if (search->any) {
+		found_container(search, object, object);
+		return;
+	}
 	search->named = true;
 	search->named_type = edges_type(search->edges, named)->py->name;
 	if (cache != OBJECTS_NONE)
@@ -256,7 +263,7 @@ static int judge(const struct search *search, const char *path, pid_t pid, struc
 		return 0;
 	if (search->n_found)
 		return err_set(err, ERR_TARGET,
-			       "pid %d has several containers that are called %s: at 0x%" PRIx64
+			       "pid %d has several objects that are called %s: at 0x%" PRIx64
 			       ", at 0x%" PRIx64 ", ...; give the address of one",
 			       (int)pid, text,
 			       edges->reach->objects.address[search->found->container],
@@ -269,10 +276,11 @@ static int judge(const struct search *search, const char *path, pid_t pid, struc
 		       text, (int)pid, escape_copy(type, sizeof(type), search->named_type));
 }
 
-int path_find(struct path_found *found, struct edges *edges, const char *path, struct err *err)
+static int find(struct path_found *found, struct edges *edges, const char *path, bool any,
+		struct err *err)
 {
 	const struct reach *reach = edges->reach;
-	struct search search = {.edges = edges, .found = found};
+	struct search search = {.edges = edges, .found = found, .any = any};
 
 	if (!strncmp(path, "0x", 2)) {
 		from_address(&search, path);
@@ -285,6 +293,17 @@ int path_find(struct path_found *found, struct edges *edges, const char *path, s
 			from_frame(&search, i, path);
 	}
 	return judge(&search, path, census_pid(reach->census), err);
+}
+
+int path_find(struct path_found *found, struct edges *edges, const char *path, struct err *err)
+{
+	return find(found, edges, path, false, err);
+}
+
+int path_find_object(struct path_found *found, struct edges *edges, const char *path,
+		     struct err *err)
+{
+	return find(found, edges, path, true, err);
 }
 
 bool path_is_there(const struct edges *edges, const struct path_found *found)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
- * path_find: a path as reports write it -> the container that it leads to, now.
+ * path_find: a path as reports write it -> the container, or the object, that it leads to, now.
  *
  *      app.cache.SESSIONS                      a global; the longest name of a module that fits
  *      app.web.Server.pools['eu'][0].waiting   attributes, keys (str, int), indices
@@ -33,6 +33,10 @@ struct path_found {
 };
 
 int path_find(struct path_found *found, struct edges *edges, const char *path, struct err *err);
+
+/* The same for any object: named and container are it, field is its reference count. */
+int path_find_object(struct path_found *found, struct edges *edges, const char *path,
+		     struct err *err);
 
 /* Is that container still at its place in memory? */
 bool path_is_there(const struct edges *edges, const struct path_found *found);

@@ -19,6 +19,7 @@
 
 #define STACKS       4096
 #define CHECK_NS     1000000000u /* how often the paths are gone again */
+#define IMMORTAL     (1u << 31)  /* such a reference count does not change */
 #define TRIES        3           /* a dict may be made larger while it is read */
 #define SETTLE_TRIES 300         /* of 100 us */
 #define FIRST_NS     10000.0     /* the program's part of a hit, until one has been measured */
@@ -27,6 +28,7 @@
 /* One container. */
 struct container {
 	const char *path;
+	bool refs;
 	struct path_found found;
 	struct watchpoint point;
 	uint64_t address;
@@ -58,6 +60,28 @@ struct container_watch {
 
 /* ---- opening --------------------------------------------------------------------------------- */
 
+static int find(const struct container *container, struct path_found *found, struct edges *edges,
+		struct err *err)
+{
+	return container->refs ? path_find_object(found, edges, container->path, err)
+			       : path_find(found, edges, container->path, err);
+}
+
+/* From 3.12 on some objects do not count their references. */
+static int refuse_immortal(const struct container_watch *watch, const struct container *container,
+			   struct err *err)
+{
+	uint32_t count = 0;
+
+	if (watch->target.runtime.layout.minor < 12 ||
+	    remote_read_u32(watch->options->pid, container->found.field, &count) ||
+	    count < IMMORTAL)
+		return 0;
+	return err_set(err, ERR_TARGET,
+		       "the object of path %u is immortal: references to it are not counted",
+		       (unsigned)(container - watch->containers) + 1);
+}
+
 static int find_containers(struct container_watch *watch, struct err *err)
 {
 	const struct objects *objects = &watch->reach.objects;
@@ -68,7 +92,10 @@ static int find_containers(struct container_watch *watch, struct err *err)
 		const struct census_type *type;
 
 		container->path = watch->options->watch[i];
-		result = path_find(&container->found, &watch->edges, container->path, err);
+		container->refs = watch->options->watch_refs[i];
+		result = find(container, &container->found, &watch->edges, err);
+		if (!result && container->refs)
+			result = refuse_immortal(watch, container, err);
 		if (result)
 			break;
 		watch->n = i + 1;
@@ -80,11 +107,12 @@ static int find_containers(struct container_watch *watch, struct err *err)
 			.type_field = container->address +
 				      (uint64_t)watch->target.runtime.layout.object.ob_type,
 			.type = type->address,
+			.refs = container->refs,
 		};
 		for (unsigned k = 0; k < i && !result; k++)
-			if (watch->containers[k].address == container->address)
+			if (watch->points[k].field == watch->points[i].field)
 				result = err_set(err, ERR_USAGE,
-						 "the paths %u and %u lead to one container", k + 1,
+						 "the paths %u and %u lead to one object", k + 1,
 						 i + 1);
 	}
 	return result;
@@ -99,6 +127,12 @@ static int open_target(struct container_watch *watch, struct err *err)
 	if (!result)
 		result = heap_target_open(&watch->target, watch->options->pid,
 					  watch->options->quiet, err);
+	if (!result && watch->target.runtime.layout.free_threaded)
+		result = err_set(
+			err, ERR_TARGET,
+			"pid %d is a CPython without a GIL: who changes what at which moment "
+			"cannot be told there",
+			(int)watch->options->pid);
 	if (!result)
 		result = reach_scan(&watch->reach, watch->target.census, err);
 	if (!result)
@@ -277,7 +311,7 @@ static bool all_there(struct container_watch *watch, unsigned i)
 
 	for (unsigned try = 0; try < TRIES; try++)
 		if (path_is_there(&watch->edges, &container->found) &&
-		    !path_find(&now, &watch->edges, container->path, NULL) &&
+		    !find(container, &now, &watch->edges, NULL) &&
 		    now.container == container->found.container)
 			return true;
 	return false;
@@ -298,6 +332,9 @@ bool container_watch_tick(struct container_watch *watch, enum heap_watch_end *en
 	if (session_execed(watch->session) || !process_alive(&watch->target.process))
 		return true;
 	*end = WATCH_LOST;
+	for (unsigned i = 0; i < watch->n; i++)
+		if (session_watch(watch->session, i)->dead)
+			return true;
 	if (now - watch->checked_ns < CHECK_NS)
 		return false;
 	watch->checked_ns = now;
@@ -368,7 +405,7 @@ static void look_again(struct container_watch *watch, struct heap_watch *report)
 		if (row->fate == WATCH_SAME)
 			continue;
 		row->fate = WATCH_GONE;
-		if (path_find(&now, &edges, container->path, NULL))
+		if (find(container, &now, &edges, NULL))
 			continue;
 		row->now_address = reach.objects.address[now.container];
 		row->now_type =
@@ -403,6 +440,7 @@ static void fill_row(struct container_watch *watch, struct profile *about, unsig
 	const struct container *container = &watch->containers[i];
 
 	row->path = profile_str(about, container->path, -1);
+	row->refs = container->refs;
 	row->type = profile_str(about, container->type, -1);
 	row->address = container->address;
 	watch_hits_take(watch->hits, about, i, row);
@@ -411,7 +449,14 @@ static void fill_row(struct container_watch *watch, struct profile *about, unsig
 		row->items_before = container->items_after;
 	row->items_after = container->have_end ? container->items_after
 					       : row->items_before + row->inserted - row->removed;
-	row->unexplained = container->unexplained;
+	if (row->refs) {
+		/* the upper half has other things in some versions */
+		row->items_before = (uint32_t)row->items_before;
+		row->items_after = (uint32_t)row->items_after;
+	}
+	if (seen->dead)
+		row->items_after = 0;
+	row->unexplained = seen->dead ? 0 : container->unexplained;
 	row->foreign = seen->foreign;
 	row->unread = seen->unread;
 	if (container->have_events && container->events > seen->hits)

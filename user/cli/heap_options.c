@@ -35,6 +35,7 @@ enum key {
 	KEY_AT,
 	KEY_DEPTH,
 	KEY_WATCH,
+	KEY_WATCH_REFS,
 	KEY_FOR,
 	KEY_MAX_OVERHEAD,
 	KEY_FROZEN,
@@ -70,6 +71,10 @@ static const struct argp_option rows[] = {
 	 "who puts what into a container, and who takes it out: PATH as --holders writes it "
 	 "(app.cache.SESSIONS), or an address; up to 4 times",
 	 1},
+	{"watch-refs", KEY_WATCH_REFS, "PATH", 0,
+	 "who takes references to an object, and who drops them; a PATH or an address, as for "
+	 "--watch, and together with these up to 4",
+	 1},
 	{"for", KEY_FOR, "TIME", 0, "--watch: so long (5s)", 1},
 	{"max-overhead", KEY_MAX_OVERHEAD, "PERCENT", 0,
 	 "--watch: end it when it costs the target more of a core than this (5)", 1},
@@ -99,10 +104,10 @@ static const struct argp_option rows[] = {
 	{0},
 };
 
-static const char arguments[] =
-	"-p PID [--holders]\n-p PID --chain TYPE [--at ADDRESS]\n-p PID "
-	"--backrefs TYPE\n-p PID --growth [TIME [INTERVAL [COUNT]]]\n"
-	"-p PID --trend [INTERVAL [COUNT]]\n-p PID --watch PATH [--for TIME]";
+static const char arguments[] = "-p PID [--holders]\n-p PID --chain TYPE [--at ADDRESS]\n-p PID "
+				"--backrefs TYPE\n-p PID --growth [TIME [INTERVAL [COUNT]]]\n"
+				"-p PID --trend [INTERVAL [COUNT]]\n-p PID --watch PATH [--for "
+				"TIME]\n-p PID --watch-refs PATH [--for TIME]";
 static const char text[] =
 	"Show what is in the heap of a live CPython process, by type: counts and bytes, or with "
 	"--growth "
@@ -178,7 +183,7 @@ static error_t set_address(struct parse *parse, const char *word)
 	return 0;
 }
 
-static error_t add_watch(struct parse *parse, const char *path)
+static error_t add_watch(struct parse *parse, const char *path, bool refs)
 {
 	struct heap_options *options = parse->options;
 
@@ -186,8 +191,9 @@ static error_t add_watch(struct parse *parse, const char *path)
 		return wrong_text(parse, "--watch",
 				  "a processor watches four places at one time, not more");
 	for (unsigned i = 0; i < options->n_watch; i++)
-		if (!strcmp(options->watch[i], path))
+		if (!strcmp(options->watch[i], path) && options->watch_refs[i] == refs)
 			return wrong_text(parse, "--watch", "it is watched already");
+	options->watch_refs[options->n_watch] = refs;
 	options->watch[options->n_watch++] = path;
 	return 0;
 }
@@ -319,7 +325,8 @@ static error_t take_option(int key, char *arg, struct argp_state *state)
 		options->depth = (unsigned)number;
 		return error;
 	case KEY_WATCH:
-		return add_watch(parse, arg);
+	case KEY_WATCH_REFS:
+		return add_watch(parse, arg, key == KEY_WATCH_REFS);
 	case KEY_FOR:
 		return set_time(parse, "--for", arg, &options->for_ns);
 	case KEY_MAX_OVERHEAD:
@@ -473,7 +480,7 @@ static bool settle_views(struct parse *parse)
 		wrong_way = "--watch is a report of its own: without --growth, --trend, --holders, "
 			    "--chain, --backrefs, --frozen";
 	else if (!options->n_watch && (options->for_ns || options->max_overhead > 0))
-		wrong_way = "--for and --max-overhead are for --watch";
+		wrong_way = "--for and --max-overhead are for --watch and --watch-refs";
 	else if (options->frozen && (options->growth || options->trend))
 		wrong_way = "--frozen is for one look: without --growth and --trend";
 	if (wrong_way)

@@ -30,6 +30,7 @@ static json_t *row_part(const struct heap_watch_row *row)
 	json_t *object = json_object(), *stacks = json_array();
 
 	json_part_set(&object, "path", json_part_text(row->path));
+	json_part_set(&object, "of", json_part_text(row->refs ? "references" : "items"));
 	json_part_set(&object, "type", json_part_text(row->type));
 	json_part_set(&object, "address", address_part(row->address));
 	json_part_set(&object, "items_before", json_part_count(row->items_before));

@@ -29,6 +29,7 @@ enum heap_watch_fate {
 
 struct heap_watch_row {
 	const char *path; /* as it was asked for */
+	bool refs;        /* "items" are references to it: taken (inserted) and dropped (removed) */
 	const char *type;
 	uint64_t address; /* of the object with the size field: of an lru_cache, its dict */
 	uint64_t items_before, items_after;

@@ -398,6 +398,7 @@ static int attach_watchpoints(struct session *session, struct err *err)
 			.field = session->watched[i].field,
 			.type_field = session->watched[i].type_field,
 			.type = session->watched[i].type,
+			.refs = session->watched[i].refs,
 			.last = ABI_NOT_SEEN,
 			.first = ABI_NOT_SEEN,
 		};

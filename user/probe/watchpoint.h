@@ -29,9 +29,10 @@
 
 #include "base/err.h"
 
-/* A container: 8 bytes at `field`, a multiple of 8, are its size. */
+/* A container: 8 bytes at `field`, a multiple of 8, are its size; or an object: they are its reference count. */
 struct watchpoint {
 	uint64_t field, type_field, type; /* as in struct abi_watch */
+	bool refs;
 };
 
 struct watchpoints;

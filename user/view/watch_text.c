@@ -7,12 +7,20 @@
 
 #include "base/fmt.h"
 #include "model/package.h"
+#include "model/unpaired.h"
 #include "view/frames_text.h"
 #include "view/pen.h"
 
 static const char *plural(uint64_t n)
 {
 	return n == 1 ? "" : "s";
+}
+
+static const char *verb(const struct heap_watch_row *row, bool removed)
+{
+	if (row->refs)
+		return removed ? "dropped" : "taken";
+	return removed ? "removed" : "inserted";
 }
 
 /* ---- stacks as they are shown ---------------------------------------------------------------- */
@@ -77,10 +85,11 @@ static void put_sums(const struct pen *pen, const struct heap_watch_row *row, do
 	pen_put(pen, INK_HEAD, row->path);
 	fputc(' ', pen->out);
 	pen_put(pen, INK_PLAIN, row->type);
-	fprintf(pen->out, ", %" PRIu64 " item%s: ", row->items_after, plural(row->items_after));
+	fprintf(pen->out, ", %" PRIu64 " %s%s: ", row->items_after,
+		row->refs ? "reference" : "item", plural(row->items_after));
 	pen_ink(pen, INK_SIZE);
-	fprintf(pen->out, "+%" PRIu64 " inserted, -%" PRIu64 " removed", row->inserted,
-		row->removed);
+	fprintf(pen->out, "+%" PRIu64 " %s, -%" PRIu64 " %s", row->inserted, verb(row, false),
+		row->removed, verb(row, true));
 	pen_ink(pen, INK_PLAIN);
 	fprintf(pen->out, " in %s", fmt_duration(seconds).text);
 	if (net && seconds > 0) {
@@ -102,15 +111,15 @@ static int compare_removed(const void *a, const void *b)
 }
 
 static void put_stack(const struct pen *pen, const struct heap_watch *watch,
-		      const struct heap_watch_stack *stack, bool removed, bool all)
+		      const struct heap_watch_row *row, const struct heap_watch_stack *stack,
+		      bool removed, bool all)
 {
 	uint64_t items = removed ? stack->removed : stack->inserted,
 		 times = removed ? stack->removals : stack->insertions;
-
 	char sum[24];
 
 	snprintf(sum, sizeof(sum), "%c%" PRIu64, removed ? '-' : '+', items);
-	fprintf(pen->out, "%12s %s", sum, removed ? "removed" : "inserted");
+	fprintf(pen->out, "%12s %s", sum, verb(row, removed));
 	if (times != items)
 		fprintf(pen->out, ", in %" PRIu64 " change%s,", times, plural(times));
 	fputs(" by:\n", pen->out);
@@ -125,7 +134,7 @@ static void put_stacks(const struct pen *pen, const struct heap_watch *watch,
 
 	for (size_t i = 0; i < row->n_stacks; i++) {
 		if (row->stacks[i].inserted && n[0]++ < top)
-			put_stack(pen, watch, &row->stacks[i], false, options->all_frames);
+			put_stack(pen, watch, row, &row->stacks[i], false, options->all_frames);
 		if (row->stacks[i].removed && removers)
 			removers[n[1]++] = &row->stacks[i];
 	}
@@ -135,13 +144,41 @@ static void put_stacks(const struct pen *pen, const struct heap_watch *watch,
 	if (removers)
 		qsort(removers, n[1], sizeof(*removers), compare_removed);
 	for (size_t i = 0; i < n[1] && i < top; i++)
-		put_stack(pen, watch, removers[i], true, options->all_frames);
+		put_stack(pen, watch, row, removers[i], true, options->all_frames);
 	if (n[1] > top)
 		fprintf(pen->out, "        and %s more stacks that remove (-T 0 shows all)\n",
 			fmt_count(n[1] - top).text);
 	if (!n[0] && !n[1])
-		fputs("        nothing was inserted or removed\n", pen->out);
+		fprintf(pen->out, "        nothing was %s or %s\n", verb(row, false),
+			verb(row, true));
 	free(removers);
+}
+
+/* Of references it is those that are not paired that matter. */
+static void put_unpaired(const struct pen *pen, const struct heap_watch *watch,
+			 const struct heap_watch_row *row, const struct watch_text_options *options)
+{
+	struct unpaired *rows = calloc(row->n_stacks + 1, sizeof(*rows));
+	size_t n = rows ? unpaired_find(rows, (struct heap_watch_stack *)row->stacks, row->n_stacks)
+			: 0,
+	       top = options->top ? options->top : n;
+
+	for (size_t i = 0; i < n && i < top; i++) {
+		char sum[24];
+
+		snprintf(sum, sizeof(sum), "%+" PRId64, rows[i].net);
+		fprintf(pen->out, "%12s %s by:\n", sum,
+			rows[i].net > 0 ? "taken and not dropped" : "dropped and not taken");
+		frames_text(pen, &rows[i].stack, watch->about->target.python_module, false);
+	}
+	if (n > top)
+		fprintf(pen->out, "        and %s more functions (-T 0 shows all)\n",
+			fmt_count(n - top).text);
+	if (!n && row->inserted)
+		fputs("        all that was taken was dropped again\n", pen->out);
+	if (!n && !row->inserted && !row->removed)
+		fputs("        nothing was taken or dropped\n", pen->out);
+	free(rows);
 }
 
 static void put_row(const struct pen *pen, const struct heap_watch *watch,
@@ -153,7 +190,10 @@ static void put_row(const struct pen *pen, const struct heap_watch *watch,
 				    : make_plain(&plain, row, watch->about->target.python_module);
 
 	put_sums(pen, row, watch->about->duration_s);
-	put_stacks(pen, watch, frames ? &plain : row, options);
+	if (frames && row->refs)
+		put_unpaired(pen, watch, &plain, options);
+	else
+		put_stacks(pen, watch, frames ? &plain : row, options);
 	if (frames)
 		free((void *)plain.stacks);
 	free(frames);

@@ -5,7 +5,8 @@
  * Place      layer 5; called by cli.
  * Shapes     for each container a line with its sums, then the stacks that put in, most items first, then those
  *            that took out; then what has become of it. Without all_frames the interpreter's C frames are left
- *            out, and stacks that are equal then are one. The end: why it is over, what was lost, what it cost.
+ *            out, and stacks that are equal then are one; of references only the functions are shown that are unpaired
+ *            (model/unpaired.h). The end: why it is over, what was lost, what it cost.
  * Errors     none of its own; the stream keeps its error flag.
  * Threads    safe from any on different streams.
  */

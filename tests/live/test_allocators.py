@@ -185,8 +185,9 @@ def test_frames_are_the_callers(one_python, tmp_path):
         target.close()
 
 
-def test_linked_into_the_program(tmp_path):
+def test_linked_into_the_program(one_python, tmp_path):
     """Python in a program that has jemalloc linked in: its malloc is everybody's."""
+    one_python.place()  # the same folder, which is removed with this interpreter
     program = str(tmp_path / "embedding")
     build(os.path.join(PROGRAMS, "embedding.c"), program, "-O2", LIBRARIES + "libpython3.11.so.1.0", "-rdynamic",
           "-Wl,--whole-archive", LIBRARIES + "libjemalloc_pic.a", "-Wl,--no-whole-archive", "-lstdc++", "-lm")
@@ -215,4 +216,3 @@ def test_linked_into_the_program(tmp_path):
         assert target.quit() == 0
     finally:
         target.close()
-        home.remove()

@@ -150,6 +150,12 @@ static inline bool python_starts(const char *python)
 	return system(command) == 0;
 }
 
+/* By its name: python3.14t has no GIL. */
+static inline bool python_is_free_threaded(const char *python)
+{
+	return python[strlen(python) - 1] == 't';
+}
+
 /*
  * Run a check on every interpreter of this minor version; skip the test when there is none.
  */

@@ -124,11 +124,6 @@ static void check_python(const char *python)
 	child_end(&child);
 }
 
-static bool is_free_threaded(const char *python)
-{
-	return python[strlen(python) - 1] == 't';
-}
-
 static bool has_mimalloc;
 
 static void check_all(const char *python)
@@ -137,7 +132,7 @@ static void check_all(const char *python)
 	check_python(python);
 	environment = "PYTHONMALLOC=debug";
 	check_python(python);
-	if (!is_free_threaded(python)) { /* that one has mimalloc alone */
+	if (!python_is_free_threaded(python)) { /* that one has mimalloc alone */
 		environment = "PYTHONMALLOC=malloc";
 		check_python(python);
 	}

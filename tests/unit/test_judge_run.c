@@ -243,6 +243,8 @@ static void check_python(const char *python, const char *environment, bool show_
 
 static void check_all(const char *python)
 {
+	if (python_is_free_threaded(python)) /* its objects are in no pools */
+		return;
 	check_python(python, NULL, false);
 	check_python(python, NULL, true);
 	check_python(python, "PYTHONMALLOC=pymalloc_debug", false);

@@ -208,7 +208,7 @@ static void check_allocators(const char *python)
 	for (allocation = DEFAULT; allocation <= TRACEMALLOC; allocation++) {
 		struct subject subject;
 
-		if (allocation == PLAIN_MALLOC && python[strlen(python) - 1] == 't')
+		if (allocation == PLAIN_MALLOC && python_is_free_threaded(python))
 			continue;
 		begin(&subject, python, allocation);
 		check_identity(&subject);

@@ -291,8 +291,9 @@ static __always_inline enum frame_result read_frame(struct abi_thread *thread, _
 		if (owner == py->owner_generator)
 			tag |= ABI_FRAME_GENERATOR;
 	}
-	if (py->run_end == ABI_RUN_EACH ||
-	    (py->run_end == ABI_RUN_IS_ENTRY && *(window + py->frame_is_entry)))
+	/* without C frames nobody asks; and the plain loop below would be too much for the verifier */
+	if (facts.native && (py->run_end == ABI_RUN_EACH ||
+			     (py->run_end == ABI_RUN_IS_ENTRY && *(window + py->frame_is_entry))))
 		tag |= ABI_FRAME_RUN_END;
 	code = *(__u64 *)(window + py->frame_code) & py->code_mask;
 	if (!code_signature(thread, code, &signature) ||
@@ -344,7 +345,8 @@ static long walk_step(__u32 step, struct walk *walk)
 		walk->frame = 0;
 		return 1;
 	case FRAME_SHIM:
-		end_run(walk, n);
+		if (facts.native)
+			end_run(walk, n);
 		return 0;
 	case FRAME_KEPT:
 		break;

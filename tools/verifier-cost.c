@@ -9,6 +9,7 @@
  * exit 0, 1: the kernel refused a program (its last words are printed)
  */
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -40,7 +41,7 @@ static int print_nothing(enum libbpf_print_level level, const char *format, va_l
 }
 
 /* What a real session would write, with one way of each kind that needs reads. */
-static int fill_facts(struct bpf_object *object, const struct py_layout *layout)
+static int fill_facts(struct bpf_object *object, const struct py_layout *layout, bool native)
 {
 	static const struct py_tstate_way ways[] = {{PY_TSTATE_DTV, 16, 0, 3},
 						    {PY_TSTATE_TSS, 784, 3, 0},
@@ -58,7 +59,7 @@ static int fill_facts(struct bpf_object *object, const struct py_layout *layout)
 	facts.max_sites = 1 << 16;
 	facts.max_chunks = 1 << 17;
 	facts.code_frees = 1;
-	facts.native = 1;
+	facts.native = native;
 	facts.by_thread = 1;
 	result = facts_fill(&facts.python, runtime, &err);
 	free(runtime);
@@ -103,7 +104,8 @@ static void keep_cost(struct cost *cost, const struct bpf_program *program, cons
 	snprintf(cost->row, sizeof(cost->row), "%s", row);
 }
 
-static int measure(const char *path, const struct py_layout *layout, struct cost *costs)
+static int measure(const char *path, const struct py_layout *layout, bool native,
+		   struct cost *costs)
 {
 	char *logs[MAX_PROGRAMS] = {0}, row[24];
 	struct bpf_object *object = bpf_object__open_file(path, NULL);
@@ -112,7 +114,7 @@ static int measure(const char *path, const struct py_layout *layout, struct cost
 	int result;
 
 	snprintf(row, sizeof(row), "3.%u%s", layout->minor, layout->free_threaded ? "t" : "");
-	if (!object || fill_facts(object, layout))
+	if (!object || fill_facts(object, layout, native))
 		return -1;
 	bpf_object__for_each_program(program, object)
 	{
@@ -152,11 +154,11 @@ int main(int argc, char **argv)
 	const struct py_layout *layout;
 	int failed = 0;
 
-	if (argc != 2)
+	if (argc != 3)
 		return 64;
 	libbpf_set_print(print_nothing);
 	for (unsigned i = 0; (layout = layout_row(i)) != NULL; i++)
-		failed |= measure(argv[1], layout, costs) != 0;
+		failed |= measure(argv[1], layout, *argv[2] == '1', costs) != 0;
 	printf("%-18s %12s %8s %12s  %s\n", "program", "instructions", "states", "JIT bytes",
 	       "dearest");
 	for (unsigned i = 0; i < MAX_PROGRAMS && costs[i].program; i++)

@@ -137,7 +137,9 @@ def interpreter(n):
 INSIDE = """
 class Inside(object):
     __slots__ = ("number", )
-kept = [Inside() for _ in range(%d)], [complex(i, 7) for i in range(%d)], [b"%%07d" %% i * 200 for i in range(%d)]
+class Large(bytes):
+    __slots__ = ()
+kept = [Inside() for _ in range(%d)], [complex(i, 7) for i in range(%d)], [Large(b"%%07d" %% i * 200) for i in range(%d)]
 """
 
 

@@ -378,6 +378,12 @@ static void references(struct referents *referents, const struct image *image)
 		fields(referents, image, referents->head,
 		       made ? size : referents->head + STATIC_TYPE);
 		break;
+	case KIND_CODE:
+		/* from 3.12 on no object is behind the weak references, and from 3.14 on a word that nobody sets */
+		fields(referents, image, referents->head,
+		       layout->minor >= 12 && image->type->weaklist > 0 ? image->type->weaklist
+									: size);
+		break;
 	case KIND_FRAME:
 		frame_of(referents, image);
 		break;

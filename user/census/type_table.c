@@ -85,6 +85,7 @@ static enum type_kind kind_by_name(const char *name, bool made)
 		{"complex", KIND_LEAF, false},
 		{"module", KIND_MODULE, false},
 		{"function", KIND_FUNCTION, false},
+		{"code", KIND_CODE, false},
 		{"frame", KIND_FRAME, false},
 		{"generator", KIND_GENERATOR, false},
 		{"coroutine", KIND_GENERATOR, false},

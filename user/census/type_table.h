@@ -41,6 +41,7 @@ enum type_kind {
 	KIND_TYPE,
 	KIND_MODULE,
 	KIND_FUNCTION,
+	KIND_CODE,
 	KIND_FRAME,
 	KIND_GENERATOR, /* coroutines and asynchronous generators too */
 	KIND_WEAKREF,   /* proxies too */

@@ -20,6 +20,7 @@
 #include "base/clock.h"
 #include "cli/options.h"
 #include "cli/outputs.h"
+#include "cli/signals.h"
 #include "cli/watched.h"
 #include "model/group.h"
 #include "model/join.h"
@@ -398,12 +399,11 @@ static int take_signals(struct watch *watch, struct err *err)
 	sigaddset(&set, SIGQUIT);
 	sigaddset(&set, SIGUSR1);
 	sigaddset(&set, SIGUSR2);
-	signal(SIGPIPE, SIG_IGN);
 	watch->epoll = epoll_create1(EPOLL_CLOEXEC);
-	if (watch->epoll < 0 || sigprocmask(SIG_BLOCK, &set, NULL))
-		return err_set(err, ERR_FAILED, "signals: %s", strerror(errno));
-	watch->signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
-	return watch->signals < 0 ? err_set(err, ERR_FAILED, "signalfd: %s", strerror(errno)) : 0;
+	if (watch->epoll < 0)
+		return err_set(err, ERR_FAILED, "epoll: %s", strerror(errno));
+	watch->signals = signals_take(&set, err);
+	return watch->signals < 0 ? watch->signals : 0;
 }
 
 static int open_targets(struct watch *watch, struct err *err)

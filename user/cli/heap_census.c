@@ -25,6 +25,7 @@
 #include "cli/heap_report.h"
 #include "cli/heap_target.h"
 #include "cli/outputs.h"
+#include "cli/signals.h"
 
 #define GROWTH_PARTS 6
 #define NEVER        UINT64_MAX
@@ -241,22 +242,15 @@ static void run(struct look *look)
 
 /* ---- the command ------------------------------------------------------------------------------------------ */
 
+/* A single scan is ended by Ctrl-C as any program is. */
 static int take_signals(struct look *look, struct err *err)
 {
-	static const int numbers[] = {SIGINT, SIGTERM, SIGHUP, SIGUSR1, SIGUSR2};
-	sigset_t set;
-
-	sigemptyset(&set);
-	for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++)
-		sigaddset(&set, numbers[i]);
-	signal(SIGPIPE, SIG_IGN);
-	/* a single scan is ended by Ctrl-C as any program is */
-	if (!look->options->growth)
+	if (!look->options->growth) {
+		signal(SIGPIPE, SIG_IGN);
 		return 0;
-	if (sigprocmask(SIG_BLOCK, &set, NULL))
-		return err_set(err, ERR_FAILED, "signals: %s", strerror(errno));
-	look->signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
-	return look->signals < 0 ? err_set(err, ERR_FAILED, "signalfd: %s", strerror(errno)) : 0;
+	}
+	look->signals = signals_take_usual(true, err);
+	return look->signals < 0 ? look->signals : 0;
 }
 
 int heap_census(const struct heap_options *options)

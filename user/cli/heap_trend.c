@@ -11,20 +11,18 @@
 #include <unistd.h>
 
 #include "base/clock.h"
-#include "census/scan.h"
 #include "cli/describe.h"
+#include "cli/heap_target.h"
 #include "cli/outputs.h"
+#include "cli/signals.h"
 #include "cli/trend_look.h"
 #include "export/trend_json.h"
 #include "view/trend_text.h"
 
 struct run {
 	const struct heap_options *options;
-	struct process process;
-	struct py_runtime runtime;
-	struct census *census;
+	struct heap_target target;
 	struct trend_watch watch;
-	bool have_process, have_runtime;
 	int signals;
 	uint64_t n_looks;
 	bool stop;
@@ -64,7 +62,7 @@ static int write_document(FILE *out, const void *context, struct err *err)
 static void report(struct run *run, bool last)
 {
 	const struct heap_options *options = run->options;
-	struct profile *about = describe_target(&run->process, &run->runtime);
+	struct profile *about = describe_target(&run->target.process, &run->target.runtime);
 	struct document document = {.run = run,
 				    .about = about,
 				    .json = options->json,
@@ -84,8 +82,8 @@ static void report(struct run *run, bool last)
 	document.color = false;
 	for (unsigned i = 0; last && i < options->n_outputs; i++) {
 		document.json = options->outputs[i].json;
-		if (outputs_write(options->outputs[i].pattern, run->process.pid, about->time.tv_sec,
-				  write_document, &document, &err))
+		if (outputs_write(options->outputs[i].pattern, run->target.process.pid,
+				  about->time.tv_sec, write_document, &document, &err))
 			complain(run, &err);
 	}
 	profile_free(about);
@@ -96,14 +94,14 @@ static void report(struct run *run, bool last)
 static void look(struct run *run)
 {
 	struct err err = ERR_INIT;
-	struct heap_scan *scan = census_scan(run->census, &err);
+	struct heap_scan *scan = census_scan(run->target.census, &err);
 
 	/* a heap that cannot be read leaves the rest of the trend */
-	if (!scan && process_alive(&run->process))
+	if (!scan && process_alive(&run->target.process))
 		complain(run, &err);
 	trend_watch_look(&run->watch, scan);
 	heap_scan_free(scan);
-	if (!process_alive(&run->process)) {
+	if (!process_alive(&run->target.process)) {
 		run->stop = true;
 		return;
 	}
@@ -112,7 +110,7 @@ static void look(struct run *run)
 		trend_text_look(stdout, run->watch.trend, time(NULL));
 	else if (!run->options->quiet)
 		fprintf(stderr, "pyleaktrace: look %llu at pid %d\n",
-			(unsigned long long)run->n_looks, (int)run->process.pid);
+			(unsigned long long)run->n_looks, (int)run->target.process.pid);
 	fflush(stdout);
 	run->stop |= run->options->count && run->n_looks >= run->options->count;
 }
@@ -141,7 +139,7 @@ static void on_signal(struct run *run)
 static void loop(struct run *run)
 {
 	struct pollfd sources[] = {{.fd = run->signals, .events = POLLIN},
-				   {.fd = run->process.pidfd, .events = POLLIN}};
+				   {.fd = run->target.process.pidfd, .events = POLLIN}};
 	uint64_t start = clock_now_ns(), next = start;
 	uint64_t end = run->options->duration_ns ? start + run->options->duration_ns : UINT64_MAX;
 
@@ -168,50 +166,6 @@ static void loop(struct run *run)
 
 /* ---- the command ----------------------------------------------------------------------------- */
 
-static int take_signals(struct run *run, struct err *err)
-{
-	static const int numbers[] = {SIGINT, SIGTERM, SIGHUP, SIGUSR1, SIGUSR2};
-	sigset_t set;
-
-	sigemptyset(&set);
-	for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++)
-		sigaddset(&set, numbers[i]);
-	signal(SIGPIPE, SIG_IGN);
-	if (sigprocmask(SIG_BLOCK, &set, NULL))
-		return err_set(err, ERR_FAILED, "signals: %s", strerror(errno));
-	run->signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
-	return run->signals < 0 ? err_set(err, ERR_FAILED, "signalfd: %s", strerror(errno)) : 0;
-}
-
-static int open_target(struct run *run, struct err *err)
-{
-	int result = process_open(&run->process, run->options->pid, err);
-
-	run->have_process = !result;
-	if (!result) {
-		result = py_runtime_find(&run->runtime, &run->process, err);
-		run->have_runtime = !result;
-	}
-	if (!result) {
-		run->census = census_new(run->process.pid, &run->runtime, err);
-		if (!run->census)
-			result = -(int)err->code;
-	}
-	return result ? result : trend_watch_open(&run->watch, &run->process, &run->runtime, err);
-}
-
-static void close_all(struct run *run)
-{
-	trend_watch_close(&run->watch);
-	census_free(run->census);
-	if (run->have_runtime)
-		py_runtime_fini(&run->runtime);
-	if (run->have_process)
-		process_close(&run->process);
-	if (run->signals >= 0)
-		close(run->signals);
-}
-
 int heap_trend(const struct heap_options *options)
 {
 	struct run *run = calloc(1, sizeof(*run));
@@ -224,10 +178,16 @@ int heap_trend(const struct heap_options *options)
 	run->signals = -1;
 	for (unsigned i = 0; i < options->n_outputs && !result; i++)
 		result = outputs_check(options->outputs[i].pattern, options->pid, &err);
+	if (!result) {
+		run->signals = signals_take_usual(true, &err);
+		result = run->signals < 0 ? run->signals : 0;
+	}
+	/* a line for each look says how far it is */
 	if (!result)
-		result = take_signals(run, &err);
+		result = heap_target_open(&run->target, options->pid, true, &err);
 	if (!result)
-		result = open_target(run, &err);
+		result = trend_watch_open(&run->watch, &run->target.process, &run->target.runtime,
+					  &err);
 	if (result) {
 		complain(run, &err);
 	} else {
@@ -236,7 +196,10 @@ int heap_trend(const struct heap_options *options)
 			report(run, true);
 	}
 	result = run->result;
-	close_all(run);
+	trend_watch_close(&run->watch);
+	heap_target_close(&run->target);
+	if (run->signals >= 0)
+		close(run->signals);
 	free(run);
 	return result;
 }

@@ -13,6 +13,7 @@
 #include "base/fmt.h"
 #include "cli/container_watch.h"
 #include "cli/outputs.h"
+#include "cli/signals.h"
 #include "export/watch_json.h"
 #include "view/watch_text.h"
 
@@ -57,23 +58,6 @@ static int report(const struct heap_watch *watch, const struct heap_options *opt
 				       watch->about->time.tv_sec, write_document, &document, err);
 	}
 	return result;
-}
-
-/* return a descriptor, or -code */
-static int take_signals(struct err *err)
-{
-	static const int numbers[] = {SIGINT, SIGTERM, SIGHUP};
-	sigset_t set;
-	int fd;
-
-	sigemptyset(&set);
-	for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++)
-		sigaddset(&set, numbers[i]);
-	signal(SIGPIPE, SIG_IGN);
-	if (sigprocmask(SIG_BLOCK, &set, NULL))
-		return err_set(err, ERR_FAILED, "signals: %s", strerror(errno));
-	fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
-	return fd < 0 ? err_set(err, ERR_FAILED, "signalfd: %s", strerror(errno)) : fd;
 }
 
 static enum heap_watch_end loop(struct container_watch *watch, int signals,
@@ -127,7 +111,7 @@ int heap_watch(const struct heap_options *options)
 	for (unsigned i = 0; i < options->n_outputs && !result; i++)
 		result = outputs_check(options->outputs[i].pattern, options->pid, &err);
 	if (!result) {
-		signals = take_signals(&err);
+		signals = signals_take_usual(false, &err);
 		result = signals < 0 ? signals : 0;
 	}
 	if (!result)

@@ -168,7 +168,8 @@ class Terminal:
         self.out = harness.Reader(self.process.stdout)
 
     def stop_while_it_reads(self, pid):
-        """Let a second pass without a step of it. It is led there in small steps: while it reads, it has pagemap open."""
+        """Let a second pass without a step of it: the line comes when the tool's clock says that it has read for one. It is
+        led there in small steps: while it reads, it has pagemap open."""
         folder = "/proc/%d/fd" % self.process.pid
         while self.process.poll() is None:
             self.process.send_signal(signal.SIGSTOP)
@@ -176,7 +177,7 @@ class Terminal:
             if not os.path.isdir(folder):
                 continue
             if any(os.readlink(folder + "/" + fd) == "/proc/%d/pagemap" % pid for fd in os.listdir(folder)):
-                time.sleep(1.2)  # of the clock that the tool looks at
+                time.sleep(1.2)  # the tool stands still: nothing is waited for, and nothing can be late
                 self.process.send_signal(signal.SIGCONT)
                 return
             self.process.send_signal(signal.SIGCONT)

@@ -150,7 +150,7 @@ def grow():
     def work():
         held = []
         while True:
-            time.sleep(0.01)
+            time.sleep(0.01)  # a slow leak, which is what a watch looks for; no test counts on the pace
             held.extend([i + 0.5 for i in range(20)])
 
     threading.Thread(target=work, daemon=True).start()

@@ -97,8 +97,10 @@ static void test_terabytes(void **state)
 	memory.end = MEMORY_PAGE;
 	memory_after_absent(&memory, 0);
 	memory_close(&memory);
-	if (memory.no_scan)
-		skip(); /* before Linux 6.7 */
+	if (memory.no_scan) {
+		print_message("skip: this kernel has no PAGEMAP_SCAN (6.7)\n");
+		skip();
+	}
 	check(RESERVED, false, far, sizeof(far) / sizeof(far[0]));
 	check(RESERVED, false, far, 0);
 }

@@ -242,30 +242,18 @@ class Target:
         self.err.close()
 
 
-class Tool:
-    """pyleaktrace at work on one target. Its JSON report is read at the end."""
+class Command:
+    """The tool at work, until it is told to end. Its JSON report is read at the end."""
 
-    def __init__(self, pid, folder, *options, older="0", without=""):
-        self.pid = pid
+    def __init__(self, folder, arguments, env=()):
         self.json = os.path.join(str(folder), "report-%d.json" % time.monotonic_ns())
-        self.command = [TOOL, "-p", str(pid), "--older", older, "-o", self.json, *options, NEVER_S]
-        self.process = subprocess.Popen(self.command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                                        stderr=subprocess.PIPE, cwd=str(folder), bufsize=0,
-                                        env={"PATH": os.environ["PATH"], "LC_ALL": "C.UTF-8", "NO_COLOR": "1",
-                                             "PYLEAKTRACE_WITHOUT": without})
+        self.process = subprocess.Popen([TOOL, *arguments, "-o", self.json], stdin=subprocess.DEVNULL,
+                                        stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=str(folder), bufsize=0,
+                                        env={"PATH": os.environ["PATH"], "LC_ALL": "C.UTF-8", "NO_COLOR": "1", **dict(env)})
         self.out, self.err = Reader(self.process.stdout), Reader(self.process.stderr)
-        attached = self.err.wait(r"^pyleaktrace: tracing pid %d\b" % pid)
-        assert attached, "it ended with %r: %s" % (self.process.wait(DEADLINE_S), self.err.text)
-
-    def report_now(self):
-        """Ask for a report; its text."""
-        start = len(self.out.text)
-        self.process.send_signal(signal.SIGUSR1)
-        assert self.out.wait(r"^cost: .*\n", start), "no report; it says: " + self.err.text
-        return self.out.text[start:]
 
     def ended(self):
-        """Wait until it has ended by itself; the exit code."""
+        """Wait until it has ended by itself; the exit code. All that it wrote is in out.text and err.text."""
         code = self.process.wait(DEADLINE_S)
         self.out.thread.join(DEADLINE_S)
         self.err.thread.join(DEADLINE_S)
@@ -274,14 +262,18 @@ class Tool:
     def report(self):
         """The final report, when it has ended."""
         with open(self.json, encoding="utf-8") as f:
-            return Report(json.load(f), self.out.text)
+            return json.load(f)
 
-    def finish(self, number=signal.SIGINT):
-        """Ctrl-C; the final report. Anything but exit code 0 is a failure."""
-        self.process.send_signal(number)
+    def complete(self):
+        """The final report, when it ends by itself. Anything but exit code 0 is a failure."""
         code = self.ended()
         assert code == 0, "exit code %d: %s" % (code, self.err.text)
         return self.report()
+
+    def finish(self, number=signal.SIGINT):
+        """Ctrl-C; the final report."""
+        self.process.send_signal(number)
+        return self.complete()
 
     def close(self):
         if self.process.poll() is None:
@@ -293,6 +285,26 @@ class Tool:
         self.process.wait(DEADLINE_S)
         self.out.close()
         self.err.close()
+
+
+class Tool(Command):
+    """The watch of one target."""
+
+    def __init__(self, pid, folder, *options, older="0", without=""):
+        super().__init__(folder, ["-p", str(pid), "--older", older, *options, NEVER_S], {"PYLEAKTRACE_WITHOUT": without})
+        self.pid = pid
+        attached = self.err.wait(r"^pyleaktrace: tracing pid %d\b" % pid)
+        assert attached, "it ended with %r: %s" % (self.process.wait(DEADLINE_S), self.err.text)
+
+    def report_now(self):
+        """Ask for a report; its text."""
+        start = len(self.out.text)
+        self.process.send_signal(signal.SIGUSR1)
+        assert self.out.wait(r"^cost: .*\n", start), "no report; it says: " + self.err.text
+        return self.out.text[start:]
+
+    def report(self):
+        return Report(super().report(), self.out.text)
 
 
 def python_frames(stack):

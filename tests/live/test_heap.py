@@ -217,16 +217,11 @@ def test_progress(one_python, start, tmp_path):
     assert result.returncode == 0 and result.stderr == ""
 
 
-class Growth:
+class Growth(harness.Command):
     """`heap --growth`, scanning when it is told to."""
 
     def __init__(self, target, folder, *options):
-        self.json = os.path.join(str(folder), "growth.json")
-        self.process = subprocess.Popen([harness.TOOL, "heap", "-p", str(target.pid), "--growth", harness.NEVER_S, "-o",
-                                         self.json, *options], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                                        stderr=subprocess.PIPE, bufsize=0,
-                                        env={"PATH": os.environ["PATH"], "LC_ALL": "C.UTF-8", "NO_COLOR": "1"})
-        self.out, self.err = harness.Reader(self.process.stdout), harness.Reader(self.process.stderr)
+        super().__init__(folder, ["heap", "-p", str(target.pid), "--growth", harness.NEVER_S, *options])
         self.wait(1)
 
     def wait(self, number):
@@ -235,20 +230,6 @@ class Growth:
     def scan(self, number):
         self.process.send_signal(signal.SIGUSR1)
         self.wait(number)
-
-    def finish(self):
-        self.process.send_signal(signal.SIGINT)
-        assert self.process.wait(harness.DEADLINE_S) == 0, self.err.text
-        self.out.close()  # all that it wrote is in out.text
-        with open(self.json, encoding="utf-8") as f:
-            return json.load(f)
-
-    def close(self):
-        if self.process.poll() is None:
-            self.process.kill()
-        self.process.wait(harness.DEADLINE_S)
-        self.out.close()
-        self.err.close()
 
 
 @pytest.fixture

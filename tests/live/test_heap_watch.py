@@ -5,12 +5,9 @@ The target makes its changes between two commands of the test, while the watchpo
 exactly. One attach for many facts.
 """
 import ctypes
-import json
 import os
 import re
-import signal
 import struct
-import subprocess
 
 import pytest
 
@@ -19,42 +16,22 @@ import harness
 ALL = "100"  # --max-overhead: nothing here is to be ended for its cost, unless that is the test
 
 
-class Watch:
-    """`pyleaktrace heap --watch` at work; its JSON report is read at the end."""
+class Watch(harness.Command):
+    """`pyleaktrace heap --watch` at work."""
 
     def __init__(self, target, folder, paths, *options, for_="36000", overhead=ALL, kind="--watch"):
-        self.json = os.path.join(str(folder), "watch.json")
-        command = [harness.TOOL, "heap", "-p", str(target.pid), "--for", for_, "--max-overhead", overhead, "-o", self.json,
-                   *options]
+        arguments = ["heap", "-p", str(target.pid), "--for", for_, "--max-overhead", overhead, *options]
         for path in paths:
-            command += [kind, path]
-        self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                                        stderr=subprocess.PIPE, bufsize=0,
-                                        env={"PATH": os.environ["PATH"], "LC_ALL": "C.UTF-8", "NO_COLOR": "1"})
-        self.out, self.err = harness.Reader(self.process.stdout), harness.Reader(self.process.stderr)
+            arguments += [kind, path]
+        super().__init__(folder, arguments)
         for path in paths:
             assert self.err.wait(r"^pyleaktrace: watching %s of pid %d: " % (re.escape(path), target.pid)), self.err.text
 
-    def ended(self):
-        code = self.process.wait(harness.DEADLINE_S)
-        self.out.thread.join(harness.DEADLINE_S)
-        assert code == 0, self.err.text
-        with open(self.json, encoding="utf-8") as f:
-            report = json.load(f)
+    def report(self):
+        report = super().report()
         self.containers = {row["path"]: row for row in report["watch"]["containers"]}
         self.losses = {loss["name"]: loss["count"] for loss in report["losses"]}
         return report
-
-    def finish(self):
-        self.process.send_signal(signal.SIGINT)
-        return self.ended()
-
-    def close(self):
-        if self.process.poll() is None:
-            self.process.kill()
-        self.process.wait(harness.DEADLINE_S)
-        self.out.close()
-        self.err.close()
 
 
 @pytest.fixture
@@ -204,7 +181,7 @@ def test_object_that_dies(some_python, start, watch):
     target = start(some_python, "heap_watch.py")
     seen = watch(target, "app.cache.MORTAL", kind="--watch-refs")
     target.do("work", what="die", worker=1)
-    report = seen.ended()
+    report = seen.complete()
     row = seen.containers["app.cache.MORTAL"]
     assert (report["watch"]["ended_by"], row["fate"], row["items_after"]) == ("container", "gone", 0)
     assert by_line(row, "removed")[target.line("die")] >= 1
@@ -222,7 +199,7 @@ def test_containers_that_go(some_python, start, watch):
         seen = watch(target, "app.cache.SESSIONS")
         target.do("work", what="insert", n=10)
         target.do("work", what=what)
-        report = seen.ended()
+        report = seen.complete()
         row = seen.containers["app.cache.SESSIONS"]
         assert (report["watch"]["ended_by"], row["fate"]) == ("container", fate)
         assert by_line(row, "inserted")[target.line("insert")] == 10
@@ -237,7 +214,7 @@ def test_ceiling(one_python, start, watch):
     target = start(one_python, "heap_watch.py")
     seen = watch(target, "app.cache.SESSIONS", overhead="0.1%")
     target.do("work", what="insert", n=50000)
-    report = seen.ended()
+    report = seen.complete()
     about, row = report["watch"], seen.containers["app.cache.SESSIONS"]
     assert about["ended_by"] == "overhead"
     assert "Ended early: the changes came faster than 0.1 % of a core can follow" in seen.out.text
@@ -251,13 +228,13 @@ def test_ceiling(one_python, start, watch):
 def test_ends(one_python, start, watch):
     """After --for; with the target."""
     target = start(one_python, "heap_watch.py")
-    report = watch(target, "app.cache.SESSIONS", for_="300ms").ended()
+    report = watch(target, "app.cache.SESSIONS", for_="300ms").complete()
     assert report["watch"]["ended_by"] == "time"
     assert 0.3 <= report["duration_s"]
     seen = watch(target, "app.cache.SESSIONS")
     target.do("work", what="insert", n=10)
     target.process.kill()
-    report = seen.ended()
+    report = seen.complete()
     row = seen.containers["app.cache.SESSIONS"]
     assert (report["watch"]["ended_by"], row["fate"], row["inserted"]) == ("target", "unknown", 10)
     assert "Whether it was there until the end is not known." in seen.out.text

@@ -4,27 +4,21 @@ import json
 import os
 import re
 import signal
-import subprocess
 
 import pytest
 
 import harness
-from harness import TOOL, tool
+from harness import tool
 
 MIB = 1 << 20
 
 
-class Trend:
+class Trend(harness.Command):
     """--trend at work on a target; a look is made when it is asked for."""
 
     def __init__(self, target, folder, *options):
         self.target = target
-        self.json = str(folder / "trend.json")
-        self.process = subprocess.Popen([TOOL, "heap", "-p", str(target.pid), "--trend", "-f", "json", "-o", self.json,
-                                         *options, harness.NEVER_S],
-                                        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-                                        bufsize=0, env={"PATH": os.environ["PATH"], "LC_ALL": "C.UTF-8"})
-        self.out, self.err = harness.Reader(self.process.stdout), harness.Reader(self.process.stderr)
+        super().__init__(folder, ["heap", "-p", str(target.pid), "--trend", "-f", "json", *options, harness.NEVER_S])
         self.looks = 1
         self.wait()
 
@@ -35,20 +29,6 @@ class Trend:
         self.process.send_signal(signal.SIGUSR1)
         self.looks += 1
         self.wait()
-
-    def finish(self):
-        self.process.send_signal(signal.SIGINT)
-        assert self.process.wait(harness.DEADLINE_S) == 0, self.err.text
-        self.out.close()  # all that it wrote is in out.text
-        with open(self.json, encoding="utf-8") as f:
-            return json.load(f)
-
-    def close(self):
-        if self.process.poll() is None:
-            self.process.kill()
-        self.process.wait()
-        self.out.close()
-        self.err.close()
 
 
 @pytest.fixture

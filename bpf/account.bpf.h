@@ -34,6 +34,12 @@ static __always_inline void site_freed(__u32 id, __u64 bytes, __u64 n)
 	__sync_fetch_and_add(&site->freed_count, n);
 }
 
+/* Has it been recorded since its part was last switched on? Else it is nobody's any more. */
+static __always_inline bool is_current(const struct abi_block *block)
+{
+	return block->time_ns >= began_ns[part_of(block->domain)];
+}
+
 /* Take the block out of the map; false when it is not known. The site's totals are the caller's. */
 static __always_inline bool take_block(__u64 address, struct abi_block *out)
 {
@@ -43,7 +49,12 @@ static __always_inline bool take_block(__u64 address, struct abi_block *out)
 		return false;
 	*out = *block;
 	/* of two threads that free one address at once, one has the block */
-	return bpf_map_delete_elem(&blocks, &address) == 0;
+	if (bpf_map_delete_elem(&blocks, &address))
+		return false;
+	if (is_current(out))
+		return true;
+	site_freed(out->site, out->size, 1);
+	return false;
 }
 
 /* Enter a block as it is, after a call failed that would have freed it. */
@@ -77,7 +88,8 @@ static __always_inline void record_block(struct abi_thread *thread, __u64 addres
 		found = bpf_map_lookup_elem(&blocks, &address);
 		if (found)
 			old = *found;
-		count(ABI_COUNT_MISSED_FREES);
+		if (found && is_current(&old))
+			count(ABI_COUNT_MISSED_FREES);
 		err = bpf_map_update_elem(&blocks, &address, &block, BPF_ANY);
 		/* an update may fail for want of memory: then the old block is still in the map */
 		if (found && !err)

@@ -12,13 +12,16 @@ SEC("raw_tp/sched_process_exit")
 int on_thread_exit(void *ctx)
 {
 	struct abi_thread *thread;
+	__u32 part;
 
 	if ((__u32)(bpf_get_current_pid_tgid() >> 32) != facts.tgid)
 		return 0;
 	/* what a call holds that never returns is still there */
 	thread = thread_find();
-	if (thread && thread->call.sp)
-		abandon_call(thread);
+#pragma unroll
+	for (part = 0; part < ABI_PARTS; part++)
+		if (thread && current_call(thread, part)->sp)
+			abandon_call(&thread->calls[part]);
 	thread_forget();
 	if (last_thread()) {
 		active = 0;

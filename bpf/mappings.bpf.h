@@ -83,7 +83,8 @@ static __always_inline void record_mapping(struct abi_thread *thread, __u64 star
 		found = bpf_map_lookup_elem(&mappings, &start);
 		if (found)
 			old = *found;
-		count(ABI_COUNT_MISSED_FREES);
+		if (found && is_current(&old))
+			count(ABI_COUNT_MISSED_FREES);
 		err = bpf_map_update_elem(&mappings, &start, &block, BPF_ANY);
 		if (found && !err)
 			site_freed(old.site, old.size, 1);

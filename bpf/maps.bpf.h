@@ -137,7 +137,14 @@ struct {
 const volatile struct abi_facts facts;
 
 /* .bss, mapped by user space */
-__u32 active;    /* nothing is recorded while 0: all probes begin and end at one moment */
+__u32 active; /* nothing is recorded while 0: all probes begin and end at one moment */
+/*
+ * Parts (enum abi_part) that are recorded: a bit each. User space writes turns and began_ns before it sets a bit; a
+ * call or a block that is older is what a hit left that was still on its way when the bit was last cleared.
+ */
+__u32 recording;
+__u32 turns[ABI_PARTS];
+__u64 began_ns[ABI_PARTS];
 __u32 next_site; /* id that the next new site gets; user space sets ABI_FIRST_SITE before `active` */
 __u32 next_chunk; /* index in `frames` that the next new stack gets */
 __u32 code_epoch; /* counts the frees of (what may be) code objects */

@@ -12,6 +12,12 @@
  *
  * A return belongs to the outermost call when the stack pointer is back where that call began. A remembered
  * call that is not above a new entry's has been left without a return (longjmp): it is dropped and counted.
+ *
+ * Where the parts are split (enum abi_part) CPython's functions and libc's do not see each other:
+ *
+ *      PyObject_Malloc(40)                  part object: a block of 40 bytes of a pool
+ *      PyObject_Malloc(600) -> malloc(600)  part native: libc's block; larger than facts.small_max, so that CPython's
+ *                                           function, which would be the outermost, is let pass
  */
 #ifndef PYLEAKTRACE_BPF_PROBES_H
 #define PYLEAKTRACE_BPF_PROBES_H
@@ -91,19 +97,29 @@ static __always_inline bool is_realloc(__u32 kind)
 	       kind == ABI_CALL_PY_REALLOC;
 }
 
+/* The call that this thread is in, of those of one part; what was remembered when it was switched off is forgotten. */
+static __always_inline struct abi_call *current_call(struct abi_thread *thread, __u32 part)
+{
+	struct abi_call *call = &thread->calls[part & (ABI_PARTS - 1)];
+
+	if (call->turn != turns[part & (ABI_PARTS - 1)])
+		call->sp = 0;
+	return call;
+}
+
 /* The outermost call was left without returning: what it held goes back on the account. */
-static __always_inline void abandon_call(struct abi_thread *thread)
+static __always_inline void abandon_call(struct abi_call *call)
 {
 	count(ABI_COUNT_CALLS_ABANDONED);
-	if (thread->call.old.time_ns)
-		put_block_back(thread->call.old_address, &thread->call.old);
-	thread->call.sp = 0;
+	if (call->old.time_ns)
+		put_block_back(call->old_address, &call->old);
+	call->sp = 0;
 }
 
 /* Is a call at this stack pointer inside the one that is remembered, or its last jump? */
-static __always_inline bool is_nested(const struct abi_thread *thread, __u64 sp)
+static __always_inline bool is_nested(const struct abi_call *call, __u64 sp)
 {
-	return thread->call.sp && sp <= thread->call.sp;
+	return call->sp && sp <= call->sp;
 }
 
 /*
@@ -124,7 +140,24 @@ static __always_inline bool goes_on(__u32 kind)
 	return kind == ABI_CALL_PY_FREE || kind == ABI_CALL_DELETE;
 }
 
-static __always_inline void enter_free(__u64 address, __u64 sp, __u32 kind)
+/* Is there a block of part object at this address? */
+static __always_inline bool is_pool_block(__u64 address)
+{
+	struct abi_block *block = bpf_map_lookup_elem(&blocks, &address);
+
+	return block && block->domain == ABI_OBJECT;
+}
+
+/* Split parts: what CPython frees is a pool's, or libc's, which will see it too. What is not known is older. */
+static __always_inline void free_of_pool(__u64 address)
+{
+	struct abi_block block;
+
+	if (is_pool_block(address) && take_block(address, &block))
+		site_freed(block.site, block.size, 1);
+}
+
+static __always_inline void enter_free(__u64 address, __u64 sp, __u32 kind, __u32 part)
 {
 	struct abi_thread *thread;
 	struct abi_block block;
@@ -133,6 +166,10 @@ static __always_inline void enter_free(__u64 address, __u64 sp, __u32 kind)
 	if (!address)
 		return;
 	code_freed(address);
+	if (part == ABI_PART_OBJECT) {
+		free_of_pool(address);
+		return;
+	}
 	known = take_block(address, &block);
 	if (known) {
 		site_freed(block.site, block.size, 1);
@@ -146,7 +183,7 @@ static __always_inline void enter_free(__u64 address, __u64 sp, __u32 kind)
 	if (on) {
 		bool again = kind == ABI_CALL_DELETE && thread->last_freed == address;
 
-		if (!known && !again && !is_nested(thread, sp))
+		if (!known && !again && !is_nested(current_call(thread, ABI_PART_NATIVE), sp))
 			count(ABI_COUNT_UNKNOWN_FREES);
 		/* CPython's free may go on to libc's free with the same block (or with the debug allocator's
 		 * 16 bytes before it), and so may operator delete: one event, not two */
@@ -155,7 +192,7 @@ static __always_inline void enter_free(__u64 address, __u64 sp, __u32 kind)
 	}
 	if (thread->last_freed == address || thread->last_freed == address + 16)
 		thread->last_freed = 0;
-	else if (!is_nested(thread, sp))
+	else if (!is_nested(current_call(thread, ABI_PART_NATIVE), sp))
 		count(ABI_COUNT_UNKNOWN_FREES);
 }
 
@@ -166,18 +203,35 @@ static __always_inline void enter_free(__u64 address, __u64 sp, __u32 kind)
 static __always_inline void leave_new(void)
 {
 	struct abi_thread *thread = thread_find();
+	struct abi_call *call;
 
-	if (!thread || !thread->call.sp || thread->call.kind != ABI_CALL_NEW)
+	if (!thread)
+		return;
+	call = current_call(thread, ABI_PART_NATIVE);
+	if (!call->sp || call->kind != ABI_CALL_NEW)
 		return;
 	count(ABI_COUNT_FAILED_CALLS);
-	thread->call.sp = 0;
+	call->sp = 0;
+}
+
+/*
+ * Split parts: does this call of CPython's make a block of a pool? Of a block that is not on the account it cannot be
+ * told whether it is one of them or libc's, so its realloc is let pass: its birth was not seen either.
+ */
+static __always_inline bool is_pool_call(__u32 kind, const struct arguments *args)
+{
+	return kind == ABI_CALL_PY_REALLOC && args->old_address ? is_pool_block(args->old_address)
+								: args->size <= facts.small_max;
 }
 
 static __always_inline void enter_allocation(struct abi_thread *thread, __u32 kind, __u32 domain,
 					     const struct arguments *args, __u64 sp)
 {
-	struct abi_call *call = &thread->call;
+	__u32 part = part_of(domain);
+	struct abi_call *call = current_call(thread, part);
 
+	if (part == ABI_PART_OBJECT && !is_pool_call(kind, args))
+		return;
 	if (call->sp && (sp < call->sp || is_continued(call, args, sp))) {
 		struct abi_block block;
 
@@ -190,8 +244,9 @@ static __always_inline void enter_allocation(struct abi_thread *thread, __u32 ki
 		return;
 	}
 	if (call->sp)
-		abandon_call(thread);
+		abandon_call(call);
 	call->sp = sp;
+	call->turn = turns[part];
 	call->kind = kind;
 	call->domain = domain;
 	call->flags = 0;
@@ -211,7 +266,7 @@ static __always_inline void enter(struct pt_regs *ctx, __u64 cookie)
 
 	read_arguments(ctx, kind, &args);
 	if (kind == ABI_CALL_FREE || goes_on(kind)) {
-		enter_free(args.old_address, sp, kind);
+		enter_free(args.old_address, sp, kind, part_of(ABI_COOKIE_DOMAIN(cookie)));
 		return;
 	}
 	if (kind == ABI_CALL_THROW) {
@@ -224,9 +279,9 @@ static __always_inline void enter(struct pt_regs *ctx, __u64 cookie)
 }
 
 /* The outermost call is over; `result` is what it returned. */
-static __always_inline void finish_call(struct abi_thread *thread, __u64 result)
+static __always_inline void finish_call(struct abi_thread *thread, struct abi_call *call,
+					__u64 result)
 {
-	struct abi_call *call = &thread->call;
 	__u64 address = result;
 
 	if (call->kind == ABI_CALL_POSIX_MEMALIGN) {
@@ -247,6 +302,8 @@ static __always_inline void finish_call(struct abi_thread *thread, __u64 result)
 	}
 	if (!address)
 		count(ABI_COUNT_FAILED_CALLS);
+	else if (facts.split && call->domain == ABI_OBJECT && call->size > facts.small_max)
+		; /* grew out of the pools: libc's now */
 	else if (call->domain < ABI_DOMAINS)
 		record_block(thread, address, call->size, call->domain, call->flags);
 	call->sp = 0;
@@ -266,7 +323,8 @@ int on_entry(struct pt_regs *ctx)
 		return 0;
 	if (count_hit(ABI_COUNT_HITS_EMULATED + cost))
 		start = bpf_ktime_get_ns();
-	enter(ctx, cookie);
+	if (is_recorded(part_of(ABI_COOKIE_DOMAIN(cookie))))
+		enter(ctx, cookie);
 	if (start) {
 		count(ABI_COUNT_TIMED_ENTRY);
 		count_add(ABI_COUNT_TIMED_ENTRY_NS, bpf_ktime_get_ns() - start);
@@ -287,21 +345,25 @@ static __always_inline bool ends_here(const struct abi_call *call, __u64 sp, boo
 SEC("uretprobe")
 int on_return(struct pt_regs *ctx)
 {
-	bool at_ret = ABI_COOKIE_KIND(bpf_get_attach_cookie(ctx)) == ABI_CALL_END;
+	__u64 cookie = bpf_get_attach_cookie(ctx);
+	__u32 part = part_of(ABI_COOKIE_DOMAIN(cookie));
+	bool at_ret = ABI_COOKIE_KIND(cookie) == ABI_CALL_END;
 	struct abi_thread *thread;
+	struct abi_call *call;
 	__u64 start = 0;
 
 	if (!is_target())
 		return 0;
 	if (count_hit(at_ret ? ABI_COUNT_HITS_STEPPED : ABI_COUNT_HITS_RETURN))
 		start = bpf_ktime_get_ns();
-	thread = thread_find();
-	if (thread && ends_here(&thread->call, PT_REGS_SP(ctx), at_ret)) {
+	thread = is_recorded(part) ? thread_find() : NULL;
+	call = thread ? current_call(thread, part) : NULL;
+	if (call && ends_here(call, PT_REGS_SP(ctx), at_ret)) {
 		if (facts.native)
 			keep_registers(thread, ctx, false);
 		if (facts.native && at_ret)
 			leave_function(thread);
-		finish_call(thread, PT_REGS_RC(ctx));
+		finish_call(thread, call, PT_REGS_RC(ctx));
 	}
 	if (start) {
 		count(ABI_COUNT_TIMED_RETURN);

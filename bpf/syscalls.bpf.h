@@ -27,11 +27,25 @@ static __always_inline struct abi_thread *syscall_thread(void)
 {
 	struct abi_thread *thread;
 
-	if (!is_target())
+	if (!is_target() || !is_recorded(ABI_PART_NATIVE))
 		return NULL;
 	count(ABI_COUNT_HITS_SYSCALL);
 	thread = thread_get();
-	return thread && !thread->call.sp ? thread : NULL;
+	if (!thread || current_call(thread, ABI_PART_NATIVE)->sp ||
+	    current_call(thread, ABI_PART_OBJECT)->sp)
+		return NULL;
+	/* begun before the part was last switched off */
+	if (thread->syscall.turn != turns[ABI_PART_NATIVE])
+		thread->syscall.sp = 0;
+	return thread;
+}
+
+static __always_inline void begin_syscall(struct abi_thread *thread, __u32 kind, __u64 size)
+{
+	thread->syscall.sp = 1;
+	thread->syscall.turn = turns[ABI_PART_NATIVE];
+	thread->syscall.kind = kind;
+	thread->syscall.size = size;
 }
 
 /*
@@ -50,9 +64,7 @@ int on_enter_mmap(struct trace_event_raw_sys_enter *ctx)
 
 	if (!thread || (is_reservation(ctx) && !(ctx->args[3] & FLAG_MAP_FIXED)))
 		return 0;
-	thread->syscall.sp = 1;
-	thread->syscall.kind = ABI_CALL_MMAP;
-	thread->syscall.size = page_up(ctx->args[1]);
+	begin_syscall(thread, ABI_CALL_MMAP, page_up(ctx->args[1]));
 	thread->syscall_flags = ctx->args[3];
 	thread->syscall_exec = ctx->args[2] & PROT_EXEC_BIT;
 	return 0;
@@ -67,9 +79,7 @@ int on_enter_munmap(struct trace_event_raw_sys_enter *ctx)
 	/* what the kernel refuses anyway changes nothing */
 	if (!thread || !length || start & PAGE_MASK_MIN || start + length < start)
 		return 0;
-	thread->syscall.sp = 1;
-	thread->syscall.kind = ABI_CALL_MUNMAP;
-	thread->syscall.size = unmap_range(start, length);
+	begin_syscall(thread, ABI_CALL_MUNMAP, unmap_range(start, length));
 	if (!thread->syscall.size)
 		count(ABI_COUNT_UNKNOWN_UNMAPS);
 	return 0;
@@ -84,9 +94,7 @@ int on_enter_mremap(struct trace_event_raw_sys_enter *ctx)
 
 	if (!thread)
 		return 0;
-	thread->syscall.sp = 1;
-	thread->syscall.kind = ABI_CALL_MREMAP;
-	thread->syscall.size = page_up(ctx->args[2]);
+	begin_syscall(thread, ABI_CALL_MREMAP, page_up(ctx->args[2]));
 	thread->syscall.old_address = start;
 	thread->syscall.old.time_ns = 0;
 	block = bpf_map_lookup_elem(&mappings, &start);

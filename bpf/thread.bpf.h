@@ -18,6 +18,17 @@ static __always_inline bool is_target(void)
 	return active && is_target_process();
 }
 
+/* The part that has the calls and the blocks of this domain. */
+static __always_inline __u32 part_of(__u32 domain)
+{
+	return facts.split && domain == ABI_OBJECT ? ABI_PART_OBJECT : ABI_PART_NATIVE;
+}
+
+static __always_inline bool is_recorded(__u32 part)
+{
+	return recording >> part & 1;
+}
+
 /* This thread's entry, or NULL when nothing is known of it. */
 static __always_inline struct abi_thread *thread_find(void)
 {

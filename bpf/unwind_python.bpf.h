@@ -128,6 +128,12 @@ static __always_inline __u64 *code_word(__u32 bit)
 	return bpf_map_lookup_elem(&code_bits, &index);
 }
 
+/* Are all frees of code objects seen at this time? User space adds to `code_epoch` before they are again. */
+static __always_inline bool sees_code_frees(void)
+{
+	return facts.code_frees && (!facts.split || is_recorded(ABI_PART_OBJECT));
+}
+
 /* Something of the block at this address is remembered from now on. */
 static __always_inline void code_seen(__u64 address)
 {
@@ -162,7 +168,7 @@ static __always_inline bool code_signature(struct abi_thread *thread, __u64 code
 	/* an empty place holds the code object at 0, which is none */
 	if (!code)
 		return false;
-	if (facts.code_frees && known->code == code && known->epoch == epoch) {
+	if (sees_code_frees() && known->code == code && known->epoch == epoch) {
 		*signature = known->signature;
 		return true;
 	}
@@ -232,7 +238,7 @@ static __always_inline bool frame_bytecode(struct abi_thread *thread, const __u8
 		*bytecode = code + py->code_bytecode;
 		return true;
 	}
-	if (facts.code_frees && known->code == code && known->copy == copy) {
+	if (sees_code_frees() && known->code == code && known->copy == copy) {
 		*bytecode = known->bytecode;
 		return true;
 	}

@@ -88,7 +88,8 @@ struct abi_facts {
 	__u32 code_frees; /* the frees of code objects are seen: their signatures may be remembered till then */
 	__u32 native;    /* C frames are walked */
 	__u32 by_thread; /* stacks of different threads are different stacks */
-	__u32 pad;
+	__u32 split;     /* malloc and objects are recorded each for itself, see enum abi_part */
+	__u64 small_max; /* split: larger requests CPython's functions pass on to libc's, whose they are then */
 	struct abi_python python;
 };
 

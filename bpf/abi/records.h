@@ -16,6 +16,17 @@ enum abi_domain {
 	ABI_DOMAINS = 3,
 };
 
+/*
+ * What is recorded or not at one time. Where the two are split (facts.split) each has its own calls in flight and
+ * its own blocks, and neither knows of the other; else there is ABI_PART_NATIVE alone, which has all domains.
+ */
+enum abi_part {
+	ABI_PART_NATIVE = 0, /* domains malloc and mmap */
+	ABI_PART_OBJECT =
+		1, /* domain object: blocks of pymalloc's pools, at most facts.small_max bytes */
+	ABI_PARTS = 2,
+};
+
 /* What a probed function does; where its arguments are. CPython's functions take a context first. */
 enum abi_call_kind {
 	ABI_CALL_MALLOC = 1,     /* (size); also valloc */
@@ -121,6 +132,8 @@ struct abi_call {
 	__u32 kind;
 	__u16 domain;
 	__u16 flags; /* ABI_BLOCK_* of the block to come */
+	__u32 turn;  /* turns[] of its part when it began: what is of an earlier turn is over */
+	__u32 pad;
 };
 
 /*
@@ -138,7 +151,7 @@ struct abi_known_code {
 
 /* Map `threads`, key: tid. */
 struct abi_thread {
-	struct abi_call call;
+	struct abi_call calls[ABI_PARTS];
 	struct abi_call syscall; /* sp: 1 while in one */
 	__u64 syscall_flags;
 	__u64 syscall_exec;   /* it maps executable memory */

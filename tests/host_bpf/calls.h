@@ -106,6 +106,9 @@ static void calls_begin(void)
 	next_chunk = 0;
 	code_epoch = 0;
 	active = 1;
+	recording = (1u << ABI_PARTS) - 1;
+	memset(turns, 0, sizeof(turns));
+	memset(began_ns, 0, sizeof(began_ns));
 }
 
 static int calls_setup(void **state)
@@ -248,8 +251,9 @@ static void hold_calls(struct holding *holdings)
 	HASH_ITER (hh, SHIM_MAP(&threads)->elements, element, next) {
 		const struct abi_thread *thread = (const void *)element->value;
 
-		if (thread->call.sp && thread->call.old.time_ns)
-			hold_block(holdings, &thread->call.old);
+		for (unsigned part = 0; part < ABI_PARTS; part++)
+			if (thread->calls[part].sp && thread->calls[part].old.time_ns)
+				hold_block(holdings, &thread->calls[part].old);
 		if (thread->syscall.sp && thread->syscall.kind == ABI_CALL_MREMAP &&
 		    thread->syscall.old.time_ns)
 			hold_block(holdings, &thread->syscall.old);

@@ -192,6 +192,7 @@ static void fill_facts(void)
 		fail_msg("%s", err.text);
 	target.python = &facts_of_test()->python;
 	active = 1;
+	recording = (1u << ABI_PARTS) - 1;
 	code_epoch = 0;
 }
 

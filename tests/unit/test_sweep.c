@@ -280,9 +280,12 @@ static void test_too_many(void **state)
 
 static struct sweeper *sweep(struct fixture *fixture)
 {
+	static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+	static const struct links none;
 	const struct sweep facts = {
 		.pid = fixture->target.pid,
-		.links = &fixture->links,
+		.links = {&fixture->links, &none},
+		.lock = &lock,
 		.program_fd = bpf_program__fd(fixture->skel->progs.on_nothing),
 		.ring_fd = bpf_map__fd(fixture->skel->maps.forks),
 	};

@@ -87,7 +87,8 @@ static int restore(const struct process *process, const struct py_runtime *runti
 static int show_plan(const struct process *process, const struct py_runtime *runtime,
 		     const struct features *features, const struct wishes *wishes, struct err *err)
 {
-	const struct plan_options options = {(1u << DOMAIN_COUNT) - 1, wishes->no_steer};
+	const struct plan_options options = {.domains = (1u << DOMAIN_COUNT) - 1,
+					     .no_steer = wishes->no_steer};
 	struct plan_word words[PLAN_MAX_WORDS];
 	struct plan plan;
 	int result;

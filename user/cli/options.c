@@ -8,6 +8,9 @@
 
 #include "base/fmt.h"
 
+/* percent: the least ceiling */
+#define LEAST_OVERHEAD 0.1
+
 enum key {
 	KEY_PID = 'p',
 	KEY_DURATION = 'd',
@@ -25,6 +28,9 @@ enum key {
 	KEY_OLDER,
 	KEY_DOMAIN,
 	KEY_EXACT,
+	KEY_MAX_OVERHEAD,
+	KEY_ON_LIMIT,
+	KEY_MAX_WINDOW,
 	KEY_NATIVE,
 	KEY_NO_STEER,
 	KEY_NO_GROWS,
@@ -50,8 +56,19 @@ static const struct argp_option rows[] = {
 	 "do not scan the heap for types that grow (below 1 % of a core), nor look at memory", 1},
 	{"no-steer", KEY_NO_STEER, NULL, 0,
 	 "never write to the target, even where that leaves objects unseen", 1},
-	{"exact", KEY_EXACT, NULL, 0,
-	 "trace everything, whatever it costs (what this version always does)", 1},
+	{"max-overhead", KEY_MAX_OVERHEAD, "PERCENT", 0,
+	 "what the target may lose by being watched, of its own CPU time (5): what costs more is "
+	 "traced in part, and what is shown of it is estimated",
+	 1},
+	{"exact", KEY_EXACT, NULL, 0, "trace everything, whatever it costs", 1},
+	{"on-limit", KEY_ON_LIMIT, "throttle|stop", 0,
+	 "where everything would cost more than --max-overhead: trace less (throttle), or end with "
+	 "a "
+	 "final report and exit code 3",
+	 1},
+	{"max-window", KEY_MAX_WINDOW, "TIME", 0,
+	 "the longest that the target is traced at a time where that is not all the time (200ms)",
+	 1},
 	{"max-blocks", KEY_MAX_BLOCKS, "N", 0,
 	 "live blocks that can be known (default: from the target's size)", 1},
 	{"max-stacks", KEY_MAX_STACKS, "N", 0, "different stacks that can be known (32768)", 1},
@@ -95,7 +112,7 @@ static const char text[] = "Show what a live CPython process is leaking, by Pyth
 			   "the watch with a final report, USR1 "
 			   "makes a report now, USR2 forgets the past.\n\n"
 			   "Exit codes: 0 done; 1 failed while running; 2 no such process, or not "
-			   "a CPython that is supported; 64 wrong "
+			   "a CPython that is supported; 3 the limit of --on-limit stop; 64 wrong "
 			   "usage; 69 the kernel lacks something; 77 not permitted.";
 
 struct parse {
@@ -103,6 +120,7 @@ struct parse {
 	enum options_result result;
 	unsigned n_arguments;
 	const struct exporter *forced;
+	bool governs; /* an option was given that --exact leaves without a meaning */
 };
 
 static error_t wrong(struct parse *parse, const char *option, const struct err *err)
@@ -300,6 +318,32 @@ static error_t set_native(struct parse *parse, const char *arg)
 	return wrong(parse, "--native", &err);
 }
 
+static error_t set_overhead(struct parse *parse, const char *arg)
+{
+	struct err err = ERR_INIT;
+	char *end;
+	double percent = strtod(arg, &end);
+
+	/* written so that what is no number fails too */
+	if (end == arg || *end || !(percent >= LEAST_OVERHEAD && percent <= 100)) {
+		err_set(&err, ERR_USAGE, "a percentage from %g to 100 is wanted", LEAST_OVERHEAD);
+		return wrong(parse, "--max-overhead", &err);
+	}
+	parse->options->max_overhead = percent / 100;
+	return 0;
+}
+
+static error_t set_on_limit(struct parse *parse, const char *arg)
+{
+	struct err err = ERR_INIT;
+
+	parse->options->on_limit = strcmp(arg, "stop") == 0 ? ON_LIMIT_STOP : ON_LIMIT_THROTTLE;
+	if (parse->options->on_limit == ON_LIMIT_STOP || strcmp(arg, "throttle") == 0)
+		return 0;
+	err_set(&err, ERR_USAGE, "\"%s\" is neither throttle nor stop", arg);
+	return wrong(parse, "--on-limit", &err);
+}
+
 static error_t take_option(int key, char *arg, struct argp_state *state)
 {
 	struct parse *parse = state->input;
@@ -330,7 +374,17 @@ static error_t take_option(int key, char *arg, struct argp_state *state)
 	case KEY_NATIVE:
 		return set_native(parse, arg);
 	case KEY_EXACT:
+		options->exact = true;
 		return 0;
+	case KEY_MAX_OVERHEAD:
+		parse->governs = true;
+		return set_overhead(parse, arg);
+	case KEY_ON_LIMIT:
+		parse->governs = true;
+		return set_on_limit(parse, arg);
+	case KEY_MAX_WINDOW:
+		parse->governs = true;
+		return set_time(parse, "--max-window", arg, 1000000, &options->max_window_ns);
 	case KEY_NO_GROWS:
 		options->no_grows = true;
 		return 0;
@@ -454,6 +508,8 @@ enum options_result options_parse(struct options *options, int argc, char **argv
 		.max_size = UINT64_MAX,
 		.domains = (1u << DOMAIN_COUNT) - 1,
 		.max_stacks = 32768,
+		.max_overhead = 0.05,
+		.max_window_ns = 200000000u,
 		.native = true,
 	};
 	if (argp_parse(&argp, argc, argv, ARGP_NO_HELP | ARGP_NO_EXIT, NULL, &parse))
@@ -466,6 +522,12 @@ enum options_result options_parse(struct options *options, int argc, char **argv
 	}
 	if (options->n_pids > 1 && !can_tell_apart(options))
 		return OPTIONS_WRONG;
+	if (options->exact && parse.governs) {
+		fputs("pyleaktrace: --exact has no ceiling: --max-overhead, --on-limit and "
+		      "--max-window do not go with it\n",
+		      stderr);
+		return OPTIONS_WRONG;
+	}
 	if (options->min_size > options->max_size) {
 		fputs("pyleaktrace: --min-size is above --max-size: no block would be counted\n",
 		      stderr);

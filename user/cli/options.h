@@ -28,6 +28,9 @@ struct output {
 	const struct exporter *format;
 };
 
+/* When the ceiling would be crossed: trace less, or end the watch */
+enum on_limit { ON_LIMIT_THROTTLE, ON_LIMIT_STOP };
+
 struct options {
 	pid_t pids[OPTIONS_MAX_PIDS];
 	unsigned n_pids;
@@ -42,6 +45,10 @@ struct options {
 	uint64_t older_ns;
 	uint64_t min_size, max_size;
 	unsigned domains; /* bits of enum domain */
+	bool exact;       /* everything is traced, whatever it costs */
+	double max_overhead; /* else: the most that the target may lose, as a share of its own CPU time */
+	enum on_limit on_limit; /* not exact */
+	uint64_t max_window_ns; /* not exact: the longest that a window may be */
 	bool no_steer;
 	bool no_grows;       /* the heap is not scanned, and memory not looked at */
 	bool native;         /* C frames in the stacks */

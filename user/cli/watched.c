@@ -126,8 +126,8 @@ static void print_facts(const struct watched *watched)
 
 static int open_target(struct watched *watched, pid_t pid, struct err *err)
 {
-	const struct plan_options plan_options = {watched->options->domains,
-						  watched->options->no_steer};
+	const struct plan_options plan_options = {.domains = watched->options->domains,
+						  .no_steer = watched->options->no_steer};
 	int result = process_open(&watched->process, pid, err);
 
 	watched->have_process = result == 0;

@@ -11,9 +11,12 @@
 #include "python/locate.h"
 #include "target/remote_mem.h"
 
-#define A0 INSN_ARG(0)
-#define A1 INSN_ARG(1)
-#define A2 INSN_ARG(2)
+/* SMALL_REQUEST_THRESHOLD of Objects/obmalloc.c, in 3.6 to 3.15 */
+#define PYMALLOC_SMALL_MAX 512
+
+#define A0                 INSN_ARG(0)
+#define A1                 INSN_ARG(1)
+#define A2                 INSN_ARG(2)
 
 /* What a probe needs, by what the function does (abi/records.h). */
 static const struct place_need needs[] = {
@@ -367,6 +370,8 @@ static int plan_objects(struct plan *plan, const struct py_runtime *runtime,
 		}
 	}
 	plan->code_frees = true;
+	plan->split = options->by_parts && defaults && !runtime->layout.free_threaded;
+	plan->small_max = PYMALLOC_SMALL_MAX;
 	return plan_tables(plan, runtime, process, err);
 }
 
@@ -523,7 +528,7 @@ int plan_make(struct plan *plan, const struct py_runtime *runtime, const struct 
 	if (!result && wanted & (1u << ABI_MALLOC | 1u << ABI_MMAP))
 		result = plan_libc(plan, runtime,
 				   wanted & 1u << ABI_MALLOC ? ABI_MALLOC : ABI_DOMAINS, err);
-	if (!result && !(wanted & 1u << ABI_OBJECT) && wanted & 1u << ABI_MMAP)
+	if (!result && (plan->split || !(wanted & 1u << ABI_OBJECT)) && wanted & 1u << ABI_MMAP)
 		result = plan_arenas(plan, runtime, ABI_DOMAINS, err);
 	if (result)
 		return result;

@@ -53,9 +53,17 @@ struct plan {
 	struct plan_probe probes[PLAN_MAX_PROBES];
 	unsigned n_probes;
 	struct plan_word words[PLAN_MAX_WORDS];
-	unsigned n_words;   /* 0: nothing is steered */
-	unsigned domains;   /* bits of enum abi_domain that are recorded */
-	bool code_frees;    /* every free of a code object will be seen */
+	unsigned n_words; /* 0: nothing is steered */
+	unsigned domains; /* bits of enum abi_domain that are recorded */
+	bool code_frees;  /* every free of a code object will be seen */
+	/*
+	 * Objects of at most small_max bytes come from pools that libc does not know, larger ones from its malloc: each can
+	 * be recorded without the other
+	 */
+	bool split;
+	uint64_t small_max;
+	/* the probes of objects are hit by a target that is steered only */
+	bool switchable;
 	char coverage[256]; /* "": objects are traced completely, or were not wanted */
 	char notes[8][160]; /* for the user's eyes */
 	unsigned n_notes;
@@ -73,6 +81,7 @@ struct plan {
 struct plan_options {
 	unsigned domains; /* bits of enum abi_domain */
 	bool no_steer;
+	bool by_parts; /* plan.split, where the target permits it */
 };
 
 /*

@@ -12,40 +12,14 @@
 #include <bpf/libbpf.h>
 
 #include "abi/facts.h"
-#include "probe/attach.h"
 #include "probe/facts.h"
-#include "probe/steer.h"
-#include "probe/sweep.h"
+#include "probe/session_impl.h"
 #include "probe/uprobe_multi.h"
 #include "pyleaktrace.skel.h"
 
 /* chunks of frames in the pool per site, on average: real stacks have 10 to 40 Python frames, and as many C frames */
 #define CHUNKS_PER_SITE        4
 #define CHUNKS_PER_NATIVE_SITE 7
-
-struct session {
-	struct pyleaktrace_bpf *skel;
-	const struct process *process;
-	const struct plan *plan;
-	bool steered;
-	uint32_t max_sites, max_chunks;
-	struct links links;
-	struct sweeper *sweeper; /* NULL: children need none, or nothing is attached */
-	struct ring_buffer *events;
-	void (*on_site)(void *context, uint32_t site); /* during session_events() */
-	void *on_site_context;
-	bool execed;
-	int wait_status;                   /* -1: not known */
-	void *sites, *frames;              /* mapped */
-	struct code_tables *code;          /* NULL: C frames are not walked */
-	struct code_tables_maps code_maps; /* mapped for writing */
-	bool wants_code;
-	uint32_t code_gone; /* the BPF side's, when the mappings were begun to be read */
-	const struct watchpoint *watched; /* n_watched containers */
-	unsigned n_watched;               /* 0: functions and system calls are probed */
-	struct watchpoints *watchpoints;  /* NULL: there are none (any more) */
-	bool watch_over;
-};
 
 static int print_quiet(enum libbpf_print_level level, const char *format, va_list args)
 {
@@ -156,6 +130,8 @@ static void fill_rodata(struct session *session, const struct session_options *o
 	facts->code_frees = session->plan->code_frees;
 	facts->native = session->code != NULL;
 	facts->by_thread = options->by_thread;
+	facts->split = session->split;
+	facts->small_max = session->plan->small_max;
 	facts->python = *python;
 }
 
@@ -279,10 +255,16 @@ int session_open(struct session **out, const struct process *process,
 	session->wait_status = -1;
 	session->code = options->code;
 	session->links.multi = options->multi && !options->n_watchpoints;
+	for (unsigned part = 0; part < ABI_PARTS; part++)
+		session->parts[part].links.multi = session->links.multi;
+	session->by_parts = options->by_parts;
+	session->split = plan->split;
+	pthread_mutex_init(&session->sweeping, NULL);
 	session->watched = options->watchpoints;
 	session->n_watched = options->n_watchpoints;
 	session->skel = pyleaktrace_bpf__open();
 	if (!session->skel) {
+		pthread_mutex_destroy(&session->sweeping);
 		free(session);
 		return err_set(err, ERR_KERNEL, "the BPF object cannot be opened: %s",
 			       strerror(errno));
@@ -301,159 +283,6 @@ int session_open(struct session **out, const struct process *process,
 	return 0;
 }
 
-/* Append the place of a probe's entry, of its return, or of the end of a function that has no return probe. */
-static void add_place(struct attach_place *places, unsigned *n, struct session *session,
-		      const struct plan_probe *probe, bool returns)
-{
-	places[(*n)++] = (struct attach_place){
-		.program = session_program(session, returns || probe->kind == ABI_CALL_END),
-		.path = probe->module->host_path,
-		.offset = probe->place.offset,
-		.cookie = ABI_COOKIE(probe->kind, probe->domain, probe->place.pushed,
-				     probe->place.cost),
-		.returns = returns,
-	};
-}
-
-/*
- * The probes of the plan from `first` on; all that tell the end of a call before those that tell its begin: a call
- * whose end is not seen would be remembered for nothing.
- */
-static int attach_probes(struct session *session, unsigned first, struct err *err)
-{
-	const struct plan *plan = session->plan;
-	struct attach_place *places = calloc(PLAN_MAX_PROBES, sizeof(*places));
-	unsigned n = 0;
-	int result;
-
-	if (!places)
-		return err_set(err, ERR_FAILED, "out of memory");
-	for (unsigned i = first; i < plan->n_probes; i++)
-		if (plan->probes[i].returns || plan->probes[i].kind == ABI_CALL_END)
-			add_place(places, &n, session, &plan->probes[i], plan->probes[i].returns);
-	result = links_attach(&session->links, places, n, session->process->pid, err);
-	n = 0;
-	for (unsigned i = first; i < plan->n_probes; i++)
-		if (plan->probes[i].kind != ABI_CALL_END)
-			add_place(places, &n, session, &plan->probes[i], false);
-	if (!result)
-		result = links_attach(&session->links, places, n, session->process->pid, err);
-	free(places);
-	return result;
-}
-
-int session_attach_more(struct session *session, unsigned first, struct err *err)
-{
-	return attach_probes(session, first, err);
-}
-
-static int attach_tracepoints(struct session *session, struct err *err)
-{
-	struct pyleaktrace_bpf *skel = session->skel;
-	struct bpf_program *const programs[] = {
-		skel->progs.on_fork,       skel->progs.on_thread_exit,  skel->progs.on_exec,
-		skel->progs.on_enter_mmap, skel->progs.on_enter_munmap, skel->progs.on_enter_mremap,
-	};
-	static const struct {
-		const char *event;
-		enum abi_call_kind kind;
-	} exits[] = {
-		{"sys_exit_mmap", ABI_CALL_MMAP},
-		{"sys_exit_munmap", ABI_CALL_MUNMAP},
-		{"sys_exit_mremap", ABI_CALL_MREMAP},
-	};
-	struct bpf_program *exit_program = skel->progs.on_exit_mapping;
-	int result = 0;
-
-	for (size_t i = 0; i < sizeof(exits) / sizeof(exits[0]) && !result; i++)
-		if (bpf_program__autoload(exit_program))
-			result = links_attach_syscall(&session->links, exit_program, exits[i].event,
-						      exits[i].kind, err);
-	for (size_t i = 0; i < sizeof(programs) / sizeof(programs[0]) && !result; i++)
-		if (bpf_program__autoload(programs[i]))
-			result = links_attach_tracepoint(&session->links, programs[i], err);
-	/* without tracefs they cannot be had; then what takes the place of unmapped code is seen at the next report */
-	if (!result && session->code &&
-	    links_attach_tracepoint(&session->links, skel->progs.on_exit_code, NULL) == 0)
-		links_attach_tracepoint(&session->links, skel->progs.on_enter_code, NULL);
-	return result;
-}
-
-static int start_sweeper(struct session *session, struct err *err)
-{
-	const struct sweep sweep = {
-		.pid = session->process->pid,
-		.links = &session->links,
-		.program_fd = bpf_program__fd(session->skel->progs.on_nothing),
-		.ring_fd = bpf_map__fd(session->skel->maps.forks),
-	};
-
-	return session->links.multi ? sweeper_start(&session->sweeper, &sweep, err) : 0;
-}
-
-static int attach_watchpoints(struct session *session, struct err *err)
-{
-	for (unsigned i = 0; i < session->n_watched; i++)
-		session->skel->bss->watches[i] = (struct abi_watch){
-			.field = session->watched[i].field,
-			.type_field = session->watched[i].type_field,
-			.type = session->watched[i].type,
-			.refs = session->watched[i].refs,
-			.last = ABI_NOT_SEEN,
-			.first = ABI_NOT_SEEN,
-		};
-	return watchpoints_open(&session->watchpoints, session->process->pid, session->watched,
-				session->n_watched, session_watch_program(session), err);
-}
-
-int session_attach(struct session *session, struct err *err)
-{
-	const struct plan *plan = session->plan;
-	int result = start_sweeper(session, err);
-
-	if (!result)
-		result = attach_tracepoints(session, err);
-	if (!result && session->n_watched)
-		result = attach_watchpoints(session, err);
-	if (!result)
-		result = attach_probes(session, 0, err);
-	if (!result) {
-		result = steer_apply(session->process->pid, plan->words, plan->n_words, err);
-		session->steered = result == 0 && plan->n_words > 0;
-	}
-	if (result)
-		session_detach(session, NULL);
-	return result;
-}
-
-void session_start(struct session *session)
-{
-	session->skel->bss->next_site = ABI_FIRST_SITE;
-	__atomic_store_n(&session->skel->bss->active, 1, __ATOMIC_RELEASE);
-}
-
-void session_stop(struct session *session)
-{
-	__atomic_store_n(&session->skel->bss->active, 0, __ATOMIC_RELEASE);
-}
-
-int session_detach(struct session *session, struct err *err)
-{
-	int result = 0;
-
-	session_stop(session);
-	if (session->steered && !session->execed && process_alive(session->process))
-		result = steer_restore(session->process->pid, session->plan->words,
-				       session->plan->n_words, err);
-	session->steered = false;
-	watchpoints_close(session->watchpoints);
-	session->watchpoints = NULL;
-	sweeper_stop(session->sweeper);
-	session->sweeper = NULL;
-	links_close(&session->links);
-	return result;
-}
-
 void session_close(struct session *session)
 {
 	if (!session)
@@ -465,6 +294,7 @@ void session_close(struct session *session)
 	unmap_code(session);
 	ring_buffer__free(session->events);
 	pyleaktrace_bpf__destroy(session->skel);
+	pthread_mutex_destroy(&session->sweeping);
 	free(session);
 }
 

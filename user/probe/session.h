@@ -9,6 +9,12 @@
  *      session_detach()  steering undone, probes gone
  *      session_close()   maps gone
  *
+ * With session_options.by_parts nothing is recorded before a part is switched on, as often as one likes:
+ *
+ *      session_part_on()  ─▶ session_record(true) ─▶ session_record(false) ─▶ session_part_off()
+ *      probes, steering      a moment: blocks from     a moment: who is          steering, probes undone
+ *                            here on count             alive now, is alive
+ *
  * Place      layer 3; made by cli; snapshot reads its maps. The only room that knows the skeleton.
  * Ownership  the runtime, process and plan handed in must outlive the session.
  * Errors     -ERR_KERNEL: the kernel refuses the program or lacks something; -ERR_PERMISSION; -ERR_FAILED.
@@ -35,6 +41,7 @@ struct session_options {
 	uint64_t min_size, max_size;
 	/* unwind tables of the target's code, compiled; borrowed. NULL: C frames are not walked */
 	struct code_tables *code;
+	bool by_parts; /* parts are switched on and off by the caller; else all are on from attach to detach */
 	bool multi;     /* many places in one link, see attach.h */
 	bool by_thread; /* stacks of different threads are different stacks */
 	bool verbose;   /* libbpf's own words go to stderr */
@@ -65,6 +72,31 @@ bool session_active(const struct session *session);
 bool session_execed(const struct session *session);
 /* How the target ended, as wait(2) states it (WIFEXITED() and so on); -1: it has not, or it is not known. */
 int session_wait_status(const struct session *session);
+
+/* ---- parts (session_options.by_parts) ---------------------------------------------------------------------- */
+
+/* Are malloc and objects two parts (enum abi_part)? Else there is ABI_PART_NATIVE alone, which has everything. */
+bool session_split(const struct session *session);
+
+/*
+ * Have the probes of a part in place, and the target steered. Nothing is recorded by that. With plan.switchable part
+ * object costs the steering alone: its probes are there from session_attach() on, and nobody comes by them.
+ *
+ * After an error the part is off.
+ */
+int session_part_on(struct session *session, enum abi_part part, struct err *err);
+
+/* Recording ends, if it has not; then the same backwards. 0, or the error of the steering; the part is off. */
+int session_part_off(struct session *session, enum abi_part part, struct err *err);
+
+/*
+ * Recording begins or ends, at one moment for all threads. With a begin all blocks and calls of the part that are
+ * still known become void.
+ *
+ * return the moment, CLOCK_MONOTONIC: of the begin, no block is older; of the end, no block is younger than by what a
+ *        hit takes that had begun
+ */
+uint64_t session_record(struct session *session, enum abi_part part, bool on);
 
 /* ---- watchpoints ------------------------------------------------------------------------------------------- */
 

@@ -90,16 +90,16 @@ static void close_beside(struct sweeper *sweeper, int fd)
 		close_one(closing);
 }
 
-/* Sweep all places; false: some were not, and the target lives. */
-static bool sweep_all(struct sweeper *sweeper)
+/* Sweep the places of some links; false: some were not, and the target lives. */
+static bool sweep_links(struct sweeper *sweeper, const struct links *links)
 {
 	const struct sweep *sweep = &sweeper->sweep;
-	unsigned n = __atomic_load_n(&sweep->links->n_multi, __ATOMIC_ACQUIRE), n_attached = 0;
+	unsigned n = __atomic_load_n(&links->n_multi, __ATOMIC_ACQUIRE), n_attached = 0;
 	int attached[LINKS_MAX_MULTI];
 	bool complete = true;
 
 	for (unsigned i = 0; i < n; i++) {
-		const struct multi_link *link = &sweep->links->multi_links[i];
+		const struct multi_link *link = &links->multi_links[i];
 		int fd;
 
 		/* where there is a return there is an entry, at the same place */
@@ -114,6 +114,19 @@ static bool sweep_all(struct sweeper *sweeper)
 	}
 	for (unsigned i = 0; i < n_attached; i++)
 		close_beside(sweeper, attached[i]);
+	return complete;
+}
+
+static bool sweep_all(struct sweeper *sweeper)
+{
+	const struct sweep *sweep = &sweeper->sweep;
+	bool complete = true;
+
+	pthread_mutex_lock(sweep->lock);
+	for (size_t i = 0; i < sizeof(sweep->links) / sizeof(sweep->links[0]); i++)
+		if (!sweep_links(sweeper, sweep->links[i]))
+			complete = false;
+	pthread_mutex_unlock(sweep->lock);
 	return complete;
 }
 

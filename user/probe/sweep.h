@@ -32,6 +32,8 @@
 #ifndef PYLEAKTRACE_PROBE_SWEEP_H
 #define PYLEAKTRACE_PROBE_SWEEP_H
 
+#include <pthread.h>
+
 #include "probe/attach.h"
 
 #define SWEEP_MAX_CLOSING 8
@@ -40,10 +42,11 @@ struct sweeper;
 
 /* What a sweeper needs to know; copied. */
 struct sweep {
-	pid_t pid;                 /* the target */
-	const struct links *links; /* whose places are swept */
-	int program_fd;            /* a program that does nothing, loaded for uprobe_multi */
-	int ring_fd;               /* map `forks` */
+	pid_t pid;                    /* the target */
+	const struct links *links[2]; /* whose places are swept */
+	pthread_mutex_t *lock;        /* held while they are looked at */
+	int program_fd;               /* a program that does nothing, loaded for uprobe_multi */
+	int ring_fd;                  /* map `forks` */
 };
 
 /* Sweep whenever the ring says that the target has forked. To be called before anything is attached. */

@@ -1,0 +1,193 @@
+/* SPDX-License-Identifier: BSD-2-Clause
+ *
+ * Parts: malloc and objects each recorded for itself, switched on and off one by one.
+ */
+#include "shim.h"
+#include "pyleaktrace.bpf.c"
+
+#include "calls.h"
+
+#define A 0x10000ull
+#define B 0x20000ull
+
+static int split_setup(void **state)
+{
+	calls_begin();
+	facts_of_test()->split = 1;
+	facts_of_test()->small_max = 512;
+	return 0;
+}
+
+static void leave_object(__u64 sp, __u64 result)
+{
+	struct pt_regs regs = {.sp = sp + RETURN_SP_STEP, .result = result};
+
+	shim.cookie = ABI_COOKIE(ABI_CALL_PY_MALLOC, ABI_OBJECT, 0, 0);
+	on_return(&regs);
+}
+
+static void object(__u64 address, __u64 size)
+{
+	enter_call(ABI_CALL_PY_MALLOC, ABI_OBJECT, SP, 0, size, 0);
+	leave_object(SP, address);
+}
+
+static void object_realloc(__u64 old, __u64 size, __u64 result)
+{
+	enter_call(ABI_CALL_PY_REALLOC, ABI_OBJECT, SP, 0, old, size);
+	leave_object(SP, result);
+}
+
+/* As session_record() does it. */
+static void record(enum abi_part part, bool on)
+{
+	if (on) {
+		began_ns[part] = bpf_ktime_get_ns();
+		turns[part]++;
+		code_epoch++;
+		recording |= 1u << part;
+	} else {
+		recording &= ~(1u << part);
+	}
+}
+
+/* What is larger than the pools' blocks is libc's, with either part on. */
+static void test_large(void **state)
+{
+	object(A, 512);
+	assert_int_equal(block_at(A)->domain, ABI_OBJECT);
+	enter_call(ABI_CALL_PY_MALLOC, ABI_OBJECT, SP, 0, 600, 0);
+	enter_call(ABI_CALL_MALLOC, ABI_MALLOC, SP - 0x40, 600, 0, 0);
+	leave_call(SP - 0x40, B);
+	leave_object(SP, B);
+	check_outstanding(1112, 2);
+	assert_int_equal(block_at(B)->domain, ABI_MALLOC);
+	/* and goes as libc's: CPython's function lets it pass */
+	do_py_free(B);
+	check_outstanding(1112, 2);
+	do_free(B);
+	do_py_free(A);
+	check_outstanding(0, 0);
+	assert_int_equal(counted(ABI_COUNT_UNKNOWN_FREES), 0);
+	check_no_losses();
+}
+
+/* A pool's block that needs libc's malloc on its way (a new arena) hides nothing of it. */
+static void test_each_for_itself(void **state)
+{
+	enter_call(ABI_CALL_PY_MALLOC, ABI_OBJECT, SP, 0, 40, 0);
+	enter_call(ABI_CALL_REALLOC, ABI_MALLOC, SP - 0x40, 0, 1024, 0);
+	leave_call(SP - 0x40, B);
+	leave_object(SP, A);
+	check_outstanding(1064, 2);
+	assert_int_equal(block_at(A)->domain, ABI_OBJECT);
+	assert_int_equal(block_at(B)->domain, ABI_MALLOC);
+	check_no_losses();
+}
+
+static void test_py_realloc(void **state)
+{
+	/* in the pools */
+	object(A, 40);
+	object_realloc(A, 80, B);
+	check_outstanding(80, 1);
+	assert_non_null(block_at(B));
+	/* out of the pools: libc's block is made and seen inside */
+	enter_call(ABI_CALL_PY_REALLOC, ABI_OBJECT, SP, 0, B, 2000);
+	enter_call(ABI_CALL_MALLOC, ABI_MALLOC, SP - 0x40, 2000, 0, 0);
+	leave_call(SP - 0x40, A);
+	leave_object(SP, A);
+	check_outstanding(2000, 1);
+	assert_int_equal(block_at(A)->domain, ABI_MALLOC);
+	/* and smaller again, where it is: libc's, although it would fit into a pool */
+	enter_call(ABI_CALL_PY_REALLOC, ABI_OBJECT, SP, 0, A, 300);
+	enter_call(ABI_CALL_REALLOC, ABI_MALLOC, SP - 0x40, A, 300, 0);
+	leave_call(SP - 0x40, A);
+	leave_object(SP, A);
+	check_outstanding(300, 1);
+	assert_int_equal(block_at(A)->domain, ABI_MALLOC);
+	/* one whose birth was not seen: whose it is cannot be told */
+	object_realloc(0x50000, 100, 0x50000);
+	check_outstanding(300, 1);
+	/* one that fails leaves the block where it is */
+	object(B, 40);
+	object_realloc(B, 90, 0);
+	check_outstanding(340, 2);
+	assert_int_equal(counted(ABI_COUNT_UNKNOWN_FREES), 0);
+	check_no_losses();
+}
+
+/* Only what is switched on is recorded, and a hit is counted all the same: it costs. */
+static void test_switches(void **state)
+{
+	__u64 hits;
+
+	record(ABI_PART_OBJECT, false);
+	object(A, 40);
+	do_malloc(B, 100);
+	check_outstanding(100, 1);
+	record(ABI_PART_NATIVE, false);
+	hits = counted(ABI_COUNT_HITS_EMULATED);
+	do_malloc(A, 100);
+	do_free(B);
+	assert_int_equal(counted(ABI_COUNT_HITS_EMULATED), hits + 2);
+	check_outstanding(100, 1);
+	check_no_losses();
+}
+
+/* What was known when a part was switched off is void when it is on again: no free of it was to be seen. */
+static void test_turns(void **state)
+{
+	object(A, 40);
+	object(B, 50);
+	record(ABI_PART_OBJECT, false);
+	record(ABI_PART_OBJECT, true);
+	/* freed and given out again meanwhile */
+	object(A, 60);
+	check_outstanding(110, 2);
+	assert_int_equal(counted(ABI_COUNT_MISSED_FREES), 0);
+	/* a late free of the other one */
+	do_py_free(B);
+	check_outstanding(60, 1);
+	/* one that was not freed is missed, as ever */
+	object(A, 70);
+	assert_int_equal(counted(ABI_COUNT_MISSED_FREES), 1);
+	check_outstanding(70, 1);
+	check_no_losses();
+}
+
+/* A call that was under way when its part was switched off does not hide what comes after. */
+static void test_stale_call(void **state)
+{
+	enter_call(ABI_CALL_PY_MALLOC, ABI_OBJECT, SP, 0, 40, 0);
+	record(ABI_PART_OBJECT, false);
+	leave_object(SP, A);
+	record(ABI_PART_OBJECT, true);
+	leave_object(SP, A); /* as a return probe may, that was still in place */
+	check_outstanding(0, 0);
+	/* deeper in the stack than the stale one: would be taken for nested */
+	enter_call(ABI_CALL_PY_MALLOC, ABI_OBJECT, SP - 0x100, 0, 40, 0);
+	leave_object(SP - 0x100, A);
+	check_outstanding(40, 1);
+	/* a system call, too */
+	on_enter_mmap(&(struct trace_event_raw_sys_enter){{0, 8192, 3, FLAG_MAP_ANONYMOUS}});
+	record(ABI_PART_NATIVE, false);
+	record(ABI_PART_NATIVE, true);
+	exit_mapping(ABI_CALL_MMAP, 0x7f5000000000);
+	check_outstanding(40, 1);
+	check_no_losses();
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(test_large, split_setup, calls_teardown),
+		cmocka_unit_test_setup_teardown(test_each_for_itself, split_setup, calls_teardown),
+		cmocka_unit_test_setup_teardown(test_py_realloc, split_setup, calls_teardown),
+		cmocka_unit_test_setup_teardown(test_switches, split_setup, calls_teardown),
+		cmocka_unit_test_setup_teardown(test_turns, split_setup, calls_teardown),
+		cmocka_unit_test_setup_teardown(test_stale_call, split_setup, calls_teardown),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

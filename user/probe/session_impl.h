@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: BSD-2-Clause
+ *
+ * session_impl: what the files of session share: its state.
+ *
+ * Place      layer 3; session.c (load, read), session_parts.c (attach, steer, record) and nobody else.
+ */
+#ifndef PYLEAKTRACE_PROBE_SESSION_IMPL_H
+#define PYLEAKTRACE_PROBE_SESSION_IMPL_H
+
+#include <pthread.h>
+
+#include "probe/attach.h"
+#include "probe/session.h"
+#include "probe/sweep.h"
+
+struct pyleaktrace_bpf; /* of the skeleton, which each of them includes */
+
+/* Whether a part is recorded, and what of it is in the target. */
+struct session_part {
+	struct links links; /* its probes */
+	bool attached;      /* they are there */
+	bool steered;
+};
+
+struct session {
+	struct pyleaktrace_bpf *skel;
+	const struct process *process;
+	const struct plan *plan;
+	uint32_t max_sites, max_chunks;
+	struct links links; /* what is attached all the time: tracepoints */
+	struct session_part parts[ABI_PARTS];
+	bool by_parts; /* parts are switched on and off one by one */
+	bool split;
+	pthread_mutex_t sweeping; /* while the sweeper looks at the links of the parts */
+	struct sweeper *sweeper;  /* NULL: children need none, or nothing is attached */
+	struct ring_buffer *events;
+	void (*on_site)(void *context, uint32_t site); /* during session_events() */
+	void *on_site_context;
+	bool execed;
+	int wait_status;                   /* -1: not known */
+	void *sites, *frames;              /* mapped */
+	struct code_tables *code;          /* NULL: C frames are not walked */
+	struct code_tables_maps code_maps; /* mapped for writing */
+	bool wants_code;
+	uint32_t code_gone; /* the BPF side's, when the mappings were begun to be read */
+	const struct watchpoint *watched; /* n_watched containers */
+	unsigned n_watched;               /* 0: functions and system calls are probed */
+	struct watchpoints *watchpoints;  /* NULL: there are none (any more) */
+	bool watch_over;
+};
+
+#endif

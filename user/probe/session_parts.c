@@ -1,0 +1,286 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include <stdlib.h>
+#include <string.h>
+
+#include "abi/facts.h"
+#include "base/clock.h"
+#include "probe/session_impl.h"
+#include "probe/steer.h"
+#include "pyleaktrace.skel.h"
+
+/* ---- probes of a part ------------------------------------------------------------------------------------- */
+
+/* The part that has the blocks of this domain. */
+static enum abi_part part_of(const struct session *session, unsigned domain)
+{
+	return session->split && domain == ABI_OBJECT ? ABI_PART_OBJECT : ABI_PART_NATIVE;
+}
+
+/* The part whose functions are steered. */
+static enum abi_part steered_part(const struct session *session)
+{
+	return part_of(session, ABI_OBJECT);
+}
+
+/* Are its probes never hit while it is not steered? Then they may stay. */
+static bool stays_attached(const struct session *session, enum abi_part part)
+{
+	return session->split && part == ABI_PART_OBJECT && session->plan->switchable;
+}
+
+/* Append the place of a probe's entry, of its return, or of the end of a function that has no return probe. */
+static void add_place(struct attach_place *places, unsigned *n, struct session *session,
+		      const struct plan_probe *probe, bool returns)
+{
+	places[(*n)++] = (struct attach_place){
+		.program = session_program(session, returns || probe->kind == ABI_CALL_END),
+		.path = probe->module->host_path,
+		.offset = probe->place.offset,
+		.cookie = ABI_COOKIE(probe->kind, probe->domain, probe->place.pushed,
+				     probe->place.cost),
+		.returns = returns,
+	};
+}
+
+/*
+ * A part's probes of the plan from `first` on; all that tell the end of a call before those that tell its begin: a
+ * call whose end is not seen would be remembered for nothing.
+ */
+static int attach_probes(struct session *session, enum abi_part part, unsigned first,
+			 struct err *err)
+{
+	const struct plan *plan = session->plan;
+	struct links *links = &session->parts[part].links;
+	struct attach_place *places = calloc(PLAN_MAX_PROBES, sizeof(*places));
+	unsigned n = 0;
+	int result;
+
+	if (!places)
+		return err_set(err, ERR_FAILED, "out of memory");
+	for (unsigned i = first; i < plan->n_probes; i++)
+		if (part_of(session, plan->probes[i].domain) == part &&
+		    (plan->probes[i].returns || plan->probes[i].kind == ABI_CALL_END))
+			add_place(places, &n, session, &plan->probes[i], plan->probes[i].returns);
+	result = links_attach(links, places, n, session->process->pid, err);
+	n = 0;
+	for (unsigned i = first; i < plan->n_probes; i++)
+		if (part_of(session, plan->probes[i].domain) == part &&
+		    plan->probes[i].kind != ABI_CALL_END)
+			add_place(places, &n, session, &plan->probes[i], false);
+	if (!result)
+		result = links_attach(links, places, n, session->process->pid, err);
+	free(places);
+	return result;
+}
+
+static void detach_probes(struct session *session, enum abi_part part)
+{
+	struct session_part *own = &session->parts[part];
+	struct links links;
+
+	/* taken from the sweeper first: closing waits for the kernel, the sweeper need not wait for us */
+	pthread_mutex_lock(&session->sweeping);
+	links = own->links;
+	own->links = (struct links){.multi = links.multi};
+	own->attached = false;
+	pthread_mutex_unlock(&session->sweeping);
+	links_close(&links);
+}
+
+static int unsteer(struct session *session, enum abi_part part, struct err *err)
+{
+	const struct plan *plan = session->plan;
+	bool steered = session->parts[part].steered;
+
+	session->parts[part].steered = false;
+	if (!steered || session->execed || !process_alive(session->process))
+		return 0;
+	return steer_restore(session->process->pid, plan->words, plan->n_words, err);
+}
+
+int session_part_on(struct session *session, enum abi_part part, struct err *err)
+{
+	const struct plan *plan = session->plan;
+	struct session_part *own = &session->parts[part];
+	int result = 0;
+
+	if (!own->attached) {
+		result = attach_probes(session, part, 0, err);
+		own->attached = true; /* what there is of it */
+	}
+	if (!result && part == steered_part(session) && !own->steered) {
+		result = steer_apply(session->process->pid, plan->words, plan->n_words, err);
+		own->steered = result == 0 && plan->n_words > 0;
+	}
+	if (result)
+		detach_probes(session, part);
+	return result;
+}
+
+int session_part_off(struct session *session, enum abi_part part, struct err *err)
+{
+	int result;
+
+	session_record(session, part, false);
+	result = unsteer(session, part, err);
+	/* what is still steered must be seen, or the next part_on() would not know what it begins with */
+	if (session->parts[part].attached && !stays_attached(session, part))
+		detach_probes(session, part);
+	return result;
+}
+
+uint64_t session_record(struct session *session, enum abi_part part, bool on)
+{
+	struct pyleaktrace_bpf__bss *bss = session->skel->bss;
+	uint64_t now = clock_now_ns();
+
+	if (on) {
+		/* what was remembered before is void; see bpf/maps.bpf.h */
+		__atomic_store_n(&bss->began_ns[part], now, __ATOMIC_RELEASE);
+		__atomic_add_fetch(&bss->turns[part], 1, __ATOMIC_ACQ_REL);
+		__atomic_add_fetch(&bss->code_epoch, 1, __ATOMIC_ACQ_REL);
+		__atomic_fetch_or(&bss->recording, 1u << part, __ATOMIC_ACQ_REL);
+		return now;
+	}
+	__atomic_fetch_and(&bss->recording, ~(1u << part), __ATOMIC_ACQ_REL);
+	return clock_now_ns();
+}
+
+bool session_split(const struct session *session)
+{
+	return session->split;
+}
+
+int session_attach_more(struct session *session, unsigned first, struct err *err)
+{
+	/* a part that is off gets them when it is switched on */
+	return session->parts[ABI_PART_NATIVE].attached
+		       ? attach_probes(session, ABI_PART_NATIVE, first, err)
+		       : 0;
+}
+
+/* ---- the whole -------------------------------------------------------------------------------------------- */
+
+static int attach_tracepoints(struct session *session, struct err *err)
+{
+	struct pyleaktrace_bpf *skel = session->skel;
+	struct bpf_program *const programs[] = {
+		skel->progs.on_fork,       skel->progs.on_thread_exit,  skel->progs.on_exec,
+		skel->progs.on_enter_mmap, skel->progs.on_enter_munmap, skel->progs.on_enter_mremap,
+	};
+	static const struct {
+		const char *event;
+		enum abi_call_kind kind;
+	} exits[] = {
+		{"sys_exit_mmap", ABI_CALL_MMAP},
+		{"sys_exit_munmap", ABI_CALL_MUNMAP},
+		{"sys_exit_mremap", ABI_CALL_MREMAP},
+	};
+	struct bpf_program *exit_program = skel->progs.on_exit_mapping;
+	int result = 0;
+
+	for (size_t i = 0; i < sizeof(exits) / sizeof(exits[0]) && !result; i++)
+		if (bpf_program__autoload(exit_program))
+			result = links_attach_syscall(&session->links, exit_program, exits[i].event,
+						      exits[i].kind, err);
+	for (size_t i = 0; i < sizeof(programs) / sizeof(programs[0]) && !result; i++)
+		if (bpf_program__autoload(programs[i]))
+			result = links_attach_tracepoint(&session->links, programs[i], err);
+	/* without tracefs they cannot be had; then what takes the place of unmapped code is seen at the next report */
+	if (!result && session->code &&
+	    links_attach_tracepoint(&session->links, skel->progs.on_exit_code, NULL) == 0)
+		links_attach_tracepoint(&session->links, skel->progs.on_enter_code, NULL);
+	return result;
+}
+
+static int start_sweeper(struct session *session, struct err *err)
+{
+	const struct sweep sweep = {
+		.pid = session->process->pid,
+		.links = {&session->parts[ABI_PART_NATIVE].links,
+			  &session->parts[ABI_PART_OBJECT].links},
+		.lock = &session->sweeping,
+		.program_fd = bpf_program__fd(session->skel->progs.on_nothing),
+		.ring_fd = bpf_map__fd(session->skel->maps.forks),
+	};
+
+	return session->links.multi ? sweeper_start(&session->sweeper, &sweep, err) : 0;
+}
+
+static int attach_watchpoints(struct session *session, struct err *err)
+{
+	for (unsigned i = 0; i < session->n_watched; i++)
+		session->skel->bss->watches[i] = (struct abi_watch){
+			.field = session->watched[i].field,
+			.type_field = session->watched[i].type_field,
+			.type = session->watched[i].type,
+			.refs = session->watched[i].refs,
+			.last = ABI_NOT_SEEN,
+			.first = ABI_NOT_SEEN,
+		};
+	return watchpoints_open(&session->watchpoints, session->process->pid, session->watched,
+				session->n_watched, session_watch_program(session), err);
+}
+
+void session_start(struct session *session)
+{
+	session->skel->bss->next_site = ABI_FIRST_SITE;
+	session->skel->bss->recording = session->by_parts ? 0 : (1u << ABI_PARTS) - 1;
+	__atomic_store_n(&session->skel->bss->active, 1, __ATOMIC_RELEASE);
+}
+
+void session_stop(struct session *session)
+{
+	__atomic_store_n(&session->skel->bss->active, 0, __ATOMIC_RELEASE);
+}
+
+/* With all parts, or with those whose probes are not hit before they are switched on. */
+static int attach_parts(struct session *session, struct err *err)
+{
+	int result = 0;
+
+	for (unsigned part = 0; part < ABI_PARTS && !result; part++) {
+		if (!session->by_parts) {
+			result = session_part_on(session, part, err);
+		} else if (stays_attached(session, part)) {
+			result = attach_probes(session, part, 0, err);
+			session->parts[part].attached = true;
+		}
+	}
+	return result;
+}
+
+int session_attach(struct session *session, struct err *err)
+{
+	int result = start_sweeper(session, err);
+
+	if (!result)
+		result = attach_tracepoints(session, err);
+	if (!result && session->n_watched)
+		result = attach_watchpoints(session, err);
+	else if (!result)
+		result = attach_parts(session, err);
+	if (result)
+		session_detach(session, NULL);
+	return result;
+}
+
+int session_detach(struct session *session, struct err *err)
+{
+	int result = 0;
+
+	session_stop(session);
+	for (unsigned part = 0; part < ABI_PARTS; part++) {
+		int failed = unsteer(session, part, err);
+
+		result = result ? result : failed;
+	}
+	watchpoints_close(session->watchpoints);
+	session->watchpoints = NULL;
+	sweeper_stop(session->sweeper);
+	session->sweeper = NULL;
+	for (unsigned part = 0; part < ABI_PARTS; part++)
+		detach_probes(session, part);
+	links_close(&session->links);
+	return result;
+}

@@ -290,8 +290,9 @@ class Command:
 class Tool(Command):
     """The watch of one target."""
 
-    def __init__(self, pid, folder, *options, older="0", without=""):
-        super().__init__(folder, ["-p", str(pid), "--older", older, *options, NEVER_S], {"PYLEAKTRACE_WITHOUT": without})
+    def __init__(self, pid, folder, *options, older="0", without="", exact=True, environment=None):
+        super().__init__(folder, ["-p", str(pid), "--older", older, *(["--exact"] if exact else []), *options, NEVER_S],
+                         {"PYLEAKTRACE_WITHOUT": without, **(environment or {})})
         self.pid = pid
         attached = self.err.wait(r"^pyleaktrace: tracing pid %d\b" % pid)
         assert attached, "it ended with %r: %s" % (self.process.wait(DEADLINE_S), self.err.text)

@@ -257,7 +257,7 @@ def test_seccomp(some_python, start, tmp_path):
     target = start(some_python, "lifecycle.py")
     target.do("seccomp")
     output = tmp_path / "seccomp.json"
-    process = subprocess.Popen([harness.TOOL, "-p", str(target.pid), "--older", "0", "-o", str(output),
+    process = subprocess.Popen([harness.TOOL, "-p", str(target.pid), "--exact", "--older", "0", "-o", str(output),
                                 harness.NEVER_S], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                                stderr=subprocess.PIPE, bufsize=0)
     out, err = harness.Reader(process.stdout), harness.Reader(process.stderr)

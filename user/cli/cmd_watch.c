@@ -33,7 +33,8 @@ enum source {
 	SOURCE_DEADLINE,
 	SOURCE_LIVE,
 	SOURCE_EVENTS,
-	SOURCE_END
+	SOURCE_END,
+	SOURCE_LIMIT
 };
 
 struct watch {
@@ -315,6 +316,20 @@ static void on_target(struct watch *watch, unsigned index)
 	}
 }
 
+/* --on-limit stop: what is known is reported, and the exit code says why. */
+static void on_limit(struct watch *watch, unsigned index)
+{
+	if (!watch->options.quiet)
+		fprintf(stderr,
+			"pyleaktrace: pid %d: tracing everything would cost more than %.3g %% of "
+			"its own "
+			"work: ended\n",
+			watched_pid(watch->targets[index]), watch->options.max_overhead * 100);
+	watch->stop = true;
+	if (watch->result == 0)
+		watch->result = ERR_THRESHOLD;
+}
+
 static bool all_ended(const struct watch *watch)
 {
 	for (unsigned i = 0; i < watch->n_targets; i++)
@@ -345,6 +360,9 @@ static void dispatch(struct watch *watch, const struct epoll_event *event)
 	case SOURCE_LIVE:
 		on_live(watch);
 		break;
+	case SOURCE_LIMIT:
+		on_limit(watch, index);
+		break;
 	case SOURCE_EVENTS:
 	case SOURCE_END:
 		on_target(watch, index);
@@ -359,6 +377,9 @@ static int prepare_sources(struct watch *watch, struct err *err)
 
 	for (unsigned i = 0; i < watch->n_targets && !result; i++) {
 		result = add_source(watch, watched_events_fd(watch->targets[i]), SOURCE_EVENTS, i);
+		if (!result && watched_limit_fd(watch->targets[i]) >= 0)
+			result = add_source(watch, watched_limit_fd(watch->targets[i]),
+					    SOURCE_LIMIT, i);
 		if (!result)
 			result = add_source(watch, watched_pidfd(watch->targets[i]), SOURCE_END, i);
 	}

@@ -226,6 +226,19 @@ static void put_growth(struct profile *profile, const struct heap_growth *growth
 	profile->grows = grows_part;
 }
 
+void grower_growth(struct grower *grower,
+		   void (*see)(void *context, const struct heap_growth *growth), void *context)
+{
+	struct heap_growth *growth;
+
+	pthread_mutex_lock(&grower->lock);
+	growth = grower->n_scans > 1 ? growth_measure(grower->scans, grower->n_scans) : NULL;
+	if (growth)
+		see(context, growth);
+	heap_growth_free(growth);
+	pthread_mutex_unlock(&grower->lock);
+}
+
 void grower_report(struct grower *grower, struct profile *profile)
 {
 	struct heap_growth *growth;

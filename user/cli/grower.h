@@ -17,6 +17,7 @@
 #ifndef PYLEAKTRACE_CLI_GROWER_H
 #define PYLEAKTRACE_CLI_GROWER_H
 
+#include "model/heap_types.h"
 #include "model/profile.h"
 #include "target/process.h"
 
@@ -37,6 +38,10 @@ void grower_close(struct grower *grower); /* may be NULL */
 
 /* USR2: the past is forgotten. */
 void grower_forget(struct grower *grower);
+
+/* How all types have grown since the start: shown as long as `see` runs, and not at all before there are two scans. */
+void grower_growth(struct grower *grower,
+		   void (*see)(void *context, const struct heap_growth *growth), void *context);
 
 /* Put what is known now into the profile: trend, and what grows. */
 void grower_report(struct grower *grower, struct profile *profile);

@@ -10,7 +10,9 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "cli/estimates.h"
 #include "cli/grower.h"
+#include "govern/governor.h"
 #include "model/trend.h"
 #include "probe/claim.h"
 #include "probe/code_tables.h"
@@ -40,14 +42,17 @@ struct watched {
 	struct code_tables *tables; /* NULL: C frames are not walked */
 	struct session *session;
 	struct snapshot *snapshot;
-	struct grower *grower; /* NULL: the heap is not looked at */
+	struct grower *grower;     /* NULL: the heap is not looked at */
+	struct governor *governor; /* NULL: everything is traced */
+	pthread_mutex_t looking;   /* a report is being made */
 	bool have_process, have_runtime, have_plan;
 	/* measures the cost of the traps while we wait for the first report */
 	pthread_t calibration;
 	bool calibrating, calibrated;
 	struct probe_costs costs;
 	struct reading started, reported,
-		lived; /* at the start, the last report, the last live line */
+		lived;         /* at the start, the last report, the last live line */
+	uint64_t forgotten_ns; /* of the last watched_baseline(), or the start */
 	double last_growth;
 	uint64_t last_outstanding;
 };
@@ -127,7 +132,8 @@ static void print_facts(const struct watched *watched)
 static int open_target(struct watched *watched, pid_t pid, struct err *err)
 {
 	const struct plan_options plan_options = {.domains = watched->options->domains,
-						  .no_steer = watched->options->no_steer};
+						  .no_steer = watched->options->no_steer,
+						  .by_parts = !watched->options->exact};
 	int result = process_open(&watched->process, pid, err);
 
 	watched->have_process = result == 0;
@@ -171,11 +177,15 @@ static void refresh_allocators(struct watched *watched)
 	unsigned n_probes = watched->plan.n_probes;
 	struct err err = ERR_INIT;
 
+	if (watched->governor)
+		governor_lock(watched->governor);
 	if (plan_update(&watched->plan, &watched->runtime, &watched->process) &&
 	    session_attach_more(watched->session, n_probes, &err))
 		fprintf(stderr,
 			"pyleaktrace: pid %d has loaded an allocator, which is not traced: %s\n",
 			watched->process.pid, err.text);
+	if (watched->governor)
+		governor_unlock(watched->governor);
 }
 
 /*
@@ -206,6 +216,40 @@ static void refresh_code(struct watched *watched, bool in_vain_too)
 		plan_print_allocators(stderr, &watched->plan, n_natives);
 }
 
+/* The governor is about to trace these domains all the time. */
+static void on_all(void *context, unsigned domains)
+{
+	struct watched *watched = context;
+
+	pthread_mutex_lock(&watched->looking);
+	snapshot_rebase(watched->snapshot, domains);
+	pthread_mutex_unlock(&watched->looking);
+}
+
+/* For tests: how many windows shall there be one after the other? */
+static unsigned rehearsal(void)
+{
+	const char *number = getenv("PYLEAKTRACE_WINDOWS");
+
+	return number ? (unsigned)strtoul(number, NULL, 10) : 0;
+}
+
+static int open_governor(struct watched *watched, struct err *err)
+{
+	const struct governor_options options = {
+		.max_overhead = watched->options->max_overhead,
+		.max_window_ns = watched->options->max_window_ns,
+		.stop_at_limit = watched->options->on_limit == ON_LIMIT_STOP,
+		.verbose = watched->options->verbose > 1,
+		.n_rehearsal = rehearsal(),
+		.on_all = on_all,
+		.context = watched,
+	};
+
+	return governor_open(&watched->governor, watched->session, &watched->plan,
+			     &watched->process, &options, err);
+}
+
 int watched_open(struct watched **out, pid_t pid, const struct options *options,
 		 const struct features *features, struct err *err)
 {
@@ -215,6 +259,7 @@ int watched_open(struct watched **out, pid_t pid, const struct options *options,
 		.min_size = options->min_size,
 		.max_size = options->max_size,
 		.by_thread = options->group_by == GROUP_THREAD,
+		.by_parts = !options->exact,
 		.multi = features->uprobe_multi,
 		.verbose = options->verbose > 0,
 	};
@@ -226,6 +271,7 @@ int watched_open(struct watched **out, pid_t pid, const struct options *options,
 		return err_set(err, ERR_FAILED, "out of memory");
 	watched->options = options;
 	watched->features = features;
+	pthread_mutex_init(&watched->looking, NULL);
 	result = open_target(watched, pid, err);
 	if (!result)
 		result = open_code(watched, err);
@@ -250,6 +296,8 @@ int watched_open(struct watched **out, pid_t pid, const struct options *options,
 	}
 	if (!result && options->verbose)
 		print_facts(watched);
+	if (!result && !options->exact)
+		result = open_governor(watched, err);
 	if (!result)
 		result = session_attach(watched->session, err);
 	if (result && watched->have_process && !process_alive(&watched->process))
@@ -270,13 +318,21 @@ void watched_start(struct watched *watched)
 	session_start(watched->session);
 	take_reading(watched, &watched->started);
 	watched->reported = watched->lived = watched->started;
+	watched->forgotten_ns = watched->started.ns;
 	if (watched->grower)
 		grower_start(watched->grower);
-	watched->calibrating = pthread_create(&watched->calibration, NULL, calibrate, watched) == 0;
+	if (watched->governor)
+		governor_start(watched->governor);
+	else
+		watched->calibrating =
+			pthread_create(&watched->calibration, NULL, calibrate, watched) == 0;
 }
 
+/* A window may have left the target steered; the detach tries once more, and tells. */
 void watched_stop(struct watched *watched)
 {
+	if (watched->governor)
+		governor_stop(watched->governor, NULL);
 	session_stop(watched->session);
 }
 
@@ -286,6 +342,8 @@ int watched_close(struct watched *watched)
 	int result = 0;
 
 	finish_calibration(watched);
+	if (watched->governor)
+		governor_stop(watched->governor, NULL);
 	if (watched->session)
 		result = -session_detach(watched->session, &err);
 	if (result)
@@ -293,6 +351,7 @@ int watched_close(struct watched *watched)
 			"pyleaktrace: pid %d: %s; `pyleaktrace doctor --restore -p %d` tries "
 			"again\n",
 			watched->process.pid, err.text, watched->process.pid);
+	governor_close(watched->governor);
 	grower_close(watched->grower);
 	snapshot_free(watched->snapshot);
 	session_close(watched->session);
@@ -305,6 +364,7 @@ int watched_close(struct watched *watched)
 	claim_drop(&watched->claim);
 	if (watched->have_process)
 		process_close(&watched->process);
+	pthread_mutex_destroy(&watched->looking);
 	free(watched);
 	return result;
 }
@@ -329,6 +389,11 @@ int watched_events_fd(const struct watched *watched)
 	return session_events_fd(watched->session);
 }
 
+int watched_limit_fd(const struct watched *watched)
+{
+	return watched->governor ? governor_limit_fd(watched->governor) : -1;
+}
+
 void watched_events(struct watched *watched)
 {
 	session_events(watched->session, snapshot_learn, watched->snapshot);
@@ -343,9 +408,14 @@ bool watched_ended(const struct watched *watched)
 
 void watched_baseline(struct watched *watched)
 {
+	pthread_mutex_lock(&watched->looking);
 	snapshot_baseline(watched->snapshot);
+	pthread_mutex_unlock(&watched->looking);
 	if (watched->grower)
 		grower_forget(watched->grower);
+	if (watched->governor)
+		governor_forget(watched->governor);
+	watched->forgotten_ns = clock_now_ns();
 }
 
 static void fill_end(const struct watched *watched, struct profile *profile)
@@ -388,7 +458,8 @@ static double own_cpu_s(void)
 	       (double)(self.ru_utime.tv_usec + self.ru_stime.tv_usec) / 1e6;
 }
 
-static void fill_cost(struct watched *watched, struct profile *profile)
+static void fill_cost(struct watched *watched, struct profile *profile,
+		      const struct governor_state *state)
 {
 	struct reading now;
 	struct cost_sum sum, all;
@@ -397,6 +468,11 @@ static void fill_cost(struct watched *watched, struct profile *profile)
 	finish_calibration(watched);
 	if (!watched->calibrated)
 		return;
+	if (watched->governor) {
+		profile->cost.ceiling = watched->options->max_overhead;
+		if (state->own_ns > 0)
+			profile->cost.own_share = state->spent_ns / state->own_ns;
+	}
 	take_reading(watched, &now);
 	passed_s = (double)(now.ns - watched->reported.ns) / 1e9;
 	sum = cost_between(&watched->costs, watched->reported.counts, now.counts);
@@ -423,18 +499,107 @@ static void find_starters(struct watched *watched, struct profile *profile)
 			snapshot_allocator(watched->snapshot, profile, threads->rows[i].made);
 }
 
+static enum trace_how how_of(const struct governor_part *part)
+{
+	switch (part->mode) {
+	case PART_ALL:
+		return TRACE_ALL;
+	case PART_SAMPLED:
+		return TRACE_SAMPLED;
+	case PART_WINDOWS:
+		return TRACE_WINDOWS;
+	case PART_ABSENT:
+		break;
+	}
+	return TRACE_NONE;
+}
+
+/* How each part was traced. */
+static void fill_parts(struct profile *profile, const struct governor_state *state)
+{
+	struct trace_part *parts = profile_alloc(profile, ABI_PARTS * sizeof(*parts));
+	uint64_t now = clock_now_ns();
+	size_t n = 0;
+
+	for (unsigned i = 0; i < ABI_PARTS; i++) {
+		const struct governor_part *from = &state->parts[i];
+		struct trace_part *part = &parts[n];
+
+		if (!from->domains)
+			continue;
+		for (unsigned domain = 0; domain < DOMAIN_COUNT; domain++)
+			part->domains[domain] = from->domains >> domain & 1;
+		part->how = how_of(from);
+		if (part->how == TRACE_ALL || part->how == TRACE_SAMPLED)
+			part->since_s = (double)(now - from->since_ns) / 1e9;
+		part->windows = from->windows.n;
+		part->windows_s = from->windows.recorded_ns / 1e9;
+		part->longest_s = from->windows.longest_ns / 1e9;
+		part->survivors = from->windows.kept;
+		part->settled = from->settled;
+		part->demand = from->demand;
+		if (from->trouble[0])
+			part->trouble = profile_str(profile, from->trouble, -1);
+		profile->mode.exact &= part->how == TRACE_ALL;
+		n++;
+	}
+	profile->mode.parts = parts;
+	profile->mode.n_parts = n;
+}
+
+/* Domains whose blocks are all in the maps. */
+static unsigned exact_domains(const struct governor_state *state)
+{
+	unsigned domains = 0;
+
+	for (unsigned i = 0; i < ABI_PARTS; i++)
+		if (state->parts[i].mode == PART_ALL)
+			domains |= state->parts[i].domains;
+	return domains;
+}
+
+static int take_snapshot(struct watched *watched, const struct governor_state *state,
+			 struct profile **profile, struct err *err)
+{
+	struct snapshot_estimates how = {.scale = estimates_scale};
+	int result;
+
+	pthread_mutex_lock(&watched->looking);
+	if (watched->governor) {
+		how.exact_domains = exact_domains(state);
+		how.survivors = governor_survivors(watched->governor);
+		how.context = estimates_new(state, how.survivors, watched->grower,
+					    (double)(clock_now_ns() - watched->forgotten_ns) / 1e9);
+		if (!how.context)
+			how.survivors = NULL;
+		snapshot_estimate(watched->snapshot, &how);
+	}
+	result = snapshot_take(watched->snapshot, watched->options->older_ns, profile, err);
+	pthread_mutex_unlock(&watched->looking);
+	estimates_free(how.context);
+	return result;
+}
+
 struct profile *watched_look(struct watched *watched, struct err *err)
 {
+	struct governor_state state = {0};
 	struct profile *profile;
 
 	watched_events(watched);
 	refresh_code(watched, true);
-	if (snapshot_take(watched->snapshot, watched->options->older_ns, &profile, err))
+	if (watched->governor) {
+		governor_state(watched->governor, &state);
+		watched->costs = state.costs;
+		watched->calibrated = state.calibrated;
+	}
+	if (take_snapshot(watched, &state, &profile, err))
 		return NULL;
+	if (watched->governor)
+		fill_parts(profile, &state);
 	profile->mode.min_size = watched->options->min_size;
 	profile->mode.max_size = watched->options->max_size;
 	fill_end(watched, profile);
-	fill_cost(watched, profile);
+	fill_cost(watched, profile, &state);
 	if (watched->grower)
 		grower_report(watched->grower, profile);
 	if (profile->trend)

@@ -37,6 +37,9 @@ const char *watched_python(const struct watched *watched); /* "3.11.2" */
 int watched_pidfd(const struct watched *watched);
 int watched_events_fd(const struct watched *watched);
 
+/* Readable when the ceiling cannot be kept with everything traced (--on-limit stop); -1: there is none. */
+int watched_limit_fd(const struct watched *watched);
+
 /* Take the waiting events; new names are read now. */
 void watched_events(struct watched *watched);
 

@@ -128,6 +128,36 @@ json_t *json_part_targets(const struct profile *profile)
 	return array;
 }
 
+static json_t *trace_parts(const struct profile *profile)
+{
+	json_t *array = json_array();
+
+	for (size_t i = 0; i < profile->mode.n_parts; i++) {
+		const struct trace_part *part = &profile->mode.parts[i];
+		json_t *object = json_object(), *domains = json_array();
+
+		for (unsigned domain = 0; domain < DOMAIN_COUNT; domain++)
+			if (part->domains[domain])
+				json_part_append(&domains, json_part_text(domain_name(domain)));
+		json_part_set(&object, "domains", domains);
+		set_text(&object, "how", trace_how_name(part->how));
+		if (part->how == TRACE_ALL || part->how == TRACE_SAMPLED)
+			set_real(&object, "since_s", part->since_s);
+		if (part->how == TRACE_SAMPLED)
+			set_count(&object, "sample_bytes", part->sample_bytes);
+		set_count(&object, "windows", part->windows);
+		set_real(&object, "windows_s", part->windows_s);
+		set_real(&object, "longest_s", part->longest_s);
+		set_count(&object, "survivors", part->survivors);
+		set_bool(&object, "settled", part->settled);
+		if (part->demand > 0)
+			set_real(&object, "demand", part->demand);
+		set_text(&object, "trouble", part->trouble);
+		json_part_append(&array, object);
+	}
+	return array;
+}
+
 json_t *json_part_mode(const struct profile *profile)
 {
 	json_t *object = json_object(), *domains = json_array();
@@ -144,6 +174,8 @@ json_t *json_part_mode(const struct profile *profile)
 	if (profile->mode.max_size != UINT64_MAX)
 		set_count(&object, "max_size_bytes", profile->mode.max_size);
 	set_real(&object, "older_s", profile->mode.older_s);
+	if (profile->mode.n_parts)
+		json_part_set(&object, "parts", trace_parts(profile));
 	return object;
 }
 
@@ -211,6 +243,11 @@ static void set_figures(json_t **object, const struct stack *figures)
 	set_real(object, "oldest_s", figures->oldest_s > 0 ? figures->oldest_s : 0);
 	set_real(object, "growth_bytes_per_s", figures->growth_bytes_per_s);
 	set_bool(object, "estimated", figures->estimated);
+	if (figures->estimated) {
+		set_real(object, "bytes_error", figures->bytes_error);
+		set_real(object, "count_error", figures->count_error);
+		set_count(object, "seen", figures->seen);
+	}
 	if (figures->types_sampled) {
 		set_count(object, "types_sampled", figures->types_sampled);
 		json_part_set(object, "types", types(figures));
@@ -331,6 +368,10 @@ json_t *json_part_cost(const struct profile *profile)
 	set_real(&object, "hits_per_s", profile->cost.hits_per_s);
 	set_real(&object, "ns_per_hit", profile->cost.ns_per_hit);
 	set_real(&object, "target_cpu_fraction", profile->cost.target_cpu_fraction);
+	if (profile->cost.ceiling > 0) {
+		set_real(&object, "ceiling", profile->cost.ceiling);
+		set_real(&object, "own_share", profile->cost.own_share);
+	}
 	if (profile->cost.target_cpu_used > 0)
 		set_real(&object, "target_cpu_used", profile->cost.target_cpu_used);
 	set_real(&object, "tool_cpu_s", profile->cost.tool_cpu_s);

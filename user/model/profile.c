@@ -3,6 +3,7 @@
 
 #include <inttypes.h>
 #include <stdio.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -33,6 +34,16 @@ const char *domain_name(enum domain domain)
 	static const char *const names[DOMAIN_COUNT] = {"malloc", "object", "mmap"};
 
 	return (unsigned)domain < DOMAIN_COUNT ? names[domain] : "unknown";
+}
+
+const char *trace_how_name(enum trace_how how)
+{
+	static const char *const names[] = {[TRACE_ALL] = "all",
+					    [TRACE_SAMPLED] = "sampled",
+					    [TRACE_WINDOWS] = "windows",
+					    [TRACE_NONE] = "none"};
+
+	return (unsigned)how < sizeof(names) / sizeof(names[0]) ? names[how] : "?";
 }
 
 const char *frame_kind_name(enum frame_kind kind)
@@ -316,6 +327,10 @@ void stack_sum(struct profile *profile, struct stack *into, const struct stack *
 {
 	for (size_t i = 0; i < n_from; i++) {
 		into->estimated |= from[i]->estimated;
+		into->seen += from[i]->seen;
+		/* errors of different stacks have nothing to do with each other */
+		into->bytes_error = hypot(into->bytes_error, from[i]->bytes_error);
+		into->count_error = hypot(into->count_error, from[i]->count_error);
 		sum_add(&into->outstanding_bytes, from[i]->outstanding_bytes);
 		sum_add(&into->outstanding_count, from[i]->outstanding_count);
 		sum_add(&into->allocated_bytes, from[i]->allocated_bytes);

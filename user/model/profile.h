@@ -102,6 +102,9 @@ struct stack {
 	enum domain domain;
 	bool estimated; /* the figures below are sampled and scaled; never mixed with exact ones */
 	uint64_t outstanding_bytes, outstanding_count;
+	/* half the widths of their 95 % intervals; 0 for what was counted. allocated_* and freed_count are 0 then: not known */
+	double bytes_error, count_error;
+	uint64_t seen; /* blocks that the estimate comes from */
 	uint64_t allocated_bytes, allocated_count, freed_count; /* since the baseline */
 	double oldest_s;                /* age of the oldest outstanding block */
 	double growth_bytes_per_s;      /* outstanding bytes now against the previous report */
@@ -137,6 +140,33 @@ struct cost {
 	double tool_cpu_s; /* CPU seconds used by the tool so far */
 	uint64_t tool_rss_bytes;
 	uint64_t maps_bytes; /* kernel memory of the BPF maps */
+	double ceiling; /* share of the target's own CPU time that watching may take; 0: no ceiling */
+	double own_share; /* ... and what it took since the start; with a ceiling only */
+};
+
+/* How some domains were traced; figures of their stacks are counted (all) or estimated. */
+enum trace_how {
+	TRACE_ALL,     /* every call since `since_s` */
+	TRACE_SAMPLED, /* a sample by bytes since `since_s` */
+	TRACE_WINDOWS, /* all calls, for a moment at a time */
+	TRACE_NONE,
+};
+
+/* "all", "sampled", "windows", "none" */
+const char *trace_how_name(enum trace_how how);
+
+struct trace_part {
+	bool domains[DOMAIN_COUNT];
+	enum trace_how how;
+	double since_s;        /* before this look; all, sampled */
+	uint64_t sample_bytes; /* sampled: mean bytes between two samples */
+	/* windows, since the baseline; 0 where there were none */
+	uint64_t windows;
+	double windows_s, longest_s; /* all of them together; the longest */
+	uint64_t survivors;          /* blocks born in their first halves and alive at their ends */
+	bool settled; /* windows are longer than the program's unit of work: what survives stays */
+	double demand; /* what tracing all would cost, as a share of the target's own work; 0: not known */
+	const char *trouble; /* why it could not be traced; NULL: it could */
 };
 
 /*
@@ -200,6 +230,9 @@ struct profile {
 		const char *object_coverage; /* what is not seen, one sentence; NULL: nothing */
 		uint64_t min_size, max_size; /* -z, -Z; 0 and UINT64_MAX when not given */
 		double older_s;              /* --older */
+		const struct trace_part
+			*parts; /* n_parts; 0: everything was traced, all the time */
+		size_t n_parts;
 	} mode;
 
 	struct {
@@ -208,6 +241,7 @@ struct profile {
 		uint64_t
 			unknown_frees; /* of blocks that were not on the account (older, kept out, lost, ...) */
 		uint64_t missed_frees; /* 0 expected: the standing proof of complete coverage */
+		bool estimated; /* of what is outstanding a part is; allocated and freed is what was counted */
 	} totals;
 
 	struct stack *stacks; /* sorted by profile_sort() */

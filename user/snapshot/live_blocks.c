@@ -69,7 +69,7 @@ static void sample(struct live_blocks *live, struct live_site *site, uint64_t ad
 		site->samples[index] = (struct live_sample){address, size};
 }
 
-static void add(struct live_blocks *live, uint64_t address, const struct abi_block *block)
+void live_blocks_add(struct live_blocks *live, uint64_t address, const struct abi_block *block)
 {
 	struct live_site *site;
 
@@ -88,8 +88,8 @@ struct batch {
 	struct abi_block values[BATCH];
 };
 
-static int read_map(struct live_blocks *live, int fd, struct batch *batch, uint64_t from_ns,
-		    uint64_t until_ns, struct err *err)
+static int read_map(struct live_blocks *live, int fd, struct batch *batch, unsigned domains,
+		    uint64_t from_ns, uint64_t until_ns, struct err *err)
 {
 	uint32_t in = 0, out = 0;
 	void *position = NULL;
@@ -103,9 +103,10 @@ static int read_map(struct live_blocks *live, int fd, struct batch *batch, uint6
 			return err_set(err, ERR_FAILED, "the map of live blocks cannot be read: %s",
 				       strerror(errno));
 		for (uint32_t i = 0; i < n; i++)
-			if (batch->values[i].time_ns >= from_ns &&
+			if (domains >> batch->values[i].domain & 1 &&
+			    batch->values[i].time_ns >= from_ns &&
 			    batch->values[i].time_ns <= until_ns)
-				add(live, batch->keys[i], &batch->values[i]);
+				live_blocks_add(live, batch->keys[i], &batch->values[i]);
 		if (result)
 			return 0; /* ENOENT: that was the last batch */
 		in = out;
@@ -113,8 +114,8 @@ static int read_map(struct live_blocks *live, int fd, struct batch *batch, uint6
 	}
 }
 
-int live_blocks_read(struct live_blocks *live, const struct session_view *view, uint64_t from_ns,
-		     uint64_t until_ns, struct err *err)
+int live_blocks_read(struct live_blocks *live, const struct session_view *view, unsigned domains,
+		     uint64_t from_ns, uint64_t until_ns, struct err *err)
 {
 	struct batch *batch = malloc(sizeof(*batch));
 	int result;
@@ -122,9 +123,9 @@ int live_blocks_read(struct live_blocks *live, const struct session_view *view, 
 	if (!batch)
 		return err_set(err, ERR_FAILED, "out of memory");
 	forget(live);
-	result = read_map(live, view->blocks_fd, batch, from_ns, until_ns, err);
+	result = read_map(live, view->blocks_fd, batch, domains, from_ns, until_ns, err);
 	if (!result)
-		result = read_map(live, view->mappings_fd, batch, from_ns, until_ns, err);
+		result = read_map(live, view->mappings_fd, batch, domains, from_ns, until_ns, err);
 	free(batch);
 	return result;
 }

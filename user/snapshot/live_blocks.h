@@ -47,10 +47,13 @@ void live_blocks_fini(struct live_blocks *live);
 /*
  * Read both maps anew; what was there before is forgotten.
  *
- * in     from_ns, until_ns: only blocks whose time is in [from_ns, until_ns]
+ * in     domains: bits, only blocks of these; from_ns, until_ns: only blocks whose time is in [from_ns, until_ns]
  */
-int live_blocks_read(struct live_blocks *live, const struct session_view *view, uint64_t from_ns,
-		     uint64_t until_ns, struct err *err);
+int live_blocks_read(struct live_blocks *live, const struct session_view *view, unsigned domains,
+		     uint64_t from_ns, uint64_t until_ns, struct err *err);
+
+/* One more, that is in no map any more. */
+void live_blocks_add(struct live_blocks *live, uint64_t address, const struct abi_block *block);
 
 /* The live block at this address of the target. false: it is not on the account. */
 bool live_blocks_find(const struct session_view *view, uint64_t address, struct abi_block *block);

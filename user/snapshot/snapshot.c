@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "snapshot/snapshot.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -13,6 +14,14 @@
 #include "snapshot/site_stack.h"
 #include "snapshot/thread_names.h"
 #include "symbol/symbolizer.h"
+
+/* What the survivors of one site stand for. */
+struct site_estimate {
+	double bytes, count;
+	double bytes_variance, count_variance;
+	double scale_error; /* relative, the same for all of a site */
+	uint64_t seen;
+};
 
 struct snapshot {
 	const struct process *process;
@@ -34,7 +43,9 @@ struct snapshot {
 	uint64_t scan_blocks; /* ... and how many there were */
 	bool rebased;         /* USR2: the sites' totals include frees from before the baseline */
 	struct thread_names threads;
-	uint32_t learned; /* ids below this have been learned */
+	struct snapshot_estimates estimates;
+	struct site_estimate *estimated; /* per site; NULL: all is counted */
+	uint32_t learned;                /* ids below this have been learned */
 	/* one stack while it gets its names */
 	struct frame named[SYMBOLIZER_ROOM(ABI_MAX_ENTRIES)];
 };
@@ -67,6 +78,7 @@ struct snapshot *snapshot_new(const struct process *process, const struct py_run
 		snapshot_free(snapshot);
 		return NULL;
 	}
+	snapshot->estimates.exact_domains = (1u << ABI_DOMAINS) - 1;
 	snapshot->baseline_ns = snapshot->previous_ns = clock_now_ns();
 	return snapshot;
 }
@@ -81,6 +93,7 @@ void snapshot_free(struct snapshot *snapshot)
 	live_blocks_fini(&snapshot->live);
 	free(snapshot->base);
 	free(snapshot->previous_bytes);
+	free(snapshot->estimated);
 	free(snapshot->cmdline);
 	free(snapshot);
 }
@@ -103,6 +116,11 @@ void snapshot_learn(void *context, uint32_t site)
 		thread_names_get(&snapshot->threads, site_thread(frames, n));
 }
 
+static enum domain site_domain(const struct session_view *view, uint32_t id)
+{
+	return id < ABI_FIRST_SITE ? (enum domain)id : (enum domain)view->sites[id].domain;
+}
+
 void snapshot_baseline(struct snapshot *snapshot)
 {
 	uint64_t counts[ABI_COUNTERS];
@@ -119,6 +137,30 @@ void snapshot_baseline(struct snapshot *snapshot)
 	snapshot->scan_ns = 0;
 	for (uint32_t id = 0; id < view.n_sites; id++)
 		snapshot->rebased |= view.sites[id].allocated_count > 0;
+}
+
+void snapshot_rebase(struct snapshot *snapshot, unsigned domains)
+{
+	struct session_view view;
+
+	session_look(snapshot->session, &view);
+	for (uint32_t id = 0; id < view.n_sites; id++) {
+		if (!(domains >> site_domain(&view, id) & 1))
+			continue;
+		snapshot->base[id] = view.sites[id];
+		snapshot->previous_bytes[id] = 0;
+		snapshot->rebased |= view.sites[id].allocated_count > 0;
+	}
+}
+
+void snapshot_estimate(struct snapshot *snapshot, const struct snapshot_estimates *estimates)
+{
+	struct session_view view;
+
+	session_look(snapshot->session, &view);
+	if (!snapshot->estimated)
+		snapshot->estimated = calloc(view.max_sites, sizeof(*snapshot->estimated));
+	snapshot->estimates = *estimates;
 }
 
 /* ---- reading the blocks -------------------------------------------------------------------------- */
@@ -150,7 +192,8 @@ static int scan_blocks(struct snapshot *snapshot, const struct session_view *vie
 		       uint64_t until_ns, struct err *err)
 {
 	uint64_t began = cpu_ns();
-	int result = live_blocks_read(&snapshot->live, view, snapshot->baseline_ns, until_ns, err);
+	int result = live_blocks_read(&snapshot->live, view, snapshot->estimates.exact_domains,
+				      snapshot->baseline_ns, until_ns, err);
 
 	snapshot->scan_cpu_ns = cpu_ns() - began;
 	snapshot->scan_ns = now;
@@ -169,11 +212,70 @@ static void sum_sites(struct snapshot *snapshot, const struct session_view *view
 		uint64_t freed_bytes = site->freed_bytes, freed = site->freed_count;
 
 		/* freed is read first and only grows, so that nothing falls below zero */
+		if (!(snapshot->estimates.exact_domains >> site_domain(view, id) & 1)) {
+			live->bytes = live->count = 0;
+			continue;
+		}
 		live->bytes = site->allocated_bytes > freed_bytes
 				      ? site->allocated_bytes - freed_bytes
 				      : 0;
 		live->count = site->allocated_count > freed ? site->allocated_count - freed : 0;
 	}
+}
+
+/* ---- estimates ------------------------------------------------------------------------------------------- */
+
+static void add_survivor(void *context, const struct survivor *survivor)
+{
+	const struct abi_block block = {.size = survivor->size,
+					.time_ns = survivor->born_ns,
+					.site = survivor->site,
+					.domain = (uint16_t)survivor->domain};
+	struct snapshot *snapshot = context;
+	struct site_estimate *site;
+	struct snapshot_scale scale;
+	double blocks;
+
+	if (survivor->gone || snapshot->estimates.exact_domains >> survivor->domain & 1 ||
+	    survivor->site >= snapshot->live.n_sites || survivor->born_ns < snapshot->baseline_ns)
+		return;
+	scale = snapshot->estimates.scale(snapshot->estimates.context, survivor);
+	blocks = scale.blocks * survivor->weight;
+	if (!(blocks > 0))
+		return;
+	live_blocks_add(&snapshot->live, survivor->address, &block);
+	site = &snapshot->estimated[survivor->site];
+	site->seen++;
+	site->count += blocks;
+	site->bytes += blocks * (double)survivor->size;
+	/* each is a draw of its own, with the Poisson law's variance */
+	site->count_variance += blocks * blocks;
+	site->bytes_variance += blocks * blocks * (double)survivor->size * (double)survivor->size;
+	site->scale_error = scale.error;
+}
+
+/* In the place of what windows have seen of a site stands what it stands for. */
+static void estimate_sites(struct snapshot *snapshot, const struct session_view *view)
+{
+	if (!snapshot->estimated || !snapshot->estimates.survivors)
+		return;
+	memset(snapshot->estimated, 0, view->max_sites * sizeof(*snapshot->estimated));
+	survivors_each(snapshot->estimates.survivors, add_survivor, snapshot);
+	for (uint32_t id = 0; id < view->n_sites; id++) {
+		const struct site_estimate *site = &snapshot->estimated[id];
+
+		if (!site->seen)
+			continue;
+		snapshot->live.sites[id].bytes = (uint64_t)(site->bytes + 0.5);
+		snapshot->live.sites[id].count = (uint64_t)(site->count + 0.5);
+		if (!snapshot->live.sites[id].count)
+			snapshot->live.sites[id].count = 1;
+	}
+}
+
+static bool is_estimated(const struct snapshot *snapshot, uint32_t id)
+{
+	return snapshot->estimated && snapshot->estimated[id].seen > 0;
 }
 
 /* ---- filling a profile ------------------------------------------------------------------------------------ */
@@ -223,9 +325,14 @@ static void fill_totals(const struct snapshot *snapshot, struct profile *profile
 	for (uint32_t id = 0; id < view->n_sites; id++) {
 		const struct abi_site *site = &view->sites[id], *base = &snapshot->base[id];
 
-		profile->totals.allocated_bytes += site->allocated_bytes - base->allocated_bytes;
-		profile->totals.allocated_count += site->allocated_count - base->allocated_count;
-		profile->totals.freed_count += site->freed_count - base->freed_count;
+		if (snapshot->estimates.exact_domains >> site_domain(view, id) & 1) {
+			profile->totals.allocated_bytes +=
+				site->allocated_bytes - base->allocated_bytes;
+			profile->totals.allocated_count +=
+				site->allocated_count - base->allocated_count;
+			profile->totals.freed_count += site->freed_count - base->freed_count;
+		}
+		profile->totals.estimated |= is_estimated(snapshot, id);
 		profile->totals.outstanding_bytes += snapshot->live.sites[id].bytes;
 		profile->totals.outstanding_count += snapshot->live.sites[id].count;
 	}
@@ -276,13 +383,31 @@ static void fill_frames(struct snapshot *snapshot, struct profile *profile,
 			profile, thread_names_get(&snapshot->threads, stack->thread_id), -1);
 }
 
+/* Half the width of a 95 % interval. */
+static double half_width(double value, double variance, double relative)
+{
+	return 1.96 * sqrt(variance + value * value * relative * relative);
+}
+
+/* What is known of a stack whose blocks were seen in windows only. */
+static void fill_estimate(const struct site_estimate *site, double passed_s, struct stack *stack)
+{
+	stack->estimated = true;
+	stack->seen = site->seen;
+	stack->bytes_error = half_width(site->bytes, site->bytes_variance, site->scale_error);
+	stack->count_error = half_width(site->count, site->count_variance, site->scale_error);
+	stack->allocated_bytes = stack->allocated_count = stack->freed_count = 0;
+	stack->growth_bytes_per_s = passed_s > 0 ? site->bytes / passed_s : 0;
+}
+
 static void fill_stack(struct snapshot *snapshot, struct profile *profile,
 		       const struct session_view *view, uint32_t id, uint64_t now, double passed_s,
 		       struct stack *stack)
 {
 	const struct abi_site *site = &view->sites[id], *base = &snapshot->base[id];
 	const struct live_site *live = &snapshot->live.sites[id];
-	stack->domain = id < ABI_FIRST_SITE ? (enum domain)id : (enum domain)site->domain;
+
+	stack->domain = site_domain(view, id);
 	stack->outstanding_bytes = live->bytes;
 	stack->outstanding_count = live->count;
 	stack->allocated_bytes = site->allocated_bytes - base->allocated_bytes;
@@ -294,6 +419,9 @@ static void fill_stack(struct snapshot *snapshot, struct profile *profile,
 	if (passed_s > 0)
 		stack->growth_bytes_per_s =
 			((double)live->bytes - (double)snapshot->previous_bytes[id]) / passed_s;
+	if (is_estimated(snapshot, id))
+		fill_estimate(&snapshot->estimated[id], (double)(now - snapshot->baseline_ns) / 1e9,
+			      stack);
 	fill_frames(snapshot, profile, view, id, stack);
 }
 
@@ -379,6 +507,7 @@ int snapshot_take(struct snapshot *snapshot, uint64_t older_ns, struct profile *
 	}
 	if (result)
 		return result;
+	estimate_sites(snapshot, &view);
 	/* sites that appeared while the blocks were read */
 	session_look(snapshot->session, &view);
 	profile = profile_new();
@@ -409,8 +538,7 @@ const struct stack *snapshot_allocator(struct snapshot *snapshot, struct profile
 	if (!live_blocks_find(&view, address, &block))
 		return NULL;
 	stack = profile_alloc(profile, sizeof(*stack));
-	stack->domain = block.site < ABI_FIRST_SITE ? (enum domain)block.site
-						    : (enum domain)view.sites[block.site].domain;
+	stack->domain = site_domain(&view, block.site);
 	fill_frames(snapshot, profile, &view, block.site, stack);
 	return stack;
 }

@@ -10,6 +10,7 @@
 #include "model/group.h"
 #include "model/heap_types.h"
 #include "view/frames_text.h"
+#include "view/parts_text.h"
 #include "view/pen.h"
 #include "view/trend_text.h"
 
@@ -52,6 +53,19 @@ static void put_figures(const struct pen *pen, const struct stack *figures, cons
 	pen_ink(pen, INK_PLAIN);
 }
 
+/* How good an estimate is: by its bytes, which are what stacks are ordered by. */
+static void put_error(const struct pen *pen, const struct stack *figures)
+{
+	double bytes = (double)figures->outstanding_bytes;
+
+	fputs("  estimated", pen->out);
+	if (figures->bytes_error > 0 && figures->bytes_error < bytes)
+		fprintf(pen->out, " \u00b1%s", fmt_percent(figures->bytes_error / bytes).text);
+	if (figures->seen)
+		fprintf(pen->out, " from %s block%s", fmt_count(figures->seen).text,
+			figures->seen == 1 ? "" : "s");
+}
+
 /* What is behind the figures on the line of a stack or a group, whose allocators are given as bits. */
 static void put_facts(const struct pen *pen, const struct stack *figures, unsigned domains)
 {
@@ -68,7 +82,7 @@ static void put_facts(const struct pen *pen, const struct stack *figures, unsign
 	if (figures->oldest_s >= WORTH_AN_AGE)
 		fprintf(pen->out, "  oldest %s", fmt_duration(figures->oldest_s).text);
 	if (figures->estimated)
-		fputs("  estimated", pen->out);
+		put_error(pen, figures);
 	fputc('\n', pen->out);
 }
 
@@ -188,9 +202,10 @@ static void put_outstanding(const struct pen *pen, const struct profile *profile
 		fputs(".\n", pen->out);
 		return;
 	}
-	fprintf(pen->out, "Outstanding: %s in %s allocations from %s stack%s",
+	fprintf(pen->out, "Outstanding: %s in %s allocations%s from %s stack%s",
 		fmt_bytes(profile->totals.outstanding_bytes).text,
-		fmt_count(profile->totals.outstanding_count).text, fmt_count(n_stacks).text,
+		fmt_count(profile->totals.outstanding_count).text,
+		profile->totals.estimated ? ", estimated in part," : "", fmt_count(n_stacks).text,
 		n_stacks == 1 ? "" : "s");
 	if (profile->grouping)
 		fprintf(pen->out, ", %s %s%s", fmt_count(n_shown).text,
@@ -205,6 +220,9 @@ static void put_totals(const struct pen *pen, const struct profile *profile, siz
 {
 	put_outstanding(pen, profile, n_shown, top);
 	put_left_out(pen, &profile->selection);
+	/* in windows blocks are seen, and not all of them */
+	if (profile->mode.n_parts && !profile->totals.allocated_count)
+		return;
 	fprintf(pen->out,
 		"Seen: %s in %s allocations, %s of them freed; %s frees of memory not on the "
 		"account "
@@ -223,7 +241,9 @@ static void put_coverage(const struct pen *pen, const struct profile *profile, b
 	const char *partial = profile->mode.object_coverage;
 	bool first = true;
 
-	if (!partial && quiet)
+	if (profile->mode.n_parts)
+		parts_text(pen, profile);
+	if (!partial && (quiet || profile->mode.n_parts))
 		return;
 	fputs("Coverage:", pen->out);
 	for (unsigned i = 0; i < DOMAIN_COUNT; i++)
@@ -304,6 +324,9 @@ static void put_cost(const struct pen *pen, const struct profile *profile)
 		fmt_per_second(cost->hits_per_s).text, fmt_duration(cost->ns_per_hit / 1e9).text,
 		fmt_percent(cost->target_cpu_fraction).text);
 	put_slowdown(pen, cost);
+	if (cost->ceiling > 0)
+		fprintf(pen->out, "; so far %s of its own work (ceiling %s)",
+			fmt_percent(cost->own_share).text, fmt_percent(cost->ceiling).text);
 	fputs("; ", pen->out);
 	fprintf(pen->out, "tool %.1f s CPU, %s; maps %s\n", cost->tool_cpu_s,
 		fmt_bytes(cost->tool_rss_bytes).text, fmt_bytes(cost->maps_bytes).text);

@@ -1,0 +1,145 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "cli/estimates.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* scans that it takes to say that a type does not grow */
+#define SCANS_ENOUGH 3
+
+/* of the work of the windows, what must be left of it to scale by: less is noise */
+#define LEAST_OWN 0.02
+
+struct type_sum {
+	const char *name; /* NULL: no survivor has it */
+	double survivors;
+	double grown; /* objects more, since the baseline; 0: does not grow */
+};
+
+struct estimates {
+	struct snapshot_scale work[ABI_DOMAINS]; /* by the target's own work */
+	bool census;                             /* types are known */
+	struct type_sum types[SURVIVORS_TYPES];
+	struct snapshot_scale buffers;
+	double passed_s;
+};
+
+static void sum_survivor(void *context, const struct survivor *survivor)
+{
+	struct estimates *estimates = context;
+	struct type_sum *type = &estimates->types[survivor->type_index];
+
+	if (survivor->domain != ABI_OBJECT || survivor->gone)
+		return;
+	type->name = survivor->type;
+	type->survivors += survivor->weight;
+}
+
+static int by_name(const void *a, const void *b)
+{
+	const struct type_sum *const *x = a, *const *y = b;
+
+	return strcmp((*x)->name, (*y)->name);
+}
+
+/* Does it go up, or may it? A series that is short has no shape yet. */
+static bool grows(const struct heap_growth_row *row)
+{
+	return row->count_per_min > 0 &&
+	       (row->shape == FIT_UNKNOWN || row->least_count_per_min > 0);
+}
+
+/* The names of both sides are those that python/types reads. */
+static void see_growth(void *context, const struct heap_growth *growth)
+{
+	struct estimates *estimates = context;
+	struct type_sum *sorted[SURVIVORS_TYPES];
+	size_t n = 0;
+
+	if (growth->n_scans < SCANS_ENOUGH)
+		return;
+	estimates->census = true;
+	/* index 0 and 1 have no name of a type */
+	for (size_t i = 2; i < SURVIVORS_TYPES; i++)
+		if (estimates->types[i].name)
+			sorted[n++] = &estimates->types[i];
+	qsort(sorted, n, sizeof(*sorted), by_name);
+	for (size_t i = 0; i < growth->n_rows; i++) {
+		const struct type_sum key = {.name = growth->rows[i].name}, *wanted = &key;
+		struct type_sum **found =
+			n ? bsearch(&wanted, sorted, n, sizeof(*sorted), by_name) : NULL;
+
+		if (found && grows(&growth->rows[i]))
+			(*found)->grown = growth->rows[i].count_per_min / 60 * estimates->passed_s;
+	}
+}
+
+/* What has no type grows as what has one. */
+static void scale_buffers(struct estimates *estimates)
+{
+	double grown = 0, survivors = 0;
+
+	for (size_t i = 2; i < SURVIVORS_TYPES; i++) {
+		const struct type_sum *type = &estimates->types[i];
+
+		if (!type->name || !(type->grown > 0))
+			continue;
+		grown += type->grown;
+		survivors += type->survivors;
+	}
+	if (survivors > 0)
+		estimates->buffers =
+			(struct snapshot_scale){grown / survivors, 1 / sqrt(survivors)};
+}
+
+static void scale_by_work(struct estimates *estimates, const struct governor_state *state)
+{
+	for (unsigned i = 0; i < ABI_PARTS; i++) {
+		const struct windows_sum *sum = &state->parts[i].windows;
+		struct snapshot_scale scale = {0};
+
+		if (sum->own_half_ns > LEAST_OWN * sum->cpu_ns / 2) {
+			scale.blocks = state->own_ns / sum->own_half_ns;
+			scale.error =
+				(sum->own_half_most - sum->own_half_least) / 4 / sum->own_half_ns;
+		}
+		for (unsigned domain = 0; domain < ABI_DOMAINS; domain++)
+			if (state->parts[i].domains >> domain & 1)
+				estimates->work[domain] = scale;
+	}
+}
+
+struct estimates *estimates_new(const struct governor_state *state, struct survivors *survivors,
+				struct grower *grower, double passed_s)
+{
+	struct estimates *estimates = calloc(1, sizeof(*estimates));
+
+	if (!estimates)
+		return NULL;
+	estimates->passed_s = passed_s;
+	scale_by_work(estimates, state);
+	survivors_each(survivors, sum_survivor, estimates);
+	if (grower)
+		grower_growth(grower, see_growth, estimates);
+	scale_buffers(estimates);
+	return estimates;
+}
+
+void estimates_free(struct estimates *estimates)
+{
+	free(estimates);
+}
+
+struct snapshot_scale estimates_scale(void *context, const struct survivor *survivor)
+{
+	const struct estimates *estimates = context;
+	const struct type_sum *type = &estimates->types[survivor->type_index];
+
+	if (survivor->domain != ABI_OBJECT || !estimates->census)
+		return estimates->work[survivor->domain];
+	if (survivor->type_index < 2)
+		return estimates->buffers;
+	return type->survivors > 0 ? (struct snapshot_scale){type->grown / type->survivors, 0}
+				   : (struct snapshot_scale){0};
+}

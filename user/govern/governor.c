@@ -1,0 +1,567 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "govern/governor.h"
+
+#include <errno.h>
+#include <math.h>
+#include <poll.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "python/runtime.h"
+
+/* the least that a window may be: switching costs about as long, and what lives for longer survives */
+#define LEAST_STEERED_NS  5000000u
+#define LEAST_ATTACHED_NS 20000000u
+
+/* survivors are looked after every so often, so many at a time */
+#define CHECK_NS   2000000000u
+#define CHECK_MOST 1024
+
+/* what a measured cost may be off by, either way */
+#define COST_ERROR 0.25
+
+/* after so many failures in a row a part is left alone */
+#define MOST_FAILURES 5
+
+/* of what may be spent, what watchpoints may take at most */
+#define OTHERS_SHARE 0.5
+
+struct reading {
+	uint64_t counts[ABI_COUNTERS];
+	uint64_t ns;
+	double cpu_ns, others_ns;
+};
+
+struct governor {
+	struct session *session;
+	const struct process *process;
+	struct governor_options options;
+	struct py_runtime runtime; /* the thread's own */
+	bool have_runtime;
+	struct survivors *survivors;
+	pthread_t thread;
+	bool started;
+	int wake;  /* eventfd: stop */
+	int limit; /* eventfd */
+	pthread_mutex_t switching;
+
+	/* of the thread */
+	struct policy policy;
+	struct reading last;
+	unsigned failures[ABI_PARTS];
+	uint64_t checked_ns;
+
+	pthread_mutex_t lock; /* of what follows */
+	struct governor_state state;
+	struct err stop_error;
+};
+
+/* ---- readings ---------------------------------------------------------------------------------------------- */
+
+/* The CPU time of all threads of the process, in ns; it was always there or it is gone: then 0. */
+static double process_cpu_ns(pid_t pid)
+{
+	struct timespec time;
+	clockid_t clock;
+
+	if (clock_getcpuclockid(pid, &clock) || clock_gettime(clock, &time))
+		return 0;
+	return (double)time.tv_sec * 1e9 + (double)time.tv_nsec;
+}
+
+static void take_reading(const struct governor *governor, struct reading *reading)
+{
+	session_counters(governor->session, reading->counts);
+	reading->ns = clock_now_ns();
+	reading->cpu_ns = process_cpu_ns(governor->process->pid);
+	reading->others_ns =
+		governor->options.others ? governor->options.others(governor->options.context) : 0;
+}
+
+static double cost_since(const struct governor *governor, const struct reading *before,
+			 const struct reading *now)
+{
+	return cost_between(&governor->state.costs, before->counts, now->counts).ns;
+}
+
+/* Of entries, for each cost class, and of returns: what they would take if the programs did nothing. */
+static double traps_since(const struct governor *governor, const struct reading *before,
+			  const struct reading *now)
+{
+	const struct probe_costs *costs = &governor->state.costs;
+	double ns = 0;
+
+	for (unsigned i = 0; i <= COST_STEPPED; i++)
+		ns += costs->entry_ns[i] * (double)(now->counts[ABI_COUNT_HITS_EMULATED + i] -
+						    before->counts[ABI_COUNT_HITS_EMULATED + i]);
+	return ns + costs->return_ns * (double)(now->counts[ABI_COUNT_HITS_RETURN] -
+						before->counts[ABI_COUNT_HITS_RETURN]);
+}
+
+static double entries_since(const struct reading *before, const struct reading *now)
+{
+	double sum = 0;
+
+	for (unsigned i = 0; i <= COST_STEPPED; i++)
+		sum += (double)(now->counts[ABI_COUNT_HITS_EMULATED + i] -
+				before->counts[ABI_COUNT_HITS_EMULATED + i]);
+	return sum;
+}
+
+/* The target's CPU time, never less than nothing: a process that has ended has none. */
+static double cpu_since(const struct reading *before, const struct reading *now)
+{
+	return now->cpu_ns > before->cpu_ns ? now->cpu_ns - before->cpu_ns : 0;
+}
+
+static void add_spent(struct governor *governor, double cpu_ns, double cost_ns)
+{
+	pthread_mutex_lock(&governor->lock);
+	governor->state.spent_ns += cost_ns;
+	governor->state.own_ns += cpu_ns > cost_ns ? cpu_ns - cost_ns : 0;
+	pthread_mutex_unlock(&governor->lock);
+}
+
+/* Time has passed, with no window in it. */
+static void pass(struct governor *governor)
+{
+	struct reading now;
+	double cost, cpu, others, share[ABI_PARTS] = {0}, all = 0;
+
+	take_reading(governor, &now);
+	cost = cost_since(governor, &governor->last, &now);
+	cpu = cpu_since(&governor->last, &now);
+	others = now.others_ns - governor->last.others_ns;
+	/* hits are not counted for each part: they are divided by what each is known to want */
+	for (unsigned i = 0; i < ABI_PARTS; i++) {
+		const struct policy_part *part = &governor->policy.parts[i];
+
+		if (part->mode == PART_ALL || part->mode == PART_SAMPLED)
+			all += share[i] = part->demand + 1e-6;
+	}
+	for (unsigned i = 0; i < ABI_PARTS && all > 0; i++)
+		share[i] *= cost / all;
+	policy_pass(&governor->policy, (double)(now.ns - governor->last.ns), cpu, share,
+		    all > 0 ? others : others + cost);
+	add_spent(governor, cpu, fmin(cost + others, cpu));
+	governor->last = now;
+	if (governor->options.allow_others)
+		governor->options.allow_others(governor->options.context,
+					       OTHERS_SHARE * governor->policy.budget.income /
+						       BUDGET_CAUTION / 1e9);
+}
+
+/* ---- switching ---------------------------------------------------------------------------------------------- */
+
+static unsigned domains_of(const struct governor *governor, enum abi_part part)
+{
+	return governor->state.parts[part].domains;
+}
+
+static void publish(struct governor *governor, enum abi_part number)
+{
+	const struct policy_part *from = &governor->policy.parts[number];
+	struct governor_part *to = &governor->state.parts[number];
+
+	pthread_mutex_lock(&governor->lock);
+	to->mode = from->mode;
+	to->shift = from->shift;
+	to->settled = from->settled;
+	to->demand = from->demand;
+	to->next_window_ns = from->window_ns;
+	pthread_mutex_unlock(&governor->lock);
+}
+
+static bool switch_on(struct governor *governor, enum abi_part number)
+{
+	struct governor_part *part = &governor->state.parts[number];
+	struct err err = ERR_INIT;
+	int result;
+
+	pthread_mutex_lock(&governor->switching);
+	result = session_part_on(governor->session, number, &err);
+	pthread_mutex_unlock(&governor->switching);
+	pthread_mutex_lock(&governor->lock);
+	if (result)
+		snprintf(part->trouble, sizeof(part->trouble), "%.120s", err.text);
+	else
+		part->trouble[0] = 0;
+	pthread_mutex_unlock(&governor->lock);
+	/* a target that is held by somebody else may be free later */
+	governor->failures[number] = result ? governor->failures[number] + 1 : 0;
+	if (governor->failures[number] >= MOST_FAILURES)
+		governor->policy.parts[number].mode = PART_ABSENT;
+	return result == 0;
+}
+
+static void switch_off(struct governor *governor, enum abi_part part)
+{
+	struct err err = ERR_INIT;
+
+	pthread_mutex_lock(&governor->switching);
+	if (session_part_off(governor->session, part, &err)) {
+		pthread_mutex_lock(&governor->lock);
+		governor->stop_error = err;
+		pthread_mutex_unlock(&governor->lock);
+	}
+	pthread_mutex_unlock(&governor->switching);
+}
+
+/* What a part has in the maps is dropped. */
+static void drop_blocks(struct governor *governor, enum abi_part part)
+{
+	struct survivors_taken taken;
+	struct session_view view;
+	uint64_t now = clock_now_ns();
+
+	session_look(governor->session, &view);
+	survivors_take(governor->survivors, &view, domains_of(governor, part), now, now, &taken,
+		       NULL);
+}
+
+/* return false: to be stopped */
+static bool rest(const struct governor *governor, uint64_t ns)
+{
+	struct pollfd wake = {.fd = governor->wake, .events = POLLIN};
+	const struct timespec time = {(time_t)(ns / 1000000000u), (long)(ns % 1000000000u)};
+
+	return ppoll(&wake, 1, &time, NULL) == 0 || !(wake.revents & POLLIN);
+}
+
+/* ---- windows ------------------------------------------------------------------------------------------------ */
+
+static void sum_window(struct governor *governor, enum abi_part number,
+		       const struct window_figures *figures, const struct survivors_taken *taken)
+{
+	struct windows_sum *sum = &governor->state.parts[number].windows;
+	double cost = fmin(figures->cost_ns, figures->cpu_ns), own = figures->cpu_ns - cost;
+	double dear = fmin(cost * (1 + COST_ERROR), figures->cpu_ns);
+
+	pthread_mutex_lock(&governor->lock);
+	sum->n++;
+	sum->recorded_ns += figures->recorded_ns;
+	sum->longest_ns = fmax(sum->longest_ns, figures->recorded_ns);
+	sum->cpu_ns += figures->cpu_ns;
+	sum->cost_ns += cost;
+	sum->own_half_ns += own / 2;
+	sum->own_half_least += (figures->cpu_ns - dear) / 2;
+	sum->own_half_most += (figures->cpu_ns - cost * (1 - COST_ERROR)) / 2;
+	sum->kept += taken->kept;
+	pthread_mutex_unlock(&governor->lock);
+}
+
+/*
+ * Record for so long, or until it has cost so much since `before`.
+ *
+ * out    now: at the end
+ * return the moment of the end
+ */
+static uint64_t record_until(struct governor *governor, enum abi_part part,
+			     const struct reading *before, uint64_t end_ns, double most_ns,
+			     struct reading *now)
+{
+	uint64_t ended;
+
+	for (;;) {
+		uint64_t ns = clock_now_ns();
+
+		if (ns >= end_ns ||
+		    !rest(governor,
+			  end_ns - ns < GOVERNOR_LOOK_NS ? end_ns - ns : GOVERNOR_LOOK_NS))
+			break;
+		take_reading(governor, now);
+		if (fmin(cost_since(governor, before, now), cpu_since(before, now)) > most_ns)
+			break;
+	}
+	ended = session_record(governor->session, part, false);
+	take_reading(governor, now);
+	return ended;
+}
+
+/* To trace everything would cost more than may be. */
+static void say_limit(struct governor *governor)
+{
+	const uint64_t one = 1;
+
+	pthread_mutex_lock(&governor->lock);
+	governor->state.over_limit = true;
+	pthread_mutex_unlock(&governor->lock);
+	if (governor->options.stop_at_limit &&
+	    write(governor->limit, &one, sizeof(one)) != sizeof(one))
+		return;
+}
+
+static void run_window(struct governor *governor, enum abi_part part, uint64_t ns, double most_ns)
+{
+	struct window_figures figures;
+	struct survivors_taken taken;
+	struct reading before, first, last, after;
+	struct session_view view;
+	uint64_t began, ended;
+	bool on;
+
+	take_reading(governor, &before);
+	on = switch_on(governor, part);
+	if (!on)
+		return;
+	began = session_record(governor->session, part, true);
+	take_reading(governor, &first);
+	ended = record_until(governor, part, &before, began + ns, most_ns, &last);
+	switch_off(governor, part);
+	take_reading(governor, &after);
+	session_look(governor->session, &view);
+	if (survivors_take(governor->survivors, &view, domains_of(governor, part), began, ended,
+			   &taken, NULL))
+		return;
+	figures = (struct window_figures){
+		.recorded_ns = (double)(ended - began),
+		.cpu_ns = cpu_since(&first, &last),
+		.cost_ns = cost_since(governor, &first, &last),
+		.trap_ns = traps_since(governor, &first, &last),
+		.all_wall_ns = (double)(after.ns - before.ns),
+		.all_cpu_ns = cpu_since(&before, &after),
+		.all_cost_ns = cost_since(governor, &before, &after),
+		.quarter = {taken.quarter[0], taken.quarter[1]},
+	};
+	policy_window_done(&governor->policy, part, &figures);
+	if (policy_is_too_dear(&governor->policy, part))
+		say_limit(governor);
+	sum_window(governor, part, &figures, &taken);
+	add_spent(governor, figures.all_cpu_ns, fmin(figures.all_cost_ns, figures.all_cpu_ns));
+	governor->last = after;
+	if (governor->options.verbose)
+		fprintf(stderr,
+			"window: part %u, %.1f ms, %.0f entries, %.1f of %.1f ms CPU; %llu blocks "
+			"alive, "
+			"%llu + %llu of the first quarters\n",
+			part, figures.recorded_ns / 1e6, entries_since(&first, &last),
+			figures.cost_ns / 1e6, figures.cpu_ns / 1e6,
+			(unsigned long long)taken.alive, (unsigned long long)taken.quarter[0],
+			(unsigned long long)taken.quarter[1]);
+}
+
+/* For tests: windows one after the other, whatever they cost. */
+static void rehearse(struct governor *governor)
+{
+	enum abi_part part = session_split(governor->session) ? ABI_PART_OBJECT : ABI_PART_NATIVE;
+
+	for (unsigned i = 0; i < governor->options.n_rehearsal && rest(governor, 0); i++) {
+		run_window(governor, part, governor->policy.parts[part].least_ns, INFINITY);
+		pthread_mutex_lock(&governor->lock);
+		governor->state.n_rehearsed++;
+		pthread_mutex_unlock(&governor->lock);
+	}
+	if (governor->options.n_rehearsal)
+		fprintf(stderr, "pyleaktrace: %u windows done\n", governor->state.n_rehearsed);
+}
+
+/* ---- the thread --------------------------------------------------------------------------------------------- */
+
+static void begin_all(struct governor *governor, enum abi_part part)
+{
+	if (!switch_on(governor, part)) {
+		governor->policy.parts[part].mode = PART_WINDOWS;
+		return;
+	}
+	governor->options.on_all(governor->options.context, domains_of(governor, part));
+	pthread_mutex_lock(&governor->lock);
+	governor->state.parts[part].since_ns = session_record(governor->session, part, true);
+	pthread_mutex_unlock(&governor->lock);
+}
+
+static void end_all(struct governor *governor, enum abi_part part)
+{
+	switch_off(governor, part);
+	drop_blocks(governor, part);
+	say_limit(governor);
+}
+
+/* return false: to be stopped */
+static bool carry_out(struct governor *governor, const struct policy_step *step)
+{
+	switch (step->action) {
+	case POLICY_WAIT:
+		return rest(governor, GOVERNOR_TICK_NS);
+	case POLICY_WINDOW:
+		run_window(governor, step->part, step->ns, step->cost_ns);
+		break;
+	case POLICY_ALL:
+	case POLICY_SAMPLE:
+		begin_all(governor, step->part);
+		break;
+	case POLICY_OFF:
+		end_all(governor, step->part);
+		break;
+	}
+	if (governor->options.verbose && step->action != POLICY_WINDOW)
+		fprintf(stderr, "part %u: %s, demand %.3f, level %.1f ms\n", step->part,
+			step->action == POLICY_OFF ? "windows" : "all",
+			governor->policy.parts[step->part].demand,
+			governor->policy.budget.level / 1e6);
+	publish(governor, step->part);
+	return rest(governor, 0);
+}
+
+static void *run(void *context)
+{
+	struct governor *governor = context;
+	struct probe_costs costs;
+	bool calibrated = cost_calibrate(&costs, governor->session, NULL) == 0;
+
+	pthread_mutex_lock(&governor->lock);
+	governor->state.costs = costs;
+	governor->state.calibrated = calibrated;
+	pthread_mutex_unlock(&governor->lock);
+	/* without costs there is no ceiling to be kept */
+	if (!calibrated)
+		return NULL;
+	take_reading(governor, &governor->last);
+	rehearse(governor);
+	while (session_active(governor->session)) {
+		const struct policy_step step = policy_next(&governor->policy);
+
+		if (!carry_out(governor, &step))
+			break;
+		pass(governor);
+		if (clock_now_ns() - governor->checked_ns > CHECK_NS) {
+			survivors_check(governor->survivors, CHECK_MOST);
+			governor->checked_ns = clock_now_ns();
+		}
+	}
+	return NULL;
+}
+
+/* ---- from outside ------------------------------------------------------------------------------------------- */
+
+static void init_parts(struct governor *governor, const struct plan *plan)
+{
+	const unsigned objects = 1u << ABI_OBJECT;
+	bool split = session_split(governor->session);
+	struct policy_options options = {
+		.max_overhead = governor->options.max_overhead,
+		.max_window_ns = governor->options.max_window_ns,
+		.least_ns = {LEAST_ATTACHED_NS,
+			     plan->switchable ? LEAST_STEERED_NS : LEAST_ATTACHED_NS},
+	};
+
+	governor->state.parts[ABI_PART_NATIVE].domains =
+		split ? plan->domains & ~objects : plan->domains;
+	governor->state.parts[ABI_PART_OBJECT].domains = split ? plan->domains & objects : 0;
+	for (unsigned i = 0; i < ABI_PARTS; i++)
+		options.present[i] = governor->state.parts[i].domains != 0;
+	policy_init(&governor->policy, &options);
+	for (unsigned i = 0; i < ABI_PARTS; i++)
+		publish(governor, i);
+}
+
+int governor_open(struct governor **out, struct session *session, const struct plan *plan,
+		  const struct process *process, const struct governor_options *options,
+		  struct err *err)
+{
+	struct governor *governor = calloc(1, sizeof(*governor));
+	int result;
+
+	*out = NULL;
+	if (!governor)
+		return err_set(err, ERR_FAILED, "out of memory");
+	governor->session = session;
+	governor->process = process;
+	governor->options = *options;
+	pthread_mutex_init(&governor->lock, NULL);
+	pthread_mutex_init(&governor->switching, NULL);
+	governor->wake = eventfd(0, EFD_CLOEXEC);
+	governor->limit = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	init_parts(governor, plan);
+	result = py_runtime_find(&governor->runtime, process, err);
+	governor->have_runtime = result == 0;
+	if (!result && (governor->wake < 0 || governor->limit < 0))
+		result = err_set(err, ERR_FAILED, "eventfd: %s", strerror(errno));
+	if (!result) {
+		governor->survivors = survivors_new(process, &governor->runtime, err);
+		if (!governor->survivors)
+			result = -ERR_FAILED;
+	}
+	if (result) {
+		governor_close(governor);
+		return result;
+	}
+	*out = governor;
+	return 0;
+}
+
+void governor_start(struct governor *governor)
+{
+	governor->started = pthread_create(&governor->thread, NULL, run, governor) == 0;
+}
+
+int governor_stop(struct governor *governor, struct err *err)
+{
+	const uint64_t one = 1;
+
+	if (governor->started && write(governor->wake, &one, sizeof(one)) == sizeof(one)) {
+		pthread_join(governor->thread, NULL);
+		governor->started = false;
+	}
+	if (governor->stop_error.code)
+		return err_set(err, governor->stop_error.code, "%s", governor->stop_error.text);
+	return 0;
+}
+
+void governor_close(struct governor *governor)
+{
+	if (!governor)
+		return;
+	governor_stop(governor, NULL);
+	survivors_free(governor->survivors);
+	if (governor->have_runtime)
+		py_runtime_fini(&governor->runtime);
+	if (governor->wake >= 0)
+		close(governor->wake);
+	if (governor->limit >= 0)
+		close(governor->limit);
+	pthread_mutex_destroy(&governor->lock);
+	pthread_mutex_destroy(&governor->switching);
+	free(governor);
+}
+
+void governor_forget(struct governor *governor)
+{
+	pthread_mutex_lock(&governor->lock);
+	for (unsigned i = 0; i < ABI_PARTS; i++)
+		governor->state.parts[i].windows = (struct windows_sum){0};
+	governor->state.spent_ns = governor->state.own_ns = 0;
+	pthread_mutex_unlock(&governor->lock);
+	survivors_forget(governor->survivors);
+}
+
+int governor_limit_fd(const struct governor *governor)
+{
+	return governor->limit;
+}
+
+void governor_lock(struct governor *governor)
+{
+	pthread_mutex_lock(&governor->switching);
+}
+
+void governor_unlock(struct governor *governor)
+{
+	pthread_mutex_unlock(&governor->switching);
+}
+
+struct survivors *governor_survivors(const struct governor *governor)
+{
+	return governor->survivors;
+}
+
+void governor_state(struct governor *governor, struct governor_state *state)
+{
+	pthread_mutex_lock(&governor->lock);
+	*state = governor->state;
+	pthread_mutex_unlock(&governor->lock);
+}

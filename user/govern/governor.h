@@ -1,0 +1,104 @@
+/* SPDX-License-Identifier: BSD-2-Clause
+ *
+ * governor: a watch within a ceiling: a thread that measures what watching costs, and switches parts of the session
+ * on and off so that the target's slowdown stays below.
+ *
+ *      policy (what next?) ◀── costs, the target's CPU time ── governor ── switch, record ──▶ session
+ *                                                                 └── what windows leave ──▶ survivors
+ *
+ *      a window    part on ▸ record ──── looks every GOVERNOR_LOOK_NS whether it has become too dear ───▸ end ▸ part off
+ *
+ * Place      layer 5; watched.c has one for its target.
+ * Ownership  session, process, runtime are borrowed until governor_close().
+ * Errors     a part that cannot be switched on is tried again, less and less often; governor_state() tells.
+ * Threads    makes one. All functions from one other thread; what it calls back comes from its own.
+ * Bounds     reacts within GOVERNOR_TICK_NS, and within GOVERNOR_LOOK_NS in a window.
+ */
+#ifndef PYLEAKTRACE_GOVERN_GOVERNOR_H
+#define PYLEAKTRACE_GOVERN_GOVERNOR_H
+
+#include "govern/policy.h"
+#include "probe/cost.h"
+#include "snapshot/survivors.h"
+
+#define GOVERNOR_TICK_NS 50000000u
+#define GOVERNOR_LOOK_NS 4000000u
+
+struct governor;
+
+struct governor_options {
+	double max_overhead;
+	uint64_t max_window_ns;
+	bool stop_at_limit; /* governor_limit_fd() becomes readable instead of tracing less */
+	bool verbose;       /* what it does goes to stderr */
+	unsigned
+		n_rehearsal; /* tests: so many windows of the steered part back to back, before anything else */
+	/* A part is about to be traced all the time: what its sites have counted so far is the past. */
+	void (*on_all)(void *context, unsigned domains);
+	/* ns of the target's CPU time that others took so far (watchpoints), and what they may take; NULL: nobody */
+	double (*others)(void *context);
+	void (*allow_others)(void *context, double cores);
+	void *context;
+};
+
+/* Reads the target's types by itself. */
+int governor_open(struct governor **out, struct session *session, const struct plan *plan,
+		  const struct process *process, const struct governor_options *options,
+		  struct err *err);
+void governor_start(struct governor *governor);
+
+/*
+ * Nothing is switched any more. Windows are over; what is traced all the time stays so until session_detach(). 0, or an
+ * error of a steering that could not be undone after a window.
+ */
+int governor_stop(struct governor *governor, struct err *err);
+void governor_close(struct governor *governor); /* accepts NULL */
+
+/* USR2: windows and survivors until now do not count. */
+void governor_forget(struct governor *governor);
+
+/* Readable when the ceiling cannot be kept with everything traced, and stop_at_limit. */
+int governor_limit_fd(const struct governor *governor);
+
+/* The plan gets probes, or they are attached: not while the governor switches. */
+void governor_lock(struct governor *governor);
+void governor_unlock(struct governor *governor);
+
+struct survivors *governor_survivors(const struct governor *governor);
+
+/* The windows of one part, since the start or the last governor_forget(). */
+struct windows_sum {
+	uint64_t n;
+	double recorded_ns, longest_ns;
+	double cpu_ns, cost_ns; /* of the target in them, and of that, what hits took */
+	double own_half_ns; /* of its own work in their first halves: what survivors are to be scaled by, ... */
+	double own_half_least,
+		own_half_most; /* ... within the bounds of what is known of the costs */
+	uint64_t kept;         /* survivors */
+};
+
+struct governor_part {
+	unsigned domains; /* bits of enum abi_domain; 0: no such part */
+	enum part_mode mode;
+	unsigned shift;    /* PART_SAMPLED */
+	uint64_t since_ns; /* PART_ALL, PART_SAMPLED: blocks count from here on */
+	struct windows_sum windows;
+	uint64_t next_window_ns;
+	bool settled;
+	double demand; /* share of its own work that the target would lose if all were traced; 0: not known */
+	char trouble[128]; /* why it could not be switched on; "": it could */
+};
+
+struct governor_state {
+	struct governor_part parts[ABI_PARTS];
+	bool calibrated;
+	struct probe_costs costs;
+	double spent_ns; /* of the target's CPU time, on everything, since the start */
+	double own_ns;   /* the target's own CPU time since the start, without that */
+	bool over_limit; /* stop_at_limit, and it was */
+	unsigned n_rehearsed;
+};
+
+void governor_state(struct governor *governor, struct governor_state *state);
+
+#endif

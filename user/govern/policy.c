@@ -1,0 +1,246 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "govern/policy.h"
+
+#include <math.h>
+#include <string.h>
+
+/* windows grow and shrink by these factors */
+#define LONGER  1.6
+#define SHORTER 0.8
+/* standard deviations by which the second quarter has more */
+#define CLEARLY 2.0
+/* survivors in both quarters that it takes to say that they are the same */
+#define ENOUGH 24
+/* of a core for each part: what a window is taken to cost before one was measured */
+#define UNKNOWN_COST 0.1
+/* of a core: what a window may cost at most, for there is one that runs Python at a time */
+#define DEAREST 1.0
+/* a window in which the target used less than that says nothing of it */
+#define ENOUGH_CPU_NS 100000.0
+/* windows in a row, after a part was let in and thrown out again and again */
+#define MOST_PATIENCE 200
+/* of the ceiling: a part that takes less is not to blame */
+#define LITTLE 0.25
+/* the first window of a part, times least_ns: it learns the rates */
+#define FIRST_WINDOWS 2
+
+void policy_init(struct policy *policy, const struct policy_options *options)
+{
+	memset(policy, 0, sizeof(*policy));
+	policy->max_window_ns = options->max_window_ns;
+	policy->can_sample = options->can_sample;
+	budget_init(&policy->budget, options->max_overhead,
+		    BUDGET_CAUTION * DEAREST * (double)options->max_window_ns);
+	for (unsigned i = 0; i < ABI_PARTS; i++) {
+		struct policy_part *part = &policy->parts[i];
+		uint64_t first = FIRST_WINDOWS * options->least_ns[i];
+
+		if (!options->present[i])
+			continue;
+		part->mode = PART_WINDOWS;
+		part->least_ns = options->least_ns[i] < options->max_window_ns
+					 ? options->least_ns[i]
+					 : options->max_window_ns;
+		part->window_ns = first < options->max_window_ns ? first : options->max_window_ns;
+		part->cost_per_wall_ns = UNKNOWN_COST;
+		part->patience = POLICY_CALM;
+	}
+}
+
+static double room(const struct policy *policy)
+{
+	return POLICY_ROOM * policy->budget.ceiling / BUDGET_CAUTION;
+}
+
+/* The share that the other parts take, which are on all the time. */
+static double taken(const struct policy *policy, const struct policy_part *except)
+{
+	double sum = 0;
+
+	for (unsigned i = 0; i < ABI_PARTS; i++) {
+		const struct policy_part *part = &policy->parts[i];
+
+		if (part != except && part->mode == PART_ALL)
+			sum += part->demand;
+		else if (part != except && part->mode == PART_SAMPLED)
+			sum += part->trap_demand;
+	}
+	return sum;
+}
+
+static uint64_t bounded(const struct policy *policy, const struct policy_part *part, double ns)
+{
+	if (ns < (double)part->least_ns)
+		return part->least_ns;
+	return ns > (double)policy->max_window_ns ? policy->max_window_ns : (uint64_t)ns;
+}
+
+/* By what the survivors say, how long should the next window be? */
+static void choose_length(const struct policy *policy, struct policy_part *part,
+			  const struct window_figures *figures)
+{
+	double first = (double)figures->quarter[0], second = (double)figures->quarter[1];
+	double both = first + second;
+	/* it may have been ended early, for its cost: that one was not too short by choice */
+	double length = (double)part->window_ns;
+
+	if (both > 0 && second - first > CLEARLY * sqrt(both)) {
+		part->settled = false;
+		part->window_ns = bounded(policy, part, length * LONGER);
+	} else if (both >= ENOUGH) {
+		part->settled = true;
+		part->window_ns = bounded(policy, part, length * SHORTER);
+	} else {
+		/* too few to tell: longer windows show more */
+		part->window_ns = bounded(policy, part, length * LONGER);
+	}
+}
+
+/* The share that watching takes of the work that was done. */
+static double share(double cost_ns, double cpu_ns)
+{
+	double own = cpu_ns - cost_ns;
+
+	/* what is left can be no more than noise: then all that is known is that it is much */
+	return own > cost_ns / 100 ? cost_ns / own : cost_ns > 0 ? 100 : 0;
+}
+
+/* Could it be on all the time, in one way or the other? */
+static bool fits(const struct policy *policy, const struct policy_part *part)
+{
+	double most = room(policy) - taken(policy, part);
+
+	return part->demand < most || (policy->can_sample && part->trap_demand < most);
+}
+
+bool policy_is_too_dear(const struct policy *policy, enum abi_part part)
+{
+	return policy->parts[part].n_dear >= POLICY_CALM;
+}
+
+void policy_window_done(struct policy *policy, enum abi_part number,
+			const struct window_figures *figures)
+{
+	struct policy_part *part = &policy->parts[number];
+	double trap_cpu = figures->cpu_ns - (figures->cost_ns - figures->trap_ns);
+
+	part->n_windows++;
+	if (figures->cpu_ns >= ENOUGH_CPU_NS) {
+		part->demand = share(figures->cost_ns, figures->cpu_ns);
+		part->trap_demand = share(figures->trap_ns, trap_cpu);
+		part->calm = fits(policy, part) ? part->calm + 1 : 0;
+		part->n_dear = fits(policy, part) ? 0 : part->n_dear + 1;
+		if (figures->recorded_ns > 0)
+			part->cost_per_wall_ns = figures->cost_ns / figures->recorded_ns;
+	}
+	choose_length(policy, part, figures);
+	budget_pass(&policy->budget, figures->all_wall_ns, figures->all_cpu_ns,
+		    fmin(figures->all_cost_ns, figures->all_cpu_ns));
+}
+
+void policy_pass(struct policy *policy, double wall_ns, double cpu_ns,
+		 const double cost_ns[ABI_PARTS], double other_ns)
+{
+	double sum = other_ns;
+
+	for (unsigned i = 0; i < ABI_PARTS; i++) {
+		struct policy_part *part = &policy->parts[i];
+
+		sum += cost_ns[i];
+		/* of the work done, as long as there is enough of it to tell */
+		if (part->mode == PART_ALL && cpu_ns > 1e6)
+			part->demand += 0.1 * (share(cost_ns[i], cpu_ns) - part->demand);
+	}
+	budget_pass(&policy->budget, wall_ns, cpu_ns, fmin(sum, cpu_ns));
+}
+
+/* A part that could be on all the time. */
+static bool let_in(struct policy *policy, struct policy_step *step)
+{
+	for (unsigned i = 0; i < ABI_PARTS; i++) {
+		struct policy_part *part = &policy->parts[i];
+
+		if (part->mode != PART_WINDOWS || part->calm < part->patience ||
+		    policy->budget.level < 0)
+			continue;
+		part->calm = 0;
+		step->part = i;
+		if (part->demand < room(policy) - taken(policy, part)) {
+			part->mode = PART_ALL;
+			step->action = POLICY_ALL;
+		} else {
+			part->mode = PART_SAMPLED;
+			part->shift = POLICY_SHIFT_FIRST;
+			step->action = POLICY_SAMPLE;
+			step->shift = part->shift;
+		}
+		return true;
+	}
+	return false;
+}
+
+/* The dearest part that is on all the time, when the budget is empty. */
+static bool throw_out(struct policy *policy, struct policy_step *step)
+{
+	struct policy_part *dearest = NULL;
+
+	if (policy->budget.level >= 0)
+		return false;
+	for (unsigned i = 0; i < ABI_PARTS; i++) {
+		struct policy_part *part = &policy->parts[i];
+
+		if ((part->mode == PART_ALL || part->mode == PART_SAMPLED) &&
+		    (!dearest || part->demand > dearest->demand))
+			dearest = part;
+	}
+	/* what takes next to nothing has not emptied it: that was a window, which is paid back before the next */
+	if (!dearest || dearest->demand < LITTLE * policy->budget.ceiling)
+		return false;
+	/* coarser is tried first, as long as there is something to be gained by it */
+	if (dearest->mode == PART_SAMPLED && dearest->shift < POLICY_SHIFT_MOST &&
+	    policy->budget.level > -policy->budget.income / 2) {
+		step->action = POLICY_SAMPLE;
+		step->shift = dearest->shift += 1;
+	} else {
+		dearest->mode = PART_WINDOWS;
+		dearest->calm = 0;
+		dearest->patience = dearest->patience * 2 < MOST_PATIENCE ? dearest->patience * 2
+									  : MOST_PATIENCE;
+		step->action = POLICY_OFF;
+	}
+	step->part = (enum abi_part)(dearest - policy->parts);
+	return true;
+}
+
+/* The next part whose window can be paid, one after the other. */
+static bool open_window(struct policy *policy, struct policy_step *step)
+{
+	for (unsigned i = 0; i < ABI_PARTS; i++) {
+		unsigned number = (policy->turn + i) % ABI_PARTS;
+		struct policy_part *part = &policy->parts[number];
+		double level = policy->budget.level / BUDGET_CAUTION, price;
+
+		if (part->mode != PART_WINDOWS)
+			continue;
+		/* one that turns out dearer is ended when it has cost the level */
+		price = fmax(part->cost_per_wall_ns, UNKNOWN_COST) * (double)part->window_ns;
+		if (price > level)
+			return false;
+		policy->turn = (number + 1) % ABI_PARTS;
+		step->action = POLICY_WINDOW;
+		step->part = number;
+		step->ns = part->window_ns;
+		step->cost_ns = level;
+		return true;
+	}
+	return false;
+}
+
+struct policy_step policy_next(struct policy *policy)
+{
+	struct policy_step step = {.action = POLICY_WAIT};
+
+	if (!throw_out(policy, &step) && !let_in(policy, &step))
+		open_window(policy, &step);
+	return step;
+}

@@ -1,0 +1,118 @@
+/* SPDX-License-Identifier: BSD-2-Clause
+ *
+ * policy: what was measured -> what is traced next, so that the ceiling holds.
+ *
+ * Each part (malloc and mmap; objects; or both as one) is in one of these modes:
+ *
+ *      windows     for a moment at a time, as often as it can be paid; this is how every part begins
+ *      sampled     all the time, a sample of the blocks by bytes: when the traps can be paid and the stacks cannot
+ *      all         all the time, every block: when that can be paid, with room to spare
+ *
+ *      windows ──cheap for POLICY_CALM windows──▶ sampled, all        all, sampled ──budget empty──▶ windows
+ *
+ * How long a window is the survivors say: of blocks that were born in its first quarter no fewer may be alive at
+ * its end than of those of the second, or the program's unit of work is longer than the window and they are work in
+ * progress. While the second quarter has clearly more, windows get longer, up to the bound; while both have the same,
+ * shorter, and so more of them.
+ *
+ * Place      layer 5; governor asks it and does what it says. Pure: no clock, no target; tested with made loads.
+ * Units      ns; costs are ns of the target's CPU time; shares are cost / the target's own CPU time.
+ */
+#ifndef PYLEAKTRACE_GOVERN_POLICY_H
+#define PYLEAKTRACE_GOVERN_POLICY_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "abi/records.h"
+#include "govern/budget.h"
+
+enum part_mode {
+	PART_ABSENT, /* not traced at all: not wanted, or there is no such part */
+	PART_WINDOWS,
+	PART_SAMPLED,
+	PART_ALL,
+};
+
+/* windows in a row in which all could have been paid, before it is tried */
+#define POLICY_CALM 3
+/* of the ceiling that a part may take to be let into mode all or sampled */
+#define POLICY_ROOM 0.7
+/* sampling: mean bytes between two samples are 2^shift */
+#define POLICY_SHIFT_FIRST 14
+#define POLICY_SHIFT_LEAST 10
+#define POLICY_SHIFT_MOST  24
+
+struct policy_part {
+	enum part_mode mode;
+	unsigned shift;          /* sampled */
+	uint64_t window_ns;      /* the next one's length */
+	uint64_t least_ns;       /* a window shorter than that is not worth its opening */
+	double demand;           /* share, if all were traced all the time; 0: not known yet */
+	double trap_demand;      /* of that, the traps alone */
+	double cost_per_wall_ns; /* in windows, lately; what the next one may cost */
+	unsigned calm;           /* windows in a row that were cheap enough, ... */
+	unsigned patience; /* ... and how many it takes: more after each time that it went wrong */
+	unsigned n_windows, n_dear;
+	bool settled; /* windows are long enough for the survivors to be what stays */
+};
+
+struct policy {
+	struct budget budget;
+	struct policy_part parts[ABI_PARTS];
+	uint64_t max_window_ns;
+	bool can_sample;
+	unsigned turn; /* whose window is next */
+};
+
+struct policy_options {
+	double max_overhead;    /* share */
+	uint64_t max_window_ns; /* of each window */
+	bool present[ABI_PARTS];
+	uint64_t least_ns[ABI_PARTS];
+	bool can_sample;
+};
+
+void policy_init(struct policy *policy, const struct policy_options *options);
+
+/* What one window showed. */
+struct window_figures {
+	/* from the begin of the recording to its end: wall time, and of the target's CPU time ... */
+	double recorded_ns, cpu_ns;
+	double cost_ns; /* ... what hits took, ... */
+	double trap_ns; /* ... and what they would have taken if the programs did nothing */
+	/* the same with the switching on and off, in which probes are hit too */
+	double all_wall_ns, all_cpu_ns, all_cost_ns;
+	uint64_t quarter[2]; /* survivors that were born in its first and in its second quarter */
+};
+
+void policy_window_done(struct policy *policy, enum abi_part part,
+			const struct window_figures *figures);
+
+/* Windows have shown that the part cannot be traced all the time, not even by samples. */
+bool policy_is_too_dear(const struct policy *policy, enum abi_part part);
+
+/* Time passed with parts in mode all or sampled: cost_ns[part] of the target's cpu_ns went to it; other_ns elsewhere. */
+void policy_pass(struct policy *policy, double wall_ns, double cpu_ns,
+		 const double cost_ns[ABI_PARTS], double other_ns);
+
+enum policy_action {
+	POLICY_WAIT,   /* nothing can be paid, or is wanted */
+	POLICY_WINDOW, /* of step.ns at most, and at most step.cost_ns */
+	POLICY_ALL,    /* switch on, and leave on */
+	POLICY_SAMPLE, /* the same, with step.shift; or change the shift of what is on */
+	POLICY_OFF,    /* switch off what is on */
+};
+
+struct policy_step {
+	enum policy_action action;
+	enum abi_part part;
+	uint64_t ns;
+	double cost_ns;
+	unsigned shift;
+};
+
+/* What is to be done now. The modes change with it. */
+struct policy_step policy_next(struct policy *policy);
+
+#endif

@@ -1,0 +1,340 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "snapshot/survivors.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <bpf/bpf.h>
+
+#include "python/object.h"
+#include "target/remote_mem.h"
+
+#define BATCH 4096
+
+/* heads that are read at one time */
+#define HEADS        64
+
+#define TYPE_BUFFER  0u /* indices into `types` */
+#define TYPE_UNKNOWN 1u
+
+/* What is kept of a survivor; the rest of struct survivor follows. */
+struct record {
+	uint64_t address, born_ns;
+	uint64_t size;
+	float weight;
+	uint32_t site;
+	uint16_t type;
+	uint8_t domain;
+	bool gone;
+};
+
+struct survivors {
+	const struct process *process;
+	struct py_types *types;
+	char *names[SURVIVORS_TYPES];
+	unsigned n_names;
+	uint64_t random;
+
+	pthread_mutex_t lock; /* of the records */
+	struct record *records;
+	uint32_t n, next_check;
+};
+
+static unsigned name_index(struct survivors *survivors, const char *name)
+{
+	for (unsigned i = 0; i < survivors->n_names; i++)
+		if (strcmp(survivors->names[i], name) == 0)
+			return i;
+	if (survivors->n_names == SURVIVORS_TYPES)
+		return TYPE_UNKNOWN;
+	survivors->names[survivors->n_names] = strdup(name);
+	return survivors->names[survivors->n_names] ? survivors->n_names++ : TYPE_UNKNOWN;
+}
+
+struct survivors *survivors_new(const struct process *process, const struct py_runtime *runtime,
+				struct err *err)
+{
+	struct survivors *survivors = calloc(1, sizeof(*survivors));
+
+	if (survivors) {
+		survivors->process = process;
+		survivors->random = 0x9e3779b97f4a7c15u;
+		pthread_mutex_init(&survivors->lock, NULL);
+		survivors->types = py_types_new(process->pid, runtime);
+		survivors->records = calloc(SURVIVORS_MAX, sizeof(*survivors->records));
+	}
+	if (!survivors || !survivors->types || !survivors->records ||
+	    name_index(survivors, "[buffer]") != TYPE_BUFFER ||
+	    name_index(survivors, "?") != TYPE_UNKNOWN) {
+		survivors_free(survivors);
+		err_set(err, ERR_FAILED, "out of memory");
+		return NULL;
+	}
+	return survivors;
+}
+
+void survivors_free(struct survivors *survivors)
+{
+	if (!survivors)
+		return;
+	for (unsigned i = 0; i < survivors->n_names; i++)
+		free(survivors->names[i]);
+	py_types_free(survivors->types);
+	free(survivors->records);
+	pthread_mutex_destroy(&survivors->lock);
+	free(survivors);
+}
+
+/* xorshift: an even spread is all that is wanted */
+static uint64_t next_random(struct survivors *survivors)
+{
+	survivors->random ^= survivors->random << 13;
+	survivors->random ^= survivors->random >> 7;
+	survivors->random ^= survivors->random << 17;
+	return survivors->random;
+}
+
+/* ---- types ------------------------------------------------------------------------------------------------- */
+
+/* What the blocks hold now, HEADS at most: types[i], or TYPE_UNKNOWN where it cannot be read. */
+static void read_types(struct survivors *survivors, const struct record *records, uint32_t n,
+		       unsigned *types)
+{
+	uint8_t heads[HEADS][PY_BLOCK_HEAD_MAX];
+	struct remote_item items[HEADS];
+
+	for (uint32_t i = 0; i < n; i++)
+		items[i] = (struct remote_item){.address = records[i].address,
+						.buffer = heads[i],
+						.length = records[i].size < PY_BLOCK_HEAD_MAX
+								  ? records[i].size
+								  : PY_BLOCK_HEAD_MAX};
+	remote_read_many(survivors->process->pid, items, n);
+	for (uint32_t i = 0; i < n; i++) {
+		const struct py_type *type = NULL;
+
+		types[i] = TYPE_UNKNOWN;
+		if (items[i].result)
+			continue;
+		if (records[i].domain != ABI_MMAP)
+			type = py_block_type(survivors->types, records[i].address, records[i].size,
+					     heads[i], items[i].length);
+		types[i] = type ? name_index(survivors, type->name) : TYPE_BUFFER;
+	}
+}
+
+static void name_all(struct survivors *survivors, struct record *records, uint32_t n)
+{
+	unsigned types[HEADS];
+
+	py_types_begin(survivors->types);
+	for (uint32_t at = 0; at < n; at += HEADS) {
+		uint32_t some = n - at < HEADS ? n - at : HEADS;
+
+		read_types(survivors, &records[at], some, types);
+		for (uint32_t i = 0; i < some; i++)
+			records[at + i].type = (uint16_t)types[i];
+	}
+}
+
+/* ---- the end of a window ----------------------------------------------------------------------------------- */
+
+/* One window's survivors while they are read: a sample of equal chances when there are many. */
+struct catch
+{
+	uint64_t began_ns, ended_ns;
+	unsigned domains;
+	struct survivors_taken *taken;
+	struct record records[SURVIVORS_PER_WINDOW];
+	uint32_t n;
+	uint64_t keys[BATCH], dead[BATCH];
+	struct abi_block values[BATCH];
+};
+
+static void see(struct survivors *survivors, struct catch *catch, uint64_t address,
+		const struct abi_block *block)
+{
+	uint64_t quarter = (catch->ended_ns - catch->began_ns) / 4, age_at;
+	uint64_t index;
+
+	/* older: void; younger: a hit that was still on its way when recording ended */
+	if (block->time_ns < catch->began_ns || block->time_ns > catch->ended_ns)
+		return;
+	age_at = block->time_ns - catch->began_ns;
+	catch->taken->alive++;
+	if (age_at >= 2 * quarter)
+		return;
+	catch->taken->quarter[age_at >= quarter]++;
+	index = catch->taken->kept++;
+	if (index >= SURVIVORS_PER_WINDOW)
+		index = next_random(survivors) % catch->taken->kept;
+	if (index >= SURVIVORS_PER_WINDOW)
+		return;
+	if (catch->n < SURVIVORS_PER_WINDOW)
+		catch->n++;
+	catch->records[index] = (struct record){
+		.address = address,
+		.born_ns = block->time_ns,
+		.size = block->size,
+		.weight = 1,
+		.site = block->site,
+		.domain = (uint8_t)block->domain,
+	};
+}
+
+/* Read one map, and take what is of these domains out of it. */
+static int empty_map(struct survivors *survivors, int fd, struct catch *catch, struct err *err)
+{
+	uint32_t in = 0, out = 0;
+	void *position = NULL;
+
+	for (;;) {
+		uint32_t n = BATCH, n_dead = 0;
+		int result = bpf_map_lookup_batch(fd, position, &out, catch->keys, catch->values,
+						  &n, NULL);
+		int error = errno;
+
+		if (result && error != ENOENT)
+			return err_set(err, ERR_FAILED, "the map of live blocks cannot be read: %s",
+				       strerror(error));
+		for (uint32_t i = 0; i < n; i++) {
+			if (!(catch->domains >> catch->values[i].domain & 1))
+				continue;
+			see(survivors, catch, catch->keys[i], &catch->values[i]);
+			catch->dead[n_dead++] = catch->keys[i];
+		}
+		for (uint32_t i = 0; i < n_dead; i++)
+			bpf_map_delete_elem(fd, &catch->dead[i]);
+		if (result)
+			return 0; /* ENOENT: that was the last batch */
+		in = out;
+		position = &in;
+	}
+}
+
+/* Room for n more: every second one goes by chance, the others stand for two. */
+static void thin(struct survivors *survivors, uint32_t n)
+{
+	uint32_t kept = 0;
+
+	if (survivors->n + n <= SURVIVORS_MAX)
+		return;
+	for (uint32_t i = 0; i < survivors->n; i++) {
+		if (next_random(survivors) >> 63)
+			continue;
+		survivors->records[kept] = survivors->records[i];
+		survivors->records[kept++].weight *= 2;
+	}
+	/* however chance fell */
+	survivors->n = kept + n <= SURVIVORS_MAX ? kept : SURVIVORS_MAX - n;
+	survivors->next_check = 0;
+}
+
+static void keep(struct survivors *survivors, struct catch *catch)
+{
+	float weight = catch->n ? (float)catch->taken->kept / (float)catch->n : 1;
+
+	name_all(survivors, catch->records, catch->n);
+	pthread_mutex_lock(&survivors->lock);
+	thin(survivors, catch->n);
+	for (uint32_t i = 0; i < catch->n; i++) {
+		catch->records[i].weight *= weight;
+		survivors->records[survivors->n++] = catch->records[i];
+	}
+	pthread_mutex_unlock(&survivors->lock);
+}
+
+int survivors_take(struct survivors *survivors, const struct session_view *view, unsigned domains,
+		   uint64_t began_ns, uint64_t ended_ns, struct survivors_taken *taken,
+		   struct err *err)
+{
+	struct catch *catch = malloc(sizeof(*catch));
+	int result;
+
+	*taken = (struct survivors_taken){0};
+	if (!catch)
+		return err_set(err, ERR_FAILED, "out of memory");
+	catch->began_ns = began_ns;
+	catch->ended_ns = ended_ns;
+	catch->domains = domains;
+	catch->taken = taken;
+	catch->n = 0;
+	result = empty_map(survivors, view->blocks_fd, catch, err);
+	if (!result && domains & 1u << ABI_MMAP)
+		result = empty_map(survivors, view->mappings_fd, catch, err);
+	if (!result)
+		keep(survivors, catch);
+	free(catch);
+	return result;
+}
+
+/* ---- later ------------------------------------------------------------------------------------------------- */
+
+void survivors_check(struct survivors *survivors, unsigned most)
+{
+	struct record copies[HEADS];
+	unsigned types[HEADS];
+
+	py_types_begin(survivors->types);
+	while (most > 0 && survivors->n > 0) {
+		uint32_t n = 0, from;
+
+		/* only this thread moves records, so that they are where they were after the reads */
+		pthread_mutex_lock(&survivors->lock);
+		if (survivors->next_check >= survivors->n)
+			survivors->next_check = 0;
+		from = survivors->next_check;
+		while (n < HEADS && n < most && from + n < survivors->n) {
+			copies[n] = survivors->records[from + n];
+			n++;
+		}
+		pthread_mutex_unlock(&survivors->lock);
+		read_types(survivors, copies, n, types);
+		pthread_mutex_lock(&survivors->lock);
+		for (uint32_t i = 0; i < n && from + i < survivors->n; i++) {
+			struct record *record = &survivors->records[from + i];
+
+			/* a buffer says nothing of itself, but that it has become an object; memory may be given back */
+			if (record->address == copies[i].address && (types[i] != record->type) &&
+			    record->domain != ABI_MMAP)
+				record->gone = true;
+		}
+		survivors->next_check = from + n;
+		pthread_mutex_unlock(&survivors->lock);
+		most -= n;
+		if (survivors->next_check >= survivors->n)
+			break;
+	}
+}
+
+void survivors_forget(struct survivors *survivors)
+{
+	pthread_mutex_lock(&survivors->lock);
+	survivors->n = survivors->next_check = 0;
+	pthread_mutex_unlock(&survivors->lock);
+}
+
+void survivors_each(struct survivors *survivors,
+		    void (*visit)(void *context, const struct survivor *survivor), void *context)
+{
+	pthread_mutex_lock(&survivors->lock);
+	for (uint32_t i = 0; i < survivors->n; i++) {
+		const struct record *record = &survivors->records[i];
+		const struct survivor survivor = {
+			.address = record->address,
+			.size = record->size,
+			.born_ns = record->born_ns,
+			.weight = (double)record->weight,
+			.site = record->site,
+			.domain = record->domain,
+			.type_index = record->type,
+			.type = survivors->names[record->type],
+			.gone = record->gone,
+		};
+
+		visit(context, &survivor);
+	}
+	pthread_mutex_unlock(&survivors->lock);
+}

@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: BSD-2-Clause
+ *
+ * survivors: what windows leave: blocks that were born in a window's first half and alive at its end.
+ *
+ *      window   |--------------+--------------|
+ *                births count    others die or live        end: who is alive now has survived
+ *
+ * A block that is older at the end than half the window has outlived its own request, loop or frame, if the window is
+ * long enough (policy.h). What is freed after the window is not seen: an address that holds an object of the same
+ * type later need not hold the same object, but one that does not has lost it for sure. So a survivor is `gone` when its
+ * block holds something else, and what is not gone is an upper bound.
+ *
+ * Place      layer 4; filled by govern, read by snapshot and cli.
+ * Shapes     one record a survivor, with the site that made it; sites are those of the session, for ever.
+ * Units      bytes; weight: blocks that a record stands for (1, but for samples and thinned ones).
+ * Errors     -ERR_FAILED: the maps cannot be read.
+ * Bounds     SURVIVORS_MAX records: when they are full every second one of them, by chance, is dropped and the
+ *            others stand for two. SURVIVORS_PER_WINDOW of one window, drawn by chance; of more than that each stands for
+ *            several. SURVIVORS_TYPES names of types; what has others is "?".
+ * Threads    one takes and checks, others sum up meanwhile.
+ */
+#ifndef PYLEAKTRACE_SNAPSHOT_SURVIVORS_H
+#define PYLEAKTRACE_SNAPSHOT_SURVIVORS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "probe/session.h"
+#include "python/runtime.h"
+
+#define SURVIVORS_MAX        (1u << 16)
+#define SURVIVORS_PER_WINDOW 4096
+#define SURVIVORS_TYPES      4096
+
+struct survivors;
+
+/* runtime: of the caller's thread's own, borrowed. NULL: out of memory */
+struct survivors *survivors_new(const struct process *process, const struct py_runtime *runtime,
+				struct err *err);
+void survivors_free(struct survivors *survivors);
+
+/* What a window has left. */
+struct survivors_taken {
+	uint64_t alive;      /* blocks, whenever in the window they were born */
+	uint64_t kept;       /* of those, born in its first half */
+	uint64_t quarter[2]; /* ... in its first, and in its second quarter */
+};
+
+/*
+ * Take the blocks of these domains out of the maps, and keep the survivors. Nothing is recorded in these domains
+ * any more.
+ *
+ * in     domains: bits of enum abi_domain; began_ns, ended_ns: of the recording
+ */
+int survivors_take(struct survivors *survivors, const struct session_view *view, unsigned domains,
+		   uint64_t began_ns, uint64_t ended_ns, struct survivors_taken *taken,
+		   struct err *err);
+
+/* Look after some of them, the longest not looked at first: which hold something else by now? */
+void survivors_check(struct survivors *survivors, unsigned most);
+
+/* USR2: none of what was seen counts. */
+void survivors_forget(struct survivors *survivors);
+
+/* One survivor, for whoever sums up; gone ones included. */
+struct survivor {
+	uint64_t address, size;
+	uint64_t born_ns;
+	double weight;
+	uint32_t site;
+	unsigned domain;
+	unsigned type_index; /* below SURVIVORS_TYPES; 0: not an object, 1: not known */
+	const char *
+		type; /* "[buffer]" for what is not an object; valid as long as the survivors are */
+	bool gone;
+};
+
+void survivors_each(struct survivors *survivors,
+		    void (*see)(void *context, const struct survivor *survivor), void *context);
+
+#endif

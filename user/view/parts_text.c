@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "view/parts_text.h"
+
+#include "base/fmt.h"
+
+/* shares above that are no figures any more: what is left of the target's own work in a window is noise */
+#define MOST_DEMAND 50
+
+static void put_domains(const struct pen *pen, const struct trace_part *part)
+{
+	bool first = true;
+
+	for (unsigned i = 0; i < DOMAIN_COUNT; i++)
+		if (part->domains[i]) {
+			fprintf(pen->out, "%s %s", first ? "" : ",", domain_name((enum domain)i));
+			first = false;
+		}
+}
+
+/* Why it is not traced all the time. */
+static void put_demand(const struct pen *pen, const struct trace_part *part)
+{
+	if (part->demand > MOST_DEMAND)
+		fprintf(pen->out,
+			" Tracing all would cost more than %d times the target's own work.",
+			MOST_DEMAND);
+	else if (part->demand > 0)
+		fprintf(pen->out, " Tracing all would cost %s of the target's own work.",
+			fmt_percent(part->demand).text);
+}
+
+static void put_windows(const struct pen *pen, const struct profile *profile,
+			const struct trace_part *part)
+{
+	if (!part->windows) {
+		fputs(" not yet: a first look will be had when the ceiling allows it.", pen->out);
+		return;
+	}
+	fprintf(pen->out, " %s window%s, %s of %s", fmt_count(part->windows).text,
+		part->windows == 1 ? "" : "s", fmt_duration(part->windows_s).text,
+		fmt_duration(profile->duration_s).text);
+	fprintf(pen->out, ", the longest %s; %s block%s outlived them.",
+		fmt_duration(part->longest_s).text, fmt_count(part->survivors).text,
+		part->survivors == 1 ? "" : "s");
+	put_demand(pen, part);
+	if (part->survivors && !part->settled)
+		pen_put(pen, INK_WARNING,
+			" Not enough seen yet to tell what stays from work in progress.");
+}
+
+void parts_text(const struct pen *pen, const struct profile *profile)
+{
+	for (size_t i = 0; i < profile->mode.n_parts; i++) {
+		const struct trace_part *part = &profile->mode.parts[i];
+
+		fputs("Traced:", pen->out);
+		put_domains(pen, part);
+		fputc(':', pen->out);
+		switch (part->how) {
+		case TRACE_ALL:
+			fprintf(pen->out, " every call, for %s.", fmt_duration(part->since_s).text);
+			break;
+		case TRACE_SAMPLED:
+			fprintf(pen->out, " a block of every %s, for %s.",
+				fmt_bytes(part->sample_bytes).text,
+				fmt_duration(part->since_s).text);
+			put_demand(pen, part);
+			break;
+		case TRACE_WINDOWS:
+			put_windows(pen, profile, part);
+			break;
+		case TRACE_NONE:
+			fputs(" nothing.", pen->out);
+			break;
+		}
+		if (part->trouble) {
+			fputc(' ', pen->out);
+			pen_put(pen, INK_WARNING, part->trouble);
+		}
+		fputc('\n', pen->out);
+	}
+}

@@ -326,7 +326,7 @@ static void run_window(struct governor *governor, enum abi_part part, uint64_t n
 		.all_wall_ns = (double)(after.ns - before.ns),
 		.all_cpu_ns = cpu_since(&before, &after),
 		.all_cost_ns = cost_since(governor, &before, &after),
-		.quarter = {taken.quarter[0], taken.quarter[1]},
+		.quarter = {taken.quarter[0], taken.quarter[1], taken.quarter[2], taken.quarter[3]},
 	};
 	policy_window_done(&governor->policy, part, &figures);
 	if (policy_is_too_dear(&governor->policy, part))
@@ -336,13 +336,13 @@ static void run_window(struct governor *governor, enum abi_part part, uint64_t n
 	governor->last = after;
 	if (governor->options.verbose)
 		fprintf(stderr,
-			"window: part %u, %.1f ms, %.0f entries, %.1f of %.1f ms CPU; %llu blocks "
-			"alive, "
-			"%llu + %llu of the first quarters\n",
+			"window: part %u, %.1f ms, %.0f entries, %.1f of %.1f ms CPU; alive by "
+			"quarter "
+			"%llu %llu %llu %llu\n",
 			part, figures.recorded_ns / 1e6, entries_since(&first, &last),
 			figures.cost_ns / 1e6, figures.cpu_ns / 1e6,
-			(unsigned long long)taken.alive, (unsigned long long)taken.quarter[0],
-			(unsigned long long)taken.quarter[1]);
+			(unsigned long long)taken.quarter[0], (unsigned long long)taken.quarter[1],
+			(unsigned long long)taken.quarter[2], (unsigned long long)taken.quarter[3]);
 }
 
 /* For tests: windows one after the other, whatever they cost. */

@@ -75,25 +75,22 @@ static uint64_t bounded(const struct policy *policy, const struct policy_part *p
 	return ns > (double)policy->max_window_ns ? policy->max_window_ns : (uint64_t)ns;
 }
 
+/* Have clearly more survived of the later quarter? */
+static bool more(uint64_t earlier, uint64_t later)
+{
+	return (double)later - (double)earlier > CLEARLY * sqrt((double)earlier + (double)later);
+}
+
 /* By what the survivors say, how long should the next window be? */
 static void choose_length(const struct policy *policy, struct policy_part *part,
-			  const struct window_figures *figures)
+			  const uint64_t quarter[4])
 {
-	double first = (double)figures->quarter[0], second = (double)figures->quarter[1];
-	double both = first + second;
-	/* it may have been ended early, for its cost: that one was not too short by choice */
 	double length = (double)part->window_ns;
+	bool flat_end = !more(quarter[0], quarter[1]), fell = more(quarter[1], quarter[3]);
 
-	if (both > 0 && second - first > CLEARLY * sqrt(both)) {
-		part->settled = false;
-		part->window_ns = bounded(policy, part, length * LONGER);
-	} else if (both >= ENOUGH) {
-		part->settled = true;
-		part->window_ns = bounded(policy, part, length * SHORTER);
-	} else {
-		/* too few to tell: longer windows show more */
-		part->window_ns = bounded(policy, part, length * LONGER);
-	}
+	part->settled = flat_end && (fell || (quarter[0] + quarter[1] >= ENOUGH &&
+					      part->window_ns == policy->max_window_ns));
+	part->window_ns = bounded(policy, part, length * (flat_end && fell ? SHORTER : LONGER));
 }
 
 /* The share that watching takes of the work that was done. */
@@ -133,7 +130,7 @@ void policy_window_done(struct policy *policy, enum abi_part number,
 		if (figures->recorded_ns > 0)
 			part->cost_per_wall_ns = figures->cost_ns / figures->recorded_ns;
 	}
-	choose_length(policy, part, figures);
+	choose_length(policy, part, figures->quarter);
 	budget_pass(&policy->budget, figures->all_wall_ns, figures->all_cpu_ns,
 		    fmin(figures->all_cost_ns, figures->all_cpu_ns));
 }

@@ -10,10 +10,14 @@
  *
  *      windows ──cheap for POLICY_CALM windows──▶ sampled, all        all, sampled ──budget empty──▶ windows
  *
- * How long a window is the survivors say: of blocks that were born in its first quarter no fewer may be alive at
- * its end than of those of the second, or the program's unit of work is longer than the window and they are work in
- * progress. While the second quarter has clearly more, windows get longer, up to the bound; while both have the same,
- * shorter, and so more of them.
+ * How long a window is the survivors say, by the quarter of the window in which they were born:
+ *
+ *      alive at the end, born in quarter   1 2 3 4
+ *      12 13 11 60    what is younger than the unit of work is alive; what is older stays: long enough, or longer
+ *      12 40 58 60    the unit of work is longer than half the window: survivors are work in progress
+ *      12 13 11 12    nothing was seen to end: either all of it stays, or the window is shorter than any work
+ *
+ * So windows get longer until the first picture is seen, and then as short as still show it.
  *
  * Place      layer 5; governor asks it and does what it says. Pure: no clock, no target; tested with made loads.
  * Units      ns; costs are ns of the target's CPU time; shares are cost / the target's own CPU time.
@@ -83,7 +87,7 @@ struct window_figures {
 	double trap_ns; /* ... and what they would have taken if the programs did nothing */
 	/* the same with the switching on and off, in which probes are hit too */
 	double all_wall_ns, all_cpu_ns, all_cost_ns;
-	uint64_t quarter[2]; /* survivors that were born in its first and in its second quarter */
+	uint64_t quarter[4]; /* blocks alive at its end, by when they were born */
 };
 
 void policy_window_done(struct policy *policy, enum abi_part part,

@@ -164,9 +164,9 @@ static void see(struct survivors *survivors, struct catch *catch, uint64_t addre
 		return;
 	age_at = block->time_ns - catch->began_ns;
 	catch->taken->alive++;
+	catch->taken->quarter[quarter ? (age_at / quarter < 3 ? age_at / quarter : 3) : 3]++;
 	if (age_at >= 2 * quarter)
 		return;
-	catch->taken->quarter[age_at >= quarter]++;
 	index = catch->taken->kept++;
 	if (index >= SURVIVORS_PER_WINDOW)
 		index = next_random(survivors) % catch->taken->kept;

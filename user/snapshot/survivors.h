@@ -43,7 +43,7 @@ void survivors_free(struct survivors *survivors);
 struct survivors_taken {
 	uint64_t alive;      /* blocks, whenever in the window they were born */
 	uint64_t kept;       /* of those, born in its first half */
-	uint64_t quarter[2]; /* ... in its first, and in its second quarter */
+	uint64_t quarter[4]; /* of those alive, by when they were born */
 };
 
 /*

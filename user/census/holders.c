@@ -18,7 +18,8 @@ static int compare_address(const void *key, const void *row)
 	return address < other ? -1 : address > other;
 }
 
-static void measure(struct heap_holder *holder, struct heap_scan *const *scans, size_t n)
+bool holders_measure(struct heap_holder *holder, uint64_t address, struct heap_scan *const *scans,
+		     size_t n)
 {
 	double seconds[FIT_POINTS_MAX], items[FIT_POINTS_MAX];
 	struct fit_line line;
@@ -26,7 +27,7 @@ static void measure(struct heap_holder *holder, struct heap_scan *const *scans, 
 
 	for (size_t i = 0; i < n; i++) {
 		const struct heap_container *row =
-			bsearch(&holder->address, scans[i]->containers, scans[i]->n_containers,
+			bsearch(&address, scans[i]->containers, scans[i]->n_containers,
 				sizeof(*row), compare_address);
 
 		if (!row)
@@ -35,15 +36,18 @@ static void measure(struct heap_holder *holder, struct heap_scan *const *scans, 
 		items[points++] = (double)row->items;
 	}
 	if (points < 2)
-		return;
+		return false;
 	line = fit_line(seconds, items, points);
 	holder->have_growth = true;
+	holder->address = address;
+	holder->items = (uint64_t)items[points - 1];
 	holder->items_delta = (int64_t)(items[points - 1] - items[0]);
 	holder->items_per_s = line.slope;
 	holder->least_per_s = fit_least(line);
+	return true;
 }
 
-static bool grows(const struct heap_holder *holder)
+bool holder_grows(const struct heap_holder *holder)
 {
 	return holder->have_growth && holder->least_per_s > 0 && holder->items_delta >= LEAST_DELTA;
 }
@@ -51,7 +55,8 @@ static bool grows(const struct heap_holder *holder)
 static int compare(const void *a, const void *b)
 {
 	const struct heap_holder *x = a, *y = b;
-	double rate_x = grows(x) ? x->least_per_s : 0, rate_y = grows(y) ? y->least_per_s : 0;
+	double rate_x = holder_grows(x) ? x->least_per_s : 0,
+	       rate_y = holder_grows(y) ? y->least_per_s : 0;
 
 	if (rate_x != rate_y)
 		return rate_x > rate_y ? -1 : 1;
@@ -60,29 +65,29 @@ static int compare(const void *a, const void *b)
 	return x->address < y->address ? -1 : x->address > y->address;
 }
 
-/* A dict that is only a part of something is called what it is a part of. */
-static int name_holder(struct heap_holder *holder, struct edges *edges, struct err *err)
+int holders_name(struct edges *edges, uint64_t address, char **path, char **type, struct err *err)
 {
-	uint32_t object = objects_find(&edges->reach->objects, holder->address);
+	uint32_t object = objects_find(&edges->reach->objects, address);
 	struct heap_chain chain = {0};
-	const char *type = "?", *path = "cyclic garbage";
+	const char *of = "?", *called = "cyclic garbage";
 	int result = 0;
 
 	if (object != OBJECTS_NONE) {
-		type = edges_type(edges, object)->py->name;
+		of = edges_type(edges, object)->py->name;
 		if (edges->reach->how[object] != REACH_GARBAGE &&
 		    edges->reach->how[object] != REACH_GONE &&
 		    edges->reach->how[object] != REACH_NOT) {
 			result = chain_build(&chain, edges, object, err);
-			path = chain.path;
+			called = chain.path;
 		}
+		/* a dict that is only a part of something is called what it is a part of */
 		if (!result && chain.part && chain.n_links > 1)
-			type = chain.links[chain.n_links - 2].type;
+			of = chain.links[chain.n_links - 2].type;
 	}
 	if (!result) {
-		holder->type = strdup(type);
-		holder->path = strdup(path);
-		if (!holder->type || !holder->path)
+		*type = strdup(of);
+		*path = strdup(called);
+		if (!*type || !*path)
 			result = err_set(err, ERR_FAILED, "no memory for containers");
 	}
 	heap_chain_fini(&chain);
@@ -107,14 +112,14 @@ int holders_find(struct heap_held *held, struct edges *edges, struct heap_scan *
 
 		*holder = (struct heap_holder){.address = last->containers[i].address,
 					       .items = last->containers[i].items};
-		measure(holder, scans, n_scans);
-		n += holder->items >= HOLDERS_LARGE || grows(holder);
+		holders_measure(holder, holder->address, scans, n_scans);
+		n += holder->items >= HOLDERS_LARGE || holder_grows(holder);
 	}
 	qsort(rows, n, sizeof(*rows), compare);
 	held->holders = rows;
 	for (size_t i = 0; i < n && i < HOLDERS_NAMED && !result; i++) {
 		held->n_holders = i + 1;
-		result = name_holder(&rows[i], edges, err);
+		result = holders_name(edges, rows[i].address, &rows[i].path, &rows[i].type, err);
 	}
 	return result;
 }

@@ -18,6 +18,20 @@
 #define HOLDERS_LARGE 1000
 #define HOLDERS_NAMED 1000
 
+/* What the container at this address is called, and of what type it (or what it is a part of) is; both malloc()ed. */
+int holders_name(struct edges *edges, uint64_t address, char **path, char **type, struct err *err);
+
+/*
+ * How the container at this address grew over some scans, oldest first; false: it is in fewer than two of them.
+ *
+ * out    holder: items, items_delta, items_per_s, least_per_s
+ */
+bool holders_measure(struct heap_holder *holder, uint64_t address, struct heap_scan *const *scans,
+		     size_t n_scans);
+
+/* Does it grow for sure, and by more than a few items? */
+bool holder_grows(const struct heap_holder *holder);
+
 /*
  * in     scans: oldest first, each with its containers; at_s rising
  * out    held: holders, n_holders, n_scans, span_s

@@ -9,6 +9,7 @@
 
 #include "base/clock.h"
 #include "base/escape.h"
+#include "census/holders.h"
 #include "census/path_find.h"
 #include "cli/describe.h"
 #include "cli/heap_target.h"
@@ -28,6 +29,7 @@
 /* One container. */
 struct container {
 	const char *path;
+	char *name, *name_type; /* options.name_watched: what it is called; NULL: not known */
 	bool refs;
 	struct path_found found;
 	struct watchpoint point;
@@ -118,6 +120,18 @@ static int find_containers(struct container_watch *watch, struct err *err)
 	return result;
 }
 
+/* Paths for those that are known by their addresses. */
+static int name_containers(struct container_watch *watch, struct err *err)
+{
+	int result = 0;
+
+	for (unsigned i = 0; i < watch->n && !result && watch->options->name_watched; i++)
+		result = holders_name(&watch->edges, watch->containers[i].address,
+				      &watch->containers[i].name, &watch->containers[i].name_type,
+				      err);
+	return result;
+}
+
 static int open_target(struct container_watch *watch, struct err *err)
 {
 	int result;
@@ -135,10 +149,17 @@ static int open_target(struct container_watch *watch, struct err *err)
 			(int)watch->options->pid);
 	if (!result)
 		result = reach_scan(&watch->reach, watch->target.census, err);
+	if (!result && watch->options->name_watched) {
+		result = reach_search(&watch->reach, err);
+		if (!result)
+			reach_rest(&watch->reach);
+	}
 	if (!result)
 		result = edges_init(&watch->edges, &watch->reach, err);
 	watch->have_edges = !result;
-	return result ? result : find_containers(watch, err);
+	if (!result)
+		result = find_containers(watch, err);
+	return result ? result : name_containers(watch, err);
 }
 
 static int open_code(struct container_watch *watch, struct err *err)
@@ -212,6 +233,10 @@ void container_watch_close(struct container_watch *watch)
 		edges_fini(&watch->edges);
 	reach_fini(&watch->reach);
 	heap_target_close(&watch->target);
+	for (unsigned i = 0; i < watch->n; i++) {
+		free(watch->containers[i].name);
+		free(watch->containers[i].name_type);
+	}
 	free(watch);
 }
 
@@ -258,6 +283,11 @@ static double ns_per_hit(const struct container_watch *watch)
 		hits += (double)session_watch(watch->session, i)->hits;
 	}
 	return watch->trap_ns + (hits > 0 ? ns / hits : FIRST_NS);
+}
+
+double container_watch_spent(const struct container_watch *watch)
+{
+	return watch->session ? (double)counted(watch) * ns_per_hit(watch) : 0;
 }
 
 static void allow(struct container_watch *watch)
@@ -439,9 +469,10 @@ static void fill_row(struct container_watch *watch, struct profile *about, unsig
 	const volatile struct abi_watch *seen = session_watch(watch->session, i);
 	const struct container *container = &watch->containers[i];
 
-	row->path = profile_str(about, container->path, -1);
+	row->path = profile_str(about, container->name ? container->name : container->path, -1);
 	row->refs = container->refs;
-	row->type = profile_str(about, container->type, -1);
+	row->type = profile_str(about,
+				container->name_type ? container->name_type : container->type, -1);
 	row->address = container->address;
 	watch_hits_take(watch->hits, about, i, row);
 	row->items_before = (uint64_t)(seen->first == ABI_NOT_SEEN ? seen->last : seen->first);

@@ -7,6 +7,7 @@
 #include <time.h>
 
 #include "census/growth.h"
+#include "census/holders.h"
 #include "census/scan.h"
 #include "cli/trend_look.h"
 #include "python/runtime.h"
@@ -15,6 +16,9 @@
 	1.25 /* of the time in which the share pays for a scan: for the first one, which nothing came before */
 
 _Static_assert(GROWER_SCANS <= GROWTH_SCANS_MAX, "growth_measure() takes them all");
+
+/* what grows is not told from what changes by fewer scans */
+#define CONTAINER_SCANS 3
 
 struct grower {
 	const struct process *process;
@@ -160,7 +164,9 @@ struct grower *grower_open(const struct process *process, double share, struct e
 		return NULL;
 	}
 	grower->census = census_new(process->pid, &grower->runtime, &why);
-	if (!grower->census)
+	if (grower->census)
+		census_collect(grower->census);
+	else
 		trend_watch_miss(&grower->watch, &why);
 	return grower;
 }
@@ -224,6 +230,51 @@ static void put_growth(struct profile *profile, const struct heap_growth *growth
 	grows_part->span_s = growth->span_s;
 	grows_part->n_scans = growth->n_scans;
 	profile->grows = grows_part;
+}
+
+/* In rows that are in order, the fastest first; the slowest falls out. */
+static void insert_row(struct heap_holder *rows, size_t *n, size_t most,
+		       const struct heap_holder *row)
+{
+	size_t at = *n;
+
+	while (at > 0 && rows[at - 1].least_per_s < row->least_per_s)
+		at--;
+	if (at == most)
+		return;
+	if (*n < most)
+		++*n;
+	memmove(&rows[at + 1], &rows[at], (*n - at - 1) * sizeof(*rows));
+	rows[at] = *row;
+}
+
+size_t grower_containers(struct grower *grower, struct heap_holder *rows, size_t most)
+{
+	const struct heap_scan *last;
+	size_t n = 0;
+
+	pthread_mutex_lock(&grower->lock);
+	last = grower->n_scans >= CONTAINER_SCANS ? grower->scans[grower->n_scans - 1] : NULL;
+	for (size_t i = 0; last && i < last->n_containers; i++) {
+		struct heap_holder row = {0};
+
+		if (holders_measure(&row, last->containers[i].address, grower->scans,
+				    grower->n_scans) &&
+		    holder_grows(&row))
+			insert_row(rows, &n, most, &row);
+	}
+	pthread_mutex_unlock(&grower->lock);
+	return n;
+}
+
+bool grower_container(struct grower *grower, uint64_t address, struct heap_holder *row)
+{
+	bool known;
+
+	pthread_mutex_lock(&grower->lock);
+	known = holders_measure(row, address, grower->scans, grower->n_scans);
+	pthread_mutex_unlock(&grower->lock);
+	return known;
 }
 
 void grower_growth(struct grower *grower,

@@ -17,6 +17,7 @@
 #ifndef PYLEAKTRACE_CLI_GROWER_H
 #define PYLEAKTRACE_CLI_GROWER_H
 
+#include "model/heap_graph.h"
 #include "model/heap_types.h"
 #include "model/profile.h"
 #include "target/process.h"
@@ -42,6 +43,17 @@ void grower_forget(struct grower *grower);
 /* How all types have grown since the start: shown as long as `see` runs, and not at all before there are two scans. */
 void grower_growth(struct grower *grower,
 		   void (*see)(void *context, const struct heap_growth *growth), void *context);
+
+/*
+ * Containers that grow for sure, fastest first.
+ *
+ * out    rows: at most `most`; without path and type
+ * return how many
+ */
+size_t grower_containers(struct grower *grower, struct heap_holder *rows, size_t most);
+
+/* How the container at this address has grown since the start; false: not known. */
+bool grower_container(struct grower *grower, uint64_t address, struct heap_holder *row);
 
 /* Put what is known now into the profile: trend, and what grows. */
 void grower_report(struct grower *grower, struct profile *profile);

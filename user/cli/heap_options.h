@@ -37,7 +37,8 @@ struct heap_options {
 	uint64_t at;          /* address of the one object; 0: all of the type */
 	unsigned depth;       /* of backrefs */
 	const char *watch[HEAP_WATCHES_MAX]; /* paths or addresses of containers */
-	bool watch_refs[HEAP_WATCHES_MAX];   /* it is the reference count that is watched */
+	bool name_watched; /* they are addresses, and reports shall have the paths */
+	bool watch_refs[HEAP_WATCHES_MAX]; /* it is the reference count that is watched */
 	unsigned n_watch;
 	uint64_t for_ns;     /* how long they are watched */
 	double max_overhead; /* of a core */

@@ -12,6 +12,7 @@
 #include "base/clock.h"
 #include "cli/estimates.h"
 #include "cli/grower.h"
+#include "cli/holder_watch.h"
 #include "govern/governor.h"
 #include "model/trend.h"
 #include "probe/claim.h"
@@ -42,9 +43,10 @@ struct watched {
 	struct code_tables *tables; /* NULL: C frames are not walked */
 	struct session *session;
 	struct snapshot *snapshot;
-	struct grower *grower;     /* NULL: the heap is not looked at */
-	struct governor *governor; /* NULL: everything is traced */
-	pthread_mutex_t looking;   /* a report is being made */
+	struct grower *grower;        /* NULL: the heap is not looked at */
+	struct holder_watch *holders; /* NULL: containers are not looked for */
+	struct governor *governor;    /* NULL: everything is traced */
+	pthread_mutex_t looking;      /* a report is being made */
 	bool have_process, have_runtime, have_plan;
 	/* measures the cost of the traps while we wait for the first report */
 	pthread_t calibration;
@@ -234,6 +236,22 @@ static unsigned rehearsal(void)
 	return number ? (unsigned)strtoul(number, NULL, 10) : 0;
 }
 
+/* What watchpoints cost, beside the probes. */
+static double others(void *context)
+{
+	struct watched *watched = context;
+
+	return watched->holders ? holder_watch_spent(watched->holders) : 0;
+}
+
+static void allow_others(void *context, double cores)
+{
+	struct watched *watched = context;
+
+	if (watched->holders)
+		holder_watch_allow(watched->holders, cores);
+}
+
 static int open_governor(struct watched *watched, struct err *err)
 {
 	const struct governor_options options = {
@@ -243,9 +261,17 @@ static int open_governor(struct watched *watched, struct err *err)
 		.verbose = watched->options->verbose > 1,
 		.n_rehearsal = rehearsal(),
 		.on_all = on_all,
+		.others = others,
+		.allow_others = allow_others,
 		.context = watched,
 	};
 
+	if (watched->grower) {
+		watched->holders = holder_watch_open(&watched->process, watched->grower,
+						     1.0 / watched->options->n_pids, err);
+		if (!watched->holders)
+			return -(int)err->code;
+	}
 	return governor_open(&watched->governor, watched->session, &watched->plan,
 			     &watched->process, &options, err);
 }
@@ -321,6 +347,8 @@ void watched_start(struct watched *watched)
 	watched->forgotten_ns = watched->started.ns;
 	if (watched->grower)
 		grower_start(watched->grower);
+	if (watched->holders)
+		holder_watch_start(watched->holders);
 	if (watched->governor)
 		governor_start(watched->governor);
 	else
@@ -331,6 +359,8 @@ void watched_start(struct watched *watched)
 /* A window may have left the target steered; the detach tries once more, and tells. */
 void watched_stop(struct watched *watched)
 {
+	if (watched->holders)
+		holder_watch_stop(watched->holders);
 	if (watched->governor)
 		governor_stop(watched->governor, NULL);
 	session_stop(watched->session);
@@ -342,6 +372,8 @@ int watched_close(struct watched *watched)
 	int result = 0;
 
 	finish_calibration(watched);
+	if (watched->holders)
+		holder_watch_stop(watched->holders);
 	if (watched->governor)
 		governor_stop(watched->governor, NULL);
 	if (watched->session)
@@ -352,6 +384,7 @@ int watched_close(struct watched *watched)
 			"again\n",
 			watched->process.pid, err.text, watched->process.pid);
 	governor_close(watched->governor);
+	holder_watch_close(watched->holders);
 	grower_close(watched->grower);
 	snapshot_free(watched->snapshot);
 	session_close(watched->session);
@@ -413,6 +446,8 @@ void watched_baseline(struct watched *watched)
 	pthread_mutex_unlock(&watched->looking);
 	if (watched->grower)
 		grower_forget(watched->grower);
+	if (watched->holders)
+		holder_watch_forget(watched->holders);
 	if (watched->governor)
 		governor_forget(watched->governor);
 	watched->forgotten_ns = clock_now_ns();
@@ -602,6 +637,8 @@ struct profile *watched_look(struct watched *watched, struct err *err)
 	fill_cost(watched, profile, &state);
 	if (watched->grower)
 		grower_report(watched->grower, profile);
+	if (watched->holders)
+		holder_watch_report(watched->holders, profile);
 	if (profile->trend)
 		find_starters(watched, profile);
 	profile_sort(profile, watched->options->order);

@@ -2,6 +2,7 @@
 #include "model/heap_watch.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 struct heap_watch *heap_watch_new(struct profile *about, size_t n_rows)
 {
@@ -14,6 +15,41 @@ struct heap_watch *heap_watch_new(struct profile *about, size_t n_rows)
 	watch->rows = profile_alloc(about, (n_rows + 1) * sizeof(*watch->rows));
 	watch->n_rows = n_rows;
 	return watch;
+}
+
+static const struct frame *copy_frames(struct profile *profile, const struct stack *stack)
+{
+	struct frame *frames = profile_alloc(profile, (stack->n_frames + 1) * sizeof(*frames));
+
+	for (size_t i = 0; i < stack->n_frames; i++) {
+		struct frame *frame = &frames[i];
+
+		*frame = stack->frames[i];
+		frame->function = profile_str(profile, frame->function, -1);
+		frame->file = profile_str(profile, frame->file, -1);
+		frame->module = profile_str(profile, frame->module, -1);
+		frame->path = profile_str(profile, frame->path, -1);
+		frame->near = profile_str(profile, frame->near, -1);
+	}
+	return frames;
+}
+
+void heap_watch_copy(struct profile *profile, struct heap_watch_row *to,
+		     const struct heap_watch_row *from)
+{
+	struct heap_watch_stack *stacks =
+		profile_alloc(profile, (from->n_stacks + 1) * sizeof(*stacks));
+
+	*to = *from;
+	to->path = profile_str(profile, from->path, -1);
+	to->type = profile_str(profile, from->type, -1);
+	to->now_type = profile_str(profile, from->now_type, -1);
+	for (size_t i = 0; i < from->n_stacks; i++) {
+		stacks[i] = from->stacks[i];
+		stacks[i].stack.frames = copy_frames(profile, &from->stacks[i].stack);
+		stacks[i].stack.thread = profile_str(profile, from->stacks[i].stack.thread, -1);
+	}
+	to->stacks = stacks;
 }
 
 static int compare_frames(const void *a, const void *b)

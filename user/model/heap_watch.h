@@ -67,6 +67,28 @@ struct heap_watch {
 	double target_cpu_fraction; /* of a core, over the watch */
 };
 
+/* A container that grows, in a watch of the whole process: what the census says, and what its watchpoint saw. */
+struct growing {
+	struct heap_watch_row row; /* path: the shortest; its figures are of watched_s */
+	double watched_s;          /* so long, lately; 0: not (yet) */
+	double ago_s;              /* since that ended */
+	double items_per_s;        /* by the census, since the start */
+	double least_per_s;        /* lower end of its 90 % interval */
+	bool cut;                  /* it was watched as long as the ceiling allowed */
+	int pid; /* where several targets are shown as one; 0: the profile's target */
+};
+
+struct profile_growing {
+	struct growing *rows; /* fastest growth first */
+	size_t n_rows;
+	const char *
+		why_not; /* nothing could be watched, for this reason; NULL: it could, or nothing grows */
+};
+
+/* Copy a row with all that it points to into another profile. */
+void heap_watch_copy(struct profile *profile, struct heap_watch_row *to,
+		     const struct heap_watch_row *from);
+
 /* With n_rows empty rows; NULL: memory is out. */
 struct heap_watch *heap_watch_new(struct profile *about, size_t n_rows);
 

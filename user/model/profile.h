@@ -193,6 +193,8 @@ struct selection {
 struct heap_growth_row;
 struct trend;
 
+struct profile_growing; /* of model/heap_watch.h */
+
 struct profile_grows {
 	const struct heap_growth_row *rows; /* only what grows, steadiest first, a few */
 	size_t n_rows;
@@ -254,8 +256,9 @@ struct profile {
 	size_t n_native_gaps;
 	bool have_cost;
 	struct cost cost;
-	struct profile_grows *grows; /* NULL: the heap was not scanned, or once */
-	const struct trend *trend;   /* of model/trend.h; NULL: not looked at */
+	struct profile_grows *grows;           /* NULL: the heap was not scanned, or once */
+	const struct profile_growing *growing; /* containers; NULL: not looked for */
+	const struct trend *trend;             /* of model/trend.h; NULL: not looked at */
 
 	struct profile_arena *arena; /* private */
 };

@@ -10,6 +10,7 @@
 #include "model/group.h"
 #include "model/heap_types.h"
 #include "view/frames_text.h"
+#include "view/growing_text.h"
 #include "view/parts_text.h"
 #include "view/pen.h"
 #include "view/trend_text.h"
@@ -396,6 +397,7 @@ void report_text(FILE *out, const struct profile *profile, const struct report_o
 
 	if (profile->trend && !options->quiet)
 		trend_text_brief(out, profile->trend, options->color);
+	growing_text(&pen, profile, options->all_frames);
 	put_stacks(&pen, profile, options, n);
 	if (profile->grows)
 		put_grows(&pen, profile->grows);

@@ -110,7 +110,7 @@ static int compare_removed(const void *a, const void *b)
 	return *x < *y ? -1 : *x > *y;
 }
 
-static void put_stack(const struct pen *pen, const struct heap_watch *watch,
+static void put_stack(const struct pen *pen, const char *interpreter,
 		      const struct heap_watch_row *row, const struct heap_watch_stack *stack,
 		      bool removed, bool all)
 {
@@ -123,10 +123,10 @@ static void put_stack(const struct pen *pen, const struct heap_watch *watch,
 	if (times != items)
 		fprintf(pen->out, ", in %" PRIu64 " change%s,", times, plural(times));
 	fputs(" by:\n", pen->out);
-	frames_text(pen, &stack->stack, watch->about->target.python_module, all);
+	frames_text(pen, &stack->stack, interpreter, all);
 }
 
-static void put_stacks(const struct pen *pen, const struct heap_watch *watch,
+static void put_stacks(const struct pen *pen, const char *interpreter,
 		       const struct heap_watch_row *row, const struct watch_text_options *options)
 {
 	const struct heap_watch_stack **removers = calloc(row->n_stacks + 1, sizeof(*removers));
@@ -134,7 +134,8 @@ static void put_stacks(const struct pen *pen, const struct heap_watch *watch,
 
 	for (size_t i = 0; i < row->n_stacks; i++) {
 		if (row->stacks[i].inserted && n[0]++ < top)
-			put_stack(pen, watch, row, &row->stacks[i], false, options->all_frames);
+			put_stack(pen, interpreter, row, &row->stacks[i], false,
+				  options->all_frames);
 		if (row->stacks[i].removed && removers)
 			removers[n[1]++] = &row->stacks[i];
 	}
@@ -144,7 +145,7 @@ static void put_stacks(const struct pen *pen, const struct heap_watch *watch,
 	if (removers)
 		qsort(removers, n[1], sizeof(*removers), compare_removed);
 	for (size_t i = 0; i < n[1] && i < top; i++)
-		put_stack(pen, watch, row, removers[i], true, options->all_frames);
+		put_stack(pen, interpreter, row, removers[i], true, options->all_frames);
 	if (n[1] > top)
 		fprintf(pen->out, "        and %s more stacks that remove (-T 0 shows all)\n",
 			fmt_count(n[1] - top).text);
@@ -155,7 +156,7 @@ static void put_stacks(const struct pen *pen, const struct heap_watch *watch,
 }
 
 /* Of references it is those that are not paired that matter. */
-static void put_unpaired(const struct pen *pen, const struct heap_watch *watch,
+static void put_unpaired(const struct pen *pen, const char *interpreter,
 			 const struct heap_watch_row *row, const struct watch_text_options *options)
 {
 	struct unpaired *rows = calloc(row->n_stacks + 1, sizeof(*rows));
@@ -169,7 +170,7 @@ static void put_unpaired(const struct pen *pen, const struct heap_watch *watch,
 		snprintf(sum, sizeof(sum), "%+" PRId64, rows[i].net);
 		fprintf(pen->out, "%12s %s by:\n", sum,
 			rows[i].net > 0 ? "taken and not dropped" : "dropped and not taken");
-		frames_text(pen, &rows[i].stack, watch->about->target.python_module, false);
+		frames_text(pen, &rows[i].stack, interpreter, false);
 	}
 	if (n > top)
 		fprintf(pen->out, "        and %s more functions (-T 0 shows all)\n",
@@ -179,24 +180,6 @@ static void put_unpaired(const struct pen *pen, const struct heap_watch *watch,
 	if (!n && !row->inserted && !row->removed)
 		fputs("        nothing was taken or dropped\n", pen->out);
 	free(rows);
-}
-
-static void put_row(const struct pen *pen, const struct heap_watch *watch,
-		    const struct heap_watch_row *row, const struct watch_text_options *options)
-{
-	struct heap_watch_row plain;
-	struct frame *frames =
-		options->all_frames ? NULL
-				    : make_plain(&plain, row, watch->about->target.python_module);
-
-	put_sums(pen, row, watch->about->duration_s);
-	if (frames && row->refs)
-		put_unpaired(pen, watch, &plain, options);
-	else
-		put_stacks(pen, watch, frames ? &plain : row, options);
-	if (frames)
-		free((void *)plain.stacks);
-	free(frames);
 }
 
 static void put_fate(const struct pen *pen, const struct heap_watch_row *row)
@@ -225,6 +208,23 @@ static void put_fate(const struct pen *pen, const struct heap_watch_row *row)
 	}
 	pen_ink(pen, INK_PLAIN);
 	fputs(".\n", pen->out);
+}
+
+void watch_text_row(const struct pen *pen, const struct heap_watch_row *row, double seconds,
+		    const char *interpreter, const struct watch_text_options *options)
+{
+	struct heap_watch_row plain;
+	struct frame *frames = options->all_frames ? NULL : make_plain(&plain, row, interpreter);
+
+	put_sums(pen, row, seconds);
+	if (frames && row->refs)
+		put_unpaired(pen, interpreter, &plain, options);
+	else
+		put_stacks(pen, interpreter, frames ? &plain : row, options);
+	if (frames)
+		free((void *)plain.stacks);
+	free(frames);
+	put_fate(pen, row);
 }
 
 /* ---- around them ----------------------------------------------------------------------------- */
@@ -287,10 +287,9 @@ void watch_text(FILE *out, const struct heap_watch *watch, const struct watch_te
 	const struct pen pen = {.out = out, .color = options->color};
 
 	put_head(&pen, watch);
-	for (size_t i = 0; i < watch->n_rows; i++) {
-		put_row(&pen, watch, &watch->rows[i], options);
-		put_fate(&pen, &watch->rows[i]);
-	}
+	for (size_t i = 0; i < watch->n_rows; i++)
+		watch_text_row(&pen, &watch->rows[i], watch->about->duration_s,
+			       watch->about->target.python_module, options);
 	put_end(&pen, watch);
 	if (options->quiet)
 		return;

@@ -16,6 +16,7 @@
 #include <stdio.h>
 
 #include "model/heap_watch.h"
+#include "view/pen.h"
 
 struct watch_text_options {
 	unsigned top; /* stacks shown of each kind; 0: all */
@@ -26,5 +27,9 @@ struct watch_text_options {
 
 void watch_text(FILE *out, const struct heap_watch *watch,
 		const struct watch_text_options *options);
+
+/* One container, watched for so long. interpreter: base name of its file, whose C frames are left out */
+void watch_text_row(const struct pen *pen, const struct heap_watch_row *row, double seconds,
+		    const char *interpreter, const struct watch_text_options *options);
 
 #endif

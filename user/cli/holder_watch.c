@@ -1,0 +1,403 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "cli/holder_watch.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <poll.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "census/holders.h"
+#include "cli/container_watch.h"
+
+#define ROUND_NS   3000000000u  /* containers are watched for so long at a time */
+#define REST_NS    10000000000u /* between two rounds, at least */
+#define LOOK_NS    500000000u   /* while nothing is known to grow */
+#define TICK_NS    50000000u    /* as container_watch_tick() wants it */
+#define CANDIDATES 16           /* that take turns */
+/* of what has been allowed and not spent, at most so many rounds' worth */
+#define SAVED_ROUNDS 5.0
+/* a hit costs the target more than its trap and the program: caches, the kernel's way there (measured: 10 us are 15) */
+#define CAUTION 1.5
+
+/* What the last round with a container has shown. */
+struct result {
+	struct profile *about; /* of its own; the row lives in it */
+	const struct heap_watch_row *row;
+	uint64_t address, ended_ns;
+	double watched_s;
+	bool cut;
+};
+
+struct holder_watch {
+	const struct process *process;
+	struct grower *grower;
+	double share;
+	pthread_t thread;
+	bool started;
+	int wake; /* eventfd: stop */
+
+	pthread_mutex_t lock; /* of what follows */
+	double cores;         /* allowed */
+	double spent_ns;      /* in rounds that are over */
+	struct container_watch *current;
+	struct result results[HOLDER_WATCH_KEPT];
+	size_t n_results;
+	char why_not[160];
+};
+
+static double thread_cpu_s(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
+	return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
+}
+
+/* ---- results ----------------------------------------------------------------------------------------------- */
+
+static void drop_result(struct holder_watch *watch, size_t i)
+{
+	profile_free(watch->results[i].about);
+	watch->results[i] = watch->results[--watch->n_results];
+}
+
+/* A place for this container's result: its own, a free one, or that of the one that was watched longest ago. */
+static struct result *result_place(struct holder_watch *watch, uint64_t address)
+{
+	size_t oldest = 0;
+
+	for (size_t i = 0; i < watch->n_results; i++) {
+		if (watch->results[i].address == address) {
+			oldest = i;
+			break;
+		}
+		if (watch->results[i].ended_ns < watch->results[oldest].ended_ns)
+			oldest = i;
+	}
+	if (watch->n_results &&
+	    (watch->results[oldest].address == address || watch->n_results == HOLDER_WATCH_KEPT))
+		drop_result(watch, oldest);
+	return &watch->results[watch->n_results++];
+}
+
+/* Each row gets a profile of its own, so that it can be dropped for itself. */
+static void keep_results(struct holder_watch *watch, const struct heap_watch *round)
+{
+	for (size_t i = 0; i < round->n_rows; i++) {
+		struct profile *about = profile_new();
+		struct heap_watch_row *row;
+
+		if (!about)
+			return;
+		row = profile_alloc(about, sizeof(*row));
+		heap_watch_copy(about, row, &round->rows[i]);
+		pthread_mutex_lock(&watch->lock);
+		*result_place(watch, row->address) = (struct result){
+			.about = about,
+			.row = row,
+			.address = row->address,
+			.ended_ns = clock_now_ns(),
+			.watched_s = round->about->duration_s,
+			.cut = round->end == WATCH_OVERHEAD,
+		};
+		pthread_mutex_unlock(&watch->lock);
+	}
+}
+
+static uint64_t last_watched_ns(struct holder_watch *watch, uint64_t address)
+{
+	uint64_t ns = 0;
+
+	pthread_mutex_lock(&watch->lock);
+	for (size_t i = 0; i < watch->n_results; i++)
+		if (watch->results[i].address == address)
+			ns = watch->results[i].ended_ns;
+	pthread_mutex_unlock(&watch->lock);
+	return ns;
+}
+
+static void set_why_not(struct holder_watch *watch, const struct err *err)
+{
+	pthread_mutex_lock(&watch->lock);
+	snprintf(watch->why_not, sizeof(watch->why_not), "%.150s", err ? err->text : "");
+	pthread_mutex_unlock(&watch->lock);
+}
+
+/* ---- a round ----------------------------------------------------------------------------------------------- */
+
+/* Wait; false: to be stopped. */
+static bool rest(const struct holder_watch *watch, uint64_t ns)
+{
+	struct pollfd wake = {.fd = watch->wake, .events = POLLIN};
+	const struct timespec time = {(time_t)(ns / 1000000000u), (long)(ns % 1000000000u)};
+
+	return ppoll(&wake, 1, &time, NULL) == 0 || !(wake.revents & POLLIN);
+}
+
+/* Those that were not watched for longest, of the fastest. */
+static unsigned choose(struct holder_watch *watch, struct heap_holder chosen[HEAP_WATCHES_MAX])
+{
+	struct heap_holder rows[CANDIDATES];
+	size_t n = grower_containers(watch->grower, rows, CANDIDATES);
+	uint64_t last[CANDIDATES];
+	unsigned n_chosen = 0;
+
+	for (size_t i = 0; i < n; i++)
+		last[i] = last_watched_ns(watch, rows[i].address);
+	while (n_chosen < HEAP_WATCHES_MAX) {
+		size_t next = n;
+
+		for (size_t i = 0; i < n; i++)
+			if (rows[i].address && (next == n || last[i] < last[next]))
+				next = i;
+		if (next == n)
+			break;
+		chosen[n_chosen++] = rows[next];
+		rows[next].address = 0;
+	}
+	return n_chosen;
+}
+
+static enum heap_watch_end follow(struct holder_watch *watch, struct container_watch *round,
+				  uint64_t for_ns)
+{
+	struct pollfd sources[] = {{.fd = watch->wake, .events = POLLIN},
+				   {.fd = container_watch_pidfd(round), .events = POLLIN},
+				   {.fd = container_watch_news_fd(round), .events = POLLIN}};
+	const struct timespec tick = {0, TICK_NS};
+	uint64_t deadline = clock_now_ns() + for_ns;
+	enum heap_watch_end end;
+
+	for (;;) {
+		int n = ppoll(sources, 3, &tick, NULL);
+
+		if (container_watch_tick(round, &end))
+			return end;
+		if ((n > 0 && sources[0].revents) || (n < 0 && errno != EINTR))
+			return WATCH_ASKED;
+		if (clock_now_ns() >= deadline)
+			return WATCH_TIME;
+	}
+}
+
+static void set_current(struct holder_watch *watch, struct container_watch *round)
+{
+	pthread_mutex_lock(&watch->lock);
+	if (!round && watch->current)
+		watch->spent_ns += CAUTION * container_watch_spent(watch->current);
+	watch->current = round;
+	pthread_mutex_unlock(&watch->lock);
+}
+
+/* return false: these containers could not be watched; err says why */
+static bool watch_some(struct holder_watch *watch, const struct heap_holder *chosen, unsigned n,
+		       double cores, struct err *err)
+{
+	struct heap_options options = {.pid = watch->process->pid,
+				       .quiet = true,
+				       .name_watched = true,
+				       .n_watch = n,
+				       .for_ns = ROUND_NS,
+				       .max_overhead = cores};
+	char addresses[HEAP_WATCHES_MAX][24];
+	struct container_watch *round;
+	struct heap_watch *report = NULL;
+	bool watched;
+
+	for (unsigned i = 0; i < n; i++) {
+		snprintf(addresses[i], sizeof(addresses[i]), "0x%" PRIx64, chosen[i].address);
+		options.watch[i] = addresses[i];
+	}
+	watched = container_watch_open(&round, &options, err) == 0;
+	if (watched) {
+		enum heap_watch_end end;
+
+		set_current(watch, round);
+		container_watch_start(round);
+		end = follow(watch, round, ROUND_NS);
+		container_watch_stop(round);
+		set_current(watch, NULL);
+		report = container_watch_report(round, end, err);
+	}
+	if (report) {
+		keep_results(watch, report);
+		profile_free(report->about);
+	}
+	container_watch_close(round);
+	return watched;
+}
+
+/* One of them may have died since it was chosen: then each is tried alone. */
+static void run_round(struct holder_watch *watch, const struct heap_holder *chosen, unsigned n,
+		      double cores)
+{
+	struct err err = ERR_INIT;
+	bool any = watch_some(watch, chosen, n, cores, &err);
+
+	for (unsigned i = 0; i < n && n > 1 && !any && err.code == ERR_TARGET; i++) {
+		err = (struct err)ERR_INIT;
+		any = watch_some(watch, &chosen[i], 1, cores, &err);
+	}
+	set_why_not(watch, any ? NULL : &err);
+}
+
+static double allowed(struct holder_watch *watch, uint64_t rested_ns)
+{
+	double rounds = (double)rested_ns / ROUND_NS, cores;
+
+	pthread_mutex_lock(&watch->lock);
+	cores = watch->cores;
+	pthread_mutex_unlock(&watch->lock);
+	return cores * (rounds < 1 ? 1 : rounds > SAVED_ROUNDS ? SAVED_ROUNDS : rounds);
+}
+
+static void *run(void *context)
+{
+	struct holder_watch *watch = context;
+	struct heap_holder chosen[HEAP_WATCHES_MAX];
+	uint64_t last_ns = clock_now_ns();
+	uint64_t pause_ns = LOOK_NS;
+
+	while (rest(watch, pause_ns) && process_alive(watch->process)) {
+		double began_s = thread_cpu_s();
+		unsigned n = choose(watch, chosen);
+
+		pause_ns = LOOK_NS;
+		if (!n)
+			continue;
+		run_round(watch, chosen, n, allowed(watch, clock_now_ns() - last_ns));
+		last_ns = clock_now_ns();
+		pause_ns = (uint64_t)((thread_cpu_s() - began_s) / watch->share * 1e9);
+		pause_ns = pause_ns > REST_NS ? pause_ns : REST_NS;
+	}
+	return NULL;
+}
+
+/* ---- from outside ------------------------------------------------------------------------------------------- */
+
+struct holder_watch *holder_watch_open(const struct process *process, struct grower *grower,
+				       double share, struct err *err)
+{
+	struct holder_watch *watch = calloc(1, sizeof(*watch));
+
+	if (!watch) {
+		err_set(err, ERR_FAILED, "out of memory");
+		return NULL;
+	}
+	watch->process = process;
+	watch->grower = grower;
+	watch->share = share * HOLDER_WATCH_SHARE;
+	pthread_mutex_init(&watch->lock, NULL);
+	watch->wake = eventfd(0, EFD_CLOEXEC);
+	if (watch->wake < 0) {
+		err_set(err, ERR_FAILED, "eventfd: %s", strerror(errno));
+		holder_watch_close(watch);
+		return NULL;
+	}
+	return watch;
+}
+
+void holder_watch_start(struct holder_watch *watch)
+{
+	watch->started = pthread_create(&watch->thread, NULL, run, watch) == 0;
+}
+
+void holder_watch_stop(struct holder_watch *watch)
+{
+	const uint64_t one = 1;
+
+	if (!watch->started || write(watch->wake, &one, sizeof(one)) != sizeof(one))
+		return;
+	pthread_join(watch->thread, NULL);
+	watch->started = false;
+}
+
+void holder_watch_close(struct holder_watch *watch)
+{
+	if (!watch)
+		return;
+	holder_watch_stop(watch);
+	while (watch->n_results)
+		drop_result(watch, 0);
+	if (watch->wake >= 0)
+		close(watch->wake);
+	pthread_mutex_destroy(&watch->lock);
+	free(watch);
+}
+
+void holder_watch_forget(struct holder_watch *watch)
+{
+	pthread_mutex_lock(&watch->lock);
+	while (watch->n_results)
+		drop_result(watch, 0);
+	pthread_mutex_unlock(&watch->lock);
+}
+
+void holder_watch_allow(struct holder_watch *watch, double cores)
+{
+	pthread_mutex_lock(&watch->lock);
+	watch->cores = cores;
+	pthread_mutex_unlock(&watch->lock);
+}
+
+double holder_watch_spent(struct holder_watch *watch)
+{
+	double ns;
+
+	pthread_mutex_lock(&watch->lock);
+	ns = watch->spent_ns;
+	if (watch->current)
+		ns += CAUTION * container_watch_spent(watch->current);
+	pthread_mutex_unlock(&watch->lock);
+	return ns;
+}
+
+static int faster(const void *a, const void *b)
+{
+	const struct growing *x = a, *y = b;
+
+	if (x->least_per_s != y->least_per_s)
+		return x->least_per_s > y->least_per_s ? -1 : 1;
+	return x->row.address < y->row.address ? -1 : x->row.address > y->row.address;
+}
+
+void holder_watch_report(struct holder_watch *watch, struct profile *profile)
+{
+	struct profile_growing *growing = profile_alloc(profile, sizeof(*growing));
+	struct growing *rows = profile_alloc(profile, HOLDER_WATCH_KEPT * sizeof(*rows));
+	uint64_t now = clock_now_ns();
+
+	pthread_mutex_lock(&watch->lock);
+	for (size_t i = 0; i < watch->n_results; i++) {
+		const struct result *result = &watch->results[i];
+		struct growing *row = &rows[growing->n_rows];
+		struct heap_holder holder = {0};
+
+		/* it may have stopped to grow, or died */
+		if (!grower_container(watch->grower, result->address, &holder) ||
+		    !holder_grows(&holder))
+			continue;
+		*row = (struct growing){
+			.watched_s = result->watched_s,
+			.ago_s = (double)(now - result->ended_ns) / 1e9,
+			.items_per_s = holder.items_per_s,
+			.least_per_s = holder.least_per_s,
+			.cut = result->cut,
+		};
+		heap_watch_copy(profile, &row->row, result->row);
+		growing->n_rows++;
+	}
+	if (watch->why_not[0] && !growing->n_rows)
+		growing->why_not = profile_str(profile, watch->why_not, -1);
+	pthread_mutex_unlock(&watch->lock);
+	qsort(rows, growing->n_rows, sizeof(*rows), faster);
+	growing->rows = rows;
+	profile->growing = growing;
+}

@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "view/growing_text.h"
+
+#include "base/fmt.h"
+#include "view/watch_text.h"
+
+#define STACKS_SHOWN 3 /* of each kind, for each container */
+
+static void put_growth(const struct pen *pen, const struct growing *growing)
+{
+	fputs("        the census says ", pen->out);
+	pen_ink(pen, INK_GROWS);
+	fprintf(pen->out, "+%s/min", fmt_per_second(growing->items_per_s * 60).text);
+	pen_ink(pen, INK_PLAIN);
+	fputs(" since the watch began", pen->out);
+	if (growing->watched_s > 0 && growing->ago_s >= 1)
+		fprintf(pen->out, "; its changes were watched %s ago",
+			fmt_duration(growing->ago_s).text);
+	if (growing->cut)
+		fputs(", for as long as the ceiling allowed", pen->out);
+	fputs(".\n", pen->out);
+}
+
+void growing_text(const struct pen *pen, const struct profile *profile, bool all_frames)
+{
+	const struct profile_growing *growing = profile->growing;
+	const struct watch_text_options options = {
+		.top = STACKS_SHOWN, .color = pen->color, .all_frames = all_frames};
+
+	if (!growing || (!growing->n_rows && !growing->why_not))
+		return;
+	pen_ink(pen, INK_HEAD);
+	fputs("Growing containers, fastest first, and who changes them:", pen->out);
+	pen_ink(pen, INK_PLAIN);
+	fputc('\n', pen->out);
+	for (size_t i = 0; i < growing->n_rows; i++) {
+		const struct growing *row = &growing->rows[i];
+
+		if (row->pid)
+			fprintf(pen->out, "pid %d: ", row->pid);
+		watch_text_row(pen, &row->row, row->watched_s, profile->target.python_module,
+			       &options);
+		put_growth(pen, row);
+	}
+	if (growing->why_not) {
+		fputs("Who changes containers is not watched: ", pen->out);
+		pen_put(pen, INK_WARNING, growing->why_not);
+		fputc('\n', pen->out);
+	}
+}

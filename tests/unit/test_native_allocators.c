@@ -62,7 +62,7 @@ static void check_once(void)
 /* Every function has a place for a probe, and those that may throw have ends: each an instruction `ret`. */
 static void check_places(const struct module *module)
 {
-	static const struct place_need need = {INSN_ARG(0), false, -1};
+	static const struct place_need need = {INSN_ARG(0), false, -1, 0};
 
 	for (unsigned i = 0; i < allocator.n_functions; i++) {
 		const struct native_function *function = &allocator.functions[i];
@@ -170,7 +170,7 @@ static void test_musl(void **state)
 	static const char *const names[] = {"malloc",        "calloc",   "realloc",
 					    "reallocarray",  "free",     "posix_memalign",
 					    "aligned_alloc", "memalign", "valloc"};
-	struct place_need need = {INSN_ARG(0) | INSN_ARG(1), true, -1};
+	struct place_need need = {INSN_ARG(0) | INSN_ARG(1), true, -1, 0};
 	struct module module;
 
 	(void)state;

@@ -259,9 +259,9 @@ static uint64_t function(const char *name)
 #define A0 INSN_ARG(0)
 #define A1 INSN_ARG(1)
 
-static const struct place_need need_malloc = {A0, true, -1};
-static const struct place_need need_free = {A0, false, 0};
-static const struct place_need need_py_free = {A1, false, 1};
+static const struct place_need need_malloc = {A0, true, -1, 0};
+static const struct place_need need_free = {A0, false, 0, 0};
+static const struct place_need need_py_free = {A1, false, 1, 0};
 
 /* The place found for a function: its distance from the entry and its price. */
 static struct place check_place(const char *name, const struct place_need *need, int distance,
@@ -323,7 +323,7 @@ static void test_arguments_must_be_there(void **state)
 
 static void test_stack_pointer(void **state)
 {
-	const struct place_need entry_only = {A0, false, -1};
+	const struct place_need entry_only = {A0, false, -1, 0};
 	struct place place;
 
 	(void)state;

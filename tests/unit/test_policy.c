@@ -45,7 +45,7 @@ static void begin(struct run *run, const struct load *load, double overhead, boo
 		.max_overhead = overhead,
 		.max_window_ns = (uint64_t)(200 * MS),
 		.present = {true, true},
-		.least_ns = {(uint64_t)(20 * MS), (uint64_t)(5 * MS)},
+		.least_ns = {(uint64_t)(20 * MS), (uint64_t)(20 * MS)},
 		.can_sample = can_sample,
 	};
 

@@ -14,8 +14,11 @@
 #include "base/clock.h"
 #include "python/runtime.h"
 
-/* the least that a window may be: switching costs about as long, and what lives for longer survives */
-#define LEAST_STEERED_NS  5000000u
+/*
+ * The least that a window may be. In its first milliseconds every stack and every code object is new, and a hit costs
+ * twice or three times as much; and switching takes as long as some milliseconds.
+ */
+#define LEAST_STEERED_NS  20000000u
 #define LEAST_ATTACHED_NS 20000000u
 
 /* survivors are looked after every so often, so many at a time */
@@ -30,6 +33,9 @@
 
 /* of what may be spent, what watchpoints may take at most */
 #define OTHERS_SHARE 0.5
+
+/* of the ceiling: what probes of a part that is off may take */
+#define LEFT_SHARE 0.05
 
 struct reading {
 	uint64_t counts[ABI_COUNTERS];
@@ -54,6 +60,7 @@ struct governor {
 	struct policy policy;
 	struct reading last;
 	unsigned failures[ABI_PARTS];
+	bool left; /* probes of part object do not stay */
 	uint64_t checked_ns;
 
 	pthread_mutex_t lock; /* of what follows */
@@ -127,6 +134,25 @@ static void add_spent(struct governor *governor, double cpu_ns, double cost_ns)
 	pthread_mutex_unlock(&governor->lock);
 }
 
+/*
+ * Probes that stay (plan.switchable) should not be come by; of those on a jmp that is seldom run that may not be true.
+ * Looked at while nothing is on.
+ */
+static void leave_if_hit(struct governor *governor, double cost_ns, double cpu_ns)
+{
+	const struct policy *policy = &governor->policy;
+
+	if (governor->left || cost_ns < LEFT_SHARE * policy->budget.ceiling * cpu_ns)
+		return;
+	for (unsigned i = 0; i < ABI_PARTS; i++)
+		if (policy->parts[i].mode == PART_ALL || policy->parts[i].mode == PART_SAMPLED)
+			return;
+	governor->left = true;
+	pthread_mutex_lock(&governor->switching);
+	session_part_leave(governor->session, ABI_PART_OBJECT);
+	pthread_mutex_unlock(&governor->switching);
+}
+
 /* Time has passed, with no window in it. */
 static void pass(struct governor *governor)
 {
@@ -150,6 +176,7 @@ static void pass(struct governor *governor)
 		    all > 0 ? others : others + cost);
 	add_spent(governor, cpu, fmin(cost + others, cpu));
 	governor->last = now;
+	leave_if_hit(governor, cost, cpu);
 	if (governor->options.allow_others)
 		governor->options.allow_others(governor->options.context,
 					       OTHERS_SHARE * governor->policy.budget.income /

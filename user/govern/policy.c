@@ -9,6 +9,8 @@
 #define SHORTER 0.8
 /* standard deviations by which the second quarter has more */
 #define CLEARLY 2.0
+/* windows for which it is remembered that survivors are what stays */
+#define SHOWN_FOR 8
 /* survivors in both quarters that it takes to say that they are the same */
 #define ENOUGH 24
 /* of a core for each part: what a window is taken to cost before one was measured */
@@ -88,8 +90,15 @@ static void choose_length(const struct policy *policy, struct policy_part *part,
 	double length = (double)part->window_ns;
 	bool flat_end = !more(quarter[0], quarter[1]), fell = more(quarter[1], quarter[3]);
 
-	part->settled = flat_end && (fell || (quarter[0] + quarter[1] >= ENOUGH &&
-					      part->window_ns == policy->max_window_ns));
+	/* windows that become shorter fail to show it now and then, and longer again */
+	if (!flat_end)
+		part->shown = 0;
+	else if (fell ||
+		 (quarter[0] + quarter[1] >= ENOUGH && part->window_ns == policy->max_window_ns))
+		part->shown = SHOWN_FOR;
+	else if (part->shown > 0)
+		part->shown--;
+	part->settled = part->shown > 0;
 	part->window_ns = bounded(policy, part, length * (flat_end && fell ? SHORTER : LONGER));
 }
 
@@ -127,8 +136,10 @@ void policy_window_done(struct policy *policy, enum abi_part number,
 		part->trap_demand = share(figures->trap_ns, trap_cpu);
 		part->calm = fits(policy, part) ? part->calm + 1 : 0;
 		part->n_dear = fits(policy, part) ? 0 : part->n_dear + 1;
+		/* the dearest of the last few: one that runs out of what can be paid is cut, and worth little */
 		if (figures->recorded_ns > 0)
-			part->cost_per_wall_ns = figures->cost_ns / figures->recorded_ns;
+			part->cost_per_wall_ns = fmax(0.8 * part->cost_per_wall_ns,
+						      figures->cost_ns / figures->recorded_ns);
 	}
 	choose_length(policy, part, figures->quarter);
 	budget_pass(&policy->budget, figures->all_wall_ns, figures->all_cpu_ns,

@@ -51,7 +51,8 @@ bool place_find(struct place *place, const struct module *module, uint64_t start
 		bool jumped = entry != here.address;
 		struct insn insn;
 
-		if (!decode_at(&insn, module, here.address) ||
+		if ((need->until && here.address == need->until) ||
+		    !decode_at(&insn, module, here.address) ||
 		    !module_offset(module, here.address, &here.offset))
 			break;
 		here.cost = insn.cost;

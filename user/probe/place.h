@@ -36,9 +36,10 @@ struct place {
 };
 
 struct place_need {
-	unsigned args; /* INSN_ARG bits that must still be there */
-	bool returns;  /* a return probe goes on the same place */
-	int null_arg;  /* calls with 0 in this argument need not be seen; -1: all must */
+	unsigned args;  /* INSN_ARG bits that must still be there */
+	bool returns;   /* a return probe goes on the same place */
+	int null_arg;   /* calls with 0 in this argument need not be seen; -1: all must */
+	uint64_t until; /* the place is to be before this address on the way; 0: anywhere */
 };
 
 /*

@@ -14,28 +14,30 @@
 /* SMALL_REQUEST_THRESHOLD of Objects/obmalloc.c, in 3.6 to 3.15 */
 #define PYMALLOC_SMALL_MAX 512
 
+#define ENDBR_LENGTH       4
+
 #define A0                 INSN_ARG(0)
 #define A1                 INSN_ARG(1)
 #define A2                 INSN_ARG(2)
 
 /* What a probe needs, by what the function does (abi/records.h). */
 static const struct place_need needs[] = {
-	[ABI_CALL_MALLOC] = {A0, true, -1},
-	[ABI_CALL_CALLOC] = {A0 | A1, true, -1},
-	[ABI_CALL_REALLOC] = {A0 | A1, true, -1},
-	[ABI_CALL_REALLOCARRAY] = {A0 | A1 | A2, true, -1},
-	[ABI_CALL_FREE] = {A0, false, 0},
-	[ABI_CALL_POSIX_MEMALIGN] = {A0 | A2, true, -1},
-	[ABI_CALL_ALIGNED] = {A1, true, -1},
-	[ABI_CALL_PVALLOC] = {A0, true, -1},
-	[ABI_CALL_NEW] = {A0, false, -1},
-	[ABI_CALL_DELETE] = {A0, false, 0},
-	[ABI_CALL_PY_MALLOC] = {A1, true, -1},
-	[ABI_CALL_PY_CALLOC] = {A1 | A2, true, -1},
-	[ABI_CALL_PY_REALLOC] = {A1 | A2, true, -1},
-	[ABI_CALL_PY_FREE] = {A1, false, 1},
-	[ABI_CALL_ARENA] = {A1, true, -1},
-	[ABI_CALL_THROW] = {0, false, -1},
+	[ABI_CALL_MALLOC] = {A0, true, -1, 0},
+	[ABI_CALL_CALLOC] = {A0 | A1, true, -1, 0},
+	[ABI_CALL_REALLOC] = {A0 | A1, true, -1, 0},
+	[ABI_CALL_REALLOCARRAY] = {A0 | A1 | A2, true, -1, 0},
+	[ABI_CALL_FREE] = {A0, false, 0, 0},
+	[ABI_CALL_POSIX_MEMALIGN] = {A0 | A2, true, -1, 0},
+	[ABI_CALL_ALIGNED] = {A1, true, -1, 0},
+	[ABI_CALL_PVALLOC] = {A0, true, -1, 0},
+	[ABI_CALL_NEW] = {A0, false, -1, 0},
+	[ABI_CALL_DELETE] = {A0, false, 0, 0},
+	[ABI_CALL_PY_MALLOC] = {A1, true, -1, 0},
+	[ABI_CALL_PY_CALLOC] = {A1 | A2, true, -1, 0},
+	[ABI_CALL_PY_REALLOC] = {A1 | A2, true, -1, 0},
+	[ABI_CALL_PY_FREE] = {A1, false, 1, 0},
+	[ABI_CALL_ARENA] = {A1, true, -1, 0},
+	[ABI_CALL_THROW] = {0, false, -1, 0},
 };
 
 static const struct {
@@ -139,9 +141,9 @@ static const struct module *module_of(struct plan *plan, const struct py_runtime
  * Add a probe for a function, looked for from `start` on (its entry, or an alias of it). A function that is
  * probed already is left out: several names often share one address.
  */
-static int add_probe(struct plan *plan, const struct module *module, const char *name,
-		     enum abi_call_kind kind, unsigned domain, uint64_t function, uint64_t start,
-		     struct err *err)
+static int add_probe_at(struct plan *plan, const struct module *module, const char *name,
+			enum abi_call_kind kind, unsigned domain, uint64_t function, uint64_t start,
+			const struct place_need *need, struct err *err)
 {
 	struct plan_probe *probe = &plan->probes[plan->n_probes];
 
@@ -151,7 +153,7 @@ static int add_probe(struct plan *plan, const struct module *module, const char 
 	if (plan->n_probes == PLAN_MAX_PROBES)
 		return err_set(err, ERR_FAILED, "more than %d functions to probe", PLAN_MAX_PROBES);
 	memset(probe, 0, sizeof(*probe));
-	if (!module || !place_find(&probe->place, module, start, &needs[kind]))
+	if (!module || !place_find(&probe->place, module, start, need))
 		return err_set(err, ERR_TARGET, "no place for a probe found in %s at 0x%" PRIx64,
 			       name, function);
 	/* the way to it leads through another function that is probed */
@@ -162,10 +164,17 @@ static int add_probe(struct plan *plan, const struct module *module, const char 
 	probe->kind = kind;
 	probe->domain = domain;
 	probe->function = function;
-	probe->returns = needs[kind].returns;
+	probe->returns = need->returns;
 	probe->module = module;
 	plan->n_probes++;
 	return 0;
+}
+
+static int add_probe(struct plan *plan, const struct module *module, const char *name,
+		     enum abi_call_kind kind, unsigned domain, uint64_t function, uint64_t start,
+		     struct err *err)
+{
+	return add_probe_at(plan, module, name, kind, domain, function, start, &needs[kind], err);
 }
 
 static int plan_libc(struct plan *plan, const struct py_runtime *runtime, unsigned domain,
@@ -216,17 +225,44 @@ static bool has_inlined_copies(const struct py_runtime *runtime)
 	return false;
 }
 
-/* The alias on whose way a probe is cheapest; 0: the function has none. */
-static uint64_t best_alias(const struct module *module, uint64_t function, enum abi_call_kind kind)
+/*
+ * What a probe on a function needs. own_way: calls that come by its entry are not to be seen, only those by an alias:
+ * then a target that is not steered never pays for the probe. (A jmp that serves as the alias belongs to some function, and
+ * is come by when that runs; that is seldom, and counted.)
+ */
+static struct place_need need_of(enum abi_call_kind kind, uint64_t function, bool own_way)
 {
+	struct place_need need = needs[kind];
+
+	if (own_way) {
+		need.until = function;
+		/* nothing is tested on the way */
+		need.null_arg = -1;
+	}
+	return need;
+}
+
+/* How good is an alias? The trap comes first; then whether the threads must be held to switch to it (steer.h). */
+static unsigned alias_rank(const struct place *place, uint64_t function, uint64_t alias)
+{
+	return 2 * (unsigned)place->cost + ((function ^ alias) > 0xff);
+}
+
+/* The alias on whose way a probe is cheapest; 0: the function has none. */
+static uint64_t best_alias(const struct module *module, uint64_t function, enum abi_call_kind kind,
+			   bool own_way)
+{
+	const struct place_need need = need_of(kind, function, own_way);
 	uint64_t best = 0, alias;
 	struct place place, best_place = {0};
 
 	for (unsigned i = 0; (alias = place_alias(module, function, i)) != 0 && i < 32; i++) {
 		if (place_alias_entry(module, alias) != function ||
-		    !place_find(&place, module, alias, &needs[kind]))
+		    (own_way && alias > function && alias - function <= ENDBR_LENGTH) ||
+		    !place_find(&place, module, alias, &need))
 			continue;
-		if (!best || place.cost < best_place.cost) {
+		if (!best ||
+		    alias_rank(&place, function, alias) < alias_rank(&best_place, function, best)) {
 			best = alias;
 			best_place = place;
 		}
@@ -236,9 +272,10 @@ static uint64_t best_alias(const struct module *module, uint64_t function, enum 
 
 /*
  * Plan to steer all functions of all tables, or none of them. A function of which there are no copies is called by
- * its pointer as it is: where it has no alias (gcc packs what is seldom called without padding), it needs none.
+ * its pointer as it is: where it has no alias (gcc packs what is seldom called without padding), it needs none; but with
+ * own_way it does.
  */
-static bool plan_steering(struct plan *plan, const struct py_runtime *runtime)
+static bool plan_steering(struct plan *plan, const struct py_runtime *runtime, bool own_way)
 {
 	struct tables tables;
 
@@ -255,7 +292,11 @@ static bool plan_steering(struct plan *plan, const struct py_runtime *runtime)
 			/* a killed pyleaktrace has left its alias: it serves us, and we put the function back */
 			if (word->plain == word->alias)
 				word->alias = best_alias(&runtime->python, word->plain,
-							 table_functions[i].kind);
+							 table_functions[i].kind, own_way);
+			if (!word->alias && own_way) {
+				plan->n_words = 0;
+				return false;
+			}
 			if (!word->alias) {
 				if (place_count_guards(&runtime->python, word->plain) >
 				    GUARDS_OF_NO_COPY) {
@@ -304,6 +345,7 @@ static int plan_tables(struct plan *plan, const struct py_runtime *runtime,
 			uint64_t function = table_function(tables.table[t], i), start = function;
 			const struct plan_word *word =
 				word_at(plan, tables.table[t]->table + table_functions[i].offset);
+			struct place_need need;
 			char name[64];
 			int result;
 
@@ -314,9 +356,10 @@ static int plan_tables(struct plan *plan, const struct py_runtime *runtime,
 
 			snprintf(name, sizeof(name), "%s.%s", tables.name[t],
 				 table_functions[i].name);
-			result = add_probe(plan, module_of(plan, runtime, process, function), name,
-					   table_functions[i].kind, ABI_OBJECT, function, start,
-					   err);
+			need = need_of(table_functions[i].kind, function, plan->switchable);
+			result = add_probe_at(plan, module_of(plan, runtime, process, function),
+					      name, table_functions[i].kind, ABI_OBJECT, function,
+					      start, &need, err);
 			if (result)
 				return result;
 		}
@@ -344,8 +387,10 @@ static int plan_objects(struct plan *plan, const struct py_runtime *runtime,
 			 "blocks are in domain malloc");
 		return 0;
 	}
-	if (defaults && has_inlined_copies(runtime)) {
-		bool steered = !options->no_steer && plan_steering(plan, runtime);
+	plan->switchable = defaults && options->by_parts && !options->no_steer &&
+			   !runtime->layout.free_threaded && plan_steering(plan, runtime, true);
+	if (!plan->switchable && defaults && has_inlined_copies(runtime)) {
+		bool steered = !options->no_steer && plan_steering(plan, runtime, false);
 
 		if (!steered && runtime->layout.free_threaded) {
 			/* it has no arenas; mimalloc maps its memory itself */

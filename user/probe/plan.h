@@ -81,7 +81,11 @@ struct plan {
 struct plan_options {
 	unsigned domains; /* bits of enum abi_domain */
 	bool no_steer;
-	bool by_parts; /* plan.split, where the target permits it */
+	/*
+	 * Objects are to be traced for a moment at a time: plan.split, plan.switchable, where the target permits it;
+	 * it is steered also where it needs not be to see all calls
+	 */
+	bool by_parts;
 };
 
 /*

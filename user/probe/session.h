@@ -90,6 +90,12 @@ int session_part_on(struct session *session, enum abi_part part, struct err *err
 int session_part_off(struct session *session, enum abi_part part, struct err *err);
 
 /*
+ * The target comes by the probes of a part that is off, and pays for it: they are taken out, and from now on they are there
+ * only while the part is on.
+ */
+void session_part_leave(struct session *session, enum abi_part part);
+
+/*
  * Recording begins or ends, at one moment for all threads. With a begin all blocks and calls of the part that are
  * still known become void.
  *

@@ -17,8 +17,9 @@ struct pyleaktrace_bpf; /* of the skeleton, which each of them includes */
 
 /* Whether a part is recorded, and what of it is in the target. */
 struct session_part {
-	struct links links; /* its probes */
-	bool attached;      /* they are there */
+	struct links links;  /* its probes */
+	bool attached;       /* they are there */
+	bool comes_and_goes; /* they must not stay when the part is off, whatever the plan says */
 	bool steered;
 };
 

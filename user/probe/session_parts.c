@@ -25,7 +25,8 @@ static enum abi_part steered_part(const struct session *session)
 /* Are its probes never hit while it is not steered? Then they may stay. */
 static bool stays_attached(const struct session *session, enum abi_part part)
 {
-	return session->split && part == ABI_PART_OBJECT && session->plan->switchable;
+	return session->split && part == ABI_PART_OBJECT && session->plan->switchable &&
+	       !session->parts[part].comes_and_goes;
 }
 
 /* Append the place of a probe's entry, of its return, or of the end of a function that has no return probe. */
@@ -127,6 +128,13 @@ int session_part_off(struct session *session, enum abi_part part, struct err *er
 	if (session->parts[part].attached && !stays_attached(session, part))
 		detach_probes(session, part);
 	return result;
+}
+
+void session_part_leave(struct session *session, enum abi_part part)
+{
+	session->parts[part].comes_and_goes = true;
+	if (session->parts[part].attached)
+		detach_probes(session, part);
 }
 
 uint64_t session_record(struct session *session, enum abi_part part, bool on)

@@ -3,7 +3,29 @@
 #include "export/heap_json.h"
 #include "export/json_parts.h"
 #include "export/trend_json.h"
+#include "export/watch_json.h"
 #include "model/group.h"
+
+static json_t *growing(const struct profile_growing *from)
+{
+	json_t *array = json_array();
+
+	for (size_t i = 0; i < from->n_rows; i++) {
+		const struct growing *row = &from->rows[i];
+		json_t *object = json_object();
+
+		json_part_set(&object, "container", watch_json_row(&row->row));
+		json_part_set(&object, "items_per_s", json_part_real(row->items_per_s));
+		json_part_set(&object, "least_items_per_s", json_part_real(row->least_per_s));
+		json_part_set(&object, "watched_s", json_part_real(row->watched_s));
+		json_part_set(&object, "ago_s", json_part_real(row->ago_s));
+		json_part_set(&object, "cut", json_boolean(row->cut));
+		if (row->pid)
+			json_part_set(&object, "pid", json_part_count((uint64_t)row->pid));
+		json_part_append(&array, object);
+	}
+	return array;
+}
 
 /*
  * One value at a time, so that a profile of many stacks never is in memory a second time.
@@ -67,6 +89,8 @@ int export_json(FILE *out, const struct profile *profile, struct err *err)
 	for (size_t i = 0; i < profile->n_stacks && !failed; i++)
 		dump(out, i ? ",\n" : "\n", json_part_stack(profile, i), &failed);
 	fputs("\n]", out);
+	if (profile->growing && profile->growing->n_rows)
+		dump(out, ",\n\"growing\": ", growing(profile->growing), &failed);
 	if (profile->grows)
 		dump(out, ",\n\"heap\": ", heap(profile), &failed);
 	if (profile->trend)

@@ -25,7 +25,7 @@ static json_t *stack_part(const struct heap_watch_stack *stack)
 	return object;
 }
 
-static json_t *row_part(const struct heap_watch_row *row)
+json_t *watch_json_row(const struct heap_watch_row *row)
 {
 	json_t *object = json_object(), *stacks = json_array();
 
@@ -62,7 +62,7 @@ static json_t *watch_part(const struct heap_watch *watch)
 	json_part_set(&object, "trap_ns", json_part_real(watch->trap_ns));
 	json_part_set(&object, "target_cpu_fraction", json_part_real(watch->target_cpu_fraction));
 	for (size_t i = 0; i < watch->n_rows; i++)
-		json_part_append(&rows, row_part(&watch->rows[i]));
+		json_part_append(&rows, watch_json_row(&watch->rows[i]));
 	json_part_set(&object, "containers", rows);
 	return object;
 }

@@ -10,8 +10,13 @@
 
 #include <stdio.h>
 
+#include <jansson.h>
+
 #include "base/err.h"
 #include "model/heap_watch.h"
+
+/* One container: `container` of the schema. */
+json_t *watch_json_row(const struct heap_watch_row *row);
 
 int export_watch_json(FILE *out, const struct heap_watch *watch, struct err *err);
 

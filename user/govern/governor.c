@@ -64,6 +64,8 @@ struct governor {
 	uint64_t checked_ns;
 
 	pthread_mutex_t lock; /* of what follows */
+	pthread_cond_t calibrated;
+	bool settled; /* whether it could be calibrated is known */
 	struct governor_state state;
 	struct err stop_error;
 };
@@ -443,6 +445,8 @@ static void *run(void *context)
 	pthread_mutex_lock(&governor->lock);
 	governor->state.costs = costs;
 	governor->state.calibrated = calibrated;
+	governor->settled = true;
+	pthread_cond_broadcast(&governor->calibrated);
 	pthread_mutex_unlock(&governor->lock);
 	/* without costs there is no ceiling to be kept */
 	if (!calibrated)
@@ -501,6 +505,7 @@ int governor_open(struct governor **out, struct session *session, const struct p
 	governor->options = *options;
 	pthread_mutex_init(&governor->lock, NULL);
 	pthread_mutex_init(&governor->switching, NULL);
+	pthread_cond_init(&governor->calibrated, NULL);
 	governor->wake = eventfd(0, EFD_CLOEXEC);
 	governor->limit = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	init_parts(governor, plan);
@@ -553,6 +558,7 @@ void governor_close(struct governor *governor)
 		close(governor->limit);
 	pthread_mutex_destroy(&governor->lock);
 	pthread_mutex_destroy(&governor->switching);
+	pthread_cond_destroy(&governor->calibrated);
 	free(governor);
 }
 
@@ -589,6 +595,8 @@ struct survivors *governor_survivors(const struct governor *governor)
 void governor_state(struct governor *governor, struct governor_state *state)
 {
 	pthread_mutex_lock(&governor->lock);
+	while (governor->started && !governor->settled)
+		pthread_cond_wait(&governor->calibrated, &governor->lock);
 	*state = governor->state;
 	pthread_mutex_unlock(&governor->lock);
 }

@@ -99,6 +99,7 @@ struct governor_state {
 	unsigned n_rehearsed;
 };
 
+/* As of now; it waits for the calibration, half a second after the start. */
 void governor_state(struct governor *governor, struct governor_state *state);
 
 #endif

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "model/join.h"
 
+#include "model/heap_watch.h"
+
 #include <stdio.h>
 #include <string.h>
 
@@ -18,6 +20,7 @@ static void join_totals(struct profile *all, const struct profile *one)
 	sum_add(&all->totals.freed_count, one->totals.freed_count);
 	sum_add(&all->totals.unknown_frees, one->totals.unknown_frees);
 	sum_add(&all->totals.missed_frees, one->totals.missed_frees);
+	all->totals.estimated |= one->totals.estimated;
 	all->selection.modules = one->selection.modules;
 	all->selection.n_modules = one->selection.n_modules;
 	sum_add(&all->selection.left_out_bytes, one->selection.left_out_bytes);
@@ -104,7 +107,32 @@ static void join_cost(struct profile *all, const struct profile *one)
 	if (one->cost.tool_rss_bytes > sum->tool_rss_bytes)
 		sum->tool_rss_bytes = one->cost.tool_rss_bytes;
 	sum_add(&sum->maps_bytes, one->cost.maps_bytes);
+	sum->ceiling = one->cost.ceiling;
+	/* each has its ceiling for itself: of all the one that comes nearest to it */
+	if (one->cost.own_share > sum->own_share)
+		sum->own_share = one->cost.own_share;
 	all->have_cost = true;
+}
+
+/* Containers of all targets, each with its pid; fastest first within each. */
+static void join_growing(struct profile *all, const struct profile *const *profiles, size_t n)
+{
+	struct profile_growing *growing = profile_alloc(all, sizeof(*growing));
+	struct growing *rows;
+	size_t n_rows = 0;
+
+	for (size_t i = 0; i < n; i++)
+		n_rows += profiles[i]->growing ? profiles[i]->growing->n_rows : 0;
+	rows = profile_alloc(all, (n_rows + 1) * sizeof(*rows));
+	for (size_t i = 0; i < n; i++)
+		for (size_t k = 0; profiles[i]->growing && k < profiles[i]->growing->n_rows; k++) {
+			struct growing *row = &rows[growing->n_rows++];
+
+			*row = profiles[i]->growing->rows[k];
+			row->pid = profiles[i]->target.pid;
+		}
+	growing->rows = rows;
+	all->growing = growing;
 }
 
 static void join_stacks(struct profile *all, const struct profile *one)
@@ -152,6 +180,7 @@ struct profile *profile_join(const struct profile *const *profiles, size_t n)
 		join_cost(all, one);
 		join_stacks(all, one);
 	}
+	join_growing(all, profiles, n);
 	all->mode.object_coverage = join_coverage(all, profiles, n);
 	all->targets = targets;
 	all->n_targets = n;

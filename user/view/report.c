@@ -261,7 +261,7 @@ static void put_coverage(const struct pen *pen, const struct profile *profile, b
 		fputc('.', pen->out);
 	} else {
 		fputs(profile->mode.exact ? "; every call was traced."
-					  : "; the calls were sampled.",
+					  : "; not every call: what is estimated says so.",
 		      pen->out);
 	}
 	fputc('\n', pen->out);

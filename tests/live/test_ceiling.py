@@ -1,0 +1,150 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""A watch below a ceiling (--max-overhead, which is the default): what is traced in windows leaves the target as it was, and
+the leak is named all the same.
+
+The target works while the tool looks, a batch at each command; a test goes on giving it work until the report has what it
+waits for. Nothing here depends on how fast either is.
+"""
+import re
+
+import harness
+
+BATCH = 2000  # steps that are done at a time
+WINDOWS = 1000  # of Debian's own Python, and a few of the others
+FEW_WINDOWS = 40
+LOST = 700  # bytes, as in programs/busy.py
+
+
+def work_until(target, command, tool, found):
+    """Have the target work until a report of the tool has what is looked for; that."""
+    for _ in range(2000):
+        target.do(command, n=BATCH)
+        result = found(tool.report_now())
+        if result:
+            return result
+    raise AssertionError("not found; the last report:\n" + tool.report_now())
+
+
+def growing(report, path):
+    """The lines of a container in the part `Growing containers` of a report."""
+    part = re.search(r"^Growing containers.*\n((?:.*\n)*?)^\[", report, re.M)
+    found = part and re.search(r"^%s .*\n((?:[ \t]+.*\n)*)" % re.escape(path), part[1], re.M)
+    return found and found[0]
+
+
+def test_windows_leave_nothing_behind(python, start, attach, validate):
+    """After a thousand of them: the allocator table as it was, and what was computed the same as by a program that nobody watched."""
+    watched, alone = start(python, "busy.py"), start(python, "busy.py")
+    table = watched.do("allocators")
+    windows = WINDOWS if python.name.startswith("system-") else FEW_WINDOWS
+    tool = attach(watched, "--native", "no", exact=False, environment={"PYLEAKTRACE_WINDOWS": str(windows)})
+    while not re.search(r"^pyleaktrace: (\d+) windows done", tool.err.text, re.M):
+        seen = watched.do("collect", n=BATCH)
+        assert seen == alone.do("collect", n=BATCH)
+    assert int(re.search(r"^pyleaktrace: (\d+) windows done", tool.err.text, re.M)[1]) == windows
+    report = tool.finish()
+    validate(report.data)
+    assert watched.do("allocators") == table
+    assert watched.do("work", n=BATCH) == alone.do("work", n=BATCH)
+    assert watched.process.poll() is None
+    assert report.totals["missed_frees"] == 0
+    part = report.data["mode"]["parts"][-1]
+    assert part["windows"] >= windows and part["longest_s"] <= 1
+    if windows == WINDOWS:
+        assert part["survivors"] > 0
+        assert any(stack["estimated"] for stack in report.stacks(line=watched.line("made")))
+
+
+def test_growing_container(some_python, start, attach, validate):
+    """Path, type and line of what is put into it, before any stack; and nothing else is said to grow so."""
+    target = start(some_python, "busy.py")
+    tool = attach(target, exact=False)
+    text = work_until(target, "collect", tool, lambda report: growing(report, "app.cache.SESSIONS"))
+    report = tool.finish()
+    validate(report.data)
+    assert re.match(r"app\.cache\.SESSIONS dict, \d+ items: \+\d+ inserted, -0 removed in ", text)
+    by, = re.findall(r"inserted by:\n\t\t(\S+) \(.*busy\.py:(\d+)\)", text)
+    assert by == ("collect", str(target.line("inserted")))
+    row, = report.data["growing"]
+    container = row["container"]
+    assert (container["path"], container["type"], container["removed"]) == ("app.cache.SESSIONS", "dict", 0)
+    assert container["inserted"] == container["insertions"] > 0
+    assert row["items_per_s"] > 0 and row["watched_s"] > 0
+    lines = {harness.python_frames(stack)[-1][2] for stack in container["stacks"]}
+    assert lines == {target.line("inserted")}
+    assert not report.data["mode"]["exact"] and report.data["cost"]["ceiling"] == 0.05
+
+
+def leaking(report, line, size):
+    """Stacks of this line with blocks of this size, estimated, in a text report."""
+    return [(int(n), int(count)) for n, count in
+            re.findall(r"^\t(\d+) bytes in (\d+) allocations from stack.*\n\t\t\w+ \(.*busy\.py:%d\)" % line, report, re.M)
+            if int(n) and round(int(n) / int(count)) == size]
+
+
+def test_lost_memory_of_c(some_python, start, attach, validate):
+    """What C code lost is found by the windows of malloc, at its line of Python, and called an estimate where it is one."""
+    target = start(some_python, "busy.py")
+    tool = attach(target, "--native", "no", exact=False)
+    line = target.line("lost")
+    work_until(target, "lose", tool, lambda report: leaking(report, line, LOST))
+    report = tool.finish()
+    validate(report.data)
+    rows = [stack for stack in report.stacks(line=line, domain="malloc") if stack["outstanding_bytes"] % LOST == 0 or stack["estimated"]]
+    assert rows
+    native, = [part for part in report.data["mode"]["parts"] if "malloc" in part["domains"]]
+    for row in rows:
+        assert row["estimated"] == (native["how"] == "windows")
+        if row["estimated"]:
+            assert row["seen"] > 0 and row["bytes_error"] > 0 and row["allocated_count"] == 0
+
+
+def test_objects_without_a_holder(one_python, start, attach):
+    """Cycles that nobody collects: no container grows; the windows of objects have the line."""
+    target = start(one_python, "busy.py")
+    tool = attach(target, "--native", "no", exact=False)
+    line = target.line("cycle")
+
+    def found(report):
+        return re.search(r"^\t\d+ bytes in \d+ allocations from stack.*__main__\.Session.*estimated.*\n\t\tcycle \(.*busy\.py:%d\)" %
+                         line, report, re.M)
+
+    work_until(target, "cycle", tool, found)
+    assert not growing(tool.report_now(), "app.cache.SESSIONS")
+
+
+def test_limit(one_python, start, attach, validate):
+    """--on-limit stop: the watch ends with its report, and with exit code 3."""
+    target = start(one_python, "busy.py")
+    tool = attach(target, "--on-limit", "stop", exact=False)
+    for _ in range(2000):
+        target.do("work", n=BATCH)
+        if tool.process.poll() is not None:
+            break
+    assert tool.ended() == 3
+    assert "would cost more than 5 % of its own work: ended" in tool.err.text
+    validate(tool.report().data)
+    assert target.do("work", n=1)["n"] == 1
+
+
+def test_cheap_parts_are_exact(one_python, start, attach):
+    """A program that hardly allocates is traced all the time, and its figures are counted."""
+    target = start(one_python, "busy.py")
+    tool = attach(target, "--max-overhead", "100", exact=False)
+    report = work_until(target, "work", tool, lambda text: text if re.search(r"^Traced: malloc, mmap: every call", text, re.M) else None)
+    assert "Traced: object:" in report
+
+
+def test_usage(one_python, start):
+    target = start(one_python, "busy.py")
+    pid = str(target.pid)
+    for options, said in ((["--exact", "--max-overhead", "3"], "--exact has no ceiling"),
+                          (["--exact", "--on-limit", "stop"], "--exact has no ceiling"),
+                          (["--max-overhead", "0"], "a percentage from 0.1 to 100"),
+                          (["--max-overhead", "nan"], "a percentage from 0.1 to 100"),
+                          (["--max-overhead", "5%x"], "a percentage from 0.1 to 100"),
+                          (["--on-limit", "panic"], "neither throttle nor stop"),
+                          (["--max-window", "1us"], "wanted")):
+        result = harness.tool("-p", pid, *options)
+        assert (result.returncode, result.stdout) == (64, ""), (options, result.stderr)
+        assert said in result.stderr, (options, result.stderr)

@@ -1,0 +1,91 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""What the live tests of a watch below a ceiling look at: a program that works all the time, leaks at lines that are
+known, and does the same whether it is watched or not.
+
+    work(n)      n steps of it: objects and text come and go; a digest of all that was computed
+    collect(n)   the same, and one object of each step stays in app.cache.SESSIONS
+    lose(n)      the same, and memory of C that nobody frees
+    cycle(n)     the same, and two objects that refer to each other, which nobody collects
+"""
+import ctypes
+import hashlib
+import sys
+import types
+
+import serve
+
+app = types.ModuleType("app")
+cache = types.ModuleType("app.cache")
+sys.modules["app"] = app
+sys.modules["app.cache"] = cache
+cache.SESSIONS = {"k%d" % i: i for i in range(100)}
+
+LIBC = ctypes.CDLL(None)
+LIBC.malloc.restype = ctypes.c_void_p
+LIBC.malloc.argtypes = [ctypes.c_size_t]
+LIBC.free.argtypes = [ctypes.c_void_p]
+LOST = 700  # bytes
+
+
+class Node(object):
+    def __init__(self, number):
+        self.number = number
+        self.name = "node-%d" % number
+        self.place = (number, number + 1)
+        self.other = None
+
+
+class Session(Node):
+    pass
+
+
+state = {"step": 0, "digest": hashlib.sha256()}
+
+
+def step():
+    state["step"] += 1
+    n = state["step"]
+    nodes = [Node(1000 + n * 7 + i) for i in range(20)]
+    text = ",".join(sorted(node.name for node in nodes))
+    LIBC.free(LIBC.malloc(600))
+    state["digest"].update(text.encode())
+    return n
+
+
+def done(n):
+    return {"steps": state["step"], "digest": state["digest"].hexdigest(), "n": n}
+
+
+def work(n):
+    for _ in range(n):
+        step()
+    return done(n)
+
+
+def collect(n):
+    for _ in range(n):
+        number = step()
+        session = Session(number)  # line: made
+        cache.SESSIONS[number] = session  # line: inserted
+    return done(n)
+
+
+def lose(n):
+    for _ in range(n):
+        step()
+        LIBC.malloc(LOST)  # line: lost
+    return done(n)
+
+
+def cycle(n):
+    for _ in range(n):
+        number = step()
+        one, two = Session(number), Session(number)  # line: cycle
+        one.other, two.other = two, one
+    return done(n)
+
+
+for warm in (work, collect, lose, cycle):
+    warm(10)
+
+serve.serve({"work": work, "collect": collect, "lose": lose, "cycle": cycle, "allocators": serve.allocators})

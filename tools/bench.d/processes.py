@@ -20,6 +20,10 @@ NEVER_S = "36000"  # an interval that does not come about: reports are asked for
 TICK_S = 1 / os.sysconf("SC_CLK_TCK")
 
 
+# of a folder of Python packages
+PACKAGES = ("flask", "werkzeug", "jinja2", "itsdangerous", "click", "markupsafe")
+
+
 class Failed(Exception):
     """Something that makes the figures worthless; the text says what."""
 
@@ -94,6 +98,15 @@ class Stage:
         for name in ("target.py", "workloads.py"):
             shutil.copy(os.path.join(HERE, name), self.folder)
         self.loops = shutil.copy(loops, self.folder)
+        self.bring_packages()
+
+    def bring_packages(self):
+        """Debian's packages of pure Python, for interpreters that have none of their own; behind those that they have."""
+        for name in PACKAGES:
+            source = os.path.join("/usr/lib/python3/dist-packages", name)
+            if os.path.isdir(source):
+                shutil.copytree(source, os.path.join(self.folder, "site", name),
+                                ignore=shutil.ignore_patterns("*.so", "__pycache__"))
 
     def remove(self):
         shutil.rmtree(self.folder, ignore_errors=True)
@@ -137,13 +150,14 @@ class Target:
 
 
 class Tool:
-    """pyleaktrace on a target, everything traced."""
+    """pyleaktrace on a target, everything traced; or, not exact, below its ceiling."""
 
-    def __init__(self, command, target, *options):
+    def __init__(self, command, target, *options, exact=True):
         self.folder = tempfile.mkdtemp(prefix="pyleaktrace-bench.")
         self.report_file = os.path.join(self.folder, "report.json")
         began = time.monotonic()
-        self.process = subprocess.Popen([command, "-p", str(target.pid), "--exact", "-o", self.report_file, *options],
+        self.process = subprocess.Popen([command, "-p", str(target.pid), *(["--exact"] if exact else []), "-o",
+                                         self.report_file, *options],
                                         stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
                                         env={"PATH": os.environ["PATH"], "LC_ALL": "C.UTF-8", "NO_COLOR": "1"})
         self.out, self.err = Lines(self.process.stdout), Lines(self.process.stderr)

@@ -9,6 +9,7 @@ import subprocess
 import time
 
 from processes import Bpftrace, Failed, Stage, Target, Tool, bpftrace_probes, median
+import overhead
 import workloads
 
 DEPTH = 20
@@ -34,6 +35,8 @@ class Setup:
         self.blocks = 100000 if quick else 1000000
         self.watch_s = 6.0 if quick else 30.0
         self.workload_rounds = 1 if quick else 3
+        self.overhead_runs = 1 if quick else 5
+        self.overhead_s = 5.0 if quick else 12.0  # wall time of a span
         self.workload_s = 0.5 if quick else 3.0  # and at least as many steps as leak twice
 
 
@@ -282,6 +285,8 @@ def measure_workloads(setup, python, stage, path):
         target = Target(python, stage)
         rounds, turns = [], {}
         try:
+            if target.do("can", workload=workload):
+                continue
             for number in range(setup.workload_rounds):
                 setup.say("workload %s, round %d of %d" % (workload, number + 1, setup.workload_rounds))
                 rounds.append(workload_round(setup, target, path, workload, turns))
@@ -305,11 +310,15 @@ def measure_itself(setup, target):
     return measure_tool(setup, target, setup.tools[0][1])
 
 
-SECTIONS = {"pairs": measure_pairs, "cost": measure_cost, "tool": measure_itself, "workloads": None}
+SECTIONS = {"pairs": measure_pairs, "cost": measure_cost, "tool": measure_itself, "workloads": None, "overhead": None}
+# what is measured when nothing is named
+USUAL = ("pairs", "cost", "tool", "workloads")
 
 
 def measure_section(setup, python, stage, section):
     """One section, on a target of its own."""
+    if section == "overhead":
+        return overhead.measure(setup, python, stage, setup.tools[0][1])
     if section == "workloads":
         return measure_workloads(setup, python, stage, setup.tools[0][1])
     target = Target(python, stage)

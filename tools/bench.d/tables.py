@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """The figures as text."""
+import overhead
+from processes import median
 
 AIM_NS, MOST_NS = 2500, 4000
 MOST_SHARE, MOST_BYTES = 0.05, 60 << 20
@@ -107,6 +109,22 @@ def workload_table(rows):
                        "yes" if all(rank and rank <= 3 for rank in r["ranks"]) else "NO"] for r in rows])
 
 
+def overhead_table(rows):
+    yield "Services at full speed, watched below the default ceiling of 5 %: CPU time per step, watched / bare:"
+    yield from table([["", "bare", "watched", "(each run)", "bare drifts by", "told", "leak first after", "memray", "tracemalloc", "memleak"]] +
+                     [[r["workload"], "%.1f us" % r["bare_us"], "%.3f" % r["ratio"],
+                       " ".join("%.2f" % ratio for ratio in sorted(r["ratios"])), percent(r["bare_spread"] - 1),
+                       percent(median(r["stated"])) if r["stated"] else "-",
+                       "%.0f s" % r["first_s"] if r["first_s"] else "NOT"] +
+                      ["%.2f" % peer if peer else "sees none" for peer in overhead.PEERS[r["workload"]].values()]
+                      for r in rows if "skipped" not in r])
+    for row in rows:
+        if "skipped" in row:
+            yield "  %s: not here: %s" % (row["workload"], row["skipped"])
+    yield "  budget (median at most 1.05, the leak first in the report within 60 s): %s" % verdict(
+        all(r["ratio"] <= 1.05 and r["first_s"] for r in rows if "skipped" not in r))
+
+
 def text(result, tools):
     """All sections of one interpreter."""
     yield ""
@@ -119,5 +137,7 @@ def text(result, tools):
         yield from tool(result["tool"])
     if "workloads" in result:
         yield from workload_table(result["workloads"])
+    if "overhead" in result:
+        yield from overhead_table(result["overhead"])
     if "failed" in result:
         yield "  FAILED: " + result["failed"]

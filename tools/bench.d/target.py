@@ -15,6 +15,7 @@ import threading
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, HERE)
+sys.path.append(os.path.join(HERE, "site"))
 import workloads  # noqa: E402
 
 LOOPS = ctypes.CDLL(os.path.join(HERE, "loops.so"))
@@ -145,11 +146,20 @@ def do_steps(workload, n):
     return cpu_ns() - begin
 
 
+def do_can(workload):
+    """Why a workload cannot be had here; None: it can."""
+    try:
+        workloads.WORKLOADS[workload]()
+    except ImportError as error:
+        return str(error)
+    return None
+
+
 def do_facts():
     return {"version": "%d.%d.%d" % sys.version_info[:3], "executable": sys.executable}
 
 
-COMMANDS = {"loop": do_loop, "mark": do_mark, "hold": do_hold, "steps": do_steps, "facts": do_facts}
+COMMANDS = {"can": do_can, "loop": do_loop, "mark": do_mark, "hold": do_hold, "steps": do_steps, "facts": do_facts}
 
 
 def main():

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""Five small services that leak. WORKLOADS: name -> function that makes a step; one call of it is one step.
+"""Six small services that leak. WORKLOADS: name -> function that makes a step; one call of it is one step.
 
-The line that allocates what stays ends with `# leak: NAME`. The steps are full speed (bursty rests in between).
+The line that allocates what stays ends with `# leak: NAME`, the one that puts it where it stays with `# kept: NAME`. The steps
+are full speed (bursty rests in between). flask needs Debian's python3-flask; Stage brings it along for other interpreters.
 """
 import collections
 import ctypes
@@ -32,7 +33,7 @@ def make_churn():
         total = sum(node.number for node in nodes)
         state["step"] += 1
         if state["step"] % 50 == 0:
-            kept[state["step"]] = nodes[3]
+            kept[state["step"]] = nodes[3]  # kept: churn
         return total
 
     return step
@@ -52,7 +53,7 @@ def make_json():
         parsed = json.loads(json.dumps(document))  # leak: json
         parsed["order"] += 1
         if n % 500 == 0:
-            kept.append(parsed)
+            kept.append(parsed)  # kept: json
         return len(json.dumps(parsed))
 
     return step
@@ -71,7 +72,7 @@ def make_buffers():
             newest.append(bytes(buffer[:size // 2]))
             state["made"] += 1
             if state["made"] % 2001 == 0:  # (of all sizes in turn)
-                kept.append(buffer)
+                kept.append(buffer)  # kept: buffers
 
     return step
 
@@ -110,23 +111,53 @@ def make_bursty():
             ours.send(line.encode())
             request = dict(pair.split("=", 1) for pair in theirs.recv(4096).decode().split("&"))  # leak: bursty
             if state["request"] % 100 == 0:
-                kept[state["request"]] = request
+                kept[state["request"]] = request  # kept: bursty
         time.sleep(0.02)
 
     return step
 
 
+def make_flask():
+    """A request to a handler that builds a record and answers with JSON; one record in 10 stays in a list."""
+    import flask  # not everywhere
+
+    app = flask.Flask(__name__)
+    kept = []
+    state = {"request": 0}
+
+    @app.route("/order/<int:number>")
+    def order(number):
+        record = {"order": number, "customer": "customer %d" % number,
+                  "lines": [{"sku": "A-%05d" % (number + i), "count": i} for i in range(10)]}  # leak: flask
+        if number % 10 == 0:
+            kept.append(record)  # kept: flask
+        return flask.jsonify(record)
+
+    client = app.test_client()
+
+    def step():
+        state["request"] += 1
+        return len(client.get("/order/%d" % state["request"]).data)
+
+    return step
+
+
 WORKLOADS = {"churn": make_churn, "json": make_json, "buffers": make_buffers, "native": make_native,
-             "bursty": make_bursty}
+             "bursty": make_bursty, "flask": make_flask}
 
 # steps in which each has leaked twice, at least
-LEAST_STEPS = {"churn": 100, "json": 1000, "buffers": 501, "native": 40, "bursty": 1}
+LEAST_STEPS = {"churn": 100, "json": 1000, "buffers": 501, "native": 40, "bursty": 1, "flask": 20}
+
+
+def marked_line(workload, mark):
+    """Number of the line in this file that has this mark for this workload; None when there is none."""
+    with open(os.path.abspath(__file__), encoding="utf-8") as source:
+        for number, text in enumerate(source, 1):
+            if text.rstrip().endswith("# %s: %s" % (mark, workload)):
+                return number
+    return None
 
 
 def leaking_line(workload):
     """Line number of a workload's leak in this file."""
-    with open(os.path.abspath(__file__), encoding="utf-8") as source:
-        for number, text in enumerate(source, 1):
-            if text.rstrip().endswith("# leak: " + workload):
-                return number
-    raise KeyError(workload)
+    return marked_line(workload, "leak")

@@ -177,6 +177,23 @@ def test_references(python, start, watch, validate):
     assert "not taken" not in seen.out.text
 
 
+def test_references_to_one_of_a_type(some_python, start, watch, validate):
+    """By its type alone, or by the address that says."""
+    target = start(some_python, "heap_watch.py")
+    for name in ("Lonely", "__main__.Lonely"):
+        seen = watch(target, name, kind="--watch-refs")
+        target.do("work", what="keep_lonely", n=9)
+        validate(seen.finish())
+        row = seen.containers[name]
+        assert (row["of"], row["type"], row["fate"], seen.losses) == ("references", "__main__.Lonely", "same", {})
+        assert row["inserted"] - row["removed"] == row["items_after"] - row["items_before"] == 9
+        assert re.search(r"^ +\+9 taken and not dropped by:\n\t\tkeep_lonely \(.*heap_watch\.py:%d\)" % target.line("keep lonely"),
+                         seen.out.text, re.M)
+    result = harness.tool("heap", "-p", str(target.pid), "--watch-refs", "NoSuchType")
+    assert (result.returncode, result.stdout) == (2, "")
+    assert "has nothing that is called NoSuchType, and no object of such a type" in result.stderr
+
+
 def test_object_that_dies(some_python, start, watch):
     target = start(some_python, "heap_watch.py")
     seen = watch(target, "app.cache.MORTAL", kind="--watch-refs")

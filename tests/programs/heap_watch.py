@@ -41,6 +41,13 @@ cache.ALIAS = cache.SESSIONS
 cache.TUPLE = (1, [2])
 cache.KIND = int
 cache.MORTAL = Instance()
+
+
+class Lonely(Instance):
+    pass
+
+
+cache.LONELY = Lonely()
 made = [0]
 kept = []
 
@@ -146,6 +153,11 @@ def keep(n, **_):
         kept.append(cache.SESSIONS)  # line: keep
 
 
+def keep_lonely(n, **_):
+    for _ in range(n):
+        kept.append(cache.LONELY)  # line: keep lonely
+
+
 def die(**_):
     del cache.MORTAL  # line: die
 
@@ -164,7 +176,8 @@ def forget(**_):
     del cache.SESSIONS, cache.ALIAS
 
 
-WORK = {f.__name__: f for f in (insert, update, replace_values, remove, pop, churn, others, clear, replace, forget, take, keep, die)}
+WORK = {f.__name__: f for f in (insert, update, replace_values, remove, pop, churn, others, clear, replace, forget, take, keep,
+                                  keep_lonely, die)}
 workers = [Worker(), Worker()]
 
 

@@ -13,6 +13,7 @@
 #include "census/path_find.h"
 #include "cli/describe.h"
 #include "cli/heap_target.h"
+#include "cli/newest.h"
 #include "probe/features.h"
 #include "probe/session.h"
 #include "snapshot/watch_hits.h"
@@ -29,6 +30,7 @@
 /* One container. */
 struct container {
 	const char *path;
+	char by_address[24];    /* what `path` is then: an object that was chosen by its type */
 	char *name, *name_type; /* options.name_watched: what it is called; NULL: not known */
 	bool refs;
 	struct path_found found;
@@ -39,6 +41,7 @@ struct container {
 	int64_t unexplained;
 	uint64_t events; /* hits that the processor counted */
 	bool have_end, have_events;
+	bool fresh; /* chosen by its type: it was made while we looked */
 };
 
 struct container_watch {
@@ -84,17 +87,81 @@ static int refuse_immortal(const struct container_watch *watch, const struct con
 		       (unsigned)(container - watch->containers) + 1);
 }
 
+/* It is no path: is it a type? Then one of its objects is watched, which is called by the type from here on. */
+static int choose_by_type(struct container_watch *watch, struct container *container,
+			  struct err *err)
+{
+	struct err why = ERR_INIT;
+	uint64_t address;
+
+	if (newest_find(&address, &container->fresh, watch->target.census, container->path, &why))
+		return err_set(err, why.code, "pid %d: %s", (int)watch->options->pid, why.text);
+	snprintf(container->by_address, sizeof(container->by_address), "0x%" PRIx64, address);
+	container->name = strdup(container->path);
+	container->path = container->by_address;
+	return container->name ? 0 : err_set(err, ERR_FAILED, "out of memory");
+}
+
+static int scan_again(struct container_watch *watch, struct err *err)
+{
+	int result;
+
+	if (watch->have_edges)
+		edges_fini(&watch->edges);
+	watch->have_edges = false;
+	reach_fini(&watch->reach);
+	memset(&watch->reach, 0, sizeof(watch->reach));
+	result = reach_scan(&watch->reach, watch->target.census, err);
+	if (!result)
+		result = edges_init(&watch->edges, &watch->reach, err);
+	watch->have_edges = !result;
+	return result;
+}
+
+/* Has the heap objects of a type that is called so in full? Its name is a path as well, to the class itself. */
+static bool names_type(const struct container_watch *watch, const char *text)
+{
+	const struct type_table *types = census_types(watch->target.census);
+
+	for (size_t i = 0; i < type_table_length(types); i++)
+		if (strcmp(type_table_at(types, i)->py->name, text) == 0 &&
+		    type_table_at(types, i)->count)
+			return true;
+	return false;
+}
+
+/* Names of types: from here on they are addresses, of one object of each. */
+static int choose_objects(struct container_watch *watch, struct err *err)
+{
+	bool chosen = false;
+	int result = 0;
+
+	for (unsigned i = 0; i < watch->options->n_watch && !result; i++) {
+		struct container *container = &watch->containers[i];
+		struct path_found found;
+
+		container->path = watch->options->watch[i];
+		container->refs = watch->options->watch_refs[i];
+		if (!container->refs ||
+		    (!names_type(watch, container->path) &&
+		     path_find_object(&found, &watch->edges, container->path, NULL) != -ERR_TARGET))
+			continue;
+		result = choose_by_type(watch, container, err);
+		chosen = true;
+	}
+	/* what was chosen may be younger than the scan */
+	return result || !chosen ? result : scan_again(watch, err);
+}
+
 static int find_containers(struct container_watch *watch, struct err *err)
 {
 	const struct objects *objects = &watch->reach.objects;
-	int result = 0;
+	int result = choose_objects(watch, err);
 
 	for (unsigned i = 0; i < watch->options->n_watch && !result; i++) {
 		struct container *container = &watch->containers[i];
 		const struct census_type *type;
 
-		container->path = watch->options->watch[i];
-		container->refs = watch->options->watch_refs[i];
 		result = find(container, &container->found, &watch->edges, err);
 		if (!result && container->refs)
 			result = refuse_immortal(watch, container, err);
@@ -233,7 +300,7 @@ void container_watch_close(struct container_watch *watch)
 		edges_fini(&watch->edges);
 	reach_fini(&watch->reach);
 	heap_target_close(&watch->target);
-	for (unsigned i = 0; i < watch->n; i++) {
+	for (unsigned i = 0; i < HEAP_WATCHES_MAX; i++) {
 		free(watch->containers[i].name);
 		free(watch->containers[i].name_type);
 	}
@@ -255,11 +322,14 @@ void container_watch_announce(const struct container_watch *watch)
 	char path[256], type[128];
 
 	for (unsigned i = 0; i < watch->n; i++)
-		fprintf(stderr, "pyleaktrace: watching %s of pid %d: %s at 0x%" PRIx64 "\n",
-			escape_copy(path, sizeof(path), watch->containers[i].path),
+		fprintf(stderr, "pyleaktrace: watching %s of pid %d: %s at 0x%" PRIx64 "%s\n",
+			escape_copy(path, sizeof(path),
+				    watch->containers[i].name ? watch->containers[i].name
+							      : watch->containers[i].path),
 			(int)watch->options->pid,
 			escape_copy(type, sizeof(type), watch->containers[i].type),
-			watch->containers[i].address);
+			watch->containers[i].address,
+			watch->containers[i].fresh ? ", just made" : "");
 }
 
 /* ---- cost ------------------------------------------------------------------------------------ */

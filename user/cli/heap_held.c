@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "cli/heap_held.h"
 
-#include <fnmatch.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,20 +11,13 @@
 #include "census/owners.h"
 #include "cli/heap_report.h"
 #include "cli/outputs.h"
+#include "cli/type_name.h"
 
 /* ---- what is asked for ----------------------------------------------------------------------- */
 
-/*
- * "Session" is app.cache.Session, and any other class of that name; "app.cache.Session" is only it;
- * "app.*" is all that begins so.
- */
 static bool is_type(const void *context, const char *type)
 {
-	const char *wanted = context, *last = strrchr(type, '.');
-
-	if (strpbrk(wanted, "*?["))
-		return fnmatch(wanted, type, 0) == 0;
-	return !strcmp(type, wanted) || (!strchr(wanted, '.') && last && !strcmp(last + 1, wanted));
+	return type_name_is(context, type);
 }
 
 static bool is_known_type(const struct reach *reach, const char *wanted)

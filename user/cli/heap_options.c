@@ -71,9 +71,9 @@ static const struct argp_option rows[] = {
 	 "who puts what into a container, and who takes it out: PATH as --holders writes it "
 	 "(app.cache.SESSIONS), or an address; up to 4 times",
 	 1},
-	{"watch-refs", KEY_WATCH_REFS, "PATH", 0,
-	 "who takes references to an object, and who drops them; a PATH or an address, as for "
-	 "--watch, and together with these up to 4",
+	{"watch-refs", KEY_WATCH_REFS, "WHAT", 0,
+	 "who takes references to an object, and who drops them; a path or an address, as for "
+	 "--watch, or a type: the newest of its objects; together with these up to 4",
 	 1},
 	{"for", KEY_FOR, "TIME", 0, "--watch: so long (5s)", 1},
 	{"max-overhead", KEY_MAX_OVERHEAD, "PERCENT", 0,
@@ -107,7 +107,7 @@ static const struct argp_option rows[] = {
 static const char arguments[] = "-p PID [--holders]\n-p PID --chain TYPE [--at ADDRESS]\n-p PID "
 				"--backrefs TYPE\n-p PID --growth [TIME [INTERVAL [COUNT]]]\n"
 				"-p PID --trend [INTERVAL [COUNT]]\n-p PID --watch PATH [--for "
-				"TIME]\n-p PID --watch-refs PATH [--for TIME]";
+				"TIME]\n-p PID --watch-refs WHAT [--for TIME]";
 static const char text[] =
 	"Show what is in the heap of a live CPython process, by type: counts and bytes, or with "
 	"--growth "

@@ -118,7 +118,7 @@ $(OUT)/host_bpf/%: tests/host_bpf/%.c
 	@mkdir -p $(@D)
 	$(call say,TEST,$<)
 	$(Q)$(CC) -D_GNU_SOURCE -Itests/host_bpf -Ibpf -Iuser $(ALL_CFLAGS) -Wno-unused-parameter -Wno-unused-function \
-		-fsanitize=address,undefined -fno-sanitize-recover=all -MMD -MP -MF $@.d $< -lcmocka -o $@
+		-fsanitize=address,undefined -fno-sanitize-recover=all -MMD -MP -MF $@.d $< -lcmocka -lm -o $@
 
 unit-build: $(UNIT_TESTS)
 unit: $(UNIT_TESTS)

@@ -10,6 +10,7 @@
 #ifndef PYLEAKTRACE_BPF_ACCOUNT_H
 #define PYLEAKTRACE_BPF_ACCOUNT_H
 
+#include "sample.bpf.h"
 #include "stack.bpf.h"
 
 #define EEXIST_CODE (-17)
@@ -71,16 +72,19 @@ static __always_inline void record_block(struct abi_thread *thread, __u64 addres
 					 __u32 domain, __u32 flags)
 {
 	struct abi_block block = {}, old = {}, *found;
+	__u32 shift;
 	long err;
 
 	if (size < facts.min_size || size > facts.max_size) {
 		count(ABI_COUNT_FILTERED);
 		return;
 	}
+	if (!take_sample(thread, domain, size, &shift))
+		return;
 	block.size = size;
 	block.time_ns = bpf_ktime_get_ns();
 	block.domain = domain;
-	block.flags = flags;
+	block.flags = flags | ABI_BLOCK_SAMPLED(shift);
 	block.site = find_site(thread, domain);
 
 	err = bpf_map_update_elem(&blocks, &address, &block, BPF_NOEXIST);

@@ -145,6 +145,7 @@ __u32 active; /* nothing is recorded while 0: all probes begin and end at one mo
 __u32 recording;
 __u32 turns[ABI_PARTS];
 __u64 began_ns[ABI_PARTS];
+__u32 sample_shift[ABI_DOMAINS]; /* see sample.bpf.h; 0: every block is recorded */
 __u32 next_site; /* id that the next new site gets; user space sets ABI_FIRST_SITE before `active` */
 __u32 next_chunk; /* index in `frames` that the next new stack gets */
 __u32 code_epoch; /* counts the frees of (what may be) code objects */

@@ -140,6 +140,13 @@ static __always_inline bool goes_on(__u32 kind)
 	return kind == ABI_CALL_PY_FREE || kind == ABI_CALL_DELETE;
 }
 
+/* A free of a block that is not on the account: it is older, or was not in the sample. */
+static __always_inline void count_unknown_free(void)
+{
+	if (!is_sampled(ABI_MALLOC) && !is_sampled(ABI_OBJECT))
+		count(ABI_COUNT_UNKNOWN_FREES);
+}
+
 /* Is there a block of part object at this address? */
 static __always_inline bool is_pool_block(__u64 address)
 {
@@ -184,7 +191,7 @@ static __always_inline void enter_free(__u64 address, __u64 sp, __u32 kind, __u3
 		bool again = kind == ABI_CALL_DELETE && thread->last_freed == address;
 
 		if (!known && !again && !is_nested(current_call(thread, ABI_PART_NATIVE), sp))
-			count(ABI_COUNT_UNKNOWN_FREES);
+			count_unknown_free();
 		/* CPython's free may go on to libc's free with the same block (or with the debug allocator's
 		 * 16 bytes before it), and so may operator delete: one event, not two */
 		thread->last_freed = address;
@@ -193,7 +200,7 @@ static __always_inline void enter_free(__u64 address, __u64 sp, __u32 kind, __u3
 	if (thread->last_freed == address || thread->last_freed == address + 16)
 		thread->last_freed = 0;
 	else if (!is_nested(current_call(thread, ABI_PART_NATIVE), sp))
-		count(ABI_COUNT_UNKNOWN_FREES);
+		count_unknown_free();
 }
 
 /*
@@ -216,12 +223,14 @@ static __always_inline void leave_new(void)
 
 /*
  * Split parts: does this call of CPython's make a block of a pool? Of a block that is not on the account it cannot be
- * told whether it is one of them or libc's, so its realloc is let pass: its birth was not seen either.
+ * told whether it is one of them or libc's, so its realloc is let pass: its birth was not seen either. A block of no bytes
+ * is libc's, who gives one byte.
  */
 static __always_inline bool is_pool_call(__u32 kind, const struct arguments *args)
 {
-	return kind == ABI_CALL_PY_REALLOC && args->old_address ? is_pool_block(args->old_address)
-								: args->size <= facts.small_max;
+	return kind == ABI_CALL_PY_REALLOC && args->old_address
+		       ? is_pool_block(args->old_address)
+		       : args->size && args->size <= facts.small_max;
 }
 
 static __always_inline void enter_allocation(struct abi_thread *thread, __u32 kind, __u32 domain,
@@ -298,7 +307,7 @@ static __always_inline void finish_call(struct abi_thread *thread, struct abi_ca
 		else if (call->old.time_ns)
 			put_block_back(call->old_address, &call->old);
 		else if (freed)
-			count(ABI_COUNT_UNKNOWN_FREES);
+			count_unknown_free();
 	}
 	if (!address)
 		count(ABI_COUNT_FAILED_CALLS);

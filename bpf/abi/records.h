@@ -71,6 +71,11 @@ struct abi_block {
 	__u16 flags; /* ABI_BLOCK_* */
 };
 
+/* Bits 8 to 12 of the flags: the shift with which it was sampled (bpf/sample.bpf.h); 0: it was not. */
+#define ABI_SAMPLE_SHIFT_MAX     31
+#define ABI_BLOCK_SHIFT(flags)   ((flags) >> 8 & ABI_SAMPLE_SHIFT_MAX)
+#define ABI_BLOCK_SAMPLED(shift) ((__u16)((shift) << 8))
+
 /* Allocated by CPython's functions, which got it from libc's: its free will be seen at both. */
 #define ABI_BLOCK_LIBC 1
 
@@ -157,7 +162,10 @@ struct abi_thread {
 	__u64 syscall_exec;   /* it maps executable memory */
 	__u64 unmaps_code;    /* in an munmap() of code */
 	__u64 thread_pointer; /* 0: not known yet */
-	__u64 slots[3];   /* where this thread's PyThreadState * is, per way; 0: not known yet */
+	__u64 slots[3]; /* where this thread's PyThreadState * is, per way; 0: not known yet */
+	__u64 sample_left[ABI_DOMAINS];  /* bytes to the next point, and ... */
+	__u32 sample_shift[ABI_DOMAINS]; /* ... for which shift that was drawn */
+	__u32 sample_pad;
 	__u64 last_freed; /* by CPython's free: the free of libc inside it is the same event */
 	__u32 n_entries;
 	__u32 fetched;      /* bytes in `memory`; 0: none */

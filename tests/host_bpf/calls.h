@@ -109,6 +109,7 @@ static void calls_begin(void)
 	recording = (1u << ABI_PARTS) - 1;
 	memset(turns, 0, sizeof(turns));
 	memset(began_ns, 0, sizeof(began_ns));
+	memset(sample_shift, 0, sizeof(sample_shift));
 }
 
 static int calls_setup(void **state)

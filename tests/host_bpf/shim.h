@@ -70,6 +70,7 @@ struct shim {
 	bool shares_memory; /* what the kernel knows of the task that is made */
 	bool last_thread;   /* what the kernel knows of the thread that ends */
 	__u32 exit_status;
+	__u64 random;
 	__u64 time_ns; /* one more at each look */
 	__u64 cookie;
 	bool no_bpf_loop; /* a kernel before 5.17 */
@@ -253,6 +254,15 @@ static inline __u64 bpf_get_current_pid_tgid(void)
 static inline __u64 bpf_ktime_get_ns(void)
 {
 	return ++shim.time_ns;
+}
+
+/* xorshift; a test sets the seed, which must not be 0 */
+static inline __u32 bpf_get_prandom_u32(void)
+{
+	shim.random ^= shim.random << 13;
+	shim.random ^= shim.random >> 7;
+	shim.random ^= shim.random << 17;
+	return (__u32)(shim.random >> 32);
 }
 
 static inline __u64 bpf_get_attach_cookie(void *ctx)

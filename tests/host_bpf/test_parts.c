@@ -72,6 +72,19 @@ static void test_large(void **state)
 	check_no_losses();
 }
 
+/* A block of no bytes is libc's too. */
+static void test_empty(void **state)
+{
+	enter_call(ABI_CALL_PY_MALLOC, ABI_OBJECT, SP, 0, 0, 0);
+	enter_call(ABI_CALL_MALLOC, ABI_MALLOC, SP - 0x40, 1, 0, 0);
+	leave_call(SP - 0x40, A);
+	leave_object(SP, A);
+	check_outstanding(1, 1);
+	assert_int_equal(block_at(A)->domain, ABI_MALLOC);
+	assert_int_equal(counted(ABI_COUNT_MISSED_FREES), 0);
+	check_no_losses();
+}
+
 /* A pool's block that needs libc's malloc on its way (a new arena) hides nothing of it. */
 static void test_each_for_itself(void **state)
 {
@@ -182,6 +195,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_large, split_setup, calls_teardown),
+		cmocka_unit_test_setup_teardown(test_empty, split_setup, calls_teardown),
 		cmocka_unit_test_setup_teardown(test_each_for_itself, split_setup, calls_teardown),
 		cmocka_unit_test_setup_teardown(test_py_realloc, split_setup, calls_teardown),
 		cmocka_unit_test_setup_teardown(test_switches, split_setup, calls_teardown),

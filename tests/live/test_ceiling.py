@@ -6,6 +6,7 @@ The target works while the tool looks, a batch at each command; a test goes on g
 waits for. Nothing here depends on how fast either is.
 """
 import re
+import signal
 
 import harness
 
@@ -148,3 +149,53 @@ def test_usage(one_python, start):
         result = harness.tool("-p", pid, *options)
         assert (result.returncode, result.stdout) == (64, ""), (options, result.stderr)
         assert said in result.stderr, (options, result.stderr)
+
+
+def test_sampling(one_python, start, attach, validate):
+    """--sample: of blocks that are known, in 30 rounds of another chance each, the estimates' mean is what there is within 2 %, and
+    the error bars have it 95 times of 100."""
+    target = start(one_python, "busy.py")
+    n, rounds = 6000, 30
+    truth, line = n * LOST, target.line("lost alone")
+    tool = attach(target, "--sample", "2K", "--native", "no", exact=False)
+    pattern = r"^\t(\d+) bytes in \d+ allocations from stack.*  malloc.*  estimated ±([\d.]+) %%.*\n\t\tlose_alone \(.*busy\.py:%d\)" % line
+    totals, inside = [], 0
+    for _ in range(rounds):
+        target.do("lose_alone", n=n)
+        (total, error), = re.findall(pattern, tool.report_now(), re.M)
+        totals.append(int(total))
+        inside += abs(int(total) - truth) <= float(error) / 100 * int(total)
+        if len(totals) < rounds:
+            tool.process.send_signal(signal.SIGUSR2)  # and now from nothing
+            harness.until(lambda: not re.search(pattern, tool.report_now(), re.M), "the past to be forgotten")
+    # one is off by 2 %, so that their mean is by 0.4 %
+    assert abs(sum(totals) / rounds / truth - 1) < 0.02, totals
+    # by chance fewer than that once in three thousand times
+    assert inside >= rounds * 0.8, (inside, totals)
+    report = tool.finish()
+    validate(report.data)
+    part, = report.data["mode"]["parts"]
+    assert (part["how"], part["sample_bytes"], report.data["mode"]["exact"]) == ("sampled", 2048, False)
+    row, = report.stacks(line=line, domain="malloc")
+    assert row["estimated"] and row["bytes_error"] > 0 and row["seen"] > 1000 and row["allocated_count"] == 0
+    assert report.totals["unknown_frees"] == 0 and report.totals["estimated"]
+
+
+def test_map_that_fills_up(one_python, start, attach, validate):
+    """Blocks that are too many for the map are thinned out to a sample, and stand for all of them: the watch goes on for ever."""
+    target = start(one_python, "busy.py")
+    tool = attach(target, "--native", "no", "--max-overhead", "100", "--max-blocks", "12000", exact=False)
+    line, lost = target.line("lost"), 0
+    work_until(target, "work", tool, lambda text: re.search(r"^Traced: malloc, mmap: every call", text, re.M))
+    for _ in range(200):
+        target.do("lose", n=200)
+        lost += 200
+        if re.search(r"^Traced: malloc, mmap: a block of every", tool.report_now(), re.M):
+            break
+    report = tool.finish()
+    validate(report.data)
+    native, = [part for part in report.data["mode"]["parts"] if "malloc" in part["domains"]]
+    assert native["how"] == "sampled" and native["sample_bytes"] >= 1024
+    row, = [stack for stack in report.stacks(line=line, domain="malloc") if stack["outstanding_bytes"] >= LOST * lost / 2]
+    assert row["estimated"] and row["seen"] < 12000 and report.losses == {}
+    assert abs(row["outstanding_bytes"] - LOST * lost) <= 2.5 * row["bytes_error"]

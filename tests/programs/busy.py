@@ -4,6 +4,7 @@ known, and does the same whether it is watched or not.
 
     work(n)      n steps of it: objects and text come and go; a digest of all that was computed
     collect(n)   the same, and one object of each step stays in app.cache.SESSIONS
+    lose_alone(n)  nothing but that memory
     lose(n)      the same, and memory of C that nobody frees
     cycle(n)     the same, and two objects that refer to each other, which nobody collects
 """
@@ -77,6 +78,12 @@ def lose(n):
     return done(n)
 
 
+def lose_alone(n):
+    for _ in range(n):
+        LIBC.malloc(LOST)  # line: lost alone
+    return n
+
+
 def cycle(n):
     for _ in range(n):
         number = step()
@@ -88,4 +95,4 @@ def cycle(n):
 for warm in (work, collect, lose, cycle):
     warm(10)
 
-serve.serve({"work": work, "collect": collect, "lose": lose, "cycle": cycle, "allocators": serve.allocators})
+serve.serve({"work": work, "collect": collect, "lose": lose, "lose_alone": lose_alone, "cycle": cycle, "allocators": serve.allocators})

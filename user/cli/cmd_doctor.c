@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
  * doctor: what works here, what does not, why, what to do. Changes nothing, but with --restore: then it puts
- * back what a killed pyleaktrace has left in a target.
+ * back what a killed pyleaktrace has left in a target. With -p it foretells what a watch would cost: traps are measured on
+ * this machine, in a process of the tool's own; nothing is attached to the target.
  */
 #include "cli/commands.h"
 
@@ -10,7 +11,9 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/fmt.h"
+#include "cli/forecast_text.h"
 #include "model/profile.h"
 #include "probe/claim.h"
 #include "probe/plan.h"
@@ -88,7 +91,8 @@ static int show_plan(const struct process *process, const struct py_runtime *run
 		     const struct features *features, const struct wishes *wishes, struct err *err)
 {
 	const struct plan_options options = {.domains = (1u << DOMAIN_COUNT) - 1,
-					     .no_steer = wishes->no_steer};
+					     .no_steer = wishes->no_steer,
+					     .by_parts = true};
 	struct plan_word words[PLAN_MAX_WORDS];
 	struct plan plan;
 	int result;
@@ -102,8 +106,10 @@ static int show_plan(const struct process *process, const struct py_runtime *run
 		       "(doctor --restore -p %d puts it back when none watches)\n",
 		       process->pid);
 	result = plan_make(&plan, runtime, process, features, &options, err);
-	if (!result)
+	if (!result) {
 		plan_print(stdout, &plan);
+		forecast_text(stdout, process, runtime, &plan, features);
+	}
 	plan_fini(&plan);
 	return result;
 }

@@ -11,6 +11,9 @@
 /* percent: the least ceiling */
 #define LEAST_OVERHEAD 0.1
 
+#define LEAST_SAMPLE   (1u << 8)
+#define MOST_SAMPLE    (1u << 30)
+
 enum key {
 	KEY_PID = 'p',
 	KEY_DURATION = 'd',
@@ -31,6 +34,7 @@ enum key {
 	KEY_MAX_OVERHEAD,
 	KEY_ON_LIMIT,
 	KEY_MAX_WINDOW,
+	KEY_SAMPLE,
 	KEY_NATIVE,
 	KEY_NO_STEER,
 	KEY_NO_GROWS,
@@ -61,6 +65,11 @@ static const struct argp_option rows[] = {
 	 "traced in part, and what is shown of it is estimated",
 	 1},
 	{"exact", KEY_EXACT, NULL, 0, "trace everything, whatever it costs", 1},
+	{"sample", KEY_SAMPLE, "BYTES", 0,
+	 "trace all the time, and record a block of every BYTES that are allocated (256 to 1G; the "
+	 "next power "
+	 "of two); what is shown is estimated",
+	 1},
 	{"on-limit", KEY_ON_LIMIT, "throttle|stop", 0,
 	 "where everything would cost more than --max-overhead: trace less (throttle), or end with "
 	 "a "
@@ -333,6 +342,24 @@ static error_t set_overhead(struct parse *parse, const char *arg)
 	return 0;
 }
 
+static error_t set_sample(struct parse *parse, const char *arg)
+{
+	struct err err = ERR_INIT;
+	uint64_t bytes;
+
+	if (fmt_parse_size(arg, &bytes, &err))
+		return wrong(parse, "--sample", &err);
+	if (bytes < LEAST_SAMPLE || bytes > MOST_SAMPLE) {
+		err_set(&err, ERR_USAGE, "a size from 256 to 1G is wanted");
+		return wrong(parse, "--sample", &err);
+	}
+	parse->options->sample_shift = 0;
+	while (1ull << parse->options->sample_shift < bytes)
+		parse->options->sample_shift++;
+	parse->options->exact = true;
+	return 0;
+}
+
 static error_t set_on_limit(struct parse *parse, const char *arg)
 {
 	struct err err = ERR_INIT;
@@ -376,6 +403,8 @@ static error_t take_option(int key, char *arg, struct argp_state *state)
 	case KEY_EXACT:
 		options->exact = true;
 		return 0;
+	case KEY_SAMPLE:
+		return set_sample(parse, arg);
 	case KEY_MAX_OVERHEAD:
 		parse->governs = true;
 		return set_overhead(parse, arg);

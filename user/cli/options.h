@@ -45,7 +45,9 @@ struct options {
 	uint64_t older_ns;
 	uint64_t min_size, max_size;
 	unsigned domains; /* bits of enum domain */
-	bool exact;       /* everything is traced, whatever it costs */
+	unsigned
+		sample_shift; /* all the time, a block of every 2^sample_shift bytes; 0: not asked for; implies exact */
+	bool exact;          /* everything is traced, whatever it costs */
 	double max_overhead; /* else: the most that the target may lose, as a share of its own CPU time */
 	enum on_limit on_limit; /* not exact */
 	uint64_t max_window_ns; /* not exact: the longest that a window may be */

@@ -24,6 +24,8 @@
 /* how often the mappings are read at a time, when they change all the while */
 #define READS_OF_CODE 4
 #define STARTERS_MAX  256 /* threads */
+/* mappings are few, and each is recorded */
+#define SAMPLED_DOMAINS (1u << ABI_MALLOC | 1u << ABI_OBJECT)
 
 /* a moment's counters, for rates between two moments */
 struct reading {
@@ -252,7 +254,7 @@ static void allow_others(void *context, double cores)
 		holder_watch_allow(watched->holders, cores);
 }
 
-static int open_governor(struct watched *watched, struct err *err)
+static int open_governor(struct watched *watched, uint32_t max_blocks, struct err *err)
 {
 	const struct governor_options options = {
 		.max_overhead = watched->options->max_overhead,
@@ -260,6 +262,7 @@ static int open_governor(struct watched *watched, struct err *err)
 		.stop_at_limit = watched->options->on_limit == ON_LIMIT_STOP,
 		.verbose = watched->options->verbose > 1,
 		.n_rehearsal = rehearsal(),
+		.max_blocks = max_blocks,
 		.on_all = on_all,
 		.others = others,
 		.allow_others = allow_others,
@@ -323,7 +326,7 @@ int watched_open(struct watched **out, pid_t pid, const struct options *options,
 	if (!result && options->verbose)
 		print_facts(watched);
 	if (!result && !options->exact)
-		result = open_governor(watched, err);
+		result = open_governor(watched, session_options.max_blocks, err);
 	if (!result)
 		result = session_attach(watched->session, err);
 	if (result && watched->have_process && !process_alive(&watched->process))
@@ -340,6 +343,10 @@ void watched_start(struct watched *watched)
 {
 	/* what was loaded and unloaded while we attached */
 	refresh_code(watched, true);
+	for (unsigned domain = 0; domain < ABI_DOMAINS; domain++)
+		if (SAMPLED_DOMAINS >> domain & 1)
+			session_set_sampling(watched->session, domain,
+					     watched->options->sample_shift);
 	snapshot_baseline(watched->snapshot);
 	session_start(watched->session);
 	take_reading(watched, &watched->started);
@@ -572,6 +579,8 @@ static void fill_parts(struct profile *profile, const struct governor_state *sta
 		part->longest_s = from->windows.longest_ns / 1e9;
 		part->survivors = from->windows.kept;
 		part->settled = from->settled;
+		if (part->how == TRACE_SAMPLED)
+			part->sample_bytes = 1ull << from->shift;
 		part->demand = from->demand;
 		if (from->trouble[0])
 			part->trouble = profile_str(profile, from->trouble, -1);
@@ -582,14 +591,39 @@ static void fill_parts(struct profile *profile, const struct governor_state *sta
 	profile->mode.n_parts = n;
 }
 
+/* --sample: everything, all the time, by samples. */
+static void fill_sampled(const struct watched *watched, struct profile *profile)
+{
+	struct trace_part *part = profile_alloc(profile, sizeof(*part));
+
+	for (unsigned domain = 0; domain < DOMAIN_COUNT; domain++)
+		part->domains[domain] = watched->plan.domains >> domain & 1;
+	part->how = TRACE_SAMPLED;
+	part->sample_bytes = 1ull << watched->options->sample_shift;
+	part->since_s = profile->duration_s;
+	profile->mode.parts = part;
+	profile->mode.n_parts = 1;
+	profile->mode.exact = false;
+}
+
 /* Domains whose blocks are all in the maps. */
 static unsigned exact_domains(const struct governor_state *state)
 {
 	unsigned domains = 0;
 
 	for (unsigned i = 0; i < ABI_PARTS; i++)
-		if (state->parts[i].mode == PART_ALL)
+		if (state->parts[i].mode == PART_ALL || state->parts[i].mode == PART_SAMPLED)
 			domains |= state->parts[i].domains;
+	return domains;
+}
+
+static unsigned sampled_domains(const struct governor_state *state)
+{
+	unsigned domains = 0;
+
+	for (unsigned i = 0; i < ABI_PARTS; i++)
+		if (state->parts[i].mode == PART_SAMPLED)
+			domains |= state->parts[i].domains & ~(1u << ABI_MMAP);
 	return domains;
 }
 
@@ -602,11 +636,16 @@ static int take_snapshot(struct watched *watched, const struct governor_state *s
 	pthread_mutex_lock(&watched->looking);
 	if (watched->governor) {
 		how.exact_domains = exact_domains(state);
+		how.sampled_domains = sampled_domains(state);
 		how.survivors = governor_survivors(watched->governor);
 		how.context = estimates_new(state, how.survivors, watched->grower,
 					    (double)(clock_now_ns() - watched->forgotten_ns) / 1e9);
 		if (!how.context)
 			how.survivors = NULL;
+		snapshot_estimate(watched->snapshot, &how);
+	} else if (watched->options->sample_shift) {
+		how.exact_domains = (1u << ABI_DOMAINS) - 1;
+		how.sampled_domains = SAMPLED_DOMAINS;
 		snapshot_estimate(watched->snapshot, &how);
 	}
 	result = snapshot_take(watched->snapshot, watched->options->older_ns, profile, err);
@@ -631,6 +670,8 @@ struct profile *watched_look(struct watched *watched, struct err *err)
 		return NULL;
 	if (watched->governor)
 		fill_parts(profile, &state);
+	else if (watched->options->sample_shift)
+		fill_sampled(watched, profile);
 	profile->mode.min_size = watched->options->min_size;
 	profile->mode.max_size = watched->options->max_size;
 	fill_end(watched, profile);

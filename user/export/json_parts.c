@@ -189,6 +189,8 @@ json_t *json_part_totals(const struct profile *profile)
 	set_count(&object, "allocated_count", profile->totals.allocated_count);
 	set_count(&object, "freed_count", profile->totals.freed_count);
 	set_count(&object, "unknown_frees", profile->totals.unknown_frees);
+	if (profile->totals.estimated)
+		set_bool(&object, "estimated", true);
 	set_count(&object, "missed_frees", profile->totals.missed_frees);
 	return object;
 }

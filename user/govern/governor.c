@@ -13,6 +13,7 @@
 
 #include "base/clock.h"
 #include "python/runtime.h"
+#include "snapshot/thin.h"
 
 /*
  * The least that a window may be. In its first milliseconds every stack and every code object is new, and a hit costs
@@ -27,6 +28,12 @@
 
 /* what a measured cost may be off by, either way */
 #define COST_ERROR 0.25
+
+/* of the room in the map of live blocks: more than that, and they are thinned out */
+#define FULL 0.75
+
+/* ... and for each block of that room so much time passes until they are counted again: a fifth of a core at most, if it is full */
+#define ROOM_NS 2000u
 
 /* after so many failures in a row a part is left alone */
 #define MOST_FAILURES 5
@@ -60,8 +67,9 @@ struct governor {
 	struct policy policy;
 	struct reading last;
 	unsigned failures[ABI_PARTS];
-	bool left; /* probes of part object do not stay */
-	uint64_t checked_ns;
+	bool on[ABI_PARTS]; /* all the time */
+	bool left;          /* probes of part object do not stay */
+	uint64_t checked_ns, counted_ns;
 
 	pthread_mutex_t lock; /* of what follows */
 	pthread_cond_t calibrated;
@@ -391,6 +399,46 @@ static void rehearse(struct governor *governor)
 
 /* ---- the thread --------------------------------------------------------------------------------------------- */
 
+/* Of malloc and objects; mappings are few, and each is recorded. */
+static void set_sampling(struct governor *governor, enum abi_part part, unsigned shift)
+{
+	unsigned domains = domains_of(governor, part) & ~(1u << ABI_MMAP);
+
+	for (unsigned domain = 0; domain < ABI_DOMAINS; domain++)
+		if (domains >> domain & 1)
+			session_set_sampling(governor->session, domain, shift);
+}
+
+/* It is on, and from here on it is sampled so. */
+static void resample(struct governor *governor, const struct policy_step *step)
+{
+	struct session_view view;
+
+	set_sampling(governor, step->part, step->shift);
+	if (!step->thin)
+		return;
+	session_look(governor->session, &view);
+	thin_blocks(&view, domains_of(governor, step->part) & ~(1u << ABI_MMAP), step->shift, NULL,
+		    NULL);
+}
+
+/* Do the blocks of what is traced all the time fill the map? */
+static void check_room(struct governor *governor)
+{
+	struct session_view view;
+	uint64_t n;
+
+	session_look(governor->session, &view);
+	for (unsigned i = 0; i < ABI_PARTS; i++) {
+		enum part_mode mode = governor->policy.parts[i].mode;
+
+		if ((mode == PART_ALL || mode == PART_SAMPLED) &&
+		    thin_count(&view, domains_of(governor, i) & ~(1u << ABI_MMAP), &n, NULL) == 0 &&
+		    (double)n > governor->options.max_blocks * FULL)
+			policy_is_full(&governor->policy, i);
+	}
+}
+
 static void begin_all(struct governor *governor, enum abi_part part)
 {
 	if (!switch_on(governor, part)) {
@@ -401,11 +449,14 @@ static void begin_all(struct governor *governor, enum abi_part part)
 	pthread_mutex_lock(&governor->lock);
 	governor->state.parts[part].since_ns = session_record(governor->session, part, true);
 	pthread_mutex_unlock(&governor->lock);
+	governor->on[part] = true;
 }
 
 static void end_all(struct governor *governor, enum abi_part part)
 {
+	governor->on[part] = false;
 	switch_off(governor, part);
+	set_sampling(governor, part, 0);
 	drop_blocks(governor, part);
 	say_limit(governor);
 }
@@ -420,7 +471,15 @@ static bool carry_out(struct governor *governor, const struct policy_step *step)
 		run_window(governor, step->part, step->ns, step->cost_ns);
 		break;
 	case POLICY_ALL:
+		set_sampling(governor, step->part, 0);
+		begin_all(governor, step->part);
+		break;
 	case POLICY_SAMPLE:
+		if (governor->on[step->part]) {
+			resample(governor, step);
+			break;
+		}
+		set_sampling(governor, step->part, step->shift);
 		begin_all(governor, step->part);
 		break;
 	case POLICY_OFF:
@@ -463,6 +522,11 @@ static void *run(void *context)
 			survivors_check(governor->survivors, CHECK_MOST);
 			governor->checked_ns = clock_now_ns();
 		}
+		if (clock_now_ns() - governor->counted_ns >
+		    (uint64_t)governor->options.max_blocks * ROOM_NS) {
+			check_room(governor);
+			governor->counted_ns = clock_now_ns();
+		}
 	}
 	return NULL;
 }
@@ -476,6 +540,7 @@ static void init_parts(struct governor *governor, const struct plan *plan)
 	struct policy_options options = {
 		.max_overhead = governor->options.max_overhead,
 		.max_window_ns = governor->options.max_window_ns,
+		.can_sample = true,
 		.least_ns = {LEAST_ATTACHED_NS,
 			     plan->switchable ? LEAST_STEERED_NS : LEAST_ATTACHED_NS},
 	};

@@ -29,8 +29,9 @@ struct governor;
 struct governor_options {
 	double max_overhead;
 	uint64_t max_window_ns;
-	bool stop_at_limit; /* governor_limit_fd() becomes readable instead of tracing less */
-	bool verbose;       /* what it does goes to stderr */
+	bool stop_at_limit;  /* governor_limit_fd() becomes readable instead of tracing less */
+	bool verbose;        /* what it does goes to stderr */
+	uint32_t max_blocks; /* that the map of live blocks has room for */
 	unsigned
 		n_rehearsal; /* tests: so many windows of the steered part back to back, before anything else */
 	/* A part is about to be traced all the time: what its sites have counted so far is the past. */

@@ -21,6 +21,9 @@
 #define ENOUGH_CPU_NS 100000.0
 /* windows in a row, after a part was let in and thrown out again and again */
 #define MOST_PATIENCE 200
+/* a sampling that takes less than so much of the ceiling, for so long, is made finer */
+#define REFINE_BELOW 0.4
+#define REFINE_NS    5e9
 /* of the ceiling: a part that takes less is not to blame */
 #define LITTLE 0.25
 /* the first window of a part, times least_ns: it learns the rates */
@@ -46,6 +49,7 @@ void policy_init(struct policy *policy, const struct policy_options *options)
 		part->window_ns = first < options->max_window_ns ? first : options->max_window_ns;
 		part->cost_per_wall_ns = UNKNOWN_COST;
 		part->patience = POLICY_CALM;
+		part->least_shift = POLICY_SHIFT_LEAST;
 	}
 }
 
@@ -65,7 +69,7 @@ static double taken(const struct policy *policy, const struct policy_part *excep
 		if (part != except && part->mode == PART_ALL)
 			sum += part->demand;
 		else if (part != except && part->mode == PART_SAMPLED)
-			sum += part->trap_demand;
+			sum += part->demand;
 	}
 	return sum;
 }
@@ -156,7 +160,8 @@ void policy_pass(struct policy *policy, double wall_ns, double cpu_ns,
 
 		sum += cost_ns[i];
 		/* of the work done, as long as there is enough of it to tell */
-		if (part->mode == PART_ALL && cpu_ns > 1e6)
+		part->shift_age_ns += wall_ns;
+		if ((part->mode == PART_ALL || part->mode == PART_SAMPLED) && cpu_ns > 1e6)
 			part->demand += 0.1 * (share(cost_ns[i], cpu_ns) - part->demand);
 	}
 	budget_pass(&policy->budget, wall_ns, cpu_ns, fmin(sum, cpu_ns));
@@ -179,6 +184,8 @@ static bool let_in(struct policy *policy, struct policy_step *step)
 		} else {
 			part->mode = PART_SAMPLED;
 			part->shift = POLICY_SHIFT_FIRST;
+			part->shift_age_ns = 0;
+			part->demand = part->trap_demand;
 			step->action = POLICY_SAMPLE;
 			step->shift = part->shift;
 		}
@@ -209,6 +216,7 @@ static bool throw_out(struct policy *policy, struct policy_step *step)
 	    policy->budget.level > -policy->budget.income / 2) {
 		step->action = POLICY_SAMPLE;
 		step->shift = dearest->shift += 1;
+		dearest->shift_age_ns = 0;
 	} else {
 		dearest->mode = PART_WINDOWS;
 		dearest->calm = 0;
@@ -218,6 +226,55 @@ static bool throw_out(struct policy *policy, struct policy_step *step)
 	}
 	step->part = (enum abi_part)(dearest - policy->parts);
 	return true;
+}
+
+void policy_is_full(struct policy *policy, enum abi_part part)
+{
+	if (policy->can_sample)
+		policy->parts[part].full = true;
+}
+
+/* A part whose blocks are too many for the maps. */
+static bool thin_out(struct policy *policy, struct policy_step *step)
+{
+	for (unsigned i = 0; i < ABI_PARTS; i++) {
+		struct policy_part *part = &policy->parts[i];
+
+		if (!part->full)
+			continue;
+		part->full = false;
+		if ((part->mode != PART_ALL && part->mode != PART_SAMPLED) ||
+		    part->shift >= POLICY_SHIFT_MOST)
+			continue;
+		part->shift = part->mode == PART_ALL ? POLICY_SHIFT_LEAST : part->shift + 1;
+		/* not finer again: it would be full again */
+		part->least_shift = part->shift;
+		part->shift_age_ns = 0;
+		part->mode = PART_SAMPLED;
+		*step = (struct policy_step){
+			.action = POLICY_SAMPLE, .part = i, .shift = part->shift, .thin = true};
+		return true;
+	}
+	return false;
+}
+
+/* A sample that is cheap may be finer: what is rare is seen sooner then. */
+static bool refine(struct policy *policy, struct policy_step *step)
+{
+	for (unsigned i = 0; i < ABI_PARTS; i++) {
+		struct policy_part *part = &policy->parts[i];
+
+		if (part->mode != PART_SAMPLED || part->shift <= part->least_shift ||
+		    part->shift_age_ns < REFINE_NS ||
+		    part->demand > REFINE_BELOW * policy->budget.ceiling / BUDGET_CAUTION)
+			continue;
+		part->shift_age_ns = 0;
+		part->shift--;
+		*step = (struct policy_step){
+			.action = POLICY_SAMPLE, .part = i, .shift = part->shift};
+		return true;
+	}
+	return false;
 }
 
 /* The next part whose window can be paid, one after the other. */
@@ -248,7 +305,8 @@ struct policy_step policy_next(struct policy *policy)
 {
 	struct policy_step step = {.action = POLICY_WAIT};
 
-	if (!throw_out(policy, &step) && !let_in(policy, &step))
+	if (!throw_out(policy, &step) && !thin_out(policy, &step) && !let_in(policy, &step) &&
+	    !refine(policy, &step))
 		open_window(policy, &step);
 	return step;
 }

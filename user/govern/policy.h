@@ -50,11 +50,14 @@ enum part_mode {
 struct policy_part {
 	enum part_mode mode;
 	unsigned shift;          /* sampled */
+	unsigned least_shift;    /* not below that: there is no room for more blocks */
+	double shift_age_ns;     /* for so long */
 	uint64_t window_ns;      /* the next one's length */
 	uint64_t least_ns;       /* a window shorter than that is not worth its opening */
 	double demand;           /* share, if all were traced all the time; 0: not known yet */
 	double trap_demand;      /* of that, the traps alone */
 	double cost_per_wall_ns; /* in windows, lately; what the next one may cost */
+	bool full;               /* its blocks fill the map */
 	unsigned calm;           /* windows in a row that were cheap enough, ... */
 	unsigned patience; /* ... and how many it takes: more after each time that it went wrong */
 	unsigned n_windows, n_dear;
@@ -101,6 +104,12 @@ bool policy_is_too_dear(const struct policy *policy, enum abi_part part);
 void policy_pass(struct policy *policy, double wall_ns, double cpu_ns,
 		 const double cost_ns[ABI_PARTS], double other_ns);
 
+/*
+ * The map of live blocks fills up: what is traced all the time is sampled from here on, or by larger distances, and what is
+ * there is thinned out (snapshot/thin.h): POLICY_SAMPLE with `thin`.
+ */
+void policy_is_full(struct policy *policy, enum abi_part part);
+
 enum policy_action {
 	POLICY_WAIT,   /* nothing can be paid, or is wanted */
 	POLICY_WINDOW, /* of step.ns at most, and at most step.cost_ns */
@@ -115,6 +124,7 @@ struct policy_step {
 	uint64_t ns;
 	double cost_ns;
 	unsigned shift;
+	bool thin; /* POLICY_SAMPLE: it is on, and what is in the maps is to be thinned out */
 };
 
 /* What is to be done now. The modes change with it. */

@@ -104,6 +104,12 @@ void session_part_leave(struct session *session, enum abi_part part);
  */
 uint64_t session_record(struct session *session, enum abi_part part, bool on);
 
+/*
+ * From here on only a sample of the blocks of a domain is recorded, by bytes: a point every 2^shift bytes on the average
+ * (bpf/sample.bpf.h). shift: 0: all are; at most ABI_SAMPLE_SHIFT_MAX. Blocks that are known stay so.
+ */
+void session_set_sampling(struct session *session, unsigned domain, unsigned shift);
+
 /* ---- watchpoints ------------------------------------------------------------------------------------------- */
 
 /* What BPF knows of watchpoint i: changes while one looks. */

@@ -154,6 +154,13 @@ uint64_t session_record(struct session *session, enum abi_part part, bool on)
 	return clock_now_ns();
 }
 
+void session_set_sampling(struct session *session, unsigned domain, unsigned shift)
+{
+	if (domain < ABI_DOMAINS && shift <= ABI_SAMPLE_SHIFT_MAX)
+		__atomic_store_n(&session->skel->bss->sample_shift[domain], shift,
+				 __ATOMIC_RELEASE);
+}
+
 bool session_split(const struct session *session)
 {
 	return session->split;

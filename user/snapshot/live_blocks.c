@@ -7,6 +7,8 @@
 
 #include <bpf/bpf.h>
 
+#include "snapshot/weight.h"
+
 #define BATCH 16384
 
 int live_blocks_init(struct live_blocks *live, uint32_t n_sites, struct err *err)
@@ -33,7 +35,8 @@ static void forget(struct live_blocks *live)
 	for (uint32_t i = 0; i < live->n_sites; i++) {
 		struct live_site *site = &live->sites[i];
 
-		site->bytes = site->count = site->oldest_ns = 0;
+		site->bytes = site->count = site->seen = site->oldest_ns = 0;
+		site->estimate = (struct live_estimate){0};
 		site->n_samples = 0;
 	}
 }
@@ -64,9 +67,21 @@ static void sample(struct live_blocks *live, struct live_site *site, uint64_t ad
 	if (site->n_samples < LIVE_SAMPLES)
 		site->n_samples++;
 	else
-		index = next_random(live) % site->count;
+		index = next_random(live) % site->seen;
 	if (index < LIVE_SAMPLES)
 		site->samples[index] = (struct live_sample){address, size};
+}
+
+static void add_estimate(struct live_estimate *estimate, const struct abi_block *block)
+{
+	struct block_weight weight = block_weight(block);
+	double size = (double)block->size;
+
+	estimate->seen++;
+	estimate->count += weight.blocks;
+	estimate->bytes += weight.blocks * size;
+	estimate->count_variance += weight.variance;
+	estimate->bytes_variance += weight.variance * size * size;
 }
 
 void live_blocks_add(struct live_blocks *live, uint64_t address, const struct abi_block *block)
@@ -76,8 +91,13 @@ void live_blocks_add(struct live_blocks *live, uint64_t address, const struct ab
 	if (block->site >= live->n_sites)
 		return;
 	site = &live->sites[block->site];
-	site->bytes += block->size;
-	site->count++;
+	site->seen++;
+	if (ABI_BLOCK_SHIFT(block->flags)) {
+		add_estimate(&site->estimate, block);
+	} else {
+		site->bytes += block->size;
+		site->count++;
+	}
 	if (!site->oldest_ns || block->time_ns < site->oldest_ns)
 		site->oldest_ns = block->time_ns;
 	sample(live, site, address, block->size);
@@ -127,6 +147,12 @@ int live_blocks_read(struct live_blocks *live, const struct session_view *view, 
 	if (!result)
 		result = read_map(live, view->mappings_fd, batch, domains, from_ns, until_ns, err);
 	free(batch);
+	for (uint32_t i = 0; i < live->n_sites && !result; i++) {
+		struct live_site *site = &live->sites[i];
+
+		site->bytes += (uint64_t)(site->estimate.bytes + 0.5);
+		site->count += (uint64_t)(site->estimate.count + 0.5);
+	}
 	return result;
 }
 

@@ -27,8 +27,17 @@ struct live_sample {
 	uint64_t address, size;
 };
 
+/* What sampled blocks stand for (weight.h); all 0 where every block was recorded. */
+struct live_estimate {
+	double bytes, count;
+	double bytes_variance, count_variance;
+	uint64_t seen;
+};
+
 struct live_site {
-	uint64_t bytes, count;
+	uint64_t bytes, count; /* with what sampled ones stand for */
+	struct live_estimate estimate;
+	uint64_t seen;               /* blocks in the maps */
 	uint64_t oldest_ns;          /* time of the oldest block; 0: none */
 	struct live_sample *samples; /* NULL or n_samples, each block with equal probability */
 	uint32_t n_samples;

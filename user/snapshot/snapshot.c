@@ -17,10 +17,8 @@
 
 /* What the survivors of one site stand for. */
 struct site_estimate {
-	double bytes, count;
-	double bytes_variance, count_variance;
+	struct live_estimate sum;
 	double scale_error; /* relative, the same for all of a site */
-	uint64_t seen;
 };
 
 struct snapshot {
@@ -116,6 +114,13 @@ void snapshot_learn(void *context, uint32_t site)
 		thread_names_get(&snapshot->threads, site_thread(frames, n));
 }
 
+/* Are all its blocks in the maps, each for itself? */
+static bool is_counted(const struct snapshot *snapshot, enum domain domain)
+{
+	return snapshot->estimates.exact_domains >> domain & 1 &&
+	       !(snapshot->estimates.sampled_domains >> domain & 1);
+}
+
 static enum domain site_domain(const struct session_view *view, uint32_t id)
 {
 	return id < ABI_FIRST_SITE ? (enum domain)id : (enum domain)view->sites[id].domain;
@@ -182,8 +187,9 @@ static uint64_t cpu_ns(void)
 /* Would reading all blocks now be too much? Then the sites' own totals have to do, which are exact too. */
 static bool scan_too_dear(const struct snapshot *snapshot, uint64_t now)
 {
+	/* sites count sampled blocks as they come, without what they stand for */
 	return session_active(snapshot->session) && !snapshot->rebased && snapshot->scan_ns &&
-	       snapshot->scan_blocks > ALWAYS_SCANNED &&
+	       !snapshot->estimates.sampled_domains && snapshot->scan_blocks > ALWAYS_SCANNED &&
 	       (double)snapshot->scan_cpu_ns > SCAN_SHARE * (double)(now - snapshot->scan_ns);
 }
 
@@ -245,12 +251,13 @@ static void add_survivor(void *context, const struct survivor *survivor)
 		return;
 	live_blocks_add(&snapshot->live, survivor->address, &block);
 	site = &snapshot->estimated[survivor->site];
-	site->seen++;
-	site->count += blocks;
-	site->bytes += blocks * (double)survivor->size;
+	site->sum.seen++;
+	site->sum.count += blocks;
+	site->sum.bytes += blocks * (double)survivor->size;
 	/* each is a draw of its own, with the Poisson law's variance */
-	site->count_variance += blocks * blocks;
-	site->bytes_variance += blocks * blocks * (double)survivor->size * (double)survivor->size;
+	site->sum.count_variance += blocks * blocks;
+	site->sum.bytes_variance +=
+		blocks * blocks * (double)survivor->size * (double)survivor->size;
 	site->scale_error = scale.error;
 }
 
@@ -264,10 +271,10 @@ static void estimate_sites(struct snapshot *snapshot, const struct session_view 
 	for (uint32_t id = 0; id < view->n_sites; id++) {
 		const struct site_estimate *site = &snapshot->estimated[id];
 
-		if (!site->seen)
+		if (!site->sum.seen)
 			continue;
-		snapshot->live.sites[id].bytes = (uint64_t)(site->bytes + 0.5);
-		snapshot->live.sites[id].count = (uint64_t)(site->count + 0.5);
+		snapshot->live.sites[id].bytes = (uint64_t)(site->sum.bytes + 0.5);
+		snapshot->live.sites[id].count = (uint64_t)(site->sum.count + 0.5);
 		if (!snapshot->live.sites[id].count)
 			snapshot->live.sites[id].count = 1;
 	}
@@ -275,7 +282,8 @@ static void estimate_sites(struct snapshot *snapshot, const struct session_view 
 
 static bool is_estimated(const struct snapshot *snapshot, uint32_t id)
 {
-	return snapshot->estimated && snapshot->estimated[id].seen > 0;
+	return snapshot->live.sites[id].estimate.seen > 0 ||
+	       (snapshot->estimated && snapshot->estimated[id].sum.seen > 0);
 }
 
 /* ---- filling a profile ------------------------------------------------------------------------------------ */
@@ -325,7 +333,7 @@ static void fill_totals(const struct snapshot *snapshot, struct profile *profile
 	for (uint32_t id = 0; id < view->n_sites; id++) {
 		const struct abi_site *site = &view->sites[id], *base = &snapshot->base[id];
 
-		if (snapshot->estimates.exact_domains >> site_domain(view, id) & 1) {
+		if (is_counted(snapshot, site_domain(view, id))) {
 			profile->totals.allocated_bytes +=
 				site->allocated_bytes - base->allocated_bytes;
 			profile->totals.allocated_count +=
@@ -389,15 +397,24 @@ static double half_width(double value, double variance, double relative)
 	return 1.96 * sqrt(variance + value * value * relative * relative);
 }
 
-/* What is known of a stack whose blocks were seen in windows only. */
-static void fill_estimate(const struct site_estimate *site, double passed_s, struct stack *stack)
+/* What is known of a stack whose blocks were sampled, or seen in windows only. */
+static void fill_estimate(const struct snapshot *snapshot, uint32_t id, double passed_s,
+			  struct stack *stack)
 {
+	const struct site_estimate *windows =
+		snapshot->estimated && snapshot->estimated[id].sum.seen ? &snapshot->estimated[id]
+									: NULL;
+	const struct live_estimate *sum =
+		windows ? &windows->sum : &snapshot->live.sites[id].estimate;
+	double error = windows ? windows->scale_error : 0;
+
 	stack->estimated = true;
-	stack->seen = site->seen;
-	stack->bytes_error = half_width(site->bytes, site->bytes_variance, site->scale_error);
-	stack->count_error = half_width(site->count, site->count_variance, site->scale_error);
+	stack->seen = sum->seen;
+	stack->bytes_error = half_width(sum->bytes, sum->bytes_variance, error);
+	stack->count_error = half_width(sum->count, sum->count_variance, error);
 	stack->allocated_bytes = stack->allocated_count = stack->freed_count = 0;
-	stack->growth_bytes_per_s = passed_s > 0 ? site->bytes / passed_s : 0;
+	if (windows)
+		stack->growth_bytes_per_s = passed_s > 0 ? sum->bytes / passed_s : 0;
 }
 
 static void fill_stack(struct snapshot *snapshot, struct profile *profile,
@@ -420,8 +437,7 @@ static void fill_stack(struct snapshot *snapshot, struct profile *profile,
 		stack->growth_bytes_per_s =
 			((double)live->bytes - (double)snapshot->previous_bytes[id]) / passed_s;
 	if (is_estimated(snapshot, id))
-		fill_estimate(&snapshot->estimated[id], (double)(now - snapshot->baseline_ns) / 1e9,
-			      stack);
+		fill_estimate(snapshot, id, (double)(now - snapshot->baseline_ns) / 1e9, stack);
 	fill_frames(snapshot, profile, view, id, stack);
 }
 

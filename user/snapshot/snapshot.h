@@ -42,7 +42,9 @@ void snapshot_baseline(struct snapshot *snapshot);
  * what windows have left.
  */
 struct snapshot_estimates {
-	unsigned exact_domains; /* bits of enum abi_domain */
+	unsigned
+		exact_domains; /* bits of enum abi_domain: their blocks are in the maps; of these ... */
+	unsigned sampled_domains; /* ... those whose blocks are, or were, sampled */
 	struct survivors *survivors;
 	/* outstanding blocks that one block of the target's stands for, and the relative standard error of that; 0: none */
 	struct snapshot_scale {

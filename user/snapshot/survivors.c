@@ -9,6 +9,7 @@
 #include <bpf/bpf.h>
 
 #include "python/object.h"
+#include "snapshot/weight.h"
 #include "target/remote_mem.h"
 
 #define BATCH 4096
@@ -178,7 +179,7 @@ static void see(struct survivors *survivors, struct catch *catch, uint64_t addre
 		.address = address,
 		.born_ns = block->time_ns,
 		.size = block->size,
-		.weight = 1,
+		.weight = (float)block_weight(block).blocks,
 		.site = block->site,
 		.domain = (uint8_t)block->domain,
 	};

@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: BSD-2-Clause
+ *
+ * What doctor foretells is what the policy does: the same loads, once reckoned and once played through.
+ */
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "govern/forecast.h"
+
+#define MS 1e6
+#define S  1e9
+
+/* Seconds in windows for each second, by the policy: one part, windows of one length, a core in use. */
+static double played(double demand, double overhead, bool *all)
+{
+	const struct policy_options options = {.max_overhead = overhead,
+					       .max_window_ns = (uint64_t)(100 * MS),
+					       .least_ns = {(uint64_t)(100 * MS), 0},
+					       .present = {true, false}};
+	double in_windows = 0, wall = 0, cost[ABI_PARTS] = {0};
+	struct policy policy;
+
+	policy_init(&policy, &options);
+	*all = false;
+	while (wall < 1000 * S) {
+		const struct policy_step step = policy_next(&policy);
+		struct window_figures figures = {0};
+
+		if (step.action == POLICY_ALL) {
+			*all = true;
+			return 0;
+		}
+		if (step.action != POLICY_WINDOW) {
+			policy_pass(&policy, 50 * MS, 50 * MS, cost, 0);
+			wall += 50 * MS;
+			continue;
+		}
+		figures.recorded_ns = figures.cpu_ns = figures.all_cpu_ns = figures.all_wall_ns =
+			(double)step.ns;
+		figures.cost_ns = figures.all_cost_ns = (double)step.ns * demand / (1 + demand);
+		figures.trap_ns = figures.cost_ns;
+		policy_window_done(&policy, step.part, &figures);
+		in_windows += (double)step.ns;
+		wall += (double)step.ns;
+	}
+	return in_windows / wall;
+}
+
+static void test_as_played(void **state)
+{
+	static const double demands[] = {0.001, 0.01, 0.1, 1, 30};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(demands) / sizeof(demands[0]); i++) {
+		const struct forecast told =
+			forecast_part(2000, demands[i] * S / 2000, 0.05, 100 * MS);
+		bool all;
+		double share = played(demands[i], 0.05, &all);
+
+		assert_true(fabs(told.demand - demands[i]) < 1e-9);
+		assert_int_equal(all, told.mode == PART_ALL);
+		if (!all && fabs(share - told.window_ns / told.every_ns) > 0.15 * share)
+			fail_msg("demand %g: told %g, played %g", demands[i],
+				 told.window_ns / told.every_ns, share);
+	}
+}
+
+static void test_most(void **state)
+{
+	double most = forecast_most(2000, 0.05);
+
+	(void)state;
+	assert_int_equal(forecast_part(2000, most * 0.99, 0.05, 100 * MS).mode, PART_ALL);
+	assert_int_equal(forecast_part(2000, most * 1.01, 0.05, 100 * MS).mode, PART_WINDOWS);
+	assert_true(forecast_most(0, 0.05) == 0);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_as_played),
+		cmocka_unit_test(test_most),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,141 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "cli/forecast_text.h"
+
+#include <string.h>
+#include <time.h>
+
+#include "base/clock.h"
+#include "base/fmt.h"
+#include "govern/forecast.h"
+#include "probe/cost.h"
+#include "probe/session.h"
+
+#define OVERHEAD  0.05
+#define WINDOW_NS 50e6
+#define LOOK_NS   1000000000 /* the target's use of the CPU is looked at for so long */
+#define BLOCKS    1024
+#define STACKS    64
+
+static const double rates[] = {1e3, 1e4, 1e5, 1e6, 1e7};
+
+/* What one hit on a probe of the plan takes, the trap alone. */
+static double trap_ns(const struct probe_costs *costs, const struct plan_probe *probe)
+{
+	return costs->entry_ns[probe->place.cost <= COST_STEPPED ? probe->place.cost
+								 : COST_STEPPED] +
+	       (probe->returns ? costs->return_ns : 0);
+}
+
+/* The dearest pair that is usual: malloc and free, each by its most used name; 0: not in the plan. */
+static double pair_ns(const struct plan *plan, const struct probe_costs *costs, unsigned domain,
+		      enum abi_call_kind allocates, enum abi_call_kind frees)
+{
+	double allocate = 0, release = 0;
+
+	for (unsigned i = 0; i < plan->n_probes; i++) {
+		const struct plan_probe *probe = &plan->probes[i];
+
+		if (probe->domain != domain)
+			continue;
+		if (probe->kind == allocates && !allocate)
+			allocate = trap_ns(costs, probe);
+		if (probe->kind == frees && !release)
+			release = trap_ns(costs, probe);
+	}
+	return allocate && release ? allocate + release : 0;
+}
+
+/* How many cores the target uses, over LOOK_NS; negative: not known. */
+static double cores(const struct process *process)
+{
+	const struct timespec look = {LOOK_NS / 1000000000, LOOK_NS % 1000000000};
+	struct process_stats before, after;
+	uint64_t began = clock_now_ns();
+
+	if (process_stats(process, &before))
+		return -1;
+	nanosleep(&look, NULL);
+	if (process_stats(process, &after))
+		return -1;
+	return (after.cpu_s - before.cpu_s) / ((double)(clock_now_ns() - began) / 1e9);
+}
+
+static void put_rate(FILE *out, double ns, double rate, bool last)
+{
+	const struct forecast forecast = forecast_part(ns, rate, OVERHEAD, WINDOW_NS);
+	char text[128];
+
+	if (!ns)
+		snprintf(text, sizeof(text), "not traced");
+	else if (forecast.mode == PART_ALL)
+		snprintf(text, sizeof(text), "every call, %s", fmt_percent(forecast.demand).text);
+	else
+		snprintf(text, sizeof(text), "windows of %s, one in %s",
+			 fmt_duration(forecast.window_ns / 1e9).text,
+			 fmt_duration(forecast.every_ns / 1e9).text);
+	fprintf(out, last ? "  %s\n" : "  %-38s", text);
+}
+
+static void put_table(FILE *out, double malloc_ns, double object_ns)
+{
+	fprintf(out,
+		"  below a ceiling of 5 %% of its own work, by pairs of an allocation and its free "
+		"in "
+		"each second of its CPU time:\n"
+		"  %14s  %-38s  %s\n",
+		"pairs/s", "malloc", "objects");
+	for (size_t i = 0; i < sizeof(rates) / sizeof(rates[0]); i++) {
+		fprintf(out, "  %14s", fmt_count((uint64_t)rates[i]).text);
+		put_rate(out, malloc_ns, rates[i], false);
+		put_rate(out, object_ns, rates[i], true);
+	}
+	fputs("  what grows in the heap, and who puts it there, is told beside that, by the census "
+	      "and "
+	      "by watchpoints\n",
+	      out);
+}
+
+void forecast_text(FILE *out, const struct process *process, const struct py_runtime *runtime,
+		   const struct plan *plan, const struct features *features)
+{
+	const struct session_options options = {.max_blocks = BLOCKS,
+						.max_stacks = STACKS,
+						.max_size = UINT64_MAX,
+						.multi = features->uprobe_multi,
+						.by_parts = true};
+	double malloc_ns, object_ns, used;
+	struct probe_costs costs;
+	struct session *session;
+	struct err err = ERR_INIT;
+
+	if (session_open(&session, process, runtime, plan, &options, &err)) {
+		fprintf(out, "  cost: not foretold: %s\n", err.text);
+		return;
+	}
+	if (cost_calibrate(&costs, session, &err)) {
+		fprintf(out, "  cost: not foretold: %s\n", err.text);
+		session_close(session);
+		return;
+	}
+	session_close(session);
+	used = cores(process);
+	malloc_ns = pair_ns(plan, &costs, ABI_MALLOC, ABI_CALL_MALLOC, ABI_CALL_FREE);
+	object_ns = pair_ns(plan, &costs, ABI_OBJECT, ABI_CALL_PY_MALLOC, ABI_CALL_PY_FREE);
+	fprintf(out,
+		"  cost, measured here: a trap takes %s on an emulated instruction, %s on another; "
+		"a "
+		"return probe %s more\n",
+		fmt_duration(costs.entry_ns[COST_EMULATED] / 1e9).text,
+		fmt_duration(costs.entry_ns[COST_STEPPED] / 1e9).text,
+		fmt_duration(costs.return_ns / 1e9).text);
+	if (used >= 0)
+		fprintf(out, "  it uses %s of a core now; ", fmt_percent(used).text);
+	else
+		fputs("  ", out);
+	fprintf(out,
+		"a pair of malloc and free is at least %s, one of an object %s, with the stack "
+		"more\n",
+		fmt_duration(malloc_ns / 1e9).text,
+		object_ns ? fmt_duration(object_ns / 1e9).text : "not traced");
+	put_table(out, malloc_ns, object_ns);
+}

@@ -13,6 +13,7 @@
 #include "cli/estimates.h"
 #include "cli/grower.h"
 #include "cli/holder_watch.h"
+#include "cli/trace_parts.h"
 #include "govern/governor.h"
 #include "model/trend.h"
 #include "probe/claim.h"
@@ -541,92 +542,6 @@ static void find_starters(struct watched *watched, struct profile *profile)
 			snapshot_allocator(watched->snapshot, profile, threads->rows[i].made);
 }
 
-static enum trace_how how_of(const struct governor_part *part)
-{
-	switch (part->mode) {
-	case PART_ALL:
-		return TRACE_ALL;
-	case PART_SAMPLED:
-		return TRACE_SAMPLED;
-	case PART_WINDOWS:
-		return TRACE_WINDOWS;
-	case PART_ABSENT:
-		break;
-	}
-	return TRACE_NONE;
-}
-
-/* How each part was traced. */
-static void fill_parts(struct profile *profile, const struct governor_state *state)
-{
-	struct trace_part *parts = profile_alloc(profile, ABI_PARTS * sizeof(*parts));
-	uint64_t now = clock_now_ns();
-	size_t n = 0;
-
-	for (unsigned i = 0; i < ABI_PARTS; i++) {
-		const struct governor_part *from = &state->parts[i];
-		struct trace_part *part = &parts[n];
-
-		if (!from->domains)
-			continue;
-		for (unsigned domain = 0; domain < DOMAIN_COUNT; domain++)
-			part->domains[domain] = from->domains >> domain & 1;
-		part->how = how_of(from);
-		if (part->how == TRACE_ALL || part->how == TRACE_SAMPLED)
-			part->since_s = (double)(now - from->since_ns) / 1e9;
-		part->windows = from->windows.n;
-		part->windows_s = from->windows.recorded_ns / 1e9;
-		part->longest_s = from->windows.longest_ns / 1e9;
-		part->survivors = from->windows.kept;
-		part->settled = from->settled;
-		if (part->how == TRACE_SAMPLED)
-			part->sample_bytes = 1ull << from->shift;
-		part->demand = from->demand;
-		if (from->trouble[0])
-			part->trouble = profile_str(profile, from->trouble, -1);
-		profile->mode.exact &= part->how == TRACE_ALL;
-		n++;
-	}
-	profile->mode.parts = parts;
-	profile->mode.n_parts = n;
-}
-
-/* --sample: everything, all the time, by samples. */
-static void fill_sampled(const struct watched *watched, struct profile *profile)
-{
-	struct trace_part *part = profile_alloc(profile, sizeof(*part));
-
-	for (unsigned domain = 0; domain < DOMAIN_COUNT; domain++)
-		part->domains[domain] = watched->plan.domains >> domain & 1;
-	part->how = TRACE_SAMPLED;
-	part->sample_bytes = 1ull << watched->options->sample_shift;
-	part->since_s = profile->duration_s;
-	profile->mode.parts = part;
-	profile->mode.n_parts = 1;
-	profile->mode.exact = false;
-}
-
-/* Domains whose blocks are all in the maps. */
-static unsigned exact_domains(const struct governor_state *state)
-{
-	unsigned domains = 0;
-
-	for (unsigned i = 0; i < ABI_PARTS; i++)
-		if (state->parts[i].mode == PART_ALL || state->parts[i].mode == PART_SAMPLED)
-			domains |= state->parts[i].domains;
-	return domains;
-}
-
-static unsigned sampled_domains(const struct governor_state *state)
-{
-	unsigned domains = 0;
-
-	for (unsigned i = 0; i < ABI_PARTS; i++)
-		if (state->parts[i].mode == PART_SAMPLED)
-			domains |= state->parts[i].domains & ~(1u << ABI_MMAP);
-	return domains;
-}
-
 static int take_snapshot(struct watched *watched, const struct governor_state *state,
 			 struct profile **profile, struct err *err)
 {
@@ -635,8 +550,8 @@ static int take_snapshot(struct watched *watched, const struct governor_state *s
 
 	pthread_mutex_lock(&watched->looking);
 	if (watched->governor) {
-		how.exact_domains = exact_domains(state);
-		how.sampled_domains = sampled_domains(state);
+		how.exact_domains = trace_parts_mapped(state);
+		how.sampled_domains = trace_parts_thinned(state);
 		how.survivors = governor_survivors(watched->governor);
 		how.context = estimates_new(state, how.survivors, watched->grower,
 					    (double)(clock_now_ns() - watched->forgotten_ns) / 1e9);
@@ -669,9 +584,9 @@ struct profile *watched_look(struct watched *watched, struct err *err)
 	if (take_snapshot(watched, &state, &profile, err))
 		return NULL;
 	if (watched->governor)
-		fill_parts(profile, &state);
+		trace_parts_fill(profile, &state);
 	else if (watched->options->sample_shift)
-		fill_sampled(watched, profile);
+		trace_parts_sampled(profile, watched->plan.domains, watched->options->sample_shift);
 	profile->mode.min_size = watched->options->min_size;
 	profile->mode.max_size = watched->options->max_size;
 	fill_end(watched, profile);

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "govern/reading.h"
 #include "python/runtime.h"
 #include "snapshot/thin.h"
 
@@ -44,12 +45,6 @@
 /* of the ceiling: what probes of a part that is off may take */
 #define LEFT_SHARE 0.05
 
-struct reading {
-	uint64_t counts[ABI_COUNTERS];
-	uint64_t ns;
-	double cpu_ns, others_ns;
-};
-
 struct governor {
 	struct session *session;
 	const struct process *process;
@@ -80,60 +75,17 @@ struct governor {
 
 /* ---- readings ---------------------------------------------------------------------------------------------- */
 
-/* The CPU time of all threads of the process, in ns; it was always there or it is gone: then 0. */
-static double process_cpu_ns(pid_t pid)
-{
-	struct timespec time;
-	clockid_t clock;
-
-	if (clock_getcpuclockid(pid, &clock) || clock_gettime(clock, &time))
-		return 0;
-	return (double)time.tv_sec * 1e9 + (double)time.tv_nsec;
-}
-
 static void take_reading(const struct governor *governor, struct reading *reading)
 {
-	session_counters(governor->session, reading->counts);
-	reading->ns = clock_now_ns();
-	reading->cpu_ns = process_cpu_ns(governor->process->pid);
-	reading->others_ns =
-		governor->options.others ? governor->options.others(governor->options.context) : 0;
+	reading_take(reading, governor->session, governor->process);
+	if (governor->options.others)
+		reading->others_ns = governor->options.others(governor->options.context);
 }
 
 static double cost_since(const struct governor *governor, const struct reading *before,
 			 const struct reading *now)
 {
-	return cost_between(&governor->state.costs, before->counts, now->counts).ns;
-}
-
-/* Of entries, for each cost class, and of returns: what they would take if the programs did nothing. */
-static double traps_since(const struct governor *governor, const struct reading *before,
-			  const struct reading *now)
-{
-	const struct probe_costs *costs = &governor->state.costs;
-	double ns = 0;
-
-	for (unsigned i = 0; i <= COST_STEPPED; i++)
-		ns += costs->entry_ns[i] * (double)(now->counts[ABI_COUNT_HITS_EMULATED + i] -
-						    before->counts[ABI_COUNT_HITS_EMULATED + i]);
-	return ns + costs->return_ns * (double)(now->counts[ABI_COUNT_HITS_RETURN] -
-						before->counts[ABI_COUNT_HITS_RETURN]);
-}
-
-static double entries_since(const struct reading *before, const struct reading *now)
-{
-	double sum = 0;
-
-	for (unsigned i = 0; i <= COST_STEPPED; i++)
-		sum += (double)(now->counts[ABI_COUNT_HITS_EMULATED + i] -
-				before->counts[ABI_COUNT_HITS_EMULATED + i]);
-	return sum;
-}
-
-/* The target's CPU time, never less than nothing: a process that has ended has none. */
-static double cpu_since(const struct reading *before, const struct reading *now)
-{
-	return now->cpu_ns > before->cpu_ns ? now->cpu_ns - before->cpu_ns : 0;
+	return reading_cost(&governor->state.costs, before, now);
 }
 
 static void add_spent(struct governor *governor, double cpu_ns, double cost_ns)
@@ -171,7 +123,7 @@ static void pass(struct governor *governor)
 
 	take_reading(governor, &now);
 	cost = cost_since(governor, &governor->last, &now);
-	cpu = cpu_since(&governor->last, &now);
+	cpu = reading_cpu(&governor->last, &now);
 	others = now.others_ns - governor->last.others_ns;
 	/* hits are not counted for each part: they are divided by what each is known to want */
 	for (unsigned i = 0; i < ABI_PARTS; i++) {
@@ -312,7 +264,7 @@ static uint64_t record_until(struct governor *governor, enum abi_part part,
 			  end_ns - ns < GOVERNOR_LOOK_NS ? end_ns - ns : GOVERNOR_LOOK_NS))
 			break;
 		take_reading(governor, now);
-		if (fmin(cost_since(governor, before, now), cpu_since(before, now)) > most_ns)
+		if (fmin(cost_since(governor, before, now), reading_cpu(before, now)) > most_ns)
 			break;
 	}
 	ended = session_record(governor->session, part, false);
@@ -357,11 +309,11 @@ static void run_window(struct governor *governor, enum abi_part part, uint64_t n
 		return;
 	figures = (struct window_figures){
 		.recorded_ns = (double)(ended - began),
-		.cpu_ns = cpu_since(&first, &last),
+		.cpu_ns = reading_cpu(&first, &last),
 		.cost_ns = cost_since(governor, &first, &last),
-		.trap_ns = traps_since(governor, &first, &last),
+		.trap_ns = reading_traps(&governor->state.costs, &first, &last),
 		.all_wall_ns = (double)(after.ns - before.ns),
-		.all_cpu_ns = cpu_since(&before, &after),
+		.all_cpu_ns = reading_cpu(&before, &after),
 		.all_cost_ns = cost_since(governor, &before, &after),
 		.quarter = {taken.quarter[0], taken.quarter[1], taken.quarter[2], taken.quarter[3]},
 	};
@@ -376,7 +328,7 @@ static void run_window(struct governor *governor, enum abi_part part, uint64_t n
 			"window: part %u, %.1f ms, %.0f entries, %.1f of %.1f ms CPU; alive by "
 			"quarter "
 			"%llu %llu %llu %llu\n",
-			part, figures.recorded_ns / 1e6, entries_since(&first, &last),
+			part, figures.recorded_ns / 1e6, reading_entries(&first, &last),
 			figures.cost_ns / 1e6, figures.cpu_ns / 1e6,
 			(unsigned long long)taken.quarter[0], (unsigned long long)taken.quarter[1],
 			(unsigned long long)taken.quarter[2], (unsigned long long)taken.quarter[3]);

@@ -187,9 +187,9 @@ static __always_inline bool look_up(struct native_walk *walk, __u64 at, __u32 *r
 				    enum abi_gap *gap)
 {
 	struct abi_known_rule *known = &walk->thread->rules[(at ^ at >> 7) & (ABI_KNOWN_RULES - 1)];
-	__u32 turns = ABI_CODE_TURNS(walk->state);
+	__u32 turn = ABI_CODE_TURNS(walk->state);
 
-	if (known->at == at && known->turns == turns && known->rule) {
+	if (known->at == at && known->turns == turn && known->rule) {
 		*rule = known->rule;
 		*module = known->module;
 		*gap = ABI_GAP_NO_RULE;
@@ -206,7 +206,7 @@ static __always_inline bool look_up(struct native_walk *walk, __u64 at, __u32 *r
 		known->at = at;
 		known->rule = *rule;
 		known->module = *module;
-		known->turns = turns;
+		known->turns = turn;
 	}
 	return true;
 }

@@ -10,9 +10,9 @@
  * The address that is looked up is that of the call: a return address may be the first of the next function, or of
  * another row. Only the first frame of a system call and one that a signal interrupted are at their instruction.
  *
- * What makes it fast: the stack is read 1 KiB at a time, so that most frames need no read of their own;
- * consecutive frames often lie in the same range; the searches have no branches that the verifier would
- * have to follow twice.
+ * What makes it fast: the stack is read 1 KiB at a time, so that most frames need no read of their own; each thread
+ * remembers the rules of addresses it has met, so that most frames need no search; consecutive frames often lie in
+ * the same range; the searches have no branches that the verifier would have to follow twice.
  *
  * User space changes the ranges while we read them: there are two sides of them, and code_state says which
  * counts. A walk that was overtaken twice drops what it has found. When code has been unmapped, other code may be in its
@@ -178,6 +178,39 @@ static __noinline __u32 find_rule(struct native_walk *walk, __u64 address, enum 
 	return ABI_ROW_RULE(row_at(page->first_row + (__u32)(at & (ABI_MAX_PAGE_ROWS - 1))));
 }
 
+/*
+ * The rule for an address and the module that it is in; false, with the reason in *gap, when there is no code known
+ * there. The address and the turn of code_state decide what the tables say, so what is remembered of both is what
+ * the search would find.
+ */
+static __always_inline bool look_up(struct native_walk *walk, __u64 at, __u32 *rule, __u32 *module,
+				    enum abi_gap *gap)
+{
+	struct abi_known_rule *known = &walk->thread->rules[(at ^ at >> 7) & (ABI_KNOWN_RULES - 1)];
+	__u32 turn = ABI_CODE_TURNS(walk->state);
+
+	if (known->at == at && known->turns == turn && known->rule) {
+		*rule = known->rule;
+		*module = known->module;
+		*gap = ABI_GAP_NO_RULE;
+		return true;
+	}
+	if (!find_code(walk, at)) {
+		*gap = ABI_GAP_UNKNOWN_CODE;
+		return false;
+	}
+	*rule = find_rule(walk, at, gap);
+	*module = walk->range.module;
+	/* 0 may stand for a table that is missing: another reason */
+	if (*rule) {
+		known->at = at;
+		known->rule = *rule;
+		known->module = *module;
+		known->turns = turn;
+	}
+	return true;
+}
+
 /* ---- one frame ------------------------------------------------------------------------------------------- */
 
 static __always_inline __u64 register_of(const struct abi_thread *thread, __u32 reg)
@@ -287,7 +320,7 @@ static __always_inline void native_gap(struct native_walk *walk, enum abi_gap wh
 static long native_step(__u32 step, struct native_walk *walk)
 {
 	struct abi_thread *thread = walk->thread;
-	__u32 n = thread->n_entries, id;
+	__u32 n = thread->n_entries, id = 0, module = 0;
 	__u64 at = walk->exact ? walk->pc : walk->pc - 1;
 	const struct abi_unwind_rule *rule;
 	enum abi_gap gap = 0;
@@ -300,16 +333,15 @@ static long native_step(__u32 step, struct native_walk *walk)
 		native_gap(walk, ABI_GAP_NATIVE_DEPTH);
 		return 1;
 	}
-	if (!find_code(walk, at)) {
+	if (!look_up(walk, at, &id, &module, &gap)) {
 		want_code();
-		native_gap(walk, ABI_GAP_UNKNOWN_CODE);
+		native_gap(walk, gap);
 		return 1;
 	}
-	id = find_rule(walk, at, &gap);
 	rule = bpf_map_lookup_elem(&code_rules, &id);
 	entry = entry_at(thread, n);
 	entry->where = walk->pc;
-	entry->unit = walk->range.module;
+	entry->unit = module;
 	entry->tag = ABI_FRAME_NATIVE;
 	if (walk->exact || (rule && rule->kind == ABI_RULE_SIGNAL))
 		entry->tag |= ABI_FRAME_EXACT;

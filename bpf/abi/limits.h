@@ -42,6 +42,8 @@
 
 /* signatures of code objects remembered per thread (power of two) */
 #define ABI_KNOWN_CODES 64
+/* addresses of code of each thread whose unwind rule is remembered; a power of two */
+#define ABI_KNOWN_RULES 128
 
 /* bits of the filter that knows all code objects ever seen (power of two) */
 #define ABI_CODE_BITS (1u << 22)
@@ -60,6 +62,7 @@
 
 _Static_assert(ABI_MAX_STEPS > ABI_MAX_FRAMES, "shims must not use up the frames");
 _Static_assert((ABI_KNOWN_CODES & (ABI_KNOWN_CODES - 1)) == 0, "a mask is made of it");
+_Static_assert((ABI_KNOWN_RULES & (ABI_KNOWN_RULES - 1)) == 0, "a mask is made of it");
 _Static_assert((ABI_CODE_BITS & (ABI_CODE_BITS - 1)) == 0, "a mask is made of it");
 _Static_assert((ABI_TIMED_HITS & (ABI_TIMED_HITS - 1)) == 0, "a mask is made of it");
 

@@ -154,6 +154,15 @@ struct abi_known_code {
 	__u32 pad;
 };
 
+/* What the tables say of an address of code; good as long as code_state has the same number of turns. */
+struct abi_known_rule {
+	__u64 at;
+	__u32 rule; /* index in `code_rules`; 0: nothing is known */
+	__u32 module;
+	__u32 turns;
+	__u32 pad;
+};
+
 /* Map `threads`, key: tid. */
 struct abi_thread {
 	struct abi_call calls[ABI_PARTS];
@@ -171,6 +180,7 @@ struct abi_thread {
 	__u32 fetched;      /* bytes in `memory`; 0: none */
 	__u64 fetched_from; /* address of the first one */
 	struct abi_known_code codes[ABI_KNOWN_CODES];
+	struct abi_known_rule rules[ABI_KNOWN_RULES];
 	/* scratch of the walk; of the thread and not of the CPU, since it may be preempted in the middle */
 	struct abi_chunk entries[ABI_CHUNKS(ABI_MAX_ENTRIES)];
 	/* the walk along the C frames: where it begins, then where it is */

@@ -429,6 +429,64 @@ static void test_code_is_unmapped(void **state)
 	shim_reset();
 }
 
+static __u32 remembered(const struct abi_thread *thread)
+{
+	__u32 n = 0;
+
+	for (unsigned i = 0; i < ABI_KNOWN_RULES; i++)
+		n += thread->rules[i].rule != 0;
+	return n;
+}
+
+/* A rule is remembered until code_state turns; addresses that share a place do not get each other's; nothing is remembered of
+ * code without a rule. */
+static void test_rules_are_remembered(void **state)
+{
+	const struct abi_thread *thread;
+	__u64 shared = 0, place = (PC(0, 0x10) ^ PC(0, 0x10) >> 7) & (ABI_KNOWN_RULES - 1);
+
+	(void)state;
+	begin_native();
+	put_row(0, 0, RULE_FRAME_8);
+	put_row(0, 0x80, RULE_END);
+	put_word(0x100, 0);
+	assert_int_equal(remembered(thread_get()), 0);
+	for (int again = 0; again < 2; again++) {
+		thread_get()->regs[ABI_REG_SP] = AT_STACK + 0x100;
+		thread = walk_from(PC(0, 0x10), true);
+		assert_int_equal(thread->n_entries, 1);
+		check_native(thread, 0, PC(0, 0x10), true);
+		assert_int_equal(thread->regs[ABI_REG_SP], AT_STACK + 0x108);
+		assert_int_equal(remembered(thread), 1);
+	}
+	/* another address in the same place of the memory, of another rule */
+	for (__u64 offset = 0x80; offset < ABI_TEXT_PAGE && !shared; offset++)
+		if (((PC(0, offset) ^ PC(0, offset) >> 7) & (ABI_KNOWN_RULES - 1)) == place)
+			shared = PC(0, offset);
+	assert_int_not_equal(shared, 0);
+	thread_get()->regs[ABI_REG_SP] = AT_STACK + 0x100;
+	assert_int_equal(walk_from(shared, true)->regs[ABI_REG_SP], AT_STACK + 0x100);
+	assert_int_equal(remembered(thread_get()), 1);
+	assert_int_equal(walk_from(PC(0, 0x10), true)->regs[ABI_REG_SP], AT_STACK + 0x108);
+	/* other code is there now, of another module: a page without rows, then one with a rule */
+	put_range(1, 0, AT_TEXT, AT_TEXT + ABI_TEXT_PAGE, 8, MODULE + 1);
+	code_state = ABI_CODE_STATE(1, 1);
+	check_ends(PC(0, 0x10), ABI_GAP_NO_RULE, 1);
+	assert_int_equal(entry_of(thread_get(), 0)->unit, MODULE + 1);
+	put_row(8, 0, RULE_ODD);
+	check_ends(PC(0, 0x10), ABI_GAP_UNSUPPORTED, 1);
+	check_ends(PC(0, 0x10), ABI_GAP_UNSUPPORTED, 1);
+	assert_int_equal(entry_of(thread_get(), 0)->unit, MODULE + 1);
+	/* the first code again */
+	code_state = ABI_CODE_STATE(2, 1);
+	thread_get()->regs[ABI_REG_SP] = AT_STACK + 0x100;
+	assert_int_equal(walk_from(PC(0, 0x10), true)->regs[ABI_REG_SP], AT_STACK + 0x108);
+	check_native(thread_get(), 0, PC(0, 0x10), true);
+	/* an address of 0 is like no other one's place */
+	check_ends(1, ABI_GAP_UNKNOWN_CODE, 0);
+	shim_reset();
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -442,6 +500,7 @@ int main(void)
 		cmocka_unit_test(test_search),
 		cmocka_unit_test(test_ranges),
 		cmocka_unit_test(test_code_is_unmapped),
+		cmocka_unit_test(test_rules_are_remembered),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

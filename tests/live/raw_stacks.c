@@ -54,7 +54,7 @@ static void wait_for_line(void)
 
 static int begin(struct watch *watch, pid_t pid, struct err *err)
 {
-	const struct plan_options plan_options = {7, false};
+	const struct plan_options plan_options = {.domains = 7};
 	struct session_options options = {
 		.max_blocks = 1 << 20, .max_stacks = 32768, .max_size = UINT64_MAX};
 	int result = process_open(&watch->process, pid, err);

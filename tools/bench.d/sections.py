@@ -9,6 +9,7 @@ import subprocess
 import time
 
 from processes import Bpftrace, Failed, Stage, Target, Tool, bpftrace_probes, median
+import exact
 import overhead
 import workloads
 
@@ -310,7 +311,8 @@ def measure_itself(setup, target):
     return measure_tool(setup, target, setup.tools[0][1])
 
 
-SECTIONS = {"pairs": measure_pairs, "cost": measure_cost, "tool": measure_itself, "workloads": None, "overhead": None}
+SECTIONS = {"pairs": measure_pairs, "cost": measure_cost, "tool": measure_itself, "workloads": None, "overhead": None,
+            "exact": None}
 # what is measured when nothing is named
 USUAL = ("pairs", "cost", "tool", "workloads")
 
@@ -323,6 +325,8 @@ def measure_section(setup, python, stage, section):
         return measure_workloads(setup, python, stage, setup.tools[0][1])
     target = Target(python, stage)
     try:
+        if section == "exact":
+            return exact.measure(setup, Clock(target, setup.phase_s), target)
         return SECTIONS[section](setup, target)
     finally:
         target.close()

@@ -125,6 +125,30 @@ def overhead_table(rows):
         all(r["ratio"] <= 1.05 and r["first_s"] for r in rows if "skipped" not in r))
 
 
+def exact_table(data):
+    names = {"malloc": "malloc + free in C", "buffer": "bytearray, 1 to 64 KB", "instance": "instance with __slots__"}
+    yield "Everything traced: CPU time that a pair of allocation and free costs more, below %d Python frames:" % data["depth"]
+    rows = [["", "bare"] + [word for name in data["columns"] for word in (name, "(us)")]]
+    for row in data["rows"]:
+        cells = [names[row["loop"]], us(row[data["columns"][0]]["bare_ns"])]
+        for name in data["columns"]:
+            one = row.get(name)
+            cells += [us(one["extra_ns"]), "%.2f-%.2f" % (one["least_ns"] / 1000, one["most_ns"] / 1000)] if one \
+                else ["sees none", ""]
+        rows.append(cells)
+    yield from table(rows)
+    for name, share in data["seen"].items():
+        yield "  %s: pyleaktrace saw %s of the allocations" % (name, percent(share))
+    if data["missing"]:
+        yield "  memleak: not measured: " + data["missing"]
+        return
+    for row in data["rows"]:
+        if "memleak" in row:
+            yield "  %s: memleak costs %s" % (names[row["loop"]], ", ".join(
+                "%.1f times as much as %s" % (row["memleak"]["extra_ns"] / row[name]["extra_ns"], name)
+                for name in data["columns"] if name != "memleak"))
+
+
 def text(result, tools):
     """All sections of one interpreter."""
     yield ""
@@ -139,5 +163,7 @@ def text(result, tools):
         yield from workload_table(result["workloads"])
     if "overhead" in result:
         yield from overhead_table(result["overhead"])
+    if "exact" in result:
+        yield from exact_table(result["exact"])
     if "failed" in result:
         yield "  FAILED: " + result["failed"]

@@ -48,6 +48,20 @@ def loop_instance(n):
     return cpu_ns() - begin
 
 
+# buffers of 1 KB to 64 KB: libc's
+BUFFERS = (1 << 10, 2 << 10, 4 << 10, 8 << 10, 16 << 10, 24 << 10, 48 << 10, 64 << 10)
+
+
+def loop_buffer(n):
+    """One bytearray after the other: each is an object and a buffer, which is one malloc() and one free()."""
+    rounds = itertools.repeat(None, max(1, n // len(BUFFERS)))
+    begin = cpu_ns()
+    for _ in rounds:
+        for size in BUFFERS:
+            bytearray(size)
+    return (cpu_ns() - begin) * n // (max(1, n // len(BUFFERS)) * len(BUFFERS))
+
+
 # bytes objects of 34 to 433 bytes, all of them pymalloc's; the counts are small ints, which are made once
 COUNTS = tuple(range(1, 201, 7))
 
@@ -81,7 +95,7 @@ def loop_threads(n):
 
 
 LOOP = {
-    "malloc": loop_malloc, "instance": loop_instance, "bytes": loop_bytes, "threads": loop_threads,
+    "malloc": loop_malloc, "instance": loop_instance, "bytes": loop_bytes, "buffer": loop_buffer, "threads": loop_threads,
     "nop5": LOOPS.bench_calls_nop5, "emulated": LOOPS.bench_calls_emulated,
     "stepped": LOOPS.bench_calls_stepped, "returning": LOOPS.bench_calls_returning,
 }

@@ -10,6 +10,7 @@
 #define PYLEAKTRACE_SNAPSHOT_WEIGHT_H
 
 #include <math.h>
+#include <stdint.h>
 
 #include "abi/records.h"
 

@@ -24,6 +24,8 @@
 
 #include "account.bpf.h"
 
+#define POOL_HEADER 48u /* bytes */
+
 struct arguments {
 	__u64 size;
 	__u64 old_address; /* or the place of posix_memalign's result */
@@ -222,15 +224,53 @@ static __always_inline void leave_new(void)
 }
 
 /*
- * Split parts: does this call of CPython's make a block of a pool? Of a block that is not on the account it cannot be
- * told whether it is one of them or libc's, so its realloc is let pass: its birth was not seen either. A block of no bytes
- * is libc's, who gives one byte.
+ * Split parts: may this call of CPython's make a block of a pool? Of a block that is not on the account it cannot be told here
+ * whether it is one of them or libc's. Its realloc is let pass: its birth was not seen either. In a sample most are of that
+ * kind, and what becomes of them has its chance to be recorded (is_of_pool()). A block of no bytes is libc's, who gives one
+ * byte.
  */
 static __always_inline bool is_pool_call(__u32 kind, const struct arguments *args)
 {
-	return kind == ABI_CALL_PY_REALLOC && args->old_address
-		       ? is_pool_block(args->old_address)
-		       : args->size && args->size <= facts.small_max;
+	bool is_small = args->size && args->size <= facts.small_max;
+
+	if (kind != ABI_CALL_PY_REALLOC || !args->old_address)
+		return is_small;
+	return is_pool_block(args->old_address) || (is_small && is_sampled(ABI_OBJECT));
+}
+
+/*
+ * Split parts: does this block of so many bytes lie in one of pymalloc's pools? Told by its pool's header, of which all must
+ * agree. What is libc's has other bytes there.
+ *
+ * Source     as user/census/pool.h
+ */
+static __always_inline bool lies_in_pool(__u64 address, __u64 size)
+{
+	struct {
+		__u32 arena, class, next, last;
+	} header;
+	__u64 pool = address & ~((__u64)facts.pool_size - 1), offset = address - pool;
+	__u32 room;
+
+	if (!facts.pool_size || offset < POOL_HEADER ||
+	    bpf_probe_read_user(&header, sizeof(header), (const void *)(pool + POOL_HEADER - 16)))
+		return false;
+	room = facts.pool_size - header.last;
+	if (!room || room > facts.small_max || size > room)
+		return false;
+	if (room != (header.class + 1) * 16 && room != (header.class + 1) * 8)
+		return false;
+	return (offset - POOL_HEADER) % room == 0;
+}
+
+/* Split parts: is the block that a call of CPython's has made a pool's? */
+static __always_inline bool is_of_pool(const struct abi_call *call, __u64 address)
+{
+	/* it grew out of the pools, or was made nothing of: libc's now */
+	if (!call->size || call->size > facts.small_max)
+		return false;
+	return call->kind != ABI_CALL_PY_REALLOC || !call->old_address || call->old.time_ns ||
+	       lies_in_pool(address, call->size);
 }
 
 static __always_inline void enter_allocation(struct abi_thread *thread, __u32 kind, __u32 domain,
@@ -311,8 +351,8 @@ static __always_inline void finish_call(struct abi_thread *thread, struct abi_ca
 	}
 	if (!address)
 		count(ABI_COUNT_FAILED_CALLS);
-	else if (facts.split && call->domain == ABI_OBJECT && call->size > facts.small_max)
-		; /* grew out of the pools: libc's now */
+	else if (facts.split && call->domain == ABI_OBJECT && !is_of_pool(call, address))
+		; /* libc's, which part native sees */
 	else if (call->domain < ABI_DOMAINS)
 		record_block(thread, address, call->size, call->domain, call->flags);
 	call->sp = 0;

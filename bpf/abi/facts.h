@@ -90,6 +90,8 @@ struct abi_facts {
 	__u32 by_thread; /* stacks of different threads are different stacks */
 	__u32 split;     /* malloc and objects are recorded each for itself, see enum abi_part */
 	__u64 small_max; /* split: larger requests CPython's functions pass on to libc's, whose they are then */
+	__u32 pool_size; /* split: bytes of a pool of pymalloc's, a power of two; 0: not known */
+	__u32 pad;
 	struct abi_python python;
 };
 

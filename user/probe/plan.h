@@ -62,6 +62,7 @@ struct plan {
 	 */
 	bool split;
 	uint64_t small_max;
+	uint32_t pool_size; /* bytes, a power of two */
 	/* the probes of objects are hit by a target that is steered only */
 	bool switchable;
 	char coverage[256]; /* "": objects are traced completely, or were not wanted */

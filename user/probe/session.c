@@ -132,6 +132,7 @@ static void fill_rodata(struct session *session, const struct session_options *o
 	facts->by_thread = options->by_thread;
 	facts->split = session->split;
 	facts->small_max = session->plan->small_max;
+	facts->pool_size = session->plan->pool_size;
 	facts->python = *python;
 }
 

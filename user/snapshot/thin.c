@@ -29,6 +29,16 @@ static double next_random(struct thinning *thinning)
 	return (double)(thinning->random >> 11) / 9007199254740992.0;
 }
 
+/* Is it the one that was read? A batch is some milliseconds old, in which a busy target gives an address out again. */
+static bool is_there(const struct thinning *thinning, uint64_t address,
+		     const struct abi_block *block)
+{
+	struct abi_block now;
+
+	return !bpf_map_lookup_elem(thinning->fd, &address, &now) &&
+	       now.time_ns == block->time_ns && now.site == block->site;
+}
+
 static void thin_one(struct thinning *thinning, uint64_t address, struct abi_block *block)
 {
 	unsigned shift = ABI_BLOCK_SHIFT(block->flags);
@@ -43,6 +53,8 @@ static void thin_one(struct thinning *thinning, uint64_t address, struct abi_blo
 		thinning->kept++;
 		return;
 	}
+	if (!is_there(thinning, address, block))
+		return;
 	keep = sample_chance(block->size, thinning->shift) / sample_chance(block->size, shift);
 	if (next_random(thinning) >= keep) {
 		bpf_map_delete_elem(thinning->fd, &address);

@@ -8,8 +8,8 @@
  *
  * Place      layer 4; called by govern.
  * Errors     -ERR_FAILED: the map cannot be read.
- * Degrades   a block that is freed meanwhile may come back for a moment: its address is then given out again, which is
- *            counted (missed_frees). So it is only written when it is still there.
+ * Degrades   each is looked at again just before it is written or taken out. In the microsecond
+ *            between, one may still be freed and its address given out again; then the new block has the old one's record.
  */
 #ifndef PYLEAKTRACE_SNAPSHOT_THIN_H
 #define PYLEAKTRACE_SNAPSHOT_THIN_H

@@ -248,35 +248,69 @@ static unsigned alias_rank(const struct place *place, uint64_t function, uint64_
 	return 2 * (unsigned)place->cost + ((function ^ alias) > 0xff);
 }
 
-/* The alias on whose way a probe is cheapest; 0: the function has none. */
-static uint64_t best_alias(const struct module *module, uint64_t function, enum abi_call_kind kind,
-			   bool own_way)
+/* An alias behind the function's endbr64 has no way of its own. */
+static bool has_own_way(uint64_t function, uint64_t alias)
+{
+	return alias < function || alias - function > ENDBR_LENGTH;
+}
+
+/* The alias on whose way a probe is cheapest, and that place; 0: the function has none. */
+static uint64_t best_alias(struct place *best_place, const struct module *module, uint64_t function,
+			   enum abi_call_kind kind, bool own_way)
 {
 	const struct place_need need = need_of(kind, function, own_way);
 	uint64_t best = 0, alias;
-	struct place place, best_place = {0};
+	struct place place;
 
 	for (unsigned i = 0; (alias = place_alias(module, function, i)) != 0 && i < 32; i++) {
 		if (place_alias_entry(module, alias) != function ||
-		    (own_way && alias > function && alias - function <= ENDBR_LENGTH) ||
+		    (own_way && !has_own_way(function, alias)) ||
 		    !place_find(&place, module, alias, &need))
 			continue;
 		if (!best ||
-		    alias_rank(&place, function, alias) < alias_rank(&best_place, function, best)) {
+		    alias_rank(&place, function, alias) < alias_rank(best_place, function, best)) {
 			best = alias;
-			best_place = place;
+			*best_place = place;
 		}
 	}
 	return best;
 }
 
+/* the two that nearly all calls are of */
+static bool is_frequent(enum abi_call_kind kind)
+{
+	return kind == ABI_CALL_PY_MALLOC || kind == ABI_CALL_PY_FREE;
+}
+
+/*
+ * Choose the alias of a word. A plan that is to be switchable takes one with its own way, but not for a dearer trap (the
+ * padding before an entry is mostly one long nop, which is single-stepped) where there are inlined copies: by them go
+ * the calls of a target that is not steered, and hardly one of them comes by a place in the function.
+ */
+static void choose_alias(struct plan_word *word, const struct module *module,
+			 enum abi_call_kind kind, bool switchable, bool copies)
+{
+	struct place own_place, place;
+	uint64_t alias = best_alias(&place, module, word->plain, kind, false);
+	uint64_t own = switchable ? best_alias(&own_place, module, word->plain, kind, true) : 0;
+	bool dearer = own && alias && place.cost < own_place.cost;
+
+	word->own_way = own && (!dearer || (!copies && !is_frequent(kind)));
+	if (word->own_way)
+		word->alias = own;
+	else
+		word->alias = switchable && !copies ? 0 : alias;
+}
+
 /*
  * Plan to steer all functions of all tables, or none of them. A function of which there are no copies is called by
- * its pointer as it is: where it has no alias (gcc packs what is seldom called without padding), it needs none; but with
- * own_way it does.
+ * its pointer as it is: where it has no alias (gcc packs what is seldom called without padding), it needs none; but in a
+ * plan that is switchable it does.
  */
-static bool plan_steering(struct plan *plan, const struct py_runtime *runtime, bool own_way)
+static bool plan_steering(struct plan *plan, const struct py_runtime *runtime, bool switchable,
+			  bool copies)
 {
+	const struct module *python = &runtime->python;
 	struct tables tables;
 
 	tables_get(&tables, runtime);
@@ -288,23 +322,22 @@ static bool plan_steering(struct plan *plan, const struct py_runtime *runtime, b
 				 table_functions[i].name);
 			word->address = tables.table[t]->table + table_functions[i].offset;
 			word->alias = table_function(tables.table[t], i);
-			word->plain = place_alias_entry(&runtime->python, word->alias);
+			word->plain = place_alias_entry(python, word->alias);
+			word->own_way = false;
 			/* a killed pyleaktrace has left its alias: it serves us, and we put the function back */
 			if (word->plain == word->alias)
-				word->alias = best_alias(&runtime->python, word->plain,
-							 table_functions[i].kind, own_way);
-			if (!word->alias && own_way) {
+				choose_alias(word, python, table_functions[i].kind, switchable,
+					     copies);
+			else
+				word->own_way = switchable && has_own_way(word->plain, word->alias);
+			if (word->alias)
+				continue;
+			if (switchable ||
+			    place_count_guards(python, word->plain) > GUARDS_OF_NO_COPY) {
 				plan->n_words = 0;
 				return false;
 			}
-			if (!word->alias) {
-				if (place_count_guards(&runtime->python, word->plain) >
-				    GUARDS_OF_NO_COPY) {
-					plan->n_words = 0;
-					return false;
-				}
-				plan->n_words--;
-			}
+			plan->n_words--;
 		}
 	}
 	return true;
@@ -356,7 +389,7 @@ static int plan_tables(struct plan *plan, const struct py_runtime *runtime,
 
 			snprintf(name, sizeof(name), "%s.%s", tables.name[t],
 				 table_functions[i].name);
-			need = need_of(table_functions[i].kind, function, plan->switchable);
+			need = need_of(table_functions[i].kind, function, word && word->own_way);
 			result = add_probe_at(plan, module_of(plan, runtime, process, function),
 					      name, table_functions[i].kind, ABI_OBJECT, function,
 					      start, &need, err);
@@ -378,6 +411,7 @@ static int plan_objects(struct plan *plan, const struct py_runtime *runtime,
 {
 	bool defaults = runtime->obj.ctx == 0 && runtime->obj.malloc >= runtime->python.start &&
 			runtime->obj.malloc < runtime->python.end;
+	bool copies;
 
 	if (same_functions(&runtime->obj, &runtime->raw)) {
 		plan->domains &= ~(1u << ABI_OBJECT);
@@ -387,10 +421,12 @@ static int plan_objects(struct plan *plan, const struct py_runtime *runtime,
 			 "blocks are in domain malloc");
 		return 0;
 	}
+	copies = defaults && has_inlined_copies(runtime);
 	plan->switchable = defaults && options->by_parts && !options->no_steer &&
-			   !runtime->layout.free_threaded && plan_steering(plan, runtime, true);
-	if (!plan->switchable && defaults && has_inlined_copies(runtime)) {
-		bool steered = !options->no_steer && plan_steering(plan, runtime, false);
+			   !runtime->layout.free_threaded &&
+			   plan_steering(plan, runtime, true, copies);
+	if (!plan->switchable && copies) {
+		bool steered = !options->no_steer && plan_steering(plan, runtime, false, copies);
 
 		if (!steered && runtime->layout.free_threaded) {
 			/* it has no arenas; mimalloc maps its memory itself */

@@ -47,6 +47,7 @@ struct plan_word {
 	uint64_t plain;   /* the function: what it holds when nobody steers */
 	/* what it shall hold while we watch (or does already, left by a killed tool) */
 	uint64_t alias;
+	bool own_way; /* the probe is on the alias' own way, and calls by `plain` do not come by it */
 };
 
 struct plan {
@@ -62,7 +63,10 @@ struct plan {
 	 */
 	bool split;
 	uint64_t small_max;
-	/* the probes of objects are hit by a target that is steered only */
+	/*
+	 * The probes of objects are hit by a target that is steered only: all words have their own way, or where not, the
+	 * calls go to inlined copies as long as it is not steered, and hardly one comes by (counted by the governor)
+	 */
 	bool switchable;
 	char coverage[256]; /* "": objects are traced completely, or were not wanted */
 	char notes[8][160]; /* for the user's eyes */

@@ -47,7 +47,6 @@ struct plan_word {
 	uint64_t plain;   /* the function: what it holds when nobody steers */
 	/* what it shall hold while we watch (or does already, left by a killed tool) */
 	uint64_t alias;
-	bool own_way; /* the probe is on the alias' own way, and calls by `plain` do not come by it */
 };
 
 struct plan {
@@ -63,10 +62,7 @@ struct plan {
 	 */
 	bool split;
 	uint64_t small_max;
-	/*
-	 * The probes of objects are hit by a target that is steered only: all words have their own way, or where not, the
-	 * calls go to inlined copies as long as it is not steered, and hardly one comes by (counted by the governor)
-	 */
+	/* the probes of objects are hit by a target that is steered only, and are as cheap there as anywhere */
 	bool switchable;
 	char coverage[256]; /* "": objects are traced completely, or were not wanted */
 	char notes[8][160]; /* for the user's eyes */

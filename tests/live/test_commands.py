@@ -155,6 +155,36 @@ def test_help_and_version():
     assert result.returncode == 0 and re.search(r"\d+\.\d+", result.stdout)
 
 
+def text_of(target):
+    """The executable memory that a process has from files, as it stands there: probes are instructions put into it."""
+    with open("/proc/%d/maps" % target.pid, encoding="utf-8") as maps:
+        ranges = [line.split()[0].split("-") for line in maps if line.split()[1].startswith("r-x") and " /" in line]
+    parts = []
+    with open("/proc/%d/mem" % target.pid, "rb", buffering=0) as memory:
+        for start, end in ranges:
+            memory.seek(int(start, 16))
+            parts.append(memory.read(int(end, 16) - int(start, 16)))
+    return b"".join(parts)
+
+
+def test_doctor_attaches_nothing(one_python, start, attach):
+    """It foretells the cost, and no probe is in the target at any time."""
+    target = start(one_python, "busy.py")
+    bare = text_of(target)
+    with subprocess.Popen([harness.TOOL, "doctor", "-p", str(target.pid)], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                          text=True) as doctor:
+        while doctor.poll() is None:
+            assert text_of(target) == bare
+        said, wrong = doctor.communicate()
+    assert doctor.returncode == 0, wrong
+    assert re.search(r"a trap takes \d\S* \w+ on an emulated instruction, \d\S* us on another", said), said
+    # the look at the text sees a probe where there is one
+    watch = attach(target, "--native", "no")
+    assert text_of(target) != bare
+    watch.finish()
+    assert text_of(target) == bare
+
+
 def test_doctor_changes_nothing(one_python, start):
     target = start(one_python, "lifecycle.py")
     before = target.do("allocators")

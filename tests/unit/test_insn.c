@@ -173,8 +173,20 @@ static void test_stack_pointer(void **state)
 	insn = DECODE("\x66\x50"); /* push %ax: two bytes, not one of ours */
 	assert_true(insn.moves_sp);
 	assert_int_equal(insn.pushed, 0);
-	insn = DECODE("\x48\x83\xec\x08");
+	insn = DECODE("\x48\x83\xec\x08"); /* sub $8,%rsp */
 	assert_true(insn.moves_sp);
+	assert_int_equal(insn.pushed, 8);
+	insn = DECODE("\x48\x81\xec\x00\x04\x00\x00"); /* sub $1024,%rsp */
+	assert_int_equal(insn.pushed, 1024);
+	insn = DECODE("\x48\x81\xec\x08\x04\x00\x00"); /* more than is followed */
+	assert_true(insn.moves_sp);
+	assert_int_equal(insn.pushed, 0);
+	insn = DECODE("\x48\x83\xec\x80"); /* sub $-128,%rsp */
+	assert_int_equal(insn.pushed, 0);
+	insn = DECODE("\x48\x29\xc4"); /* sub %rax,%rsp */
+	assert_true(insn.moves_sp);
+	assert_int_equal(insn.pushed, 0);
+	insn = DECODE("\x83\xec\x08"); /* sub $8,%esp */
 	assert_int_equal(insn.pushed, 0);
 	insn = DECODE("\x58");
 	assert_true(insn.moves_sp);

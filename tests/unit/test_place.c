@@ -100,6 +100,23 @@ __asm__(".pushsection .text\n"
 	"ret\n"
 	END(code_sub)
 
+	FUNCTION(code_sub_register)
+	"sub %rax, %rsp\n"
+	"push %rbx\n"
+	"pop %rbx\n"
+	"add %rax, %rsp\n"
+	"ret\n"
+	END(code_sub_register)
+
+	/* free-threaded CPython's free(ctx, p) */
+	FUNCTION(code_wrapper)
+	"sub $8, %rsp\n"
+	"mov %rsi, %rdi\n"
+	"call code_free\n"
+	"add $8, %rsp\n"
+	"ret\n"
+	END(code_wrapper)
+
 	/* a cheap place behind a push that is none */
 	FUNCTION(code_late_push)
 	"mov %rdi, %rax\n"
@@ -324,12 +341,18 @@ static void test_arguments_must_be_there(void **state)
 static void test_stack_pointer(void **state)
 {
 	const struct place_need entry_only = {A0, false, -1, 0};
+	const struct place_need need_entry_of_second = {A1, false, -1, 0};
 	struct place place;
 
 	(void)state;
-	/* not known by how much */
 	check_place("code_sub", &need_malloc, 0, COST_STEPPED);
-	check_place("code_sub", &entry_only, 0, COST_STEPPED);
+	place = check_place("code_sub", &entry_only, 4, COST_EMULATED);
+	assert_int_equal(place.pushed, 24);
+	/* not known by how much */
+	check_place("code_sub_register", &entry_only, 0, COST_STEPPED);
+	/* a wrapper: the call is a place, with the arguments behind it still there */
+	place = check_place("code_wrapper", &need_entry_of_second, 7, COST_EMULATED);
+	assert_int_equal(place.pushed, 8);
 	/* a return probe must find the return address; an entry probe is told what was pushed */
 	check_place("code_late_push", &need_malloc, 0, COST_STEPPED);
 	place = check_place("code_late_push", &entry_only, 5, COST_EMULATED);
@@ -365,6 +388,25 @@ static void test_jumps(void **state)
 	assert_true(place_find(&place, &module, function("code_padded") - 9, &need_malloc));
 	assert_int_equal(place.address, function("code_padded"));
 	assert_string_equal(place.text, "+9 emulated");
+}
+
+/* A place on the way to a function, and not in it: calls that come by the entry are not seen. */
+static void test_own_way(void **state)
+{
+	uint64_t entry = function("code_padded"), target = function("code_free");
+	const struct place_need own = {A0, true, -1, entry}, by_jump = {A0, false, -1, target};
+	struct place place;
+
+	(void)state;
+	assert_true(place_find(&place, &module, entry - 9, &own));
+	assert_int_equal(place.address, entry - 9);
+	assert_int_equal(place.cost, COST_STEPPED);
+	assert_int_equal(place.pushed, 0);
+	assert_true(place_find(&place, &module, function("code_landing"), &by_jump));
+	assert_int_equal(place.address, function("code_landing"));
+	assert_int_equal(place.cost, COST_EMULATED);
+	/* the entry itself is no way to it */
+	assert_false(place_find(&place, &module, entry, &own));
 }
 
 static void test_no_place(void **state)
@@ -521,7 +563,7 @@ static void test_every_address(void **state)
 
 		if (place_find(&place, &module, at, &need_free)) {
 			assert_in_range(place.address, module.start, module.end);
-			assert_in_range(place.pushed, 0, 8 * PLACE_MAX_INSNS);
+			assert_in_range(place.pushed, 0, INSN_SUB_MAX * PLACE_MAX_INSNS);
 		}
 		place_alias_entry(&module, at);
 	}
@@ -537,6 +579,7 @@ int main(void)
 		cmocka_unit_test(test_nop5),
 		cmocka_unit_test(test_loops),
 		cmocka_unit_test(test_jumps),
+		cmocka_unit_test(test_own_way),
 		cmocka_unit_test(test_no_place),
 		cmocka_unit_test(test_alias_behind_endbr),
 		cmocka_unit_test(test_alias_in_padding),

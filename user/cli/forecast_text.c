@@ -26,23 +26,33 @@ static double trap_ns(const struct probe_costs *costs, const struct plan_probe *
 	       (probe->returns ? costs->return_ns : 0);
 }
 
-/* The dearest pair that is usual: malloc and free, each by its most used name; 0: not in the plan. */
-static double pair_ns(const struct plan *plan, const struct probe_costs *costs, unsigned domain,
-		      enum abi_call_kind allocates, enum abi_call_kind frees)
+/* The probe of this kind; where several files have one, that of the file whose malloc the interpreter calls. */
+static const struct plan_probe *probe_of(const struct plan *plan, unsigned domain,
+					 enum abi_call_kind kind)
 {
-	double allocate = 0, release = 0;
+	const struct plan_probe *first = NULL;
 
 	for (unsigned i = 0; i < plan->n_probes; i++) {
 		const struct plan_probe *probe = &plan->probes[i];
 
-		if (probe->domain != domain)
+		if (probe->domain != domain || probe->kind != kind)
 			continue;
-		if (probe->kind == allocates && !allocate)
-			allocate = trap_ns(costs, probe);
-		if (probe->kind == frees && !release)
-			release = trap_ns(costs, probe);
+		if (strcmp(probe->module->path, plan->malloc_path) == 0)
+			return probe;
+		if (!first)
+			first = probe;
 	}
-	return allocate && release ? allocate + release : 0;
+	return first;
+}
+
+/* The traps of an allocation and its free; 0: not in the plan. */
+static double pair_ns(const struct plan *plan, const struct probe_costs *costs, unsigned domain,
+		      enum abi_call_kind allocates, enum abi_call_kind frees)
+{
+	const struct plan_probe *allocate = probe_of(plan, domain, allocates);
+	const struct plan_probe *release = probe_of(plan, domain, frees);
+
+	return allocate && release ? trap_ns(costs, allocate) + trap_ns(costs, release) : 0;
 }
 
 /* How many cores the target uses, over LOOK_NS; negative: not known. */

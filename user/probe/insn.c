@@ -113,6 +113,11 @@ static void find_writes(struct insn *insn, const ZydisDecodedInstruction *z,
 	}
 	if (z->mnemonic == ZYDIS_MNEMONIC_PUSH && z->operand_width == 64)
 		insn->pushed = 8;
+	if (z->mnemonic == ZYDIS_MNEMONIC_SUB && operands[0].type == ZYDIS_OPERAND_TYPE_REGISTER &&
+	    operands[0].reg.value == ZYDIS_REGISTER_RSP &&
+	    operands[1].type == ZYDIS_OPERAND_TYPE_IMMEDIATE && operands[1].imm.value.s > 0 &&
+	    operands[1].imm.value.s <= INSN_SUB_MAX)
+		insn->pushed = (int)operands[1].imm.value.s;
 	if (z->mnemonic == ZYDIS_MNEMONIC_TEST && z->operand_width == 64 &&
 	    operands[0].type == ZYDIS_OPERAND_TYPE_REGISTER &&
 	    operands[1].type == ZYDIS_OPERAND_TYPE_REGISTER &&

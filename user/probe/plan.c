@@ -248,35 +248,67 @@ static unsigned alias_rank(const struct place *place, uint64_t function, uint64_
 	return 2 * (unsigned)place->cost + ((function ^ alias) > 0xff);
 }
 
-/* The alias on whose way a probe is cheapest; 0: the function has none. */
-static uint64_t best_alias(const struct module *module, uint64_t function, enum abi_call_kind kind,
-			   bool own_way)
+/* An alias behind the function's endbr64 has no way of its own. */
+static bool has_own_way(uint64_t function, uint64_t alias)
+{
+	return alias < function || alias - function > ENDBR_LENGTH;
+}
+
+/* The alias on whose way a probe is cheapest, and that place; 0: the function has none. */
+static uint64_t best_alias(struct place *best_place, const struct module *module, uint64_t function,
+			   enum abi_call_kind kind, bool own_way)
 {
 	const struct place_need need = need_of(kind, function, own_way);
 	uint64_t best = 0, alias;
-	struct place place, best_place = {0};
+	struct place place;
 
 	for (unsigned i = 0; (alias = place_alias(module, function, i)) != 0 && i < 32; i++) {
 		if (place_alias_entry(module, alias) != function ||
-		    (own_way && alias > function && alias - function <= ENDBR_LENGTH) ||
+		    (own_way && !has_own_way(function, alias)) ||
 		    !place_find(&place, module, alias, &need))
 			continue;
 		if (!best ||
-		    alias_rank(&place, function, alias) < alias_rank(&best_place, function, best)) {
+		    alias_rank(&place, function, alias) < alias_rank(best_place, function, best)) {
 			best = alias;
-			best_place = place;
+			*best_place = place;
 		}
 	}
 	return best;
 }
 
+/* the two that nearly all calls are of */
+static bool is_frequent(enum abi_call_kind kind)
+{
+	return kind == ABI_CALL_PY_MALLOC || kind == ABI_CALL_PY_FREE;
+}
+
+/*
+ * The alias of a word; 0: it has none that will do. A plan that is to be switchable takes one with its own way. The padding
+ * before an entry is mostly one long nop, which is single-stepped: for a frequent function that is too dear where there
+ * is a cheaper place in it. (Measured on Debian's 3.13 to 3.15, whose free has such padding: 1.2 to 1.9 us for the traps of a pair
+ * by places in the functions, 5.8 to 7.6 by their own ways. That a place in a function stays and is hardly come by, since
+ * there are inlined copies, does not hold for it: an eighth of all frees went there while nothing was steered.)
+ */
+static uint64_t choose_alias(const struct module *module, uint64_t function,
+			     enum abi_call_kind kind, bool switchable)
+{
+	struct place own_place, place;
+	uint64_t alias = best_alias(&place, module, function, kind, false), own;
+
+	if (!switchable)
+		return alias;
+	own = best_alias(&own_place, module, function, kind, true);
+	return own && is_frequent(kind) && place.cost < own_place.cost ? 0 : own;
+}
+
 /*
  * Plan to steer all functions of all tables, or none of them. A function of which there are no copies is called by
- * its pointer as it is: where it has no alias (gcc packs what is seldom called without padding), it needs none; but with
- * own_way it does.
+ * its pointer as it is: where it has no alias (gcc packs what is seldom called without padding), it needs none; but in a
+ * plan that is switchable it does.
  */
-static bool plan_steering(struct plan *plan, const struct py_runtime *runtime, bool own_way)
+static bool plan_steering(struct plan *plan, const struct py_runtime *runtime, bool switchable)
 {
+	const struct module *python = &runtime->python;
 	struct tables tables;
 
 	tables_get(&tables, runtime);
@@ -288,23 +320,21 @@ static bool plan_steering(struct plan *plan, const struct py_runtime *runtime, b
 				 table_functions[i].name);
 			word->address = tables.table[t]->table + table_functions[i].offset;
 			word->alias = table_function(tables.table[t], i);
-			word->plain = place_alias_entry(&runtime->python, word->alias);
+			word->plain = place_alias_entry(python, word->alias);
 			/* a killed pyleaktrace has left its alias: it serves us, and we put the function back */
 			if (word->plain == word->alias)
-				word->alias = best_alias(&runtime->python, word->plain,
-							 table_functions[i].kind, own_way);
-			if (!word->alias && own_way) {
+				word->alias = choose_alias(python, word->plain,
+							   table_functions[i].kind, switchable);
+			else if (switchable && !has_own_way(word->plain, word->alias))
+				word->alias = 0;
+			if (word->alias)
+				continue;
+			if (switchable ||
+			    place_count_guards(python, word->plain) > GUARDS_OF_NO_COPY) {
 				plan->n_words = 0;
 				return false;
 			}
-			if (!word->alias) {
-				if (place_count_guards(&runtime->python, word->plain) >
-				    GUARDS_OF_NO_COPY) {
-					plan->n_words = 0;
-					return false;
-				}
-				plan->n_words--;
-			}
+			plan->n_words--;
 		}
 	}
 	return true;
@@ -378,6 +408,7 @@ static int plan_objects(struct plan *plan, const struct py_runtime *runtime,
 {
 	bool defaults = runtime->obj.ctx == 0 && runtime->obj.malloc >= runtime->python.start &&
 			runtime->obj.malloc < runtime->python.end;
+	bool copies;
 
 	if (same_functions(&runtime->obj, &runtime->raw)) {
 		plan->domains &= ~(1u << ABI_OBJECT);
@@ -387,9 +418,10 @@ static int plan_objects(struct plan *plan, const struct py_runtime *runtime,
 			 "blocks are in domain malloc");
 		return 0;
 	}
+	copies = defaults && has_inlined_copies(runtime);
 	plan->switchable = defaults && options->by_parts && !options->no_steer &&
 			   !runtime->layout.free_threaded && plan_steering(plan, runtime, true);
-	if (!plan->switchable && defaults && has_inlined_copies(runtime)) {
+	if (!plan->switchable && copies) {
 		bool steered = !options->no_steer && plan_steering(plan, runtime, false);
 
 		if (!steered && runtime->layout.free_threaded) {

@@ -63,7 +63,7 @@ struct plan {
 	bool split;
 	uint64_t small_max;
 	uint32_t pool_size; /* bytes, a power of two */
-	/* the probes of objects are hit by a target that is steered only */
+	/* the probes of objects are hit by a target that is steered only, and are as cheap there as anywhere */
 	bool switchable;
 	char coverage[256]; /* "": objects are traced completely, or were not wanted */
 	char notes[8][160]; /* for the user's eyes */

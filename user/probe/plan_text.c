@@ -59,6 +59,10 @@ void plan_print(FILE *out, const struct plan *plan)
 			"  steer %-18s at 0x%" PRIx64 ": 0x%" PRIx64 " -> 0x%" PRIx64 " (%+lld)\n",
 			w->name, w->address, w->plain, w->alias, (long long)(w->alias - w->plain));
 	}
+	if (plan->split)
+		fprintf(out, "  windows of objects: %s\n",
+			plan->switchable ? "by steering alone, the probes stay"
+					 : "probes are attached for each, where they are cheaper");
 	if (plan->coverage[0])
 		fprintf(out, "  note: %s\n", plan->coverage);
 	for (unsigned i = 0; i < plan->n_notes; i++)

@@ -12,6 +12,8 @@
 #include <math.h>
 #include <stdint.h>
 
+#include <stdint.h>
+
 #include "abi/records.h"
 
 /* That a block of so many bytes is recorded; 1 for shift 0. */

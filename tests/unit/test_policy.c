@@ -316,6 +316,30 @@ static void test_too_dear(void **state)
 	assert_true(policy_is_too_dear(&run.policy, ABI_PART_OBJECT));
 }
 
+/* Windows that cannot be opened are tried less and less often, and again when they can be. */
+static void test_failures(void **state)
+{
+	double cost[ABI_PARTS] = {0};
+	unsigned tries = 0;
+	struct run run;
+
+	(void)state;
+	begin(&run, &loads[0], 0.05, false);
+	for (unsigned i = 0; i < 1200; i++) {
+		const struct policy_step step = policy_next(&run.policy);
+
+		if (step.action == POLICY_WINDOW) {
+			policy_window_failed(&run.policy, step.part);
+			tries++;
+		}
+		policy_pass(&run.policy, 50 * MS, 50 * MS, cost, 0);
+	}
+	/* of both parts, in a minute */
+	assert_in_range(tries, 8, 20);
+	run_for(&run, 120 * S);
+	assert_true(run.windows[1] > 5);
+}
+
 /* A part that is not there is never touched. */
 static void test_absent(void **state)
 {
@@ -335,11 +359,11 @@ static void test_absent(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_ceiling), cmocka_unit_test(test_first_minute),
-		cmocka_unit_test(test_cheap),   cmocka_unit_test(test_one_cheap),
-		cmocka_unit_test(test_burst),   cmocka_unit_test(test_sampled),
-		cmocka_unit_test(test_length),  cmocka_unit_test(test_too_dear),
-		cmocka_unit_test(test_absent),
+		cmocka_unit_test(test_ceiling),  cmocka_unit_test(test_first_minute),
+		cmocka_unit_test(test_cheap),    cmocka_unit_test(test_one_cheap),
+		cmocka_unit_test(test_burst),    cmocka_unit_test(test_sampled),
+		cmocka_unit_test(test_length),   cmocka_unit_test(test_too_dear),
+		cmocka_unit_test(test_failures), cmocka_unit_test(test_absent),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <sys/resource.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -36,8 +37,8 @@
 /* ... and for each block of that room so much time passes until they are counted again: a fifth of a core at most, if it is full */
 #define ROOM_NS 2000u
 
-/* after so many failures in a row a part is left alone */
-#define MOST_FAILURES 5
+/* of the thread, so that a window ends when it shall also where everybody wants the CPU */
+#define NICE (-10)
 
 /* of what may be spent, what watchpoints may take at most */
 #define OTHERS_SHARE 0.5
@@ -61,7 +62,6 @@ struct governor {
 	/* of the thread */
 	struct policy policy;
 	struct reading last;
-	unsigned failures[ABI_PARTS];
 	bool on[ABI_PARTS]; /* all the time */
 	bool left;          /* probes of part object do not stay */
 	uint64_t checked_ns, counted_ns;
@@ -181,10 +181,6 @@ static bool switch_on(struct governor *governor, enum abi_part number)
 	else
 		part->trouble[0] = 0;
 	pthread_mutex_unlock(&governor->lock);
-	/* a target that is held by somebody else may be free later */
-	governor->failures[number] = result ? governor->failures[number] + 1 : 0;
-	if (governor->failures[number] >= MOST_FAILURES)
-		governor->policy.parts[number].mode = PART_ABSENT;
 	return result == 0;
 }
 
@@ -285,7 +281,8 @@ static void say_limit(struct governor *governor)
 		return;
 }
 
-static void run_window(struct governor *governor, enum abi_part part, uint64_t ns, double most_ns)
+/* return false: it could not be had */
+static bool run_window(struct governor *governor, enum abi_part part, uint64_t ns, double most_ns)
 {
 	struct window_figures figures;
 	struct survivors_taken taken;
@@ -296,8 +293,11 @@ static void run_window(struct governor *governor, enum abi_part part, uint64_t n
 
 	take_reading(governor, &before);
 	on = switch_on(governor, part);
-	if (!on)
-		return;
+	if (!on) {
+		/* a target that is held by somebody else may be free later */
+		policy_window_failed(&governor->policy, part);
+		return false;
+	}
 	began = session_record(governor->session, part, true);
 	take_reading(governor, &first);
 	ended = record_until(governor, part, &before, began + ns, most_ns, &last);
@@ -305,8 +305,10 @@ static void run_window(struct governor *governor, enum abi_part part, uint64_t n
 	take_reading(governor, &after);
 	session_look(governor->session, &view);
 	if (survivors_take(governor->survivors, &view, domains_of(governor, part), began, ended,
-			   &taken, NULL))
-		return;
+			   &taken, NULL)) {
+		policy_window_failed(&governor->policy, part);
+		return false;
+	}
 	figures = (struct window_figures){
 		.recorded_ns = (double)(ended - began),
 		.cpu_ns = reading_cpu(&first, &last),
@@ -332,6 +334,7 @@ static void run_window(struct governor *governor, enum abi_part part, uint64_t n
 			figures.cost_ns / 1e6, figures.cpu_ns / 1e6,
 			(unsigned long long)taken.quarter[0], (unsigned long long)taken.quarter[1],
 			(unsigned long long)taken.quarter[2], (unsigned long long)taken.quarter[3]);
+	return true;
 }
 
 /* For tests: windows one after the other, whatever they cost. */
@@ -339,8 +342,12 @@ static void rehearse(struct governor *governor)
 {
 	enum abi_part part = session_split(governor->session) ? ABI_PART_OBJECT : ABI_PART_NATIVE;
 
-	for (unsigned i = 0; i < governor->options.n_rehearsal && rest(governor, 0); i++) {
-		run_window(governor, part, governor->policy.parts[part].least_ns, INFINITY);
+	while (governor->state.n_rehearsed < governor->options.n_rehearsal && rest(governor, 0) &&
+	       session_active(governor->session)) {
+		if (!run_window(governor, part, governor->policy.parts[part].least_ns, INFINITY)) {
+			rest(governor, GOVERNOR_LOOK_NS);
+			continue;
+		}
 		pthread_mutex_lock(&governor->lock);
 		governor->state.n_rehearsed++;
 		pthread_mutex_unlock(&governor->lock);
@@ -452,6 +459,9 @@ static void *run(void *context)
 	struct governor *governor = context;
 	struct probe_costs costs;
 	bool calibrated = cost_calibrate(&costs, governor->session, NULL) == 0;
+
+	setpriority(PRIO_PROCESS, (id_t)gettid(),
+		    NICE); /* without the right to it we go on as we are */
 
 	pthread_mutex_lock(&governor->lock);
 	governor->state.costs = costs;

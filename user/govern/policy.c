@@ -24,6 +24,9 @@
 /* a sampling that takes less than so much of the ceiling, for so long, is made finer */
 #define REFINE_BELOW 0.4
 #define REFINE_NS    5e9
+/* the rest after the first failure, which doubles so many times at most */
+#define FAILURE_REST_NS 0.25e9
+#define MOST_FAILURES   8
 /* of the ceiling: a part that takes less is not to blame */
 #define LITTLE 0.25
 /* the first window of a part, times least_ns: it learns the rates */
@@ -123,6 +126,14 @@ static bool fits(const struct policy *policy, const struct policy_part *part)
 	return part->demand < most || (policy->can_sample && part->trap_demand < most);
 }
 
+void policy_window_failed(struct policy *policy, enum abi_part number)
+{
+	struct policy_part *part = &policy->parts[number];
+
+	part->failures += part->failures < MOST_FAILURES;
+	part->rest_ns = FAILURE_REST_NS * (double)(1u << part->failures);
+}
+
 bool policy_is_too_dear(const struct policy *policy, enum abi_part part)
 {
 	return policy->parts[part].n_dear >= POLICY_CALM;
@@ -135,6 +146,7 @@ void policy_window_done(struct policy *policy, enum abi_part number,
 	double trap_cpu = figures->cpu_ns - (figures->cost_ns - figures->trap_ns);
 
 	part->n_windows++;
+	part->failures = 0;
 	if (figures->cpu_ns >= ENOUGH_CPU_NS) {
 		part->demand = share(figures->cost_ns, figures->cpu_ns);
 		part->trap_demand = share(figures->trap_ns, trap_cpu);
@@ -161,6 +173,7 @@ void policy_pass(struct policy *policy, double wall_ns, double cpu_ns,
 		sum += cost_ns[i];
 		/* of the work done, as long as there is enough of it to tell */
 		part->shift_age_ns += wall_ns;
+		part->rest_ns -= wall_ns;
 		if ((part->mode == PART_ALL || part->mode == PART_SAMPLED) && cpu_ns > 1e6)
 			part->demand += 0.1 * (share(cost_ns[i], cpu_ns) - part->demand);
 	}
@@ -285,7 +298,7 @@ static bool open_window(struct policy *policy, struct policy_step *step)
 		struct policy_part *part = &policy->parts[number];
 		double level = policy->budget.level / BUDGET_CAUTION, price;
 
-		if (part->mode != PART_WINDOWS)
+		if (part->mode != PART_WINDOWS || part->rest_ns > 0)
 			continue;
 		/* one that turns out dearer is ended when it has cost the level */
 		price = fmax(part->cost_per_wall_ns, UNKNOWN_COST) * (double)part->window_ns;

@@ -57,6 +57,8 @@ struct policy_part {
 	double demand;           /* share, if all were traced all the time; 0: not known yet */
 	double trap_demand;      /* of that, the traps alone */
 	double cost_per_wall_ns; /* in windows, lately; what the next one may cost */
+	unsigned failures;       /* in a row */
+	double rest_ns;          /* no window before so much time has passed */
 	bool full;               /* its blocks fill the map */
 	unsigned calm;           /* windows in a row that were cheap enough, ... */
 	unsigned patience; /* ... and how many it takes: more after each time that it went wrong */
@@ -96,6 +98,9 @@ struct window_figures {
 
 void policy_window_done(struct policy *policy, enum abi_part part,
 			const struct window_figures *figures);
+
+/* A window could not be opened. It is tried again after a rest, which gets longer each time. */
+void policy_window_failed(struct policy *policy, enum abi_part part);
 
 /* Windows have shown that the part cannot be traced all the time, not even by samples. */
 bool policy_is_too_dear(const struct policy *policy, enum abi_part part);

@@ -27,8 +27,6 @@
 /* the rest after the first failure, which doubles so many times at most */
 #define FAILURE_REST_NS 0.25e9
 #define MOST_FAILURES   8
-/* of the ceiling: a part that takes less is not to blame */
-#define LITTLE 0.25
 /* the first window of a part, times least_ns: it learns the rates */
 #define FIRST_WINDOWS 2
 
@@ -221,8 +219,8 @@ static bool throw_out(struct policy *policy, struct policy_step *step)
 		    (!dearest || part->demand > dearest->demand))
 			dearest = part;
 	}
-	/* what takes next to nothing has not emptied it: that was a window, which is paid back before the next */
-	if (!dearest || dearest->demand < LITTLE * policy->budget.ceiling)
+	/* what is on all the time takes no more than comes in: a window has emptied it, which is paid back before the next */
+	if (!dearest || taken(policy, NULL) < policy->budget.ceiling / BUDGET_CAUTION)
 		return false;
 	/* coarser is tried first, as long as there is something to be gained by it */
 	if (dearest->mode == PART_SAMPLED && dearest->shift < POLICY_SHIFT_MOST &&

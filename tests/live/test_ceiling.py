@@ -183,7 +183,7 @@ def test_limit(one_python, start, attach, validate):
 def test_cheap_parts_are_exact(one_python, start, attach):
     """A program that hardly allocates is traced all the time, and its figures are counted."""
     target = start(one_python, "busy.py")
-    tool = attach(target, "--max-overhead", "100", exact=False)
+    tool = attach(target, "--max-overhead", "100", "--native", "no", exact=False)
     report = work_until(target, "work", tool, lambda text: text if re.search(r"^Traced: malloc, mmap: every call", text, re.M) else None)
     assert "Traced: object:" in report
 

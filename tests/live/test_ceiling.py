@@ -251,3 +251,24 @@ def test_map_that_fills_up(one_python, start, attach, validate):
     row, = [stack for stack in report.stacks(line=line, domain="malloc") if stack["outstanding_bytes"] >= LOST * lost / 2]
     assert row["estimated"] and row["seen"] < 12000 and report.losses == {}
     assert abs(row["outstanding_bytes"] - LOST * lost) <= 2.5 * row["bytes_error"]
+
+
+def test_lists_in_a_sample(one_python, start, attach, validate):
+    """Objects by samples: a list's items are made anew by PyObject_Realloc() each time that it grows, mostly of what is not in the
+    sample."""
+    target = start(one_python, "busy.py")
+    n, truth, line = 3000, 3000 * 40 * 8, target.line("grown")
+    tool = attach(target, "--native", "no", "--max-overhead", "100", "--max-blocks", "12000", exact=False)
+    for _ in range(200):
+        target.do("grow_alone", n=500)
+        if re.search(r"^Traced: object: a block of every", tool.report_now(), re.M):
+            break
+    tool.process.send_signal(signal.SIGUSR2)
+    harness.until(lambda: not re.search(r"busy\.py:%d\)" % line, tool.report_now()), "the past to be forgotten")
+    target.do("grow_alone", n=n)
+    report = tool.finish()
+    validate(report.data)
+    row, = report.stacks(line=line, domain="object")
+    assert row["estimated"] and row["seen"] > 100
+    assert abs(row["outstanding_bytes"] - truth) <= 2.5 * row["bytes_error"]
+    assert report.totals["missed_frees"] == 0 and report.losses == {}

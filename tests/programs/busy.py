@@ -6,6 +6,7 @@ known, and does the same whether it is watched or not.
     collect(n)   the same, and one object of each step stays in app.cache.SESSIONS
     lose_alone(n)  nothing but that memory
     lose(n)      the same, and memory of C that nobody frees
+    grow_alone(n)  little but lists that grow to 40 items, one by one, and stay
     cycle(n)     the same, and two objects that refer to each other, which nobody collects
 """
 import ctypes
@@ -26,6 +27,8 @@ LIBC.malloc.restype = ctypes.c_void_p
 LIBC.malloc.argtypes = [ctypes.c_size_t]
 LIBC.free.argtypes = [ctypes.c_void_p]
 LOST = 700  # bytes
+KEPT = []
+PAGE = bytes(300000)
 
 
 class Node(object):
@@ -84,6 +87,16 @@ def lose_alone(n):
     return n
 
 
+def grow_alone(n):
+    for _ in range(n):
+        hashlib.sha256(PAGE)
+        grown = []
+        for _ in range(40):
+            grown.append(None)  # line: grown
+        KEPT.append(grown)
+    return n
+
+
 def cycle(n):
     for _ in range(n):
         number = step()
@@ -95,4 +108,4 @@ def cycle(n):
 for warm in (work, collect, lose, cycle):
     warm(10)
 
-serve.serve({"work": work, "collect": collect, "lose": lose, "lose_alone": lose_alone, "cycle": cycle, "allocators": serve.allocators})
+serve.serve({"work": work, "collect": collect, "lose": lose, "lose_alone": lose_alone, "grow_alone": grow_alone, "cycle": cycle, "allocators": serve.allocators})

@@ -448,7 +448,9 @@ static int plan_objects(struct plan *plan, const struct py_runtime *runtime,
 		}
 	}
 	plan->code_frees = true;
-	plan->split = options->by_parts && defaults && !runtime->layout.free_threaded;
+	/* what is larger than a pool's blocks must be somebody's */
+	plan->split = options->by_parts && options->domains & 1u << ABI_MALLOC && defaults &&
+		      !runtime->layout.free_threaded;
 	plan->small_max = PYMALLOC_SMALL_MAX;
 	plan->pool_size = runtime->layout.arena_size / 64;
 	return plan_tables(plan, runtime, process, err);

@@ -206,12 +206,25 @@ static void test_t(void **state)
 		assert_float_equal(fit_t_below(rows[i].t, rows[i].freedom), rows[i].below, 5e-5);
 }
 
+/* Upper ends of the 95 % interval, from the tables that every textbook has. */
+static void test_poisson(void **state)
+{
+	static const struct {
+		double n, upper;
+	} rows[] = {{0, 3.689},   {1, 5.572},   {4, 10.242},
+		    {10, 18.390}, {50, 65.919}, {100, 121.627}};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+		assert_float_equal(fit_poisson_upper(rows[i].n) / rows[i].upper, 1, 0.012);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_shapes), cmocka_unit_test(test_noise),
 		cmocka_unit_test(test_slope),  cmocka_unit_test(test_few),
-		cmocka_unit_test(test_t),
+		cmocka_unit_test(test_t),      cmocka_unit_test(test_poisson),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

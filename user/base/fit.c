@@ -247,3 +247,10 @@ enum fit_shape fit_shape(const double *x, const double *y, size_t n, struct fit_
 		return FIT_SLOWING;
 	return fit_least(*line) > 0 ? FIT_STEADY : FIT_UNCLEAR;
 }
+
+double fit_poisson_upper(double n)
+{
+	double k = n + 1, root = 1 - 1 / (9 * k) + 1.96 / (3 * sqrt(k));
+
+	return k * root * root * root;
+}

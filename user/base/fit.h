@@ -65,4 +65,10 @@ enum fit_shape fit_shape(const double *x, const double *y, size_t n, struct fit_
 /* Student's t: the probability that a value of so many degrees of freedom (>= 1) is below t. */
 double fit_t_below(double t, unsigned freedom);
 
+/*
+ * Of n events that were seen: how many there may have been expected at most, the upper end of the 95 % interval of a Poisson mean.
+ * Source: Wilson and Hilferty's approximation of the chi-square distribution; off by less than 1 %.
+ */
+double fit_poisson_upper(double n);
+
 #endif

@@ -7,6 +7,7 @@
 #include <time.h>
 
 #include "base/clock.h"
+#include "base/fit.h"
 #include "python/object.h"
 #include "snapshot/block_types.h"
 #include "snapshot/live_blocks.h"
@@ -391,10 +392,15 @@ static void fill_frames(struct snapshot *snapshot, struct profile *profile,
 			profile, thread_names_get(&snapshot->threads, stack->thread_id), -1);
 }
 
-/* Half the width of a 95 % interval. */
-static double half_width(double value, double variance, double relative)
+/*
+ * Half the width of a 95 % interval, of an estimate from `seen` blocks. Of a few the normal distribution says too little: it is the upper
+ * half then, the larger one.
+ */
+static double half_width(double value, double variance, double relative, uint64_t seen)
 {
-	return 1.96 * sqrt(variance + value * value * relative * relative);
+	double n = (double)seen, few = (fit_poisson_upper(n) - n) / (1.96 * sqrt(n));
+
+	return 1.96 * sqrt(variance * few * few + value * value * relative * relative);
 }
 
 /* What is known of a stack whose blocks were sampled, or seen in windows only. */
@@ -410,8 +416,8 @@ static void fill_estimate(const struct snapshot *snapshot, uint32_t id, double p
 
 	stack->estimated = true;
 	stack->seen = sum->seen;
-	stack->bytes_error = half_width(sum->bytes, sum->bytes_variance, error);
-	stack->count_error = half_width(sum->count, sum->count_variance, error);
+	stack->bytes_error = half_width(sum->bytes, sum->bytes_variance, error, sum->seen);
+	stack->count_error = half_width(sum->count, sum->count_variance, error, sum->seen);
 	stack->allocated_bytes = stack->allocated_count = stack->freed_count = 0;
 	if (windows)
 		stack->growth_bytes_per_s = passed_s > 0 ? sum->bytes / passed_s : 0;

@@ -32,6 +32,10 @@ def interpreter_of(item):
     return next((FOUND.index(value) for value in values if value in FOUND), -1)
 
 
+# the breakpoints of one stay in the interpreter for long, and the other looks whether its own are gone
+TOGETHER = {"test_ceiling.py": "test_lifecycle.py"}
+
+
 class Order:
     """One attach serves all tests of a file with one interpreter, so they stay together. pytest loses the thread where a
     test has a second parameter, and makes the fixtures of a file anew for each."""
@@ -39,7 +43,8 @@ class Order:
     @pytest.hookimpl(tryfirst=True)
     def pytest_collection_modifyitems(self, items):
         for item in items:  # pytest -n N --dist loadgroup: whoever has one of these has them all
-            item.add_marker(pytest.mark.xdist_group("%s-%d" % (item.fspath.basename, interpreter_of(item))))
+            name = TOGETHER.get(item.fspath.basename, item.fspath.basename)
+            item.add_marker(pytest.mark.xdist_group("%s-%d" % (name, interpreter_of(item))))
 
     @pytest.hookimpl(trylast=True, specname="pytest_collection_modifyitems")
     def sort(self, items):

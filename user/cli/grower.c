@@ -27,6 +27,7 @@ struct grower {
 	struct census *census; /* NULL: the heap cannot be scanned */
 	pthread_t thread;
 	bool started;
+	unsigned hasty; /* scans that may still come close together; the thread's own */
 
 	pthread_mutex_t lock; /* of what follows */
 	pthread_cond_t wake;
@@ -34,6 +35,8 @@ struct grower {
 	struct trend_watch watch;
 	struct heap_scan *scans[GROWER_SCANS]; /* oldest first */
 	size_t n_scans;
+	struct heap_holder fastest[GROWER_FASTEST];
+	size_t n_fastest;
 	double cpu_s, begun_s; /* of all scans and looks; since the first of them */
 };
 
@@ -52,6 +55,7 @@ static void drop_scans(struct grower *grower)
 	for (size_t i = 0; i < grower->n_scans; i++)
 		heap_scan_free(grower->scans[i]);
 	grower->n_scans = 0;
+	grower->n_fastest = 0;
 }
 
 /* Room for one more: every second one goes, but the first. */
@@ -72,6 +76,39 @@ static void thin(struct grower *grower)
 	grower->n_scans = n;
 }
 
+/* Into rows that are in order, the fastest first; the slowest falls out. */
+static void insert_row(struct grower *grower, const struct heap_holder *row)
+{
+	struct heap_holder *rows = grower->fastest;
+	size_t at = grower->n_fastest;
+
+	while (at > 0 && rows[at - 1].least_per_s < row->least_per_s)
+		at--;
+	if (at == GROWER_FASTEST)
+		return;
+	if (grower->n_fastest < GROWER_FASTEST)
+		grower->n_fastest++;
+	memmove(&rows[at + 1], &rows[at], (grower->n_fastest - at - 1) * sizeof(*rows));
+	rows[at] = *row;
+}
+
+/* Once for each scan: the scan's containers times the scans that are kept is work. */
+static void find_fastest(struct grower *grower)
+{
+	const struct heap_scan *last =
+		grower->n_scans >= CONTAINER_SCANS ? grower->scans[grower->n_scans - 1] : NULL;
+
+	grower->n_fastest = 0;
+	for (size_t i = 0; last && i < last->n_containers; i++) {
+		struct heap_holder row = {0};
+
+		if (holders_measure(&row, last->containers[i].address, grower->scans,
+				    grower->n_scans) &&
+		    holder_grows(&row))
+			insert_row(grower, &row);
+	}
+}
+
 /* return CPU seconds that it took */
 static double look(struct grower *grower)
 {
@@ -85,6 +122,7 @@ static double look(struct grower *grower)
 	if (grower->forget) {
 		drop_scans(grower);
 		trend_watch_forget(&grower->watch);
+		grower->hasty = GROWER_FIRST;
 		grower->forget = false;
 	}
 	trend_watch_look(&grower->watch, scan);
@@ -92,6 +130,7 @@ static double look(struct grower *grower)
 	if (scan) {
 		thin(grower);
 		grower->scans[grower->n_scans++] = scan;
+		find_fastest(grower);
 	}
 	used = seconds(CLOCK_THREAD_CPUTIME_ID) - begin;
 	grower->cpu_s += used;
@@ -122,6 +161,10 @@ static void *run(void *context)
 	do {
 		begin = seconds(CLOCK_MONOTONIC);
 		period = PERIOD * look(grower) / grower->share;
+		if (grower->hasty) {
+			period /= GROWER_HASTE;
+			grower->hasty--;
+		}
 		period = period > GROWER_LEAST_S ? period : GROWER_LEAST_S;
 	} while (wait_until(grower, begin + period) && process_alive(grower->process));
 	return NULL;
@@ -154,6 +197,7 @@ struct grower *grower_open(const struct process *process, double share, struct e
 	}
 	grower->process = process;
 	grower->share = share;
+	grower->hasty = GROWER_FIRST;
 	if (py_runtime_find(&grower->runtime, process, err)) {
 		free(grower);
 		return NULL;
@@ -232,37 +276,13 @@ static void put_growth(struct profile *profile, const struct heap_growth *growth
 	profile->grows = grows_part;
 }
 
-/* In rows that are in order, the fastest first; the slowest falls out. */
-static void insert_row(struct heap_holder *rows, size_t *n, size_t most,
-		       const struct heap_holder *row)
+size_t grower_containers(struct grower *grower, struct heap_holder rows[GROWER_FASTEST])
 {
-	size_t at = *n;
-
-	while (at > 0 && rows[at - 1].least_per_s < row->least_per_s)
-		at--;
-	if (at == most)
-		return;
-	if (*n < most)
-		++*n;
-	memmove(&rows[at + 1], &rows[at], (*n - at - 1) * sizeof(*rows));
-	rows[at] = *row;
-}
-
-size_t grower_containers(struct grower *grower, struct heap_holder *rows, size_t most)
-{
-	const struct heap_scan *last;
-	size_t n = 0;
+	size_t n;
 
 	pthread_mutex_lock(&grower->lock);
-	last = grower->n_scans >= CONTAINER_SCANS ? grower->scans[grower->n_scans - 1] : NULL;
-	for (size_t i = 0; last && i < last->n_containers; i++) {
-		struct heap_holder row = {0};
-
-		if (holders_measure(&row, last->containers[i].address, grower->scans,
-				    grower->n_scans) &&
-		    holder_grows(&row))
-			insert_row(rows, &n, most, &row);
-	}
+	n = grower->n_fastest;
+	memcpy(rows, grower->fastest, n * sizeof(*rows));
 	pthread_mutex_unlock(&grower->lock);
 	return n;
 }

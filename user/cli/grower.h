@@ -2,9 +2,10 @@
  *
  * grower: during a watch, what grows in the heap and how memory goes, at a price that is kept.
  *
- * A thread scans the heap, looks at the trend, and then waits so long that its CPU time stays below
- * a share of a core: a heap of a million objects is scanned every few seconds, one of a hundred million every
- * few minutes.
+ * A thread scans the heap, looks at the trend, finds the containers that grow fastest, and then waits so long that its
+ * CPU time stays below a share of a core: a heap of a million objects is scanned every few seconds, one of a hundred
+ * million every few minutes. The first scans come closer together, so that what leaks is known soon: they may take
+ * GROWER_HASTE times as much.
  *
  * Place      layer 6; watched.c has one for its target.
  * Ownership  grower_open() gives, grower_close() takes. What grower_report() puts into a profile is the
@@ -27,6 +28,9 @@
 #define GROWER_SCANS    64
 #define GROWER_ROWS_MAX (1u << 18) /* types in all scans that are kept */
 #define GROWER_SHOWN    5          /* types in a report */
+#define GROWER_FIRST    6          /* scans that come closer together */
+#define GROWER_HASTE    10.0
+#define GROWER_FASTEST  16 /* containers, of the latest scan */
 
 struct grower;
 
@@ -45,12 +49,12 @@ void grower_growth(struct grower *grower,
 		   void (*see)(void *context, const struct heap_growth *growth), void *context);
 
 /*
- * Containers that grow for sure, fastest first.
+ * Containers that grow for sure, fastest first, as the latest scan has them.
  *
- * out    rows: at most `most`; without path and type
+ * out    rows: without path and type
  * return how many
  */
-size_t grower_containers(struct grower *grower, struct heap_holder *rows, size_t most);
+size_t grower_containers(struct grower *grower, struct heap_holder rows[GROWER_FASTEST]);
 
 /* How the container at this address has grown since the start; false: not known. */
 bool grower_container(struct grower *grower, uint64_t address, struct heap_holder *row);

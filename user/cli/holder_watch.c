@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <math.h>
 #include <poll.h>
 #include <pthread.h>
 #include <stdio.h>
@@ -16,13 +17,15 @@
 #include "census/holders.h"
 #include "cli/container_watch.h"
 
-#define ROUND_NS   3000000000u  /* containers are watched for so long at a time */
-#define REST_NS    10000000000u /* between two rounds, at least */
-#define LOOK_NS    500000000u   /* while nothing is known to grow */
-#define TICK_NS    50000000u    /* as container_watch_tick() wants it */
-#define CANDIDATES 16           /* that take turns */
+#define ROUND_NS 3000000000u  /* containers are watched for so long at a time */
+#define REST_NS  10000000000u /* between two rounds, at least */
+#define LOOK_NS  500000000u   /* while nothing is known to grow */
+#define TICK_NS  50000000u    /* as container_watch_tick() wants it */
 /* of what has been allowed and not spent, at most so many rounds' worth */
 #define SAVED_ROUNDS 5.0
+/* Of a core, in a round: what may be spent in any case, so that a few changes are seen of a process that mostly sleeps. With
+ * the rests between it is below the governor's BUDGET_FLOOR. */
+#define LEAST_CORES 0.001
 /* a hit costs the target more than its trap and the program: caches, the kernel's way there (measured: 10 us are 15) */
 #define CAUTION 1.5
 
@@ -47,6 +50,7 @@ struct holder_watch {
 	double cores;         /* allowed */
 	double spent_ns;      /* in rounds that are over */
 	struct container_watch *current;
+	bool forgotten; /* what this round has seen of the past is not wanted any more */
 	struct result results[HOLDER_WATCH_KEPT];
 	size_t n_results;
 	char why_not[160];
@@ -87,6 +91,20 @@ static struct result *result_place(struct holder_watch *watch, uint64_t address)
 	return &watch->results[watch->n_results++];
 }
 
+static bool is_known(const struct holder_watch *watch, uint64_t address)
+{
+	for (size_t i = 0; i < watch->n_results; i++)
+		if (watch->results[i].address == address)
+			return true;
+	return false;
+}
+
+/* Under the lock: a round that the end of the watch broke off tells less than the whole one before it. */
+static bool is_wanted(const struct holder_watch *watch, enum heap_watch_end end, uint64_t address)
+{
+	return !watch->forgotten && !(end == WATCH_ASKED && is_known(watch, address));
+}
+
 /* Each row gets a profile of its own, so that it can be dropped for itself. */
 static void keep_results(struct holder_watch *watch, const struct heap_watch *round)
 {
@@ -99,15 +117,19 @@ static void keep_results(struct holder_watch *watch, const struct heap_watch *ro
 		row = profile_alloc(about, sizeof(*row));
 		heap_watch_copy(about, row, &round->rows[i]);
 		pthread_mutex_lock(&watch->lock);
-		*result_place(watch, row->address) = (struct result){
-			.about = about,
-			.row = row,
-			.address = row->address,
-			.ended_ns = clock_now_ns(),
-			.watched_s = round->about->duration_s,
-			.cut = round->end == WATCH_OVERHEAD,
-		};
+		if (is_wanted(watch, round->end, row->address)) {
+			*result_place(watch, row->address) = (struct result){
+				.about = about,
+				.row = row,
+				.address = row->address,
+				.ended_ns = clock_now_ns(),
+				.watched_s = round->about->duration_s,
+				.cut = round->end == WATCH_OVERHEAD,
+			};
+			about = NULL;
+		}
 		pthread_mutex_unlock(&watch->lock);
+		profile_free(about);
 	}
 }
 
@@ -144,9 +166,9 @@ static bool rest(const struct holder_watch *watch, uint64_t ns)
 /* Those that were not watched for longest, of the fastest. */
 static unsigned choose(struct holder_watch *watch, struct heap_holder chosen[HEAP_WATCHES_MAX])
 {
-	struct heap_holder rows[CANDIDATES];
-	size_t n = grower_containers(watch->grower, rows, CANDIDATES);
-	uint64_t last[CANDIDATES];
+	struct heap_holder rows[GROWER_FASTEST];
+	size_t n = grower_containers(watch->grower, rows);
+	uint64_t last[GROWER_FASTEST];
 	unsigned n_chosen = 0;
 
 	for (size_t i = 0; i < n; i++)
@@ -193,6 +215,8 @@ static void set_current(struct holder_watch *watch, struct container_watch *roun
 	if (!round && watch->current)
 		watch->spent_ns += CAUTION * container_watch_spent(watch->current);
 	watch->current = round;
+	if (round)
+		watch->forgotten = false;
 	pthread_mutex_unlock(&watch->lock);
 }
 
@@ -250,12 +274,12 @@ static void run_round(struct holder_watch *watch, const struct heap_holder *chos
 
 static double allowed(struct holder_watch *watch, uint64_t rested_ns)
 {
-	double rounds = (double)rested_ns / ROUND_NS, cores;
+	double rounds = fmin(fmax((double)rested_ns / ROUND_NS, 1), SAVED_ROUNDS), cores;
 
 	pthread_mutex_lock(&watch->lock);
 	cores = watch->cores;
 	pthread_mutex_unlock(&watch->lock);
-	return cores * (rounds < 1 ? 1 : rounds > SAVED_ROUNDS ? SAVED_ROUNDS : rounds);
+	return fmax(cores * rounds, LEAST_CORES);
 }
 
 static void *run(void *context)
@@ -337,6 +361,7 @@ void holder_watch_forget(struct holder_watch *watch)
 	pthread_mutex_lock(&watch->lock);
 	while (watch->n_results)
 		drop_result(watch, 0);
+	watch->forgotten = true;
 	pthread_mutex_unlock(&watch->lock);
 }
 

@@ -221,14 +221,23 @@ static void refresh_code(struct watched *watched, bool in_vain_too)
 		plan_print_allocators(stderr, &watched->plan, n_natives);
 }
 
-/* The governor is about to trace these domains all the time. */
+/* The governor changes what the maps mean: not in the middle of a report. */
+static void on_change(void *context, bool end)
+{
+	struct watched *watched = context;
+
+	if (end)
+		pthread_mutex_unlock(&watched->looking);
+	else
+		pthread_mutex_lock(&watched->looking);
+}
+
+/* Within such a change: it is about to trace these domains all the time. */
 static void on_all(void *context, unsigned domains)
 {
 	struct watched *watched = context;
 
-	pthread_mutex_lock(&watched->looking);
 	snapshot_rebase(watched->snapshot, domains);
-	pthread_mutex_unlock(&watched->looking);
 }
 
 /* For tests: how many windows shall there be one after the other? */
@@ -264,6 +273,7 @@ static int open_governor(struct watched *watched, uint32_t max_blocks, struct er
 		.verbose = watched->options->verbose > 1,
 		.n_rehearsal = rehearsal(),
 		.max_blocks = max_blocks,
+		.change = on_change,
 		.on_all = on_all,
 		.others = others,
 		.allow_others = allow_others,
@@ -542,7 +552,7 @@ static void find_starters(struct watched *watched, struct profile *profile)
 			snapshot_allocator(watched->snapshot, profile, threads->rows[i].made);
 }
 
-static int take_snapshot(struct watched *watched, const struct governor_state *state,
+static int take_snapshot(struct watched *watched, struct governor_state *state,
 			 struct profile **profile, struct err *err)
 {
 	struct snapshot_estimates how = {.scale = estimates_scale};
@@ -550,6 +560,7 @@ static int take_snapshot(struct watched *watched, const struct governor_state *s
 
 	pthread_mutex_lock(&watched->looking);
 	if (watched->governor) {
+		governor_state(watched->governor, state);
 		how.exact_domains = trace_parts_mapped(state);
 		how.sampled_domains = trace_parts_thinned(state);
 		how.survivors = governor_survivors(watched->governor);
@@ -576,17 +587,15 @@ struct profile *watched_look(struct watched *watched, struct err *err)
 
 	watched_events(watched);
 	refresh_code(watched, true);
-	if (watched->governor) {
-		governor_state(watched->governor, &state);
-		watched->costs = state.costs;
-		watched->calibrated = state.calibrated;
-	}
 	if (take_snapshot(watched, &state, &profile, err))
 		return NULL;
-	if (watched->governor)
+	if (watched->governor) {
+		watched->costs = state.costs;
+		watched->calibrated = state.calibrated;
 		trace_parts_fill(profile, &state);
-	else if (watched->options->sample_shift)
+	} else if (watched->options->sample_shift) {
 		trace_parts_sampled(profile, watched->plan.domains, watched->options->sample_shift);
+	}
 	profile->mode.min_size = watched->options->min_size;
 	profile->mode.max_size = watched->options->max_size;
 	fill_end(watched, profile);

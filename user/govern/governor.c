@@ -273,9 +273,6 @@ static void say_limit(struct governor *governor)
 {
 	const uint64_t one = 1;
 
-	pthread_mutex_lock(&governor->lock);
-	governor->state.over_limit = true;
-	pthread_mutex_unlock(&governor->lock);
 	if (governor->options.stop_at_limit &&
 	    write(governor->limit, &one, sizeof(one)) != sizeof(one))
 		return;
@@ -342,21 +339,30 @@ static void rehearse(struct governor *governor)
 {
 	enum abi_part part = session_split(governor->session) ? ABI_PART_OBJECT : ABI_PART_NATIVE;
 
-	while (governor->state.n_rehearsed < governor->options.n_rehearsal && rest(governor, 0) &&
+	unsigned n = 0;
+
+	while (n < governor->options.n_rehearsal && rest(governor, 0) &&
 	       session_active(governor->session)) {
-		if (!run_window(governor, part, governor->policy.parts[part].least_ns, INFINITY)) {
+		if (run_window(governor, part, governor->policy.parts[part].least_ns, INFINITY))
+			n++;
+		else
 			rest(governor, GOVERNOR_LOOK_NS);
-			continue;
-		}
-		pthread_mutex_lock(&governor->lock);
-		governor->state.n_rehearsed++;
-		pthread_mutex_unlock(&governor->lock);
 	}
 	if (governor->options.n_rehearsal)
-		fprintf(stderr, "pyleaktrace: %u windows done\n", governor->state.n_rehearsed);
+		fprintf(stderr, "pyleaktrace: %u windows done\n", n);
 }
 
 /* ---- the thread --------------------------------------------------------------------------------------------- */
+
+static void begin_change(struct governor *governor)
+{
+	governor->options.change(governor->options.context, false);
+}
+
+static void end_change(struct governor *governor)
+{
+	governor->options.change(governor->options.context, true);
+}
 
 /* Of malloc and objects; mappings are few, and each is recorded. */
 static void set_sampling(struct governor *governor, enum abi_part part, unsigned shift)
@@ -373,12 +379,14 @@ static void resample(struct governor *governor, const struct policy_step *step)
 {
 	struct session_view view;
 
+	begin_change(governor);
+	publish(governor, step->part);
 	set_sampling(governor, step->part, step->shift);
-	if (!step->thin)
-		return;
 	session_look(governor->session, &view);
-	thin_blocks(&view, domains_of(governor, step->part) & ~(1u << ABI_MMAP), step->shift, NULL,
-		    NULL);
+	if (step->thin)
+		thin_blocks(&view, domains_of(governor, step->part) & ~(1u << ABI_MMAP),
+			    step->shift, NULL, NULL);
+	end_change(governor);
 }
 
 /* Do the blocks of what is traced all the time fill the map? */
@@ -398,25 +406,34 @@ static void check_room(struct governor *governor)
 	}
 }
 
-static void begin_all(struct governor *governor, enum abi_part part)
+static void begin_all(struct governor *governor, enum abi_part part, unsigned shift)
 {
 	if (!switch_on(governor, part)) {
 		governor->policy.parts[part].mode = PART_WINDOWS;
+		policy_window_failed(&governor->policy, part);
 		return;
 	}
+	begin_change(governor);
+	set_sampling(governor, part, shift);
 	governor->options.on_all(governor->options.context, domains_of(governor, part));
+	publish(governor, part);
 	pthread_mutex_lock(&governor->lock);
 	governor->state.parts[part].since_ns = session_record(governor->session, part, true);
 	pthread_mutex_unlock(&governor->lock);
 	governor->on[part] = true;
+	end_change(governor);
 }
 
 static void end_all(struct governor *governor, enum abi_part part)
 {
 	governor->on[part] = false;
 	switch_off(governor, part);
+	/* no report says "every call" of a map that has been emptied */
+	begin_change(governor);
+	publish(governor, part);
 	set_sampling(governor, part, 0);
 	drop_blocks(governor, part);
+	end_change(governor);
 	say_limit(governor);
 }
 
@@ -430,16 +447,13 @@ static bool carry_out(struct governor *governor, const struct policy_step *step)
 		run_window(governor, step->part, step->ns, step->cost_ns);
 		break;
 	case POLICY_ALL:
-		set_sampling(governor, step->part, 0);
-		begin_all(governor, step->part);
+		begin_all(governor, step->part, 0);
 		break;
 	case POLICY_SAMPLE:
-		if (governor->on[step->part]) {
+		if (governor->on[step->part])
 			resample(governor, step);
-			break;
-		}
-		set_sampling(governor, step->part, step->shift);
-		begin_all(governor, step->part);
+		else
+			begin_all(governor, step->part, step->shift);
 		break;
 	case POLICY_OFF:
 		end_all(governor, step->part);
@@ -454,22 +468,38 @@ static bool carry_out(struct governor *governor, const struct policy_step *step)
 	return rest(governor, 0);
 }
 
+/* Nothing can be traced, for this reason; every report says so. */
+static void give_up(struct governor *governor, const char *why)
+{
+	pthread_mutex_lock(&governor->lock);
+	for (unsigned i = 0; i < ABI_PARTS; i++) {
+		struct governor_part *part = &governor->state.parts[i];
+
+		part->mode = PART_ABSENT;
+		snprintf(part->trouble, sizeof(part->trouble),
+			 "What a trap costs is not known: %.90s", why);
+	}
+	pthread_mutex_unlock(&governor->lock);
+}
+
 static void *run(void *context)
 {
 	struct governor *governor = context;
 	struct probe_costs costs;
-	bool calibrated = cost_calibrate(&costs, governor->session, NULL) == 0;
+	struct err err = ERR_INIT;
+	bool calibrated = cost_calibrate(&costs, governor->session, &err) == 0;
 
-	setpriority(PRIO_PROCESS, (id_t)gettid(),
-		    NICE); /* without the right to it we go on as we are */
-
+	/* without the right to it we go on as we are */
+	setpriority(PRIO_PROCESS, (id_t)gettid(), NICE);
+	/* without costs there is no ceiling to be kept */
+	if (!calibrated)
+		give_up(governor, err.text);
 	pthread_mutex_lock(&governor->lock);
 	governor->state.costs = costs;
 	governor->state.calibrated = calibrated;
 	governor->settled = true;
 	pthread_cond_broadcast(&governor->calibrated);
 	pthread_mutex_unlock(&governor->lock);
-	/* without costs there is no ceiling to be kept */
 	if (!calibrated)
 		return NULL;
 	take_reading(governor, &governor->last);
@@ -556,6 +586,8 @@ int governor_open(struct governor **out, struct session *session, const struct p
 void governor_start(struct governor *governor)
 {
 	governor->started = pthread_create(&governor->thread, NULL, run, governor) == 0;
+	if (!governor->started)
+		give_up(governor, "no thread can be had");
 }
 
 int governor_stop(struct governor *governor, struct err *err)

@@ -34,7 +34,12 @@ struct governor_options {
 	uint32_t max_blocks; /* that the map of live blocks has room for */
 	unsigned
 		n_rehearsal; /* tests: so many windows of the steered part back to back, before anything else */
-	/* A part is about to be traced all the time: what its sites have counted so far is the past. */
+	/*
+	 * What is in the maps is about to mean something else, or has (end): nobody reads them in between. A report asks for
+	 * governor_state() within its own reading.
+	 */
+	void (*change)(void *context, bool end);
+	/* Within that: a part begins to be traced all the time; what its sites have counted so far is the past. */
 	void (*on_all)(void *context, unsigned domains);
 	/* ns of the target's CPU time that others took so far (watchpoints), and what they may take; NULL: nobody */
 	double (*others)(void *context);
@@ -96,8 +101,6 @@ struct governor_state {
 	struct probe_costs costs;
 	double spent_ns; /* of the target's CPU time, on everything, since the start */
 	double own_ns;   /* the target's own CPU time since the start, without that */
-	bool over_limit; /* stop_at_limit, and it was */
-	unsigned n_rehearsed;
 };
 
 /* As of now; it waits for the calibration, half a second after the start. */

@@ -91,12 +91,14 @@ static void detach_probes(struct session *session, enum abi_part part)
 static int unsteer(struct session *session, enum abi_part part, struct err *err)
 {
 	const struct plan *plan = session->plan;
-	bool steered = session->parts[part].steered;
+	struct session_part *own = &session->parts[part];
+	int result = 0;
 
-	session->parts[part].steered = false;
-	if (!steered || session->execed || !process_alive(session->process))
-		return 0;
-	return steer_restore(session->process->pid, plan->words, plan->n_words, err);
+	if (own->steered && !session->execed && process_alive(session->process))
+		result = steer_restore(session->process->pid, plan->words, plan->n_words, err);
+	/* what could not be put back is tried again, at the latest by session_detach() */
+	own->steered = result != 0;
+	return result;
 }
 
 int session_part_on(struct session *session, enum abi_part part, struct err *err)
@@ -109,12 +111,15 @@ int session_part_on(struct session *session, enum abi_part part, struct err *err
 		result = attach_probes(session, part, 0, err);
 		own->attached = true; /* what there is of it */
 	}
-	if (!result && part == steered_part(session) && !own->steered) {
+	if (!result && part == steered_part(session)) {
+		/* from here on there may be something to put back; words that hold their aliases already stay */
+		own->steered = plan->n_words > 0;
 		result = steer_apply(session->process->pid, plan->words, plan->n_words, err);
-		own->steered = result == 0 && plan->n_words > 0;
 	}
-	if (result)
+	if (result) {
+		unsteer(session, part, NULL);
 		detach_probes(session, part);
+	}
 	return result;
 }
 
@@ -124,8 +129,8 @@ int session_part_off(struct session *session, enum abi_part part, struct err *er
 
 	session_record(session, part, false);
 	result = unsteer(session, part, err);
-	/* what is still steered must be seen, or the next part_on() would not know what it begins with */
-	if (session->parts[part].attached && !stays_attached(session, part))
+	/* a target that is still steered comes by the probes, whether they were to stay or not */
+	if (session->parts[part].attached && (result || !stays_attached(session, part)))
 		detach_probes(session, part);
 	return result;
 }

@@ -1,15 +1,14 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "snapshot/live_blocks.h"
 
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include <bpf/bpf.h>
 
+#include "base/xorshift.h"
+#include "snapshot/block_map.h"
 #include "snapshot/weight.h"
-
-#define BATCH 16384
 
 int live_blocks_init(struct live_blocks *live, uint32_t n_sites, struct err *err)
 {
@@ -18,7 +17,7 @@ int live_blocks_init(struct live_blocks *live, uint32_t n_sites, struct err *err
 	if (!live->sites)
 		return err_set(err, ERR_FAILED, "out of memory");
 	live->n_sites = n_sites;
-	live->random = 0x9e3779b97f4a7c15u;
+	live->random = XORSHIFT_SEED;
 	return 0;
 }
 
@@ -41,15 +40,6 @@ static void forget(struct live_blocks *live)
 	}
 }
 
-/* xorshift: an even spread is all that is wanted */
-static uint64_t next_random(struct live_blocks *live)
-{
-	live->random ^= live->random << 13;
-	live->random ^= live->random >> 7;
-	live->random ^= live->random << 17;
-	return live->random;
-}
-
 /* Reservoir: after n blocks each of them is in the sample with probability LIVE_SAMPLES / n. */
 static void sample(struct live_blocks *live, struct live_site *site, uint64_t address,
 		   uint64_t size)
@@ -67,7 +57,7 @@ static void sample(struct live_blocks *live, struct live_site *site, uint64_t ad
 	if (site->n_samples < LIVE_SAMPLES)
 		site->n_samples++;
 	else
-		index = next_random(live) % site->seen;
+		index = xorshift_next(&live->random) % site->seen;
 	if (index < LIVE_SAMPLES)
 		site->samples[index] = (struct live_sample){address, size};
 }
@@ -103,50 +93,32 @@ void live_blocks_add(struct live_blocks *live, uint64_t address, const struct ab
 	sample(live, site, address, block->size);
 }
 
-struct batch {
-	uint64_t keys[BATCH];
-	struct abi_block values[BATCH];
+/* What of the maps is wanted. */
+struct wanted {
+	struct live_blocks *live;
+	unsigned domains;
+	uint64_t from_ns, until_ns;
 };
 
-static int read_map(struct live_blocks *live, int fd, struct batch *batch, unsigned domains,
-		    uint64_t from_ns, uint64_t until_ns, struct err *err)
+static void add_wanted(void *context, uint64_t address, const struct abi_block *block)
 {
-	uint32_t in = 0, out = 0;
-	void *position = NULL;
+	const struct wanted *wanted = context;
 
-	for (;;) {
-		uint32_t n = BATCH;
-		int result = bpf_map_lookup_batch(fd, position, &out, batch->keys, batch->values,
-						  &n, NULL);
-
-		if (result && errno != ENOENT)
-			return err_set(err, ERR_FAILED, "the map of live blocks cannot be read: %s",
-				       strerror(errno));
-		for (uint32_t i = 0; i < n; i++)
-			if (domains >> batch->values[i].domain & 1 &&
-			    batch->values[i].time_ns >= from_ns &&
-			    batch->values[i].time_ns <= until_ns)
-				live_blocks_add(live, batch->keys[i], &batch->values[i]);
-		if (result)
-			return 0; /* ENOENT: that was the last batch */
-		in = out;
-		position = &in;
-	}
+	if (wanted->domains >> block->domain & 1 && block->time_ns >= wanted->from_ns &&
+	    block->time_ns <= wanted->until_ns)
+		live_blocks_add(wanted->live, address, block);
 }
 
 int live_blocks_read(struct live_blocks *live, const struct session_view *view, unsigned domains,
 		     uint64_t from_ns, uint64_t until_ns, struct err *err)
 {
-	struct batch *batch = malloc(sizeof(*batch));
+	struct wanted wanted = {live, domains, from_ns, until_ns};
 	int result;
 
-	if (!batch)
-		return err_set(err, ERR_FAILED, "out of memory");
 	forget(live);
-	result = read_map(live, view->blocks_fd, batch, domains, from_ns, until_ns, err);
+	result = block_map_each(view->blocks_fd, add_wanted, &wanted, err);
 	if (!result)
-		result = read_map(live, view->mappings_fd, batch, domains, from_ns, until_ns, err);
-	free(batch);
+		result = block_map_each(view->mappings_fd, add_wanted, &wanted, err);
 	for (uint32_t i = 0; i < live->n_sites && !result; i++) {
 		struct live_site *site = &live->sites[i];
 

@@ -1,18 +1,17 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "snapshot/survivors.h"
 
-#include <errno.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include <bpf/bpf.h>
 
+#include "base/xorshift.h"
 #include "python/object.h"
+#include "snapshot/block_map.h"
 #include "snapshot/weight.h"
 #include "target/remote_mem.h"
-
-#define BATCH 4096
 
 /* heads that are read at one time */
 #define HEADS        64
@@ -61,7 +60,7 @@ struct survivors *survivors_new(const struct process *process, const struct py_r
 
 	if (survivors) {
 		survivors->process = process;
-		survivors->random = 0x9e3779b97f4a7c15u;
+		survivors->random = XORSHIFT_SEED;
 		pthread_mutex_init(&survivors->lock, NULL);
 		survivors->types = py_types_new(process->pid, runtime);
 		survivors->records = calloc(SURVIVORS_MAX, sizeof(*survivors->records));
@@ -86,15 +85,6 @@ void survivors_free(struct survivors *survivors)
 	free(survivors->records);
 	pthread_mutex_destroy(&survivors->lock);
 	free(survivors);
-}
-
-/* xorshift: an even spread is all that is wanted */
-static uint64_t next_random(struct survivors *survivors)
-{
-	survivors->random ^= survivors->random << 13;
-	survivors->random ^= survivors->random >> 7;
-	survivors->random ^= survivors->random << 17;
-	return survivors->random;
 }
 
 /* ---- types ------------------------------------------------------------------------------------------------- */
@@ -143,39 +133,38 @@ static void name_all(struct survivors *survivors, struct record *records, uint32
 /* ---- the end of a window ----------------------------------------------------------------------------------- */
 
 /* One window's survivors while they are read: a sample of equal chances when there are many. */
-struct catch
-{
+struct harvest {
+	struct survivors *survivors;
+	int map_fd;
 	uint64_t began_ns, ended_ns;
 	unsigned domains;
 	struct survivors_taken *taken;
 	struct record records[SURVIVORS_PER_WINDOW];
 	uint32_t n;
-	uint64_t keys[BATCH], dead[BATCH];
-	struct abi_block values[BATCH];
 };
 
-static void see(struct survivors *survivors, struct catch *catch, uint64_t address,
+static void see(struct survivors *survivors, struct harvest *harvest, uint64_t address,
 		const struct abi_block *block)
 {
-	uint64_t quarter = (catch->ended_ns - catch->began_ns) / 4, age_at;
+	uint64_t quarter = (harvest->ended_ns - harvest->began_ns) / 4, age_at;
 	uint64_t index;
 
 	/* older: void; younger: a hit that was still on its way when recording ended */
-	if (block->time_ns < catch->began_ns || block->time_ns > catch->ended_ns)
+	if (block->time_ns < harvest->began_ns || block->time_ns > harvest->ended_ns)
 		return;
-	age_at = block->time_ns - catch->began_ns;
-	catch->taken->alive++;
-	catch->taken->quarter[quarter ? (age_at / quarter < 3 ? age_at / quarter : 3) : 3]++;
+	age_at = block->time_ns - harvest->began_ns;
+	harvest->taken->alive++;
+	harvest->taken->quarter[quarter ? (age_at / quarter < 3 ? age_at / quarter : 3) : 3]++;
 	if (age_at >= 2 * quarter)
 		return;
-	index = catch->taken->kept++;
+	index = harvest->taken->kept++;
 	if (index >= SURVIVORS_PER_WINDOW)
-		index = next_random(survivors) % catch->taken->kept;
+		index = xorshift_next(&survivors->random) % harvest->taken->kept;
 	if (index >= SURVIVORS_PER_WINDOW)
 		return;
-	if (catch->n < SURVIVORS_PER_WINDOW)
-		catch->n++;
-	catch->records[index] = (struct record){
+	if (harvest->n < SURVIVORS_PER_WINDOW)
+		harvest->n++;
+	harvest->records[index] = (struct record){
 		.address = address,
 		.born_ns = block->time_ns,
 		.size = block->size,
@@ -185,34 +174,21 @@ static void see(struct survivors *survivors, struct catch *catch, uint64_t addre
 	};
 }
 
-/* Read one map, and take what is of these domains out of it. */
-static int empty_map(struct survivors *survivors, int fd, struct catch *catch, struct err *err)
+/* What is of these domains goes out of the map, survivor or not. */
+static void take(void *context, uint64_t address, const struct abi_block *block)
 {
-	uint32_t in = 0, out = 0;
-	void *position = NULL;
+	struct harvest *harvest = context;
 
-	for (;;) {
-		uint32_t n = BATCH, n_dead = 0;
-		int result = bpf_map_lookup_batch(fd, position, &out, catch->keys, catch->values,
-						  &n, NULL);
-		int error = errno;
+	if (!(harvest->domains >> block->domain & 1))
+		return;
+	see(harvest->survivors, harvest, address, block);
+	bpf_map_delete_elem(harvest->map_fd, &address);
+}
 
-		if (result && error != ENOENT)
-			return err_set(err, ERR_FAILED, "the map of live blocks cannot be read: %s",
-				       strerror(error));
-		for (uint32_t i = 0; i < n; i++) {
-			if (!(catch->domains >> catch->values[i].domain & 1))
-				continue;
-			see(survivors, catch, catch->keys[i], &catch->values[i]);
-			catch->dead[n_dead++] = catch->keys[i];
-		}
-		for (uint32_t i = 0; i < n_dead; i++)
-			bpf_map_delete_elem(fd, &catch->dead[i]);
-		if (result)
-			return 0; /* ENOENT: that was the last batch */
-		in = out;
-		position = &in;
-	}
+static int empty_map(struct harvest *harvest, int map_fd, struct err *err)
+{
+	harvest->map_fd = map_fd;
+	return block_map_each(map_fd, take, harvest, err);
 }
 
 /* Room for n more: every second one goes by chance, the others stand for two. */
@@ -223,7 +199,7 @@ static void thin(struct survivors *survivors, uint32_t n)
 	if (survivors->n + n <= SURVIVORS_MAX)
 		return;
 	for (uint32_t i = 0; i < survivors->n; i++) {
-		if (next_random(survivors) >> 63)
+		if (xorshift_next(&survivors->random) >> 63)
 			continue;
 		survivors->records[kept] = survivors->records[i];
 		survivors->records[kept++].weight *= 2;
@@ -233,16 +209,16 @@ static void thin(struct survivors *survivors, uint32_t n)
 	survivors->next_check = 0;
 }
 
-static void keep(struct survivors *survivors, struct catch *catch)
+static void keep(struct survivors *survivors, struct harvest *harvest)
 {
-	float weight = catch->n ? (float)catch->taken->kept / (float)catch->n : 1;
+	float weight = harvest->n ? (float)harvest->taken->kept / (float)harvest->n : 1;
 
-	name_all(survivors, catch->records, catch->n);
+	name_all(survivors, harvest->records, harvest->n);
 	pthread_mutex_lock(&survivors->lock);
-	thin(survivors, catch->n);
-	for (uint32_t i = 0; i < catch->n; i++) {
-		catch->records[i].weight *= weight;
-		survivors->records[survivors->n++] = catch->records[i];
+	thin(survivors, harvest->n);
+	for (uint32_t i = 0; i < harvest->n; i++) {
+		harvest->records[i].weight *= weight;
+		survivors->records[survivors->n++] = harvest->records[i];
 	}
 	pthread_mutex_unlock(&survivors->lock);
 }
@@ -251,23 +227,24 @@ int survivors_take(struct survivors *survivors, const struct session_view *view,
 		   uint64_t began_ns, uint64_t ended_ns, struct survivors_taken *taken,
 		   struct err *err)
 {
-	struct catch *catch = malloc(sizeof(*catch));
+	struct harvest *harvest = malloc(sizeof(*harvest));
 	int result;
 
 	*taken = (struct survivors_taken){0};
-	if (!catch)
+	if (!harvest)
 		return err_set(err, ERR_FAILED, "out of memory");
-	catch->began_ns = began_ns;
-	catch->ended_ns = ended_ns;
-	catch->domains = domains;
-	catch->taken = taken;
-	catch->n = 0;
-	result = empty_map(survivors, view->blocks_fd, catch, err);
+	harvest->survivors = survivors;
+	harvest->began_ns = began_ns;
+	harvest->ended_ns = ended_ns;
+	harvest->domains = domains;
+	harvest->taken = taken;
+	harvest->n = 0;
+	result = empty_map(harvest, view->blocks_fd, err);
 	if (!result && domains & 1u << ABI_MMAP)
-		result = empty_map(survivors, view->mappings_fd, catch, err);
+		result = empty_map(harvest, view->mappings_fd, err);
 	if (!result)
-		keep(survivors, catch);
-	free(catch);
+		keep(survivors, harvest);
+	free(harvest);
 	return result;
 }
 

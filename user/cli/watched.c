@@ -15,6 +15,7 @@
 #include "cli/holder_watch.h"
 #include "cli/trace_parts.h"
 #include "govern/governor.h"
+#include "govern/reading.h"
 #include "model/trend.h"
 #include "probe/claim.h"
 #include "probe/code_tables.h"
@@ -27,13 +28,6 @@
 #define STARTERS_MAX  256 /* threads */
 /* mappings are few, and each is recorded */
 #define SAMPLED_DOMAINS (1u << ABI_MALLOC | 1u << ABI_OBJECT)
-
-/* a moment's counters, for rates between two moments */
-struct reading {
-	uint64_t counts[ABI_COUNTERS];
-	uint64_t ns;
-	double cpu_s; /* of the target */
-};
 
 struct watched {
 	const struct options *options;
@@ -61,15 +55,6 @@ struct watched {
 	double last_growth;
 	uint64_t last_outstanding;
 };
-
-static void take_reading(const struct watched *watched, struct reading *reading)
-{
-	struct process_stats stats;
-
-	session_counters(watched->session, reading->counts);
-	reading->ns = clock_now_ns();
-	reading->cpu_s = process_stats(&watched->process, &stats) == 0 ? stats.cpu_s : -1;
-}
 
 /*
  * Room for the blocks of a target of this size: one for 512 bytes of its memory, within 1 M and 16 M. The map
@@ -360,7 +345,7 @@ void watched_start(struct watched *watched)
 					     watched->options->sample_shift);
 	snapshot_baseline(watched->snapshot);
 	session_start(watched->session);
-	take_reading(watched, &watched->started);
+	reading_take(&watched->started, watched->session, &watched->process);
 	watched->reported = watched->lived = watched->started;
 	watched->forgotten_ns = watched->started.ns;
 	if (watched->grower)
@@ -526,7 +511,7 @@ static void fill_cost(struct watched *watched, struct profile *profile,
 		if (state->own_ns > 0)
 			profile->cost.own_share = state->spent_ns / state->own_ns;
 	}
-	take_reading(watched, &now);
+	reading_take(&now, watched->session, &watched->process);
 	passed_s = (double)(now.ns - watched->reported.ns) / 1e9;
 	sum = cost_between(&watched->costs, watched->reported.counts, now.counts);
 	all = cost_between(&watched->costs, watched->started.counts, now.counts);
@@ -534,8 +519,9 @@ static void fill_cost(struct watched *watched, struct profile *profile,
 	profile->cost.hits_per_s = passed_s > 0 ? sum.hits / passed_s : 0;
 	profile->cost.ns_per_hit = all.hits > 0 ? all.ns / all.hits : 0;
 	profile->cost.target_cpu_fraction = passed_s > 0 ? sum.ns / passed_s / 1e9 : 0;
-	if (passed_s > 0 && now.cpu_s >= watched->reported.cpu_s && watched->reported.cpu_s >= 0)
-		profile->cost.target_cpu_used = (now.cpu_s - watched->reported.cpu_s) / passed_s;
+	if (passed_s > 0)
+		profile->cost.target_cpu_used =
+			reading_cpu(&watched->reported, &now) / 1e9 / passed_s;
 	profile->cost.tool_cpu_s = own_cpu_s();
 	profile->cost.tool_rss_bytes = own_rss_bytes();
 	profile->cost.maps_bytes = session_maps_bytes(watched->session);
@@ -620,7 +606,7 @@ void watched_live(struct watched *watched, struct live_state *state)
 	struct cost_sum sum;
 	double passed_s;
 
-	take_reading(watched, &now);
+	reading_take(&now, watched->session, &watched->process);
 	passed_s = (double)(now.ns - watched->lived.ns) / 1e9;
 	sum = cost_between(&watched->costs, watched->lived.counts, now.counts);
 	memset(state, 0, sizeof(*state));

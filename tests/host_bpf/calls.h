@@ -112,6 +112,14 @@ static void calls_begin(void)
 	memset(sample_shift, 0, sizeof(sample_shift));
 }
 
+/* The same, with malloc and objects as parts of their own. */
+static inline void calls_begin_split(void)
+{
+	calls_begin();
+	facts_of_test()->split = 1;
+	facts_of_test()->small_max = 512;
+}
+
 static int calls_setup(void **state)
 {
 	calls_begin();
@@ -188,6 +196,27 @@ static void do_py_malloc(__u64 address, __u64 size)
 static void do_py_free(__u64 address)
 {
 	enter_call(ABI_CALL_PY_FREE, ABI_OBJECT, SP, 0, address, 0);
+}
+
+/* Objects, where the parts are split (calls_begin_split()): as do_py_malloc() and its like, with the part's own return probe. */
+static inline void leave_object(__u64 sp, __u64 result)
+{
+	struct pt_regs regs = {.sp = sp + RETURN_SP_STEP, .result = result};
+
+	shim.cookie = ABI_COOKIE(ABI_CALL_PY_MALLOC, ABI_OBJECT, 0, 0);
+	on_return(&regs);
+}
+
+static inline void object(__u64 address, __u64 size)
+{
+	enter_call(ABI_CALL_PY_MALLOC, ABI_OBJECT, SP, 0, size, 0);
+	leave_object(SP, address);
+}
+
+static inline void object_realloc(__u64 old, __u64 size, __u64 result)
+{
+	enter_call(ABI_CALL_PY_REALLOC, ABI_OBJECT, SP, 0, old, size);
+	leave_object(SP, result);
 }
 
 /* ---- what the maps say ----------------------------------------------------------------------- */

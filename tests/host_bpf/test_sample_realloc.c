@@ -19,31 +19,9 @@
 
 static int split_setup(void **state)
 {
-	calls_begin();
-	facts_of_test()->split = 1;
-	facts_of_test()->small_max = 512;
+	calls_begin_split();
 	facts_of_test()->pool_size = SIZE;
 	return 0;
-}
-
-static void leave_object(__u64 sp, __u64 result)
-{
-	struct pt_regs regs = {.sp = sp + RETURN_SP_STEP, .result = result};
-
-	shim.cookie = ABI_COOKIE(ABI_CALL_PY_MALLOC, ABI_OBJECT, 0, 0);
-	on_return(&regs);
-}
-
-static void object(__u64 address, __u64 size)
-{
-	enter_call(ABI_CALL_PY_MALLOC, ABI_OBJECT, SP, 0, size, 0);
-	leave_object(SP, address);
-}
-
-static void object_realloc(__u64 old, __u64 size, __u64 result)
-{
-	enter_call(ABI_CALL_PY_REALLOC, ABI_OBJECT, SP, 0, old, size);
-	leave_object(SP, result);
 }
 
 /* A pool's header as CPython writes it, 3.8 and later. */

@@ -6,6 +6,7 @@ The target works while the tool looks, a batch at each command; a test goes on g
 waits for. Nothing here depends on how fast either is.
 """
 import ctypes
+import errno
 import os
 import re
 import signal
@@ -16,6 +17,7 @@ import harness
 BATCH = 2000  # steps that are done at a time
 WINDOWS = 1000  # of Debian's own Python, and a few of the others
 FEW_WINDOWS = 40
+PTRACE_DETACH, PTRACE_SEIZE, PTRACE_INTERRUPT = 17, 0x4206, 0x4207
 LOST = 700  # bytes, as in programs/busy.py
 
 
@@ -106,6 +108,40 @@ def test_windows_leave_nothing_behind(python, start, attach, validate):
     if windows == WINDOWS:
         assert part["survivors"] > 0
         assert any(stack["estimated"] for stack in report.stacks(line=watched.line("made")))
+
+
+def ptrace(request, pid):
+    """The call of a debugger, from this thread; false: it may not, for somebody else traces the process."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    libc.ptrace.argtypes = [ctypes.c_long, ctypes.c_long, ctypes.c_void_p, ctypes.c_void_p]
+    failed = libc.ptrace(request, pid, None, None)
+    assert not failed or ctypes.get_errno() == errno.EPERM, os.strerror(ctypes.get_errno())
+    return not failed
+
+
+def stopped_by(pid):
+    """A debugger must stop what it lets go."""
+    assert ptrace(PTRACE_INTERRUPT, pid)
+    assert os.waitpid(pid, 0)[0] == pid
+
+
+def test_held_by_a_debugger(one_python, start, attach):
+    """Whoever traces the target keeps it from being steered, and back, at any moment: windows come when they can, and at the end
+    everything is as it was."""
+    watched, alone = start(one_python, "busy.py"), start(one_python, "busy.py")
+    table = watched.do("allocators")
+    tool = attach(watched, "--native", "no", exact=False, environment={"PYLEAKTRACE_WINDOWS": "60"})
+    done = r"^pyleaktrace: 60 windows done"
+    while not re.search(done, tool.err.text, re.M):
+        harness.until(lambda: ptrace(PTRACE_SEIZE, watched.pid), "the tool to have steered")
+        assert watched.do("collect", n=100) == alone.do("collect", n=100)
+        stopped_by(watched.pid)
+        assert ptrace(PTRACE_DETACH, watched.pid)
+        assert watched.do("collect", n=300) == alone.do("collect", n=300)
+    report = tool.finish()
+    assert watched.do("allocators") == table
+    assert report.totals["missed_frees"] == 0
+    assert watched.do("work", n=BATCH) == alone.do("work", n=BATCH)
 
 
 def test_growing_container(some_python, start, attach, validate):

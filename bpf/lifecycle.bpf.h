@@ -16,11 +16,11 @@ int on_thread_exit(void *ctx)
 
 	if ((__u32)(bpf_get_current_pid_tgid() >> 32) != facts.tgid)
 		return 0;
-	/* what a call holds that never returns is still there */
+	/* what a call holds that never returns is still there; of a part that is off the return would not have been seen */
 	thread = thread_find();
 #pragma unroll
 	for (part = 0; part < ABI_PARTS; part++)
-		if (thread && current_call(thread, part)->sp)
+		if (thread && is_recorded(part) && current_call(thread, part)->sp)
 			abandon_call(&thread->calls[part]);
 	thread_forget();
 	if (last_thread()) {

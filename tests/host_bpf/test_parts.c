@@ -156,6 +156,14 @@ static void test_stale_call(void **state)
 	record(ABI_PART_OBJECT, true);
 	leave_object(SP, A); /* as a return probe may, that was still in place */
 	check_outstanding(0, 0);
+	/* nor does a thread that ends leave it as a call that never returned */
+	run_thread(1);
+	enter_call(ABI_CALL_PY_MALLOC, ABI_OBJECT, SP, 0, 40, 0);
+	record(ABI_PART_OBJECT, false);
+	on_thread_exit(NULL);
+	record(ABI_PART_OBJECT, true);
+	assert_int_equal(counted(ABI_COUNT_CALLS_ABANDONED), 0);
+	run_thread(0);
 	/* deeper in the stack than the stale one: would be taken for nested */
 	enter_call(ABI_CALL_PY_MALLOC, ABI_OBJECT, SP - 0x100, 0, 40, 0);
 	leave_object(SP - 0x100, A);

@@ -8,13 +8,17 @@
 /* scans that it takes to say that a type does not grow */
 #define SCANS_ENOUGH 3
 
+/* that a type's count really goes up */
+#define SURE 0.95
+
 /* of the work of the windows, what must be left of it to scale by: less is noise */
 #define LEAST_OWN 0.02
 
 struct type_sum {
 	const char *name; /* NULL: no survivor has it */
-	double survivors;
+	double survivors, bytes;
 	double grown; /* objects more, since the baseline; 0: does not grow */
+	double error; /* of that, the standard error */
 };
 
 struct estimates {
@@ -22,6 +26,8 @@ struct estimates {
 	bool census;                             /* types are known */
 	struct type_sum types[SURVIVORS_TYPES];
 	struct snapshot_scale buffers;
+	double grown_bytes; /* of all types that grow, by the census, with the buffers that belong to them */
+	double cap; /* of all scales of objects: they make no more bytes than that */
 	double passed_s;
 };
 
@@ -34,6 +40,7 @@ static void sum_survivor(void *context, const struct survivor *survivor)
 		return;
 	type->name = survivor->type;
 	type->survivors += survivor->weight;
+	type->bytes += survivor->weight * (double)survivor->size;
 }
 
 static int by_name(const void *a, const void *b)
@@ -43,11 +50,23 @@ static int by_name(const void *a, const void *b)
 	return strcmp((*x)->name, (*y)->name);
 }
 
-/* Does it go up, or may it? A series that is short has no shape yet. */
+/* Does it go up, for sure? */
 static bool grows(const struct heap_growth_row *row)
 {
-	return row->count_per_min > 0 &&
-	       (row->shape == FIT_UNKNOWN || row->least_count_per_min > 0);
+	return grower_grows(row) && row->count_per_min > 0 && row->confidence >= SURE;
+}
+
+/* The lower end of a 90 % interval lies so many standard errors below, with a dozen scans; with fewer it is more, and this too wide. */
+#define ERRORS_BELOW 1.8
+
+static void set_grown(struct type_sum *type, const struct heap_growth_row *row, double minutes)
+{
+	type->grown = row->count_per_min * minutes;
+	/* where there is no interval yet nothing is sure */
+	type->error = (row->least_count_per_min > 0
+			       ? (row->count_per_min - row->least_count_per_min) / ERRORS_BELOW
+			       : row->count_per_min) *
+		      minutes;
 }
 
 /* The names of both sides are those that python/types reads. */
@@ -70,15 +89,19 @@ static void see_growth(void *context, const struct heap_growth *growth)
 		struct type_sum **found =
 			n ? bsearch(&wanted, sorted, n, sizeof(*sorted), by_name) : NULL;
 
-		if (found && grows(&growth->rows[i]))
-			(*found)->grown = growth->rows[i].count_per_min / 60 * estimates->passed_s;
+		if (!grows(&growth->rows[i]))
+			continue;
+		estimates->grown_bytes +=
+			fmax(growth->rows[i].bytes_per_min, 0) / 60 * estimates->passed_s;
+		if (found)
+			set_grown(*found, &growth->rows[i], estimates->passed_s / 60);
 	}
 }
 
 /* What has no type grows as what has one. */
 static void scale_buffers(struct estimates *estimates)
 {
-	double grown = 0, survivors = 0;
+	double grown = 0, survivors = 0, error = 0;
 
 	for (size_t i = 2; i < SURVIVORS_TYPES; i++) {
 		const struct type_sum *type = &estimates->types[i];
@@ -86,11 +109,32 @@ static void scale_buffers(struct estimates *estimates)
 		if (!type->name || !(type->grown > 0))
 			continue;
 		grown += type->grown;
+		error = hypot(error, type->error);
 		survivors += type->survivors;
 	}
 	if (survivors > 0)
-		estimates->buffers =
-			(struct snapshot_scale){grown / survivors, 1 / sqrt(survivors)};
+		estimates->buffers = (struct snapshot_scale){
+			grown / survivors, hypot(error / grown, 1 / sqrt(survivors))};
+}
+
+static struct snapshot_scale type_scale(const struct estimates *estimates, unsigned index)
+{
+	const struct type_sum *type = &estimates->types[index];
+
+	if (index < 2)
+		return estimates->buffers;
+	if (!(type->survivors > 0) || !(type->grown > 0))
+		return (struct snapshot_scale){0};
+	return (struct snapshot_scale){type->grown / type->survivors, type->error / type->grown};
+}
+
+static void set_cap(struct estimates *estimates)
+{
+	double bytes = 0;
+
+	for (unsigned i = 0; i < SURVIVORS_TYPES; i++)
+		bytes += type_scale(estimates, i).blocks * estimates->types[i].bytes;
+	estimates->cap = bytes > estimates->grown_bytes ? estimates->grown_bytes / bytes : 1;
 }
 
 static void scale_by_work(struct estimates *estimates, const struct governor_state *state)
@@ -123,6 +167,7 @@ struct estimates *estimates_new(const struct governor_state *state, struct survi
 	if (grower)
 		grower_growth(grower, see_growth, estimates);
 	scale_buffers(estimates);
+	set_cap(estimates);
 	return estimates;
 }
 
@@ -134,12 +179,11 @@ void estimates_free(struct estimates *estimates)
 struct snapshot_scale estimates_scale(void *context, const struct survivor *survivor)
 {
 	const struct estimates *estimates = context;
-	const struct type_sum *type = &estimates->types[survivor->type_index];
+	struct snapshot_scale scale;
 
 	if (survivor->domain != ABI_OBJECT || !estimates->census)
 		return estimates->work[survivor->domain];
-	if (survivor->type_index < 2)
-		return estimates->buffers;
-	return type->survivors > 0 ? (struct snapshot_scale){type->grown / type->survivors, 0}
-				   : (struct snapshot_scale){0};
+	scale = type_scale(estimates, survivor->type_index);
+	scale.blocks *= estimates->cap;
+	return scale;
 }

@@ -9,6 +9,9 @@
  *      windows   Session: 30 at line 41, 10 at 77      type: they are scaled as the growing types are together
  *      so        900 at line 41, 300 at line 77
  *
+ * All objects together cannot have grown by more bytes than the census has seen: where chance, or work in progress, would make
+ * them, the scale is smaller.
+ *
  * C code's blocks, and objects without a census: by the target's own work. So many survived of the work of the windows'
  * first halves; so much work was done since the start. Its own work in a window is what it used less what the hits took:
  * the more of it they took, the less is known.

@@ -252,8 +252,7 @@ void grower_forget(struct grower *grower)
 
 /* ---- reports ---------------------------------------------------------------------------------------------- */
 
-/* Goes up steadily; while there are too few scans to tell, more. */
-static bool grows(const struct heap_growth_row *row)
+bool grower_grows(const struct heap_growth_row *row)
 {
 	return row->bytes_delta > 0 && (row->shape == FIT_UNKNOWN ||
 					(row->shape == FIT_STEADY && row->least_bytes_per_min > 0));
@@ -265,7 +264,7 @@ static void put_growth(struct profile *profile, const struct heap_growth *growth
 	struct profile_grows *grows_part = profile_alloc(profile, sizeof(*grows_part));
 
 	for (size_t i = 0; i < growth->n_rows && grows_part->n_rows < GROWER_SHOWN; i++) {
-		if (!grows(&growth->rows[i]))
+		if (!grower_grows(&growth->rows[i]))
 			continue;
 		rows[grows_part->n_rows] = growth->rows[i];
 		rows[grows_part->n_rows++].name = profile_str(profile, growth->rows[i].name, -1);

@@ -44,6 +44,9 @@ void grower_close(struct grower *grower); /* may be NULL */
 /* USR2: the past is forgotten. */
 void grower_forget(struct grower *grower);
 
+/* Goes up steadily; while there are too few scans to tell, more. What a report names as growing. */
+bool grower_grows(const struct heap_growth_row *row);
+
 /* How all types have grown since the start: shown as long as `see` runs, and not at all before there are two scans. */
 void grower_growth(struct grower *grower,
 		   void (*see)(void *context, const struct heap_growth *growth), void *context);

@@ -54,6 +54,8 @@ struct holder_watch {
 	struct result results[HOLDER_WATCH_KEPT];
 	size_t n_results;
 	char why_not[160];
+	uint64_t
+		not_watched; /* ... this container; it may have died meanwhile, which is no trouble */
 };
 
 static double thread_cpu_s(void)
@@ -145,9 +147,11 @@ static uint64_t last_watched_ns(struct holder_watch *watch, uint64_t address)
 	return ns;
 }
 
-static void set_why_not(struct holder_watch *watch, const struct err *err)
+/* err: NULL: it could */
+static void set_why_not(struct holder_watch *watch, uint64_t address, const struct err *err)
 {
 	pthread_mutex_lock(&watch->lock);
+	watch->not_watched = address;
 	snprintf(watch->why_not, sizeof(watch->why_not), "%.150s", err ? err->text : "");
 	pthread_mutex_unlock(&watch->lock);
 }
@@ -269,7 +273,7 @@ static void run_round(struct holder_watch *watch, const struct heap_holder *chos
 		err = (struct err)ERR_INIT;
 		any = watch_some(watch, &chosen[i], 1, cores, &err);
 	}
-	set_why_not(watch, any ? NULL : &err);
+	set_why_not(watch, chosen[0].address, any ? NULL : &err);
 }
 
 static double allowed(struct holder_watch *watch, uint64_t rested_ns)
@@ -393,6 +397,18 @@ static int faster(const void *a, const void *b)
 	return x->row.address < y->row.address ? -1 : x->row.address > y->row.address;
 }
 
+/* Is it among the fastest of the latest scan? */
+static bool grows_still(struct holder_watch *watch, uint64_t address)
+{
+	struct heap_holder rows[GROWER_FASTEST];
+	size_t n = grower_containers(watch->grower, rows);
+
+	for (size_t i = 0; i < n; i++)
+		if (rows[i].address == address)
+			return true;
+	return false;
+}
+
 void holder_watch_report(struct holder_watch *watch, struct profile *profile)
 {
 	struct profile_growing *growing = profile_alloc(profile, sizeof(*growing));
@@ -419,7 +435,7 @@ void holder_watch_report(struct holder_watch *watch, struct profile *profile)
 		heap_watch_copy(profile, &row->row, result->row);
 		growing->n_rows++;
 	}
-	if (watch->why_not[0] && !growing->n_rows)
+	if (watch->why_not[0] && !growing->n_rows && grows_still(watch, watch->not_watched))
 		growing->why_not = profile_str(profile, watch->why_not, -1);
 	pthread_mutex_unlock(&watch->lock);
 	qsort(rows, growing->n_rows, sizeof(*rows), faster);

@@ -27,12 +27,14 @@ void growing_text(const struct pen *pen, const struct profile *profile, bool all
 	const struct watch_text_options options = {
 		.top = STACKS_SHOWN, .color = pen->color, .all_frames = all_frames};
 
-	if (!growing || (!growing->n_rows && !growing->why_not))
+	if (!growing)
 		return;
-	pen_ink(pen, INK_HEAD);
-	fputs("Growing containers, fastest first, and who changes them:", pen->out);
-	pen_ink(pen, INK_PLAIN);
-	fputc('\n', pen->out);
+	if (growing->n_rows) {
+		pen_ink(pen, INK_HEAD);
+		fputs("Growing containers, fastest first, and who changes them:", pen->out);
+		pen_ink(pen, INK_PLAIN);
+		fputc('\n', pen->out);
+	}
 	for (size_t i = 0; i < growing->n_rows; i++) {
 		const struct growing *row = &growing->rows[i];
 
@@ -43,7 +45,7 @@ void growing_text(const struct pen *pen, const struct profile *profile, bool all
 		put_growth(pen, row);
 	}
 	if (growing->why_not) {
-		fputs("Who changes containers is not watched: ", pen->out);
+		fputs("Containers grow, but who changes them is not watched: ", pen->out);
 		pen_put(pen, INK_WARNING, growing->why_not);
 		fputc('\n', pen->out);
 	}

@@ -2,6 +2,7 @@
 """What the live tests of a watch below a ceiling look at: a program that works all the time, leaks at lines that are
 known, and does the same whether it is watched or not.
 
+    think(n)     little of all that: n times a digest of a page
     work(n)      n steps of it: objects and text come and go; a digest of all that was computed
     collect(n)   the same, and one object of each step stays in app.cache.SESSIONS
     lose_alone(n)  nothing but that memory
@@ -60,6 +61,12 @@ def done(n):
     return {"steps": state["step"], "digest": state["digest"].hexdigest(), "n": n}
 
 
+def think(n):
+    for _ in range(n):
+        hashlib.sha256(PAGE)
+    return n
+
+
 def work(n):
     for _ in range(n):
         step()
@@ -108,4 +115,5 @@ def cycle(n):
 for warm in (work, collect, lose, cycle):
     warm(10)
 
-serve.serve({"work": work, "collect": collect, "lose": lose, "lose_alone": lose_alone, "grow_alone": grow_alone, "cycle": cycle, "allocators": serve.allocators})
+workloads = {function.__name__: function for function in (think, work, collect, lose, lose_alone, grow_alone, cycle)}
+serve.serve(dict(workloads, allocators=serve.allocators))

@@ -17,6 +17,9 @@
 #define MS 1e6
 #define S  1e9
 
+/* of a block, when it is sampled */
+#define BLOCK_BYTES 200.0
+
 /* One program, as it would run for itself. */
 struct load {
 	double cores;                       /* of its own work, if it were not watched */
@@ -75,6 +78,17 @@ static void pass(struct run *run, double wall_ns, double per_work[ABI_PARTS], do
 static double demand(const struct run *run, unsigned part)
 {
 	return run->load->calls_per_work_s[part] * run->load->pair_ns / S;
+}
+
+/* All the time: of a sample the traps of all, and the rest of those blocks on which a point falls. */
+static double cost_on(const struct run *run, unsigned part)
+{
+	const struct policy_part *known = &run->policy.parts[part];
+	double traps = demand(run, part) * run->load->trap_ns / run->load->pair_ns;
+	double sampled = 1 - exp(-BLOCK_BYTES / (double)(1u << known->shift));
+
+	return known->mode == PART_SAMPLED ? traps + sampled * (demand(run, part) - traps)
+					   : demand(run, part);
 }
 
 static void window(struct run *run, const struct policy_step *step)
@@ -147,12 +161,7 @@ static void run_for(struct run *run, double ns)
 			break;
 		case POLICY_WAIT:
 			for (unsigned i = 0; i < ABI_PARTS; i++) {
-				bool sampled = run->policy.parts[i].mode == PART_SAMPLED;
-
-				per_work[i] = !run->on[i] ? 0
-					      : sampled   ? demand(run, i) * run->load->trap_ns /
-								  run->load->pair_ns
-							: demand(run, i);
+				per_work[i] = run->on[i] ? cost_on(run, i) : 0;
 			}
 			pass(run, 50 * MS, per_work, &work, &sum);
 			for (unsigned i = 0; i < ABI_PARTS; i++)
@@ -281,9 +290,34 @@ static void test_sampled(void **state)
 	run_for(&run, 60 * S);
 	assert_int_equal(run.policy.parts[0].mode, PART_SAMPLED);
 	assert_true(run.on[0]);
+	/* what all would cost is not what the sample does */
+	assert_true(fabs(run.policy.parts[0].demand / demand(&run, 0) - 1) < 0.01);
+	assert_true(run.policy.parts[0].cost < 0.2 * demand(&run, 0));
 	begin(&run, &load, 0.05, false);
 	run_for(&run, 60 * S);
 	assert_int_equal(run.policy.parts[0].mode, PART_WINDOWS);
+}
+
+/* A sample becomes as fine as can be paid for, and stays that: where all can be, nearly, down to the finest. */
+static void test_fineness(void **state)
+{
+	const struct load rare = {1, {2500, 8e6}, 15000, 1600, 10e3, 100};
+	const struct load frequent = {1, {9000, 8e6}, 15000, 1600, 10e3, 100};
+	struct run run;
+
+	(void)state;
+	begin(&run, &rare, 0.05, true);
+	run_for(&run, 120 * S);
+	assert_int_equal(run.policy.parts[0].mode, PART_SAMPLED);
+	assert_int_equal(run.policy.parts[0].shift, POLICY_SHIFT_LEAST);
+	begin(&run, &frequent, 0.05, true);
+	for (unsigned i = 0, shift = 0; i < 5; i++) {
+		run_for(&run, 120 * S);
+		assert_int_equal(run.policy.parts[0].mode, PART_SAMPLED);
+		assert_true(run.policy.parts[0].shift > POLICY_SHIFT_LEAST);
+		assert_true(i == 0 || run.policy.parts[0].shift == shift);
+		shift = run.policy.parts[0].shift;
+	}
 }
 
 /* Windows become as long as the unit of work needs, and no longer than that. */
@@ -362,8 +396,9 @@ int main(void)
 		cmocka_unit_test(test_ceiling),  cmocka_unit_test(test_first_minute),
 		cmocka_unit_test(test_cheap),    cmocka_unit_test(test_one_cheap),
 		cmocka_unit_test(test_burst),    cmocka_unit_test(test_sampled),
-		cmocka_unit_test(test_length),   cmocka_unit_test(test_too_dear),
-		cmocka_unit_test(test_failures), cmocka_unit_test(test_absent),
+		cmocka_unit_test(test_fineness), cmocka_unit_test(test_length),
+		cmocka_unit_test(test_too_dear), cmocka_unit_test(test_failures),
+		cmocka_unit_test(test_absent),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

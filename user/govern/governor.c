@@ -128,12 +128,12 @@ static void pass(struct governor *governor)
 	cost = cost_since(governor, &governor->last, &now);
 	cpu = reading_cpu(&governor->last, &now);
 	others = now.others_ns - governor->last.others_ns;
-	/* hits are not counted for each part: they are divided by what each is known to want */
+	/* hits are not counted for each part: they are divided by what each is known to take */
 	for (unsigned i = 0; i < ABI_PARTS; i++) {
 		const struct policy_part *part = &governor->policy.parts[i];
 
 		if (part->mode == PART_ALL || part->mode == PART_SAMPLED)
-			all += share[i] = part->demand + 1e-6;
+			all += share[i] = part->cost + 1e-6;
 	}
 	for (unsigned i = 0; i < ABI_PARTS && all > 0; i++)
 		share[i] *= cost / all;

@@ -21,9 +21,8 @@
 #define ENOUGH_CPU_NS 100000.0
 /* windows in a row, after a part was let in and thrown out again and again */
 #define MOST_PATIENCE 200
-/* a sampling that takes less than so much of the ceiling, for so long, is made finer */
-#define REFINE_BELOW 0.4
-#define REFINE_NS    5e9
+/* a sampling is made finer when it could be paid for so long */
+#define REFINE_NS 5e9
 /* the rest after the first failure, which doubles so many times at most */
 #define FAILURE_REST_NS 0.25e9
 #define MOST_FAILURES   8
@@ -59,6 +58,11 @@ static double room(const struct policy *policy)
 	return POLICY_ROOM * policy->budget.ceiling / BUDGET_CAUTION;
 }
 
+static bool on_all_the_time(const struct policy_part *part)
+{
+	return part->mode == PART_ALL || part->mode == PART_SAMPLED;
+}
+
 /* The share that the other parts take, which are on all the time. */
 static double taken(const struct policy *policy, const struct policy_part *except)
 {
@@ -67,10 +71,8 @@ static double taken(const struct policy *policy, const struct policy_part *excep
 	for (unsigned i = 0; i < ABI_PARTS; i++) {
 		const struct policy_part *part = &policy->parts[i];
 
-		if (part != except && part->mode == PART_ALL)
-			sum += part->demand;
-		else if (part != except && part->mode == PART_SAMPLED)
-			sum += part->demand;
+		if (part != except && on_all_the_time(part))
+			sum += part->cost;
 	}
 	return sum;
 }
@@ -172,8 +174,10 @@ void policy_pass(struct policy *policy, double wall_ns, double cpu_ns,
 		/* of the work done, as long as there is enough of it to tell */
 		part->shift_age_ns += wall_ns;
 		part->rest_ns -= wall_ns;
-		if ((part->mode == PART_ALL || part->mode == PART_SAMPLED) && cpu_ns > 1e6)
-			part->demand += 0.1 * (share(cost_ns[i], cpu_ns) - part->demand);
+		if (on_all_the_time(part) && cpu_ns > 1e6)
+			part->cost += 0.1 * (share(cost_ns[i], cpu_ns) - part->cost);
+		if (part->mode == PART_ALL)
+			part->demand = part->cost;
 	}
 	budget_pass(&policy->budget, wall_ns, cpu_ns, fmin(sum, cpu_ns));
 }
@@ -191,12 +195,13 @@ static bool let_in(struct policy *policy, struct policy_step *step)
 		step->part = i;
 		if (part->demand < room(policy) - taken(policy, part)) {
 			part->mode = PART_ALL;
+			part->cost = part->demand;
 			step->action = POLICY_ALL;
 		} else {
 			part->mode = PART_SAMPLED;
 			part->shift = POLICY_SHIFT_FIRST;
 			part->shift_age_ns = 0;
-			part->demand = part->trap_demand;
+			part->cost = part->trap_demand;
 			step->action = POLICY_SAMPLE;
 			step->shift = part->shift;
 		}
@@ -215,8 +220,7 @@ static bool throw_out(struct policy *policy, struct policy_step *step)
 	for (unsigned i = 0; i < ABI_PARTS; i++) {
 		struct policy_part *part = &policy->parts[i];
 
-		if ((part->mode == PART_ALL || part->mode == PART_SAMPLED) &&
-		    (!dearest || part->demand > dearest->demand))
+		if (on_all_the_time(part) && (!dearest || part->cost > dearest->cost))
 			dearest = part;
 	}
 	/* what is on all the time takes no more than comes in: a window has emptied it, which is paid back before the next */
@@ -254,8 +258,7 @@ static bool thin_out(struct policy *policy, struct policy_step *step)
 		if (!part->full)
 			continue;
 		part->full = false;
-		if ((part->mode != PART_ALL && part->mode != PART_SAMPLED) ||
-		    part->shift >= POLICY_SHIFT_MOST)
+		if (!on_all_the_time(part) || part->shift >= POLICY_SHIFT_MOST)
 			continue;
 		part->shift = part->mode == PART_ALL ? POLICY_SHIFT_LEAST : part->shift + 1;
 		/* not finer again: it would be full again */
@@ -269,7 +272,14 @@ static bool thin_out(struct policy *policy, struct policy_step *step)
 	return false;
 }
 
-/* A sample that is cheap may be finer: what is rare is seen sooner then. */
+/* Of a sample twice as fine: twice what is above the traps, which are the same; no more than all. */
+static double cost_if_finer(const struct policy_part *part)
+{
+	return fmin(part->cost + fmax(part->cost - part->trap_demand, 0),
+		    fmax(part->demand, part->cost));
+}
+
+/* What can be paid may be finer: what is rare is seen sooner then. */
 static bool refine(struct policy *policy, struct policy_step *step)
 {
 	for (unsigned i = 0; i < ABI_PARTS; i++) {
@@ -277,7 +287,7 @@ static bool refine(struct policy *policy, struct policy_step *step)
 
 		if (part->mode != PART_SAMPLED || part->shift <= part->least_shift ||
 		    part->shift_age_ns < REFINE_NS ||
-		    part->demand > REFINE_BELOW * policy->budget.ceiling / BUDGET_CAUTION)
+		    cost_if_finer(part) > room(policy) - taken(policy, part))
 			continue;
 		part->shift_age_ns = 0;
 		part->shift--;

@@ -27,7 +27,8 @@ struct estimates {
 	struct type_sum types[SURVIVORS_TYPES];
 	struct snapshot_scale buffers;
 	double grown_bytes; /* of all types that grow, by the census, with the buffers that belong to them */
-	double cap; /* of all scales of objects: they make no more bytes than that */
+	double cap;          /* of all scales of objects: they make no more bytes than that */
+	double malloc_bytes; /* of survivors in domain malloc */
 	double passed_s;
 };
 
@@ -36,7 +37,11 @@ static void sum_survivor(void *context, const struct survivor *survivor)
 	struct estimates *estimates = context;
 	struct type_sum *type = &estimates->types[survivor->type_index];
 
-	if (survivor->domain != ABI_OBJECT || survivor->gone)
+	if (survivor->gone)
+		return;
+	if (survivor->domain == ABI_MALLOC)
+		estimates->malloc_bytes += survivor->weight * (double)survivor->size;
+	if (survivor->domain != ABI_OBJECT)
 		return;
 	type->name = survivor->type;
 	type->survivors += survivor->weight;
@@ -137,6 +142,18 @@ static void set_cap(struct estimates *estimates)
 	estimates->cap = bytes > estimates->grown_bytes ? estimates->grown_bytes / bytes : 1;
 }
 
+/* Nor can malloc's blocks be more than the census has seen come into use. */
+static void cap_malloc(struct estimates *estimates, struct grower *grower)
+{
+	struct snapshot_scale *scale = &estimates->work[ABI_MALLOC];
+	double bytes = scale->blocks * estimates->malloc_bytes, per_s;
+
+	if (!grower_in_use(grower, &per_s))
+		return;
+	if (bytes > per_s * estimates->passed_s)
+		scale->blocks *= per_s * estimates->passed_s / bytes;
+}
+
 static void scale_by_work(struct estimates *estimates, const struct governor_state *state)
 {
 	for (unsigned i = 0; i < ABI_PARTS; i++) {
@@ -164,8 +181,10 @@ struct estimates *estimates_new(const struct governor_state *state, struct survi
 	estimates->passed_s = passed_s;
 	scale_by_work(estimates, state);
 	survivors_each(survivors, sum_survivor, estimates);
-	if (grower)
+	if (grower) {
 		grower_growth(grower, see_growth, estimates);
+		cap_malloc(estimates, grower);
+	}
 	scale_buffers(estimates);
 	set_cap(estimates);
 	return estimates;

@@ -14,7 +14,8 @@
  *
  * C code's blocks, and objects without a census: by the target's own work. So many survived of the work of the windows'
  * first halves; so much work was done since the start. Its own work in a window is what it used less what the hits took:
- * the more of it they took, the less is known.
+ * the more of it they took, the less is known. malloc's blocks are no more bytes than the census can have seen come into
+ * use: a service that only works has no leak.
  *
  * Place      layer 6; watched.c has one for each report, for snapshot_estimate().
  * Shapes     sums over all survivors, then a scale for each: snapshot_scale.

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "cli/grower.h"
 
+#include <math.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,6 +20,8 @@ _Static_assert(GROWER_SCANS <= GROWTH_SCANS_MAX, "growth_measure() takes them al
 
 /* what grows is not told from what changes by fewer scans */
 #define CONTAINER_SCANS 3
+
+#define LIKELY_ERRORS   2 /* of a slope, to its upper bound */
 
 struct grower {
 	const struct process *process;
@@ -292,6 +295,40 @@ bool grower_container(struct grower *grower, uint64_t address, struct heap_holde
 
 	pthread_mutex_lock(&grower->lock);
 	known = holders_measure(row, address, grower->scans, grower->n_scans);
+	pthread_mutex_unlock(&grower->lock);
+	return known;
+}
+
+/*
+ * What can hold a leaked block: also another malloc's mappings, and pages that are swapped out, which is where the leaked
+ * ones go first.
+ */
+static double in_use(const struct heap_scan *scan)
+{
+	const struct heap_room *room = &scan->room;
+
+	return (double)(room->objects_bytes + room->pymalloc_bytes + room->malloc_bytes +
+			room->other_bytes + scan->swapped_bytes);
+}
+
+bool grower_in_use(struct grower *grower, double *bytes_per_s)
+{
+	double seconds[GROWER_SCANS], bytes[GROWER_SCANS];
+	struct fit_line line;
+	bool known;
+
+	pthread_mutex_lock(&grower->lock);
+	known = grower->n_scans >= CONTAINER_SCANS;
+	for (size_t i = 0; i < grower->n_scans; i++) {
+		const struct heap_scan *scan = grower->scans[i];
+
+		seconds[i] = scan->at_s;
+		bytes[i] = in_use(scan);
+	}
+	line = fit_line(seconds, bytes, grower->n_scans);
+	known = known && line.error >= 0;
+	if (known)
+		*bytes_per_s = fmax(line.slope + LIKELY_ERRORS * line.error, 0);
 	pthread_mutex_unlock(&grower->lock);
 	return known;
 }

@@ -52,6 +52,12 @@ void grower_growth(struct grower *grower,
 		   void (*see)(void *context, const struct heap_growth *growth), void *context);
 
 /*
+ * How many bytes more can have come into use each second since the start: the slope of all memory in use, and two of its
+ * errors. Never below 0. false: not known (fewer than three scans).
+ */
+bool grower_in_use(struct grower *grower, double *bytes_per_s);
+
+/*
  * Containers that grow for sure, fastest first, as the latest scan has them.
  *
  * out    rows: without path and type

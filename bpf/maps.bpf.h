@@ -154,6 +154,7 @@ __u32 code_gone;  /* counts the times that known code was unmapped */
 __u32 code_known; /* its value when user space began to read the mappings that code_state is about */
 struct abi_watch watches[ABI_MAX_WATCHES]; /* see watchpoint.bpf.h */
 __u64 watch_allowance; /* hits that may be counted until user space allows more */
+struct abi_moments moments;
 __u32 code_wanted; /* an ABI_EVENT_CODE is on its way; user space sets 0 when it has read the mappings */
 
 #endif

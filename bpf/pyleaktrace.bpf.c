@@ -25,5 +25,6 @@
 #include "syscalls.bpf.h"
 #include "lifecycle.bpf.h"
 #include "watchpoint.bpf.h"
+#include "moment.bpf.h"
 
 char _license[] SEC("license") = "Dual BSD/GPL";

@@ -51,6 +51,12 @@ static __always_inline void count_step(__u32 number, __s64 step)
 	add_items(id, step);
 }
 
+static __always_inline void end_counting(void)
+{
+	if (__sync_lock_test_and_set(&active, 0))
+		send_event(ABI_EVENT_OVER, 0);
+}
+
 /* So many as were allowed: the ceiling of the cost is reached. */
 static __always_inline bool is_over(const struct abi_watch *watch)
 {
@@ -61,8 +67,7 @@ static __always_inline bool is_over(const struct abi_watch *watch)
 		counted += watches[i].counted;
 	if (counted < watch_allowance)
 		return false;
-	if (__sync_lock_test_and_set(&active, 0))
-		send_event(ABI_EVENT_OVER, 0);
+	end_counting();
 	return true;
 }
 

@@ -125,6 +125,16 @@ struct abi_watch {
 	__u64 dead; /* it has; hits from then on are foreign */
 };
 
+/*
+ * Moments at which a CPU was with the target, every so often on each of them, while there are watchpoints; .bss. See
+ * moment.bpf.h. User space writes `allowed`.
+ */
+struct abi_moments {
+	__u64 seen;
+	__u64 at_string; /* of those, at an instruction that moves or fills many bytes */
+	__u64 allowed;   /* at so many of them counting ends, until user space allows more */
+};
+
 #define ABI_NOT_SEEN (-0x7fffffffffffffffll - 1)
 
 /* The outermost allocator call or mapping call a thread is in. */
@@ -214,7 +224,7 @@ enum abi_event_kind {
 	ABI_EVENT_CODE = 4, /* there is executable memory that is in no range: read the mappings */
 	/* in ring buffer `forks`: a child has a copy of the target's memory, and of the breakpoints in it */
 	ABI_EVENT_FORK = 5,
-	/* watchpoints: so many hits as were allowed; nothing is counted from here on */
+	/* watchpoints: so many hits, or moments, as were allowed; nothing is counted from here on */
 	ABI_EVENT_OVER = 6,
 };
 

@@ -280,6 +280,11 @@ static inline __u64 thread_pointer(void)
 	return shim.thread_pointer;
 }
 
+static inline long bpf_probe_read_kernel(void *to, __u32 size, const void *address)
+{
+	return image_read(&shim.memory, to, size, (__u64)address);
+}
+
 static inline const struct pt_regs *user_registers(void)
 {
 	return &shim.registers;
@@ -335,6 +340,7 @@ struct trace_event_raw_sys_exit {
 };
 
 struct bpf_perf_event_data {
+	struct pt_regs regs;
 	__u64 addr;
 };
 
@@ -351,6 +357,7 @@ int on_exec(void *ctx);
 int on_fork(__u64 *ctx);
 int on_nothing(struct pt_regs *ctx);
 int on_watchpoint(struct bpf_perf_event_data *ctx);
+int on_moment(struct bpf_perf_event_data *ctx);
 
 /* Everything empty, as after a load; capacities as in the definitions again. */
 static void shim_reset(void)

@@ -62,6 +62,15 @@ static void expect_site(__u32 id, __u32 number, __u64 in, __u64 in_hits, __u64 o
 	assert_int_equal(site->freed_count, out_hits);
 }
 
+static void expect_over_once(void)
+{
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < shim.n_events; i++)
+		n += ((struct abi_event *)shim.events[i])->kind == ABI_EVENT_OVER;
+	assert_int_equal(n, 1);
+}
+
 static void test_counts_by_stack(void **state)
 {
 	write_field(0, 11);
@@ -178,13 +187,7 @@ static void test_ceiling(void **state)
 	expect_site(ABI_FIRST_SITE, 0, 2, 2, 0, 0);
 	assert_int_equal(watches[0].counted + watches[1].counted, 3);
 	assert_int_equal(watches[0].last, 13);
-	{
-		unsigned n = 0;
-
-		for (unsigned i = 0; i < shim.n_events; i++)
-			n += ((struct abi_event *)shim.events[i])->kind == ABI_EVENT_OVER;
-		assert_int_equal(n, 1);
-	}
+	expect_over_once();
 }
 
 /* No room for a stack, or for the thread: the sums stay right. */
@@ -204,6 +207,81 @@ static void test_full(void **state)
 	assert_int_equal(counted(ABI_COUNT_STACKS_FULL), 1);
 }
 
+#define TEXT   0xa00000ull
+#define KERNEL 0xffffffff81000000ull
+
+/* The target is interrupted at this instruction. */
+static void interrupt(__u64 address, __u32 instruction)
+{
+	struct bpf_perf_event_data context = {.regs.ip = address};
+
+	image_put(&shim.memory, address, instruction, sizeof(instruction));
+	on_moment(&context);
+}
+
+/* Moments at which bytes are moved or filled in bulk are told from all others, the kernel's work for the target too. */
+static void test_moments(void **state)
+{
+	static const __u32 in_bulk[] = {
+		0xa4f3,   /* rep movsb */
+		0xa548f3, /* rep movsq */
+		0xaaf3,   /* rep stosb */
+		0xab48f3, /* rep stosq */
+		0xa5f3,   /* rep movsd */
+		0xaaf2,   /* repne stosb */
+	};
+	static const __u32 others[] = {
+		0xa6f3,     /* repe cmpsb: was never in bulk */
+		0xae48f3,   /* repe scasq */
+		0x100ff3,   /* movss */
+		0xfa1e0ff3, /* endbr64 */
+		0x90f3,     /* pause */
+		0xa548,     /* movsq, one */
+		0xa4a4,     /* movsb, twice */
+		0xc3,       /* ret */
+	};
+	struct bpf_perf_event_data nowhere = {.regs.ip = 0x10};
+	unsigned n = 0;
+
+	(void)state;
+	moments = (struct abi_moments){.allowed = 1000};
+	image_map(&shim.memory, TEXT, 0x1000);
+	image_map(&shim.memory, KERNEL, 0x1000);
+	for (unsigned i = 0; i < sizeof(in_bulk) / sizeof(in_bulk[0]); i++) {
+		interrupt(TEXT + 7, in_bulk[i]);
+		assert_int_equal(moments.at_string, ++n);
+		interrupt(KERNEL + 7, in_bulk[i]);
+		assert_int_equal(moments.at_string, ++n);
+	}
+	for (unsigned i = 0; i < sizeof(others) / sizeof(others[0]); i++)
+		interrupt(TEXT, others[i]);
+	on_moment(&nowhere);
+	assert_int_equal(moments.at_string, n);
+	assert_int_equal(moments.seen, n + sizeof(others) / sizeof(others[0]) + 1);
+	shim.tgid = TGID + 1000;
+	interrupt(TEXT, in_bulk[0]);
+	assert_int_equal(moments.seen, n + sizeof(others) / sizeof(others[0]) + 1);
+	shim.tgid = TGID;
+}
+
+/* As many as were allowed: nothing is counted from there on. */
+static void test_moments_ceiling(void **state)
+{
+	(void)state;
+	moments = (struct abi_moments){.allowed = 2};
+	image_map(&shim.memory, TEXT, 0x1000);
+	interrupt(TEXT, 0xa4f3);
+	write_field(0, 11);
+	assert_int_equal(active, 1);
+	interrupt(TEXT, 0xa4f3);
+	assert_int_equal(active, 0);
+	write_field(0, 12);
+	interrupt(TEXT, 0xa4f3);
+	assert_int_equal(watches[0].counted, 1);
+	assert_int_equal(moments.at_string, 3);
+	expect_over_once();
+}
+
 int main(void)
 {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, watch_setup, calls_teardown)
@@ -216,6 +294,8 @@ int main(void)
 		TEST(test_another_type),
 		TEST(test_references),
 		TEST(test_ceiling),
+		TEST(test_moments),
+		TEST(test_moments_ceiling),
 		TEST(test_full),
 	};
 

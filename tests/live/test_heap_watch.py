@@ -242,6 +242,24 @@ def test_ceiling(one_python, start, watch):
     assert row["fate"] == "same"
 
 
+def test_ceiling_of_memory_in_bulk(some_python, start, watch, validate):
+    """While a watchpoint is set the processor fills memory byte by byte: nothing is hit, and the target stands nearly still. That
+    is seen, ends the watch, and is said."""
+    target = start(some_python, "heap_watch.py")
+    seen = watch(target, "app.cache.SESSIONS", overhead="5")
+    target.do("work", what="insert", n=10)
+    target.do("work", what="fill", n=20000)
+    report = seen.complete()
+    validate(report)
+    about, row = report["watch"], seen.containers["app.cache.SESSIONS"]
+    assert (about["ended_by"], row["inserted"], row["fate"]) == ("overhead", 10, "same")
+    assert about["strings_fraction"] > 10 * about["hits_fraction"] > 0
+    assert abs(about["target_cpu_fraction"] - about["hits_fraction"] - about["switches_fraction"] - about["strings_fraction"]) < 1e-6
+    # what was allowed: the ceiling's cost of the time that passed, and a second more
+    assert about["strings_fraction"] * report["duration_s"] < 3 * 0.05 * (report["duration_s"] + 1)
+    assert "the processor moves and fills memory byte by byte, and the target does much of that" in seen.out.text
+
+
 def test_ends(one_python, start, watch):
     """After --for; with the target."""
     target = start(one_python, "heap_watch.py")

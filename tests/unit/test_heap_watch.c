@@ -119,6 +119,34 @@ static void expect_text(enum heap_watch_fate fate, enum heap_watch_end end,
 	profile_free(watch->about);
 }
 
+/* What else than hits it has cost, and what ended it. */
+static void test_bulk(void **state)
+{
+	struct heap_watch *watch = make_watch(WATCH_SAME, WATCH_OVERHEAD);
+	const struct watch_text_options options = {.top = 1};
+	char *text;
+
+	(void)state;
+	watch->switches = 2000;
+	watch->ns_per_switch = 2500;
+	watch->hits_fraction = 0.0008;
+	watch->switches_fraction = 0.001;
+	watch->strings_fraction = 0.04;
+	watch->target_cpu_fraction = 0.0418;
+	text = text_of(watch, &options);
+	assert_non_null(strstr(text, "\nEnded early: while a watchpoint is set the processor moves "
+				     "and fills memory byte by "
+				     "byte, and the target does much of that: it lost 4.2 % of a "
+				     "core, and may lose 5.0 % "
+				     "(--max-overhead).\n"));
+	assert_non_null(strstr(
+		text, "\ncost: 353 hits x 11 us (10 us of it the trap) + 2,000 thread switches x "
+		      "2.5 us + 200 ms "
+		      "in which memory was moved or filled byte by byte = 4.2 % of a core\n"));
+	free(text);
+	profile_free(watch->about);
+}
+
 static void test_text(void **state)
 {
 	(void)state;
@@ -236,9 +264,9 @@ static void test_json(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_settle), cmocka_unit_test(test_text),
-		cmocka_unit_test(test_ends),   cmocka_unit_test(test_unpaired),
-		cmocka_unit_test(test_json),
+		cmocka_unit_test(test_settle),   cmocka_unit_test(test_bulk),
+		cmocka_unit_test(test_text),     cmocka_unit_test(test_ends),
+		cmocka_unit_test(test_unpaired), cmocka_unit_test(test_json),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

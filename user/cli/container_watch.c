@@ -2,6 +2,7 @@
 #include "cli/container_watch.h"
 
 #include <inttypes.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,6 +12,7 @@
 #include "base/escape.h"
 #include "census/holders.h"
 #include "census/path_find.h"
+#include "cli/container_cost.h"
 #include "cli/describe.h"
 #include "cli/heap_target.h"
 #include "cli/newest.h"
@@ -24,8 +26,9 @@
 #define IMMORTAL     (1u << 31)  /* such a reference count does not change */
 #define TRIES        3           /* a dict may be made larger while it is read */
 #define SETTLE_TRIES 300         /* of 100 us */
-#define FIRST_NS     10000.0     /* the program's part of a hit, until one has been measured */
-#define AHEAD_S      1.0         /* of the ceiling's cost that may be spent beforehand */
+
+/* share lost of what bytes in bulk take, from which on that is worth looking at */
+#define STRING_LOSS 0.1
 
 /* One container. */
 struct container {
@@ -59,8 +62,8 @@ struct container_watch {
 	struct code_tables *tables; /* NULL: C frames are not walked */
 	struct session *session;
 	struct watch_hits *hits;
-	double trap_ns;
-	uint64_t started_ns, stopped_ns, checked_ns;
+	struct container_cost cost;
+	uint64_t stopped_ns, checked_ns;
 };
 
 /* ---- opening --------------------------------------------------------------------------------- */
@@ -256,6 +259,7 @@ static int open_session(struct container_watch *watch, struct err *err)
 		.verbose = watch->options->verbose > 0,
 		.watchpoints = watch->points,
 		.n_watchpoints = watch->n,
+		.moments = watch->cost.each.string_loss > STRING_LOSS,
 	};
 	int result = session_open(&watch->session, &watch->target.process, &watch->target.runtime,
 				  &watch->plan, &options, err);
@@ -266,7 +270,8 @@ static int open_session(struct container_watch *watch, struct err *err)
 				     watch->tables ? &watch->code : NULL);
 	if (!watch->hits)
 		return err_set(err, ERR_FAILED, "out of memory");
-	result = watchpoint_cost(session_watch_program(watch->session), &watch->trap_ns, err);
+	watch->cost.session = watch->session;
+	result = watch_cost_trap(&watch->cost.each, session_watch_program(watch->session), err);
 	return result ? result : session_attach(watch->session, err);
 }
 
@@ -283,6 +288,12 @@ int container_watch_open(struct container_watch **out, const struct heap_options
 	result = open_target(watch, err);
 	if (!result)
 		result = open_code(watch, err);
+	watch->cost.n = watch->n;
+	watch->cost.ceiling = options->max_overhead;
+	watch->cost.ahead_ns = (double)options->ahead_ns;
+	watch->cost.slow_ns = options->slow_ns ? (double)options->slow_ns : INFINITY;
+	if (!result)
+		result = watch_cost_measure(&watch->cost.each, watch->n, err);
 	if (!result)
 		result = open_session(watch, err);
 	return result;
@@ -332,42 +343,6 @@ void container_watch_announce(const struct container_watch *watch)
 			watch->containers[i].fresh ? ", just made" : "");
 }
 
-/* ---- cost ------------------------------------------------------------------------------------ */
-
-static uint64_t counted(const struct container_watch *watch)
-{
-	uint64_t sum = 0;
-
-	for (unsigned i = 0; i < watch->n; i++)
-		sum += session_watch(watch->session, i)->counted;
-	return sum;
-}
-
-/* A hit: the trap, and the program as it was so far. */
-static double ns_per_hit(const struct container_watch *watch)
-{
-	double ns = 0, hits = 0;
-
-	for (unsigned i = 0; i < watch->n; i++) {
-		ns += (double)session_watch(watch->session, i)->ns;
-		hits += (double)session_watch(watch->session, i)->hits;
-	}
-	return watch->trap_ns + (hits > 0 ? ns / hits : FIRST_NS);
-}
-
-double container_watch_spent(const struct container_watch *watch)
-{
-	return watch->session ? (double)counted(watch) * ns_per_hit(watch) : 0;
-}
-
-static void allow(struct container_watch *watch)
-{
-	double passed_s = (double)(clock_now_ns() - watch->started_ns) / 1e9;
-
-	session_allow(watch->session, (uint64_t)(watch->options->max_overhead *
-						 (passed_s + AHEAD_S) * 1e9 / ns_per_hit(watch)));
-}
-
 /* ---- watching -------------------------------------------------------------------------------- */
 
 /* Give each watchpoint the value that the first hit is compared with. */
@@ -381,11 +356,16 @@ static void begin_values(struct container_watch *watch)
 	}
 }
 
+double container_watch_spent(const struct container_watch *watch)
+{
+	return container_cost_spent(&watch->cost);
+}
+
 void container_watch_start(struct container_watch *watch)
 {
 	begin_values(watch);
-	watch->started_ns = watch->checked_ns = clock_now_ns();
-	allow(watch);
+	watch->cost.started_ns = watch->checked_ns = clock_now_ns();
+	container_cost_allow(&watch->cost, watch->session);
 	session_start(watch->session);
 }
 
@@ -421,7 +401,7 @@ bool container_watch_tick(struct container_watch *watch, enum heap_watch_end *en
 {
 	uint64_t now = clock_now_ns();
 
-	allow(watch);
+	container_cost_allow(&watch->cost, watch->session);
 	session_events(watch->session, watch_hits_learn, watch->hits);
 	if (session_wants_code(watch->session))
 		refresh_code(watch);
@@ -485,6 +465,7 @@ void container_watch_stop(struct container_watch *watch)
 		watch->containers[i].have_events =
 			session_watch_events(watch->session, i, &watch->containers[i].events);
 	session_events(watch->session, watch_hits_learn, watch->hits);
+	container_cost_look(&watch->cost);
 	session_detach(watch->session, NULL);
 }
 
@@ -594,7 +575,7 @@ struct heap_watch *container_watch_report(struct container_watch *watch, enum he
 {
 	struct profile *about = describe_target(&watch->target.process, &watch->target.runtime);
 	struct heap_watch *report = heap_watch_new(about, watch->n);
-	double seconds = (double)(watch->stopped_ns - watch->started_ns) / 1e9;
+	double seconds = (double)(watch->stopped_ns - watch->cost.started_ns) / 1e9;
 
 	if (!report) {
 		err_set(err, ERR_FAILED, "no memory for a report");
@@ -603,12 +584,7 @@ struct heap_watch *container_watch_report(struct container_watch *watch, enum he
 	about->duration_s = seconds;
 	report->end = end;
 	report->asked_s = (double)watch->options->for_ns / 1e9;
-	report->max_overhead = watch->options->max_overhead;
-	report->hits = counted(watch);
-	report->trap_ns = watch->trap_ns;
-	report->ns_per_hit = ns_per_hit(watch);
-	report->target_cpu_fraction =
-		seconds > 0 ? (double)report->hits * report->ns_per_hit / seconds / 1e9 : 0;
+	container_cost_fill(&watch->cost, seconds, report);
 	for (unsigned i = 0; i < watch->n; i++)
 		fill_row(watch, about, i, &report->rows[i]);
 	fill_fates(watch, report);

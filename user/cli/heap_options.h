@@ -42,6 +42,9 @@ struct heap_options {
 	unsigned n_watch;
 	uint64_t for_ns;     /* how long they are watched */
 	double max_overhead; /* of a core */
+	uint64_t ahead_ns;   /* the cost of so much time may be spent at once ... */
+	uint64_t
+		slow_ns; /* ... and the target be slow for so long (container_cost.h); 0: for any time */
 	bool frozen;
 	bool growth, trend;
 	uint64_t growth_ns;

@@ -42,6 +42,7 @@ struct holder_watch {
 	const struct process *process;
 	struct grower *grower;
 	double share;
+	uint64_t slow_ns;
 	pthread_t thread;
 	bool started;
 	int wake; /* eventfd: stop */
@@ -101,10 +102,19 @@ static bool is_known(const struct holder_watch *watch, uint64_t address)
 	return false;
 }
 
-/* Under the lock: a round that the end of the watch broke off tells less than the whole one before it. */
-static bool is_wanted(const struct holder_watch *watch, enum heap_watch_end end, uint64_t address)
+/*
+ * Under the lock: a round that the end of the watch broke off tells less than the whole one before it, and one that was
+ * cut before anything was seen tells nothing.
+ */
+static bool is_wanted(const struct holder_watch *watch, enum heap_watch_end end,
+		      const struct heap_watch_row *row)
 {
-	return !watch->forgotten && !(end == WATCH_ASKED && is_known(watch, address));
+	bool saw = row->insertions || row->removals;
+
+	if (watch->forgotten)
+		return false;
+	return !is_known(watch, row->address) ||
+	       (end != WATCH_ASKED && (end != WATCH_OVERHEAD || saw));
 }
 
 /* Each row gets a profile of its own, so that it can be dropped for itself. */
@@ -119,7 +129,7 @@ static void keep_results(struct holder_watch *watch, const struct heap_watch *ro
 		row = profile_alloc(about, sizeof(*row));
 		heap_watch_copy(about, row, &round->rows[i]);
 		pthread_mutex_lock(&watch->lock);
-		if (is_wanted(watch, round->end, row->address)) {
+		if (is_wanted(watch, round->end, row)) {
 			*result_place(watch, row->address) = (struct result){
 				.about = about,
 				.row = row,
@@ -233,7 +243,9 @@ static bool watch_some(struct holder_watch *watch, const struct heap_holder *cho
 				       .name_watched = true,
 				       .n_watch = n,
 				       .for_ns = ROUND_NS,
-				       .max_overhead = cores};
+				       .max_overhead = cores,
+				       .ahead_ns = ROUND_NS,
+				       .slow_ns = watch->slow_ns};
 	char addresses[HEAP_WATCHES_MAX][24];
 	struct container_watch *round;
 	struct heap_watch *report = NULL;
@@ -311,7 +323,7 @@ static void *run(void *context)
 /* ---- from outside ------------------------------------------------------------------------------------------- */
 
 struct holder_watch *holder_watch_open(const struct process *process, struct grower *grower,
-				       double share, struct err *err)
+				       double share, uint64_t slow_ns, struct err *err)
 {
 	struct holder_watch *watch = calloc(1, sizeof(*watch));
 
@@ -322,6 +334,7 @@ struct holder_watch *holder_watch_open(const struct process *process, struct gro
 	watch->process = process;
 	watch->grower = grower;
 	watch->share = share * HOLDER_WATCH_SHARE;
+	watch->slow_ns = slow_ns;
 	pthread_mutex_init(&watch->lock, NULL);
 	watch->wake = eventfd(0, EFD_CLOEXEC);
 	if (watch->wake < 0) {

@@ -6,8 +6,8 @@
  *            ▲                                                                                 │
  *            └─────────────── others' turn, after a rest that pays for the search ◀────────────┘
  *
- * Each round is exact: every change of the containers in it, by stack. What it costs the target is the containers' own
- * rate of changes times a debug exception; a round ends early when that is more than is allowed.
+ * Each round is exact: every change of the containers in it, by stack. What it costs the target is measured
+ * (container_cost.h); a round ends early when that is more than is allowed.
  *
  * Place      layer 6; watched.c has one for its target.
  * Ownership  holder_watch_open() gives, holder_watch_close() takes; process and grower are borrowed.
@@ -27,9 +27,13 @@
 
 struct holder_watch;
 
-/* in  share: of HOLDER_WATCH_SHARE, where several targets are watched. NULL: err says why */
+/*
+ * in     share: of HOLDER_WATCH_SHARE, where several targets are watched
+ *        slow_ns: a target that is slow while it is watched (container_cost.h) is watched for so long at a time
+ * return NULL: err says why
+ */
 struct holder_watch *holder_watch_open(const struct process *process, struct grower *grower,
-				       double share, struct err *err);
+				       double share, uint64_t slow_ns, struct err *err);
 void holder_watch_start(struct holder_watch *watch);
 void holder_watch_stop(struct holder_watch *watch);  /* the round is ended; what was seen stays */
 void holder_watch_close(struct holder_watch *watch); /* accepts NULL */

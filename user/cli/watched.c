@@ -267,7 +267,8 @@ static int open_governor(struct watched *watched, uint32_t max_blocks, struct er
 
 	if (watched->grower) {
 		watched->holders = holder_watch_open(&watched->process, watched->grower,
-						     1.0 / watched->options->n_pids, err);
+						     1.0 / watched->options->n_pids,
+						     watched->options->max_window_ns, err);
 		if (!watched->holders)
 			return -(int)err->code;
 	}

@@ -60,6 +60,11 @@ static json_t *watch_part(const struct heap_watch *watch)
 	json_part_set(&object, "hits", json_part_count(watch->hits));
 	json_part_set(&object, "ns_per_hit", json_part_real(watch->ns_per_hit));
 	json_part_set(&object, "trap_ns", json_part_real(watch->trap_ns));
+	json_part_set(&object, "switches", json_part_count(watch->switches));
+	json_part_set(&object, "ns_per_switch", json_part_real(watch->ns_per_switch));
+	json_part_set(&object, "hits_fraction", json_part_real(watch->hits_fraction));
+	json_part_set(&object, "switches_fraction", json_part_real(watch->switches_fraction));
+	json_part_set(&object, "strings_fraction", json_part_real(watch->strings_fraction));
 	json_part_set(&object, "target_cpu_fraction", json_part_real(watch->target_cpu_fraction));
 	for (size_t i = 0; i < watch->n_rows; i++)
 		json_part_append(&rows, watch_json_row(&watch->rows[i]));

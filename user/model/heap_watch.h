@@ -62,9 +62,14 @@ struct heap_watch {
 	double asked_s;      /* --for; 0: until a signal */
 	double max_overhead; /* of a core */
 	uint64_t hits;
-	double ns_per_hit;          /* measured: trap and program */
-	double trap_ns;             /* of that, the trap */
-	double target_cpu_fraction; /* of a core, over the watch */
+	double ns_per_hit;    /* measured: trap and program */
+	double trap_ns;       /* of that, the trap */
+	uint64_t switches;    /* of the target's threads */
+	double ns_per_switch; /* measured: that it takes longer with watchpoints */
+	/* of a core, over the watch: */
+	double hits_fraction, switches_fraction;
+	double strings_fraction; /* lost while bytes were moved or filled in bulk (probe/watch_cost.h) */
+	double target_cpu_fraction; /* all together */
 };
 
 /* A container that grows, in a watch of the whole process: what the census says, and what its watchpoint saw. */

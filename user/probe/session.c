@@ -204,6 +204,7 @@ static void choose_programs(struct session *session)
 	bpf_program__set_autoload(skel->progs.on_enter_code, session->code != NULL);
 	bpf_program__set_autoload(skel->progs.on_exit_code, session->code != NULL);
 	bpf_program__set_autoload(skel->progs.on_watchpoint, session->n_watched > 0);
+	bpf_program__set_autoload(skel->progs.on_moment, session->n_watched && session->moments);
 	bpf_program__set_autoload(skel->progs.on_entry, !session->n_watched);
 	bpf_program__set_autoload(skel->progs.on_return, !session->n_watched);
 	bpf_program__set_autoload(skel->progs.on_fork, session->links.multi);
@@ -263,6 +264,7 @@ int session_open(struct session **out, const struct process *process,
 	pthread_mutex_init(&session->sweeping, NULL);
 	session->watched = options->watchpoints;
 	session->n_watched = options->n_watchpoints;
+	session->moments = options->moments;
 	session->skel = pyleaktrace_bpf__open();
 	if (!session->skel) {
 		pthread_mutex_destroy(&session->sweeping);
@@ -447,9 +449,20 @@ bool session_watch_begin(struct session *session, unsigned i, int64_t value)
 					   false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE);
 }
 
-void session_allow(struct session *session, uint64_t hits)
+void session_allow(struct session *session, uint64_t hits, uint64_t moments)
 {
 	__atomic_store_n(&session->skel->bss->watch_allowance, hits, __ATOMIC_RELEASE);
+	__atomic_store_n(&session->skel->bss->moments.allowed, moments, __ATOMIC_RELEASE);
+}
+
+uint64_t session_watch_moments(const struct session *session)
+{
+	return __atomic_load_n(&session->skel->bss->moments.at_string, __ATOMIC_RELAXED);
+}
+
+uint64_t session_watch_switches(const struct session *session)
+{
+	return watchpoints_switches(session->watchpoints);
 }
 
 bool session_watch_over(const struct session *session)

@@ -33,6 +33,8 @@
 struct session;
 
 /* threads of a target that may change the containers with watchpoints at one time; 9 KiB of kernel memory each */
+/* time between two moments that are looked at, on each CPU; odd, so that it does not go with what the target does */
+#define SESSION_MOMENT_NS     1999993
 #define SESSION_WATCH_THREADS 1024
 
 struct session_options {
@@ -51,6 +53,7 @@ struct session_options {
 	 */
 	const struct watchpoint *watchpoints;
 	unsigned n_watchpoints;
+	bool moments; /* count those at which the target moves or fills bytes in bulk (watch_cost.h) */
 };
 
 int session_open(struct session **out, const struct process *process,
@@ -121,8 +124,8 @@ const volatile struct abi_watch *session_watch(const struct session *session, un
  */
 bool session_watch_begin(struct session *session, unsigned i, int64_t value);
 
-/* Hits that may be counted from the start on; at that many recording ends (session_watch_over()). */
-void session_allow(struct session *session, uint64_t hits);
+/* Hits and moments that may be counted from the start on; at that many recording ends (session_watch_over()). */
+void session_allow(struct session *session, uint64_t hits, uint64_t moments);
 bool session_watch_over(const struct session *session);
 
 /* The watchpoints hit no more; what they counted stays readable until session_detach(). */
@@ -131,7 +134,12 @@ void session_watch_disarm(struct session *session);
 /* What the processor's events counted, all threads together; false: it cannot be read. */
 bool session_watch_events(const struct session *session, unsigned i, uint64_t *hits);
 
-/* The program of the watchpoints, for watchpoint_cost(). */
+/* Moments at which the target moved or filled bytes in bulk, so far, ... */
+uint64_t session_watch_moments(const struct session *session);
+/* ... and how often its threads came or went; only while there are watchpoints. */
+uint64_t session_watch_switches(const struct session *session);
+
+/* The program of the watchpoints, for watch_cost_trap(). */
 int session_watch_program(const struct session *session);
 
 /* ---- for snapshot --------------------------------------------------------------------------------------- */

@@ -10,6 +10,7 @@
 #include <pthread.h>
 
 #include "probe/attach.h"
+#include "probe/clocks.h"
 #include "probe/session.h"
 #include "probe/sweep.h"
 
@@ -47,6 +48,8 @@ struct session {
 	const struct watchpoint *watched; /* n_watched containers */
 	unsigned n_watched;               /* 0: functions and system calls are probed */
 	struct watchpoints *watchpoints;  /* NULL: there are none (any more) */
+	struct clocks *clocks;            /* NULL: none */
+	bool moments;
 	bool watch_over;
 };
 

@@ -229,6 +229,8 @@ static int start_sweeper(struct session *session, struct err *err)
 
 static int attach_watchpoints(struct session *session, struct err *err)
 {
+	int result = 0;
+
 	for (unsigned i = 0; i < session->n_watched; i++)
 		session->skel->bss->watches[i] = (struct abi_watch){
 			.field = session->watched[i].field,
@@ -238,8 +240,14 @@ static int attach_watchpoints(struct session *session, struct err *err)
 			.last = ABI_NOT_SEEN,
 			.first = ABI_NOT_SEEN,
 		};
-	return watchpoints_open(&session->watchpoints, session->process->pid, session->watched,
-				session->n_watched, session_watch_program(session), err);
+	/* first, so that all that the watchpoints take is seen */
+	if (session->moments)
+		result = clocks_open(&session->clocks, SESSION_MOMENT_NS,
+				     bpf_program__fd(session->skel->progs.on_moment), err);
+	return result ? result
+		      : watchpoints_open(&session->watchpoints, session->process->pid,
+					 session->watched, session->n_watched,
+					 session_watch_program(session), err);
 }
 
 void session_start(struct session *session)
@@ -297,6 +305,8 @@ int session_detach(struct session *session, struct err *err)
 	}
 	watchpoints_close(session->watchpoints);
 	session->watchpoints = NULL;
+	clocks_close(session->clocks);
+	session->clocks = NULL;
 	sweeper_stop(session->sweeper);
 	session->sweeper = NULL;
 	for (unsigned part = 0; part < ABI_PARTS; part++)

@@ -7,7 +7,6 @@
 #include <sys/ioctl.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
-#include <time.h>
 #include <unistd.h>
 
 #include <linux/hw_breakpoint.h>
@@ -15,15 +14,13 @@
 
 #include "target/tasks.h"
 
-#define CALIBRATING_HITS 500
-
 /* times that the list of threads is read; each finds fewer new ones */
 #define PASSES_MAX 100
 
 struct event {
-	int fd;
+	int fd; /* < 0: it could not be had */
 	pid_t tid;
-	unsigned point;
+	unsigned point; /* n_points: it counts how often the thread comes and goes */
 };
 
 struct watchpoints {
@@ -38,11 +35,11 @@ struct watchpoints {
 
 /* ---- one event ------------------------------------------------------------------------------- */
 
-static int open_event(uint64_t address, pid_t tid, bool inherit, bool inherit_thread)
+static struct perf_event_attr watching(uint64_t address)
 {
-	struct perf_event_attr attr = {
+	return (struct perf_event_attr){
 		.type = PERF_TYPE_BREAKPOINT,
-		.size = sizeof(attr),
+		.size = sizeof(struct perf_event_attr),
 		.bp_type = HW_BREAKPOINT_W,
 		.bp_addr = address,
 		.bp_len = HW_BREAKPOINT_LEN_8,
@@ -50,19 +47,32 @@ static int open_event(uint64_t address, pid_t tid, bool inherit, bool inherit_th
 		.disabled = 1,
 		.exclude_kernel = 1,
 		.exclude_hv = 1,
-		.inherit = inherit,
-		.inherit_thread = inherit_thread,
 	};
-
-	return (int)syscall(SYS_perf_event_open, &attr, tid, -1, -1, PERF_FLAG_FD_CLOEXEC);
 }
 
-/* Let the program run at its hits. */
+static const struct perf_event_attr counting_switches = {
+	.type = PERF_TYPE_SOFTWARE,
+	.config = PERF_COUNT_SW_CONTEXT_SWITCHES,
+	.size = sizeof(struct perf_event_attr),
+};
+
+static int open_event(const struct perf_event_attr *attr, pid_t tid)
+{
+	return (int)syscall(SYS_perf_event_open, attr, tid, -1, -1, PERF_FLAG_FD_CLOEXEC);
+}
+
+/* Let the program run at its hits; < 0: none. A descriptor that cannot is closed. */
 static int start_event(int fd, int program_fd)
 {
-	if (ioctl(fd, PERF_EVENT_IOC_SET_BPF, program_fd))
-		return -1;
-	return ioctl(fd, PERF_EVENT_IOC_ENABLE, 0);
+	int error;
+
+	if ((program_fd < 0 || !ioctl(fd, PERF_EVENT_IOC_SET_BPF, program_fd)) &&
+	    !ioctl(fd, PERF_EVENT_IOC_ENABLE, 0))
+		return fd;
+	error = errno;
+	close(fd);
+	errno = error;
+	return -1;
 }
 
 static int refused(pid_t pid, int error, struct err *err)
@@ -102,9 +112,15 @@ static int refused(pid_t pid, int error, struct err *err)
 
 /* ---- all threads ----------------------------------------------------------------------------- */
 
+/* of each thread: its watchpoints, and a count of its switches */
+static unsigned events_of_thread(const struct watchpoints *watchpoints)
+{
+	return watchpoints->n_points + 1;
+}
+
 static bool is_watched(const struct watchpoints *watchpoints, pid_t tid, size_t n_before)
 {
-	for (size_t i = 0; i < n_before; i += watchpoints->n_points)
+	for (size_t i = 0; i < n_before; i += events_of_thread(watchpoints))
 		if (watchpoints->events[i].tid == tid)
 			return true;
 	return false;
@@ -125,28 +141,38 @@ static bool make_room(struct watchpoints *watchpoints)
 	return true;
 }
 
+/* In this thread, and those that it makes. */
+static int open_inherited(struct watchpoints *watchpoints, struct perf_event_attr attr, pid_t tid)
+{
+	int fd = -1;
+
+	attr.inherit = 1;
+	if (!watchpoints->no_inherit_thread) {
+		attr.inherit_thread = 1;
+		fd = open_event(&attr, tid);
+		watchpoints->no_inherit_thread = fd < 0 && errno == EINVAL;
+	}
+	if (watchpoints->no_inherit_thread) {
+		attr.inherit_thread = 0;
+		fd = open_event(&attr, tid);
+	}
+	return fd;
+}
+
 static int watch_one(struct watchpoints *watchpoints, pid_t tid, unsigned point, struct err *err)
 {
-	uint64_t address = watchpoints->points[point].field;
-	int fd = -1;
+	bool counts = point == watchpoints->n_points;
+	int fd;
 
 	if (!make_room(watchpoints))
 		return err_set(err, ERR_FAILED, "no memory for watchpoints");
-	if (!watchpoints->no_inherit_thread) {
-		fd = open_event(address, tid, true, true);
-		watchpoints->no_inherit_thread = fd < 0 && errno == EINVAL;
-	}
-	if (watchpoints->no_inherit_thread)
-		fd = open_event(address, tid, true, false);
-	if (fd >= 0 && start_event(fd, watchpoints->program_fd)) {
-		int error = errno;
-
-		close(fd);
-		fd = -1;
-		errno = error;
-	}
-	/* the thread has ended: its place stays, without an event */
-	if (fd < 0 && errno != ESRCH)
+	fd = open_inherited(watchpoints,
+			    counts ? counting_switches : watching(watchpoints->points[point].field),
+			    tid);
+	if (fd >= 0 && !counts)
+		fd = start_event(fd, watchpoints->program_fd);
+	/* the thread has ended: its place stays, without an event; and who only counts may fail */
+	if (fd < 0 && errno != ESRCH && !counts)
 		return refused(watchpoints->pid, errno, err);
 	watchpoints->events[watchpoints->n_events++] = (struct event){fd, tid, point};
 	return 0;
@@ -163,7 +189,7 @@ static int watch_new(struct watchpoints *watchpoints, struct err *err)
 		if (is_watched(watchpoints, tasks.rows[i].tid, n_before))
 			continue;
 		n_new++;
-		for (unsigned point = 0; point < watchpoints->n_points && !result; point++)
+		for (unsigned point = 0; point < events_of_thread(watchpoints) && !result; point++)
 			result = watch_one(watchpoints, tasks.rows[i].tid, point, err);
 	}
 	if (!result && tasks.n_tasks > tasks.n_rows)
@@ -247,42 +273,20 @@ bool watchpoints_count(const struct watchpoints *watchpoints, unsigned point, ui
 	return known;
 }
 
-/* ---- what a hit costs ------------------------------------------------------------------------ */
-
-static double cpu_ns(void)
+uint64_t watchpoints_switches(const struct watchpoints *watchpoints)
 {
-	struct timespec now;
+	uint64_t switches;
 
-	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
-	return (double)now.tv_sec * 1e9 + (double)now.tv_nsec;
+	watchpoints_count(watchpoints, watchpoints->n_points, &switches);
+	return switches;
 }
 
-static double write_often(volatile uint64_t *word)
+int watchpoint_here(uint64_t address, int program_fd, struct err *err)
 {
-	double start;
+	const struct perf_event_attr attr = watching(address);
+	int fd = open_event(&attr, 0);
 
-	for (unsigned i = 0; i < CALIBRATING_HITS / 10; i++)
-		*word = i;
-	start = cpu_ns();
-	for (unsigned i = 0; i < CALIBRATING_HITS; i++)
-		*word = i;
-	return (cpu_ns() - start) / CALIBRATING_HITS;
-}
-
-int watchpoint_cost(int program_fd, double *ns, struct err *err)
-{
-	static volatile uint64_t word __attribute__((aligned(8)));
-	double bare = write_often(&word);
-	int fd = open_event((uintptr_t)&word, 0, false, false);
-
-	if (fd < 0 || start_event(fd, program_fd)) {
-		int result = refused(getpid(), errno, err);
-
-		if (fd >= 0)
-			close(fd);
-		return result;
-	}
-	*ns = write_often(&word) - bare;
-	close(fd);
-	return 0;
+	if (fd >= 0)
+		fd = start_event(fd, program_fd);
+	return fd < 0 ? refused(getpid(), errno, err) : fd;
 }

@@ -16,7 +16,8 @@
  *            has as many as the processor has debug registers (four on x86-64), debuggers' included.
  * Ownership  watchpoints_open() gives, watchpoints_close() takes. When the program ends the kernel does.
  * Errors     -ERR_KERNEL: the debug registers are taken, or there are none; -ERR_PERMISSION; -ERR_TARGET: it ended.
- * Bounds     one file descriptor for each word and thread; the limit of open files is raised as far as may be.
+ * Bounds     one file descriptor for each word and thread, and one more for each thread; the limit of open files is raised
+ *            as far as may be.
  *            TASKS_MAX threads.
  * Threads    one at a time.
  */
@@ -48,12 +49,15 @@ void watchpoints_stop(struct watchpoints *watchpoints);
 /* Hits that the events of word i have counted, of all threads, the ended ones too; false: not known. */
 bool watchpoints_count(const struct watchpoints *watchpoints, unsigned i, uint64_t *hits);
 
+/* How often threads with watchpoints have come or gone so far; those not known (no file descriptor was left) are not in it. */
+uint64_t watchpoints_switches(const struct watchpoints *watchpoints);
+
 /*
- * What a hit takes beside the program's work: measured on a word of our own, in this thread.
+ * One on a word of our own, in this thread alone, to measure with.
  *
- * in     program_fd: takes no interest in this process
- * out    ns: of CPU time for each hit
+ * in     program_fd: < 0: nothing runs at its hits
+ * return a file descriptor, to be closed; -err
  */
-int watchpoint_cost(int program_fd, double *ns, struct err *err);
+int watchpoint_here(uint64_t address, int program_fd, struct err *err);
 
 #endif

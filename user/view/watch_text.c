@@ -11,6 +11,9 @@
 #include "view/frames_text.h"
 #include "view/pen.h"
 
+/* of a core, in the line of the cost */
+#define PART_SHOWN 0.0005
+
 static const char *plural(uint64_t n)
 {
 	return n == 1 ? "" : "s";
@@ -253,6 +256,16 @@ static void put_end(const struct pen *pen, const struct heap_watch *watch)
 
 	switch (watch->end) {
 	case WATCH_OVERHEAD:
+		if (watch->strings_fraction > watch->hits_fraction) {
+			fprintf(pen->out,
+				"Ended early: while a watchpoint is set the processor moves and "
+				"fills memory byte by byte, "
+				"and the target does much of that: it lost %s of a core, and may "
+				"lose %s (--max-overhead).\n",
+				fmt_percent(watch->target_cpu_fraction).text,
+				fmt_percent(watch->max_overhead).text);
+			return;
+		}
 		fprintf(pen->out,
 			"Ended early: the changes came faster than %s of a core can follow "
 			"(--max-overhead); the first %s of them were counted.\n",
@@ -282,6 +295,23 @@ static void put_losses(const struct pen *pen, const struct profile *about)
 		fputs("Nothing was lost.\n", pen->out);
 }
 
+/* What is nothing, rounded, is left out. */
+static void put_cost(FILE *out, const struct heap_watch *watch)
+{
+	double seconds = watch->about->duration_s;
+
+	fprintf(out, "cost: %s hit%s x %s (%s of it the trap)", fmt_count(watch->hits).text,
+		plural(watch->hits), fmt_duration(watch->ns_per_hit / 1e9).text,
+		fmt_duration(watch->trap_ns / 1e9).text);
+	if (watch->switches_fraction >= PART_SHOWN)
+		fprintf(out, " + %s thread switches x %s", fmt_count(watch->switches).text,
+			fmt_duration(watch->ns_per_switch / 1e9).text);
+	if (watch->strings_fraction >= PART_SHOWN)
+		fprintf(out, " + %s in which memory was moved or filled byte by byte",
+			fmt_duration(watch->strings_fraction * seconds).text);
+	fprintf(out, " = %s of a core\n", fmt_percent(watch->target_cpu_fraction).text);
+}
+
 void watch_text(FILE *out, const struct heap_watch *watch, const struct watch_text_options *options)
 {
 	const struct pen pen = {.out = out, .color = options->color};
@@ -294,8 +324,5 @@ void watch_text(FILE *out, const struct heap_watch *watch, const struct watch_te
 	if (options->quiet)
 		return;
 	put_losses(&pen, watch->about);
-	fprintf(out, "cost: %s hit%s x %s (%s of it the trap) = %s of a core\n",
-		fmt_count(watch->hits).text, plural(watch->hits),
-		fmt_duration(watch->ns_per_hit / 1e9).text, fmt_duration(watch->trap_ns / 1e9).text,
-		fmt_percent(watch->target_cpu_fraction).text);
+	put_cost(out, watch);
 }

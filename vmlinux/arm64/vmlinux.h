@@ -441,7 +441,10 @@ struct trace_event_raw_sched_process_template {
 	int prio;
 };
 
+typedef struct user_pt_regs bpf_user_pt_regs_t;
+
 struct bpf_perf_event_data {
+	bpf_user_pt_regs_t regs;
 	__u64 addr;
 };
 

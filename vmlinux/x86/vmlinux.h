@@ -2,7 +2,7 @@
 /*
  * vmlinux.h (x86): kernel types named by the BPF side. Written by tools/gen-vmlinux; do not edit.
  *
- * From       Linux 6.18.44-fc-v782, BTF sha256 9bca12a42c91857d1492472bb3c361b7
+ * From       Linux 6.18.44-fc-v669, BTF sha256 309e2b4c8d95a3d2460836bc4e776ed1
  * Left out   nothing of the list
  */
 #ifndef __VMLINUX_H__
@@ -470,7 +470,10 @@ struct trace_event_raw_sched_process_exit {
 	bool group_dead;
 };
 
+typedef struct pt_regs bpf_user_pt_regs_t;
+
 struct bpf_perf_event_data {
+	bpf_user_pt_regs_t regs;
 	__u64 addr;
 };
 

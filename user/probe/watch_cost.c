@@ -1,0 +1,231 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "probe/watch_cost.h"
+
+#include <math.h>
+#include <pthread.h>
+#include <sched.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "probe/watchpoint.h"
+
+#define HITS     500
+#define SWITCHES 500
+#define FILLS    20
+#define TRIES    5 /* of which the best counts: the others were disturbed */
+#define PAGE     4096
+
+static double cpu_ns(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
+	return (double)now.tv_sec * 1e9 + (double)now.tv_nsec;
+}
+
+/* ---- a hit ----------------------------------------------------------------------------------- */
+
+static double write_often(volatile uint64_t *word)
+{
+	double start;
+
+	for (unsigned i = 0; i < HITS / 10; i++)
+		*word = i;
+	start = cpu_ns();
+	for (unsigned i = 0; i < HITS; i++)
+		*word = i;
+	return (cpu_ns() - start) / HITS;
+}
+
+int watch_cost_trap(struct watch_costs *costs, int program_fd, struct err *err)
+{
+	static volatile uint64_t word __attribute__((aligned(8)));
+	double bare = write_often(&word);
+	int fd = watchpoint_here((uintptr_t)&word, program_fd, err);
+
+	if (fd < 0)
+		return fd;
+	costs->trap_ns = fmax(write_often(&word) - bare, 0);
+	close(fd);
+	return 0;
+}
+
+/* ---- watchpoints that are not hit -------------------------------------------------------------- */
+
+struct idle_points {
+	int fds[WATCH_COST_POINTS_MAX];
+	unsigned n;
+};
+
+static void unset(struct idle_points *points)
+{
+	while (points->n)
+		close(points->fds[--points->n]);
+}
+
+/* On words that nobody writes. */
+static int set(struct idle_points *points, unsigned n, struct err *err)
+{
+	static uint64_t words[WATCH_COST_POINTS_MAX] __attribute__((aligned(8)));
+
+	points->n = 0;
+	while (points->n < n && points->n < WATCH_COST_POINTS_MAX) {
+		int fd = watchpoint_here((uintptr_t)&words[points->n], -1, err);
+
+		if (fd < 0) {
+			unset(points);
+			return fd;
+		}
+		points->fds[points->n++] = fd;
+	}
+	return 0;
+}
+
+/* ---- bytes in bulk ----------------------------------------------------------------------------- */
+
+static void fill(void *page)
+{
+#ifdef __x86_64__
+	size_t n = PAGE;
+
+	__asm__ volatile("rep stosb" : "+D"(page), "+c"(n) : "a"(0) : "memory");
+#else
+	memset(page, 0, PAGE);
+#endif
+}
+
+static double fill_often(void)
+{
+	static char page[PAGE];
+	double best = INFINITY;
+
+	for (unsigned try = 0; try < TRIES; try++) {
+		double start = cpu_ns();
+
+		for (unsigned i = 0; i < FILLS; i++)
+			fill(page);
+		best = fmin(best, cpu_ns() - start);
+	}
+	return best;
+}
+
+static int measure_strings(struct watch_costs *costs, unsigned n_points, struct err *err)
+{
+	double bare = fill_often();
+	struct idle_points points;
+	int result = set(&points, n_points, err);
+
+	if (result)
+		return result;
+	costs->string_loss = fmax(1 - bare / fill_often(), 0);
+	unset(&points);
+	return 0;
+}
+
+/* ---- a switch ---------------------------------------------------------------------------------- */
+
+/* Two threads on one CPU, of which always one waits for the other. */
+struct turns {
+	int to[2], back[2];
+	cpu_set_t cpu;
+	unsigned n_points;
+	double peer_ns;
+	int result; /* of the peer */
+};
+
+static void stay_here(const cpu_set_t *cpu)
+{
+	/* where that is not allowed the threads are on two: they sleep and wake all the same */
+	pthread_setaffinity_np(pthread_self(), sizeof(*cpu), cpu);
+}
+
+static void *peer(void *context)
+{
+	struct turns *turns = context;
+	struct idle_points points;
+	double start;
+	char byte;
+
+	stay_here(&turns->cpu);
+	turns->result = set(&points, turns->n_points, NULL);
+	start = cpu_ns();
+	while (read(turns->to[0], &byte, 1) == 1)
+		if (write(turns->back[1], &byte, 1) != 1)
+			break;
+	turns->peer_ns = cpu_ns() - start;
+	unset(&points);
+	return NULL;
+}
+
+static bool take_turns(const struct turns *turns)
+{
+	char byte = 0;
+
+	return write(turns->to[1], &byte, 1) == 1 && read(turns->back[0], &byte, 1) == 1;
+}
+
+/* ns of CPU time of both threads for each switch; negative: it cannot be had */
+static double switch_often(struct turns *turns, unsigned n_points)
+{
+	struct idle_points points = {.n = 0};
+	pthread_t thread;
+	double start, ns = 0;
+	bool started, done;
+
+	if (pipe(turns->to))
+		return -1;
+	if (pipe(turns->back)) {
+		close(turns->to[0]);
+		close(turns->to[1]);
+		return -1;
+	}
+	turns->n_points = n_points;
+	started = pthread_create(&thread, NULL, peer, turns) == 0;
+	done = started;
+	if (started) {
+		done = !set(&points, n_points, NULL) && take_turns(turns);
+		start = cpu_ns();
+		for (unsigned i = 0; i < SWITCHES && done; i++)
+			done = take_turns(turns);
+		ns = cpu_ns() - start;
+		unset(&points);
+	}
+	close(turns->to[1]);
+	if (started)
+		pthread_join(thread, NULL);
+	close(turns->to[0]);
+	close(turns->back[0]);
+	close(turns->back[1]);
+	return done && !turns->result ? (ns + turns->peer_ns) / SWITCHES / 2 : -1;
+}
+
+static void measure_switches(struct watch_costs *costs, unsigned n_points)
+{
+	struct turns turns;
+	cpu_set_t before;
+	int cpu = sched_getcpu();
+	double bare, watched;
+
+	CPU_ZERO(&turns.cpu);
+	CPU_SET(cpu < 0 ? 0 : (unsigned)cpu % CPU_SETSIZE, &turns.cpu);
+	if (pthread_getaffinity_np(pthread_self(), sizeof(before), &before))
+		return;
+	stay_here(&turns.cpu);
+	bare = switch_often(&turns, 0);
+	watched = switch_often(&turns, n_points);
+	pthread_setaffinity_np(pthread_self(), sizeof(before), &before);
+	if (bare >= 0 && watched >= 0)
+		costs->switch_ns = fmax(watched - bare, 0);
+}
+
+int watch_cost_measure(struct watch_costs *costs, unsigned n_points, struct err *err)
+{
+	int result;
+
+	memset(costs, 0, sizeof(*costs));
+	result = measure_strings(costs, n_points, err);
+	if (!result)
+		measure_switches(costs, n_points);
+	return result;
+}

@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: BSD-2-Clause
+ *
+ * watch_cost: what watchpoints take from a target on this machine, measured in threads of our own.
+ *
+ *      a hit           the trap; what the program does then it times itself
+ *      a switch        a thread that has watchpoints comes or goes: the debug registers are written (in a virtual
+ *                      machine 1 to 3 us)
+ *      bytes in bulk   while one is set the processor moves and fills them (rep movs, rep stos: memcpy() and memset()
+ *                      of some KiB, the kernel's copies and fresh pages) one by one: 20 to 50 times as long
+ *
+ * Place      layer 3; cli sums it up (container_cost.h).
+ * Units      ns of the target's CPU time.
+ * Errors     -ERR_KERNEL, -ERR_PERMISSION: a watchpoint cannot be had.
+ * Bounds     some 20 ms of CPU time, in this thread and one more.
+ */
+#ifndef PYLEAKTRACE_PROBE_WATCH_COST_H
+#define PYLEAKTRACE_PROBE_WATCH_COST_H
+
+#include "base/err.h"
+
+/* as many watchpoints as a processor has debug registers, or more */
+#define WATCH_COST_POINTS_MAX 4
+
+struct watch_costs {
+	double trap_ns;     /* of a hit, beside the program's work */
+	double switch_ns;   /* more that a change of threads takes */
+	double string_loss; /* share lost of the time that passes at such instructions: 0 .. 1 */
+};
+
+/* switch_ns and string_loss, with so many watchpoints */
+int watch_cost_measure(struct watch_costs *costs, unsigned n_points, struct err *err);
+
+/* trap_ns; in  program_fd: takes no interest in this process */
+int watch_cost_trap(struct watch_costs *costs, int program_fd, struct err *err);
+
+#endif

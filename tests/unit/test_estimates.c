@@ -1,0 +1,201 @@
+/* SPDX-License-Identifier: BSD-2-Clause
+ *
+ * How many blocks a survivor stands for, by made survivors and a made census: the functions of grower and survivors that
+ * estimates asks are this file's.
+ */
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "cli/estimates.h"
+
+#define N(array) (sizeof(array) / sizeof(array[0]))
+
+/* ---- the census and the windows that are made ------------------------------------------------- */
+
+static struct {
+	struct heap_growth growth;
+	bool grows; /* what grower_grows() says of every row */
+	bool in_use_known;
+	double in_use_per_s;
+	const struct survivor *survivors;
+	size_t n_survivors;
+} made;
+
+bool grower_grows(const struct heap_growth_row *row)
+{
+	(void)row;
+	return made.grows;
+}
+
+void grower_growth(struct grower *grower,
+		   void (*see)(void *context, const struct heap_growth *growth), void *context)
+{
+	(void)grower;
+	see(context, &made.growth);
+}
+
+bool grower_in_use(struct grower *grower, double *bytes_per_s)
+{
+	(void)grower;
+	if (made.in_use_known)
+		*bytes_per_s = made.in_use_per_s;
+	return made.in_use_known;
+}
+
+void survivors_each(struct survivors *survivors,
+		    void (*see)(void *context, const struct survivor *survivor), void *context)
+{
+	(void)survivors;
+	for (size_t i = 0; i < made.n_survivors; i++)
+		see(context, &made.survivors[i]);
+}
+
+/* ---- */
+
+#define PASSED_S 60.0
+
+/* 10 s of the target's own work, of which the windows' first halves were 0.5 s. */
+static const struct governor_state state = {
+	.own_ns = 10e9,
+	.parts = {{.domains = 1u << ABI_MALLOC,
+		   .windows = {.cpu_ns = 1e9,
+			       .own_half_ns = 0.5e9,
+			       .own_half_least = 0.4e9,
+			       .own_half_most = 0.6e9}},
+		  {.domains = 1u << ABI_OBJECT,
+		   .windows = {.cpu_ns = 1e9,
+			       .own_half_ns = 0.1e9,
+			       .own_half_least = 0.1e9,
+			       .own_half_most = 0.1e9}}},
+};
+
+static const struct survivor session = {
+	.size = 100, .weight = 1, .domain = ABI_OBJECT, .type_index = 2, .type = "app.Session"};
+static const struct survivor node = {
+	.size = 50, .weight = 1, .domain = ABI_OBJECT, .type_index = 3, .type = "app.Node"};
+static const struct survivor buffer = {
+	.size = 200, .weight = 1, .domain = ABI_OBJECT, .type_index = 0, .type = "[buffer]"};
+static const struct survivor lost = {.size = 700, .weight = 1, .domain = ABI_MALLOC};
+
+static int setup(void **unused)
+{
+	(void)unused;
+	memset(&made, 0, sizeof(made));
+	made.grows = true;
+	return 0;
+}
+
+static struct snapshot_scale scale_of(const struct survivor *survivor, bool census)
+{
+	int grower; /* its address stands for one */
+	struct estimates *estimates =
+		estimates_new(&state, NULL, census ? (struct grower *)&grower : NULL, PASSED_S);
+	struct snapshot_scale scale;
+
+	assert_non_null(estimates);
+	scale = estimates_scale(estimates, survivor);
+	estimates_free(estimates);
+	return scale;
+}
+
+static void expect(double value, double wanted)
+{
+	if (!(fabs(value - wanted) <= 1e-9 * fabs(wanted)))
+		fail_msg("%.9g is not %.9g", value, wanted);
+}
+
+/* Objects by the growth of their type; buffers as all types that grow; what does not grow stands for nothing. */
+static void test_objects(void **unused)
+{
+	const struct survivor survivors[] = {session, session, session, node, buffer};
+	struct heap_growth_row rows[] = {{.name = "app.Session",
+					  .count_per_min = 1200,
+					  .least_count_per_min = 1020,
+					  .bytes_per_min = 1e9,
+					  .confidence = 0.99},
+					 {.name = "app.Other",
+					  .count_per_min = 5000,
+					  .least_count_per_min = 4000,
+					  .confidence = 0.99},
+					 {.name = "app.Node",
+					  .count_per_min = 300,
+					  .least_count_per_min = -10,
+					  .confidence = 0.9}};
+
+	(void)unused;
+	made.survivors = survivors;
+	made.n_survivors = N(survivors);
+	made.growth = (struct heap_growth){.n_scans = 5, .rows = rows, .n_rows = N(rows)};
+	expect(scale_of(&session, true).blocks, 400);
+	expect(scale_of(&session, true).error, 100.0 / 1200);
+	expect(scale_of(&node, true).blocks, 0);
+	expect(scale_of(&buffer, true).blocks, 400);
+	/* a census that knows nothing yet: by the work */
+	made.growth.n_scans = 2;
+	expect(scale_of(&session, true).blocks, 100);
+	expect(scale_of(&node, false).blocks, 100);
+	/* none of it grows for sure */
+	made.growth.n_scans = 5;
+	made.grows = false;
+	expect(scale_of(&session, true).blocks, 0);
+}
+
+/* They make no more bytes than the census has seen come. */
+static void test_cap_of_objects(void **unused)
+{
+	const struct survivor survivors[] = {session, session, session, buffer};
+	struct heap_growth_row row = {.name = "app.Session",
+				      .count_per_min = 1200,
+				      .least_count_per_min = 1020,
+				      .bytes_per_min = 100000,
+				      .confidence = 0.99};
+
+	(void)unused;
+	made.survivors = survivors;
+	made.n_survivors = N(survivors);
+	made.growth = (struct heap_growth){.n_scans = 5, .rows = &row, .n_rows = 1};
+	/* it would be 400 for each of 500 bytes */
+	expect(scale_of(&session, true).blocks, 200);
+	expect(scale_of(&buffer, true).blocks, 200);
+	row.bytes_per_min = 0;
+	expect(scale_of(&session, true).blocks, 0);
+}
+
+/* C code's blocks by the work, and no more bytes than have come into use; gone ones do not count. */
+static void test_native(void **unused)
+{
+	struct survivor survivors[] = {lost, lost, lost};
+
+	(void)unused;
+	survivors[1].weight = 4;
+	survivors[2].gone = true;
+	made.survivors = survivors;
+	made.n_survivors = N(survivors);
+	expect(scale_of(&lost, true).blocks, 20);
+	expect(scale_of(&lost, true).error, 0.1);
+	made.in_use_known = true;
+	made.in_use_per_s = 1e6;
+	expect(scale_of(&lost, true).blocks, 20);
+	/* 5 blocks of 700 bytes have survived, and would be 100 */
+	made.in_use_per_s = 50 * 700 / PASSED_S;
+	expect(scale_of(&lost, true).blocks, 10);
+	made.in_use_per_s = 0;
+	expect(scale_of(&lost, true).blocks, 0);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup(test_objects, setup),
+		cmocka_unit_test_setup(test_cap_of_objects, setup),
+		cmocka_unit_test_setup(test_native, setup),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -342,8 +342,8 @@ class Report:
         return sums
 
 
-def tool(*args, **kwargs):
+def tool(*args, environment=None, **kwargs):
     """Run the tool to its end."""
     return subprocess.run([TOOL, *args], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-                          timeout=DEADLINE_S, env={"PATH": os.environ["PATH"], "LC_ALL": "C.UTF-8"}, text=True,
+                          timeout=DEADLINE_S, text=True, env=dict({"PATH": os.environ["PATH"], "LC_ALL": "C.UTF-8"}, **(environment or {})),
                           errors="surrogateescape", **kwargs)

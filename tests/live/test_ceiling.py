@@ -240,6 +240,14 @@ def test_usage(one_python, start):
         assert said in result.stderr, (options, result.stderr)
 
 
+def test_number_of_windows(one_python, start):
+    target = start(one_python, "busy.py")
+    for number in ("", "x", "-1", "5x", "99999999999999999999"):
+        result = harness.tool("-p", str(target.pid), environment={"PYLEAKTRACE_WINDOWS": number})
+        assert (result.returncode, result.stdout) == (64, ""), (number, result.stderr)
+        assert "PYLEAKTRACE_WINDOWS is no number of windows" in result.stderr
+
+
 def test_sampling(one_python, start, attach, validate):
     """--sample: of blocks that are known, in 30 rounds of another chance each, the estimates' mean is what there is within 2 %, and
     the error bars have it 95 times of 100."""

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "cli/watched.h"
 
+#include <errno.h>
+#include <limits.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
@@ -225,12 +227,22 @@ static void on_all(void *context, unsigned domains)
 	snapshot_rebase(watched->snapshot, domains);
 }
 
-/* For tests: how many windows shall there be one after the other? */
-static unsigned rehearsal(void)
+/* For tests: how many windows shall there be one after the other? 0: as the ceiling allows. */
+static int rehearsal(unsigned *n, struct err *err)
 {
-	const char *number = getenv("PYLEAKTRACE_WINDOWS");
+	const char *text = getenv("PYLEAKTRACE_WINDOWS");
+	unsigned long number;
+	char *end;
 
-	return number ? (unsigned)strtoul(number, NULL, 10) : 0;
+	*n = 0;
+	if (!text)
+		return 0;
+	errno = 0;
+	number = strtoul(text, &end, 10);
+	if (errno || *end || *text < '0' || *text > '9' || number > UINT_MAX)
+		return err_set(err, ERR_USAGE, "PYLEAKTRACE_WINDOWS is no number of windows");
+	*n = (unsigned)number;
+	return 0;
 }
 
 /* What watchpoints cost, beside the probes. */
@@ -251,12 +263,11 @@ static void allow_others(void *context, double cores)
 
 static int open_governor(struct watched *watched, uint32_t max_blocks, struct err *err)
 {
-	const struct governor_options options = {
+	struct governor_options options = {
 		.max_overhead = watched->options->max_overhead,
 		.max_window_ns = watched->options->max_window_ns,
 		.stop_at_limit = watched->options->on_limit == ON_LIMIT_STOP,
 		.verbose = watched->options->verbose > 1,
-		.n_rehearsal = rehearsal(),
 		.max_blocks = max_blocks,
 		.change = on_change,
 		.on_all = on_all,
@@ -264,7 +275,10 @@ static int open_governor(struct watched *watched, uint32_t max_blocks, struct er
 		.allow_others = allow_others,
 		.context = watched,
 	};
+	int result = rehearsal(&options.n_rehearsal, err);
 
+	if (result)
+		return result;
 	if (watched->grower) {
 		watched->holders = holder_watch_open(&watched->process, watched->grower,
 						     1.0 / watched->options->n_pids,

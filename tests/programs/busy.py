@@ -5,6 +5,7 @@ known, and does the same whether it is watched or not.
     think(n)     little of all that: n times a digest of a page
     work(n)      n steps of it: objects and text come and go; a digest of all that was computed
     collect(n)   the same, and one object of each step stays in app.cache.SESSIONS
+    collect_slowly(n)  one object each time, and between them memory in bulk: 50 MiB
     lose_alone(n)  nothing but that memory
     lose(n)      the same, and memory of C that nobody frees
     grow_alone(n)  little but lists that grow to 40 items, one by one, and stay
@@ -15,6 +16,7 @@ import hashlib
 import sys
 import types
 
+import bulk
 import serve
 
 app = types.ModuleType("app")
@@ -81,6 +83,14 @@ def collect(n):
     return done(n)
 
 
+def collect_slowly(n):
+    for _ in range(n):
+        cache.SESSIONS[len(cache.SESSIONS)] = Session(n)  # line: inserted slowly
+        for _ in range(50):
+            bulk.fill()
+    return n
+
+
 def lose(n):
     for _ in range(n):
         step()
@@ -115,5 +125,5 @@ def cycle(n):
 for warm in (work, collect, lose, cycle):
     warm(10)
 
-workloads = {function.__name__: function for function in (think, work, collect, lose, lose_alone, grow_alone, cycle)}
+workloads = {function.__name__: function for function in (think, work, collect, collect_slowly, lose, lose_alone, grow_alone, cycle)}
 serve.serve(dict(workloads, allocators=serve.allocators))

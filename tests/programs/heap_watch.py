@@ -4,13 +4,13 @@ are told to, among many that churn. Every change is made at a line that is known
 import collections
 import ctypes
 import functools
-import mmap
 import os
 import queue
 import sys
 import threading
 import types
 
+import bulk
 import serve
 
 app = types.ModuleType("app")
@@ -177,18 +177,10 @@ def forget(**_):
     del cache.SESSIONS, cache.ALIAS
 
 
-# fills rcx bytes at rdi: rep stosb; ret
-FILL = mmap.mmap(-1, mmap.PAGESIZE, prot=mmap.PROT_READ | mmap.PROT_WRITE | mmap.PROT_EXEC)
-FILL.write(b"\xf3\xaa\xc3")
-BLOCK = ctypes.create_string_buffer(1 << 20)
-fill_bytes = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_size_t, ctypes.c_size_t, ctypes.c_size_t)(
-    ctypes.addressof(ctypes.c_char.from_buffer(FILL)))
-
-
 def fill(n):
     """Memory in bulk: n times a MiB."""
     for _ in range(n):
-        fill_bytes(ctypes.addressof(BLOCK), 0, 0, len(BLOCK))
+        bulk.fill()
 
 
 WORK = {f.__name__: f for f in (insert, update, replace_values, remove, pop, churn, others, clear, replace, forget, take, keep,

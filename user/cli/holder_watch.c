@@ -34,7 +34,7 @@ struct result {
 	struct profile *about; /* of its own; the row lives in it */
 	const struct heap_watch_row *row;
 	uint64_t address, ended_ns;
-	double watched_s;
+	double watched_s, lost;
 	bool cut;
 };
 
@@ -136,6 +136,7 @@ static void keep_results(struct holder_watch *watch, const struct heap_watch *ro
 				.address = row->address,
 				.ended_ns = clock_now_ns(),
 				.watched_s = round->about->duration_s,
+				.lost = round->strings_fraction,
 				.cut = round->end == WATCH_OVERHEAD,
 			};
 			about = NULL;
@@ -440,6 +441,7 @@ void holder_watch_report(struct holder_watch *watch, struct profile *profile)
 			continue;
 		*row = (struct growing){
 			.watched_s = result->watched_s,
+			.lost = result->lost,
 			.ago_s = (double)(now - result->ended_ns) / 1e9,
 			.items_per_s = holder.items_per_s,
 			.least_per_s = holder.least_per_s,

@@ -18,6 +18,7 @@ static json_t *growing(const struct profile_growing *from)
 		json_part_set(&object, "items_per_s", json_part_real(row->items_per_s));
 		json_part_set(&object, "least_items_per_s", json_part_real(row->least_per_s));
 		json_part_set(&object, "watched_s", json_part_real(row->watched_s));
+		json_part_set(&object, "lost", json_part_real(row->lost));
 		json_part_set(&object, "ago_s", json_part_real(row->ago_s));
 		json_part_set(&object, "cut", json_boolean(row->cut));
 		if (row->pid)

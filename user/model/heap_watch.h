@@ -80,6 +80,7 @@ struct growing {
 	double items_per_s;        /* by the census, since the start */
 	double least_per_s;        /* lower end of its 90 % interval */
 	bool cut;                  /* it was watched as long as the ceiling allowed */
+	double lost;               /* of a core meanwhile, as heap_watch.strings_fraction */
 	int pid; /* where several targets are shown as one; 0: the profile's target */
 };
 

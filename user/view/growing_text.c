@@ -4,6 +4,9 @@
 #include "base/fmt.h"
 #include "view/watch_text.h"
 
+/* of a core: from there on the target was so slow that its rates are not its own */
+#define LOST_SHOWN   0.05
+
 #define STACKS_SHOWN 3 /* of each kind, for each container */
 
 static void put_growth(const struct pen *pen, const struct growing *growing)
@@ -19,6 +22,14 @@ static void put_growth(const struct pen *pen, const struct growing *growing)
 	if (growing->cut)
 		fputs(", for as long as the ceiling allowed", pen->out);
 	fputs(".\n", pen->out);
+	if (growing->lost >= LOST_SHOWN)
+		fprintf(pen->out,
+			"        While that was watched the target lost %s of a core, for it moves "
+			"or fills "
+			"much memory, which the processor\n"
+			"        then does byte by byte: at other times there are more changes a "
+			"second.\n",
+			fmt_percent(growing->lost).text);
 }
 
 void growing_text(const struct pen *pen, const struct profile *profile, bool all_frames)

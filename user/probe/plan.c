@@ -1,12 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-#include "probe/plan.h"
+#include "probe/plan_impl.h"
 
 #include <inttypes.h>
 #include <stdarg.h>
 #include <string.h>
 
 #include "base/escape.h"
-#include "probe/function_ends.h"
 #include "python/allocators.h"
 #include "python/locate.h"
 #include "target/remote_mem.h"
@@ -94,7 +93,7 @@ static uint64_t table_function(const struct py_allocator *table, unsigned i)
 	return functions[i];
 }
 
-__attribute__((format(printf, 2, 3))) static void note(struct plan *plan, const char *format, ...)
+void plan_note(struct plan *plan, const char *format, ...)
 {
 	va_list args;
 
@@ -105,7 +104,7 @@ __attribute__((format(printf, 2, 3))) static void note(struct plan *plan, const 
 	va_end(args);
 }
 
-static const char *base_name(const char *path)
+const char *plan_base_name(const char *path)
 {
 	const char *slash = strrchr(path, '/');
 
@@ -137,13 +136,9 @@ static const struct module *module_of(struct plan *plan, const struct py_runtime
 	return module;
 }
 
-/*
- * Add a probe for a function, looked for from `start` on (its entry, or an alias of it). A function that is
- * probed already is left out: several names often share one address.
- */
-static int add_probe_at(struct plan *plan, const struct module *module, const char *name,
-			enum abi_call_kind kind, unsigned domain, uint64_t function, uint64_t start,
-			const struct place_need *need, struct err *err)
+int plan_add_probe_at(struct plan *plan, const struct module *module, const char *name,
+		      enum abi_call_kind kind, unsigned domain, uint64_t function, uint64_t start,
+		      const struct place_need *need, struct err *err)
 {
 	struct plan_probe *probe = &plan->probes[plan->n_probes];
 
@@ -170,11 +165,12 @@ static int add_probe_at(struct plan *plan, const struct module *module, const ch
 	return 0;
 }
 
-static int add_probe(struct plan *plan, const struct module *module, const char *name,
-		     enum abi_call_kind kind, unsigned domain, uint64_t function, uint64_t start,
-		     struct err *err)
+int plan_add_probe(struct plan *plan, const struct module *module, const char *name,
+		   enum abi_call_kind kind, unsigned domain, uint64_t function, uint64_t start,
+		   struct err *err)
 {
-	return add_probe_at(plan, module, name, kind, domain, function, start, &needs[kind], err);
+	return plan_add_probe_at(plan, module, name, kind, domain, function, start, &needs[kind],
+				 err);
 }
 
 static int plan_libc(struct plan *plan, const struct py_runtime *runtime, unsigned domain,
@@ -187,8 +183,8 @@ static int plan_libc(struct plan *plan, const struct py_runtime *runtime, unsign
 		/* a call that only brackets others has no use for frees */
 		if (!function || (domain == ABI_DOMAINS && libc_functions[i].kind == ABI_CALL_FREE))
 			continue;
-		result = add_probe(plan, &runtime->libc, libc_functions[i].name,
-				   libc_functions[i].kind, domain, function, function, err);
+		result = plan_add_probe(plan, &runtime->libc, libc_functions[i].name,
+					libc_functions[i].kind, domain, function, function, err);
 		if (result)
 			return result;
 	}
@@ -349,12 +345,12 @@ static int plan_arenas(struct plan *plan, const struct py_runtime *runtime, unsi
 
 	if (!runtime->arena.table)
 		return 0;
-	result = add_probe(plan, &runtime->python, "obj_arena.alloc", ABI_CALL_ARENA, domain,
-			   runtime->arena.alloc, runtime->arena.alloc, err);
+	result = plan_add_probe(plan, &runtime->python, "obj_arena.alloc", ABI_CALL_ARENA, domain,
+				runtime->arena.alloc, runtime->arena.alloc, err);
 	if (result || domain == ABI_DOMAINS)
 		return result;
-	return add_probe(plan, &runtime->python, "obj_arena.free", ABI_CALL_PY_FREE, domain,
-			 runtime->arena.free, runtime->arena.free, err);
+	return plan_add_probe(plan, &runtime->python, "obj_arena.free", ABI_CALL_PY_FREE, domain,
+			      runtime->arena.free, runtime->arena.free, err);
 }
 
 static const struct plan_word *word_at(const struct plan *plan, uint64_t address)
@@ -388,9 +384,9 @@ static int plan_tables(struct plan *plan, const struct py_runtime *runtime,
 			snprintf(name, sizeof(name), "%s.%s", tables.name[t],
 				 table_functions[i].name);
 			need = need_of(table_functions[i].kind, function, plan->switchable);
-			result = add_probe_at(plan, module_of(plan, runtime, process, function),
-					      name, table_functions[i].kind, ABI_OBJECT, function,
-					      start, &need, err);
+			result = plan_add_probe_at(
+				plan, module_of(plan, runtime, process, function), name,
+				table_functions[i].kind, ABI_OBJECT, function, start, &need, err);
 			if (result)
 				return result;
 		}
@@ -456,116 +452,6 @@ static int plan_objects(struct plan *plan, const struct py_runtime *runtime,
 	return plan_tables(plan, runtime, process, err);
 }
 
-/* ---- allocators besides libc's ------------------------------------------------------------------- */
-
-static bool frees(enum abi_call_kind kind)
-{
-	return kind == ABI_CALL_FREE || kind == ABI_CALL_DELETE;
-}
-
-static bool is_probed(const struct plan *plan, uint64_t function)
-{
-	for (unsigned i = 0; i < plan->n_probes; i++)
-		if (plan->probes[i].function == function)
-			return true;
-	return false;
-}
-
-/* Probes on the ends of a function that may throw; false: not all of them are known. */
-static bool plan_ends(struct plan *plan, const struct native_function *function,
-		      const struct module *module)
-{
-	uint64_t ends[FUNCTION_ENDS_MAX];
-	unsigned n = function_ends(ends, module, function->address);
-
-	if (!n || plan->n_probes + n >= PLAN_MAX_PROBES)
-		return false;
-	for (unsigned i = 0; i < n; i++) {
-		struct plan_probe *probe = &plan->probes[plan->n_probes];
-
-		/* functions share their ends when both jump to a third one */
-		if (is_probed(plan, ends[i]))
-			continue;
-		memset(probe, 0, sizeof(*probe));
-		if (!module_offset(module, ends[i], &probe->place.offset))
-			continue;
-		snprintf(probe->name, sizeof(probe->name), "end of %.40s", function->name);
-		snprintf(probe->place.text, sizeof(probe->place.text), "ret single-stepped");
-		probe->place.address = probe->function = ends[i];
-		probe->place.cost = COST_STEPPED;
-		probe->kind = ABI_CALL_END;
-		probe->domain = plan->native_domain;
-		probe->module = module;
-		plan->n_probes++;
-	}
-	return true;
-}
-
-/* Is this function nothing but a jump to another one of them? Its calls are seen there. */
-static bool only_jumps(const struct native_allocator *native, uint64_t function)
-{
-	uint64_t target = function_jumps_to(native->module, function);
-
-	for (unsigned i = 0; i < native->n_functions && target; i++)
-		if (native->functions[i].address == target && target != function)
-			return true;
-	return false;
-}
-
-/* All functions of one allocator; what cannot be probed is left out, and said. */
-static void plan_native(struct plan *plan, const struct native_allocator *native)
-{
-	for (unsigned i = 0; i < native->n_functions; i++) {
-		const struct native_function *function = &native->functions[i];
-		char file[40];
-		struct err err = ERR_INIT;
-
-		/* a call that only brackets others has no use for frees */
-		if ((plan->native_domain == ABI_DOMAINS && frees(function->kind)) ||
-		    only_jumps(native, function->address))
-			continue;
-		if ((function->kind == ABI_CALL_NEW && !is_probed(plan, function->address) &&
-		     !plan_ends(plan, function, native->module)) ||
-		    add_probe(plan, native->module, function->name, function->kind,
-			      plan->native_domain, function->address, function->address, &err))
-			note(plan, "%s of %s is not traced: %s", function->name,
-			     escape_copy(file, sizeof(file), base_name(native->module->path)),
-			     err.text[0] ? err.text : "not all its ends are known");
-	}
-}
-
-/* Where exceptions are thrown, if there is a function that one may leave. */
-static void plan_throws(struct plan *plan)
-{
-	bool needed = false;
-
-	for (unsigned i = 0; i < plan->n_probes; i++)
-		needed |= plan->probes[i].kind == ABI_CALL_NEW;
-	for (unsigned i = 0; i < plan->natives.n && needed; i++) {
-		const struct native_allocator *native = plan->natives.items[i];
-
-		if (native->throws)
-			add_probe(plan, native->module, "_Unwind_RaiseException", ABI_CALL_THROW,
-				  plan->native_domain, native->throws, native->throws, NULL);
-	}
-}
-
-unsigned plan_update(struct plan *plan, const struct py_runtime *runtime,
-		     const struct process *process)
-{
-	unsigned before = plan->n_probes;
-	struct maps maps;
-
-	if (!plan->native || maps_read(&maps, process->pid, NULL))
-		return 0;
-	native_allocators_update(&plan->natives, &maps, &runtime->libc, &runtime->python);
-	maps_fini(&maps);
-	for (; plan->n_natives < plan->natives.n; plan->n_natives++)
-		plan_native(plan, plan->natives.items[plan->n_natives]);
-	plan_throws(plan);
-	return plan->n_probes - before;
-}
-
 /* Whose malloc does the interpreter call? */
 static void find_bound_malloc(struct plan *plan, const struct py_runtime *runtime,
 			      const struct process *process)
@@ -597,11 +483,12 @@ int plan_make(struct plan *plan, const struct py_runtime *runtime, const struct 
 			       process->pid, features->release);
 	if (wanted & 1u << ABI_MMAP && !features->tracefs) {
 		plan->domains &= ~(1u << ABI_MMAP);
-		note(plan, "mappings are not traced: no tracefs (mount -t tracefs tracefs "
-			   "/sys/kernel/tracing)");
+		plan_note(plan, "mappings are not traced: no tracefs (mount -t tracefs tracefs "
+				"/sys/kernel/tracing)");
 	}
 	if (runtime->libc_is_musl)
-		note(plan, "musl libc: the Python state of threads without the GIL is not found");
+		plan_note(plan,
+			  "musl libc: the Python state of threads without the GIL is not found");
 
 	if (wanted & 1u << ABI_OBJECT)
 		result = plan_objects(plan, runtime, process, options, err);

@@ -127,7 +127,7 @@ def measure_one(setup, target, path, workload):
 
 def measure(setup, python, stage, path):
     rows = []
-    for workload in workloads.WORKLOADS:
+    for workload in setup.workloads:
         target = Target(python, stage)
         try:
             why = target.do("can", workload=workload)

@@ -26,11 +26,12 @@ PAIR_HITS = 3  # an entry and a return of the allocating function, an entry of t
 class Setup:
     """What is asked for."""
 
-    def __init__(self, tools, loops, quick, bpftrace, say):
+    def __init__(self, tools, loops, quick, chosen, bpftrace, say):
         self.tools = tools        # pyleaktrace programs: [(name, path)]
         self.loops = loops        # loops.so
         self.bpftrace = bpftrace  # None, or why it cannot be used
         self.say = say            # progress
+        self.workloads = chosen or list(workloads.WORKLOADS)
         self.rounds = 2 if quick else 7
         self.phase_s = 0.03 if quick else 0.15  # CPU time of one loop in one phase
         self.blocks = 100000 if quick else 1000000
@@ -282,7 +283,7 @@ def workload_round(setup, target, path, workload, turns):
 def measure_workloads(setup, python, stage, path):
     """Slowdown of services at full speed, everything traced, and where the report has their leak."""
     result = []
-    for workload in workloads.WORKLOADS:
+    for workload in setup.workloads:
         target = Target(python, stage)
         rounds, turns = [], {}
         try:

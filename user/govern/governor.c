@@ -36,9 +36,10 @@
 
 /*
  * ... and for each block of that room so much time passes until they are counted again. To count one takes 0.3 us, so that it is 3 % of a core at
- * most, when the map is full.
+ * most, when the map is full. It is sooner when there is no room for as many more as came since the last time.
  */
 #define ROOM_NS 10000u
+#define SOONER  8 /* times, at most */
 
 /* of the thread, so that a window ends when it shall also where everybody wants the CPU */
 #define NICE (-10)
@@ -67,7 +68,9 @@ struct governor {
 	struct reading last;
 	bool on[ABI_PARTS]; /* all the time */
 	bool left;          /* probes of part object do not stay */
-	uint64_t checked_ns, counted_ns;
+	uint64_t checked_ns;
+	uint64_t counted_ns, count_ns; /* when the room was looked at, and when it shall be again */
+	double counted;                /* blocks, then */
 
 	pthread_mutex_t lock; /* of what follows */
 	pthread_cond_t calibrated;
@@ -395,18 +398,28 @@ static void resample(struct governor *governor, const struct policy_step *step)
 /* Do the blocks of what is traced all the time fill the map? */
 static void check_room(struct governor *governor)
 {
+	double most = governor->options.max_blocks, all = 0, grew, wait;
+	uint64_t now = clock_now_ns(), n;
 	struct session_view view;
-	uint64_t n;
 
 	session_look(governor->session, &view);
 	for (unsigned i = 0; i < ABI_PARTS; i++) {
 		enum part_mode mode = governor->policy.parts[i].mode;
 
-		if ((mode == PART_ALL || mode == PART_SAMPLED) &&
-		    thin_count(&view, domains_of(governor, i) & ~(1u << ABI_MMAP), &n, NULL) == 0 &&
-		    (double)n > governor->options.max_blocks * FULL)
+		if ((mode != PART_ALL && mode != PART_SAMPLED) ||
+		    thin_count(&view, domains_of(governor, i) & ~(1u << ABI_MMAP), &n, NULL))
+			continue;
+		all += (double)n;
+		if ((double)n > most * FULL)
 			policy_is_full(&governor->policy, i);
 	}
+	wait = most * ROOM_NS;
+	grew = all - governor->counted;
+	if (grew > 0)
+		wait = fmin(wait, (double)(now - governor->counted_ns) * (most - all) / 2 / grew);
+	governor->counted = all;
+	governor->counted_ns = now;
+	governor->count_ns = now + (uint64_t)fmax(wait, most * ROOM_NS / SOONER);
 }
 
 static void begin_all(struct governor *governor, enum abi_part part, unsigned shift)
@@ -517,11 +530,8 @@ static void *run(void *context)
 			survivors_check(governor->survivors, CHECK_MOST);
 			governor->checked_ns = clock_now_ns();
 		}
-		if (clock_now_ns() - governor->counted_ns >
-		    (uint64_t)governor->options.max_blocks * ROOM_NS) {
+		if (clock_now_ns() >= governor->count_ns)
 			check_room(governor);
-			governor->counted_ns = clock_now_ns();
-		}
 	}
 	return NULL;
 }

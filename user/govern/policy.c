@@ -21,6 +21,8 @@
 #define ENOUGH_CPU_NS 100000.0
 /* windows in a row, after a part was let in and thrown out again and again */
 #define MOST_PATIENCE 200
+/* of the target's CPU time: over so much of it the cost of what is on all the time is averaged */
+#define LATELY_NS 200e6
 /* a sampling is made finer when it could be paid for so long */
 #define REFINE_NS 5e9
 /* the rest after the first failure, which doubles so many times at most */
@@ -162,6 +164,24 @@ void policy_window_done(struct policy *policy, enum abi_part number,
 		    fmin(figures->all_cost_ns, figures->all_cpu_ns));
 }
 
+/* What it is taken to cost, until more is known. */
+static void expect_cost(struct policy_part *part, double cost)
+{
+	part->own_ns = LATELY_NS;
+	part->cost_ns = cost * part->own_ns;
+	part->cost = cost;
+}
+
+/* Sums, and not shares, are averaged: of a moment in which little was done the share says nothing. */
+static void learn_cost(struct policy_part *part, double cost_ns, double cpu_ns)
+{
+	double keep = exp(-cpu_ns / LATELY_NS);
+
+	part->cost_ns = keep * part->cost_ns + fmin(cost_ns, cpu_ns);
+	part->own_ns = keep * part->own_ns + fmax(cpu_ns - cost_ns, 0);
+	part->cost = share(part->cost_ns, part->cost_ns + part->own_ns);
+}
+
 void policy_pass(struct policy *policy, double wall_ns, double cpu_ns,
 		 const double cost_ns[ABI_PARTS], double other_ns)
 {
@@ -171,11 +191,10 @@ void policy_pass(struct policy *policy, double wall_ns, double cpu_ns,
 		struct policy_part *part = &policy->parts[i];
 
 		sum += cost_ns[i];
-		/* of the work done, as long as there is enough of it to tell */
 		part->shift_age_ns += wall_ns;
 		part->rest_ns -= wall_ns;
-		if (on_all_the_time(part) && cpu_ns > 1e6)
-			part->cost += 0.1 * (share(cost_ns[i], cpu_ns) - part->cost);
+		if (on_all_the_time(part))
+			learn_cost(part, cost_ns[i], cpu_ns);
 		if (part->mode == PART_ALL)
 			part->demand = part->cost;
 	}
@@ -195,13 +214,13 @@ static bool let_in(struct policy *policy, struct policy_step *step)
 		step->part = i;
 		if (part->demand < room(policy) - taken(policy, part)) {
 			part->mode = PART_ALL;
-			part->cost = part->demand;
+			expect_cost(part, part->demand);
 			step->action = POLICY_ALL;
 		} else {
 			part->mode = PART_SAMPLED;
 			part->shift = POLICY_SHIFT_FIRST;
 			part->shift_age_ns = 0;
-			part->cost = part->trap_demand;
+			expect_cost(part, part->trap_demand);
 			step->action = POLICY_SAMPLE;
 			step->shift = part->shift;
 		}

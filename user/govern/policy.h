@@ -55,8 +55,10 @@ struct policy_part {
 	uint64_t window_ns;   /* the next one's length */
 	uint64_t least_ns;    /* a window shorter than that is not worth its opening */
 	double demand; /* share, if all were traced all the time, as last seen; 0: not known yet */
-	double trap_demand;      /* of that, the traps alone */
-	double cost;             /* share that it takes, on all the time: all, or a sample */
+	double trap_demand; /* of that, the traps alone */
+	double cost;        /* share that it takes, on all the time: all, or a sample; ... */
+	double cost_ns,
+		own_ns; /* ... of which it is the quotient: lately, and of the target's own work */
 	double cost_per_wall_ns; /* in windows, lately; what the next one may cost */
 	unsigned failures;       /* in a row */
 	double rest_ns;          /* no window before so much time has passed */

@@ -33,7 +33,7 @@ int on_moment(struct bpf_perf_event_data *ctx)
 		return 0;
 	__sync_fetch_and_add(&moments.at_string, 1);
 	if (moments.at_string >= moments.allowed)
-		end_counting();
+		end_counting(true);
 	return 0;
 }
 

@@ -51,10 +51,11 @@ static __always_inline void count_step(__u32 number, __s64 step)
 	add_items(id, step);
 }
 
-static __always_inline void end_counting(void)
+/* slow: it was the moments that were too many (moment.bpf.h) */
+static __always_inline void end_counting(bool slow)
 {
 	if (__sync_lock_test_and_set(&active, 0))
-		send_event(ABI_EVENT_OVER, 0);
+		send_event(ABI_EVENT_OVER, slow);
 }
 
 /* So many as were allowed: the ceiling of the cost is reached. */
@@ -67,7 +68,7 @@ static __always_inline bool is_over(const struct abi_watch *watch)
 		counted += watches[i].counted;
 	if (counted < watch_allowance)
 		return false;
-	end_counting();
+	end_counting(false);
 	return true;
 }
 

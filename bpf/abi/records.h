@@ -224,7 +224,7 @@ enum abi_event_kind {
 	ABI_EVENT_CODE = 4, /* there is executable memory that is in no range: read the mappings */
 	/* in ring buffer `forks`: a child has a copy of the target's memory, and of the breakpoints in it */
 	ABI_EVENT_FORK = 5,
-	/* watchpoints: so many hits, or moments, as were allowed; nothing is counted from here on */
+	/* watchpoints: so many hits as were allowed (value 0), or moments (1); nothing is counted from here on */
 	ABI_EVENT_OVER = 6,
 };
 

@@ -62,12 +62,18 @@ static void expect_site(__u32 id, __u32 number, __u64 in, __u64 in_hits, __u64 o
 	assert_int_equal(site->freed_count, out_hits);
 }
 
-static void expect_over_once(void)
+static void expect_over_once(__u32 why)
 {
 	unsigned n = 0;
 
-	for (unsigned i = 0; i < shim.n_events; i++)
-		n += ((struct abi_event *)shim.events[i])->kind == ABI_EVENT_OVER;
+	for (unsigned i = 0; i < shim.n_events; i++) {
+		const struct abi_event *event = shim.events[i];
+
+		if (event->kind != ABI_EVENT_OVER)
+			continue;
+		assert_int_equal(event->value, why);
+		n++;
+	}
 	assert_int_equal(n, 1);
 }
 
@@ -187,7 +193,7 @@ static void test_ceiling(void **state)
 	expect_site(ABI_FIRST_SITE, 0, 2, 2, 0, 0);
 	assert_int_equal(watches[0].counted + watches[1].counted, 3);
 	assert_int_equal(watches[0].last, 13);
-	expect_over_once();
+	expect_over_once(0);
 }
 
 /* No room for a stack, or for the thread: the sums stay right. */
@@ -279,7 +285,7 @@ static void test_moments_ceiling(void **state)
 	interrupt(TEXT, 0xa4f3);
 	assert_int_equal(watches[0].counted, 1);
 	assert_int_equal(moments.at_string, 3);
-	expect_over_once();
+	expect_over_once(1);
 }
 
 int main(void)

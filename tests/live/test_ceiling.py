@@ -300,7 +300,7 @@ def test_sampling(one_python, start, attach, validate):
 def test_map_that_fills_up(one_python, start, attach, validate):
     """Blocks that are too many for the map are thinned out to a sample, and stand for all of them: the watch goes on for ever."""
     target = start(one_python, "busy.py")
-    tool = attach(target, "--native", "no", "--max-overhead", "100", "--max-blocks", "12000", exact=False)
+    tool = attach(target, "--native", "no", "--max-overhead", "100", "--max-window", "20ms", "--max-blocks", "12000", exact=False)
     line, lost = target.line("lost"), 0
     work_until(target, "think", tool, lambda text: re.search(r"^Traced: malloc, mmap: every call", text, re.M), n=100)
     for _ in range(200):
@@ -322,7 +322,7 @@ def test_lists_in_a_sample(one_python, start, attach, validate):
     sample."""
     target = start(one_python, "busy.py")
     n, truth, line = 3000, 3000 * 40 * 8, target.line("grown")
-    tool = attach(target, "--native", "no", "--max-overhead", "100", "--max-blocks", "12000", exact=False)
+    tool = attach(target, "--native", "no", "--max-overhead", "100", "--max-window", "20ms", "--max-blocks", "12000", exact=False)
     for _ in range(200):
         target.do("grow_alone", n=500)
         if re.search(r"^Traced: object: a block of every", tool.report_now(), re.M):

@@ -6,6 +6,7 @@
 #include "base/clock.h"
 
 #define FIRST_NS 10000.0 /* the program's part of a hit, until one has been measured */
+#define MOMENTS  4       /* fewer may be chance: they do not end a watch */
 #define AHEAD_NS 1e9     /* the cost of so much time may be spent beforehand */
 
 uint64_t container_cost_hits(const struct container_cost *cost)
@@ -72,14 +73,16 @@ static uint64_t paid_for(double ns, double ns_each)
 
 void container_cost_allow(struct container_cost *cost, struct session *session)
 {
+	uint64_t moments;
 	double passed_ns = (double)(clock_now_ns() - cost->started_ns),
 	       all_ns = cost->ceiling * fmax(passed_ns + AHEAD_NS, cost->ahead_ns), strings;
 
 	container_cost_look(cost);
 	strings = fmin(all_ns - switches_ns(cost) - hits_ns(cost), cost->slow_ns);
+	moments = paid_for(strings, ns_per_moment(cost));
 	session_allow(session,
 		      paid_for(all_ns - switches_ns(cost) - strings_ns(cost), ns_per_hit(cost)),
-		      paid_for(strings, ns_per_moment(cost)));
+		      moments > MOMENTS ? moments : MOMENTS);
 }
 
 void container_cost_fill(const struct container_cost *cost, double seconds,

@@ -9,7 +9,8 @@
  *
  * The kernel's part stops counting by itself at so many hits, or moments, as the ceiling leaves for the time that has
  * passed and one second more, or for ahead_ns where that is more; so a burst of a second's worth is seen as a whole, and
- * nothing dearer goes on for longer than that. And a target that stands nearly still does so for slow_ns at most.
+ * nothing dearer goes on for longer than that. And a target that stands nearly still does so for slow_ns at most;
+ * a few moments are always allowed, for what one of them says is chance.
  *
  * Place      layer 6; container_watch has one.
  * Units      ns of the target's CPU time.

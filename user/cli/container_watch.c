@@ -583,6 +583,7 @@ struct heap_watch *container_watch_report(struct container_watch *watch, enum he
 	}
 	about->duration_s = seconds;
 	report->end = end;
+	report->slow = session_watch_slow(watch->session);
 	report->asked_s = (double)watch->options->for_ns / 1e9;
 	container_cost_fill(&watch->cost, seconds, report);
 	for (unsigned i = 0; i < watch->n; i++)

@@ -59,6 +59,7 @@ struct heap_watch {
 	struct heap_watch_row *rows;
 	size_t n_rows;
 	enum heap_watch_end end;
+	bool slow; /* OVERHEAD: by what is slow while there are watchpoints, not by the changes */
 	double asked_s;      /* --for; 0: until a signal */
 	double max_overhead; /* of a core */
 	uint64_t hits;

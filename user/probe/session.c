@@ -53,6 +53,7 @@ static int on_event(void *context, void *data, size_t size)
 		break;
 	case ABI_EVENT_OVER:
 		session->watch_over = true;
+		session->watch_slow = event->value != 0;
 		break;
 	case ABI_EVENT_SITE:
 		if (session->on_site)
@@ -468,6 +469,11 @@ uint64_t session_watch_switches(const struct session *session)
 bool session_watch_over(const struct session *session)
 {
 	return session->watch_over;
+}
+
+bool session_watch_slow(const struct session *session)
+{
+	return session->watch_slow;
 }
 
 void session_watch_disarm(struct session *session)

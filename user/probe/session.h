@@ -127,6 +127,7 @@ bool session_watch_begin(struct session *session, unsigned i, int64_t value);
 /* Hits and moments that may be counted from the start on; at that many recording ends (session_watch_over()). */
 void session_allow(struct session *session, uint64_t hits, uint64_t moments);
 bool session_watch_over(const struct session *session);
+bool session_watch_slow(const struct session *session); /* it was the moments */
 
 /* The watchpoints hit no more; what they counted stays readable until session_detach(). */
 void session_watch_disarm(struct session *session);

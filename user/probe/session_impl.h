@@ -50,7 +50,7 @@ struct session {
 	struct watchpoints *watchpoints;  /* NULL: there are none (any more) */
 	struct clocks *clocks;            /* NULL: none */
 	bool moments;
-	bool watch_over;
+	bool watch_over, watch_slow;
 };
 
 #endif

@@ -256,7 +256,7 @@ static void put_end(const struct pen *pen, const struct heap_watch *watch)
 
 	switch (watch->end) {
 	case WATCH_OVERHEAD:
-		if (watch->strings_fraction > watch->hits_fraction) {
+		if (watch->slow) {
 			fprintf(pen->out,
 				"Ended early: while a watchpoint is set the processor moves and "
 				"fills memory byte by byte, "

@@ -342,6 +342,13 @@ class Report:
         return sums
 
 
+def is_slowed(target, path):
+    """Does this processor move memory in bulk slowly while a watchpoint is set? By what the tool has measured of it."""
+    result = tool("heap", "-p", str(target.pid), "--watch", path, "--for", "50ms", "--json")
+    assert result.returncode == 0, result.stderr
+    return json.loads(result.stdout)["watch"]["string_loss"] > 0.1
+
+
 def tool(*args, environment=None, **kwargs):
     """Run the tool to its end."""
     return subprocess.run([TOOL, *args], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,

@@ -246,11 +246,15 @@ def test_ceiling_of_memory_in_bulk(some_python, start, watch, validate):
     """While a watchpoint is set the processor fills memory byte by byte: nothing is hit, and the target stands nearly still. That
     is seen, ends the watch, and is said."""
     target = start(some_python, "heap_watch.py")
+    slowed = harness.is_slowed(target, "app.cache.SESSIONS")
     seen = watch(target, "app.cache.SESSIONS", overhead="5")
     target.do("work", what="insert", n=10)
     target.do("work", what="fill", n=20000)
-    report = seen.complete()
+    report = seen.complete() if slowed else seen.finish()
     validate(report)
+    if not slowed:  # nor may it be ended then
+        assert (report["watch"]["ended_by"], report["watch"]["strings_fraction"]) == ("signal", 0)
+        return
     about, row = report["watch"], seen.containers["app.cache.SESSIONS"]
     assert (about["ended_by"], row["inserted"], row["fate"]) == ("overhead", 10, "same")
     assert about["strings_fraction"] > 10 * about["hits_fraction"] > 0

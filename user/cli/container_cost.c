@@ -96,6 +96,7 @@ void container_cost_fill(const struct container_cost *cost, double seconds,
 	report->ns_per_hit = ns_per_hit(cost);
 	report->switches = __atomic_load_n(&cost->switches, __ATOMIC_RELAXED);
 	report->ns_per_switch = cost->each.switch_ns;
+	report->string_loss = cost->each.string_loss;
 	report->hits_fraction = hits_ns(cost) / core;
 	report->switches_fraction = switches_ns(cost) / core;
 	report->strings_fraction = strings_ns(cost) / core;

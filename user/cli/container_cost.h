@@ -5,7 +5,7 @@
  *      hits        counted x (the trap, and the program as it times itself)
  *      switches    of the target's threads x what one takes more
  *      strings     moments at which a CPU moved or filled bytes in bulk for the target x the time between two of them:
- *                  they pass 20 to 50 times as slowly (probe/watch_cost.h), so nearly all of that time is lost
+ *                  on some processors they pass 20 to 50 times as slowly (probe/watch_cost.h), so nearly all of that time is lost
  *
  * The kernel's part stops counting by itself at so many hits, or moments, as the ceiling leaves for the time that has
  * passed and one second more, or for ahead_ns where that is more; so a burst of a second's worth is seen as a whole, and

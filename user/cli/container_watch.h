@@ -5,9 +5,7 @@
  *
  *      scan, find the paths ▶ load, calibrate, attach ▶ start ▶ tick ... ▶ stop ▶ fill
  *
- * What it costs the target is known: hits are counted, a trap is measured beforehand, and the program times itself. The
- * kernel's part stops counting by itself at so many hits as the ceiling leaves for the time that has passed and one
- * second more; so a burst of a second's worth is seen as a whole, and nothing dearer goes on for longer than that.
+ * What it costs the target is measured, and ends the watch when that is more than it may (container_cost.h).
  *
  * Place      layer 6; heap_watch.c has one, and holder_watch.c one after the other.
  * Ownership  container_watch_open() gives, container_watch_close() takes, also after a failure of the first.
@@ -43,7 +41,7 @@ void container_watch_announce(const struct container_watch *watch);
  */
 bool container_watch_tick(struct container_watch *watch, enum heap_watch_end *end);
 
-/* ns of the target's CPU time that hits have taken so far; from any thread, until container_watch_close(). */
+/* ns of the target's CPU time that it has taken so far; from any thread, until container_watch_close(). */
 double container_watch_spent(const struct container_watch *watch);
 
 /* Nothing is counted from here on, and the watchpoints are gone. */

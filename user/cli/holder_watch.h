@@ -41,10 +41,10 @@ void holder_watch_close(struct holder_watch *watch); /* accepts NULL */
 /* USR2: the past is forgotten. */
 void holder_watch_forget(struct holder_watch *watch);
 
-/* So much of a core may hits take from the target, on the average. */
+/* So much of a core may that take from the target, on the average. */
 void holder_watch_allow(struct holder_watch *watch, double cores);
 
-/* ns of the target's CPU time that hits have taken so far. */
+/* ns of the target's CPU time that it has taken so far. */
 double holder_watch_spent(struct holder_watch *watch);
 
 /* Put what is known into the profile. */

@@ -62,6 +62,7 @@ static json_t *watch_part(const struct heap_watch *watch)
 	json_part_set(&object, "trap_ns", json_part_real(watch->trap_ns));
 	json_part_set(&object, "switches", json_part_count(watch->switches));
 	json_part_set(&object, "ns_per_switch", json_part_real(watch->ns_per_switch));
+	json_part_set(&object, "string_loss", json_part_real(watch->string_loss));
 	json_part_set(&object, "hits_fraction", json_part_real(watch->hits_fraction));
 	json_part_set(&object, "switches_fraction", json_part_real(watch->switches_fraction));
 	json_part_set(&object, "strings_fraction", json_part_real(watch->strings_fraction));

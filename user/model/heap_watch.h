@@ -69,6 +69,7 @@ struct heap_watch {
 	double ns_per_switch; /* measured: that it takes longer with watchpoints */
 	/* of a core, over the watch: */
 	double hits_fraction, switches_fraction;
+	double string_loss; /* measured: share lost of the time that moving and filling memory in bulk takes */
 	double strings_fraction; /* lost while bytes were moved or filled in bulk (probe/watch_cost.h) */
 	double target_cpu_fraction; /* all together */
 };

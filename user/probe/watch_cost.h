@@ -5,8 +5,8 @@
  *      a hit           the trap; what the program does then it times itself
  *      a switch        a thread that has watchpoints comes or goes: the debug registers are written (in a virtual
  *                      machine 1 to 3 us)
- *      bytes in bulk   while one is set the processor moves and fills them (rep movs, rep stos: memcpy() and memset()
- *                      of some KiB, the kernel's copies and fresh pages) one by one: 20 to 50 times as long
+ *      bytes in bulk   while one is set the processor may move and fill them (rep movs, rep stos: memcpy() and memset()
+ *                      of some KiB, the kernel's copies and fresh pages) one by one: an AMD EPYC takes 20 to 50 times as long
  *
  * Place      layer 3; cli sums it up (container_cost.h).
  * Units      ns of the target's CPU time.

@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-#include "govern/governor.h"
+#include "govern/governor_impl.h"
 
 #include <errno.h>
 #include <math.h>
 #include <poll.h>
-#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
@@ -13,8 +12,6 @@
 #include <unistd.h>
 
 #include "base/clock.h"
-#include "govern/reading.h"
-#include "python/runtime.h"
 #include "snapshot/thin.h"
 
 /*
@@ -28,19 +25,6 @@
 #define CHECK_NS   2000000000u
 #define CHECK_MOST 1024
 
-/* what a measured cost may be off by, either way */
-#define COST_ERROR 0.25
-
-/* of the room in the map of live blocks: more than that, and they are thinned out */
-#define FULL 0.75
-
-/*
- * ... and for each block of that room so much time passes until they are counted again. To count one takes 0.3 us, so that it is 3 % of a core at
- * most, when the map is full. It is sooner when there is no room for as many more as came since the last time.
- */
-#define ROOM_NS 10000u
-#define SOONER  8 /* times, at most */
-
 /* of the thread, so that a window ends when it shall also where everybody wants the CPU */
 #define NICE (-10)
 
@@ -50,51 +34,22 @@
 /* of the ceiling: what probes of a part that is off may take */
 #define LEFT_SHARE 0.05
 
-struct governor {
-	struct session *session;
-	const struct process *process;
-	struct governor_options options;
-	struct py_runtime runtime; /* the thread's own */
-	bool have_runtime;
-	struct survivors *survivors;
-	pthread_t thread;
-	bool started;
-	int wake;  /* eventfd: stop */
-	int limit; /* eventfd */
-	pthread_mutex_t switching;
-
-	/* of the thread */
-	struct policy policy;
-	struct reading last;
-	bool on[ABI_PARTS]; /* all the time */
-	bool left;          /* probes of part object do not stay */
-	uint64_t checked_ns;
-	uint64_t counted_ns, count_ns; /* when the room was looked at, and when it shall be again */
-	double counted;                /* blocks, then */
-
-	pthread_mutex_t lock; /* of what follows */
-	pthread_cond_t calibrated;
-	bool settled; /* whether it could be calibrated is known */
-	struct governor_state state;
-	struct err stop_error;
-};
-
 /* ---- readings ---------------------------------------------------------------------------------------------- */
 
-static void take_reading(const struct governor *governor, struct reading *reading)
+void governor_read(const struct governor *governor, struct reading *reading)
 {
 	reading_take(reading, governor->session, governor->process);
 	if (governor->options.others)
 		reading->others_ns = governor->options.others(governor->options.context);
 }
 
-static double cost_since(const struct governor *governor, const struct reading *before,
-			 const struct reading *now)
+double governor_cost(const struct governor *governor, const struct reading *before,
+		     const struct reading *now)
 {
 	return reading_cost(&governor->state.costs, before, now);
 }
 
-static void add_spent(struct governor *governor, double cpu_ns, double cost_ns)
+void governor_spend(struct governor *governor, double cpu_ns, double cost_ns)
 {
 	pthread_mutex_lock(&governor->lock);
 	governor->state.spent_ns += cost_ns;
@@ -113,7 +68,7 @@ static void leave_if_hit(struct governor *governor, double cost_ns, double cpu_n
 	if (governor->left || cost_ns < LEFT_SHARE * policy->budget.ceiling * cpu_ns)
 		return;
 	for (unsigned i = 0; i < ABI_PARTS; i++)
-		if (policy->parts[i].mode == PART_ALL || policy->parts[i].mode == PART_SAMPLED)
+		if (policy_is_on(policy, i))
 			return;
 	governor->left = true;
 	pthread_mutex_lock(&governor->switching);
@@ -127,22 +82,20 @@ static void pass(struct governor *governor)
 	struct reading now;
 	double cost, cpu, others, share[ABI_PARTS] = {0}, all = 0;
 
-	take_reading(governor, &now);
-	cost = cost_since(governor, &governor->last, &now);
+	governor_read(governor, &now);
+	cost = governor_cost(governor, &governor->last, &now);
 	cpu = reading_cpu(&governor->last, &now);
 	others = now.others_ns - governor->last.others_ns;
 	/* hits are not counted for each part: they are divided by what each is known to take */
 	for (unsigned i = 0; i < ABI_PARTS; i++) {
-		const struct policy_part *part = &governor->policy.parts[i];
-
-		if (part->mode == PART_ALL || part->mode == PART_SAMPLED)
-			all += share[i] = part->cost + 1e-6;
+		if (policy_is_on(&governor->policy, i))
+			all += share[i] = governor->policy.parts[i].cost + 1e-6;
 	}
 	for (unsigned i = 0; i < ABI_PARTS && all > 0; i++)
 		share[i] *= cost / all;
 	policy_pass(&governor->policy, (double)(now.ns - governor->last.ns), cpu, share,
 		    all > 0 ? others : others + cost);
-	add_spent(governor, cpu, fmin(cost + others, cpu));
+	governor_spend(governor, cpu, fmin(cost + others, cpu));
 	governor->last = now;
 	leave_if_hit(governor, cost, cpu);
 	if (governor->options.allow_others)
@@ -153,12 +106,12 @@ static void pass(struct governor *governor)
 
 /* ---- switching ---------------------------------------------------------------------------------------------- */
 
-static unsigned domains_of(const struct governor *governor, enum abi_part part)
+unsigned governor_domains(const struct governor *governor, enum abi_part part)
 {
 	return governor->state.parts[part].domains;
 }
 
-static void publish(struct governor *governor, enum abi_part number)
+void governor_publish(struct governor *governor, enum abi_part number)
 {
 	const struct policy_part *from = &governor->policy.parts[number];
 	struct governor_part *to = &governor->state.parts[number];
@@ -172,7 +125,7 @@ static void publish(struct governor *governor, enum abi_part number)
 	pthread_mutex_unlock(&governor->lock);
 }
 
-static bool switch_on(struct governor *governor, enum abi_part number)
+bool governor_switch_on(struct governor *governor, enum abi_part number)
 {
 	struct governor_part *part = &governor->state.parts[number];
 	struct err err = ERR_INIT;
@@ -190,7 +143,7 @@ static bool switch_on(struct governor *governor, enum abi_part number)
 	return result == 0;
 }
 
-static void switch_off(struct governor *governor, enum abi_part part)
+void governor_switch_off(struct governor *governor, enum abi_part part)
 {
 	struct err err = ERR_INIT;
 
@@ -211,12 +164,11 @@ static void drop_blocks(struct governor *governor, enum abi_part part)
 	uint64_t now = clock_now_ns();
 
 	session_look(governor->session, &view);
-	survivors_take(governor->survivors, &view, domains_of(governor, part), now, now, &taken,
-		       NULL);
+	survivors_take(governor->survivors, &view, governor_domains(governor, part), now, now,
+		       &taken, NULL);
 }
 
-/* return false: to be stopped */
-static bool rest(const struct governor *governor, uint64_t ns)
+bool governor_rest(const struct governor *governor, uint64_t ns)
 {
 	struct pollfd wake = {.fd = governor->wake, .events = POLLIN};
 	const struct timespec time = {(time_t)(ns / 1000000000u), (long)(ns % 1000000000u)};
@@ -224,138 +176,13 @@ static bool rest(const struct governor *governor, uint64_t ns)
 	return ppoll(&wake, 1, &time, NULL) == 0 || !(wake.revents & POLLIN);
 }
 
-/* ---- windows ------------------------------------------------------------------------------------------------ */
-
-static void sum_window(struct governor *governor, enum abi_part number,
-		       const struct window_figures *figures, const struct survivors_taken *taken)
-{
-	struct windows_sum *sum = &governor->state.parts[number].windows;
-	double cost = fmin(figures->cost_ns, figures->cpu_ns), own = figures->cpu_ns - cost;
-	double dear = fmin(cost * (1 + COST_ERROR), figures->cpu_ns);
-
-	pthread_mutex_lock(&governor->lock);
-	sum->n++;
-	sum->recorded_ns += figures->recorded_ns;
-	sum->longest_ns = fmax(sum->longest_ns, figures->recorded_ns);
-	sum->cpu_ns += figures->cpu_ns;
-	sum->cost_ns += cost;
-	sum->own_half_ns += own / 2;
-	sum->own_half_least += (figures->cpu_ns - dear) / 2;
-	sum->own_half_most += (figures->cpu_ns - cost * (1 - COST_ERROR)) / 2;
-	sum->kept += taken->kept;
-	pthread_mutex_unlock(&governor->lock);
-}
-
-/*
- * Record for so long, or until it has cost so much since `before`.
- *
- * out    now: at the end
- * return the moment of the end
- */
-static uint64_t record_until(struct governor *governor, enum abi_part part,
-			     const struct reading *before, uint64_t end_ns, double most_ns,
-			     struct reading *now)
-{
-	uint64_t ended;
-
-	for (;;) {
-		uint64_t ns = clock_now_ns();
-
-		if (ns >= end_ns ||
-		    !rest(governor,
-			  end_ns - ns < GOVERNOR_LOOK_NS ? end_ns - ns : GOVERNOR_LOOK_NS))
-			break;
-		take_reading(governor, now);
-		if (fmin(cost_since(governor, before, now), reading_cpu(before, now)) > most_ns)
-			break;
-	}
-	ended = session_record(governor->session, part, false);
-	take_reading(governor, now);
-	return ended;
-}
-
-/* To trace everything would cost more than may be. */
-static void say_limit(struct governor *governor)
+void governor_say_limit(struct governor *governor)
 {
 	const uint64_t one = 1;
 
 	if (governor->options.stop_at_limit &&
 	    write(governor->limit, &one, sizeof(one)) != sizeof(one))
 		return;
-}
-
-/* return false: it could not be had */
-static bool run_window(struct governor *governor, enum abi_part part, uint64_t ns, double most_ns)
-{
-	struct window_figures figures;
-	struct survivors_taken taken;
-	struct reading before, first, last, after;
-	struct session_view view;
-	uint64_t began, ended;
-	bool on;
-
-	take_reading(governor, &before);
-	on = switch_on(governor, part);
-	if (!on) {
-		/* a target that is held by somebody else may be free later */
-		policy_window_failed(&governor->policy, part);
-		return false;
-	}
-	began = session_record(governor->session, part, true);
-	take_reading(governor, &first);
-	ended = record_until(governor, part, &before, began + ns, most_ns, &last);
-	switch_off(governor, part);
-	take_reading(governor, &after);
-	session_look(governor->session, &view);
-	if (survivors_take(governor->survivors, &view, domains_of(governor, part), began, ended,
-			   &taken, NULL)) {
-		policy_window_failed(&governor->policy, part);
-		return false;
-	}
-	figures = (struct window_figures){
-		.recorded_ns = (double)(ended - began),
-		.cpu_ns = reading_cpu(&first, &last),
-		.cost_ns = cost_since(governor, &first, &last),
-		.trap_ns = reading_traps(&governor->state.costs, &first, &last),
-		.all_wall_ns = (double)(after.ns - before.ns),
-		.all_cpu_ns = reading_cpu(&before, &after),
-		.all_cost_ns = cost_since(governor, &before, &after),
-		.quarter = {taken.quarter[0], taken.quarter[1], taken.quarter[2], taken.quarter[3]},
-	};
-	policy_window_done(&governor->policy, part, &figures);
-	if (policy_is_too_dear(&governor->policy, part))
-		say_limit(governor);
-	sum_window(governor, part, &figures, &taken);
-	add_spent(governor, figures.all_cpu_ns, fmin(figures.all_cost_ns, figures.all_cpu_ns));
-	governor->last = after;
-	if (governor->options.verbose)
-		fprintf(stderr,
-			"window: part %u, %.1f ms, %.0f entries, %.1f of %.1f ms CPU; alive by "
-			"quarter "
-			"%llu %llu %llu %llu\n",
-			part, figures.recorded_ns / 1e6, reading_entries(&first, &last),
-			figures.cost_ns / 1e6, figures.cpu_ns / 1e6,
-			(unsigned long long)taken.quarter[0], (unsigned long long)taken.quarter[1],
-			(unsigned long long)taken.quarter[2], (unsigned long long)taken.quarter[3]);
-	return true;
-}
-
-/* For tests: windows one after the other, whatever they cost. */
-static void rehearse(struct governor *governor)
-{
-	enum abi_part part = session_split(governor->session) ? ABI_PART_OBJECT : ABI_PART_NATIVE;
-
-	unsigned n = 0;
-
-	while (n < governor->options.n_rehearsal && rest(governor, 0) &&
-	       session_active(governor->session)) {
-		if (run_window(governor, part, governor->policy.parts[part].least_ns, INFINITY))
-			n++;
-		else
-			rest(governor, GOVERNOR_LOOK_NS);
-	}
-	if (governor->options.n_rehearsal)
-		fprintf(stderr, "pyleaktrace: %u windows done\n", n);
 }
 
 /* ---- the thread --------------------------------------------------------------------------------------------- */
@@ -373,7 +200,7 @@ static void end_change(struct governor *governor)
 /* Of malloc and objects; mappings are few, and each is recorded. */
 static void set_sampling(struct governor *governor, enum abi_part part, unsigned shift)
 {
-	unsigned domains = domains_of(governor, part) & ~(1u << ABI_MMAP);
+	unsigned domains = governor_domains(governor, part) & ~(1u << ABI_MMAP);
 
 	for (unsigned domain = 0; domain < ABI_DOMAINS; domain++)
 		if (domains >> domain & 1)
@@ -386,11 +213,11 @@ static void resample(struct governor *governor, const struct policy_step *step)
 	struct session_view view;
 
 	begin_change(governor);
-	publish(governor, step->part);
+	governor_publish(governor, step->part);
 	set_sampling(governor, step->part, step->shift);
 	session_look(governor->session, &view);
 	if (step->thin)
-		thin_blocks(&view, domains_of(governor, step->part) & ~(1u << ABI_MMAP),
+		thin_blocks(&view, governor_domains(governor, step->part) & ~(1u << ABI_MMAP),
 			    step->shift, NULL, NULL);
 	end_change(governor);
 }
@@ -398,41 +225,32 @@ static void resample(struct governor *governor, const struct policy_step *step)
 /* Do the blocks of what is traced all the time fill the map? */
 static void check_room(struct governor *governor)
 {
-	double most = governor->options.max_blocks, all = 0, grew, wait;
-	uint64_t now = clock_now_ns(), n;
 	struct session_view view;
+	uint64_t all = 0, n;
 
 	session_look(governor->session, &view);
 	for (unsigned i = 0; i < ABI_PARTS; i++) {
-		enum part_mode mode = governor->policy.parts[i].mode;
-
-		if ((mode != PART_ALL && mode != PART_SAMPLED) ||
-		    thin_count(&view, domains_of(governor, i) & ~(1u << ABI_MMAP), &n, NULL))
+		if (!policy_is_on(&governor->policy, i) ||
+		    thin_count(&view, governor_domains(governor, i) & ~(1u << ABI_MMAP), &n, NULL))
 			continue;
-		all += (double)n;
-		if ((double)n > most * FULL)
+		all += n;
+		if (room_is_full(&governor->room, n))
 			policy_is_full(&governor->policy, i);
 	}
-	wait = most * ROOM_NS;
-	grew = all - governor->counted;
-	if (grew > 0)
-		wait = fmin(wait, (double)(now - governor->counted_ns) * (most - all) / 2 / grew);
-	governor->counted = all;
-	governor->counted_ns = now;
-	governor->count_ns = now + (uint64_t)fmax(wait, most * ROOM_NS / SOONER);
+	room_counted(&governor->room, all, clock_now_ns());
 }
 
 static void begin_all(struct governor *governor, enum abi_part part, unsigned shift)
 {
-	if (!switch_on(governor, part)) {
+	if (!governor_switch_on(governor, part)) {
 		governor->policy.parts[part].mode = PART_WINDOWS;
 		policy_window_failed(&governor->policy, part);
 		return;
 	}
 	begin_change(governor);
 	set_sampling(governor, part, shift);
-	governor->options.on_all(governor->options.context, domains_of(governor, part));
-	publish(governor, part);
+	governor->options.on_all(governor->options.context, governor_domains(governor, part));
+	governor_publish(governor, part);
 	pthread_mutex_lock(&governor->lock);
 	governor->state.parts[part].since_ns = session_record(governor->session, part, true);
 	pthread_mutex_unlock(&governor->lock);
@@ -443,14 +261,14 @@ static void begin_all(struct governor *governor, enum abi_part part, unsigned sh
 static void end_all(struct governor *governor, enum abi_part part)
 {
 	governor->on[part] = false;
-	switch_off(governor, part);
+	governor_switch_off(governor, part);
 	/* no report says "every call" of a map that has been emptied */
 	begin_change(governor);
-	publish(governor, part);
+	governor_publish(governor, part);
 	set_sampling(governor, part, 0);
 	drop_blocks(governor, part);
 	end_change(governor);
-	say_limit(governor);
+	governor_say_limit(governor);
 }
 
 /* return false: to be stopped */
@@ -458,9 +276,9 @@ static bool carry_out(struct governor *governor, const struct policy_step *step)
 {
 	switch (step->action) {
 	case POLICY_WAIT:
-		return rest(governor, GOVERNOR_TICK_NS);
+		return governor_rest(governor, GOVERNOR_TICK_NS);
 	case POLICY_WINDOW:
-		run_window(governor, step->part, step->ns, step->cost_ns);
+		governor_window(governor, step->part, step->ns, step->cost_ns);
 		break;
 	case POLICY_ALL:
 		begin_all(governor, step->part, 0);
@@ -480,8 +298,8 @@ static bool carry_out(struct governor *governor, const struct policy_step *step)
 			step->action == POLICY_OFF ? "windows" : "all",
 			governor->policy.parts[step->part].demand,
 			governor->policy.budget.level / 1e6);
-	publish(governor, step->part);
-	return rest(governor, 0);
+	governor_publish(governor, step->part);
+	return governor_rest(governor, 0);
 }
 
 /* Nothing can be traced, for this reason; every report says so. */
@@ -518,8 +336,8 @@ static void *run(void *context)
 	pthread_mutex_unlock(&governor->lock);
 	if (!calibrated)
 		return NULL;
-	take_reading(governor, &governor->last);
-	rehearse(governor);
+	governor_read(governor, &governor->last);
+	governor_rehearse(governor);
 	while (session_active(governor->session)) {
 		const struct policy_step step = policy_next(&governor->policy);
 
@@ -530,7 +348,7 @@ static void *run(void *context)
 			survivors_check(governor->survivors, CHECK_MOST);
 			governor->checked_ns = clock_now_ns();
 		}
-		if (clock_now_ns() >= governor->count_ns)
+		if (clock_now_ns() >= governor->room.next_ns)
 			check_room(governor);
 	}
 	return NULL;
@@ -557,7 +375,7 @@ static void init_parts(struct governor *governor, const struct plan *plan)
 		options.present[i] = governor->state.parts[i].domains != 0;
 	policy_init(&governor->policy, &options);
 	for (unsigned i = 0; i < ABI_PARTS; i++)
-		publish(governor, i);
+		governor_publish(governor, i);
 }
 
 int governor_open(struct governor **out, struct session *session, const struct plan *plan,
@@ -573,6 +391,7 @@ int governor_open(struct governor **out, struct session *session, const struct p
 	governor->session = session;
 	governor->process = process;
 	governor->options = *options;
+	governor->room.most = options->max_blocks;
 	pthread_mutex_init(&governor->lock, NULL);
 	pthread_mutex_init(&governor->switching, NULL);
 	pthread_cond_init(&governor->calibrated, NULL);

@@ -65,6 +65,11 @@ static bool on_all_the_time(const struct policy_part *part)
 	return part->mode == PART_ALL || part->mode == PART_SAMPLED;
 }
 
+bool policy_is_on(const struct policy *policy, enum abi_part part)
+{
+	return on_all_the_time(&policy->parts[part]);
+}
+
 /* The share that the other parts take, which are on all the time. */
 static double taken(const struct policy *policy, const struct policy_part *except)
 {

@@ -105,6 +105,9 @@ void policy_window_done(struct policy *policy, enum abi_part part,
 /* A window could not be opened. It is tried again after a rest, which gets longer each time. */
 void policy_window_failed(struct policy *policy, enum abi_part part);
 
+/* Is the part traced all the time, in whole or by a sample? */
+bool policy_is_on(const struct policy *policy, enum abi_part part);
+
 /* Windows have shown that the part cannot be traced all the time, not even by samples. */
 bool policy_is_too_dear(const struct policy *policy, enum abi_part part);
 

@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: BSD-2-Clause
+ *
+ * A map that fills up is looked at often enough to be thinned out before it is full, and never much too often.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "govern/room.h"
+
+#define MOST  12000
+#define USUAL (uint64_t)(MOST * ROOM_NS)
+
+static void test_full(void **state)
+{
+	const struct room room = {.most = MOST};
+
+	(void)state;
+	assert_false(room_is_full(&room, 9000));
+	assert_true(room_is_full(&room, 9001));
+}
+
+/* As long as they are as many as before, or fewer, or it is far from full. */
+static void test_usual(void **state)
+{
+	static const uint64_t blocks[] = {0, 0, 5, 8000, 8000, 100, 101, 0};
+	struct room room = {.most = MOST};
+	uint64_t now = 7000;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(blocks) / sizeof(blocks[0]); i++, now = room.next_ns) {
+		room_counted(&room, blocks[i], now);
+		if (blocks[i] != 8000)
+			assert_int_equal(room.next_ns, now + USUAL);
+	}
+}
+
+/* Whatever the rate, up to ROOM_SOONER times of what fills the map between two usual looks: none is lost. */
+static void test_fills_up(void **state)
+{
+	(void)state;
+	for (unsigned per_usual = 100; per_usual < MOST * ROOM_SOONER / 4; per_usual += 100) {
+		struct room room = {.most = MOST};
+		uint64_t now = 1, begun;
+
+		room_counted(&room, 0, now);
+		/* it begins to fill just when it has been looked at, at the least that is possible */
+		room.next_ns = now + USUAL / ROOM_SOONER;
+		begun = now;
+		for (;;) {
+			uint64_t blocks;
+
+			assert_true(room.next_ns >= now + USUAL / ROOM_SOONER);
+			assert_true(room.next_ns <= now + USUAL);
+			now = room.next_ns;
+			blocks = (now - begun) * per_usual / USUAL;
+			assert_true(blocks <= MOST);
+			if (room_is_full(&room, blocks))
+				break;
+			room_counted(&room, blocks, now);
+		}
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_full),
+		cmocka_unit_test(test_usual),
+		cmocka_unit_test(test_fills_up),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

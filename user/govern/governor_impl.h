@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: BSD-2-Clause
+ *
+ * governor_impl: what the files of governor share: its state, and what all that is switched needs.
+ *
+ * Place      layer 5; governor.c (what is on all the time, the thread), governor_windows.c (windows) and nobody else.
+ * Threads    the governor's own, but where governor.h says otherwise.
+ */
+#ifndef PYLEAKTRACE_GOVERN_GOVERNOR_IMPL_H
+#define PYLEAKTRACE_GOVERN_GOVERNOR_IMPL_H
+
+#include <pthread.h>
+
+#include "govern/governor.h"
+#include "govern/reading.h"
+#include "govern/room.h"
+#include "python/runtime.h"
+
+struct governor {
+	struct session *session;
+	const struct process *process;
+	struct governor_options options;
+	struct py_runtime runtime; /* the thread's own */
+	bool have_runtime;
+	struct survivors *survivors;
+	pthread_t thread;
+	bool started;
+	int wake;  /* eventfd: stop */
+	int limit; /* eventfd */
+	pthread_mutex_t switching;
+
+	/* of the thread */
+	struct policy policy;
+	struct reading last;
+	bool on[ABI_PARTS]; /* all the time */
+	bool left;          /* probes of part object do not stay */
+	uint64_t checked_ns;
+	struct room room;
+
+	pthread_mutex_t lock; /* of what follows */
+	pthread_cond_t calibrated;
+	bool settled; /* whether it could be calibrated is known */
+	struct governor_state state;
+	struct err stop_error;
+};
+
+void governor_read(const struct governor *governor, struct reading *reading);
+
+/* ns of the target's CPU time that hits took between two readings */
+double governor_cost(const struct governor *governor, const struct reading *before,
+		     const struct reading *now);
+
+/* So much of cpu_ns has gone to watching. */
+void governor_spend(struct governor *governor, double cpu_ns, double cost_ns);
+
+unsigned governor_domains(const struct governor *governor, enum abi_part part);
+
+/* What the policy thinks of a part is for everybody to see. */
+void governor_publish(struct governor *governor, enum abi_part part);
+
+/* return false: it cannot be had now; reports say why */
+bool governor_switch_on(struct governor *governor, enum abi_part part);
+void governor_switch_off(struct governor *governor, enum abi_part part);
+
+/* return false: to be stopped */
+bool governor_rest(const struct governor *governor, uint64_t ns);
+
+/* To trace everything would cost more than may be. */
+void governor_say_limit(struct governor *governor);
+
+/* ---- governor_windows.c -------------------------------------------------------------------------- */
+
+/* One window, of ns at most, and until it has cost most_ns. return false: it could not be had */
+bool governor_window(struct governor *governor, enum abi_part part, uint64_t ns, double most_ns);
+
+/* For tests: options.n_rehearsal windows one after the other, whatever they cost. */
+void governor_rehearse(struct governor *governor);
+
+#endif

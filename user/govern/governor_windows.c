@@ -1,0 +1,130 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include <math.h>
+#include <stdio.h>
+
+#include "base/clock.h"
+#include "govern/governor_impl.h"
+
+/* what a measured cost may be off by, either way */
+#define COST_ERROR 0.25
+
+static void sum_window(struct governor *governor, enum abi_part number,
+		       const struct window_figures *figures, const struct survivors_taken *taken)
+{
+	struct windows_sum *sum = &governor->state.parts[number].windows;
+	double cost = fmin(figures->cost_ns, figures->cpu_ns), own = figures->cpu_ns - cost;
+	double dear = fmin(cost * (1 + COST_ERROR), figures->cpu_ns);
+
+	pthread_mutex_lock(&governor->lock);
+	sum->n++;
+	sum->recorded_ns += figures->recorded_ns;
+	sum->longest_ns = fmax(sum->longest_ns, figures->recorded_ns);
+	sum->cpu_ns += figures->cpu_ns;
+	sum->cost_ns += cost;
+	sum->own_half_ns += own / 2;
+	sum->own_half_least += (figures->cpu_ns - dear) / 2;
+	sum->own_half_most += (figures->cpu_ns - cost * (1 - COST_ERROR)) / 2;
+	sum->kept += taken->kept;
+	pthread_mutex_unlock(&governor->lock);
+}
+
+/*
+ * Record for so long, or until it has cost so much since `before`.
+ *
+ * out    now: at the end
+ * return the moment of the end
+ */
+static uint64_t record_until(struct governor *governor, enum abi_part part,
+			     const struct reading *before, uint64_t end_ns, double most_ns,
+			     struct reading *now)
+{
+	uint64_t ended;
+
+	for (;;) {
+		uint64_t ns = clock_now_ns();
+
+		if (ns >= end_ns ||
+		    !governor_rest(governor,
+				   end_ns - ns < GOVERNOR_LOOK_NS ? end_ns - ns : GOVERNOR_LOOK_NS))
+			break;
+		governor_read(governor, now);
+		if (fmin(governor_cost(governor, before, now), reading_cpu(before, now)) > most_ns)
+			break;
+	}
+	ended = session_record(governor->session, part, false);
+	governor_read(governor, now);
+	return ended;
+}
+
+bool governor_window(struct governor *governor, enum abi_part part, uint64_t ns, double most_ns)
+{
+	struct window_figures figures;
+	struct survivors_taken taken;
+	struct reading before, first, last, after;
+	struct session_view view;
+	uint64_t began, ended;
+	bool on;
+
+	governor_read(governor, &before);
+	on = governor_switch_on(governor, part);
+	if (!on) {
+		/* a target that is held by somebody else may be free later */
+		policy_window_failed(&governor->policy, part);
+		return false;
+	}
+	began = session_record(governor->session, part, true);
+	governor_read(governor, &first);
+	ended = record_until(governor, part, &before, began + ns, most_ns, &last);
+	governor_switch_off(governor, part);
+	governor_read(governor, &after);
+	session_look(governor->session, &view);
+	if (survivors_take(governor->survivors, &view, governor_domains(governor, part), began,
+			   ended, &taken, NULL)) {
+		policy_window_failed(&governor->policy, part);
+		return false;
+	}
+	figures = (struct window_figures){
+		.recorded_ns = (double)(ended - began),
+		.cpu_ns = reading_cpu(&first, &last),
+		.cost_ns = governor_cost(governor, &first, &last),
+		.trap_ns = reading_traps(&governor->state.costs, &first, &last),
+		.all_wall_ns = (double)(after.ns - before.ns),
+		.all_cpu_ns = reading_cpu(&before, &after),
+		.all_cost_ns = governor_cost(governor, &before, &after) + after.others_ns -
+			       before.others_ns,
+		.quarter = {taken.quarter[0], taken.quarter[1], taken.quarter[2], taken.quarter[3]},
+	};
+	policy_window_done(&governor->policy, part, &figures);
+	if (policy_is_too_dear(&governor->policy, part))
+		governor_say_limit(governor);
+	sum_window(governor, part, &figures, &taken);
+	governor_spend(governor, figures.all_cpu_ns, fmin(figures.all_cost_ns, figures.all_cpu_ns));
+	governor->last = after;
+	if (governor->options.verbose)
+		fprintf(stderr,
+			"window: part %u, %.1f ms, %.0f entries, %.1f of %.1f ms CPU; alive by "
+			"quarter "
+			"%llu %llu %llu %llu\n",
+			part, figures.recorded_ns / 1e6, reading_entries(&first, &last),
+			figures.cost_ns / 1e6, figures.cpu_ns / 1e6,
+			(unsigned long long)taken.quarter[0], (unsigned long long)taken.quarter[1],
+			(unsigned long long)taken.quarter[2], (unsigned long long)taken.quarter[3]);
+	return true;
+}
+
+void governor_rehearse(struct governor *governor)
+{
+	enum abi_part part = session_split(governor->session) ? ABI_PART_OBJECT : ABI_PART_NATIVE;
+	unsigned n = 0;
+
+	while (n < governor->options.n_rehearsal && governor_rest(governor, 0) &&
+	       session_active(governor->session)) {
+		if (governor_window(governor, part, governor->policy.parts[part].least_ns,
+				    INFINITY))
+			n++;
+		else
+			governor_rest(governor, GOVERNOR_LOOK_NS);
+	}
+	if (governor->options.n_rehearsal)
+		fprintf(stderr, "pyleaktrace: %u windows done\n", n);
+}

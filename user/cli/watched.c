@@ -1,62 +1,16 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-#include "cli/watched.h"
+#include "cli/watched_impl.h"
 
 #include <errno.h>
 #include <limits.h>
-#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
-#include <sys/wait.h>
-#include <time.h>
-#include <unistd.h>
 
 #include "base/clock.h"
-#include "cli/estimates.h"
-#include "cli/grower.h"
-#include "cli/holder_watch.h"
-#include "cli/trace_parts.h"
-#include "govern/governor.h"
-#include "govern/reading.h"
-#include "model/trend.h"
-#include "probe/claim.h"
 #include "probe/code_tables.h"
-#include "probe/cost.h"
-#include "python/runtime.h"
-#include "snapshot/snapshot.h"
 
 /* how often the mappings are read at a time, when they change all the while */
 #define READS_OF_CODE 4
-#define STARTERS_MAX  256 /* threads */
-/* mappings are few, and each is recorded */
-#define SAMPLED_DOMAINS (1u << ABI_MALLOC | 1u << ABI_OBJECT)
-
-struct watched {
-	const struct options *options;
-	const struct features *features;
-	struct process process;
-	struct py_runtime runtime;
-	struct plan plan;
-	struct claim claim;
-	struct code_map code;       /* of the target; empty without C frames */
-	struct code_tables *tables; /* NULL: C frames are not walked */
-	struct session *session;
-	struct snapshot *snapshot;
-	struct grower *grower;        /* NULL: the heap is not looked at */
-	struct holder_watch *holders; /* NULL: containers are not looked for */
-	struct governor *governor;    /* NULL: everything is traced */
-	pthread_mutex_t looking;      /* a report is being made */
-	bool have_process, have_runtime, have_plan;
-	/* measures the cost of the traps while we wait for the first report */
-	pthread_t calibration;
-	bool calibrating, calibrated;
-	struct probe_costs costs;
-	struct reading started, reported,
-		lived;         /* at the start, the last report, the last live line */
-	uint64_t forgotten_ns; /* of the last watched_baseline(), or the start */
-	double last_growth;
-	uint64_t last_outstanding;
-};
 
 /*
  * Room for the blocks of a target of this size: one for 512 bytes of its memory, within 1 M and 16 M. The map
@@ -81,8 +35,7 @@ static void *calibrate(void *context)
 	return (void *)(intptr_t)cost_calibrate(&watched->costs, watched->session, NULL);
 }
 
-/* Wait for the calibration; its figures are used from here on. */
-static void finish_calibration(struct watched *watched)
+void watched_finish_calibration(struct watched *watched)
 {
 	void *result;
 
@@ -180,11 +133,7 @@ static void refresh_allocators(struct watched *watched)
 		governor_unlock(watched->governor);
 }
 
-/*
- * The target has code that is new to us, or may have. Asked in vain, it is asked again only after the next report:
- * a stack with a damaged end would have us read the mappings all the time.
- */
-static void refresh_code(struct watched *watched, bool in_vain_too)
+void watched_refresh_code(struct watched *watched, bool in_vain_too)
 {
 	unsigned n_natives = watched->plan.natives.n;
 	int changed = 1;
@@ -353,7 +302,7 @@ int watched_open(struct watched **out, pid_t pid, const struct options *options,
 void watched_start(struct watched *watched)
 {
 	/* what was loaded and unloaded while we attached */
-	refresh_code(watched, true);
+	watched_refresh_code(watched, true);
 	for (unsigned domain = 0; domain < ABI_DOMAINS; domain++)
 		if (SAMPLED_DOMAINS >> domain & 1)
 			session_set_sampling(watched->session, domain,
@@ -389,7 +338,7 @@ int watched_close(struct watched *watched)
 	struct err err = ERR_INIT;
 	int result = 0;
 
-	finish_calibration(watched);
+	watched_finish_calibration(watched);
 	if (watched->holders)
 		holder_watch_stop(watched->holders);
 	if (watched->governor)
@@ -449,7 +398,7 @@ void watched_events(struct watched *watched)
 {
 	session_events(watched->session, snapshot_learn, watched->snapshot);
 	if (session_wants_code(watched->session))
-		refresh_code(watched, false);
+		watched_refresh_code(watched, false);
 }
 
 bool watched_ended(const struct watched *watched)
@@ -469,172 +418,4 @@ void watched_baseline(struct watched *watched)
 	if (watched->governor)
 		governor_forget(watched->governor);
 	watched->forgotten_ns = clock_now_ns();
-}
-
-static void fill_end(const struct watched *watched, struct profile *profile)
-{
-	int status = session_wait_status(watched->session);
-
-	if (session_execed(watched->session)) {
-		profile->target.end = TARGET_EXECED;
-	} else if (!process_alive(&watched->process)) {
-		profile->target.end = TARGET_EXITED;
-		profile->target.end_detail = -1;
-		if (status >= 0 && WIFSIGNALED(status)) {
-			profile->target.end = TARGET_KILLED;
-			profile->target.end_detail = WTERMSIG(status);
-		} else if (status >= 0) {
-			profile->target.end_detail = WEXITSTATUS(status);
-		}
-	}
-}
-
-static uint64_t own_rss_bytes(void)
-{
-	unsigned long size, resident = 0;
-	FILE *statm = fopen("/proc/self/statm", "re");
-
-	if (statm) {
-		if (fscanf(statm, "%lu %lu", &size, &resident) != 2)
-			resident = 0;
-		fclose(statm);
-	}
-	return (uint64_t)resident * (uint64_t)sysconf(_SC_PAGESIZE);
-}
-
-static double own_cpu_s(void)
-{
-	struct rusage self;
-
-	getrusage(RUSAGE_SELF, &self);
-	return (double)(self.ru_utime.tv_sec + self.ru_stime.tv_sec) +
-	       (double)(self.ru_utime.tv_usec + self.ru_stime.tv_usec) / 1e6;
-}
-
-static void fill_cost(struct watched *watched, struct profile *profile,
-		      const struct governor_state *state)
-{
-	struct reading now;
-	struct cost_sum sum, all;
-	double passed_s;
-
-	finish_calibration(watched);
-	if (!watched->calibrated)
-		return;
-	if (watched->governor) {
-		profile->cost.ceiling = watched->options->max_overhead;
-		if (state->own_ns > 0)
-			profile->cost.own_share = state->spent_ns / state->own_ns;
-	}
-	reading_take(&now, watched->session, &watched->process);
-	passed_s = (double)(now.ns - watched->reported.ns) / 1e9;
-	sum = cost_between(&watched->costs, watched->reported.counts, now.counts);
-	all = cost_between(&watched->costs, watched->started.counts, now.counts);
-	profile->have_cost = true;
-	profile->cost.hits_per_s = passed_s > 0 ? sum.hits / passed_s : 0;
-	profile->cost.ns_per_hit = all.hits > 0 ? all.ns / all.hits : 0;
-	profile->cost.target_cpu_fraction = passed_s > 0 ? sum.ns / passed_s / 1e9 : 0;
-	if (passed_s > 0)
-		profile->cost.target_cpu_used =
-			reading_cpu(&watched->reported, &now) / 1e9 / passed_s;
-	profile->cost.tool_cpu_s = own_cpu_s();
-	profile->cost.tool_rss_bytes = own_rss_bytes();
-	profile->cost.maps_bytes = session_maps_bytes(watched->session);
-	watched->reported = now;
-}
-
-/* Who started the newest threads: their PyThreadStates are on the account. */
-static void find_starters(struct watched *watched, struct profile *profile)
-{
-	const struct trend_threads *threads = &profile->trend->threads;
-
-	for (size_t i = 0; i < threads->n_rows && i < STARTERS_MAX; i++)
-		threads->rows[i].starter =
-			snapshot_allocator(watched->snapshot, profile, threads->rows[i].made);
-}
-
-static int take_snapshot(struct watched *watched, struct governor_state *state,
-			 struct profile **profile, struct err *err)
-{
-	struct snapshot_estimates how = {.scale = estimates_scale};
-	int result;
-
-	pthread_mutex_lock(&watched->looking);
-	if (watched->governor) {
-		governor_state(watched->governor, state);
-		how.exact_domains = trace_parts_mapped(state);
-		how.sampled_domains = trace_parts_thinned(state);
-		how.survivors = governor_survivors(watched->governor);
-		how.context = estimates_new(state, how.survivors, watched->grower,
-					    (double)(clock_now_ns() - watched->forgotten_ns) / 1e9);
-		if (!how.context)
-			how.survivors = NULL;
-		snapshot_estimate(watched->snapshot, &how);
-	} else if (watched->options->sample_shift) {
-		how.exact_domains = (1u << ABI_DOMAINS) - 1;
-		how.sampled_domains = SAMPLED_DOMAINS;
-		snapshot_estimate(watched->snapshot, &how);
-	}
-	result = snapshot_take(watched->snapshot, watched->options->older_ns, profile, err);
-	pthread_mutex_unlock(&watched->looking);
-	estimates_free(how.context);
-	return result;
-}
-
-struct profile *watched_look(struct watched *watched, struct err *err)
-{
-	struct governor_state state = {0};
-	struct profile *profile;
-
-	watched_events(watched);
-	refresh_code(watched, true);
-	if (take_snapshot(watched, &state, &profile, err))
-		return NULL;
-	if (watched->governor) {
-		watched->costs = state.costs;
-		watched->calibrated = state.calibrated;
-		trace_parts_fill(profile, &state);
-	} else if (watched->options->sample_shift) {
-		trace_parts_sampled(profile, watched->plan.domains, watched->options->sample_shift);
-	}
-	profile->mode.min_size = watched->options->min_size;
-	profile->mode.max_size = watched->options->max_size;
-	fill_end(watched, profile);
-	fill_cost(watched, profile, &state);
-	if (watched->grower)
-		grower_report(watched->grower, profile);
-	if (watched->holders)
-		holder_watch_report(watched->holders, profile);
-	if (profile->trend)
-		find_starters(watched, profile);
-	profile_sort(profile, watched->options->order);
-	watched->last_outstanding = profile->totals.outstanding_bytes;
-	watched->last_growth = 0;
-	for (size_t i = 0; i < profile->n_stacks; i++)
-		watched->last_growth += profile->stacks[i].growth_bytes_per_s;
-	return profile;
-}
-
-void watched_live(struct watched *watched, struct live_state *state)
-{
-	struct reading now;
-	struct cost_sum sum;
-	double passed_s;
-
-	reading_take(&now, watched->session, &watched->process);
-	passed_s = (double)(now.ns - watched->lived.ns) / 1e9;
-	sum = cost_between(&watched->costs, watched->lived.counts, now.counts);
-	memset(state, 0, sizeof(*state));
-	state->seconds = (double)(now.ns - watched->started.ns) / 1e9;
-	state->left_s = -1;
-	state->outstanding_bytes = watched->last_outstanding;
-	state->growth_bytes_per_s = watched->last_growth;
-	state->hits_per_s = passed_s > 0 ? sum.hits / passed_s : 0;
-	state->target_cpu_fraction = -1;
-	/* while the calibration runs, its figures are not ours to read */
-	if (!watched->calibrating && watched->calibrated && passed_s > 0)
-		state->target_cpu_fraction = sum.ns / passed_s / 1e9;
-	for (unsigned i = ABI_FIRST_LOSS; i < ABI_COUNTERS; i++)
-		state->lost += now.counts[i];
-	watched->lived = now;
 }

@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: BSD-2-Clause
+ *
+ * watched_impl: what the files of watched share: its state.
+ *
+ * Place      layer 6; watched.c (its life, from the attach to the detach), watched_look.c (what reports and live lines
+ *            say of it) and nobody else.
+ */
+#ifndef PYLEAKTRACE_CLI_WATCHED_IMPL_H
+#define PYLEAKTRACE_CLI_WATCHED_IMPL_H
+
+#include <pthread.h>
+
+#include "cli/grower.h"
+#include "cli/holder_watch.h"
+#include "cli/watched.h"
+#include "govern/governor.h"
+#include "govern/reading.h"
+#include "probe/claim.h"
+#include "probe/cost.h"
+#include "python/runtime.h"
+#include "snapshot/snapshot.h"
+
+/* mappings are few, and each is recorded */
+#define SAMPLED_DOMAINS (1u << ABI_MALLOC | 1u << ABI_OBJECT)
+
+struct watched {
+	const struct options *options;
+	const struct features *features;
+	struct process process;
+	struct py_runtime runtime;
+	struct plan plan;
+	struct claim claim;
+	struct code_map code;       /* of the target; empty without C frames */
+	struct code_tables *tables; /* NULL: C frames are not walked */
+	struct session *session;
+	struct snapshot *snapshot;
+	struct grower *grower;        /* NULL: the heap is not looked at */
+	struct holder_watch *holders; /* NULL: containers are not looked for */
+	struct governor *governor;    /* NULL: everything is traced */
+	pthread_mutex_t looking;      /* a report is being made */
+	bool have_process, have_runtime, have_plan;
+	/* measures the cost of the traps while we wait for the first report */
+	pthread_t calibration;
+	bool calibrating, calibrated;
+	struct probe_costs costs;
+	struct reading started, reported,
+		lived;         /* at the start, the last report, the last live line */
+	uint64_t forgotten_ns; /* of the last watched_baseline(), or the start */
+	double last_growth;
+	uint64_t last_outstanding;
+};
+
+/* Wait for the calibration; its figures are used from here on. */
+void watched_finish_calibration(struct watched *watched);
+
+/*
+ * The target has code that is new to us, or may have. Asked in vain, it is asked again only after the next report:
+ * a stack with a damaged end would have us read the mappings all the time.
+ */
+void watched_refresh_code(struct watched *watched, bool in_vain_too);
+
+#endif

@@ -107,6 +107,7 @@ static int take_snapshot(struct watched *watched, struct governor_state *state,
 		how.exact_domains = trace_parts_mapped(state);
 		how.sampled_domains = trace_parts_thinned(state);
 		how.survivors = governor_survivors(watched->governor);
+		how.thinning = governor_thinning(watched->governor);
 		how.context = estimates_new(state, how.survivors, watched->grower,
 					    (double)(clock_now_ns() - watched->forgotten_ns) / 1e9);
 		if (!how.context)

@@ -215,10 +215,13 @@ static void resample(struct governor *governor, const struct policy_step *step)
 	begin_change(governor);
 	governor_publish(governor, step->part);
 	set_sampling(governor, step->part, step->shift);
-	session_look(governor->session, &view);
-	if (step->thin)
-		thin_blocks(&view, governor_domains(governor, step->part) & ~(1u << ABI_MMAP),
-			    step->shift, NULL, NULL);
+	if (step->thin) {
+		thin_add(&governor->thinning,
+			 governor_domains(governor, step->part) & ~(1u << ABI_MMAP), step->shift,
+			 clock_now_ns());
+		session_look(governor->session, &view);
+		thin_blocks(&view, &governor->thinning, NULL);
+	}
 	end_change(governor);
 }
 
@@ -481,6 +484,11 @@ void governor_unlock(struct governor *governor)
 struct survivors *governor_survivors(const struct governor *governor)
 {
 	return governor->survivors;
+}
+
+const struct thinning *governor_thinning(const struct governor *governor)
+{
+	return &governor->thinning;
 }
 
 void governor_state(struct governor *governor, struct governor_state *state)

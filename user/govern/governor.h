@@ -20,6 +20,7 @@
 #include "govern/policy.h"
 #include "probe/cost.h"
 #include "snapshot/survivors.h"
+#include "snapshot/thin.h"
 
 #define GOVERNOR_TICK_NS 50000000u
 #define GOVERNOR_LOOK_NS 4000000u
@@ -71,6 +72,9 @@ void governor_lock(struct governor *governor);
 void governor_unlock(struct governor *governor);
 
 struct survivors *governor_survivors(const struct governor *governor);
+
+/* Of the blocks in the maps; changes between change(begin) and change(end) only. */
+const struct thinning *governor_thinning(const struct governor *governor);
 
 /* The windows of one part, since the start or the last governor_forget(). */
 struct windows_sum {

@@ -35,6 +35,7 @@ struct governor {
 	bool left;          /* probes of part object do not stay */
 	uint64_t checked_ns;
 	struct room room;
+	struct thinning thinning;
 
 	pthread_mutex_t lock; /* of what follows */
 	pthread_cond_t calibrated;

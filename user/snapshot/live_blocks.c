@@ -93,32 +93,32 @@ void live_blocks_add(struct live_blocks *live, uint64_t address, const struct ab
 	sample(live, site, address, block->size);
 }
 
-/* What of the maps is wanted. */
-struct wanted {
+struct reading {
 	struct live_blocks *live;
-	unsigned domains;
-	uint64_t from_ns, until_ns;
+	const struct live_wanted *wanted;
 };
 
 static void add_wanted(void *context, uint64_t address, const struct abi_block *block)
 {
-	const struct wanted *wanted = context;
+	const struct reading *reading = context;
+	const struct live_wanted *wanted = reading->wanted;
+	struct abi_block counted = *block;
 
 	if (wanted->domains >> block->domain & 1 && block->time_ns >= wanted->from_ns &&
-	    block->time_ns <= wanted->until_ns)
-		live_blocks_add(wanted->live, address, block);
+	    block->time_ns <= wanted->until_ns && thin_apply(wanted->thinning, address, &counted))
+		live_blocks_add(reading->live, address, &counted);
 }
 
-int live_blocks_read(struct live_blocks *live, const struct session_view *view, unsigned domains,
-		     uint64_t from_ns, uint64_t until_ns, struct err *err)
+int live_blocks_read(struct live_blocks *live, const struct session_view *view,
+		     const struct live_wanted *wanted, struct err *err)
 {
-	struct wanted wanted = {live, domains, from_ns, until_ns};
+	struct reading reading = {live, wanted};
 	int result;
 
 	forget(live);
-	result = block_map_each(view->blocks_fd, add_wanted, &wanted, err);
+	result = block_map_each(view->blocks_fd, add_wanted, &reading, err);
 	if (!result)
-		result = block_map_each(view->mappings_fd, add_wanted, &wanted, err);
+		result = block_map_each(view->mappings_fd, add_wanted, &reading, err);
 	for (uint32_t i = 0; i < live->n_sites && !result; i++) {
 		struct live_site *site = &live->sites[i];
 

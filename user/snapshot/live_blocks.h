@@ -19,6 +19,7 @@
 #include <stdint.h>
 
 #include "probe/session.h"
+#include "snapshot/thin.h"
 
 #define LIVE_SAMPLES       64
 #define LIVE_SAMPLED_SITES 8192
@@ -53,13 +54,16 @@ struct live_blocks {
 int live_blocks_init(struct live_blocks *live, uint32_t n_sites, struct err *err);
 void live_blocks_fini(struct live_blocks *live);
 
-/*
- * Read both maps anew; what was there before is forgotten.
- *
- * in     domains: bits, only blocks of these; from_ns, until_ns: only blocks whose time is in [from_ns, until_ns]
- */
-int live_blocks_read(struct live_blocks *live, const struct session_view *view, unsigned domains,
-		     uint64_t from_ns, uint64_t until_ns, struct err *err);
+/* Which blocks count. */
+struct live_wanted {
+	unsigned domains;                /* bits of enum abi_domain */
+	uint64_t from_ns, until_ns;      /* both included */
+	const struct thinning *thinning; /* NULL: all do; borrowed */
+};
+
+/* Read both maps anew; what was there before is forgotten. */
+int live_blocks_read(struct live_blocks *live, const struct session_view *view,
+		     const struct live_wanted *wanted, struct err *err);
 
 /* One more, that is in no map any more. */
 void live_blocks_add(struct live_blocks *live, uint64_t address, const struct abi_block *block);

@@ -199,8 +199,11 @@ static int scan_blocks(struct snapshot *snapshot, const struct session_view *vie
 		       uint64_t until_ns, struct err *err)
 {
 	uint64_t began = cpu_ns();
-	int result = live_blocks_read(&snapshot->live, view, snapshot->estimates.exact_domains,
-				      snapshot->baseline_ns, until_ns, err);
+	const struct live_wanted wanted = {.domains = snapshot->estimates.exact_domains,
+					   .from_ns = snapshot->baseline_ns,
+					   .until_ns = until_ns,
+					   .thinning = snapshot->estimates.thinning};
+	int result = live_blocks_read(&snapshot->live, view, &wanted, err);
 
 	snapshot->scan_cpu_ns = cpu_ns() - began;
 	snapshot->scan_ns = now;

@@ -20,6 +20,7 @@
 #include "model/profile.h"
 #include "probe/session.h"
 #include "snapshot/survivors.h"
+#include "snapshot/thin.h"
 
 #define SNAPSHOT_TYPED_SITES 256
 
@@ -44,7 +45,8 @@ void snapshot_baseline(struct snapshot *snapshot);
 struct snapshot_estimates {
 	unsigned
 		exact_domains; /* bits of enum abi_domain: their blocks are in the maps; of these ... */
-	unsigned sampled_domains; /* ... those whose blocks are, or were, sampled */
+	unsigned sampled_domains;        /* ... those whose blocks are, or were, sampled */
+	const struct thinning *thinning; /* of those; NULL: none; borrowed */
 	struct survivors *survivors;
 	/* outstanding blocks that one block of the target's stands for, and the relative standard error of that; 0: none */
 	struct snapshot_scale {

@@ -3,65 +3,75 @@
 
 #include <bpf/bpf.h>
 
-#include "base/xorshift.h"
 #include "snapshot/block_map.h"
 #include "snapshot/weight.h"
 
-struct thinning {
+/* ---- which count -------------------------------------------------------------------------------------------- */
+
+void thin_add(struct thinning *thinning, unsigned domains, unsigned shift, uint64_t now_ns)
+{
+	for (unsigned domain = 0; domain < ABI_DOMAINS; domain++)
+		if (domains >> domain & 1)
+			thinning->until_ns[domain][shift & ABI_SAMPLE_SHIFT_MAX] = now_ns;
+}
+
+/* In [0, 1), as even as a hash can be: two rounds of multiplying and folding. */
+static double share_of(uint64_t address, uint64_t time_ns)
+{
+	uint64_t hash = (address >> 4) * 0x9e3779b97f4a7c15u + time_ns;
+
+	hash = (hash ^ hash >> 32) * 0xd6e8feb86659fd93u;
+	hash = (hash ^ hash >> 32) * 0xd6e8feb86659fd93u;
+	return (double)((hash ^ hash >> 32) >> 11) / 9007199254740992.0;
+}
+
+bool thin_apply(const struct thinning *thinning, uint64_t address, struct abi_block *block)
+{
+	unsigned recorded = ABI_BLOCK_SHIFT(block->flags), shift = ABI_SAMPLE_SHIFT_MAX;
+	double keep;
+
+	if (!thinning || block->domain >= ABI_DOMAINS)
+		return true;
+	while (shift > recorded && thinning->until_ns[block->domain][shift] <= block->time_ns)
+		shift--;
+	if (shift == recorded)
+		return true;
+	keep = sample_chance(block->size, shift) / sample_chance(block->size, recorded);
+	block->flags = (uint16_t)((block->flags & 0xff) | ABI_BLOCK_SAMPLED(shift));
+	return share_of(address, block->time_ns) < keep;
+}
+
+/* ---- the map ------------------------------------------------------------------------------------------------ */
+
+struct emptying {
 	int fd;
-	unsigned domains, shift;
-	uint64_t random, kept;
+	const struct thinning *thinning;
 };
 
 /* Is it the one that was read? A batch is some milliseconds old, in which a busy target gives an address out again. */
-static bool is_there(const struct thinning *thinning, uint64_t address,
-		     const struct abi_block *block)
+static bool is_there(int fd, uint64_t address, const struct abi_block *block)
 {
 	struct abi_block now;
 
-	return !bpf_map_lookup_elem(thinning->fd, &address, &now) &&
-	       now.time_ns == block->time_ns && now.site == block->site;
+	return !bpf_map_lookup_elem(fd, &address, &now) && now.time_ns == block->time_ns &&
+	       now.site == block->site;
 }
 
-static void thin_one(void *context, uint64_t address, const struct abi_block *block)
+static void empty_one(void *context, uint64_t address, const struct abi_block *block)
 {
-	struct thinning *thinning = context;
-	struct abi_block kept = *block;
-	unsigned shift = ABI_BLOCK_SHIFT(block->flags);
-	double keep;
+	const struct emptying *emptying = context;
+	struct abi_block left = *block;
 
-	if (!(thinning->domains >> block->domain & 1))
-		return;
-	if (shift >= thinning->shift) {
-		thinning->kept++;
-		return;
-	}
-	if (!is_there(thinning, address, block))
-		return;
-	keep = sample_chance(block->size, thinning->shift) / sample_chance(block->size, shift);
-	if (xorshift_share(&thinning->random) >= keep) {
-		bpf_map_delete_elem(thinning->fd, &address);
-		return;
-	}
-	thinning->kept++;
-	kept.flags = (uint16_t)((block->flags & 0xff) | ABI_BLOCK_SAMPLED(thinning->shift));
-	bpf_map_update_elem(thinning->fd, &address, &kept, BPF_EXIST);
+	if (!thin_apply(emptying->thinning, address, &left) &&
+	    is_there(emptying->fd, address, block))
+		bpf_map_delete_elem(emptying->fd, &address);
 }
 
-int thin_blocks(const struct session_view *view, unsigned domains, unsigned shift, uint64_t *kept,
-		struct err *err)
+int thin_blocks(const struct session_view *view, const struct thinning *thinning, struct err *err)
 {
-	struct thinning thinning = {
-		.fd = view->blocks_fd,
-		.domains = domains,
-		.shift = shift,
-		.random = XORSHIFT_SEED ^ (uint64_t)shift << 32,
-	};
-	int result = block_map_each(view->blocks_fd, thin_one, &thinning, err);
+	struct emptying emptying = {view->blocks_fd, thinning};
 
-	if (kept)
-		*kept = thinning.kept;
-	return result;
+	return block_map_each(view->blocks_fd, empty_one, &emptying, err);
 }
 
 struct tally {

@@ -1,24 +1,45 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
- * thin: live blocks in the kernel's map -> a sample of them, so that there is room for more.
+ * thin: fewer blocks of what is sampled count, each for more, so that there is room for others.
  *
- * A block that was recorded with p is kept with q / p, where q is what it would be recorded with at the new, larger shift; from then on it
- * stands for 1 / q. So what the blocks stand for stays the same on the average, and those that are recorded from now on, with
- * that shift, go with them.
+ *      shift    0 ----------- 8 ------------- 11 ------------ 9 -------▸ time
+ *      block    A (all)       B (p of 8)      C (p of 11)     D (p of 9)
+ *      now      A, B: kept with p(11) / p, then as good as C  D: as it was recorded
  *
- * Place      layer 4; called by govern.
- * Errors     -ERR_FAILED: the map cannot be read.
- * Degrades   each is looked at again just before it is written or taken out. In the microsecond
- *            between, one may still be freed and its address given out again; then the new block has the old one's record.
+ * A block of s bytes that was recorded with p is kept with q / p, where q is what it would be recorded with at the largest
+ * shift to which it has been thinned since; from then on it stands for 1 / q. So what the blocks stand for stays the same on the
+ * average.
+ *
+ * Nothing is written into the map: whether a block still counts follows from its address and its time, the same at each look. A record
+ * that is written back could meet another block, of another allocator, at its address, whose free would then be looked for at the wrong one.
+ *
+ * Place      layer 4; pure but for thin_blocks(). Added to by govern, applied by live_blocks.
+ * Threads    the caller sees to it that nobody applies what is being added to.
+ * Errors     -ERR_FAILED: the map cannot be read. What no longer counts does not, but takes room.
+ * Degrades   thin_blocks() looks at a block again just before it takes it out. In the microsecond between, one may still be freed and its
+ *            address given out again; then a block that counts is missing in the sample.
  */
 #ifndef PYLEAKTRACE_SNAPSHOT_THIN_H
 #define PYLEAKTRACE_SNAPSHOT_THIN_H
 
+#include <stdbool.h>
+
 #include "probe/session.h"
 
-/* in  domains: bits; shift: larger than that of the blocks (others are left). out  kept: of how many; NULL if not wanted */
-int thin_blocks(const struct session_view *view, unsigned domains, unsigned shift, uint64_t *kept,
-		struct err *err);
+/* Zeroed: nothing has been thinned. */
+struct thinning {
+	/* ns of CLOCK_MONOTONIC: what is older and was recorded with a smaller shift has been thinned to this one; 0: never */
+	uint64_t until_ns[ABI_DOMAINS][ABI_SAMPLE_SHIFT_MAX + 1];
+};
+
+/* What was recorded until now in these domains (bits) with a smaller shift than this one; from now on none is. */
+void thin_add(struct thinning *thinning, unsigned domains, unsigned shift, uint64_t now_ns);
+
+/* Does it still count? Then its shift is what it counts with. thinning: NULL: it does */
+bool thin_apply(const struct thinning *thinning, uint64_t address, struct abi_block *block);
+
+/* Take out of the map what no longer counts. */
+int thin_blocks(const struct session_view *view, const struct thinning *thinning, struct err *err);
 
 /* Blocks in the map, of these domains. */
 int thin_count(const struct session_view *view, unsigned domains, uint64_t *count, struct err *err);

@@ -273,6 +273,17 @@ static __always_inline bool is_of_pool(const struct abi_call *call, __u64 addres
 	       lies_in_pool(address, call->size);
 }
 
+/*
+ * The block that a realloc makes another of. Split parts: of those, part object has the pools' only. One of libc's that CPython makes
+ * smaller goes on to libc's realloc, which has it on its own account; its result is no pool's either.
+ */
+static __always_inline bool take_old(__u32 part, __u64 address, struct abi_block *out)
+{
+	if (part == ABI_PART_OBJECT && !is_pool_block(address))
+		return false;
+	return take_block(address, out);
+}
+
 static __always_inline void enter_allocation(struct abi_thread *thread, __u32 kind, __u32 domain,
 					     const struct arguments *args, __u64 sp)
 {
@@ -288,7 +299,8 @@ static __always_inline void enter_allocation(struct abi_thread *thread, __u32 ki
 		if (call->kind >= ABI_CALL_PY_MALLOC && kind < ABI_CALL_PY_MALLOC)
 			call->flags |= ABI_BLOCK_LIBC;
 		/* an allocator's own realloc of a block that was seen before */
-		if (is_realloc(kind) && args->old_address && take_block(args->old_address, &block))
+		if (is_realloc(kind) && args->old_address &&
+		    take_old(part, args->old_address, &block))
 			site_freed(block.site, block.size, 1);
 		return;
 	}
@@ -302,7 +314,8 @@ static __always_inline void enter_allocation(struct abi_thread *thread, __u32 ki
 	call->size = args->size;
 	call->old_address = args->old_address;
 	/* taken out before the allocator may give the address to another thread */
-	if (!is_realloc(kind) || !args->old_address || !take_block(args->old_address, &call->old))
+	if (!is_realloc(kind) || !args->old_address ||
+	    !take_old(part, args->old_address, &call->old))
 		call->old.time_ns = 0;
 }
 

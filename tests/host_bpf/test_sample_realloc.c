@@ -127,6 +127,25 @@ static void test_libcs(void **state)
 	check_no_losses();
 }
 
+/* A block of libc's that is on the account, made smaller than a pool's largest: libc's realloc has it, and nobody else. */
+static void test_libcs_on_the_account(void **state)
+{
+	begin_seed(1, 4);
+	do_malloc(LIBCS + 0x1010, 900);
+	for (unsigned moves = 0; moves < 2; moves++) {
+		__u64 old = LIBCS + 0x1010, new = old + moves * 0x1000;
+
+		enter_call(ABI_CALL_PY_REALLOC, ABI_OBJECT, SP, 0, old, 75 - moves);
+		enter_call(ABI_CALL_REALLOC, ABI_MALLOC, SP - 0x40, old, 75 - moves, 0);
+		leave_call(SP - 0x40, new);
+		leave_object(SP, new);
+		check_outstanding(75 - moves, 1);
+		assert_int_equal(block_at(new)->domain, ABI_MALLOC);
+		assert_int_equal(counted(ABI_COUNT_MISSED_FREES), 0);
+	}
+	check_no_losses();
+}
+
 /* Without sampling, or without knowing of pools, a block that is not on the account is from before: it is let pass. */
 static void test_older(void **state)
 {
@@ -144,6 +163,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_growth, split_setup, calls_teardown),
 		cmocka_unit_test_setup_teardown(test_libcs, split_setup, calls_teardown),
+		cmocka_unit_test_setup_teardown(test_libcs_on_the_account, split_setup,
+						calls_teardown),
 		cmocka_unit_test_setup_teardown(test_older, split_setup, calls_teardown),
 	};
 

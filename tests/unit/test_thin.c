@@ -15,16 +15,15 @@
 #include "snapshot/thin.h"
 #include "snapshot/weight.h"
 
-#define N        4000
-#define SEEDS    200
-#define LIBC_TOO 1u /* a flag that has nothing to do with it: ABI_BLOCK_LIBC */
+#define N     4000
+#define SEEDS 200
 
 static struct abi_block block_of(uint64_t size, uint64_t time_ns, unsigned shift)
 {
 	return (struct abi_block){.size = size,
 				  .time_ns = time_ns,
 				  .domain = ABI_OBJECT,
-				  .flags = (uint16_t)(LIBC_TOO | ABI_BLOCK_SAMPLED(shift))};
+				  .flags = (uint16_t)(ABI_BLOCK_LIBC | ABI_BLOCK_SAMPLED(shift))};
 }
 
 /* The shift with which it counts; -1: it does not. */
@@ -86,7 +85,7 @@ static void test_other_flags_stay(void **state)
 	(void)state;
 	thin_add(&thinning, 1u << ABI_OBJECT, 7, 100);
 	assert_true(thin_apply(&thinning, 16, &block));
-	assert_int_equal(block.flags & 0xff, LIBC_TOO);
+	assert_int_equal(block.flags & 0xff, ABI_BLOCK_LIBC);
 }
 
 /* What does not count any more never does again, and each look has the same answer. */

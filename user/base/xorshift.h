@@ -21,10 +21,15 @@ static inline uint64_t xorshift_next(uint64_t *state)
 	return *state;
 }
 
-/* In [0, 1) */
+/* In [0, 1): the 53 bits at the top, which is what a double has */
+static inline double xorshift_as_share(uint64_t bits)
+{
+	return (double)(bits >> 11) / 9007199254740992.0;
+}
+
 static inline double xorshift_share(uint64_t *state)
 {
-	return (double)(xorshift_next(state) >> 11) / 9007199254740992.0;
+	return xorshift_as_share(xorshift_next(state));
 }
 
 #endif

@@ -3,6 +3,7 @@
 
 #include <bpf/bpf.h>
 
+#include "base/xorshift.h"
 #include "snapshot/block_map.h"
 #include "snapshot/weight.h"
 
@@ -10,31 +11,39 @@
 
 void thin_add(struct thinning *thinning, unsigned domains, unsigned shift, uint64_t now_ns)
 {
+	shift &= ABI_SAMPLE_SHIFT_MAX;
+	if (shift > thinning->largest)
+		thinning->largest = shift;
 	for (unsigned domain = 0; domain < ABI_DOMAINS; domain++)
 		if (domains >> domain & 1)
-			thinning->until_ns[domain][shift & ABI_SAMPLE_SHIFT_MAX] = now_ns;
+			thinning->until_ns[domain][shift] = now_ns;
 }
 
-/* In [0, 1), as even as a hash can be: two rounds of multiplying and folding. */
+/*
+ * In [0, 1), the same at each look.
+ *
+ * Source     the end of MurmurHash3 (Appleby, fmix64), which spreads each bit over all
+ */
 static double share_of(uint64_t address, uint64_t time_ns)
 {
-	uint64_t hash = (address >> 4) * 0x9e3779b97f4a7c15u + time_ns;
+	uint64_t hash = address * XORSHIFT_SEED + time_ns;
 
-	hash = (hash ^ hash >> 32) * 0xd6e8feb86659fd93u;
-	hash = (hash ^ hash >> 32) * 0xd6e8feb86659fd93u;
-	return (double)((hash ^ hash >> 32) >> 11) / 9007199254740992.0;
+	hash = (hash ^ hash >> 33) * 0xff51afd7ed558ccdu;
+	hash = (hash ^ hash >> 33) * 0xc4ceb9fe1a85ec53u;
+	return xorshift_as_share(hash ^ hash >> 33);
 }
 
 bool thin_apply(const struct thinning *thinning, uint64_t address, struct abi_block *block)
 {
-	unsigned recorded = ABI_BLOCK_SHIFT(block->flags), shift = ABI_SAMPLE_SHIFT_MAX;
+	unsigned recorded = ABI_BLOCK_SHIFT(block->flags), shift;
 	double keep;
 
 	if (!thinning || block->domain >= ABI_DOMAINS)
 		return true;
+	shift = thinning->largest;
 	while (shift > recorded && thinning->until_ns[block->domain][shift] <= block->time_ns)
 		shift--;
-	if (shift == recorded)
+	if (shift <= recorded)
 		return true;
 	keep = sample_chance(block->size, shift) / sample_chance(block->size, recorded);
 	block->flags = (uint16_t)((block->flags & 0xff) | ABI_BLOCK_SAMPLED(shift));

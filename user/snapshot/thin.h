@@ -10,8 +10,8 @@
  * shift to which it has been thinned since; from then on it stands for 1 / q. So what the blocks stand for stays the same on the
  * average.
  *
- * Nothing is written into the map: whether a block still counts follows from its address and its time, the same at each look. A record
- * that is written back could meet another block, of another allocator, at its address, whose free would then be looked for at the wrong one.
+ * Whether a block still counts follows from its address and its time, the same at each look. So no record is written back into the map: it
+ * could meet what the target has made anew at that address.
  *
  * Place      layer 4; pure but for thin_blocks(). Added to by govern, applied by live_blocks.
  * Threads    the caller sees to it that nobody applies what is being added to.
@@ -30,6 +30,7 @@
 struct thinning {
 	/* ns of CLOCK_MONOTONIC: what is older and was recorded with a smaller shift has been thinned to this one; 0: never */
 	uint64_t until_ns[ABI_DOMAINS][ABI_SAMPLE_SHIFT_MAX + 1];
+	unsigned largest; /* shift, of all domains */
 };
 
 /* What was recorded until now in these domains (bits) with a smaller shift than this one; from now on none is. */

@@ -238,6 +238,43 @@ static void orders_put_the_greatest_first(void **state)
 	profile_free(profile);
 }
 
+/* An estimate goes where the lower end of its interval has it; two that may be nothing, by what they say. */
+static void estimates_stand_where_they_are_sure(void **state)
+{
+	struct profile *profile = profile_new();
+	struct stack stacks[] = {
+		{.outstanding_bytes = 900,
+		 .outstanding_count = 90,
+		 .bytes_error = 1100,
+		 .count_error = 110},
+		{.outstanding_bytes = 2000,
+		 .outstanding_count = 70,
+		 .bytes_error = 3000,
+		 .count_error = 150},
+		{.outstanding_bytes = 10, .outstanding_count = 1},
+		{.outstanding_bytes = 300,
+		 .outstanding_count = 60,
+		 .bytes_error = 100,
+		 .count_error = 10},
+		{.outstanding_bytes = 250, .outstanding_count = 40},
+	};
+
+	(void)state;
+	profile->stacks = stacks;
+	profile->n_stacks = 5;
+	profile_sort(profile, ORDER_SIZE);
+	assert_int_equal(stacks[0].outstanding_bytes, 250);
+	assert_int_equal(stacks[1].outstanding_bytes, 300);
+	assert_int_equal(stacks[2].outstanding_bytes, 10);
+	assert_int_equal(stacks[3].outstanding_bytes, 2000);
+	assert_int_equal(stacks[4].outstanding_bytes, 900);
+	profile_sort(profile, ORDER_COUNT);
+	assert_int_equal(stacks[0].outstanding_count, 60);
+	assert_int_equal(stacks[1].outstanding_count, 40);
+	assert_int_equal(stacks[2].outstanding_count, 1);
+	profile_free(profile);
+}
+
 static void ties_do_not_depend_on_the_input(void **state)
 {
 	struct profile *profile = profile_new();
@@ -288,6 +325,7 @@ int main(void)
 		cmocka_unit_test(frames_are_written_one_way),
 		cmocka_unit_test(equal_stacks_are_joined),
 		cmocka_unit_test(orders_put_the_greatest_first),
+		cmocka_unit_test(estimates_stand_where_they_are_sure),
 		cmocka_unit_test(ties_do_not_depend_on_the_input),
 		cmocka_unit_test(nothing_at_all_is_fine),
 	};

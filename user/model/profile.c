@@ -383,16 +383,26 @@ bool stack_is_outstanding(const struct stack *stack)
 	return stack->outstanding_bytes || stack->outstanding_count;
 }
 
+/* The lower end of the interval: what an estimate is sure of. What was counted is sure. */
+static double sure_of(uint64_t figure, double error)
+{
+	return fmax((double)figure - error, 0);
+}
+
 int stack_compare_ranks(const struct stack *a, const struct stack *b, enum profile_order by)
 {
 	int order = (int)stack_is_outstanding(b) - (int)stack_is_outstanding(a);
 
 	if (!order && by == ORDER_COUNT)
-		order = -compare_u64(a->outstanding_count, b->outstanding_count);
+		order = compare_down(sure_of(a->outstanding_count, a->count_error),
+				     sure_of(b->outstanding_count, b->count_error));
 	if (!order && by == ORDER_GROWTH)
 		order = compare_down(a->growth_bytes_per_s, b->growth_bytes_per_s);
 	if (!order && by == ORDER_AGE)
 		order = compare_down(a->oldest_s, b->oldest_s);
+	if (!order && by != ORDER_COUNT)
+		order = compare_down(sure_of(a->outstanding_bytes, a->bytes_error),
+				     sure_of(b->outstanding_bytes, b->bytes_error));
 	if (!order)
 		order = -compare_u64(a->outstanding_bytes, b->outstanding_bytes);
 	return order ? order : -compare_u64(a->outstanding_count, b->outstanding_count);

@@ -312,7 +312,8 @@ int stack_compare_frames(const struct stack *a, const struct stack *b);
 
 /*
  * Sort the stacks, greatest first; ties by bytes, then count, then frames, so that equal input
- * gives equal output. Stacks with nothing outstanding (no byte and no block) go last.
+ * gives equal output. Of an estimate the lower end of its interval is what counts: one that comes from two or
+ * three blocks, which may be work in progress, does not stand before what is known. Stacks with nothing outstanding (no byte and no block) go last.
  */
 void profile_sort(struct profile *profile, enum profile_order order);
 

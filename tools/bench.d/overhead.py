@@ -106,7 +106,8 @@ def watched_span(steps, target, path, seconds):
     except BaseException:
         tool.close()
         raise
-    return ns, report["cost"]["own_share"] if "cost" in report else None
+    cost = report.get("cost", {})
+    return ns, (cost["own_share"], cost["own_share_most"]) if "own_share" in cost else None
 
 
 def measure_one(setup, target, path, workload):
@@ -121,7 +122,7 @@ def measure_one(setup, target, path, workload):
         bare.append(steps.span(setup.overhead_s))
     ratios = [ns / ((before + after) / 2) for ns, before, after in zip(watched, bare, bare[1:])]
     return {"workload": workload, "bare_us": median(bare) / 1000, "ratio": median(ratios), "ratios": ratios,
-            "bare_spread": max(bare) / min(bare), "stated": [share for share in told if share is not None],
+            "bare_spread": max(bare) / min(bare), "stated": [shares for shares in told if shares is not None],
             "first_s": seconds, "last_report": None if seconds else last[-4000:]}
 
 

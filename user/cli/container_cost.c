@@ -51,9 +51,26 @@ static double strings_ns(const struct container_cost *cost)
 			     : 0;
 }
 
+void container_cost_begin(struct container_cost *cost)
+{
+	cost->started_ns = clock_now_ns();
+	cost->began_cpu_ns = process_cpu_ns(cost->process);
+}
+
 void container_cost_look(struct container_cost *cost)
 {
+	double now = process_cpu_ns(cost->process);
+
 	__atomic_store_n(&cost->switches, session_watch_switches(cost->session), __ATOMIC_RELAXED);
+	if (now > cost->began_cpu_ns)
+		__atomic_store_n(&cost->cpu_ns, (uint64_t)(now - cost->began_cpu_ns),
+				 __ATOMIC_RELAXED);
+}
+
+double container_cost_splits(const struct container_cost *cost)
+{
+	return (double)__atomic_load_n(&cost->cpu_ns, __ATOMIC_RELAXED) * CONTAINER_COST_SPLITS *
+	       cost->each.split_ns;
 }
 
 double container_cost_spent(const struct container_cost *cost)
@@ -100,5 +117,7 @@ void container_cost_fill(const struct container_cost *cost, double seconds,
 	report->hits_fraction = hits_ns(cost) / core;
 	report->switches_fraction = switches_ns(cost) / core;
 	report->strings_fraction = strings_ns(cost) / core;
+	report->split_ns = cost->each.split_ns;
+	report->splits_most = container_cost_splits(cost) / core;
 	report->target_cpu_fraction = container_cost_spent(cost) / core;
 }

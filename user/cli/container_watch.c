@@ -289,6 +289,7 @@ int container_watch_open(struct container_watch **out, const struct heap_options
 	if (!result)
 		result = open_code(watch, err);
 	watch->cost.n = watch->n;
+	watch->cost.process = &watch->target.process;
 	watch->cost.ceiling = options->max_overhead;
 	watch->cost.ahead_ns = (double)options->ahead_ns;
 	watch->cost.slow_ns = options->slow_ns ? (double)options->slow_ns : INFINITY;
@@ -361,10 +362,16 @@ double container_watch_spent(const struct container_watch *watch)
 	return container_cost_spent(&watch->cost);
 }
 
+double container_watch_splits(const struct container_watch *watch)
+{
+	return container_cost_splits(&watch->cost);
+}
+
 void container_watch_start(struct container_watch *watch)
 {
 	begin_values(watch);
-	watch->cost.started_ns = watch->checked_ns = clock_now_ns();
+	watch->checked_ns = clock_now_ns();
+	container_cost_begin(&watch->cost);
 	container_cost_allow(&watch->cost, watch->session);
 	session_start(watch->session);
 }

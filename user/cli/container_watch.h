@@ -41,8 +41,11 @@ void container_watch_announce(const struct container_watch *watch);
  */
 bool container_watch_tick(struct container_watch *watch, enum heap_watch_end *end);
 
-/* ns of the target's CPU time that it has taken so far; from any thread, until container_watch_close(). */
+/* ns of the target's CPU time that it has taken so far, as measured; from any thread, until container_watch_close(). */
 double container_watch_spent(const struct container_watch *watch);
+
+/* The same of what cannot be measured (container_cost.h), at most. */
+double container_watch_splits(const struct container_watch *watch);
 
 /* Nothing is counted from here on, and the watchpoints are gone. */
 void container_watch_stop(struct container_watch *watch);

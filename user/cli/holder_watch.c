@@ -17,10 +17,12 @@
 #include "census/holders.h"
 #include "cli/container_watch.h"
 
-#define ROUND_NS 3000000000u  /* containers are watched for so long at a time */
-#define REST_NS  10000000000u /* between two rounds, at least */
-#define LOOK_NS  500000000u   /* while nothing is known to grow */
-#define TICK_NS  50000000u    /* as container_watch_tick() wants it */
+#define ROUND_NS 3000000000u /* containers are watched for so long at a time, ... */
+/* ... and for so long where watchpoints may cost what nobody can measure (container_cost.h), by what has been allowed */
+#define LEAST_ROUND_NS 1000000000u
+#define REST_NS        10000000000u /* between two rounds, at least */
+#define LOOK_NS        500000000u   /* while nothing is known to grow */
+#define TICK_NS        50000000u    /* as container_watch_tick() wants it */
 /* of what has been allowed and not spent, at most so many rounds' worth */
 #define SAVED_ROUNDS 5.0
 /* Of a core, in a round: what may be spent in any case, so that a few changes are seen of a process that mostly sleeps. With
@@ -202,14 +204,23 @@ static unsigned choose(struct holder_watch *watch, struct heap_holder chosen[HEA
 	return n_chosen;
 }
 
+/* Is it over? */
+static bool round_done(const struct container_watch *round, uint64_t began_ns, double most_ns)
+{
+	uint64_t passed = clock_now_ns() - began_ns;
+
+	return passed >= ROUND_NS ||
+	       (passed >= LEAST_ROUND_NS && container_watch_splits(round) >= most_ns);
+}
+
 static enum heap_watch_end follow(struct holder_watch *watch, struct container_watch *round,
-				  uint64_t for_ns)
+				  double most_ns)
 {
 	struct pollfd sources[] = {{.fd = watch->wake, .events = POLLIN},
 				   {.fd = container_watch_pidfd(round), .events = POLLIN},
 				   {.fd = container_watch_news_fd(round), .events = POLLIN}};
 	const struct timespec tick = {0, TICK_NS};
-	uint64_t deadline = clock_now_ns() + for_ns;
+	uint64_t began = clock_now_ns();
 	enum heap_watch_end end;
 
 	for (;;) {
@@ -219,16 +230,21 @@ static enum heap_watch_end follow(struct holder_watch *watch, struct container_w
 			return end;
 		if ((n > 0 && sources[0].revents) || (n < 0 && errno != EINTR))
 			return WATCH_ASKED;
-		if (clock_now_ns() >= deadline)
+		if (round_done(round, began, most_ns))
 			return WATCH_TIME;
 	}
+}
+
+static double spent(const struct container_watch *round)
+{
+	return CAUTION * container_watch_spent(round) + container_watch_splits(round);
 }
 
 static void set_current(struct holder_watch *watch, struct container_watch *round)
 {
 	pthread_mutex_lock(&watch->lock);
 	if (!round && watch->current)
-		watch->spent_ns += CAUTION * container_watch_spent(watch->current);
+		watch->spent_ns += spent(watch->current);
 	watch->current = round;
 	if (round)
 		watch->forgotten = false;
@@ -262,7 +278,7 @@ static bool watch_some(struct holder_watch *watch, const struct heap_holder *cho
 
 		set_current(watch, round);
 		container_watch_start(round);
-		end = follow(watch, round, ROUND_NS);
+		end = follow(watch, round, cores * ROUND_NS);
 		container_watch_stop(round);
 		set_current(watch, NULL);
 		report = container_watch_report(round, end, err);
@@ -397,7 +413,7 @@ double holder_watch_spent(struct holder_watch *watch)
 	pthread_mutex_lock(&watch->lock);
 	ns = watch->spent_ns;
 	if (watch->current)
-		ns += CAUTION * container_watch_spent(watch->current);
+		ns += spent(watch->current);
 	pthread_mutex_unlock(&watch->lock);
 	return ns;
 }

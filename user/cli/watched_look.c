@@ -9,6 +9,7 @@
 #include "cli/estimates.h"
 #include "cli/trace_parts.h"
 #include "cli/watched_impl.h"
+#include "govern/budget.h"
 #include "model/trend.h"
 
 #define STARTERS_MAX 256 /* threads */
@@ -53,6 +54,15 @@ static double own_cpu_s(void)
 	       (double)(self.ru_utime.tv_usec + self.ru_stime.tv_usec) / 1e6;
 }
 
+/* With what a hit takes beyond its trap and its program. */
+static double share_at_most(const struct governor_state *state)
+{
+	double most = BUDGET_CAUTION * state->spent_ns,
+	       own = state->own_ns - (most - state->spent_ns);
+
+	return own > most / 100 ? most / own : 100;
+}
+
 static void fill_cost(struct watched *watched, struct profile *profile,
 		      const struct governor_state *state)
 {
@@ -65,8 +75,10 @@ static void fill_cost(struct watched *watched, struct profile *profile,
 		return;
 	if (watched->governor) {
 		profile->cost.ceiling = watched->options->max_overhead;
-		if (state->own_ns > 0)
+		if (state->own_ns > 0) {
 			profile->cost.own_share = state->spent_ns / state->own_ns;
+			profile->cost.own_share_most = share_at_most(state);
+		}
 	}
 	reading_take(&now, watched->session, &watched->process);
 	passed_s = (double)(now.ns - watched->reported.ns) / 1e9;

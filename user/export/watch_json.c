@@ -67,6 +67,8 @@ static json_t *watch_part(const struct heap_watch *watch)
 	json_part_set(&object, "switches_fraction", json_part_real(watch->switches_fraction));
 	json_part_set(&object, "strings_fraction", json_part_real(watch->strings_fraction));
 	json_part_set(&object, "target_cpu_fraction", json_part_real(watch->target_cpu_fraction));
+	json_part_set(&object, "split_ns", json_part_real(watch->split_ns));
+	json_part_set(&object, "splits_most", json_part_real(watch->splits_most));
 	for (size_t i = 0; i < watch->n_rows; i++)
 		json_part_append(&rows, watch_json_row(&watch->rows[i]));
 	json_part_set(&object, "containers", rows);

@@ -324,8 +324,10 @@ static void *run(void *context)
 	struct governor *governor = context;
 	struct probe_costs costs;
 	struct err err = ERR_INIT;
-	bool calibrated = cost_calibrate(&costs, governor->session, &err) == 0;
+	bool calibrated;
 
+	governor_read(governor, &governor->last);
+	calibrated = cost_calibrate(&costs, governor->session, &err) == 0;
 	/* without the right to it we go on as we are */
 	setpriority(PRIO_PROCESS, (id_t)gettid(), NICE);
 	/* without costs there is no ceiling to be kept */
@@ -339,7 +341,6 @@ static void *run(void *context)
 	pthread_mutex_unlock(&governor->lock);
 	if (!calibrated)
 		return NULL;
-	governor_read(governor, &governor->last);
 	governor_rehearse(governor);
 	while (session_active(governor->session)) {
 		const struct policy_step step = policy_next(&governor->policy);

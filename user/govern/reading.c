@@ -1,26 +1,14 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "govern/reading.h"
 
-#include <time.h>
-
 #include "base/clock.h"
-
-static double process_cpu_ns(pid_t pid)
-{
-	struct timespec time;
-	clockid_t clock;
-
-	if (clock_getcpuclockid(pid, &clock) || clock_gettime(clock, &time))
-		return 0;
-	return (double)time.tv_sec * 1e9 + (double)time.tv_nsec;
-}
 
 void reading_take(struct reading *reading, const struct session *session,
 		  const struct process *process)
 {
 	session_counters(session, reading->counts);
 	reading->ns = clock_now_ns();
-	reading->cpu_ns = process_cpu_ns(process->pid);
+	reading->cpu_ns = process_cpu_ns(process);
 	reading->others_ns = 0;
 }
 

@@ -72,6 +72,8 @@ struct heap_watch {
 	double string_loss; /* measured: share lost of the time that moving and filling memory in bulk takes */
 	double strings_fraction; /* lost while bytes were moved or filled in bulk (probe/watch_cost.h) */
 	double target_cpu_fraction; /* all together */
+	double split_ns; /* measured: more that a store across two cache lines takes; 0: no more than ever */
+	double splits_most; /* of a core, and no measurement: what that may have been at most, beside the others */
 };
 
 /* A container that grows, in a watch of the whole process: what the census says, and what its watchpoint saw. */

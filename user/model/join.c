@@ -109,8 +109,10 @@ static void join_cost(struct profile *all, const struct profile *one)
 	sum_add(&sum->maps_bytes, one->cost.maps_bytes);
 	sum->ceiling = one->cost.ceiling;
 	/* each has its ceiling for itself: of all the one that comes nearest to it */
-	if (one->cost.own_share > sum->own_share)
+	if (one->cost.own_share > sum->own_share) {
 		sum->own_share = one->cost.own_share;
+		sum->own_share_most = one->cost.own_share_most;
+	}
 	all->have_cost = true;
 }
 

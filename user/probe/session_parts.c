@@ -262,19 +262,16 @@ void session_stop(struct session *session)
 	__atomic_store_n(&session->skel->bss->active, 0, __ATOMIC_RELEASE);
 }
 
-/* With all parts, or with those whose probes are not hit before they are switched on. */
+/*
+ * All parts. By parts none is: each is when it is switched on for the first time; even probes that should not be come by
+ * before (stays_attached()) may be, and nobody has measured yet what that costs.
+ */
 static int attach_parts(struct session *session, struct err *err)
 {
 	int result = 0;
 
-	for (unsigned part = 0; part < ABI_PARTS && !result; part++) {
-		if (!session->by_parts) {
-			result = session_part_on(session, part, err);
-		} else if (stays_attached(session, part)) {
-			result = attach_probes(session, part, 0, err);
-			session->parts[part].attached = true;
-		}
-	}
+	for (unsigned part = 0; part < ABI_PARTS && !session->by_parts && !result; part++)
+		result = session_part_on(session, part, err);
 	return result;
 }
 

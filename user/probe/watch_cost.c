@@ -13,8 +13,12 @@
 #define HITS     500
 #define SWITCHES 500
 #define FILLS    20
+#define SPLITS   20000
 #define TRIES    5 /* of which the best counts: the others were disturbed */
 #define PAGE     4096
+#define LINE     64
+/* less is no more than noise */
+#define LEAST_SPLIT_NS 0.5
 
 static double cpu_ns(void)
 {
@@ -95,30 +99,54 @@ static void fill(void *page)
 #endif
 }
 
-static double fill_often(void)
+static void fill_often(char *page)
 {
-	static char page[PAGE];
+	for (unsigned i = 0; i < FILLS; i++)
+		fill(page);
+}
+
+/* ---- split stores ------------------------------------------------------------------------------ */
+
+/* Each from the last bytes of one cache line into the first of the next. */
+static void split_often(char *page)
+{
+	for (unsigned i = 0; i < SPLITS; i++) {
+		uint64_t value = i;
+
+		memcpy(page + (i * LINE) % (PAGE - LINE) + LINE - 4, &value, sizeof(value));
+		__asm__ volatile("" ::: "memory");
+	}
+}
+
+/* ---- both -------------------------------------------------------------------------------------- */
+
+/* ns, at best */
+static double time_of(void (*work)(char *page))
+{
+	static char page[PAGE] __attribute__((aligned(PAGE)));
 	double best = INFINITY;
 
 	for (unsigned try = 0; try < TRIES; try++) {
 		double start = cpu_ns();
 
-		for (unsigned i = 0; i < FILLS; i++)
-			fill(page);
+		work(page);
 		best = fmin(best, cpu_ns() - start);
 	}
 	return best;
 }
 
-static int measure_strings(struct watch_costs *costs, unsigned n_points, struct err *err)
+static int measure_memory(struct watch_costs *costs, unsigned n_points, struct err *err)
 {
-	double bare = fill_often();
+	double fills = time_of(fill_often), splits = time_of(split_often);
 	struct idle_points points;
 	int result = set(&points, n_points, err);
 
 	if (result)
 		return result;
-	costs->string_loss = fmax(1 - bare / fill_often(), 0);
+	costs->string_loss = fmax(1 - fills / time_of(fill_often), 0);
+	costs->split_ns = (time_of(split_often) - splits) / SPLITS;
+	if (costs->split_ns < LEAST_SPLIT_NS)
+		costs->split_ns = 0;
 	unset(&points);
 	return 0;
 }
@@ -224,7 +252,7 @@ int watch_cost_measure(struct watch_costs *costs, unsigned n_points, struct err 
 	int result;
 
 	memset(costs, 0, sizeof(*costs));
-	result = measure_strings(costs, n_points, err);
+	result = measure_memory(costs, n_points, err);
 	if (!result)
 		measure_switches(costs, n_points);
 	return result;

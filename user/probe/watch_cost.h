@@ -7,6 +7,8 @@
  *                      machine 1 to 3 us)
  *      bytes in bulk   while one is set the processor may move and fill them (rep movs, rep stos: memcpy() and memset()
  *                      of some KiB, the kernel's copies and fresh pages) one by one: an AMD EPYC takes 20 to 50 times as long
+ *      split stores    while one is set the processor may take long for each store that crosses a cache line, wherever it
+ *                      goes: an Intel Xeon (Sapphire Rapids) 6 ns instead of 0.6
  *
  * Place      layer 3; cli sums it up (container_cost.h).
  * Units      ns of the target's CPU time.
@@ -25,9 +27,10 @@ struct watch_costs {
 	double trap_ns;     /* of a hit, beside the program's work */
 	double switch_ns;   /* more that a change of threads takes */
 	double string_loss; /* share lost of the time that passes at such instructions: 0 .. 1 */
+	double split_ns;    /* more that a split store takes; 0: no more than ever */
 };
 
-/* switch_ns and string_loss, with so many watchpoints */
+/* switch_ns, string_loss and split_ns, with so many watchpoints */
 int watch_cost_measure(struct watch_costs *costs, unsigned n_points, struct err *err);
 
 /* trap_ns; in  program_fd: takes no interest in this process */

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/syscall.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/file.h"
@@ -243,6 +244,16 @@ int process_stats(const struct process *process, struct process_stats *stats)
 			   (uint64_t)sysconf(_SC_PAGESIZE);
 	stats->cpu_s = (double)(stat.utime + stat.stime) / (double)sysconf(_SC_CLK_TCK);
 	return 0;
+}
+
+double process_cpu_ns(const struct process *process)
+{
+	struct timespec time;
+	clockid_t clock;
+
+	if (clock_getcpuclockid(process->pid, &clock) || clock_gettime(clock, &time))
+		return 0;
+	return (double)time.tv_sec * 1e9 + (double)time.tv_nsec;
 }
 
 long process_fds(const struct process *process)

@@ -53,6 +53,9 @@ struct process_stats {
 /* 0, or -1 when the process is gone (stats zeroed). */
 int process_stats(const struct process *process, struct process_stats *stats);
 
+/* ns of CPU time of all threads, also ended ones: the kernel's clock of the process, exact. 0 when it is gone. */
+double process_cpu_ns(const struct process *process);
+
 /* How many files it has open, or -1: not permitted, or gone. */
 long process_fds(const struct process *process);
 

@@ -326,8 +326,9 @@ static void put_cost(const struct pen *pen, const struct profile *profile)
 		fmt_percent(cost->target_cpu_fraction).text);
 	put_slowdown(pen, cost);
 	if (cost->ceiling > 0)
-		fprintf(pen->out, "; so far %s of its own work (ceiling %s)",
-			fmt_percent(cost->own_share).text, fmt_percent(cost->ceiling).text);
+		fprintf(pen->out, "; so far %s to %s of its own work (ceiling %s)",
+			fmt_percent(cost->own_share).text, fmt_percent(cost->own_share_most).text,
+			fmt_percent(cost->ceiling).text);
 	fputs("; ", pen->out);
 	fprintf(pen->out, "tool %.1f s CPU, %s; maps %s\n", cost->tool_cpu_s,
 		fmt_bytes(cost->tool_rss_bytes).text, fmt_bytes(cost->maps_bytes).text);

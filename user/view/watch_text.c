@@ -310,6 +310,14 @@ static void put_cost(FILE *out, const struct heap_watch *watch)
 		fprintf(out, " + %s in which memory was moved or filled byte by byte",
 			fmt_duration(watch->strings_fraction * seconds).text);
 	fprintf(out, " = %s of a core\n", fmt_percent(watch->target_cpu_fraction).text);
+	if (watch->splits_most >= PART_SHOWN)
+		fprintf(out,
+			"      and up to %s more: stores across two cache lines take %s longer "
+			"while there are watchpoints, and "
+			"nobody "
+			"counts them\n",
+			fmt_percent(watch->splits_most).text,
+			fmt_duration(watch->split_ns / 1e9).text);
 }
 
 void watch_text(FILE *out, const struct heap_watch *watch, const struct watch_text_options *options)

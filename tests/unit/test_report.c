@@ -98,6 +98,62 @@ static void nothing_reaches_the_terminal_unescaped(void **state)
 	profile_free(profile);
 }
 
+static size_t count(const char *text, const char *word)
+{
+	size_t n = 0;
+
+	for (const char *at = text; (at = strstr(at, word)); at += strlen(word))
+		n++;
+	return n;
+}
+
+/* From the stack `first` on they are estimates from two blocks each. */
+static char *text_with_guesses(size_t first,
+			       int (*report)(FILE *, const struct profile *, struct err *),
+			       size_t *n)
+{
+	struct profile *profile = made_profile("service");
+	char *text;
+
+	for (size_t i = first; i < profile->n_stacks; i++) {
+		profile->stacks[i].estimated = true;
+		profile->stacks[i].seen = 2;
+		profile->stacks[i].bytes_error = 1.4 * (double)profile->stacks[i].outstanding_bytes;
+	}
+	profile_sort(profile, ORDER_SIZE);
+	*n = 0;
+	while (*n < profile->n_stacks && stack_is_outstanding(&profile->stacks[*n]))
+		++*n;
+	text = golden_text(report, profile, NULL);
+	profile_free(profile);
+	return text;
+}
+
+/* What may be nothing does not stand beside what is known; but it does where nothing is known, and to who asks for all. */
+static void guesses_are_one_line(void **state)
+{
+	char *text, line[80], all[80];
+	size_t n;
+
+	(void)state;
+	text = text_with_guesses(1, plain, &n);
+	assert_true(n >= 3);
+	snprintf(line, sizeof(line), "\nNot enough seen yet of %zu more: ", n - 1);
+	snprintf(all, sizeof(all), " stacks (%zu not shown) after", n - 1);
+	assert_int_equal(count(text, "from stack"), 1);
+	assert_non_null(strstr(text, line));
+	assert_non_null(strstr(text, all));
+	free(text);
+	text = text_with_guesses(0, plain, &n);
+	assert_int_equal(count(text, "from stack"), n);
+	assert_non_null(strstr(text, "\nNot enough seen yet to be sure of any of them"));
+	free(text);
+	text = text_with_guesses(1, quiet, &n);
+	assert_int_equal(count(text, "from stack"), n);
+	assert_null(strstr(text, "Not enough seen"));
+	free(text);
+}
+
 /* Titles of groups are made of names too: of frames, packages, threads, command lines. */
 static void titles_are_escaped(void **state)
 {
@@ -235,6 +291,7 @@ int main(void)
 		cmocka_unit_test(golden_files),
 		cmocka_unit_test(lines_of_memleak_are_kept),
 		cmocka_unit_test(nothing_reaches_the_terminal_unescaped),
+		cmocka_unit_test(guesses_are_one_line),
 		cmocka_unit_test(titles_are_escaped),
 		cmocka_unit_test(frames_fit_the_terminal),
 		cmocka_unit_test(frames_that_pass_calls_on_are_one_line),

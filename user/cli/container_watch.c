@@ -10,12 +10,9 @@
 
 #include "base/clock.h"
 #include "base/escape.h"
-#include "census/holders.h"
-#include "census/path_find.h"
 #include "cli/container_cost.h"
+#include "cli/container_find.h"
 #include "cli/describe.h"
-#include "cli/heap_target.h"
-#include "cli/newest.h"
 #include "probe/features.h"
 #include "probe/session.h"
 #include "snapshot/watch_hits.h"
@@ -23,39 +20,23 @@
 
 #define STACKS       4096
 #define CHECK_NS     1000000000u /* how often the paths are gone again */
-#define IMMORTAL     (1u << 31)  /* such a reference count does not change */
-#define TRIES        3           /* a dict may be made larger while it is read */
 #define SETTLE_TRIES 300         /* of 100 us */
 
 /* share lost of what bytes in bulk take, from which on that is worth looking at */
 #define STRING_LOSS 0.1
 
-/* One container. */
-struct container {
-	const char *path;
-	char by_address[24];    /* what `path` is then: an object that was chosen by its type */
-	char *name, *name_type; /* options.name_watched: what it is called; NULL: not known */
-	bool refs;
-	struct path_found found;
-	struct watchpoint point;
-	uint64_t address;
-	const char *type;
-	uint64_t items_after;
+/* What is known of one container at the end. */
+struct container_end {
+	uint64_t items;
 	int64_t unexplained;
 	uint64_t events; /* hits that the processor counted */
-	bool have_end, have_events;
-	bool fresh; /* chosen by its type: it was made while we looked */
+	bool have_items, have_events;
 };
 
 struct container_watch {
 	const struct heap_options *options;
 	struct features features;
-	struct heap_target target;
-	struct reach reach;
-	struct edges edges;
-	bool have_edges;
-	struct container containers[HEAP_WATCHES_MAX];
-	unsigned n;
+	struct container_find found;
 	struct watchpoint points[HEAP_WATCHES_MAX];
 	struct plan plan; /* empty: no function is probed */
 	struct code_map code;
@@ -63,174 +44,11 @@ struct container_watch {
 	struct session *session;
 	struct watch_hits *hits;
 	struct container_cost cost;
+	struct container_end ends[HEAP_WATCHES_MAX];
 	uint64_t stopped_ns, checked_ns;
 };
 
 /* ---- opening --------------------------------------------------------------------------------- */
-
-static int find(const struct container *container, struct path_found *found, struct edges *edges,
-		struct err *err)
-{
-	return container->refs ? path_find_object(found, edges, container->path, err)
-			       : path_find(found, edges, container->path, err);
-}
-
-/* From 3.12 on some objects do not count their references. */
-static int refuse_immortal(const struct container_watch *watch, const struct container *container,
-			   struct err *err)
-{
-	uint32_t count = 0;
-
-	if (watch->target.runtime.layout.minor < 12 ||
-	    remote_read_u32(watch->options->pid, container->found.field, &count) ||
-	    count < IMMORTAL)
-		return 0;
-	return err_set(err, ERR_TARGET,
-		       "the object of path %u is immortal: references to it are not counted",
-		       (unsigned)(container - watch->containers) + 1);
-}
-
-/* It is no path: is it a type? Then one of its objects is watched, which is called by the type from here on. */
-static int choose_by_type(struct container_watch *watch, struct container *container,
-			  struct err *err)
-{
-	struct err why = ERR_INIT;
-	uint64_t address;
-
-	if (newest_find(&address, &container->fresh, watch->target.census, container->path, &why))
-		return err_set(err, why.code, "pid %d: %s", (int)watch->options->pid, why.text);
-	snprintf(container->by_address, sizeof(container->by_address), "0x%" PRIx64, address);
-	container->name = strdup(container->path);
-	container->path = container->by_address;
-	return container->name ? 0 : err_set(err, ERR_FAILED, "out of memory");
-}
-
-static int scan_again(struct container_watch *watch, struct err *err)
-{
-	int result;
-
-	if (watch->have_edges)
-		edges_fini(&watch->edges);
-	watch->have_edges = false;
-	reach_fini(&watch->reach);
-	memset(&watch->reach, 0, sizeof(watch->reach));
-	result = reach_scan(&watch->reach, watch->target.census, err);
-	if (!result)
-		result = edges_init(&watch->edges, &watch->reach, err);
-	watch->have_edges = !result;
-	return result;
-}
-
-/* Has the heap objects of a type that is called so in full? Its name is a path as well, to the class itself. */
-static bool names_type(const struct container_watch *watch, const char *text)
-{
-	const struct type_table *types = census_types(watch->target.census);
-
-	for (size_t i = 0; i < type_table_length(types); i++)
-		if (strcmp(type_table_at(types, i)->py->name, text) == 0 &&
-		    type_table_at(types, i)->count)
-			return true;
-	return false;
-}
-
-/* Names of types: from here on they are addresses, of one object of each. */
-static int choose_objects(struct container_watch *watch, struct err *err)
-{
-	bool chosen = false;
-	int result = 0;
-
-	for (unsigned i = 0; i < watch->options->n_watch && !result; i++) {
-		struct container *container = &watch->containers[i];
-		struct path_found found;
-
-		container->path = watch->options->watch[i];
-		container->refs = watch->options->watch_refs[i];
-		if (!container->refs ||
-		    (!names_type(watch, container->path) &&
-		     path_find_object(&found, &watch->edges, container->path, NULL) != -ERR_TARGET))
-			continue;
-		result = choose_by_type(watch, container, err);
-		chosen = true;
-	}
-	/* what was chosen may be younger than the scan */
-	return result || !chosen ? result : scan_again(watch, err);
-}
-
-static int find_containers(struct container_watch *watch, struct err *err)
-{
-	const struct objects *objects = &watch->reach.objects;
-	int result = choose_objects(watch, err);
-
-	for (unsigned i = 0; i < watch->options->n_watch && !result; i++) {
-		struct container *container = &watch->containers[i];
-		const struct census_type *type;
-
-		result = find(container, &container->found, &watch->edges, err);
-		if (!result && container->refs)
-			result = refuse_immortal(watch, container, err);
-		if (result)
-			break;
-		watch->n = i + 1;
-		type = edges_type(&watch->edges, container->found.container);
-		container->address = objects->address[container->found.container];
-		container->type = edges_type(&watch->edges, container->found.named)->py->name;
-		watch->points[i] = (struct watchpoint){
-			.field = container->found.field,
-			.type_field = container->address +
-				      (uint64_t)watch->target.runtime.layout.object.ob_type,
-			.type = type->address,
-			.refs = container->refs,
-		};
-		for (unsigned k = 0; k < i && !result; k++)
-			if (watch->points[k].field == watch->points[i].field)
-				result = err_set(err, ERR_USAGE,
-						 "the paths %u and %u lead to one object", k + 1,
-						 i + 1);
-	}
-	return result;
-}
-
-/* Paths for those that are known by their addresses. */
-static int name_containers(struct container_watch *watch, struct err *err)
-{
-	int result = 0;
-
-	for (unsigned i = 0; i < watch->n && !result && watch->options->name_watched; i++)
-		result = holders_name(&watch->edges, watch->containers[i].address,
-				      &watch->containers[i].name, &watch->containers[i].name_type,
-				      err);
-	return result;
-}
-
-static int open_target(struct container_watch *watch, struct err *err)
-{
-	int result;
-
-	features_detect(&watch->features);
-	result = features_require(&watch->features, err);
-	if (!result)
-		result = heap_target_open(&watch->target, watch->options->pid,
-					  watch->options->quiet, err);
-	if (!result && watch->target.runtime.layout.free_threaded)
-		result = err_set(
-			err, ERR_TARGET,
-			"pid %d is a CPython without a GIL: who changes what at which moment "
-			"cannot be told there",
-			(int)watch->options->pid);
-	if (!result)
-		result = reach_scan(&watch->reach, watch->target.census, err);
-	if (!result && watch->options->name_watched) {
-		result = reach_search(&watch->reach, err);
-		if (!result)
-			reach_rest(&watch->reach);
-	}
-	if (!result)
-		result = edges_init(&watch->edges, &watch->reach, err);
-	watch->have_edges = !result;
-	if (!result)
-		result = find_containers(watch, err);
-	return result ? result : name_containers(watch, err);
-}
 
 static int open_code(struct container_watch *watch, struct err *err)
 {
@@ -258,16 +76,16 @@ static int open_session(struct container_watch *watch, struct err *err)
 		.code = watch->tables,
 		.verbose = watch->options->verbose > 0,
 		.watchpoints = watch->points,
-		.n_watchpoints = watch->n,
+		.n_watchpoints = watch->found.n,
 		.moments = watch->cost.each.string_loss > STRING_LOSS,
 	};
-	int result = session_open(&watch->session, &watch->target.process, &watch->target.runtime,
-				  &watch->plan, &options, err);
+	int result = session_open(&watch->session, &watch->found.target.process,
+				  &watch->found.target.runtime, &watch->plan, &options, err);
 
 	if (result)
 		return result;
-	watch->hits = watch_hits_new(&watch->target.process, &watch->target.runtime, watch->session,
-				     watch->tables ? &watch->code : NULL);
+	watch->hits = watch_hits_new(&watch->found.target.process, &watch->found.target.runtime,
+				     watch->session, watch->tables ? &watch->code : NULL);
 	if (!watch->hits)
 		return err_set(err, ERR_FAILED, "out of memory");
 	watch->cost.session = watch->session;
@@ -285,16 +103,21 @@ int container_watch_open(struct container_watch **out, const struct heap_options
 	if (!watch)
 		return err_set(err, ERR_FAILED, "out of memory");
 	watch->options = options;
-	result = open_target(watch, err);
+	features_detect(&watch->features);
+	result = features_require(&watch->features, err);
+	if (!result)
+		result = container_find_open(&watch->found, options, err);
+	for (unsigned i = 0; i < watch->found.n && !result; i++)
+		watch->points[i] = container_find_point(&watch->found, i);
 	if (!result)
 		result = open_code(watch, err);
-	watch->cost.n = watch->n;
-	watch->cost.process = &watch->target.process;
+	watch->cost.n = watch->found.n;
+	watch->cost.process = &watch->found.target.process;
 	watch->cost.ceiling = options->max_overhead;
 	watch->cost.ahead_ns = (double)options->ahead_ns;
 	watch->cost.slow_ns = options->slow_ns ? (double)options->slow_ns : INFINITY;
 	if (!result)
-		result = watch_cost_measure(&watch->cost.each, watch->n, err);
+		result = watch_cost_measure(&watch->cost.each, watch->found.n, err);
 	if (!result)
 		result = open_session(watch, err);
 	return result;
@@ -308,20 +131,13 @@ void container_watch_close(struct container_watch *watch)
 	session_close(watch->session);
 	code_tables_free(watch->tables);
 	code_map_fini(&watch->code);
-	if (watch->have_edges)
-		edges_fini(&watch->edges);
-	reach_fini(&watch->reach);
-	heap_target_close(&watch->target);
-	for (unsigned i = 0; i < HEAP_WATCHES_MAX; i++) {
-		free(watch->containers[i].name);
-		free(watch->containers[i].name_type);
-	}
+	container_find_close(&watch->found);
 	free(watch);
 }
 
 int container_watch_pidfd(const struct container_watch *watch)
 {
-	return watch->target.process.pidfd;
+	return watch->found.target.process.pidfd;
 }
 
 int container_watch_news_fd(const struct container_watch *watch)
@@ -333,15 +149,14 @@ void container_watch_announce(const struct container_watch *watch)
 {
 	char path[256], type[128];
 
-	for (unsigned i = 0; i < watch->n; i++)
+	for (unsigned i = 0; i < watch->found.n; i++) {
+		const struct container_place *place = &watch->found.places[i];
+
 		fprintf(stderr, "pyleaktrace: watching %s of pid %d: %s at 0x%" PRIx64 "%s\n",
-			escape_copy(path, sizeof(path),
-				    watch->containers[i].name ? watch->containers[i].name
-							      : watch->containers[i].path),
-			(int)watch->options->pid,
-			escape_copy(type, sizeof(type), watch->containers[i].type),
-			watch->containers[i].address,
-			watch->containers[i].fresh ? ", just made" : "");
+			escape_copy(path, sizeof(path), place->name ? place->name : place->path),
+			(int)watch->options->pid, escape_copy(type, sizeof(type), place->type),
+			place->address, place->fresh ? ", just made" : "");
+	}
 }
 
 /* ---- watching -------------------------------------------------------------------------------- */
@@ -349,7 +164,7 @@ void container_watch_announce(const struct container_watch *watch)
 /* Give each watchpoint the value that the first hit is compared with. */
 static void begin_values(struct container_watch *watch)
 {
-	for (unsigned i = 0; i < watch->n; i++) {
+	for (unsigned i = 0; i < watch->found.n; i++) {
 		uint64_t value;
 
 		if (!remote_read_u64(watch->options->pid, watch->points[i].field, &value))
@@ -390,20 +205,6 @@ static void refresh_code(struct container_watch *watch)
 	session_publish_code(watch->session, changed > 0);
 }
 
-/* Does each path still lead to its container? */
-static bool all_there(struct container_watch *watch, unsigned i)
-{
-	const struct container *container = &watch->containers[i];
-	struct path_found now;
-
-	for (unsigned try = 0; try < TRIES; try++)
-		if (path_is_there(&watch->edges, &container->found) &&
-		    !find(container, &now, &watch->edges, NULL) &&
-		    now.container == container->found.container)
-			return true;
-	return false;
-}
-
 bool container_watch_tick(struct container_watch *watch, enum heap_watch_end *end)
 {
 	uint64_t now = clock_now_ns();
@@ -416,17 +217,17 @@ bool container_watch_tick(struct container_watch *watch, enum heap_watch_end *en
 	if (session_watch_over(watch->session))
 		return true;
 	*end = WATCH_TARGET;
-	if (session_execed(watch->session) || !process_alive(&watch->target.process))
+	if (session_execed(watch->session) || !process_alive(&watch->found.target.process))
 		return true;
 	*end = WATCH_LOST;
-	for (unsigned i = 0; i < watch->n; i++)
+	for (unsigned i = 0; i < watch->found.n; i++)
 		if (session_watch(watch->session, i)->dead)
 			return true;
 	if (now - watch->checked_ns < CHECK_NS)
 		return false;
 	watch->checked_ns = now;
-	for (unsigned i = 0; i < watch->n; i++)
-		if (!all_there(watch, i))
+	for (unsigned i = 0; i < watch->found.n; i++)
+		if (!container_find_there(&watch->found, i))
 			return true;
 	return false;
 }
@@ -440,7 +241,7 @@ bool container_watch_tick(struct container_watch *watch, enum heap_watch_end *en
 static void settle(struct container_watch *watch, unsigned i)
 {
 	const volatile struct abi_watch *seen = session_watch(watch->session, i);
-	struct container *container = &watch->containers[i];
+	struct container_end *end = &watch->ends[i];
 
 	for (unsigned try = 0; try < SETTLE_TRIES; try++) {
 		uint64_t hits = seen->hits, value;
@@ -449,11 +250,11 @@ static void settle(struct container_watch *watch, unsigned i)
 		if (remote_read_u64(watch->options->pid, watch->points[i].field, &value))
 			return;
 		if (seen->hits == hits && seen->last == last) {
-			container->have_end = true;
-			container->items_after = value;
-			container->unexplained = last == ABI_NOT_SEEN ? 0 : (int64_t)value - last;
+			end->have_items = true;
+			end->items = value;
+			end->unexplained = last == ABI_NOT_SEEN ? 0 : (int64_t)value - last;
 		}
-		if (container->have_end && !container->unexplained)
+		if (end->have_items && !end->unexplained)
 			return;
 		/* the last write has been made, and its hit is on the way */
 		usleep(100);
@@ -465,55 +266,50 @@ void container_watch_stop(struct container_watch *watch)
 	session_stop(watch->session);
 	watch->stopped_ns = clock_now_ns();
 	if (!session_execed(watch->session))
-		for (unsigned i = 0; i < watch->n; i++)
+		for (unsigned i = 0; i < watch->found.n; i++)
 			settle(watch, i);
 	session_watch_disarm(watch->session);
-	for (unsigned i = 0; i < watch->n; i++)
-		watch->containers[i].have_events =
-			session_watch_events(watch->session, i, &watch->containers[i].events);
+	for (unsigned i = 0; i < watch->found.n; i++)
+		watch->ends[i].have_events =
+			session_watch_events(watch->session, i, &watch->ends[i].events);
 	session_events(watch->session, watch_hits_learn, watch->hits);
 	container_cost_look(&watch->cost);
 	session_detach(watch->session, NULL);
 }
 
-/* Find what the paths lead to now, in a new scan. */
+/* What has become of those that are not where they were? */
 static void look_again(struct container_watch *watch, struct heap_watch *report)
 {
-	struct reach reach = {0};
-	struct path_found now;
-	struct edges edges;
-	int result = reach_scan(&reach, watch->target.census, NULL);
+	struct container_now now[HEAP_WATCHES_MAX];
 
-	if (!result)
-		result = edges_init(&edges, &reach, NULL);
-	for (unsigned i = 0; i < watch->n && !result; i++) {
-		const struct container *container = &watch->containers[i];
+	if (container_find_again(&watch->found, now, NULL))
+		return;
+	for (unsigned i = 0; i < watch->found.n; i++) {
 		struct heap_watch_row *row = &report->rows[i];
 
 		if (row->fate == WATCH_SAME)
 			continue;
-		row->fate = WATCH_GONE;
-		if (find(container, &now, &edges, NULL))
+		row->fate = now[i].address == watch->found.places[i].address ? WATCH_SAME
+			    : now[i].address                                 ? WATCH_REPLACED
+									     : WATCH_GONE;
+		if (!now[i].address)
 			continue;
-		row->now_address = reach.objects.address[now.container];
-		row->now_type =
-			profile_str(report->about, edges_type(&edges, now.named)->py->name, -1);
-		row->fate = row->now_address == container->address ? WATCH_SAME : WATCH_REPLACED;
+		row->now_address = now[i].address;
+		row->now_type = profile_str(report->about, now[i].type, -1);
 	}
-	if (!result)
-		edges_fini(&edges);
-	reach_fini(&reach);
 }
 
 static void fill_fates(struct container_watch *watch, struct heap_watch *report)
 {
 	bool again = false;
 
-	for (unsigned i = 0; i < watch->n; i++) {
+	for (unsigned i = 0; i < watch->found.n; i++) {
 		report->rows[i].fate = WATCH_UNKNOWN;
-		if (!process_alive(&watch->target.process) || session_execed(watch->session))
+		if (!process_alive(&watch->found.target.process) || session_execed(watch->session))
 			continue;
-		if (strncmp(watch->containers[i].path, "0x", 2) && all_there(watch, i))
+		/* what was asked for by its address has no path that could lead elsewhere */
+		if (strncmp(watch->found.places[i].path, "0x", 2) &&
+		    container_find_there(&watch->found, i))
 			report->rows[i].fate = WATCH_SAME;
 		again |= report->rows[i].fate != WATCH_SAME;
 	}
@@ -525,19 +321,19 @@ static void fill_row(struct container_watch *watch, struct profile *about, unsig
 		     struct heap_watch_row *row)
 {
 	const volatile struct abi_watch *seen = session_watch(watch->session, i);
-	const struct container *container = &watch->containers[i];
+	const struct container_place *place = &watch->found.places[i];
+	const struct container_end *end = &watch->ends[i];
 
-	row->path = profile_str(about, container->name ? container->name : container->path, -1);
-	row->refs = container->refs;
-	row->type = profile_str(about,
-				container->name_type ? container->name_type : container->type, -1);
-	row->address = container->address;
+	row->path = profile_str(about, place->name ? place->name : place->path, -1);
+	row->refs = place->refs;
+	row->type = profile_str(about, place->name_type ? place->name_type : place->type, -1);
+	row->address = place->address;
 	watch_hits_take(watch->hits, about, i, row);
 	row->items_before = (uint64_t)(seen->first == ABI_NOT_SEEN ? seen->last : seen->first);
 	if (seen->last == ABI_NOT_SEEN)
-		row->items_before = container->items_after;
-	row->items_after = container->have_end ? container->items_after
-					       : row->items_before + row->inserted - row->removed;
+		row->items_before = end->items;
+	row->items_after =
+		end->have_items ? end->items : row->items_before + row->inserted - row->removed;
 	if (row->refs) {
 		/* the upper half has other things in some versions */
 		row->items_before = (uint32_t)row->items_before;
@@ -545,11 +341,11 @@ static void fill_row(struct container_watch *watch, struct profile *about, unsig
 	}
 	if (seen->dead)
 		row->items_after = 0;
-	row->unexplained = seen->dead ? 0 : container->unexplained;
+	row->unexplained = seen->dead ? 0 : end->unexplained;
 	row->foreign = seen->foreign;
 	row->unread = seen->unread;
-	if (container->have_events && container->events > seen->hits)
-		row->unseen = container->events - seen->hits;
+	if (end->have_events && end->events > seen->hits)
+		row->unseen = end->events - seen->hits;
 }
 
 static void fill_losses(struct container_watch *watch, const struct heap_watch *report)
@@ -580,8 +376,9 @@ static void fill_losses(struct container_watch *watch, const struct heap_watch *
 struct heap_watch *container_watch_report(struct container_watch *watch, enum heap_watch_end end,
 					  struct err *err)
 {
-	struct profile *about = describe_target(&watch->target.process, &watch->target.runtime);
-	struct heap_watch *report = heap_watch_new(about, watch->n);
+	struct profile *about =
+		describe_target(&watch->found.target.process, &watch->found.target.runtime);
+	struct heap_watch *report = heap_watch_new(about, watch->found.n);
 	double seconds = (double)(watch->stopped_ns - watch->cost.started_ns) / 1e9;
 
 	if (!report) {
@@ -593,7 +390,7 @@ struct heap_watch *container_watch_report(struct container_watch *watch, enum he
 	report->slow = session_watch_slow(watch->session);
 	report->asked_s = (double)watch->options->for_ns / 1e9;
 	container_cost_fill(&watch->cost, seconds, report);
-	for (unsigned i = 0; i < watch->n; i++)
+	for (unsigned i = 0; i < watch->found.n; i++)
 		fill_row(watch, about, i, &report->rows[i]);
 	fill_fates(watch, report);
 	fill_losses(watch, report);

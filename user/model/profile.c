@@ -383,6 +383,11 @@ bool stack_is_outstanding(const struct stack *stack)
 	return stack->outstanding_bytes || stack->outstanding_count;
 }
 
+bool stack_is_sure(const struct stack *stack)
+{
+	return !stack->estimated || stack->bytes_error < (double)stack->outstanding_bytes;
+}
+
 /* The lower end of the interval: what an estimate is sure of. What was counted is sure. */
 static double sure_of(uint64_t figure, double error)
 {

@@ -327,6 +327,9 @@ int stack_compare_ranks(const struct stack *a, const struct stack *b, enum profi
 /* Has it a byte or a block outstanding? */
 bool stack_is_outstanding(const struct stack *stack);
 
+/* Is it certain (95 %) that there is something at all? Not of an estimate whose interval reaches down to nothing. */
+bool stack_is_sure(const struct stack *stack);
+
 /* The target that a stack is of. */
 const struct profile_target *profile_target_of(const struct profile *profile,
 					       const struct stack *stack);

@@ -138,26 +138,85 @@ static size_t count_outstanding(const struct profile *profile)
 	return n;
 }
 
-static void put_stacks(const struct pen *pen, const struct profile *profile,
-		       const struct report_options *options, size_t n)
+/* The figures of a row, by which it is ordered: a stack's or a group's. */
+static const struct stack *row_at(const struct profile *profile, size_t i)
+{
+	return profile->grouping ? &profile->grouping->groups[i].sum : &profile->stacks[i];
+}
+
+static void put_head(const struct pen *pen, const struct profile *profile, size_t n)
 {
 	const struct grouping *grouping = profile->grouping;
-	size_t limit = options->top ? options->top : n;
 	char clock[16] = "??:??:??";
 	struct tm local;
 
 	if (localtime_r(&profile->time.tv_sec, &local))
 		strftime(clock, sizeof(clock), "%H:%M:%S", &local);
 	pen_ink(pen, INK_HEAD);
-	fprintf(pen->out, "[%s] Top %zu %ss with outstanding allocations:", clock, limit,
+	fprintf(pen->out, "[%s] Top %zu %ss with outstanding allocations:", clock, n,
 		group_by_name(grouping ? grouping->by : GROUP_STACK));
 	pen_ink(pen, INK_PLAIN);
 	fputc('\n', pen->out);
-	for (size_t i = 0; i < n && i < limit; i++)
+}
+
+/* What is not sure to be anything stands for itself, in one line; where there is nothing else it is all that is known. */
+static void put_unsure(const struct pen *pen, const struct profile *profile, size_t n, bool listed)
+{
+	uint64_t bytes = 0, seen = 0;
+	size_t n_unsure = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		const struct stack *row = row_at(profile, i);
+
+		if (stack_is_sure(row))
+			continue;
+		n_unsure++;
+		bytes += row->outstanding_bytes;
+		seen += row->seen;
+	}
+	if (!n_unsure)
+		return;
+	if (listed)
+		fputs("Not enough seen yet to be sure of any of them: each may be nothing.\n",
+		      pen->out);
+	else
+		fprintf(pen->out,
+			"Not enough seen yet of %zu more: %s, estimated from %s block%s; each may "
+			"be "
+			"nothing.\n",
+			n_unsure, fmt_bytes(bytes).text, fmt_count(seen).text,
+			seen == 1 ? "" : "s");
+}
+
+/*
+ * in     n: rows with something outstanding
+ * return how many of them were put
+ */
+static size_t put_stacks(const struct pen *pen, const struct profile *profile,
+			 const struct report_options *options, size_t n)
+{
+	const struct grouping *grouping = profile->grouping;
+	size_t n_sure = 0, n_put = 0, most;
+	bool all;
+
+	for (size_t i = 0; i < n; i++)
+		n_sure += stack_is_sure(row_at(profile, i));
+	all = !options->top || !n_sure;
+	most = all ? n : n_sure;
+	most = options->top && options->top < most ? options->top : most;
+	put_head(pen, profile, options->top ? options->top : n);
+	for (size_t i = 0; n_put < most; i++) {
+		if (!all && !stack_is_sure(row_at(profile, i)))
+			continue;
+		n_put++;
 		if (grouping)
 			put_group(pen, profile, &grouping->groups[i], options->all_frames);
 		else
 			put_stack(pen, profile, &profile->stacks[i], options->all_frames);
+	}
+	if (options->top)
+		put_unsure(pen, profile, n, !n_sure);
+	return n_put;
 }
 
 /* ---- what follows the stacks ----------------------------------------------------------------- */
@@ -189,8 +248,9 @@ static size_t count_stacks(const struct profile *profile)
 	return n;
 }
 
-static void put_outstanding(const struct pen *pen, const struct profile *profile, size_t n_shown,
-			    unsigned top)
+/* n: rows with something outstanding, n_put of them listed */
+static void put_outstanding(const struct pen *pen, const struct profile *profile, size_t n,
+			    size_t n_put)
 {
 	size_t n_stacks = count_stacks(profile) + profile->selection.left_out_stacks;
 
@@ -209,17 +269,16 @@ static void put_outstanding(const struct pen *pen, const struct profile *profile
 		profile->totals.estimated ? ", estimated in part," : "", fmt_count(n_stacks).text,
 		n_stacks == 1 ? "" : "s");
 	if (profile->grouping)
-		fprintf(pen->out, ", %s %s%s", fmt_count(n_shown).text,
-			group_by_name(profile->grouping->by), n_shown == 1 ? "" : "s");
-	if (top && n_shown > top)
-		fprintf(pen->out, " (%s not shown)", fmt_count(n_shown - top).text);
+		fprintf(pen->out, ", %s %s%s", fmt_count(n).text,
+			group_by_name(profile->grouping->by), n == 1 ? "" : "s");
+	if (n > n_put)
+		fprintf(pen->out, " (%s not shown)", fmt_count(n - n_put).text);
 	fprintf(pen->out, " after %s.\n", fmt_duration(profile->duration_s).text);
 }
 
-static void put_totals(const struct pen *pen, const struct profile *profile, size_t n_shown,
-		       unsigned top)
+static void put_totals(const struct pen *pen, const struct profile *profile, size_t n, size_t n_put)
 {
-	put_outstanding(pen, profile, n_shown, top);
+	put_outstanding(pen, profile, n, n_put);
 	put_left_out(pen, &profile->selection);
 	/* in windows blocks are seen, and not all of them */
 	if (profile->mode.n_parts && !profile->totals.allocated_count)
@@ -394,16 +453,16 @@ void report_text(FILE *out, const struct profile *profile, const struct report_o
 		.color = options->color,
 		.width = options->width && options->width < NARROWEST ? NARROWEST : options->width,
 	};
-	size_t n = count_outstanding(profile);
+	size_t n = count_outstanding(profile), n_put;
 
 	if (profile->trend && !options->quiet)
 		trend_text_brief(out, profile->trend, options->color);
 	growing_text(&pen, profile, options->all_frames);
-	put_stacks(&pen, profile, options, n);
+	n_put = put_stacks(&pen, profile, options, n);
 	if (profile->grows)
 		put_grows(&pen, profile->grows);
 	if (!options->quiet)
-		put_totals(&pen, profile, n, options->top);
+		put_totals(&pen, profile, n, n_put);
 	else
 		put_left_out(&pen, &profile->selection);
 	put_coverage(&pen, profile, options->quiet);

@@ -9,7 +9,9 @@
  *            that line, and the frames, leaf first, two tabs in (frames_text.h). Of a grouped
  *            profile the groups take the place of the stacks: "\t%d bytes in %d allocations from
  *            module numpy (3 stacks, 81 %)", then the largest of their stacks, after a line with
- *            its own figures where there are several. Then the totals, what was left out, what is
+ *            its own figures where there are several. Estimates that may be nothing
+ *            (stack_is_sure()) are added up in one line, unless there is nothing else, or all are
+ *            asked for. Then the totals, what was left out, what is
  *            covered, what was lost, what it cost, and what became of the target.
  * Units      raw byte and block numbers in the two lines that scripts read, people's units
  *            elsewhere.

@@ -178,6 +178,7 @@ def test_doctor_attaches_nothing(one_python, start, attach):
         said, wrong = doctor.communicate()
     assert doctor.returncode == 0, wrong
     assert re.search(r"a trap takes \d\S* \w+ on an emulated instruction, \d\S* us on another", said), said
+    assert re.search(r"^  watchpoints, .*: a change of threads takes \d\S* \w+ more", said, re.M), said
     # the look at the text sees a probe where there is one
     watch = attach(target, "--native", "no")
     assert text_of(target) != bare

@@ -128,6 +128,19 @@ def test_processes(start, attach, one_python, validate):
     assert ends == {first.pid: None, second.pid: {"how": "killed", "signal": 9}}
 
 
+def test_processes_below_a_ceiling(start, attach, one_python, validate):
+    """Each has its own, and its own ways to keep below it: how it was traced is said of each."""
+    first, second = start(one_python, "wheels.py"), start(one_python, "wheels.py")
+    tool = attach(first, "-p", str(second.pid), "--group-by", "pid", exact=False)
+    assert tool.err.wait(r"^pyleaktrace: tracing pid %d\b" % second.pid)
+    report = tool.finish()
+    validate(report.data)
+    parts = report.data["mode"]["parts"]
+    for target in first, second:
+        assert "malloc" in sum((part["domains"] for part in parts if part["pid"] == target.pid), [])
+        assert re.search(r"^Traced: pid %d: malloc" % target.pid, report.text, re.M), report.text
+
+
 @pytest.mark.parametrize("arguments, words", [
     (["--group-by", "colour"], "line"), (["--group-by", ""], "line"), (["--module", ""], "name"), (["--module", "a,,b"], "name"),
     (["-p", "2", "--group-by", "pid", "-o", "a.%p.json"], "%p"), (["--module", ",".join("x" * 65)], "64")])

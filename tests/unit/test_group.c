@@ -310,10 +310,12 @@ static void sums_stop_at_the_largest_number(void **state)
 		{.outstanding_bytes = UINT64_MAX - 1,
 		 .outstanding_count = UINT64_MAX,
 		 .oldest_s = 1,
+		 .newest_s = 0.75,
 		 .growth_bytes_per_s = -5},
 		{.outstanding_bytes = 7,
 		 .outstanding_count = 7,
 		 .oldest_s = 3,
+		 .newest_s = 0.5,
 		 .estimated = true,
 		 .growth_bytes_per_s = 2},
 		{.allocated_bytes = 9, .freed_count = 1, .domain = DOMAIN_MMAP},
@@ -329,6 +331,8 @@ static void sums_stop_at_the_largest_number(void **state)
 	assert_int_equal(profile->grouping->groups[0].sum.outstanding_count, UINT64_MAX);
 	assert_int_equal(profile->grouping->groups[0].sum.allocated_bytes, 9);
 	assert_true(profile->grouping->groups[0].sum.oldest_s == 3);
+	/* the third has no block that could be the newest */
+	assert_true(profile->grouping->groups[0].sum.newest_s == 0.5);
 	assert_true(profile->grouping->groups[0].sum.growth_bytes_per_s == -3);
 	assert_true(profile->grouping->groups[0].sum.estimated);
 	/* the third has nothing outstanding: not a stack of the group's, nor its domain */
@@ -486,6 +490,33 @@ static void targets_are_joined(void **state)
 	profile_free(b);
 }
 
+static void how_each_was_traced_stays_its_own(void **state)
+{
+	struct profile *a = made_profile("wheels"), *b = made_profile("service"), *all;
+	const struct profile *both[] = {a, b};
+	const struct trace_part of_a[] = {{.how = TRACE_ALL, .since_s = 3}},
+				of_b[] = {{.how = TRACE_WINDOWS, .windows = 2},
+					  {.how = TRACE_SAMPLED, .sample_bytes = 1024}};
+
+	(void)state;
+	b->target.pid = 4243;
+	a->mode.parts = of_a;
+	a->mode.n_parts = 1;
+	b->mode.parts = of_b;
+	b->mode.n_parts = 2;
+	all = profile_join(both, 2);
+	assert_int_equal(all->mode.n_parts, 3);
+	assert_int_equal(all->mode.parts[0].pid, 4242);
+	assert_int_equal(all->mode.parts[0].how, TRACE_ALL);
+	assert_int_equal(all->mode.parts[1].pid, 4243);
+	assert_int_equal(all->mode.parts[1].windows, 2);
+	assert_int_equal(all->mode.parts[2].pid, 4243);
+	assert_int_equal(all->mode.parts[2].sample_bytes, 1024);
+	profile_free(all);
+	profile_free(a);
+	profile_free(b);
+}
+
 static void joined_losses_and_costs_add_up(void **state)
 {
 	struct profile *a = made_profile("service"), *b = made_profile("service"), *all;
@@ -548,6 +579,7 @@ int main(void)
 		cmocka_unit_test(threads_are_not_merged),
 		cmocka_unit_test(long_command_lines_are_cut),
 		cmocka_unit_test(targets_are_joined),
+		cmocka_unit_test(how_each_was_traced_stays_its_own),
 		cmocka_unit_test(joined_losses_and_costs_add_up),
 	};
 

@@ -304,9 +304,11 @@ static void test_heads(void **state)
 	place = check_place("code_endbr", &need_malloc, 4, COST_EMULATED);
 	assert_int_equal(place.pushed, 0);
 	assert_string_equal(place.text, "+4 emulated");
+	assert_string_equal(place.why, "");
 	/* the call itself is the last instruction with the arguments in their registers */
 	check_place("code_calls", &need_malloc, 3, COST_EMULATED);
-	check_place("code_indirect", &need_malloc, 0, COST_STEPPED);
+	place = check_place("code_indirect", &need_malloc, 0, COST_STEPPED);
+	assert_string_equal(place.why, "the function ends, or jumps to where only the run tells");
 }
 
 static void test_null_test(void **state)
@@ -333,8 +335,10 @@ static void test_null_test(void **state)
 
 static void test_arguments_must_be_there(void **state)
 {
+	struct place place = check_place("code_overwrites_first", &need_malloc, 0, COST_STEPPED);
+
 	(void)state;
-	check_place("code_overwrites_first", &need_malloc, 0, COST_STEPPED);
+	assert_string_equal(place.why, "an argument is overwritten");
 	check_place("code_overwrites_first", &need_py_free, 3, COST_EMULATED);
 }
 

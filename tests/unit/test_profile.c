@@ -138,6 +138,7 @@ static void equal_stacks_are_joined(void **state)
 		 .outstanding_bytes = 10,
 		 .outstanding_count = 1,
 		 .oldest_s = 3,
+		 .newest_s = 1,
 		 .growth_bytes_per_s = 1.5,
 		 .frames = a,
 		 .n_frames = 1,
@@ -151,6 +152,7 @@ static void equal_stacks_are_joined(void **state)
 		 .allocated_count = 9,
 		 .freed_count = 7,
 		 .oldest_s = 5,
+		 .newest_s = 2,
 		 .growth_bytes_per_s = 2,
 		 .estimated = true,
 		 .frames = b,
@@ -176,6 +178,7 @@ static void equal_stacks_are_joined(void **state)
 	assert_non_null(joined);
 	assert_true(joined->outstanding_bytes == UINT64_MAX); /* it does not wrap */
 	assert_int_equal(joined->outstanding_count, 3);
+	assert_true(joined->oldest_s == 5 && joined->newest_s == 1);
 	assert_int_equal(joined->allocated_count, 9);
 	assert_int_equal(joined->freed_count, 7);
 	assert_true(joined->oldest_s == 5 && joined->growth_bytes_per_s == 3.5 &&

@@ -154,6 +154,24 @@ static void guesses_are_one_line(void **state)
 	free(text);
 }
 
+/* That nothing came for a while is said: what grows has young blocks. */
+static void the_newest_is_said_when_it_is_old(void **state)
+{
+	struct profile *profile = made_profile("service");
+	char *text;
+
+	(void)state;
+	profile->stacks[0].oldest_s = 60;
+	profile->stacks[0].newest_s = 40;
+	profile->stacks[1].oldest_s = 60;
+	profile->stacks[1].newest_s = 4;
+	text = golden_text(plain, profile, NULL);
+	assert_int_equal(count(text, "  oldest 1 min, newest 40 s\n"), 1);
+	assert_int_equal(count(text, "newest"), 1);
+	free(text);
+	profile_free(profile);
+}
+
 /* Titles of groups are made of names too: of frames, packages, threads, command lines. */
 static void titles_are_escaped(void **state)
 {
@@ -292,6 +310,7 @@ int main(void)
 		cmocka_unit_test(lines_of_memleak_are_kept),
 		cmocka_unit_test(nothing_reaches_the_terminal_unescaped),
 		cmocka_unit_test(guesses_are_one_line),
+		cmocka_unit_test(the_newest_is_said_when_it_is_old),
 		cmocka_unit_test(titles_are_escaped),
 		cmocka_unit_test(frames_fit_the_terminal),
 		cmocka_unit_test(frames_that_pass_calls_on_are_one_line),

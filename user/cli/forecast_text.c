@@ -1,20 +1,24 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "cli/forecast_text.h"
 
+#include <math.h>
 #include <string.h>
 #include <time.h>
 
 #include "base/clock.h"
 #include "base/fmt.h"
+#include "cli/container_cost.h"
 #include "govern/forecast.h"
 #include "probe/cost.h"
 #include "probe/session.h"
+#include "probe/watch_cost.h"
 
 #define OVERHEAD  0.05
 #define WINDOW_NS 50e6
 #define LOOK_NS   1000000000 /* the target's use of the CPU is looked at for so long */
 #define BLOCKS    1024
 #define STACKS    64
+#define SLOWER    0.5 /* share lost of what bytes in bulk take, from which on that is said */
 
 static const double rates[] = {1e3, 1e4, 1e5, 1e6, 1e7};
 
@@ -105,6 +109,32 @@ static void put_table(FILE *out, double malloc_ns, double object_ns)
 	      out);
 }
 
+/* What the target pays while there are watchpoints, beside their hits. */
+static void put_watchpoints(FILE *out)
+{
+	struct watch_costs costs;
+	struct err err = ERR_INIT;
+
+	if (watch_cost_measure(&costs, WATCH_COST_POINTS_MAX, &err)) {
+		fprintf(out, "  watchpoints: none: %s\n", err.text);
+		return;
+	}
+	fprintf(out,
+		"  watchpoints, for 1 to 3 s at a time, measured here: a change of threads takes "
+		"%s more",
+		fmt_duration(costs.switch_ns / 1e9).text);
+	if (costs.string_loss > SLOWER)
+		fprintf(out, "; memory is moved and filled in bulk %.0f times as slowly",
+			1 / fmax(1 - costs.string_loss, 0.001));
+	if (costs.split_ns > 0)
+		fprintf(out,
+			"; a store across two cache lines takes %s more, of a Python service up to "
+			"%s",
+			fmt_duration(costs.split_ns / 1e9).text,
+			fmt_percent(costs.split_ns * CONTAINER_COST_SPLITS).text);
+	fputc('\n', out);
+}
+
 void forecast_text(FILE *out, const struct process *process, const struct py_runtime *runtime,
 		   const struct plan *plan, const struct features *features)
 {
@@ -148,4 +178,5 @@ void forecast_text(FILE *out, const struct process *process, const struct py_run
 		fmt_duration(malloc_ns / 1e9).text,
 		object_ns ? fmt_duration(object_ns / 1e9).text : "not traced");
 	put_table(out, malloc_ns, object_ns);
+	put_watchpoints(out);
 }

@@ -6,6 +6,8 @@
  * nobody knows before something is attached, so the forecast is a table of rates. The BPF programs' own part of a hit is known only when
  * they run: what is told is the least.
  *
+ * What watchpoints take is measured in threads of our own (probe/watch_cost.h).
+ *
  * Place      layer 6. Loads the programs; attaches nothing to the target; takes about two seconds.
  */
 #ifndef PYLEAKTRACE_CLI_FORECAST_TEXT_H

@@ -136,6 +136,8 @@ static json_t *trace_parts(const struct profile *profile)
 		const struct trace_part *part = &profile->mode.parts[i];
 		json_t *object = json_object(), *domains = json_array();
 
+		if (part->pid)
+			set_count(&object, "pid", (uint64_t)part->pid);
 		for (unsigned domain = 0; domain < DOMAIN_COUNT; domain++)
 			if (part->domains[domain])
 				json_part_append(&domains, json_part_text(domain_name(domain)));
@@ -243,6 +245,7 @@ static void set_figures(json_t **object, const struct stack *figures)
 	set_count(object, "allocated_count", figures->allocated_count);
 	set_count(object, "freed_count", figures->freed_count);
 	set_real(object, "oldest_s", figures->oldest_s > 0 ? figures->oldest_s : 0);
+	set_real(object, "newest_s", figures->newest_s > 0 ? figures->newest_s : 0);
 	set_real(object, "growth_bytes_per_s", figures->growth_bytes_per_s);
 	set_bool(object, "estimated", figures->estimated);
 	if (figures->estimated) {

@@ -59,6 +59,25 @@ static void join_mode(struct profile *all, const struct profile *one, bool first
 	all->mode.older_s = one->mode.older_s;
 }
 
+/* Each target has its own ceiling, and its own ways below it. */
+static void join_parts(struct profile *all, const struct profile *const *profiles, size_t n)
+{
+	struct trace_part *parts;
+	size_t n_parts = 0;
+
+	for (size_t i = 0; i < n; i++)
+		n_parts += profiles[i]->mode.n_parts;
+	parts = profile_alloc(all, (n_parts + 1) * sizeof(*parts));
+	for (size_t i = 0; i < n; i++)
+		for (size_t k = 0; k < profiles[i]->mode.n_parts; k++) {
+			struct trace_part *part = &parts[all->mode.n_parts++];
+
+			*part = profiles[i]->mode.parts[k];
+			part->pid = profiles[i]->target.pid;
+		}
+	all->mode.parts = parts;
+}
+
 static void join_losses(struct loss *losses, size_t *n_losses, const struct profile *one)
 {
 	for (size_t i = 0; i < one->n_losses; i++) {
@@ -183,6 +202,7 @@ struct profile *profile_join(const struct profile *const *profiles, size_t n)
 		join_stacks(all, one);
 	}
 	join_growing(all, profiles, n);
+	join_parts(all, profiles, n);
 	all->mode.object_coverage = join_coverage(all, profiles, n);
 	all->targets = targets;
 	all->n_targets = n;

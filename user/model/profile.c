@@ -326,6 +326,9 @@ void stack_sum(struct profile *profile, struct stack *into, const struct stack *
 	       size_t n_from)
 {
 	for (size_t i = 0; i < n_from; i++) {
+		if (stack_is_outstanding(from[i]) &&
+		    (!stack_is_outstanding(into) || from[i]->newest_s < into->newest_s))
+			into->newest_s = from[i]->newest_s;
 		into->estimated |= from[i]->estimated;
 		into->seen += from[i]->seen;
 		/* errors of different stacks have nothing to do with each other */

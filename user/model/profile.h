@@ -106,7 +106,7 @@ struct stack {
 	double bytes_error, count_error;
 	uint64_t seen; /* blocks that the estimate comes from */
 	uint64_t allocated_bytes, allocated_count, freed_count; /* since the baseline */
-	double oldest_s;                /* age of the oldest outstanding block */
+	double oldest_s, newest_s;      /* ages of the oldest and of the newest outstanding block */
 	double growth_bytes_per_s;      /* outstanding bytes now against the previous report */
 	const struct type_share *types; /* largest share of bytes first */
 	size_t n_types;
@@ -168,6 +168,7 @@ struct trace_part {
 	bool settled; /* windows are longer than the program's unit of work: what survives stays */
 	double demand; /* what tracing all would cost, as a share of the target's own work; 0: not known */
 	const char *trouble; /* why it could not be traced; NULL: it could */
+	int pid;             /* where several targets are shown as one; 0: the profile's target */
 };
 
 /*
@@ -293,7 +294,7 @@ static inline void sum_add(uint64_t *sum, uint64_t more)
 }
 
 /*
- * Add the figures of n stacks to those of `into`: sum_add() of each, oldest of all, types added up. A sum with an estimate in it is an estimate. What is
+ * Add the figures of n stacks to those of `into`: sum_add() of each, oldest and newest of all, types added up. A sum with an estimate in it is an estimate. What is
  * not a figure (domain, frames, ...) stays.
  */
 void stack_sum(struct profile *profile, struct stack *into, const struct stack *const *from,

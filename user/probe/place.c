@@ -38,6 +38,27 @@ static bool is_better(const struct place *new, const struct place *old, bool hav
 	return new->skips_null && !old->skips_null;
 }
 
+/* Why the way is followed no further than this instruction; NULL: it is. */
+static const char *why_no_further(const struct insn *insn, const struct place_need *need,
+				  bool null_tested)
+{
+	if (insn->flow == FLOW_CALL)
+		return "a call comes first";
+	if (insn->flow == FLOW_STOP)
+		return "the function ends, or jumps to where only the run tells";
+	if (insn->writes_args & need->args)
+		return "an argument is overwritten";
+	if (insn->moves_sp && need->returns)
+		return "the return address is not on top any more";
+	if (insn->moves_sp && insn->pushed == 0)
+		return "the stack pointer is not known any more";
+	/* only the test for NULL: what jumps away there, if zero, need not be seen */
+	if (insn->flow == FLOW_BRANCH &&
+	    (need->null_arg < 0 || !null_tested || !insn->jumps_if_zero))
+		return "some calls go another way";
+	return NULL;
+}
+
 bool place_find(struct place *place, const struct module *module, uint64_t start,
 		const struct place_need *need)
 {
@@ -45,6 +66,7 @@ bool place_find(struct place *place, const struct module *module, uint64_t start
 		[COST_EMULATED] = "emulated", [COST_STEPPED] = "single-stepped"};
 	bool found = false, null_tested = false, landing = true;
 	struct place here = {.address = start};
+	const char *why = NULL;
 	uint64_t entry = start;
 
 	for (unsigned i = 0; i < PLACE_MAX_INSNS; i++) {
@@ -63,19 +85,10 @@ bool place_find(struct place *place, const struct module *module, uint64_t start
 				 (long long)(here.address - start), costs[insn.cost]);
 			found = true;
 		}
-		/* may calls be followed over this instruction? */
-		if (insn.writes_args & need->args || insn.flow == FLOW_CALL ||
-		    insn.flow == FLOW_STOP)
+		why = why_no_further(&insn, need, null_tested);
+		if (why)
 			break;
-		if (insn.moves_sp && (need->returns || insn.pushed == 0))
-			break;
-		if (insn.flow == FLOW_BRANCH) {
-			/* only the test for NULL: what jumps away there, if zero, need not be
-			 * seen */
-			if (need->null_arg < 0 || !null_tested || !insn.jumps_if_zero)
-				break;
-			here.skips_null = true;
-		}
+		here.skips_null |= insn.flow == FLOW_BRANCH;
 		null_tested = insn.test_arg >= 0 && insn.test_arg == need->null_arg;
 		here.pushed += (unsigned)insn.pushed;
 		if (insn.flow != FLOW_JUMP) {
@@ -85,11 +98,17 @@ bool place_find(struct place *place, const struct module *module, uint64_t start
 		}
 		/* from a landing to the entry; a jump from elsewhere may lead into a loop or
 		 * another function */
+		why = "a jump leads elsewhere";
 		if (!landing)
 			break;
+		why = NULL;
 		landing = false;
 		entry = here.address = insn.target;
 	}
+	if (found)
+		place->why = place->cost < COST_STEPPED ? ""
+			     : why                      ? why
+							: "none is among the first instructions";
 	return found;
 }
 

@@ -32,7 +32,9 @@ struct place {
 	enum insn_cost cost;
 	unsigned pushed; /* bytes the stack pointer has moved down since the function's entry */
 	bool skips_null; /* behind the test for NULL of argument place_need.null_arg */
-	char text[48];   /* "+9 push: emulated" */
+	char text[48];   /* "+9 emulated" */
+	/* COST_STEPPED: why there is nothing cheaper on the way; static. "": it is the cheapest */
+	const char *why;
 };
 
 struct place_need {

@@ -40,6 +40,7 @@ static bool plan_ends(struct plan *plan, const struct native_function *function,
 		snprintf(probe->place.text, sizeof(probe->place.text), "ret single-stepped");
 		probe->place.address = probe->function = ends[i];
 		probe->place.cost = COST_STEPPED;
+		probe->place.why = "each way out ends in its ret";
 		probe->kind = ABI_CALL_END;
 		probe->domain = plan->native_domain;
 		probe->module = module;

@@ -51,6 +51,9 @@ void plan_print(FILE *out, const struct plan *plan)
 		fprintf(out, "  probe %-18s %-8s 0x%" PRIx64 " %-24s%s\n", p->name,
 			domains[p->domain], p->place.address, p->place.text,
 			p->returns ? " + return" : "");
+		if (p->place.cost == COST_STEPPED)
+			fprintf(out, "        7 to 20 us a hit; no cheaper place: %s\n",
+				p->place.why);
 	}
 	for (unsigned i = 0; i < plan->n_words; i++) {
 		const struct plan_word *w = &plan->words[i];

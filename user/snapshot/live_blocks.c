@@ -34,7 +34,8 @@ static void forget(struct live_blocks *live)
 	for (uint32_t i = 0; i < live->n_sites; i++) {
 		struct live_site *site = &live->sites[i];
 
-		site->bytes = site->count = site->seen = site->oldest_ns = 0;
+		site->bytes = site->count = site->seen = 0;
+		site->oldest_ns = site->newest_ns = 0;
 		site->estimate = (struct live_estimate){0};
 		site->n_samples = 0;
 	}
@@ -90,6 +91,8 @@ void live_blocks_add(struct live_blocks *live, uint64_t address, const struct ab
 	}
 	if (!site->oldest_ns || block->time_ns < site->oldest_ns)
 		site->oldest_ns = block->time_ns;
+	if (block->time_ns > site->newest_ns)
+		site->newest_ns = block->time_ns;
 	sample(live, site, address, block->size);
 }
 

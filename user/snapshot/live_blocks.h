@@ -38,9 +38,9 @@ struct live_estimate {
 struct live_site {
 	uint64_t bytes, count; /* with what sampled ones stand for */
 	struct live_estimate estimate;
-	uint64_t seen;               /* blocks in the maps */
-	uint64_t oldest_ns;          /* time of the oldest block; 0: none */
-	struct live_sample *samples; /* NULL or n_samples, each block with equal probability */
+	uint64_t seen;                 /* blocks in the maps */
+	uint64_t oldest_ns, newest_ns; /* times of the oldest and of the newest block; 0: none */
+	struct live_sample *samples;   /* NULL or n_samples, each block with equal probability */
 	uint32_t n_samples;
 };
 

@@ -426,6 +426,12 @@ static void fill_estimate(const struct snapshot *snapshot, uint32_t id, double p
 		stack->growth_bytes_per_s = passed_s > 0 ? sum->bytes / passed_s : 0;
 }
 
+/* 0: there is no such block */
+static double age_s(uint64_t time_ns, uint64_t now)
+{
+	return time_ns && now > time_ns ? (double)(now - time_ns) / 1e9 : 0;
+}
+
 static void fill_stack(struct snapshot *snapshot, struct profile *profile,
 		       const struct session_view *view, uint32_t id, uint64_t now, double passed_s,
 		       struct stack *stack)
@@ -439,9 +445,8 @@ static void fill_stack(struct snapshot *snapshot, struct profile *profile,
 	stack->allocated_bytes = site->allocated_bytes - base->allocated_bytes;
 	stack->allocated_count = site->allocated_count - base->allocated_count;
 	stack->freed_count = site->freed_count - base->freed_count;
-	stack->oldest_s = live->oldest_ns && now > live->oldest_ns
-				  ? (double)(now - live->oldest_ns) / 1e9
-				  : 0;
+	stack->oldest_s = age_s(live->oldest_ns, now);
+	stack->newest_s = age_s(live->newest_ns, now);
 	if (passed_s > 0)
 		stack->growth_bytes_per_s =
 			((double)live->bytes - (double)snapshot->previous_bytes[id]) / passed_s;

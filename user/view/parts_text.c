@@ -54,6 +54,8 @@ void parts_text(const struct pen *pen, const struct profile *profile)
 		const struct trace_part *part = &profile->mode.parts[i];
 
 		fputs("Traced:", pen->out);
+		if (part->pid)
+			fprintf(pen->out, " pid %d:", part->pid);
 		put_domains(pen, part);
 		fputc(':', pen->out);
 		switch (part->how) {

@@ -20,6 +20,8 @@
 #define NARROWEST    40  /* a terminal narrower than this is treated as this wide */
 #define WORTH_A_RATE 0.5 /* bytes per second that are written as 1 B/s */
 #define WORTH_AN_AGE 1.0 /* seconds */
+/* since something was added: windows that show what stays are some seconds apart */
+#define WORTH_A_REST 10.0
 
 /* ---- stacks and groups of them ---------------------------------------------------------------- */
 
@@ -82,6 +84,8 @@ static void put_facts(const struct pen *pen, const struct stack *figures, unsign
 			fprintf(pen->out, "%s%s", n++ ? ", " : "  ", domain_name((enum domain)i));
 	if (figures->oldest_s >= WORTH_AN_AGE)
 		fprintf(pen->out, "  oldest %s", fmt_duration(figures->oldest_s).text);
+	if (figures->newest_s >= WORTH_A_REST)
+		fprintf(pen->out, ", newest %s", fmt_duration(figures->newest_s).text);
 	if (figures->estimated)
 		put_error(pen, figures);
 	fputc('\n', pen->out);

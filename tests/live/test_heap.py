@@ -33,11 +33,16 @@ def sleeps(target):
         return f.read().rpartition(")")[2].split()[0] == "S"
 
 
+def wait_for_input(target):
+    """Until what it answered with is gone too: a report made before counts the text of the answer."""
+    harness.until(lambda: sleeps(target), "the target to wait for its input")
+
+
 def stand(target):
     """-> what the target counts, and a report made while it did not move"""
     target.tell("stand")
     counts = target.answer()
-    harness.until(lambda: sleeps(target), "the target to wait for its input")
+    wait_for_input(target)
     report = heap(target)
     target.process.stdin.write(b"x")
     target.answer()
@@ -69,8 +74,10 @@ def test_more_is_exactly_more(python, start):
                  "Session", "Slotted", "frozenset"):
         n = 40 if kind == "mapped bytes" else 4000
         target.do("make", kind=kind, n=n)
+        wait_for_input(target)
         before = types(heap(target))
         size = target.do("make", kind=kind, n=n)
+        wait_for_input(target)
         after = types(heap(target))
         name = BUILTIN.get(kind, kind)
         assert after[name]["count"] - before[name]["count"] == n, kind
@@ -84,8 +91,10 @@ def test_more_is_exactly_more(python, start):
 
 def more(target, name, **args):
     """How many objects more there are after the target has done this, by type."""
+    wait_for_input(target)
     before = types(heap(target))
     target.do(name, **args)
+    wait_for_input(target)
     after = types(heap(target))
     return {kind: row["count"] - before.get(kind, {"count": 0})["count"] for kind, row in after.items()}
 
@@ -373,7 +382,7 @@ def test_target_is_not_changed(one_python, start):
 
     target.tell("stand")  # all that it touches while it waits is touched
     target.answer()
-    harness.until(lambda: sleeps(target), "the target to wait for its input")
+    wait_for_input(target)
     before = resident()
     assert len(before) == 3
     heap(target)

@@ -228,6 +228,23 @@ static void test_first_minute(void **state)
 	}
 }
 
+/*
+ * A process that mostly sleeps has hardly anything to spend. Its first windows show how little one takes; the next ones are as frequent as
+ * that allows, and not as a guess.
+ */
+static void test_sleepy(void **state)
+{
+	const struct load sleepy = {0.006, {2e5, 1.2e6}, 2500, 1600, 2.5e5, 10e3};
+	struct run run;
+
+	(void)state;
+	begin(&run, &sleepy, 0.05, false);
+	run_for(&run, 60 * S);
+	/* 10 of each; 3, if each were taken to cost what is guessed of the first */
+	assert_true(run.windows[0] >= 6 && run.windows[1] >= 6);
+	assert_true(share(&run) <= 0.05 + BUDGET_FLOOR / sleepy.cores);
+}
+
 /* What is cheap is traced all the time, soon. */
 static void test_cheap(void **state)
 {
@@ -393,12 +410,12 @@ static void test_absent(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_ceiling),  cmocka_unit_test(test_first_minute),
-		cmocka_unit_test(test_cheap),    cmocka_unit_test(test_one_cheap),
-		cmocka_unit_test(test_burst),    cmocka_unit_test(test_sampled),
-		cmocka_unit_test(test_fineness), cmocka_unit_test(test_length),
-		cmocka_unit_test(test_too_dear), cmocka_unit_test(test_failures),
-		cmocka_unit_test(test_absent),
+		cmocka_unit_test(test_ceiling),   cmocka_unit_test(test_first_minute),
+		cmocka_unit_test(test_sleepy),    cmocka_unit_test(test_cheap),
+		cmocka_unit_test(test_one_cheap), cmocka_unit_test(test_burst),
+		cmocka_unit_test(test_sampled),   cmocka_unit_test(test_fineness),
+		cmocka_unit_test(test_length),    cmocka_unit_test(test_too_dear),
+		cmocka_unit_test(test_failures),  cmocka_unit_test(test_absent),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -26,8 +26,8 @@
 /* of what has been allowed and not spent, at most so many rounds' worth */
 #define SAVED_ROUNDS 5.0
 /* Of a core, in a round: what may be spent in any case, so that a few changes are seen of a process that mostly sleeps. With
- * the rests between it is below the governor's BUDGET_FLOOR. */
-#define LEAST_CORES 0.001
+ * the rests between that is half of the governor's BUDGET_FLOOR, so that windows can be paid too. */
+#define LEAST_CORES 0.0006
 /* a hit costs the target more than its trap and the program: caches, the kernel's way there (measured: 10 us are 15) */
 #define CAUTION 1.5
 
@@ -260,7 +260,7 @@ static bool watch_some(struct holder_watch *watch, const struct heap_holder *cho
 				       .name_watched = true,
 				       .n_watch = n,
 				       .for_ns = ROUND_NS,
-				       .max_overhead = cores,
+				       .max_overhead = cores / CAUTION,
 				       .ahead_ns = ROUND_NS,
 				       .slow_ns = watch->slow_ns};
 	char addresses[HEAP_WATCHES_MAX][24];

@@ -75,6 +75,7 @@ static void fill_cost(struct watched *watched, struct profile *profile,
 		return;
 	if (watched->governor) {
 		profile->cost.ceiling = watched->options->max_overhead;
+		profile->cost.floor = BUDGET_FLOOR;
 		if (state->own_ns > 0) {
 			profile->cost.own_share = state->spent_ns / state->own_ns;
 			profile->cost.own_share_most = share_at_most(state);

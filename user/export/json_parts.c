@@ -375,6 +375,7 @@ json_t *json_part_cost(const struct profile *profile)
 	set_real(&object, "target_cpu_fraction", profile->cost.target_cpu_fraction);
 	if (profile->cost.ceiling > 0) {
 		set_real(&object, "ceiling", profile->cost.ceiling);
+		set_real(&object, "floor", profile->cost.floor);
 		set_real(&object, "own_share", profile->cost.own_share);
 		set_real(&object, "own_share_most", profile->cost.own_share_most);
 	}

@@ -13,8 +13,10 @@
 #define SHOWN_FOR 8
 /* survivors in both quarters that it takes to say that they are the same */
 #define ENOUGH 24
-/* of a core for each part: what a window is taken to cost before one was measured */
+/* of a core for each part: what a window is taken to cost before one was measured, ... */
 #define UNKNOWN_COST 0.1
+/* ... and at least, where it was seen of a target that mostly sleeps: it may wake up in the next */
+#define LEAST_COST 0.01
 /* of a core: what a window may cost at most, for there is one that runs Python at a time */
 #define DEAREST 1.0
 /* a window in which the target used less than that says nothing of it */
@@ -161,8 +163,9 @@ void policy_window_done(struct policy *policy, enum abi_part number,
 		part->n_dear = fits(policy, part) ? 0 : part->n_dear + 1;
 		/* the dearest of the last few: one that runs out of what can be paid is cut, and worth little */
 		if (figures->recorded_ns > 0)
-			part->cost_per_wall_ns = fmax(0.8 * part->cost_per_wall_ns,
-						      figures->cost_ns / figures->recorded_ns);
+			part->cost_per_wall_ns =
+				fmax(part->n_windows > 1 ? 0.8 * part->cost_per_wall_ns : 0,
+				     figures->cost_ns / figures->recorded_ns);
 	}
 	choose_length(policy, part, figures->quarter);
 	budget_pass(&policy->budget, figures->all_wall_ns, figures->all_cpu_ns,
@@ -333,7 +336,7 @@ static bool open_window(struct policy *policy, struct policy_step *step)
 		if (part->mode != PART_WINDOWS || part->rest_ns > 0)
 			continue;
 		/* one that turns out dearer is ended when it has cost the level */
-		price = fmax(part->cost_per_wall_ns, UNKNOWN_COST) * (double)part->window_ns;
+		price = fmax(part->cost_per_wall_ns, LEAST_COST) * (double)part->window_ns;
 		if (price > level)
 			return false;
 		policy->turn = (number + 1) % ABI_PARTS;

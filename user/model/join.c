@@ -127,6 +127,7 @@ static void join_cost(struct profile *all, const struct profile *one)
 		sum->tool_rss_bytes = one->cost.tool_rss_bytes;
 	sum_add(&sum->maps_bytes, one->cost.maps_bytes);
 	sum->ceiling = one->cost.ceiling;
+	sum->floor = one->cost.floor;
 	/* each has its ceiling for itself: of all the one that comes nearest to it */
 	if (one->cost.own_share > sum->own_share) {
 		sum->own_share = one->cost.own_share;

@@ -141,6 +141,7 @@ struct cost {
 	uint64_t tool_rss_bytes;
 	uint64_t maps_bytes; /* kernel memory of the BPF maps */
 	double ceiling; /* share of the target's own CPU time that watching may take; 0: no ceiling */
+	double floor;   /* of a core: what it may take in any case */
 	double own_share; /* ... and what it took since the start, as measured; with a ceiling only */
 	double own_share_most; /* the same with what nobody can measure: what hits leave of caches, at most */
 };

@@ -378,6 +378,17 @@ static void put_slowdown(const struct pen *pen, const struct cost *cost)
 		fputs(": more than 20 times its own work)", pen->out);
 }
 
+/* A process that mostly sleeps may pay more than its share: else it could not be watched at all. */
+static void put_ceiling(const struct pen *pen, const struct cost *cost)
+{
+	fprintf(pen->out, "; so far %s to %s of its own work (ceiling %s",
+		fmt_percent(cost->own_share).text, fmt_percent(cost->own_share_most).text,
+		fmt_percent(cost->ceiling).text);
+	if (cost->own_share_most > cost->ceiling && cost->floor > 0)
+		fprintf(pen->out, ", or %.2f %% of a core", 100 * cost->floor);
+	fputc(')', pen->out);
+}
+
 static void put_cost(const struct pen *pen, const struct profile *profile)
 {
 	const struct cost *cost = &profile->cost;
@@ -389,9 +400,7 @@ static void put_cost(const struct pen *pen, const struct profile *profile)
 		fmt_percent(cost->target_cpu_fraction).text);
 	put_slowdown(pen, cost);
 	if (cost->ceiling > 0)
-		fprintf(pen->out, "; so far %s to %s of its own work (ceiling %s)",
-			fmt_percent(cost->own_share).text, fmt_percent(cost->own_share_most).text,
-			fmt_percent(cost->ceiling).text);
+		put_ceiling(pen, cost);
 	fputs("; ", pen->out);
 	fprintf(pen->out, "tool %.1f s CPU, %s; maps %s\n", cost->tool_cpu_s,
 		fmt_bytes(cost->tool_rss_bytes).text, fmt_bytes(cost->maps_bytes).text);

@@ -305,9 +305,9 @@ def test_map_that_fills_up(one_python, start, attach, validate):
     tool = attach(target, "--native", "no", "--max-overhead", "100", "--max-window", "20ms", "--max-blocks", "12000", exact=False)
     line, lost = target.line("lost"), 0
     work_until(target, "think", tool, lambda text: re.search(r"^Traced: malloc, mmap: every call", text, re.M), n=100)
-    for _ in range(200):
-        target.do("lose", n=200)
-        lost += 200
+    for _ in range(800):  # a quarter of the map is between full enough to be thinned out and full
+        target.do("lose", n=50)
+        lost += 50
         if re.search(r"^Traced: malloc, mmap: a block of every", tool.report_now(), re.M):
             break
     report = tool.finish()

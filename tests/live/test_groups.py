@@ -129,14 +129,16 @@ def test_processes(start, attach, one_python, validate):
 
 
 def test_processes_below_a_ceiling(start, attach, one_python, validate):
-    """Each has its own, and its own ways to keep below it: how it was traced is said of each."""
-    first, second = start(one_python, "wheels.py"), start(one_python, "wheels.py")
-    tool = attach(first, "-p", str(second.pid), "--group-by", "pid", exact=False)
-    assert tool.err.wait(r"^pyleaktrace: tracing pid %d\b" % second.pid)
+    """Each has its own, and its own ways to keep below it: how it was traced is said of each. All are attached at once."""
+    targets = [start(one_python, "wheels.py") for _ in range(4)]
+    others = [word for target in targets[1:] for word in ("-p", str(target.pid))]
+    tool = attach(targets[0], *others, "--group-by", "pid", exact=False)
+    for target in targets[1:]:
+        assert tool.err.wait(r"^pyleaktrace: tracing pid %d\b" % target.pid)
     report = tool.finish()
     validate(report.data)
     parts = report.data["mode"]["parts"]
-    for target in first, second:
+    for target in targets:
         assert "malloc" in sum((part["domains"] for part in parts if part["pid"] == target.pid), [])
         assert re.search(r"^Traced: pid %d: malloc" % target.pid, report.text, re.M), report.text
 

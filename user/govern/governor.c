@@ -274,12 +274,22 @@ static void end_all(struct governor *governor, enum abi_part part)
 	governor_say_limit(governor);
 }
 
+/* Until there is something to look at: the costs, or before that the room in the map. */
+static uint64_t idle_ns(const struct governor *governor)
+{
+	uint64_t now = clock_now_ns(), next = governor->room.next_ns;
+
+	if (next <= now + GOVERNOR_LOOK_NS)
+		return GOVERNOR_LOOK_NS;
+	return next - now < GOVERNOR_TICK_NS ? next - now : GOVERNOR_TICK_NS;
+}
+
 /* return false: to be stopped */
 static bool carry_out(struct governor *governor, const struct policy_step *step)
 {
 	switch (step->action) {
 	case POLICY_WAIT:
-		return governor_rest(governor, GOVERNOR_TICK_NS);
+		return governor_rest(governor, idle_ns(governor));
 	case POLICY_WINDOW:
 		governor_window(governor, step->part, step->ns, step->cost_ns);
 		break;

@@ -2,6 +2,8 @@
 #include "probe/cost.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -77,9 +79,9 @@ static int worker_start(struct worker *worker, struct err *err)
 {
 	int to[2], from[2];
 
-	if (pipe(to))
+	if (pipe2(to, O_CLOEXEC))
 		return err_set(err, ERR_FAILED, "pipe: %s", strerror(errno));
-	if (pipe(from)) {
+	if (pipe2(from, O_CLOEXEC)) {
 		close(to[0]);
 		close(to[1]);
 		return err_set(err, ERR_FAILED, "pipe: %s", strerror(errno));
@@ -170,7 +172,7 @@ static int run(struct probe_costs *costs, const struct worker *worker,
 	return 0;
 }
 
-int cost_calibrate(struct probe_costs *costs, const struct session *session, struct err *err)
+static int calibrate(struct probe_costs *costs, const struct session *session, struct err *err)
 {
 	uint64_t offsets[CLASSES];
 	struct module self = {0};
@@ -199,6 +201,21 @@ int cost_calibrate(struct probe_costs *costs, const struct session *session, str
 		links_close(&links);
 	}
 	module_unload(&self);
+	return result;
+}
+
+int cost_calibrate(struct probe_costs *costs, const struct session *session, struct err *err)
+{
+	/*
+	 * One after the other: at the same time they would take the CPU from each other, and each child would have the other's
+	 * pipes open, of which it then never sees the end.
+	 */
+	static pthread_mutex_t one = PTHREAD_MUTEX_INITIALIZER;
+	int result;
+
+	pthread_mutex_lock(&one);
+	result = calibrate(costs, session, err);
+	pthread_mutex_unlock(&one);
 	return result;
 }
 

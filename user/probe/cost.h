@@ -9,6 +9,7 @@
  * Place      layer 3; called by cli while it waits for the first report.
  * Units      ns per hit, as double.
  * Errors     -ERR_FAILED: no calibration; the caller then shows no cost.
+ * Threads    from any; one calibration at a time, the others wait.
  * Bounds     about 0.5 s of wall time, a tenth of that CPU time, in the child.
  */
 #ifndef PYLEAKTRACE_PROBE_COST_H

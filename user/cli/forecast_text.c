@@ -120,7 +120,8 @@ static void put_watchpoints(FILE *out)
 		return;
 	}
 	fprintf(out,
-		"  watchpoints, for 1 to 3 s at a time, measured here: a change of threads takes "
+		"  watchpoints, for 3 s at a time at most, measured here: a change of threads "
+		"takes "
 		"%s more",
 		fmt_duration(costs.switch_ns / 1e9).text);
 	if (costs.string_loss > SLOWER)

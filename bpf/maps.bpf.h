@@ -56,6 +56,15 @@ struct {
 	__type(value, struct abi_chunk);
 } frames SEC(".maps");
 
+/* sites that may have another stack: a ring for each class, see free_rings. (Elements of an array are 8 bytes at least.) */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, ABI_FREE_CLASSES *ABI_FREE_ROOM);
+	__type(key, __u32);
+	__type(value, __u64);
+} free_sites SEC(".maps");
+
 /* filter: has a code object ever been seen at this address? (see unwind_python.bpf.h) */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
@@ -148,9 +157,11 @@ __u64 began_ns[ABI_PARTS];
 __u32 sample_shift[ABI_DOMAINS]; /* see sample.bpf.h; 0: every block is recorded */
 __u32 next_site; /* id that the next new site gets; user space sets ABI_FIRST_SITE before `active` */
 __u32 next_chunk; /* index in `frames` that the next new stack gets */
-__u32 code_epoch; /* counts the frees of (what may be) code objects */
-__u64 code_state; /* ABI_CODE_STATE: which ranges of executable memory count */
-__u32 code_gone;  /* counts the times that known code was unmapped */
+struct abi_free_ring
+	free_rings[ABI_FREE_CLASSES]; /* sites that have been used, and are new again */
+__u32 code_epoch;                     /* counts the frees of (what may be) code objects */
+__u64 code_state;                     /* ABI_CODE_STATE: which ranges of executable memory count */
+__u32 code_gone;                      /* counts the times that known code was unmapped */
 __u32 code_known; /* its value when user space began to read the mappings that code_state is about */
 struct abi_watch watches[ABI_MAX_WATCHES]; /* see watchpoint.bpf.h */
 __u64 watch_allowance; /* hits that may be counted until user space allows more */

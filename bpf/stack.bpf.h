@@ -5,6 +5,9 @@
  * A site is found by the hash of its frames and then compared frame by frame, so that two stacks never share
  * an id by an accident of the hash; up to ABI_MAX_COLLISIONS stacks of one hash are told apart by stepping
  * the hash on. When there is no room left, blocks go to the reserved site of their domain, counted.
+ *
+ * A site that nothing refers to any more is given another stack: user space takes it out of `stacks`, waits until nobody can
+ * have found it there before, clears it, and puts it into the ring of free ones (user/probe/session_sites.c).
  */
 #ifndef PYLEAKTRACE_BPF_STACK_H
 #define PYLEAKTRACE_BPF_STACK_H
@@ -60,17 +63,69 @@ static __always_inline bool same_frames(const struct abi_site *site,
 	return true;
 }
 
-/* Copy the frames into the pool; false when it is full. */
-static __always_inline bool keep_frames(const struct abi_thread *thread, __u32 *first_chunk)
+/* A free site that has room for so many chunks and not more, or 0. */
+static __always_inline __u32 take_free_site(__u32 n_chunks)
 {
-	__u32 n = ABI_CHUNKS(thread->n_entries), first, i;
+	struct abi_free_ring *ring = &free_rings[n_chunks];
+	__u32 taken, index;
+	__u64 *id;
 
-	/* look before adding, or the counter would run on and wrap */
-	if (next_chunk + n > facts.max_chunks)
-		return false;
-	first = __sync_fetch_and_add(&next_chunk, n);
-	if (first + n > facts.max_chunks)
-		return false;
+	taken = *(volatile __u32 *)&ring->taken;
+	if (*(volatile __u32 *)&ring->put == taken)
+		return 0;
+	/* in the ring first, then read: until we are done user space puts nothing in our place (session_settle()) */
+	if (__sync_val_compare_and_swap(&ring->taken, taken, taken + 1) != taken)
+		return 0; /* another thread was faster; a new one will do */
+	index = n_chunks * ABI_FREE_ROOM + taken % ABI_FREE_ROOM;
+	id = bpf_map_lookup_elem(&free_sites, &index);
+	return id ? (__u32)*id : 0;
+}
+
+/* One that has never been used, with room for so many chunks; 0 when the pools are empty. */
+static __always_inline __u32 take_new_site(__u32 n_chunks)
+{
+	struct abi_site *site;
+	__u32 id, first;
+
+	/* look before adding, or the counters would run on and wrap */
+	if (next_site >= facts.max_sites || next_chunk + n_chunks > facts.max_chunks)
+		return 0;
+	first = __sync_fetch_and_add(&next_chunk, n_chunks);
+	if (first + n_chunks > facts.max_chunks)
+		return 0;
+	id = __sync_fetch_and_add(&next_site, 1);
+	if (id >= facts.max_sites)
+		return 0;
+	site = bpf_map_lookup_elem(&sites, &id);
+	if (!site)
+		return 0;
+	site->first_chunk = first;
+	site->n_chunks = n_chunks;
+	return id;
+}
+
+static __always_inline __u32 take_site(__u32 n_chunks)
+{
+	__u32 id;
+
+	barrier_var(n_chunks); /* or the compiler leaves out what the verifier wants to see */
+	if (n_chunks >= ABI_FREE_CLASSES)
+		return 0;
+	id = take_free_site(n_chunks);
+	if (!id)
+		id = take_new_site(n_chunks);
+	/* longer runs would do as well; to look for them here is 250,000 steps of the verifier's */
+	if (!id)
+		__sync_fetch_and_add(&free_rings[n_chunks].missed, 1);
+	return id;
+}
+
+/* Copy the frames of thread->entries to their place. */
+static __always_inline bool keep_frames(const struct abi_site *site,
+					const struct abi_thread *thread)
+{
+	__u32 n = ABI_CHUNKS(thread->n_entries), first = site->first_chunk, i;
+
 	for (i = 0; i < ABI_CHUNKS(ABI_MAX_ENTRIES) && i < n; i++) {
 		__u32 index = first + i;
 		struct abi_chunk *kept = bpf_map_lookup_elem(&frames, &index);
@@ -79,7 +134,6 @@ static __always_inline bool keep_frames(const struct abi_thread *thread, __u32 *
 			return false;
 		*kept = thread->entries[i];
 	}
-	*first_chunk = first;
 	return true;
 }
 
@@ -92,18 +146,11 @@ static __always_inline void announce_site(__u32 id)
 /* Make a site for the stack in thread->entries; the reserved one when there is no room. */
 static __always_inline __u32 new_site(struct abi_thread *thread, __u64 hash, __u32 domain)
 {
-	struct abi_site *site;
-	__u32 id, first, *winner;
+	__u32 id = take_site(ABI_CHUNKS(thread->n_entries)), *winner;
+	struct abi_site *site = id ? bpf_map_lookup_elem(&sites, &id) : NULL;
 
-	if (next_site >= facts.max_sites || !keep_frames(thread, &first))
+	if (!site || !keep_frames(site, thread))
 		goto full;
-	id = __sync_fetch_and_add(&next_site, 1);
-	if (id >= facts.max_sites)
-		goto full;
-	site = bpf_map_lookup_elem(&sites, &id);
-	if (!site)
-		goto full;
-	site->first_chunk = first;
 	site->n_frames = thread->n_entries;
 	site->domain = domain;
 	if (bpf_map_update_elem(&stacks, &hash, &id, BPF_NOEXIST)) {

@@ -64,7 +64,10 @@ struct abi_chunk {
 
 #define ABI_CHUNKS(n_frames) (((n_frames) + ABI_CHUNK - 1) / ABI_CHUNK)
 
-#define ABI_FRAME_KIND(tag)  ((tag)&0x3f)
+/* a class of free sites for each number of chunks that a stack may have; the first has none */
+#define ABI_FREE_CLASSES    (ABI_CHUNKS(ABI_MAX_ENTRIES) + 1)
+
+#define ABI_FRAME_KIND(tag) ((tag)&0x3f)
 #define ABI_FRAME_RUN_END \
 	0x40u /* Python: the last (outermost) frame of its activation of the evaluation loop */
 #define ABI_FRAME_GENERATOR      0x80u /* Python: the frame belongs to a generator or coroutine */

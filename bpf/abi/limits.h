@@ -51,6 +51,9 @@
 /* frames per entry of the pool of frames: a stack takes whole entries */
 #define ABI_CHUNK 8
 
+/* free sites of one class that wait for a stack at one time (power of two) */
+#define ABI_FREE_ROOM 1024
+
 /* live mappings known at one time */
 #define ABI_MAX_MAPPINGS 65536
 
@@ -64,6 +67,8 @@ _Static_assert(ABI_MAX_STEPS > ABI_MAX_FRAMES, "shims must not use up the frames
 _Static_assert((ABI_KNOWN_CODES & (ABI_KNOWN_CODES - 1)) == 0, "a mask is made of it");
 _Static_assert((ABI_KNOWN_RULES & (ABI_KNOWN_RULES - 1)) == 0, "a mask is made of it");
 _Static_assert((ABI_CODE_BITS & (ABI_CODE_BITS - 1)) == 0, "a mask is made of it");
+_Static_assert((ABI_FREE_ROOM & (ABI_FREE_ROOM - 1)) == 0,
+	       "counters that wrap are taken modulo it");
 _Static_assert((ABI_TIMED_HITS & (ABI_TIMED_HITS - 1)) == 0, "a mask is made of it");
 
 #endif

@@ -89,11 +89,20 @@ struct abi_site {
 	/* sums since the attach, changed by atomic additions */
 	__u64 allocated_bytes, allocated_count;
 	__u64 freed_bytes, freed_count;
-	__u64 hash;        /* of the frames and the domain; 0: this id is not (yet) in use */
-	__u32 first_chunk; /* index into `frames`; ABI_CHUNKS(n_frames) of them are this site's */
+	__u64 hash; /* of the frames and the domain; 0: this id is not (yet) in use */
+	__u32 first_chunk; /* index into `frames`, of the first of n_chunks that are this site's for ever */
+	__u32 n_chunks; /* at least ABI_CHUNKS(n_frames) */
 	__u32 n_frames;
 	__u32 domain;
-	__u32 pad;
+};
+
+/*
+ * Free sites of one class (ABI_CHUNKS of their stacks to come), in `free_sites` from class * ABI_FREE_ROOM on, each place
+ * modulo ABI_FREE_ROOM. User space puts, BPF takes. All numbers only grow, and wrap.
+ */
+struct abi_free_ring {
+	__u32 put, taken;
+	__u32 missed; /* stacks that found neither a free site of this class nor a new one */
 };
 
 /* containers that are watched at one time: a processor has four debug registers */

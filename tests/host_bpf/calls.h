@@ -104,6 +104,7 @@ static void calls_begin(void)
 	}
 	next_site = ABI_FIRST_SITE;
 	next_chunk = 0;
+	memset(free_rings, 0, sizeof(free_rings));
 	code_epoch = 0;
 	active = 1;
 	recording = (1u << ABI_PARTS) - 1;
@@ -290,11 +291,10 @@ static void hold_calls(struct holding *holdings)
 	}
 }
 
-/* The invariant, for every site; sums over all sites are returned. */
-static struct holding check_account(void)
+/* What refers to each site now; to be freed. */
+static struct holding *hold_all(void)
 {
-	__u32 n = next_site < facts.max_sites ? next_site : facts.max_sites;
-	struct holding *holdings = calloc(facts.max_sites, sizeof(*holdings)), sum = {0, 0};
+	struct holding *holdings = calloc(facts.max_sites, sizeof(*holdings));
 	struct shim_element *element, *next;
 
 	HASH_ITER (hh, SHIM_MAP(&blocks)->elements, element, next)
@@ -302,6 +302,15 @@ static struct holding check_account(void)
 	HASH_ITER (hh, SHIM_MAP(&mappings)->elements, element, next)
 		hold_block(holdings, (const void *)element->value);
 	hold_calls(holdings);
+	return holdings;
+}
+
+/* The invariant, for every site; sums over all sites are returned. */
+static struct holding check_account(void)
+{
+	__u32 n = next_site < facts.max_sites ? next_site : facts.max_sites;
+	struct holding *holdings = hold_all(), sum = {0, 0};
+
 	for (__u32 id = 0; id < n; id++) {
 		const struct abi_site *site = site_at(id);
 
@@ -314,6 +323,22 @@ static struct holding check_account(void)
 	}
 	free(holdings);
 	return sum;
+}
+
+/* As user space does (user/probe/session_sites.c): its stack finds it no more, it has counted nothing, and waits for another. */
+static inline void free_site(__u32 id, __u32 class)
+{
+	struct abi_site *site = bpf_map_lookup_elem(&sites, &id);
+	struct abi_free_ring *ring = &free_rings[class];
+	__u32 index = class * ABI_FREE_ROOM + ring->put % ABI_FREE_ROOM, *listed;
+	__u64 hash = site->hash, free = id;
+
+	listed = hash ? bpf_map_lookup_elem(&stacks, &hash) : NULL;
+	if (listed && *listed == id)
+		bpf_map_delete_elem(&stacks, &hash);
+	*site = (struct abi_site){.first_chunk = site->first_chunk, .n_chunks = site->n_chunks};
+	bpf_map_update_elem(&free_sites, &index, &free, BPF_ANY);
+	ring->put++;
 }
 
 /* The account holds so many bytes in so many blocks and mappings, and the invariant holds. */

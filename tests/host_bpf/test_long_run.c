@@ -362,9 +362,27 @@ static void check_model(struct model *m)
 	check_account();
 }
 
-static void long_run(__u64 seed, unsigned capacity)
+/* All sites that nothing refers to are free for other stacks; return how many. */
+static unsigned free_unused(void)
+{
+	struct holding *holdings = hold_all();
+	unsigned n = 0;
+
+	for (__u32 id = ABI_FIRST_SITE; id < next_site && id < facts.max_sites; id++) {
+		if (!site_at(id)->hash || holdings[id].count)
+			continue;
+		free_site(id, site_at(id)->n_chunks);
+		n++;
+	}
+	free(holdings);
+	return n;
+}
+
+/* in: free_each: so many steps lie between two times at which unused sites are given up; 0: they are not */
+static unsigned long_run(__u64 seed, unsigned capacity, unsigned free_each)
 {
 	struct model *m = calloc(1, sizeof(*m));
+	unsigned n_freed = 0;
 
 	m->random = seed;
 	m->capacity = capacity;
@@ -374,6 +392,8 @@ static void long_run(__u64 seed, unsigned capacity)
 		m->line[t] = 100 + t;
 	}
 	for (unsigned i = 0; i < RUN_STEPS; i++) {
+		if (free_each && i % free_each == 0)
+			n_freed += free_unused();
 		step(m);
 		check_model(m);
 	}
@@ -381,11 +401,12 @@ static void long_run(__u64 seed, unsigned capacity)
 	assert_true(m->missed > 100 && m->abandoned > 100 && m->failed > 100);
 	assert_true(capacity >= SLOTS || m->full > 100);
 	free(m);
+	return n_freed;
 }
 
 static void test_long_run(void **state)
 {
-	long_run(0x1234567, SLOTS);
+	long_run(0x1234567, SLOTS, 0);
 	assert_int_equal(counted(ABI_COUNT_STACKS_FULL), 0);
 }
 
@@ -393,7 +414,7 @@ static void test_long_run_with_little_room(void **state)
 {
 	facts_of_test()->max_sites = 20;
 	facts_of_test()->max_chunks = 12;
-	long_run(0x7654321, 30);
+	long_run(0x7654321, 30, 0);
 	assert_true(counted(ABI_COUNT_STACKS_FULL) > 100);
 }
 
@@ -401,8 +422,20 @@ static void test_long_run_with_filters(void **state)
 {
 	facts_of_test()->min_size = 200;
 	facts_of_test()->max_size = 1500;
-	long_run(0x2468ace, SLOTS);
+	long_run(0x2468ace, SLOTS, 0);
 	assert_true(counted(ABI_COUNT_FILTERED) > 100);
+}
+
+/* 140 stacks in 120 places; by check_model() no block is ever at a site of another stack. */
+static void test_long_run_with_sites_used_again(void **state)
+{
+	unsigned n_freed;
+
+	facts_of_test()->max_sites = 120;
+	n_freed = long_run(0x7654321, SLOTS, 20);
+	assert_true(n_freed > 2000);
+	assert_int_equal(counted(ABI_COUNT_STACKS_FULL), 0);
+	assert_true(next_site < facts.max_sites);
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, calls_setup, calls_teardown)
@@ -413,6 +446,7 @@ int main(void)
 		TEST(test_long_run),
 		TEST(test_long_run_with_little_room),
 		TEST(test_long_run_with_filters),
+		TEST(test_long_run_with_sites_used_again),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

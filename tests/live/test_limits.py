@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """Full maps and filters: what is left out is counted, and what is not left out stays exact."""
+from harness import python_frames, until
+
 BLOCK = 7777
 EXACTLY = ("-z", str(BLOCK), "-Z", str(BLOCK))
 
@@ -55,6 +57,35 @@ def test_map_of_stacks_full(some_python, start, attach):
     assert 1 <= len(named) <= 16
     assert all(s["outstanding_count"] == 1 for s in named)
     assert nameless[0]["outstanding_count"] == 100 - len(named) == report.losses["stacks_full"]
+
+
+def test_room_for_stacks_comes_back(one_python, start, attach):
+    """Stacks that have nothing outstanding any more make room for others, and what they have counted stays."""
+    target = start(one_python, "accounts.py")
+    tool = attach(target, "--max-stacks", "16", *EXACTLY)
+    target.do("from_many_lines", n_lines=100, size=BLOCK)
+    assert "stacks_full" in tool.report_now()
+    target.do("forget_many")
+    n = 100
+
+    def has_room():
+        nonlocal n
+        n += 1
+        target.do("from_many_lines", n_lines=1, size=BLOCK, first=10 * n)
+        there = "many.py:%d" % (10 * n + 1) in tool.report_now()
+        if not there:
+            target.do("forget_many")
+        return there
+
+    until(has_room, "a stack that is named")
+    report = tool.finish()
+    assert report.totals["allocated_count"] == n
+    assert report.totals["allocated_bytes"] == n * BLOCK
+    assert report.totals["freed_count"] == n - 1
+    assert report.totals["outstanding_count"] == 1
+    kept = [s for s in report.data["stacks"] if s["outstanding_count"]]
+    assert [python_frames(s)[-1] for s in kept] == [("many", "many.py", 10 * n + 1)]
+    assert (kept[0]["allocated_count"], kept[0]["outstanding_bytes"]) == (1, BLOCK)
 
 
 def test_one_domain(one_python, start, attach):

@@ -284,12 +284,16 @@ def forget_of_size():
     kept.pop("of_size")
 
 
-def from_many_lines(n_lines, size):
-    """One block kept from each of many lines."""
-    source = "def many(keep, unit, size):\n" + "\tkeep.append(unit * size)\n" * n_lines
+def from_many_lines(n_lines, size, first=1):
+    """One block kept from each of many lines, from the first on."""
+    source = "\n" * (first - 1) + "def many(keep, unit, size):\n" + "\tkeep.append(unit * size)\n" * n_lines
     names = {}
     exec(compile(source, "many.py", "exec"), names)
     names["many"](kept.setdefault("many", []), unit, size - sys.getsizeof(b""))
+
+
+def forget_many():
+    kept.pop("many")
 
 
 for work in WORKLOADS:
@@ -299,5 +303,5 @@ beside([0] * 400, [None])
 fill([0] * 400, [None], 7)
 serve({"all": all_of_them, "one": one_of_them, "empty": empty_again, "threads": threads, "foreign": in_foreign_thread,
        "containers": containers, "of_size": of_size, "forget_of_size": forget_of_size,
-       "from_many_lines": from_many_lines, "start_tracemalloc": start_tracemalloc, "do_nothing": lambda: None,
+       "from_many_lines": from_many_lines, "forget_many": forget_many, "start_tracemalloc": start_tracemalloc, "do_nothing": lambda: None,
        "tracemalloc_lines": tracemalloc_lines, "allocators": allocators})

@@ -459,6 +459,7 @@ static void test_libraries(void **state)
 	const unsigned in_libc =
 		1 << ABI_RULE_CFA | 1 << ABI_RULE_PLT | 1 << ABI_RULE_SIGNAL | 1 << ABI_RULE_END;
 	struct totals totals = {0};
+	uint64_t not_known;
 
 	(void)state;
 	compare_matching("/lib/x86_64-linux-gnu/libc.so.6", 1, &totals);
@@ -470,13 +471,17 @@ static void test_libraries(void **state)
 	compare_matching("/usr/lib/x86_64-linux-gnu/libcrypto.so.3", 1, &totals);
 	compare_matching("/usr/lib/x86_64-linux-gnu/libgcrypt.so.20", 1, &totals);
 	compare_matching("/lib/x86_64-linux-gnu/libm.so.6", 1, &totals);
+	/* some that libdw does not evaluate are in libgcrypt: 24 in Debian 12's */
+	assert_true(totals.not_known * 1000 < totals.rows);
+	not_known = totals.not_known;
 	compare_matching("/usr/lib/x86_64-linux-gnu/*.so.*", MORE_LIBRARIES, &totals);
 	print_totals(&totals);
 	assert_true(totals.files > 20);
 	assert_true(totals.rows > 100000);
 	assert_true(totals.unsupported * 200 < totals.rows); /* 0.5 % */
 	assert_true(totals.lost * 200 < totals.rows);
-	assert_true(totals.not_known * 10000 < totals.rows);
+	/* of which libraries there are is chance, and libgcrypt may be one of them again */
+	assert_true(totals.not_known < 2 * not_known + totals.rows / 10000);
 }
 
 static void test_pythons(void **state)

@@ -72,8 +72,12 @@ static int compare(const void *a, const void *b)
 
 void containers_finish(struct containers *containers, struct heap_scan *scan)
 {
-	qsort(containers->rows, containers->n, sizeof(*containers->rows), compare);
-	scan->containers = containers->rows;
+	struct heap_container *rows = containers->rows, *fit;
+
+	qsort(rows, containers->n, sizeof(*rows), compare);
+	/* scans are kept, dozens of them */
+	fit = realloc(rows, (containers->n + 1) * sizeof(*rows));
+	scan->containers = fit ? fit : rows;
 	scan->n_containers = containers->n;
 	*containers = (struct containers){0};
 }

@@ -176,6 +176,17 @@ static void on_all(void *context, unsigned domains)
 	snapshot_rebase(watched->snapshot, domains);
 }
 
+void watched_tend(void *context, struct survivors *survivors)
+{
+	struct watched *watched = context;
+
+	/* names that a report reads are dropped, and sites that it counts: not in the middle of one */
+	pthread_mutex_lock(&watched->looking);
+	if (snapshot_reclaim_is_due(watched->snapshot))
+		snapshot_reclaim(watched->snapshot, watched->session, survivors);
+	pthread_mutex_unlock(&watched->looking);
+}
+
 /* For tests: how many windows shall there be one after the other? 0: as the ceiling allows. */
 static int rehearsal(unsigned *n, struct err *err)
 {
@@ -220,6 +231,7 @@ static int open_governor(struct watched *watched, uint32_t max_blocks, struct er
 		.max_blocks = max_blocks,
 		.change = on_change,
 		.on_all = on_all,
+		.tend = watched_tend,
 		.others = others,
 		.allow_others = allow_others,
 		.context = watched,
@@ -396,7 +408,11 @@ int watched_limit_fd(const struct watched *watched)
 
 void watched_events(struct watched *watched)
 {
+	pthread_mutex_lock(&watched->looking);
 	session_events(watched->session, snapshot_learn, watched->snapshot);
+	pthread_mutex_unlock(&watched->looking);
+	if (!watched->governor)
+		watched_tend(watched, NULL);
 	if (session_wants_code(watched->session))
 		watched_refresh_code(watched, false);
 }

@@ -51,6 +51,12 @@ struct watched {
 };
 
 /* Wait for the calibration; its figures are used from here on. */
+/*
+ * Make room for stacks, if it is time (snapshot_reclaim()). The governor calls it where there is one, between windows; else it
+ * is called where there may be new stacks, and before a report.
+ */
+void watched_tend(void *watched, struct survivors *survivors);
+
 void watched_finish_calibration(struct watched *watched);
 
 /*

@@ -114,6 +114,8 @@ static int take_snapshot(struct watched *watched, struct governor_state *state,
 	struct snapshot_estimates how = {.scale = estimates_scale};
 	int result;
 
+	if (!watched->governor)
+		watched_tend(watched, NULL);
 	pthread_mutex_lock(&watched->looking);
 	if (watched->governor) {
 		governor_state(watched->governor, state);

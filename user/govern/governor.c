@@ -274,6 +274,16 @@ static void end_all(struct governor *governor, enum abi_part part)
 	governor_say_limit(governor);
 }
 
+void governor_tend(struct governor *governor)
+{
+	if (clock_now_ns() - governor->checked_ns <= CHECK_NS)
+		return;
+	survivors_check(governor->survivors, CHECK_MOST);
+	if (governor->options.tend)
+		governor->options.tend(governor->options.context, governor->survivors);
+	governor->checked_ns = clock_now_ns();
+}
+
 /* Until there is something to look at: the costs, or before that the room in the map. */
 static uint64_t idle_ns(const struct governor *governor)
 {
@@ -358,10 +368,7 @@ static void *run(void *context)
 		if (!carry_out(governor, &step))
 			break;
 		pass(governor);
-		if (clock_now_ns() - governor->checked_ns > CHECK_NS) {
-			survivors_check(governor->survivors, CHECK_MOST);
-			governor->checked_ns = clock_now_ns();
-		}
+		governor_tend(governor);
 		if (clock_now_ns() >= governor->room.next_ns)
 			check_room(governor);
 	}

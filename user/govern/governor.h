@@ -42,6 +42,8 @@ struct governor_options {
 	void (*change)(void *context, bool end);
 	/* Within that: a part begins to be traced all the time; what its sites have counted so far is the past. */
 	void (*on_all)(void *context, unsigned domains);
+	/* Between two windows, now and then: what is kept of survivors may be looked through; NULL: nobody does */
+	void (*tend)(void *context, struct survivors *survivors);
 	/* ns of the target's CPU time that others took so far (watchpoints), and what they may take; NULL: nobody */
 	double (*others)(void *context);
 	void (*allow_others)(void *context, double cores);

@@ -65,6 +65,9 @@ void governor_switch_off(struct governor *governor, enum abi_part part);
 /* return false: to be stopped */
 bool governor_rest(const struct governor *governor, uint64_t ns);
 
+/* Look after survivors, and have others look after what they keep; between two windows. */
+void governor_tend(struct governor *governor);
+
 /* To trace everything would cost more than may be. */
 void governor_say_limit(struct governor *governor);
 

@@ -124,6 +124,7 @@ void governor_rehearse(struct governor *governor)
 			n++;
 		else
 			governor_rest(governor, GOVERNOR_LOOK_NS);
+		governor_tend(governor);
 	}
 	if (governor->options.n_rehearsal)
 		fprintf(stderr, "pyleaktrace: %u windows done\n", n);

@@ -148,6 +148,8 @@ static int size_for_watchpoints(struct pyleaktrace_bpf *skel)
 	if (!result)
 		result = bpf_map__set_max_entries(skel->maps.mappings, 1);
 	if (!result)
+		result = bpf_map__set_max_entries(skel->maps.free_sites, 1);
+	if (!result)
 		result = bpf_map__set_max_entries(skel->maps.threads, SESSION_WATCH_THREADS);
 	if (!result)
 		result = bpf_map__set_map_flags(skel->maps.threads, 0);
@@ -230,7 +232,9 @@ static int load(struct session *session, struct err *err)
 	session->events = ring_buffer__new(bpf_map__fd(skel->maps.events), on_event, session, NULL);
 	session->sites = map_array(skel->maps.sites, PROT_READ);
 	session->frames = map_array(skel->maps.frames, PROT_READ);
-	if (!session->events || !session->sites || !session->frames || !map_code(session))
+	session->free_sites = map_array(skel->maps.free_sites, PROT_READ | PROT_WRITE);
+	if (!session->events || !session->sites || !session->frames || !session->free_sites ||
+	    !map_code(session))
 		return err_set(err, ERR_FAILED, "the maps cannot be read: %s", strerror(errno));
 	return 0;
 }
@@ -295,6 +299,7 @@ void session_close(struct session *session)
 		session_detach(session, NULL);
 	unmap_array(session->sites, session->skel->maps.sites);
 	unmap_array(session->frames, session->skel->maps.frames);
+	unmap_array(session->free_sites, session->skel->maps.free_sites);
 	unmap_code(session);
 	ring_buffer__free(session->events);
 	pyleaktrace_bpf__destroy(session->skel);
@@ -323,6 +328,7 @@ void session_look(const struct session *session, struct session_view *view)
 
 	view->blocks_fd = bpf_map__fd(session->skel->maps.blocks);
 	view->mappings_fd = bpf_map__fd(session->skel->maps.mappings);
+	view->threads_fd = bpf_map__fd(session->skel->maps.threads);
 	view->sites = session->sites;
 	view->frames = session->frames;
 	view->max_sites = session->max_sites;

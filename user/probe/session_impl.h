@@ -2,7 +2,8 @@
  *
  * session_impl: what the files of session share: its state.
  *
- * Place      layer 3; session.c (load, read), session_parts.c (attach, steer, record) and nobody else.
+ * Place      layer 3; session.c (load, read), session_parts.c (attach, steer, record), session_sites.c (sites that are used again)
+ *            and nobody else.
  */
 #ifndef PYLEAKTRACE_PROBE_SESSION_IMPL_H
 #define PYLEAKTRACE_PROBE_SESSION_IMPL_H
@@ -24,6 +25,12 @@ struct session_part {
 	bool steered;
 };
 
+/* Of one ring of free sites, as session_sites_taken() last saw it. */
+struct free_class {
+	uint32_t taken, missed;
+	uint32_t wanted; /* stacks that have found no room since, and get some now */
+};
+
 struct session {
 	struct pyleaktrace_bpf *skel;
 	const struct process *process;
@@ -39,8 +46,10 @@ struct session {
 	void (*on_site)(void *context, uint32_t site); /* during session_events() */
 	void *on_site_context;
 	bool execed;
-	int wait_status;                   /* -1: not known */
-	void *sites, *frames;              /* mapped */
+	int wait_status;      /* -1: not known */
+	void *sites, *frames; /* mapped */
+	uint64_t *free_sites; /* mapped for writing */
+	struct free_class free_classes[ABI_FREE_CLASSES];
 	struct code_tables *code;          /* NULL: C frames are not walked */
 	struct code_tables_maps code_maps; /* mapped for writing */
 	bool wants_code;

@@ -96,6 +96,16 @@ void live_blocks_add(struct live_blocks *live, uint64_t address, const struct ab
 	sample(live, site, address, block->size);
 }
 
+void live_blocks_drop(struct live_blocks *live, uint32_t site)
+{
+	if (site >= live->n_sites)
+		return;
+	if (live->sites[site].samples)
+		live->n_sampled--;
+	free(live->sites[site].samples);
+	live->sites[site] = (struct live_site){0};
+}
+
 struct reading {
 	struct live_blocks *live;
 	const struct live_wanted *wanted;

@@ -68,6 +68,9 @@ int live_blocks_read(struct live_blocks *live, const struct session_view *view,
 /* One more, that is in no map any more. */
 void live_blocks_add(struct live_blocks *live, uint64_t address, const struct abi_block *block);
 
+/* The site is no more: its sums are 0, its sample is freed. */
+void live_blocks_drop(struct live_blocks *live, uint32_t site);
+
 /* The live block at this address of the target. false: it is not on the account. */
 bool live_blocks_find(const struct session_view *view, uint64_t address, struct abi_block *block);
 

@@ -12,7 +12,9 @@
 #include "snapshot/block_types.h"
 #include "snapshot/live_blocks.h"
 #include "snapshot/losses.h"
+#include "snapshot/reclaim.h"
 #include "snapshot/site_stack.h"
+#include "snapshot/site_sums.h"
 #include "snapshot/thread_names.h"
 #include "symbol/symbolizer.h"
 
@@ -33,7 +35,9 @@ struct snapshot {
 	char **cmdline; /* read at the start: the target may be gone at the end */
 	size_t n_cmdline;
 	uint64_t baseline_ns;
-	struct abi_site *base; /* totals at the baseline; per site */
+	struct abi_site *base;              /* totals at the baseline; per site */
+	struct site_sums past[ABI_DOMAINS]; /* since the baseline, of sites that are no more */
+	struct reclaim *reclaim;
 	uint64_t base_unknown, base_missed;
 	uint64_t *previous_bytes; /* outstanding at the previous snapshot; per site */
 	uint64_t previous_ns;
@@ -70,8 +74,9 @@ struct snapshot *snapshot_new(const struct process *process, const struct py_run
 	snapshot->types = py_types_new(process->pid, runtime);
 	snapshot->base = calloc(view.max_sites, sizeof(*snapshot->base));
 	snapshot->previous_bytes = calloc(view.max_sites, sizeof(*snapshot->previous_bytes));
+	snapshot->reclaim = reclaim_new(view.max_sites);
 	snapshot->cmdline = process_cmdline(process, &snapshot->n_cmdline);
-	if (!snapshot->symbolizer || !snapshot->types || !snapshot->base ||
+	if (!snapshot->symbolizer || !snapshot->reclaim || !snapshot->types || !snapshot->base ||
 	    !snapshot->previous_bytes || live_blocks_init(&snapshot->live, view.max_sites, err)) {
 		err_set(err, ERR_FAILED, "out of memory");
 		snapshot_free(snapshot);
@@ -93,6 +98,7 @@ void snapshot_free(struct snapshot *snapshot)
 	free(snapshot->base);
 	free(snapshot->previous_bytes);
 	free(snapshot->estimated);
+	reclaim_free(snapshot->reclaim);
 	free(snapshot->cmdline);
 	free(snapshot);
 }
@@ -135,6 +141,7 @@ void snapshot_baseline(struct snapshot *snapshot)
 	session_look(snapshot->session, &view);
 	memcpy(snapshot->base, view.sites, view.n_sites * sizeof(*snapshot->base));
 	memset(snapshot->previous_bytes, 0, view.max_sites * sizeof(*snapshot->previous_bytes));
+	memset(snapshot->past, 0, sizeof(snapshot->past));
 	if (session_counters(snapshot->session, counts) == 0) {
 		snapshot->base_unknown = counts[ABI_COUNT_UNKNOWN_FREES];
 		snapshot->base_missed = counts[ABI_COUNT_MISSED_FREES];
@@ -150,6 +157,9 @@ void snapshot_rebase(struct snapshot *snapshot, unsigned domains)
 	struct session_view view;
 
 	session_look(snapshot->session, &view);
+	for (unsigned domain = 0; domain < ABI_DOMAINS; domain++)
+		if (domains >> domain & 1)
+			snapshot->past[domain] = (struct site_sums){0};
 	for (uint32_t id = 0; id < view.n_sites; id++) {
 		if (!(domains >> site_domain(&view, id) & 1))
 			continue;
@@ -167,6 +177,50 @@ void snapshot_estimate(struct snapshot *snapshot, const struct snapshot_estimate
 	if (!snapshot->estimated)
 		snapshot->estimated = calloc(view.max_sites, sizeof(*snapshot->estimated));
 	snapshot->estimates = *estimates;
+}
+
+/* ---- sites that are no more ------------------------------------------------------------------------------ */
+
+static void give_up(void *context, uint32_t id)
+{
+	struct snapshot *snapshot = context;
+	struct session_view view;
+
+	session_look(snapshot->session, &view);
+	site_sums_add(&snapshot->past[site_domain(&view, id) % ABI_DOMAINS], &view, id,
+		      &snapshot->base[id]);
+	snapshot->base[id] = (struct abi_site){0};
+	snapshot->previous_bytes[id] = 0;
+	if (snapshot->estimated)
+		snapshot->estimated[id] = (struct site_estimate){0};
+	live_blocks_drop(&snapshot->live, id);
+}
+
+/* Names are kept of what the sites have that there are. */
+static void drop_names(struct snapshot *snapshot)
+{
+	struct session_view view;
+
+	session_look(snapshot->session, &view);
+	symbolizer_keep_begin(snapshot->symbolizer);
+	thread_names_keep_begin(&snapshot->threads);
+	for (uint32_t id = ABI_FIRST_SITE; id < view.n_sites; id++)
+		snapshot_learn(snapshot, id);
+	symbolizer_keep_end(snapshot->symbolizer);
+	thread_names_keep_end(&snapshot->threads);
+}
+
+bool snapshot_reclaim_is_due(const struct snapshot *snapshot)
+{
+	return reclaim_is_due(snapshot->reclaim, snapshot->session, clock_now_ns());
+}
+
+void snapshot_reclaim(struct snapshot *snapshot, struct session *session,
+		      struct survivors *survivors)
+{
+	/* a map that cannot be read is no loss here: the next report will say so */
+	if (!reclaim_round(snapshot->reclaim, session, survivors, give_up, snapshot, NULL))
+		drop_names(snapshot);
 }
 
 /* ---- reading the blocks -------------------------------------------------------------------------- */
@@ -330,59 +384,44 @@ static void fill_mode(const struct snapshot *snapshot, struct profile *profile, 
 	profile->mode.older_s = (double)older_ns / 1e9;
 }
 
-/* Totals since the baseline, of all sites, whether something is outstanding or not. */
-static void fill_totals(const struct snapshot *snapshot, struct profile *profile,
-			const struct session_view *view, const uint64_t *counts)
-{
-	for (uint32_t id = 0; id < view->n_sites; id++) {
-		const struct abi_site *site = &view->sites[id], *base = &snapshot->base[id];
-
-		if (is_counted(snapshot, site_domain(view, id))) {
-			profile->totals.allocated_bytes +=
-				site->allocated_bytes - base->allocated_bytes;
-			profile->totals.allocated_count +=
-				site->allocated_count - base->allocated_count;
-			profile->totals.freed_count += site->freed_count - base->freed_count;
-		}
-		profile->totals.estimated |= is_estimated(snapshot, id);
-		profile->totals.outstanding_bytes += snapshot->live.sites[id].bytes;
-		profile->totals.outstanding_count += snapshot->live.sites[id].count;
-	}
-	profile->totals.unknown_frees = counts[ABI_COUNT_UNKNOWN_FREES] - snapshot->base_unknown;
-	profile->totals.missed_frees = counts[ABI_COUNT_MISSED_FREES] - snapshot->base_missed;
-}
-
-/* Why the C frames of a site end early; 0: they do not. */
-static uint32_t native_gap(const struct session_view *view, uint32_t id)
-{
-	uint32_t n, i = 0;
-	const struct abi_frame *frames = site_frames(view, id, &n);
-
-	while (i < n && ABI_FRAME_KIND(frames[i].tag) == ABI_FRAME_NATIVE)
-		i++;
-	if (i == n || ABI_FRAME_KIND(frames[i].tag) != ABI_FRAME_GAP)
-		return 0;
-	return frames[i].unit >= ABI_GAP_NATIVE_FIRST && frames[i].unit < ABI_GAP_NATIVE_END
-		       ? frames[i].unit
-		       : 0;
-}
-
 /* Of all sites, whether something is outstanding or not. */
-static void fill_native_gaps(const struct snapshot *snapshot, struct profile *profile,
-			     const struct session_view *view)
+static void fill_native_gaps(struct profile *profile, const uint64_t *counts)
 {
 	struct native_gap *gaps = profile_alloc(profile, ABI_GAP_NATIVE_END * sizeof(*gaps));
-	uint64_t counts[ABI_GAP_NATIVE_END] = {0};
 	size_t n = 0;
 
-	for (uint32_t id = ABI_FIRST_SITE; id < view->n_sites; id++)
-		counts[native_gap(view, id)] +=
-			view->sites[id].allocated_count - snapshot->base[id].allocated_count;
 	for (uint32_t gap = ABI_GAP_NATIVE_FIRST; gap < ABI_GAP_NATIVE_END; gap++)
 		if (counts[gap])
 			gaps[n++] = (struct native_gap){symbolizer_gap_text(gap), counts[gap]};
 	profile->native_gaps = gaps;
 	profile->n_native_gaps = n;
+}
+
+/* Totals since the baseline, of all sites, whether something is outstanding or not, or they are no more. */
+static void fill_totals(const struct snapshot *snapshot, struct profile *profile,
+			const struct session_view *view, const uint64_t *counts)
+{
+	struct site_sums sums[ABI_DOMAINS], all = {0};
+
+	memcpy(sums, snapshot->past, sizeof(sums));
+	for (uint32_t id = 0; id < view->n_sites; id++) {
+		site_sums_add(&sums[site_domain(view, id) % ABI_DOMAINS], view, id,
+			      &snapshot->base[id]);
+		profile->totals.estimated |= is_estimated(snapshot, id);
+		profile->totals.outstanding_bytes += snapshot->live.sites[id].bytes;
+		profile->totals.outstanding_count += snapshot->live.sites[id].count;
+	}
+	for (enum domain domain = 0; domain < DOMAIN_COUNT; domain++) {
+		if (is_counted(snapshot, domain)) {
+			profile->totals.allocated_bytes += sums[domain].allocated_bytes;
+			profile->totals.allocated_count += sums[domain].allocated_count;
+			profile->totals.freed_count += sums[domain].freed_count;
+		}
+		site_sums_join(&all, &sums[domain]);
+	}
+	fill_native_gaps(profile, all.gaps);
+	profile->totals.unknown_frees = counts[ABI_COUNT_UNKNOWN_FREES] - snapshot->base_unknown;
+	profile->totals.missed_frees = counts[ABI_COUNT_MISSED_FREES] - snapshot->base_missed;
 }
 
 static void fill_frames(struct snapshot *snapshot, struct profile *profile,
@@ -548,7 +587,6 @@ int snapshot_take(struct snapshot *snapshot, uint64_t older_ns, struct profile *
 	fill_target(snapshot, profile);
 	fill_mode(snapshot, profile, older_ns);
 	fill_totals(snapshot, profile, &view, counts);
-	fill_native_gaps(snapshot, profile, &view);
 	fill_stacks(snapshot, profile, &view, now, passed_since(snapshot, now, older_ns));
 	names = symbolizer_losses(snapshot->symbolizer);
 	losses_fill(profile, counts, &names);

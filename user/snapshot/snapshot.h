@@ -62,6 +62,16 @@ void snapshot_estimate(struct snapshot *snapshot, const struct snapshot_estimate
 void snapshot_rebase(struct snapshot *snapshot, unsigned domains);
 
 /*
+ * Sites that nothing refers to any more may have other stacks, and their names are forgotten; what they have counted stays
+ * in the totals. To be called now and then, when it is due; not within a window.
+ *
+ * in     session: the snapshot's; survivors: of windows, or NULL
+ */
+bool snapshot_reclaim_is_due(const struct snapshot *snapshot);
+void snapshot_reclaim(struct snapshot *snapshot, struct session *session,
+		      struct survivors *survivors);
+
+/*
  * Look.
  *
  * in     older_ns: blocks younger than that are not counted as outstanding

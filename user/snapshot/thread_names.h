@@ -20,11 +20,16 @@ struct thread_name;
 struct thread_names {
 	pid_t pid;
 	struct thread_name *known;
+	unsigned keeping; /* private */
 };
 
 void thread_names_fini(struct thread_names *names);
 
-/* The name of this thread, read now if it is not known; NULL: it could not be read. Valid until fini. */
+/* The name of this thread, read now if it is not known; NULL: it could not be read. Valid until they are dropped. */
 const char *thread_names_get(struct thread_names *names, uint32_t tid);
+
+/* Drop the names that are not asked for between these two. */
+void thread_names_keep_begin(struct thread_names *names);
+void thread_names_keep_end(struct thread_names *names);
 
 #endif

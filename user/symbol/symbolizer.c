@@ -28,6 +28,7 @@ struct known_code {
 	struct code_key key;
 	enum outcome outcome;
 	unsigned used;       /* round in which it was asked for again; 0: never */
+	unsigned kept;       /* `keeping` when it was last asked for */
 	struct py_code code; /* of CODE_NAMED */
 	UT_hash_handle hh;
 };
@@ -40,6 +41,7 @@ struct symbolizer {
 	struct eval_loop loop;
 	struct known_code *codes; /* iterates in order of insertion */
 	unsigned round;           /* from 1; grows by 1 with each eviction */
+	unsigned keeping;         /* grows by 1 with each symbolizer_keep_begin() */
 	struct symbolizer_losses losses;
 };
 
@@ -138,6 +140,7 @@ static struct known_code *know(struct symbolizer *symbolizer, const struct abi_f
 	HASH_FIND(hh, symbolizer->codes, &key, sizeof(key), known);
 	if (known) {
 		known->used = symbolizer->round;
+		known->kept = symbolizer->keeping;
 		return known;
 	}
 	if (HASH_COUNT(symbolizer->codes) >= SYMBOLIZER_MAX_CODES)
@@ -146,6 +149,7 @@ static struct known_code *know(struct symbolizer *symbolizer, const struct abi_f
 	if (!known)
 		return NULL;
 	known->key = key;
+	known->kept = symbolizer->keeping;
 	known->outcome = read_code(&known->code, symbolizer, &key);
 	if (known->outcome == CODE_REPLACED)
 		symbolizer->losses.replaced++;
@@ -162,6 +166,20 @@ void symbolizer_learn(struct symbolizer *symbolizer, const struct abi_frame *fra
 		if (ABI_FRAME_KIND(frames[i].tag) == ABI_FRAME_PYTHON)
 			know(symbolizer, &frames[i]);
 	}
+}
+
+void symbolizer_keep_begin(struct symbolizer *symbolizer)
+{
+	symbolizer->keeping++;
+}
+
+void symbolizer_keep_end(struct symbolizer *symbolizer)
+{
+	struct known_code *known, *next;
+
+	HASH_ITER (hh, symbolizer->codes, known, next)
+		if (known->kept != symbolizer->keeping)
+			forget(symbolizer, known);
 }
 
 static void set_gap(struct frame *out, struct profile *profile, const char *why)

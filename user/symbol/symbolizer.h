@@ -42,6 +42,10 @@ void symbolizer_free(struct symbolizer *symbolizer);
 void symbolizer_learn(struct symbolizer *symbolizer, const struct abi_frame *frames,
 		      size_t n_frames);
 
+/* Forget the code objects that are not learned between these two. */
+void symbolizer_keep_begin(struct symbolizer *symbolizer);
+void symbolizer_keep_end(struct symbolizer *symbolizer);
+
 /*
  * Name the frames of one stack.
  *

@@ -1,0 +1,226 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "snapshot/reclaim.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include <bpf/bpf.h>
+
+#include "base/clock.h"
+#include "snapshot/block_map.h"
+
+/* threads that are read, of a map that changes all the while */
+#define THREADS_READ (2 * ABI_MAX_THREADS)
+
+enum use {
+	USE_LISTED, /* its stack finds it, or it has never been used */
+	USE_HIDDEN,
+	USE_EMPTY, /* cleared; there is no room for it among the free ones yet */
+	USE_FREE,
+};
+
+/* One site. */
+struct site_use {
+	uint64_t allocated; /* allocated_count in the round before */
+	uint8_t use;        /* enum use */
+	uint8_t idle;       /* rounds */
+	bool referred;      /* in this round */
+};
+
+struct reclaim {
+	uint32_t max_sites;
+	struct site_use *sites;
+	uint64_t last_ns; /* time of the last round, ... */
+	uint64_t took_ns; /* ... and CPU time */
+	uint32_t in_use;  /* after it; never used ones not counted */
+	bool impossible;
+};
+
+struct reclaim *reclaim_new(uint32_t max_sites)
+{
+	struct reclaim *reclaim = calloc(1, sizeof(*reclaim));
+
+	if (reclaim) {
+		reclaim->max_sites = max_sites;
+		reclaim->last_ns = clock_now_ns();
+		reclaim->sites = calloc(max_sites, sizeof(*reclaim->sites));
+	}
+	if (reclaim && !reclaim->sites) {
+		free(reclaim);
+		return NULL;
+	}
+	return reclaim;
+}
+
+void reclaim_free(struct reclaim *reclaim)
+{
+	if (!reclaim)
+		return;
+	free(reclaim->sites);
+	free(reclaim);
+}
+
+/* ---- who refers to a site? ----------------------------------------------------------------------------------- */
+
+static void refer(struct reclaim *reclaim, uint32_t site)
+{
+	if (site < reclaim->max_sites)
+		reclaim->sites[site].referred = true;
+}
+
+static void see_block(void *context, uint64_t address, const struct abi_block *block)
+{
+	(void)address;
+	refer(context, block->site);
+}
+
+static void see_survivor(void *context, const struct survivor *survivor)
+{
+	if (!survivor->gone)
+		refer(context, survivor->site);
+}
+
+/* Blocks that a realloc has taken out, and may put back. */
+static int see_calls(struct reclaim *reclaim, int threads_fd, struct err *err)
+{
+	struct abi_thread *thread = malloc(sizeof(*thread));
+	uint32_t before, tid, *at = NULL;
+
+	if (!thread)
+		return err_set(err, ERR_FAILED, "out of memory");
+	for (uint32_t n = 0; n < THREADS_READ && !bpf_map_get_next_key(threads_fd, at, &tid); n++) {
+		before = tid;
+		at = &before;
+		if (bpf_map_lookup_elem(threads_fd, &tid, thread))
+			continue; /* it has ended */
+		for (unsigned part = 0; part < ABI_PARTS; part++)
+			refer(reclaim, thread->calls[part].old.site);
+		refer(reclaim, thread->syscall.old.site);
+	}
+	free(thread);
+	return 0;
+}
+
+static int see_all(struct reclaim *reclaim, const struct session_view *view,
+		   struct survivors *survivors, struct err *err)
+{
+	int result;
+
+	for (uint32_t id = 0; id < view->n_sites; id++)
+		reclaim->sites[id].referred = false;
+	if (survivors)
+		survivors_each(survivors, see_survivor, reclaim);
+	result = see_calls(reclaim, view->threads_fd, err);
+	if (!result)
+		result = block_map_each(view->blocks_fd, see_block, reclaim, err);
+	if (!result)
+		result = block_map_each(view->mappings_fd, see_block, reclaim, err);
+	return result;
+}
+
+/* ---- a round ------------------------------------------------------------------------------------------------- */
+
+static void see_taken(void *context, uint32_t id)
+{
+	struct reclaim *reclaim = context;
+
+	if (id < reclaim->max_sites)
+		reclaim->sites[id] = (struct site_use){.use = USE_LISTED};
+}
+
+static bool is_short(const struct reclaim *reclaim, const struct session *session)
+{
+	return reclaim->in_use > RECLAIM_FULL * reclaim->max_sites || session_sites_missed(session);
+}
+
+bool reclaim_is_due(const struct reclaim *reclaim, const struct session *session, uint64_t now_ns)
+{
+	uint64_t period = is_short(reclaim, session) ? RECLAIM_SHORT_NS : RECLAIM_PERIOD_NS;
+	uint64_t pause = RECLAIM_PAUSE * reclaim->took_ns;
+
+	return !reclaim->impossible &&
+	       now_ns - reclaim->last_ns >= (pause > period ? pause : period);
+}
+
+struct round {
+	struct reclaim *reclaim;
+	struct session *session;
+	uint8_t idle; /* rounds that are enough */
+	void (*give_up)(void *context, uint32_t site);
+	void *context;
+};
+
+static void end_site(const struct round *round, uint32_t id)
+{
+	struct site_use *site = &round->reclaim->sites[id];
+
+	round->give_up(round->context, id);
+	if (session_site_clear(round->session, id))
+		*site = (struct site_use){.use = USE_EMPTY};
+}
+
+static void look_at(const struct round *round, uint32_t id, uint64_t allocated)
+{
+	struct site_use *site = &round->reclaim->sites[id];
+	bool used = site->referred || allocated != site->allocated;
+
+	site->allocated = allocated;
+	if (site->use == USE_LISTED) {
+		site->idle = used ? 0 : (uint8_t)(site->idle + 1);
+		if (site->idle < round->idle)
+			return;
+		session_site_hide(round->session, id);
+		site->use = USE_HIDDEN;
+	} else if (site->use == USE_HIDDEN && used) {
+		session_site_show(round->session, id);
+		*site = (struct site_use){.use = USE_LISTED, .allocated = allocated};
+	} else if (site->use == USE_HIDDEN) {
+		end_site(round, id);
+	}
+	if (site->use == USE_EMPTY && session_site_free(round->session, id))
+		site->use = USE_FREE;
+}
+
+static uint64_t cpu_ns(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
+	return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+}
+
+static int look_at_all(const struct round *round, struct survivors *survivors, struct err *err)
+{
+	struct reclaim *reclaim = round->reclaim;
+	struct session_view view;
+	int result;
+
+	session_look(round->session, &view);
+	result = see_all(reclaim, &view, survivors, err);
+	if (result)
+		return result;
+	reclaim->in_use = 0;
+	for (uint32_t id = ABI_FIRST_SITE; id < view.n_sites; id++) {
+		look_at(round, id, view.sites[id].allocated_count);
+		reclaim->in_use += reclaim->sites[id].use <= USE_HIDDEN;
+	}
+	return 0;
+}
+
+int reclaim_round(struct reclaim *reclaim, struct session *session, struct survivors *survivors,
+		  void (*give_up)(void *context, uint32_t site), void *context, struct err *err)
+{
+	const struct round round = {reclaim, session, is_short(reclaim, session) ? 1 : RECLAIM_IDLE,
+				    give_up, context};
+	uint64_t began = cpu_ns();
+	int result = 0;
+
+	session_sites_taken(session, see_taken, reclaim);
+	reclaim->impossible = !session_settle();
+	if (!reclaim->impossible)
+		result = look_at_all(&round, survivors, err);
+	reclaim->took_ns = cpu_ns() - began;
+	reclaim->last_ns = clock_now_ns();
+	return result;
+}

@@ -10,6 +10,7 @@ import time
 
 from processes import Bpftrace, Failed, Stage, Target, Tool, bpftrace_probes, median
 import exact
+import idle
 import overhead
 import workloads
 
@@ -39,6 +40,8 @@ class Setup:
         self.workload_rounds = 1 if quick else 3
         self.overhead_runs = 1 if quick else 5
         self.overhead_s = 5.0 if quick else 12.0  # wall time of a span
+        self.idle_runs = 1 if quick else 7
+        self.idle_s = 2.0 if quick else 4.0  # wall time of a span
         self.workload_s = 0.5 if quick else 3.0  # and at least as many steps as leak twice
 
 
@@ -313,7 +316,7 @@ def measure_itself(setup, target):
 
 
 SECTIONS = {"pairs": measure_pairs, "cost": measure_cost, "tool": measure_itself, "workloads": None, "overhead": None,
-            "exact": None}
+            "exact": None, "idle": None}
 # what is measured when nothing is named
 USUAL = ("pairs", "cost", "tool", "workloads")
 
@@ -322,6 +325,8 @@ def measure_section(setup, python, stage, section):
     """One section, on a target of its own."""
     if section == "overhead":
         return overhead.measure(setup, python, stage, setup.tools[0][1])
+    if section == "idle":
+        return idle.measure(setup, python, stage, setup.tools[0][1])
     if section == "workloads":
         return measure_workloads(setup, python, stage, setup.tools[0][1])
     target = Target(python, stage)

@@ -131,6 +131,18 @@ def overhead_table(rows):
         all(r["ratio"] <= 1.05 and r["first_s"] for r in rows if "skipped" not in r))
 
 
+def idle_table(rows):
+    yield "Services while a watchpoint is set that nobody hits: CPU time per step, with it / without:"
+    yield from table([["", "bare", "with it", "(each run)", "bare drifts by", "told, of a core", "a split store takes"]] +
+                     [[r["workload"], "%.1f us" % r["bare_us"], "%.3f" % r["ratio"],
+                       " ".join("%.2f" % ratio for ratio in sorted(r["ratios"])), percent(r["bare_spread"] - 1),
+                       "%s to %s" % (percent(r["told"]), percent(r["told_most"])), "+%.1f ns" % r["split_ns"]]
+                      for r in rows if "skipped" not in r])
+    for row in rows:
+        if "skipped" in row:
+            yield "  %s: not here: %s" % (row["workload"], row["skipped"])
+
+
 def exact_table(data):
     names = {"malloc": "malloc + free in C", "buffer": "bytearray, 1 to 64 KB", "instance": "instance with __slots__"}
     yield "Everything traced: CPU time that a pair of allocation and free costs more, below %d Python frames:" % data["depth"]
@@ -169,6 +181,8 @@ def text(result, tools):
         yield from workload_table(result["workloads"])
     if "overhead" in result:
         yield from overhead_table(result["overhead"])
+    if "idle" in result:
+        yield from idle_table(result["idle"])
     if "exact" in result:
         yield from exact_table(result["exact"])
     if "failed" in result:

@@ -117,6 +117,7 @@ def descend(left, function, *args):
 # ---- commands ----------------------------------------------------------------------------------------------------
 
 HELD = []
+IDLE = {"nobody": "changes this"}  # idle.py has a watchpoint on it
 
 
 def do_loop(kind, n, depth):

@@ -153,7 +153,7 @@ void forecast_text(FILE *out, const struct process *process, const struct py_run
 		fprintf(out, "  cost: not foretold: %s\n", err.text);
 		return;
 	}
-	if (cost_calibrate(&costs, session, &err)) {
+	if (cost_calibrate(&costs, session, -1, &err)) {
 		fprintf(out, "  cost: not foretold: %s\n", err.text);
 		session_close(session);
 		return;

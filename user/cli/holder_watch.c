@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <malloc.h>
 #include <math.h>
 #include <poll.h>
 #include <pthread.h>
@@ -330,6 +331,8 @@ static void *run(void *context)
 		if (!n)
 			continue;
 		run_round(watch, chosen, n, allowed(watch, clock_now_ns() - last_ns));
+		/* a round looks through the whole heap, with 20 MiB of tables; libc would keep them until the next */
+		malloc_trim(0);
 		last_ns = clock_now_ns();
 		pause_ns = (uint64_t)((thread_cpu_s() - began_s) / watch->share * 1e9);
 		pause_ns = pause_ns > REST_NS ? pause_ns : REST_NS;

@@ -32,7 +32,7 @@ static void *calibrate(void *context)
 {
 	struct watched *watched = context;
 
-	return (void *)(intptr_t)cost_calibrate(&watched->costs, watched->session, NULL);
+	return (void *)(intptr_t)cost_calibrate(&watched->costs, watched->session, -1, NULL);
 }
 
 void watched_finish_calibration(struct watched *watched)

@@ -342,12 +342,12 @@ static void give_up(struct governor *governor, const char *why)
 static void *run(void *context)
 {
 	struct governor *governor = context;
-	struct probe_costs costs;
+	struct probe_costs costs = {0};
 	struct err err = ERR_INIT;
 	bool calibrated;
 
 	governor_read(governor, &governor->last);
-	calibrated = cost_calibrate(&costs, governor->session, &err) == 0;
+	calibrated = cost_calibrate(&costs, governor->session, governor->wake, &err) == 0;
 	/* without the right to it we go on as we are */
 	setpriority(PRIO_PROCESS, (id_t)gettid(), NICE);
 	/* without costs there is no ceiling to be kept */

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -204,7 +205,15 @@ static int calibrate(struct probe_costs *costs, const struct session *session, s
 	return result;
 }
 
-int cost_calibrate(struct probe_costs *costs, const struct session *session, struct err *err)
+static bool is_cancelled(int cancel_fd)
+{
+	struct pollfd cancel = {.fd = cancel_fd, .events = POLLIN};
+
+	return cancel_fd >= 0 && poll(&cancel, 1, 0) == 1;
+}
+
+int cost_calibrate(struct probe_costs *costs, const struct session *session, int cancel_fd,
+		   struct err *err)
 {
 	/*
 	 * One after the other: at the same time they would take the CPU from each other, and each child would have the other's
@@ -214,7 +223,9 @@ int cost_calibrate(struct probe_costs *costs, const struct session *session, str
 	int result;
 
 	pthread_mutex_lock(&one);
-	result = calibrate(costs, session, err);
+	result = is_cancelled(cancel_fd)
+			 ? err_set(err, ERR_FAILED, "the watch ended before it was measured")
+			 : calibrate(costs, session, err);
 	pthread_mutex_unlock(&one);
 	return result;
 }

@@ -23,7 +23,9 @@ struct probe_costs {
 	double return_ns;                  /* what a return probe adds */
 };
 
-int cost_calibrate(struct probe_costs *costs, const struct session *session, struct err *err);
+/* cancel_fd: when it is readable before our turn comes, it is too late: an error; -1: it never is */
+int cost_calibrate(struct probe_costs *costs, const struct session *session, int cancel_fd,
+		   struct err *err);
 
 struct cost_sum {
 	double hits; /* probe hits */

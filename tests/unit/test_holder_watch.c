@@ -1,0 +1,318 @@
+/* SPDX-License-Identifier: BSD-2-Clause
+ *
+ * How long containers are watched for and how often, within what may be spent, on a clock that is made: what the thread asks of
+ * the clock, the grower and the rounds is this file's.
+ */
+#include <math.h>
+#include <poll.h>
+#include <pthread.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "cli/container_watch.h"
+#include "cli/holder_watch.h"
+
+#define SECOND 1000000000.0
+#define ROUNDS 8 /* that a test looks at */
+
+/* ---- what is made ------------------------------------------------------------------------------------------ */
+
+static struct {
+	double now_ns, cpu_ns;
+	/* what a round is */
+	double search_cpu_ns; /* of the thread, to find the containers */
+	double splits_per_ns; /* of the target's, that nobody can measure, while there are watchpoints */
+	double measured_per_ns; /* and what can be */
+	bool fails;
+	/* what has been seen */
+	unsigned n;
+	struct {
+		double opened_ns, started_ns, stopped_ns, max_overhead;
+	} rounds[ROUNDS + 1];
+	bool on;
+	pthread_mutex_t lock;
+	pthread_cond_t over; /* there were ROUNDS rounds */
+} made;
+
+int clock_gettime(clockid_t clock, struct timespec *time)
+{
+	double ns = clock == CLOCK_THREAD_CPUTIME_ID ? made.cpu_ns : made.now_ns;
+
+	time->tv_sec = (time_t)(ns / SECOND);
+	time->tv_nsec = (long)(ns - (double)time->tv_sec * SECOND);
+	return 0;
+}
+
+/* Time passes while one waits; after the last round, until the end of the test. */
+int ppoll(struct pollfd *fds, nfds_t n, const struct timespec *timeout, const __sigset_t *mask)
+{
+	(void)mask;
+	if (made.n >= ROUNDS) {
+		pthread_mutex_lock(&made.lock);
+		pthread_cond_signal(&made.over);
+		pthread_mutex_unlock(&made.lock);
+		poll(fds, n, -1);
+		return 1;
+	}
+	for (nfds_t i = 0; i < n; i++)
+		fds[i].revents = 0;
+	made.now_ns += (double)timeout->tv_sec * SECOND + (double)timeout->tv_nsec;
+	return 0;
+}
+
+bool process_alive(const struct process *process)
+{
+	(void)process;
+	return true;
+}
+
+size_t grower_containers(struct grower *grower, struct heap_holder rows[GROWER_FASTEST])
+{
+	(void)grower;
+	rows[0] = (struct heap_holder){.address = 0x1000};
+	return 1;
+}
+
+bool grower_container(struct grower *grower, uint64_t address, struct heap_holder *row)
+{
+	(void)grower;
+	(void)address;
+	(void)row;
+	return false;
+}
+
+int container_watch_open(struct container_watch **out, const struct heap_options *options,
+			 struct err *err)
+{
+	*out = NULL;
+	made.cpu_ns += made.search_cpu_ns;
+	made.rounds[made.n].opened_ns = made.now_ns;
+	made.rounds[made.n].max_overhead = options->max_overhead;
+	if (!made.fails) {
+		*out = (void *)&made;
+		return 0;
+	}
+	made.n++;
+	return err_set(err, ERR_FAILED, "all debug registers are taken");
+}
+
+void container_watch_start(struct container_watch *watch)
+{
+	(void)watch;
+	made.on = true;
+	made.rounds[made.n].started_ns = made.now_ns;
+}
+
+static double taken(double per_ns)
+{
+	return made.on ? per_ns * (made.now_ns - made.rounds[made.n].started_ns) : 0;
+}
+
+double container_watch_splits(const struct container_watch *watch)
+{
+	(void)watch;
+	return taken(made.splits_per_ns);
+}
+
+double container_watch_spent(const struct container_watch *watch)
+{
+	(void)watch;
+	return taken(made.measured_per_ns);
+}
+
+bool container_watch_tick(struct container_watch *watch, enum heap_watch_end *end)
+{
+	(void)watch;
+	(void)end;
+	return false;
+}
+
+int container_watch_pidfd(const struct container_watch *watch)
+{
+	(void)watch;
+	return -1;
+}
+
+int container_watch_news_fd(const struct container_watch *watch)
+{
+	(void)watch;
+	return -1;
+}
+
+void container_watch_stop(struct container_watch *watch)
+{
+	(void)watch;
+	made.rounds[made.n].stopped_ns = made.now_ns;
+}
+
+struct heap_watch *container_watch_report(struct container_watch *watch, enum heap_watch_end end,
+					  struct err *err)
+{
+	struct profile *about = profile_new();
+	struct heap_watch *report = profile_alloc(about, sizeof(*report));
+
+	(void)watch;
+	(void)err;
+	report->about = about;
+	report->end = end;
+	return report;
+}
+
+void container_watch_close(struct container_watch *watch)
+{
+	if (!watch)
+		return;
+	made.on = false;
+	made.n++;
+}
+
+/* ---- rounds ------------------------------------------------------------------------------------------------ */
+
+static int setup(void **state)
+{
+	(void)state;
+	memset(&made, 0, sizeof(made));
+	pthread_mutex_init(&made.lock, NULL);
+	pthread_cond_init(&made.over, NULL);
+	made.now_ns = 1000 * SECOND;
+	return 0;
+}
+
+/* ROUNDS of them; what they have taken of the target. */
+static double watch_rounds(double cores, double share)
+{
+	struct process process = {.pid = 1};
+	struct holder_watch *watch = holder_watch_open(&process, NULL, share, 0, NULL);
+	double spent;
+
+	assert_non_null(watch);
+	holder_watch_allow(watch, cores);
+	pthread_mutex_lock(&made.lock);
+	holder_watch_start(watch);
+	while (made.n < ROUNDS)
+		pthread_cond_wait(&made.over, &made.lock);
+	pthread_mutex_unlock(&made.lock);
+	spent = holder_watch_spent(watch);
+	holder_watch_close(watch);
+	return spent;
+}
+
+static double length_s(unsigned round)
+{
+	return (made.rounds[round].stopped_ns - made.rounds[round].started_ns) / SECOND;
+}
+
+static double rest_s(unsigned round)
+{
+	return (made.rounds[round].opened_ns - made.rounds[round - 1].stopped_ns) / SECOND;
+}
+
+#define assert_about(value, wanted) \
+	assert_true((value) > (wanted)*0.999 - 1e-9 && (value) < (wanted)*1.001 + 0.0501)
+
+/* What a store across two cache lines takes is nothing here: the whole time, and a rest. */
+static void test_nothing_that_cannot_be_measured(void **state)
+{
+	(void)state;
+	assert_true(watch_rounds(0.02, 1) == 0);
+	for (unsigned i = 0; i < ROUNDS; i++)
+		assert_about(length_s(i), 3);
+	for (unsigned i = 1; i < ROUNDS; i++)
+		assert_about(rest_s(i), 10);
+}
+
+/* The bound of what it takes is reached before a round may end for that, in its middle, or never. */
+static void test_until_it_is_spent(void **state)
+{
+	const double splits_per_ns[] = {1, 0.5, 0.03, 0.021, 0.019}, cores = 0.006;
+	const double saved =
+		cores * (10 / 3.0) * 3; /* in seconds: 10 s of rest are for rounds of 3 s */
+
+	for (size_t i = 0; i < sizeof(splits_per_ns) / sizeof(splits_per_ns[0]); i++) {
+		double wanted = fmin(fmax(saved / splits_per_ns[i], 1), 3);
+
+		setup(state);
+		made.splits_per_ns = splits_per_ns[i];
+		watch_rounds(cores, 1);
+		for (unsigned round = 1; round < ROUNDS; round++)
+			assert_about(length_s(round), wanted);
+	}
+}
+
+/* What may be spent on hits: what has been saved, five rounds' worth at most, and never less than a little. */
+static void test_what_may_be_spent(void **state)
+{
+	(void)state;
+	watch_rounds(0.003, 1);
+	assert_about(made.rounds[0].max_overhead * 1e3, 0.003 / 1.5 * 1e3);
+	for (unsigned i = 1; i < ROUNDS; i++)
+		assert_about(made.rounds[i].max_overhead * 1e3, 0.003 * (10 / 3.0) / 1.5 * 1e3);
+	setup(state);
+	watch_rounds(0, 1);
+	for (unsigned i = 0; i < ROUNDS; i++)
+		assert_about(made.rounds[i].max_overhead * 1e3, 0.0006 / 1.5 * 1e3);
+	/* the search takes so long that much is saved meanwhile */
+	setup(state);
+	made.search_cpu_ns = 2 * SECOND;
+	watch_rounds(0.003, 1);
+	for (unsigned i = 1; i < ROUNDS; i++)
+		assert_about(made.rounds[i].max_overhead * 1e3, 0.003 * 5 / 1.5 * 1e3);
+}
+
+/* The rest pays for the search, and for each target that is watched it is so much longer. */
+static void test_rests(void **state)
+{
+	(void)state;
+	made.search_cpu_ns = 0.5 * SECOND;
+	watch_rounds(0.02, 1);
+	for (unsigned i = 1; i < ROUNDS; i++)
+		assert_about(rest_s(i), 0.5 / HOLDER_WATCH_SHARE);
+	setup(state);
+	made.search_cpu_ns = 0.5 * SECOND;
+	watch_rounds(0.02, 0.25);
+	for (unsigned i = 1; i < ROUNDS; i++)
+		assert_about(rest_s(i), 4 * 0.5 / HOLDER_WATCH_SHARE);
+}
+
+/* Hits are charged half as much again as they are measured, what cannot be measured at its bound. */
+static void test_charges(void **state)
+{
+	(void)state;
+	made.measured_per_ns = 0.001;
+	made.splits_per_ns = 0.0001;
+	assert_about(watch_rounds(0.02, 1) / 1e6, ROUNDS * 3e3 * (1.5 * 0.001 + 0.0001));
+}
+
+/* A round that cannot be had is tried again after the same rest. */
+static void test_round_fails(void **state)
+{
+	(void)state;
+	made.fails = true;
+	assert_true(watch_rounds(0.02, 1) == 0);
+	for (unsigned i = 1; i < ROUNDS; i++)
+		assert_about((made.rounds[i].opened_ns - made.rounds[i - 1].opened_ns) / SECOND,
+			     10);
+}
+
+#define TEST(name) cmocka_unit_test_setup(name, setup)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(test_nothing_that_cannot_be_measured),
+		TEST(test_until_it_is_spent),
+		TEST(test_what_may_be_spent),
+		TEST(test_rests),
+		TEST(test_charges),
+		TEST(test_round_fails),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -78,14 +78,17 @@ def test_room_for_stacks_comes_back(one_python, start, attach):
         return there
 
     until(has_room, "a stack that is named")
+    # the places of the sixteen before, each with a stack of its own
+    target.do("from_many_lines", n_lines=8, size=BLOCK, first=100001)
     report = tool.finish()
-    assert report.totals["allocated_count"] == n
-    assert report.totals["allocated_bytes"] == n * BLOCK
+    assert report.totals["allocated_count"] == n + 8
+    assert report.totals["allocated_bytes"] == (n + 8) * BLOCK
     assert report.totals["freed_count"] == n - 1
-    assert report.totals["outstanding_count"] == 1
+    assert report.totals["outstanding_count"] == 9
     kept = [s for s in report.data["stacks"] if s["outstanding_count"]]
-    assert [python_frames(s)[-1] for s in kept] == [("many", "many.py", 10 * n + 1)]
-    assert (kept[0]["allocated_count"], kept[0]["outstanding_bytes"]) == (1, BLOCK)
+    lines = [10 * n + 1] + list(range(100002, 100010))
+    assert sorted(python_frames(s)[-1] for s in kept) == [("many", "many.py", line) for line in lines]
+    assert {(s["allocated_count"], s["outstanding_bytes"]) for s in kept} == {(1, BLOCK)}
 
 
 def test_one_domain(one_python, start, attach):

@@ -4,6 +4,7 @@
     debug_offsets ADDRESS                where _PyRuntime begins
     str ADDRESS TEXT
     type ADDRESS NAME
+    renamed ADDRESS                      a type __main__.Renamed, whose name the test changes in its memory
     block ADDRESS SIZE NAME|- LABEL      an allocator's block and the type of the object in it; -: a buffer
 
 Where a block begins and how large it is comes from the allocator itself: the header of its pymalloc pool, or
@@ -293,6 +294,12 @@ for cls in classes:
         continue
     print("type %x %s" % (id(cls), name_of(cls)))
 
+
+class Renamed:
+    pass
+
+
+print("renamed %x" % id(Renamed))
 found = list(buffers())
 for label, thing in made:
     print_object(thing, label)

@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <stdbool.h>
 #include <sys/mman.h>
+#include <sys/uio.h>
 
 #include "python/object.h"
 #include "target/remote_mem.h"
@@ -188,6 +189,35 @@ static void compare_debug_offsets(const struct python_child *child, uint64_t add
 	assert_memory_equal(&refined, &child->runtime.layout, sizeof(refined));
 }
 
+static void write_name(const struct python_child *child, uint64_t at, const char *name)
+{
+	const struct iovec local = {(char *)(uintptr_t)name, strlen(name)},
+			   remote = {(void *)at, local.iov_len};
+
+	assert_int_equal(process_vm_writev(child->pid, &local, 1, &remote, 1, 0), local.iov_len);
+}
+
+/* As if it had died, and another one had been made of the very same memory. */
+static void assert_renamed(const struct python_child *child, struct py_types *types,
+			   uint64_t address)
+{
+	uint64_t name;
+
+	assert_string_equal(py_types_get(types, address)->name, "__main__.Renamed");
+	assert_int_equal(remote_read_u64(child->pid,
+					 address + (uint64_t)child->runtime.layout.type.name,
+					 &name),
+			 0);
+	write_name(child, name, "Another");
+	assert_string_equal(py_types_get(types, address)->name, "__main__.Renamed");
+	py_types_begin(types);
+	assert_string_equal(py_types_get(types, address)->name, "__main__.Another");
+	/* the interpreter looks for it at its end */
+	write_name(child, name, "Renamed");
+	py_types_begin(types);
+	assert_string_equal(py_types_get(types, address)->name, "__main__.Renamed");
+}
+
 static void assert_not_types(const struct python_child *child, struct py_types *types)
 {
 	assert_null(py_types_get(types, child->runtime.none));
@@ -223,6 +253,8 @@ static void compare_objects(const char *python, const char *environment)
 			} else if (sscanf(facts[i], "str %lx %65535s", &address, text) == 2) {
 				compare_str(&child, address, text);
 				n_strs++;
+			} else if (sscanf(facts[i], "renamed %lx", &address) == 1) {
+				assert_renamed(&child, types, address);
 			} else if (sscanf(facts[i], "type %lx %65535s", &address, text) == 2) {
 				compare_type(&child, types, address, text);
 				n_types++;

@@ -112,6 +112,13 @@ void survivors_each(struct survivors *survivors,
 		see(context, &one);
 }
 
+uint32_t survivors_halve(struct survivors *survivors, uint32_t least)
+{
+	(void)survivors;
+	done("halve", least);
+	return 0;
+}
+
 int block_map_each(int map_fd,
 		   void (*see)(void *context, uint64_t address, const struct abi_block *block),
 		   void *context, struct err *err)
@@ -323,6 +330,26 @@ static void test_nearly_full(void **state)
 	assert_true(reclaim_is_due(reclaim, session, clock_now_ns() + RECLAIM_SHORT_NS));
 }
 
+/* What one round does, after all sites from this one on have been used. */
+static const char *look_used(uint32_t from)
+{
+	for (uint32_t id = from; id < made.n_sites; id++)
+		made.sites[id].allocated_count++;
+	return look();
+}
+
+static void test_no_room_at_all(void **state)
+{
+	(void)state;
+	made.n_sites = SITES;
+	assert_string_equal(look_used(FIRST), ""); /* that room is short is known from now on */
+	assert_string_equal(look_used(FIRST), "halve 1");
+	assert_string_equal(look_used(FIRST), "halve 1");
+	/* one will be free: that may be enough */
+	assert_string_equal(look_used(FIRST + 1), "hide 4");
+	assert_string_equal(look_used(FIRST + 1), "give up 4, clear 4, free 4");
+}
+
 static void test_hits_cannot_be_waited_for(void **state)
 {
 	(void)state;
@@ -347,6 +374,7 @@ int main(void)
 		TEST(test_unreadable),
 		TEST(test_when),
 		TEST(test_nearly_full),
+		TEST(test_no_room_at_all),
 		TEST(test_hits_cannot_be_waited_for),
 	};
 

@@ -25,9 +25,13 @@ struct type_head {
 	int64_t basicsize, itemsize;
 };
 
+/* of tp_name; a type that was made where another has died may have all its addresses in common with it, but not the name */
+#define NAME_HEAD 48
+
 struct known_type {
 	struct py_type type; /* key: type.address */
 	struct type_head head;
+	char name_head[NAME_HEAD]; /* cut off; with zeros behind it */
 	UT_hash_handle hh;
 };
 
@@ -342,24 +346,40 @@ const struct py_runtime *py_types_runtime(const struct py_types *types)
 	return types->runtime;
 }
 
-/* Read the heads of n types again; forget those that changed. */
+/* What was read from tp_name on: nothing but the name. */
+static void cut_name(char name[NAME_HEAD])
+{
+	size_t length = strnlen(name, NAME_HEAD);
+
+	memset(name + length, 0, NAME_HEAD - length);
+}
+
+static bool same_head(const struct type_head *a, const struct type_head *b)
+{
+	return a->ob_type == b->ob_type && a->name == b->name && a->dict == b->dict &&
+	       a->basicsize == b->basicsize && a->itemsize == b->itemsize;
+}
+
+/* Read the heads of n types and their names again; forget those that changed. */
 static void verify(struct py_types *types, struct known_type **batch, size_t n)
 {
 	const struct py_layout *layout = &types->runtime->layout;
 	uint8_t heads[VERIFY_CHUNK][TYPE_HEAD_MAX];
-	struct remote_item items[VERIFY_CHUNK];
+	char names[VERIFY_CHUNK][NAME_HEAD];
+	struct remote_item items[2 * VERIFY_CHUNK];
 	size_t length = head_length(layout);
 
-	for (size_t i = 0; i < n; i++)
-		items[i] = (struct remote_item){batch[i]->type.address, heads[i], length, 0};
-	remote_read_many(types->pid, items, n);
 	for (size_t i = 0; i < n; i++) {
-		const struct type_head *old = &batch[i]->head;
+		items[i] = (struct remote_item){batch[i]->type.address, heads[i], length, 0};
+		items[n + i] = (struct remote_item){batch[i]->head.name, names[i], NAME_HEAD, 0};
+	}
+	remote_read_many(types->pid, items, 2 * n);
+	for (size_t i = 0; i < n; i++) {
 		struct type_head now = take_head(layout, heads[i], length);
 
-		if (items[i].result || now.ob_type != old->ob_type || now.name != old->name ||
-		    now.dict != old->dict || now.basicsize != old->basicsize ||
-		    now.itemsize != old->itemsize)
+		cut_name(names[i]);
+		if (items[i].result || !same_head(&now, &batch[i]->head) ||
+		    memcmp(names[i], batch[i]->name_head, NAME_HEAD) != 0)
 			forget_type(types, batch[i]);
 	}
 }
@@ -417,6 +437,9 @@ const struct py_type *py_types_get(struct py_types *types, uint64_t address)
 		remember_other(types, address);
 		return NULL;
 	}
+	/* zeros where it cannot be read, in both */
+	remote_read(types->pid, known->head.name, known->name_head, NAME_HEAD);
+	cut_name(known->name_head);
 	HASH_ADD(hh, types->known, type.address, sizeof(known->type.address), known);
 	return &known->type;
 }

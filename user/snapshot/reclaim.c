@@ -146,7 +146,7 @@ bool reclaim_is_due(const struct reclaim *reclaim, const struct session *session
 struct round {
 	struct reclaim *reclaim;
 	struct session *session;
-	uint8_t idle; /* rounds that are enough */
+	bool is_short;
 	void (*give_up)(void *context, uint32_t site);
 	void *context;
 };
@@ -168,7 +168,7 @@ static void look_at(const struct round *round, uint32_t id, uint64_t allocated)
 	site->allocated = allocated;
 	if (site->use == USE_LISTED) {
 		site->idle = used ? 0 : (uint8_t)(site->idle + 1);
-		if (site->idle < round->idle)
+		if (site->idle < (round->is_short ? 1 : RECLAIM_IDLE))
 			return;
 		session_site_hide(round->session, id);
 		site->use = USE_HIDDEN;
@@ -193,6 +193,7 @@ static uint64_t cpu_ns(void)
 static int look_at_all(const struct round *round, struct survivors *survivors, struct err *err)
 {
 	struct reclaim *reclaim = round->reclaim;
+	uint32_t n[USE_FREE + 1] = {0}, spare;
 	struct session_view view;
 	int result;
 
@@ -200,19 +201,22 @@ static int look_at_all(const struct round *round, struct survivors *survivors, s
 	result = see_all(reclaim, &view, survivors, err);
 	if (result)
 		return result;
-	reclaim->in_use = 0;
 	for (uint32_t id = ABI_FIRST_SITE; id < view.n_sites; id++) {
 		look_at(round, id, view.sites[id].allocated_count);
-		reclaim->in_use += reclaim->sites[id].use <= USE_HIDDEN;
+		n[reclaim->sites[id].use]++;
 	}
+	reclaim->in_use = n[USE_LISTED] + n[USE_HIDDEN];
+	/* hidden ones are about to be free */
+	spare = reclaim->max_sites - view.n_sites + n[USE_HIDDEN] + n[USE_EMPTY] + n[USE_FREE];
+	if (round->is_short && spare < reclaim->max_sites / RECLAIM_SPARE && survivors)
+		survivors_halve(survivors, reclaim->max_sites / RECLAIM_SPARE);
 	return 0;
 }
 
 int reclaim_round(struct reclaim *reclaim, struct session *session, struct survivors *survivors,
 		  void (*give_up)(void *context, uint32_t site), void *context, struct err *err)
 {
-	const struct round round = {reclaim, session, is_short(reclaim, session) ? 1 : RECLAIM_IDLE,
-				    give_up, context};
+	const struct round round = {reclaim, session, is_short(reclaim, session), give_up, context};
 	uint64_t began = cpu_ns();
 	int result = 0;
 

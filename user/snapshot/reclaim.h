@@ -8,7 +8,8 @@
  *
  * A site is referred to by live blocks and mappings, by calls in flight (a realloc has taken its block out of the map),
  * and by survivors of windows. All three are read in a round, after all hits that could have found the site have ended
- * (session_settle()), and a site is given up when in two rounds nobody referred to it and it has counted nothing.
+ * (session_settle()), and a site is given up when in two rounds nobody referred to it and it has counted nothing. Where that is not
+ * enough it is survivors that hold too many: every second one is dropped, and the others stand for two.
  *
  * Place      layer 4; snapshot has one, and is told what is given up. The session is changed.
  * Bounds     17 bytes a site. A round every RECLAIM_PERIOD_NS, when room is short every RECLAIM_SHORT_NS, and never more than
@@ -33,7 +34,8 @@
 #define RECLAIM_SHORT_NS  5000000000ull
 #define RECLAIM_PAUSE     50   /* times as long as a round takes */
 #define RECLAIM_FULL      0.75 /* of the room for stacks: from there on it is short */
-#define RECLAIM_IDLE      2    /* rounds that a site must be unused; when room is short, 1 */
+#define RECLAIM_SPARE     16 /* a part of the room: when not even that is free, survivors are dropped */
+#define RECLAIM_IDLE      2 /* rounds that a site must be unused; when room is short, 1 */
 
 struct reclaim;
 
@@ -47,7 +49,7 @@ bool reclaim_is_due(const struct reclaim *reclaim, const struct session *session
 /*
  * One round.
  *
- * in     survivors: NULL: there are none
+ * in     survivors: of which some may be dropped; NULL: there are none
  *        give_up: called for each site that is no more, just before what it has counted is cleared
  */
 int reclaim_round(struct reclaim *reclaim, struct session *session, struct survivors *survivors,

@@ -191,22 +191,42 @@ static int empty_map(struct harvest *harvest, int map_fd, struct err *err)
 	return block_map_each(map_fd, take, harvest, err);
 }
 
-/* Room for n more: every second one goes by chance, the others stand for two. */
-static void thin(struct survivors *survivors, uint32_t n)
+/* Every second one goes by chance, the others stand for two. */
+static void halve(struct survivors *survivors)
 {
 	uint32_t kept = 0;
 
-	if (survivors->n + n <= SURVIVORS_MAX)
-		return;
 	for (uint32_t i = 0; i < survivors->n; i++) {
 		if (xorshift_next(&survivors->random) >> 63)
 			continue;
 		survivors->records[kept] = survivors->records[i];
 		survivors->records[kept++].weight *= 2;
 	}
-	/* however chance fell */
-	survivors->n = kept + n <= SURVIVORS_MAX ? kept : SURVIVORS_MAX - n;
+	survivors->n = kept;
 	survivors->next_check = 0;
+}
+
+/* Room for n more. */
+static void make_room(struct survivors *survivors, uint32_t n)
+{
+	if (survivors->n + n <= SURVIVORS_MAX)
+		return;
+	halve(survivors);
+	/* however chance fell */
+	if (survivors->n > SURVIVORS_MAX - n)
+		survivors->n = SURVIVORS_MAX - n;
+}
+
+uint32_t survivors_halve(struct survivors *survivors, uint32_t least)
+{
+	uint32_t n;
+
+	pthread_mutex_lock(&survivors->lock);
+	if (survivors->n >= least)
+		halve(survivors);
+	n = survivors->n;
+	pthread_mutex_unlock(&survivors->lock);
+	return n;
 }
 
 static void keep(struct survivors *survivors, struct harvest *harvest)
@@ -215,7 +235,7 @@ static void keep(struct survivors *survivors, struct harvest *harvest)
 
 	name_all(survivors, harvest->records, harvest->n);
 	pthread_mutex_lock(&survivors->lock);
-	thin(survivors, harvest->n);
+	make_room(survivors, harvest->n);
 	for (uint32_t i = 0; i < harvest->n; i++) {
 		harvest->records[i].weight *= weight;
 		survivors->records[survivors->n++] = harvest->records[i];

@@ -59,6 +59,12 @@ int survivors_take(struct survivors *survivors, const struct session_view *view,
 /* Look after some of them, the longest not looked at first: which hold something else by now? */
 void survivors_check(struct survivors *survivors, unsigned most);
 
+/*
+ * Of those that there are every second one, by chance, is dropped, and the others stand for two; not when there are fewer than
+ * `least`. return how many there are now
+ */
+uint32_t survivors_halve(struct survivors *survivors, uint32_t least);
+
 /* USR2: none of what was seen counts. */
 void survivors_forget(struct survivors *survivors);
 

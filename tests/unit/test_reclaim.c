@@ -10,6 +10,7 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 
 #include <bpf/bpf.h>
 #include <cmocka.h>
@@ -33,8 +34,9 @@ static struct {
 		survivor; /* sites that they refer to; 0: there is none */
 	bool survivor_is_gone;
 	bool unreadable, unsettled, full, missed;
-	uint32_t taken; /* since the last round; 0: none */
-	char log[256];  /* what was done with the session, in order */
+	uint32_t taken;                    /* since the last round; 0: none */
+	uint64_t now_ns, cpu_ns, takes_ns; /* CPU time, of each round */
+	char log[256];                     /* what was done with the session, in order */
 } made;
 
 static bool done(const char *what, uint32_t site)
@@ -43,6 +45,18 @@ static bool done(const char *what, uint32_t site)
 
 	snprintf(made.log + n, sizeof(made.log) - n, "%s%s %u", n ? ", " : "", what, site);
 	return true;
+}
+
+int clock_gettime(clockid_t clock, struct timespec *time)
+{
+	uint64_t ns = made.now_ns;
+
+	if (clock == CLOCK_THREAD_CPUTIME_ID) {
+		ns = made.cpu_ns;
+		made.cpu_ns += made.takes_ns;
+	}
+	*time = (struct timespec){(time_t)(ns / 1000000000), (long)(ns % 1000000000)};
+	return 0;
 }
 
 void session_look(const struct session *session, struct session_view *view)
@@ -315,6 +329,24 @@ static void test_when(void **state)
 	assert_string_equal(look(), "hide 4");
 }
 
+/* A round that takes long is followed by a longer rest, and not made for nothing. */
+static void test_long_rounds(void **state)
+{
+	(void)state;
+	made.missed = true;
+	made.takes_ns = 400000000;
+	look();
+	made.missed = true; /* 20 s of rest, not 5 */
+	assert_false(reclaim_is_due(reclaim, session, RECLAIM_PAUSE * made.takes_ns - 1));
+	assert_true(reclaim_is_due(reclaim, session, RECLAIM_PAUSE * made.takes_ns));
+	made.takes_ns = RECLAIM_LONG_NS + 1;
+	look();
+	assert_false(reclaim_is_due(reclaim, session, 100 * RECLAIM_PERIOD_NS));
+	made.missed = true;
+	assert_false(reclaim_is_due(reclaim, session, RECLAIM_SHORT_NS));
+	assert_true(reclaim_is_due(reclaim, session, RECLAIM_PAUSE * made.takes_ns));
+}
+
 static void test_nearly_full(void **state)
 {
 	uint64_t now = clock_now_ns();
@@ -373,6 +405,7 @@ int main(void)
 		TEST(test_reserved_ones_stay),
 		TEST(test_unreadable),
 		TEST(test_when),
+		TEST(test_long_rounds),
 		TEST(test_nearly_full),
 		TEST(test_no_room_at_all),
 		TEST(test_hits_cannot_be_waited_for),

@@ -50,13 +50,17 @@ void block_types_fill(struct profile *profile, struct stack *stack, struct py_ty
 	for (uint32_t i = 0; i < n_samples; i++) {
 		const struct py_type *type;
 		struct type_share *share;
+		const char *name;
 
 		if (items[i].result)
 			continue;
 		type = py_block_type(types, samples[i].address, samples[i].size, heads[i],
 				     items[i].length);
-		share = share_of(shares, &n,
-				 profile_str(profile, type ? type->name : BUFFER_NAME, -1));
+		name = type ? type->name : BUFFER_NAME;
+		/* the address holds something else by now, which this stack need not have made */
+		if (samples[i].was && strcmp(name, samples[i].was) != 0)
+			continue;
+		share = share_of(shares, &n, profile_str(profile, name, -1));
 		share->count++;
 		share->bytes += samples[i].size;
 		stack->types_sampled++;

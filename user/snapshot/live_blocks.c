@@ -42,8 +42,8 @@ static void forget(struct live_blocks *live)
 }
 
 /* Reservoir: after n blocks each of them is in the sample with probability LIVE_SAMPLES / n. */
-static void sample(struct live_blocks *live, struct live_site *site, uint64_t address,
-		   uint64_t size)
+static void sample(struct live_blocks *live, struct live_site *site,
+		   const struct live_sample *block)
 {
 	uint64_t index = site->n_samples;
 
@@ -60,7 +60,7 @@ static void sample(struct live_blocks *live, struct live_site *site, uint64_t ad
 	else
 		index = xorshift_next(&live->random) % site->seen;
 	if (index < LIVE_SAMPLES)
-		site->samples[index] = (struct live_sample){address, size};
+		site->samples[index] = *block;
 }
 
 static void add_estimate(struct live_estimate *estimate, const struct abi_block *block)
@@ -75,8 +75,10 @@ static void add_estimate(struct live_estimate *estimate, const struct abi_block 
 	estimate->bytes_variance += weight.variance * size * size;
 }
 
-void live_blocks_add(struct live_blocks *live, uint64_t address, const struct abi_block *block)
+void live_blocks_add(struct live_blocks *live, uint64_t address, const struct abi_block *block,
+		     const char *was)
 {
+	const struct live_sample one = {address, block->size, was};
 	struct live_site *site;
 
 	if (block->site >= live->n_sites)
@@ -93,7 +95,7 @@ void live_blocks_add(struct live_blocks *live, uint64_t address, const struct ab
 		site->oldest_ns = block->time_ns;
 	if (block->time_ns > site->newest_ns)
 		site->newest_ns = block->time_ns;
-	sample(live, site, address, block->size);
+	sample(live, site, &one);
 }
 
 void live_blocks_drop(struct live_blocks *live, uint32_t site)
@@ -119,7 +121,7 @@ static void add_wanted(void *context, uint64_t address, const struct abi_block *
 
 	if (wanted->domains >> block->domain & 1 && block->time_ns >= wanted->from_ns &&
 	    block->time_ns <= wanted->until_ns && thin_apply(wanted->thinning, address, &counted))
-		live_blocks_add(reading->live, address, &counted);
+		live_blocks_add(reading->live, address, &counted, NULL);
 }
 
 int live_blocks_read(struct live_blocks *live, const struct session_view *view,

@@ -10,7 +10,7 @@
  * Degrades   the target goes on allocating while the maps are read, bucket by bucket: a block that lives all the
  *            time is seen exactly once, one that comes or goes meanwhile may or may not be.
  * Bounds     LIVE_SAMPLES addresses per site, kept for at most LIVE_SAMPLED_SITES sites; memory about 40 bytes a
- *            site and 1 KiB a sampled site.
+ *            site and 1.5 KiB a sampled site.
  */
 #ifndef PYLEAKTRACE_SNAPSHOT_LIVE_BLOCKS_H
 #define PYLEAKTRACE_SNAPSHOT_LIVE_BLOCKS_H
@@ -26,6 +26,8 @@
 
 struct live_sample {
 	uint64_t address, size;
+	const char *
+		was; /* the type that was in it (survivors.h); NULL: not known, or it is in the maps */
 };
 
 /* What sampled blocks stand for (weight.h); all 0 where every block was recorded. */
@@ -65,8 +67,9 @@ struct live_wanted {
 int live_blocks_read(struct live_blocks *live, const struct session_view *view,
 		     const struct live_wanted *wanted, struct err *err);
 
-/* One more, that is in no map any more. */
-void live_blocks_add(struct live_blocks *live, uint64_t address, const struct abi_block *block);
+/* One more, that is in no map any more. was: as in live_sample; borrowed until the next live_blocks_read() */
+void live_blocks_add(struct live_blocks *live, uint64_t address, const struct abi_block *block,
+		     const char *was);
 
 /* The site is no more: its sums are 0, its sample is freed. */
 void live_blocks_drop(struct live_blocks *live, uint32_t site);

@@ -136,11 +136,13 @@ static bool is_short(const struct reclaim *reclaim, const struct session *sessio
 
 bool reclaim_is_due(const struct reclaim *reclaim, const struct session *session, uint64_t now_ns)
 {
-	uint64_t period = is_short(reclaim, session) ? RECLAIM_SHORT_NS : RECLAIM_PERIOD_NS;
+	bool room_is_short = is_short(reclaim, session);
+	uint64_t period = room_is_short ? RECLAIM_SHORT_NS : RECLAIM_PERIOD_NS;
 	uint64_t pause = RECLAIM_PAUSE * reclaim->took_ns;
 
-	return !reclaim->impossible &&
-	       now_ns - reclaim->last_ns >= (pause > period ? pause : period);
+	if (reclaim->impossible || (reclaim->took_ns > RECLAIM_LONG_NS && !room_is_short))
+		return false;
+	return now_ns - reclaim->last_ns >= (pause > period ? pause : period);
 }
 
 struct round {

@@ -12,8 +12,9 @@
  * enough it is survivors that hold too many: every second one is dropped, and the others stand for two.
  *
  * Place      layer 4; snapshot has one, and is told what is given up. The session is changed.
- * Bounds     17 bytes a site. A round every RECLAIM_PERIOD_NS, when room is short every RECLAIM_SHORT_NS, and never more than
- *            1 / RECLAIM_PAUSE of a core.
+ * Bounds     16 bytes a site. A round every RECLAIM_PERIOD_NS, when room is short every RECLAIM_SHORT_NS, and never more than
+ *            1 / RECLAIM_PAUSE of a core. Where it takes as long as RECLAIM_LONG_NS (two million live blocks), only when room
+ *            is short: whoever calls has other things to look after.
  * Errors     -ERR_FAILED: a map cannot be read; the round is given up, and nothing else.
  * Degrades   where hits cannot be waited for there are no rounds: when the room for stacks is used up losses say so.
  *            A realloc that begins after the calls in flight were read, and fails, in two rounds at just that moment, would
@@ -32,6 +33,7 @@
 
 #define RECLAIM_PERIOD_NS 60000000000ull
 #define RECLAIM_SHORT_NS  5000000000ull
+#define RECLAIM_LONG_NS   500000000ull
 #define RECLAIM_PAUSE     50   /* times as long as a round takes */
 #define RECLAIM_FULL      0.75 /* of the room for stacks: from there on it is short */
 #define RECLAIM_SPARE     16 /* a part of the room: when not even that is free, survivors are dropped */

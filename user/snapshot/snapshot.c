@@ -307,7 +307,8 @@ static void add_survivor(void *context, const struct survivor *survivor)
 	blocks = scale.blocks * survivor->weight;
 	if (!(blocks > 0))
 		return;
-	live_blocks_add(&snapshot->live, survivor->address, &block);
+	live_blocks_add(&snapshot->live, survivor->address, &block,
+			survivor->type_index == SURVIVORS_TYPE_UNKNOWN ? NULL : survivor->type);
 	site = &snapshot->estimated[survivor->site];
 	site->sum.seen++;
 	site->sum.count += blocks;

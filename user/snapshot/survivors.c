@@ -14,10 +14,9 @@
 #include "target/remote_mem.h"
 
 /* heads that are read at one time */
-#define HEADS        64
+#define HEADS       64
 
-#define TYPE_BUFFER  0u /* indices into `types` */
-#define TYPE_UNKNOWN 1u
+#define TYPE_BUFFER 0u /* index into `types` */
 
 /* What is kept of a survivor; the rest of struct survivor follows. */
 struct record {
@@ -48,9 +47,9 @@ static unsigned name_index(struct survivors *survivors, const char *name)
 		if (strcmp(survivors->names[i], name) == 0)
 			return i;
 	if (survivors->n_names == SURVIVORS_TYPES)
-		return TYPE_UNKNOWN;
+		return SURVIVORS_TYPE_UNKNOWN;
 	survivors->names[survivors->n_names] = strdup(name);
-	return survivors->names[survivors->n_names] ? survivors->n_names++ : TYPE_UNKNOWN;
+	return survivors->names[survivors->n_names] ? survivors->n_names++ : SURVIVORS_TYPE_UNKNOWN;
 }
 
 struct survivors *survivors_new(const struct process *process, const struct py_runtime *runtime,
@@ -67,7 +66,7 @@ struct survivors *survivors_new(const struct process *process, const struct py_r
 	}
 	if (!survivors || !survivors->types || !survivors->records ||
 	    name_index(survivors, "[buffer]") != TYPE_BUFFER ||
-	    name_index(survivors, "?") != TYPE_UNKNOWN) {
+	    name_index(survivors, "?") != SURVIVORS_TYPE_UNKNOWN) {
 		survivors_free(survivors);
 		err_set(err, ERR_FAILED, "out of memory");
 		return NULL;
@@ -89,7 +88,7 @@ void survivors_free(struct survivors *survivors)
 
 /* ---- types ------------------------------------------------------------------------------------------------- */
 
-/* What the blocks hold now, HEADS at most: types[i], or TYPE_UNKNOWN where it cannot be read. */
+/* What the blocks hold now, HEADS at most: types[i], or SURVIVORS_TYPE_UNKNOWN where it cannot be read. */
 static void read_types(struct survivors *survivors, const struct record *records, uint32_t n,
 		       unsigned *types)
 {
@@ -106,7 +105,7 @@ static void read_types(struct survivors *survivors, const struct record *records
 	for (uint32_t i = 0; i < n; i++) {
 		const struct py_type *type = NULL;
 
-		types[i] = TYPE_UNKNOWN;
+		types[i] = SURVIVORS_TYPE_UNKNOWN;
 		if (items[i].result)
 			continue;
 		if (records[i].domain != ABI_MMAP)

@@ -28,9 +28,11 @@
 #include "probe/session.h"
 #include "python/runtime.h"
 
-#define SURVIVORS_MAX        (1u << 16)
-#define SURVIVORS_PER_WINDOW 4096
-#define SURVIVORS_TYPES      4096
+#define SURVIVORS_MAX          (1u << 16)
+#define SURVIVORS_PER_WINDOW   4096
+#define SURVIVORS_TYPES        4096
+
+#define SURVIVORS_TYPE_UNKNOWN 1u
 
 struct survivors;
 
@@ -75,7 +77,7 @@ struct survivor {
 	double weight;
 	uint32_t site;
 	unsigned domain;
-	unsigned type_index; /* below SURVIVORS_TYPES; 0: not an object, 1: not known */
+	unsigned type_index; /* below SURVIVORS_TYPES; 0: not an object; SURVIVORS_TYPE_UNKNOWN */
 	const char *
 		type; /* "[buffer]" for what is not an object; valid as long as the survivors are */
 	bool gone;

@@ -1,0 +1,299 @@
+/* SPDX-License-Identifier: BSD-2-Clause
+ *
+ * What windows leave, and what becomes of it: blocks and their types are made here, and so are the functions that read them.
+ */
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <bpf/bpf.h>
+#include <cmocka.h>
+
+#include "python/object.h"
+#include "snapshot/block_map.h"
+#include "snapshot/survivors.h"
+#include "target/remote_mem.h"
+
+#define BEGIN     1000
+#define END       2000
+#define ADDRESS   0x10000
+#define OBJECTS   (1u << ABI_OBJECT)
+#define MANY      SURVIVORS_PER_WINDOW
+#define BLOCKS_FD 101
+
+/* ---- what is made ------------------------------------------------------------------------------------------ */
+
+static struct {
+	struct abi_block blocks[MANY + 1];
+	uint32_t n, deleted;
+	const char *types[MANY + 1]; /* of block i, at ADDRESS + i; NULL: no object */
+	bool unreadable;
+} made;
+
+static struct survivors *survivors;
+static struct py_types *const types = (void *)&made;
+
+int block_map_each(int map_fd,
+		   void (*see)(void *context, uint64_t address, const struct abi_block *block),
+		   void *context, struct err *err)
+{
+	(void)err;
+	assert_int_equal(map_fd, BLOCKS_FD);
+	for (uint32_t i = 0; i < made.n; i++)
+		see(context, ADDRESS + i, &made.blocks[i]);
+	return 0;
+}
+
+int bpf_map_delete_elem(int fd, const void *key)
+{
+	(void)key;
+	assert_int_equal(fd, BLOCKS_FD);
+	made.deleted++;
+	return 0;
+}
+
+void remote_read_many(pid_t pid, struct remote_item *items, size_t n_items)
+{
+	(void)pid;
+	for (size_t i = 0; i < n_items; i++)
+		items[i].result = made.unreadable ? -EFAULT : 0;
+}
+
+struct py_types *py_types_new(pid_t pid, const struct py_runtime *runtime)
+{
+	(void)pid;
+	(void)runtime;
+	return types;
+}
+
+void py_types_free(struct py_types *of)
+{
+	(void)of;
+}
+
+void py_types_begin(struct py_types *of)
+{
+	(void)of;
+}
+
+const struct py_type *py_block_type(struct py_types *of, uint64_t address, uint64_t size,
+				    const uint8_t *head, size_t length)
+{
+	static struct py_type type;
+	const char *name = made.types[address - ADDRESS];
+
+	(void)of;
+	(void)size;
+	(void)head;
+	(void)length;
+	if (!name)
+		return NULL;
+	strcpy(type.name, name);
+	return &type;
+}
+
+static void make(uint64_t time_ns, const char *type)
+{
+	made.blocks[made.n] =
+		(struct abi_block){.size = 64, .time_ns = time_ns, .site = 7, .domain = ABI_OBJECT};
+	made.types[made.n++] = type;
+}
+
+static struct survivors_taken take(void)
+{
+	const struct session_view view = {.blocks_fd = BLOCKS_FD};
+	struct survivors_taken taken;
+
+	assert_int_equal(survivors_take(survivors, &view, OBJECTS, BEGIN, END, &taken, NULL), 0);
+	return taken;
+}
+
+struct sum {
+	uint32_t n, gone;
+	double weight;
+};
+
+static void see(void *context, const struct survivor *survivor)
+{
+	struct sum *sum = context;
+
+	assert_int_equal(survivor->site, 7);
+	sum->n++;
+	sum->gone += survivor->gone;
+	sum->weight += survivor->weight;
+}
+
+static struct sum all(void)
+{
+	struct sum sum = {0};
+
+	survivors_each(survivors, see, &sum);
+	return sum;
+}
+
+static int setup(void **state)
+{
+	static const struct process process = {.pid = 1};
+
+	(void)state;
+	memset(&made, 0, sizeof(made));
+	survivors = survivors_new(&process, NULL, NULL);
+	return survivors ? 0 : -1;
+}
+
+static int teardown(void **state)
+{
+	(void)state;
+	survivors_free(survivors);
+	return 0;
+}
+
+/* ---- a window ---------------------------------------------------------------------------------------------- */
+
+static void test_first_half(void **state)
+{
+	struct survivors_taken taken;
+
+	(void)state;
+	make(BEGIN - 1, "old"); /* from before, or of the window before */
+	make(BEGIN, "a");
+	make(BEGIN + 499, "b");
+	make(BEGIN + 500, "c");
+	make(END, "d");
+	make(END + 1, "e"); /* a hit was still on its way */
+	taken = take();
+	assert_int_equal(taken.alive, 4);
+	assert_int_equal(taken.kept, 2);
+	for (unsigned i = 0; i < 4; i++)
+		assert_int_equal(taken.quarter[i], 1);
+	assert_int_equal(made.deleted, 6); /* the map is empty for the next one */
+	assert_int_equal(all().n, 2);
+}
+
+static void test_other_domains_stay(void **state)
+{
+	(void)state;
+	make(BEGIN, "a");
+	made.blocks[0].domain = ABI_MALLOC;
+	assert_int_equal(take().alive, 0);
+	assert_int_equal(made.deleted, 0);
+}
+
+/* ---- later ------------------------------------------------------------------------------------------------- */
+
+static void test_gone(void **state)
+{
+	(void)state;
+	make(BEGIN, "stays");
+	make(BEGIN, "another");
+	make(BEGIN, "freed");
+	make(BEGIN, NULL);
+	make(BEGIN, NULL);
+	take();
+	survivors_check(survivors, 100);
+	assert_int_equal(all().gone, 0);
+	made.types[1] = "something else";
+	made.types[2] = NULL;
+	made.types[4] = "an object now"; /* what was a buffer, or not made yet */
+	survivors_check(survivors, 100);
+	assert_int_equal(all().gone, 3);
+	/* for ever: what is there again is another one */
+	made.types[1] = "another";
+	survivors_check(survivors, 100);
+	assert_int_equal(all().gone, 3);
+	made.unreadable = true;
+	survivors_check(survivors, 100);
+	assert_int_equal(all().gone, 5);
+}
+
+/* Those that were not looked at for longest come first, so that all have their turn. */
+static void test_turns(void **state)
+{
+	(void)state;
+	for (unsigned i = 0; i < 300; i++)
+		make(BEGIN, "a");
+	take();
+	for (unsigned i = 0; i < 300; i++)
+		made.types[i] = "b";
+	survivors_check(survivors, 100);
+	assert_int_equal(all().gone, 100);
+	survivors_check(survivors, 100);
+	survivors_check(survivors, 100);
+	assert_int_equal(all().gone, 300);
+}
+
+static void test_halve(void **state)
+{
+	struct sum sum;
+
+	(void)state;
+	for (unsigned i = 0; i < 4000; i++)
+		make(BEGIN, "a");
+	take();
+	assert_int_equal(survivors_halve(survivors, 4001), 4000);
+	assert_true(all().weight == 4000);
+	assert_true(survivors_halve(survivors, 4000) == all().n);
+	/* 2,000 and five standard deviations (of 32) */
+	sum = all();
+	assert_true(sum.n > 1840 && sum.n < 2160);
+	assert_true(sum.weight == 2.0 * sum.n);
+}
+
+/* Windows that leave more than there is room for: those that are kept stand for all. */
+static void test_more_than_there_is_room_for(void **state)
+{
+	const unsigned windows = 3 * SURVIVORS_MAX / MANY;
+	struct sum sum;
+
+	(void)state;
+	for (unsigned i = 0; i < MANY; i++)
+		make(BEGIN, "a");
+	for (unsigned i = 0; i < windows; i++)
+		take();
+	sum = all();
+	assert_true(sum.n <= SURVIVORS_MAX && sum.n > SURVIVORS_MAX / 4);
+	assert_true(sum.weight > 0.97 * windows * MANY && sum.weight < 1.03 * windows * MANY);
+}
+
+/* A window that leaves more than are kept of one: some of them, by chance, for all. */
+static void test_more_than_are_kept_of_one(void **state)
+{
+	(void)state;
+	for (unsigned i = 0; i <= MANY; i++)
+		make(BEGIN, "a");
+	assert_int_equal(take().kept, MANY + 1);
+	assert_int_equal(all().n, MANY);
+	assert_true(all().weight > MANY + 0.9 && all().weight < MANY + 1.1);
+}
+
+static void test_forget(void **state)
+{
+	(void)state;
+	make(BEGIN, "a");
+	take();
+	survivors_forget(survivors);
+	assert_int_equal(all().n, 0);
+	take();
+	assert_int_equal(all().n, 1);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(test_first_half),
+		TEST(test_other_domains_stay),
+		TEST(test_gone),
+		TEST(test_turns),
+		TEST(test_halve),
+		TEST(test_more_than_there_is_room_for),
+		TEST(test_more_than_are_kept_of_one),
+		TEST(test_forget),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -33,6 +33,7 @@ static struct {
 	uint32_t block, mapping, call, syscall,
 		survivor; /* sites that they refer to; 0: there is none */
 	bool survivor_is_gone;
+	bool unlisted; /* no stack finds the first site */
 	bool unreadable, unsettled, full, missed;
 	uint32_t taken;                    /* since the last round; 0: none */
 	uint64_t now_ns, cpu_ns, takes_ns; /* CPU time, of each round */
@@ -73,12 +74,16 @@ void session_look(const struct session *session, struct session_view *view)
 bool session_site_hide(struct session *session, uint32_t site)
 {
 	(void)session;
+	if (made.unlisted && site == FIRST)
+		return false;
+	made.unlisted |= site == FIRST;
 	return done("hide", site);
 }
 
 void session_site_show(struct session *session, uint32_t site)
 {
 	(void)session;
+	made.unlisted = false;
 	done("show", site);
 }
 
@@ -87,11 +92,11 @@ bool session_settle(void)
 	return !made.unsettled;
 }
 
-bool session_site_clear(struct session *session, uint32_t site)
+void session_site_clear(struct session *session, uint32_t site)
 {
 	(void)session;
 	made.sites[site] = (struct abi_site){0};
-	return done("clear", site);
+	done("clear", site);
 }
 
 bool session_site_free(struct session *session, uint32_t site)
@@ -106,6 +111,7 @@ void session_sites_taken(struct session *session, void (*see)(void *context, uin
 	(void)session;
 	if (made.taken)
 		see(context, made.taken);
+	made.unlisted &= !made.taken;
 	made.taken = 0;
 	made.missed = false;
 }
@@ -278,6 +284,16 @@ static void test_used_after_all(void **state)
 	assert_string_equal(look(), "give up 4, clear 4, free 4");
 }
 
+/* A hit was entering its stack when it was hidden, and counted nothing (the map of blocks was full): others have found it since. */
+static void test_entered_meanwhile(void **state)
+{
+	(void)state;
+	hide_it();
+	made.unlisted = false;
+	assert_string_equal(look(), "hide 4");
+	assert_string_equal(look(), "give up 4, clear 4, free 4");
+}
+
 static void test_no_room_among_the_free(void **state)
 {
 	(void)state;
@@ -401,6 +417,7 @@ int main(void)
 		TEST(test_used_all_the_time),
 		TEST(test_referred_to),
 		TEST(test_used_after_all),
+		TEST(test_entered_meanwhile),
 		TEST(test_no_room_among_the_free),
 		TEST(test_reserved_ones_stay),
 		TEST(test_unreadable),

@@ -230,7 +230,7 @@ static int load(struct session *session, struct err *err)
 			       "the kernel refuses the BPF program: %s (-v shows why)",
 			       strerror(-result));
 	session->events = ring_buffer__new(bpf_map__fd(skel->maps.events), on_event, session, NULL);
-	session->sites = map_array(skel->maps.sites, PROT_READ);
+	session->sites = map_array(skel->maps.sites, PROT_READ | PROT_WRITE);
 	session->frames = map_array(skel->maps.frames, PROT_READ);
 	session->free_sites = map_array(skel->maps.free_sites, PROT_READ | PROT_WRITE);
 	if (!session->events || !session->sites || !session->frames || !session->free_sites ||

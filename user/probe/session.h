@@ -177,8 +177,8 @@ void session_site_show(struct session *session, uint32_t site);
  */
 bool session_settle(void);
 
-/* It has no stack and has counted nothing. return false: not now */
-bool session_site_clear(struct session *session, uint32_t site);
+/* It has no stack and has counted nothing. Nobody finds it, so nobody counts meanwhile. */
+void session_site_clear(struct session *session, uint32_t site);
 
 /*
  * Free sites that have been taken since the last time. session_settle() comes before more are put, or a hit that is still

@@ -41,13 +41,12 @@ bool session_settle(void)
 	return syscall(SYS_membarrier, MEMBARRIER_CMD_GLOBAL, 0, 0) == 0;
 }
 
-bool session_site_clear(struct session *session, uint32_t site)
+void session_site_clear(struct session *session, uint32_t site)
 {
-	struct abi_site cleared = {.first_chunk = site_at(session, site)->first_chunk,
-				   .n_chunks = site_at(session, site)->n_chunks};
+	struct abi_site *cleared = (struct abi_site *)session->sites + site;
 
-	return !bpf_map_update_elem(bpf_map__fd(session->skel->maps.sites), &site, &cleared,
-				    BPF_ANY);
+	*cleared = (struct abi_site){.first_chunk = cleared->first_chunk,
+				     .n_chunks = cleared->n_chunks};
 }
 
 void session_sites_taken(struct session *session, void (*see)(void *context, uint32_t site),

@@ -157,9 +157,12 @@ static void end_site(const struct round *round, uint32_t id)
 {
 	struct site_use *site = &round->reclaim->sites[id];
 
+	/* its stack was being entered when it was hidden: hits may have found it since, so it is hidden from now on */
+	if (session_site_hide(round->session, id))
+		return;
 	round->give_up(round->context, id);
-	if (session_site_clear(round->session, id))
-		*site = (struct site_use){.use = USE_EMPTY};
+	session_site_clear(round->session, id);
+	*site = (struct site_use){.use = USE_EMPTY};
 }
 
 static void look_at(const struct round *round, uint32_t id, uint64_t allocated)

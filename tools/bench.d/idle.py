@@ -1,23 +1,20 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """What services lose while a watchpoint is set that nobody hits: a store across two cache lines, and bytes moved in bulk, take longer.
 
-    bare | watchpoint | bare | watchpoint | ... | bare       one process, spans of the same length
-
-Each span with the watchpoint is set against the mean of the bare ones beside it. The container that is watched is one of the
-target's that never changes.
+By pairs of spans (spans.py). The container that is watched is one of the target's that never changes.
 """
 import json
 import os
+import shutil
 import signal
 import subprocess
 import tempfile
 
-from overhead import Steps
-from processes import Failed, Lines, Target, close, median
+import spans
+from processes import DEADLINE_S, Failed, Lines, close, median
 
 WATCHED = "__main__.IDLE"
-# the steps of these are the CPU's; the others rest, or need what is not everywhere
-WORKLOADS = ("churn", "json", "buffers", "native", "flask")
+RESTING = ("bursty",)  # what it loses to cold caches is more than to this
 
 
 class Watchpoint:
@@ -39,59 +36,38 @@ class Watchpoint:
     def finish(self):
         """-> the report's `watch`"""
         self.process.send_signal(signal.SIGINT)
-        code = self.process.wait(60)
-        with open(self.report, encoding="utf-8") as file:
-            report = json.load(file)
-        self.close()
+        code = self.process.wait(DEADLINE_S)
         if code:
             raise Failed("heap --watch ended with %d: %s" % (code, self.err.text()[-500:]))
+        with open(self.report, encoding="utf-8") as file:
+            report = json.load(file)
         if report["watch"]["containers"][0]["inserted"]:
             raise Failed("%s has changed" % WATCHED)
         return report["watch"]
 
     def close(self):
         close(self.process, self.out, self.err)
-        for name in os.listdir(self.folder):
-            os.unlink(os.path.join(self.folder, name))
-        os.rmdir(self.folder)
+        shutil.rmtree(self.folder, ignore_errors=True)
 
 
 def watched_span(steps, command, target, seconds):
     watchpoint = Watchpoint(command, target)
     try:
-        ns = steps.span(seconds)
-        return ns, watchpoint.finish()
-    except BaseException:
-        if watchpoint.process.poll() is None:
-            watchpoint.close()
-        raise
+        return steps.span(seconds), watchpoint.finish()
+    finally:
+        watchpoint.close()
 
 
 def measure_one(setup, target, command, workload):
-    steps = Steps(target, workload)
-    bare, watched, said = [steps.span(setup.idle_s)], [], []
-    for number in range(setup.idle_runs):
-        setup.say("watchpoint beside %s, run %d of %d" % (workload, number + 1, setup.idle_runs))
-        ns, watch = watched_span(steps, command, target, setup.idle_s)
-        watched.append(ns)
-        said.append(watch)
-        bare.append(steps.span(setup.idle_s))
-    ratios = [ns / ((before + after) / 2) for ns, before, after in zip(watched, bare, bare[1:])]
-    return {"workload": workload, "bare_us": median(bare) / 1000, "ratio": median(ratios), "ratios": ratios,
-            "bare_spread": max(bare) / min(bare), "split_ns": median([watch["split_ns"] for watch in said]),
-            "told": median([watch["target_cpu_fraction"] for watch in said]),
-            "told_most": median([watch["target_cpu_fraction"] + watch["splits_most"] for watch in said])}
+    steps = spans.Steps(target, workload)
+    pairs = spans.alternate(steps, setup.idle_s, setup.idle_runs,
+                            lambda: watched_span(steps, command, target, setup.idle_s),
+                            lambda number: setup.say("watchpoint beside %s, run %d of %d" % (workload, number, setup.idle_runs)))
+    return {"workload": workload, **pairs.facts(), "split_ns": median([watch["split_ns"] for watch in pairs.said]),
+            "told": median([watch["target_cpu_fraction"] for watch in pairs.said]),
+            "told_most": median([watch["target_cpu_fraction"] + watch["splits_most"] for watch in pairs.said])}
 
 
 def measure(setup, python, stage, command):
-    rows = []
-    for workload in WORKLOADS:
-        if workload not in setup.workloads:
-            continue
-        target = Target(python, stage)
-        try:
-            why = target.do("can", workload=workload)
-            rows.append({"workload": workload, "skipped": why} if why else measure_one(setup, target, command, workload))
-        finally:
-            target.close()
-    return rows
+    return spans.each([name for name in setup.workloads if name not in RESTING], python, stage,
+                      lambda target, workload: measure_one(setup, target, command, workload))

@@ -1,16 +1,14 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """What a watch below its ceiling (the default) costs services at full speed, and how soon it names their leak.
 
-    bare | watched | bare | watched | ... | bare       one process, spans of the same length
-
-Each watched span is set against the mean of the bare ones beside it, by CPU time per step: the machine's speed drifts, and so
-does a heap that leaks. A watched span begins when the tool is attached and ends before it detaches.
+By pairs of spans (spans.py); a watched one begins when the tool is attached and ends before it detaches.
 """
 import re
 import time
 
+import spans
 import workloads
-from processes import Target, Tool, median
+from processes import Tool
 
 FIRST_S = 60  # until when the leak is to be the first thing in the report
 ASK_S = 2     # a report is asked for every so often, in the first watched span
@@ -33,33 +31,6 @@ def first_line(report):
         found = re.search(r"/workloads\.py:(\d+)\)", block[0])
         return int(found[1]) if found else 0
     return None
-
-
-class Steps:
-    """Runs a workload for some wall time, in batches of about a tenth of a second; ns of CPU time per step."""
-
-    def __init__(self, target, workload):
-        self.target, self.workload = target, workload
-        self.batch = 1
-        while self.run(0, 1) < 0.1:
-            self.batch *= 2
-
-    def run(self, seconds, batches=None):
-        began, self.ns, self.n = time.monotonic(), 0, 0
-        while (self.n < batches * self.batch) if batches else (time.monotonic() - began < seconds):
-            self.ns += self.target.do("steps", workload=self.workload, n=self.batch)
-            self.n += self.batch
-        return time.monotonic() - began
-
-    def span(self, seconds, between=None):
-        """`between` is called with the seconds so far, between batches."""
-        began, ns, n = time.monotonic(), 0, 0
-        while time.monotonic() - began < seconds:
-            ns += self.target.do("steps", workload=self.workload, n=self.batch)
-            n += self.batch
-            if between:
-                between(time.monotonic() - began)
-        return ns / n
 
 
 class Naming:
@@ -111,28 +82,14 @@ def watched_span(steps, target, path, seconds):
 
 
 def measure_one(setup, target, path, workload):
-    steps = Steps(target, workload)
+    steps = spans.Steps(target, workload)
     seconds, last = name_leak(steps, target, path, workload)
-    bare, watched, told = [steps.span(setup.overhead_s)], [], []
-    for number in range(setup.overhead_runs):
-        setup.say("overhead of %s, run %d of %d" % (workload, number + 1, setup.overhead_runs))
-        ns, share = watched_span(steps, target, path, setup.overhead_s)
-        watched.append(ns)
-        told.append(share)
-        bare.append(steps.span(setup.overhead_s))
-    ratios = [ns / ((before + after) / 2) for ns, before, after in zip(watched, bare, bare[1:])]
-    return {"workload": workload, "bare_us": median(bare) / 1000, "ratio": median(ratios), "ratios": ratios,
-            "bare_spread": max(bare) / min(bare), "stated": [shares for shares in told if shares is not None],
+    pairs = spans.alternate(steps, setup.overhead_s, setup.overhead_runs,
+                            lambda: watched_span(steps, target, path, setup.overhead_s),
+                            lambda number: setup.say("overhead of %s, run %d of %d" % (workload, number, setup.overhead_runs)))
+    return {"workload": workload, **pairs.facts(), "stated": [shares for shares in pairs.said if shares is not None],
             "first_s": seconds, "last_report": None if seconds else last[-4000:]}
 
 
 def measure(setup, python, stage, path):
-    rows = []
-    for workload in setup.workloads:
-        target = Target(python, stage)
-        try:
-            why = target.do("can", workload=workload)
-            rows.append({"workload": workload, "skipped": why} if why else measure_one(setup, target, path, workload))
-        finally:
-            target.close()
-    return rows
+    return spans.each(setup.workloads, python, stage, lambda target, workload: measure_one(setup, target, path, workload))

@@ -1,13 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "snapshot/snapshot.h"
 
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
 #include "base/clock.h"
-#include "base/fit.h"
 #include "python/object.h"
 #include "snapshot/block_types.h"
 #include "snapshot/live_blocks.h"
@@ -17,12 +15,6 @@
 #include "snapshot/site_sums.h"
 #include "snapshot/thread_names.h"
 #include "symbol/symbolizer.h"
-
-/* What the survivors of one site stand for. */
-struct site_estimate {
-	struct live_estimate sum;
-	double scale_error; /* relative, the same for all of a site */
-};
 
 struct snapshot {
 	const struct process *process;
@@ -287,62 +279,16 @@ static void sum_sites(struct snapshot *snapshot, const struct session_view *view
 	}
 }
 
-/* ---- estimates ------------------------------------------------------------------------------------------- */
-
-static void add_survivor(void *context, const struct survivor *survivor)
+/* What windows have seen of a site; NULL: nothing. */
+static const struct site_estimate *windows_of(const struct snapshot *snapshot, uint32_t id)
 {
-	const struct abi_block block = {.size = survivor->size,
-					.time_ns = survivor->born_ns,
-					.site = survivor->site,
-					.domain = (uint16_t)survivor->domain};
-	struct snapshot *snapshot = context;
-	struct site_estimate *site;
-	struct snapshot_scale scale;
-	double blocks;
-
-	if (survivor->gone || snapshot->estimates.exact_domains >> survivor->domain & 1 ||
-	    survivor->site >= snapshot->live.n_sites || survivor->born_ns < snapshot->baseline_ns)
-		return;
-	scale = snapshot->estimates.scale(snapshot->estimates.context, survivor);
-	blocks = scale.blocks * survivor->weight;
-	if (!(blocks > 0))
-		return;
-	live_blocks_add(&snapshot->live, survivor->address, &block,
-			survivor->type_index == SURVIVORS_TYPE_UNKNOWN ? NULL : survivor->type);
-	site = &snapshot->estimated[survivor->site];
-	site->sum.seen++;
-	site->sum.count += blocks;
-	site->sum.bytes += blocks * (double)survivor->size;
-	/* each is a draw of its own, with the Poisson law's variance */
-	site->sum.count_variance += blocks * blocks;
-	site->sum.bytes_variance +=
-		blocks * blocks * (double)survivor->size * (double)survivor->size;
-	site->scale_error = scale.error;
-}
-
-/* In the place of what windows have seen of a site stands what it stands for. */
-static void estimate_sites(struct snapshot *snapshot, const struct session_view *view)
-{
-	if (!snapshot->estimated || !snapshot->estimates.survivors)
-		return;
-	memset(snapshot->estimated, 0, view->max_sites * sizeof(*snapshot->estimated));
-	survivors_each(snapshot->estimates.survivors, add_survivor, snapshot);
-	for (uint32_t id = 0; id < view->n_sites; id++) {
-		const struct site_estimate *site = &snapshot->estimated[id];
-
-		if (!site->sum.seen)
-			continue;
-		snapshot->live.sites[id].bytes = (uint64_t)(site->sum.bytes + 0.5);
-		snapshot->live.sites[id].count = (uint64_t)(site->sum.count + 0.5);
-		if (!snapshot->live.sites[id].count)
-			snapshot->live.sites[id].count = 1;
-	}
+	return snapshot->estimated && snapshot->estimated[id].sum.seen ? &snapshot->estimated[id]
+								       : NULL;
 }
 
 static bool is_estimated(const struct snapshot *snapshot, uint32_t id)
 {
-	return snapshot->live.sites[id].estimate.seen > 0 ||
-	       (snapshot->estimated && snapshot->estimated[id].sum.seen > 0);
+	return snapshot->live.sites[id].estimate.seen > 0 || windows_of(snapshot, id);
 }
 
 /* ---- filling a profile ------------------------------------------------------------------------------------ */
@@ -435,37 +381,6 @@ static void fill_frames(struct snapshot *snapshot, struct profile *profile,
 			profile, thread_names_get(&snapshot->threads, stack->thread_id), -1);
 }
 
-/*
- * Half the width of a 95 % interval, of an estimate from `seen` blocks. Of a few the normal distribution says too little: it is the upper
- * half then, the larger one.
- */
-static double half_width(double value, double variance, double relative, uint64_t seen)
-{
-	double n = (double)seen, few = (fit_poisson_upper(n) - n) / (1.96 * sqrt(n));
-
-	return 1.96 * sqrt(variance * few * few + value * value * relative * relative);
-}
-
-/* What is known of a stack whose blocks were sampled, or seen in windows only. */
-static void fill_estimate(const struct snapshot *snapshot, uint32_t id, double passed_s,
-			  struct stack *stack)
-{
-	const struct site_estimate *windows =
-		snapshot->estimated && snapshot->estimated[id].sum.seen ? &snapshot->estimated[id]
-									: NULL;
-	const struct live_estimate *sum =
-		windows ? &windows->sum : &snapshot->live.sites[id].estimate;
-	double error = windows ? windows->scale_error : 0;
-
-	stack->estimated = true;
-	stack->seen = sum->seen;
-	stack->bytes_error = half_width(sum->bytes, sum->bytes_variance, error, sum->seen);
-	stack->count_error = half_width(sum->count, sum->count_variance, error, sum->seen);
-	stack->allocated_bytes = stack->allocated_count = stack->freed_count = 0;
-	if (windows)
-		stack->growth_bytes_per_s = passed_s > 0 ? sum->bytes / passed_s : 0;
-}
-
 /* 0: there is no such block */
 static double age_s(uint64_t time_ns, uint64_t now)
 {
@@ -491,7 +406,8 @@ static void fill_stack(struct snapshot *snapshot, struct profile *profile,
 		stack->growth_bytes_per_s =
 			((double)live->bytes - (double)snapshot->previous_bytes[id]) / passed_s;
 	if (is_estimated(snapshot, id))
-		fill_estimate(snapshot, id, (double)(now - snapshot->baseline_ns) / 1e9, stack);
+		site_estimate_tell(windows_of(snapshot, id), &live->estimate,
+				   (double)(now - snapshot->baseline_ns) / 1e9, stack);
 	fill_frames(snapshot, profile, view, id, stack);
 }
 
@@ -577,7 +493,9 @@ int snapshot_take(struct snapshot *snapshot, uint64_t older_ns, struct profile *
 	}
 	if (result)
 		return result;
-	estimate_sites(snapshot, &view);
+	if (snapshot->estimated && snapshot->estimates.survivors)
+		site_estimates_make(snapshot->estimated, &snapshot->live, &snapshot->estimates,
+				    snapshot->baseline_ns);
 	/* sites that appeared while the blocks were read */
 	session_look(snapshot->session, &view);
 	profile = profile_new();

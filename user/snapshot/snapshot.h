@@ -19,8 +19,7 @@
 
 #include "model/profile.h"
 #include "probe/session.h"
-#include "snapshot/survivors.h"
-#include "snapshot/thin.h"
+#include "snapshot/site_estimates.h"
 
 #define SNAPSHOT_TYPED_SITES 256
 
@@ -37,23 +36,6 @@ void snapshot_learn(void *snapshot, uint32_t site);
 
 /* Forget the past: only what is allocated from now on counts. */
 void snapshot_baseline(struct snapshot *snapshot);
-
-/*
- * Where not all domains are traced all the time: those that are count by their blocks in the maps, the others by
- * what windows have left.
- */
-struct snapshot_estimates {
-	unsigned
-		exact_domains; /* bits of enum abi_domain: their blocks are in the maps; of these ... */
-	unsigned sampled_domains;        /* ... those whose blocks are, or were, sampled */
-	const struct thinning *thinning; /* of those; NULL: none; borrowed */
-	struct survivors *survivors;
-	/* outstanding blocks that one block of the target's stands for, and the relative standard error of that; 0: none */
-	struct snapshot_scale {
-		double blocks, error;
-	} (*scale)(void *context, const struct survivor *survivor);
-	void *context;
-};
 
 /* For the snapshots from now on; copied. */
 void snapshot_estimate(struct snapshot *snapshot, const struct snapshot_estimates *estimates);

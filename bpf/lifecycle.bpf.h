@@ -14,7 +14,7 @@ int on_thread_exit(void *ctx)
 	struct abi_thread *thread;
 	__u32 part;
 
-	if ((__u32)(bpf_get_current_pid_tgid() >> 32) != facts.tgid)
+	if (!is_target_process())
 		return 0;
 	/* what a call holds that never returns is still there; of a part that is off the return would not have been seen */
 	thread = thread_find();
@@ -48,7 +48,7 @@ SEC("raw_tp/sched_process_fork")
 int on_fork(__u64 *ctx)
 {
 	/* not is_target(): the breakpoints are there before and after anything is recorded */
-	if ((__u32)(bpf_get_current_pid_tgid() >> 32) == facts.tgid && !shares_memory(ctx[1]))
+	if (is_target_process() && !shares_memory(ctx[1]))
 		send_through(&forks, ABI_EVENT_FORK, 0);
 	return 0;
 }

@@ -24,6 +24,7 @@
 #include "probes.bpf.h"
 #include "syscalls.bpf.h"
 #include "lifecycle.bpf.h"
+#include "loader.bpf.h"
 #include "watchpoint.bpf.h"
 #include "moment.bpf.h"
 

@@ -9,7 +9,6 @@
 
 #include "mappings.bpf.h"
 
-#define PROT_EXEC_BIT      0x4
 #define FLAG_MAP_FIXED     0x10
 #define FLAG_MAP_ANONYMOUS 0x20
 #define FLAG_MAP_STACK     0x20000
@@ -66,7 +65,6 @@ int on_enter_mmap(struct trace_event_raw_sys_enter *ctx)
 		return 0;
 	begin_syscall(thread, ABI_CALL_MMAP, page_up(ctx->args[1]));
 	thread->syscall_flags = ctx->args[3];
-	thread->syscall_exec = ctx->args[2] & PROT_EXEC_BIT;
 	return 0;
 }
 
@@ -114,11 +112,6 @@ static __always_inline bool finish_mmap(struct abi_thread *thread, __u64 start)
 		return false;
 	if (thread->syscall_flags & FLAG_MAP_FIXED)
 		unmap_range(start, thread->syscall.size);
-	if (thread->syscall_exec) {
-		/* asked for before in vain, perhaps: now there is news */
-		code_wanted = 0;
-		want_code();
-	}
 	return thread->syscall_flags & FLAG_MAP_ANONYMOUS;
 }
 
@@ -181,45 +174,6 @@ int on_exit_mapping(struct trace_event_raw_sys_exit *ctx)
 	if (facts.native)
 		keep_registers(thread, user_registers(), true);
 	record_mapping(thread, ctx->ret, thread->syscall.size);
-	return 0;
-}
-
-/*
- * Code that is unmapped, whatever domains are traced. It is gone at the exit: what user space reads of the mappings
- * before that may still have it. What a thread unmaps while others run in it is their end, not ours.
- */
-SEC("tp/syscalls/sys_enter_munmap")
-int on_enter_code(struct trace_event_raw_sys_enter *ctx)
-{
-	__u64 start = ctx->args[0], end = start + page_up(ctx->args[1]);
-	struct native_walk walk = {.state = code_state};
-	struct abi_thread *thread;
-
-	/* not is_target(): the mappings are read before anything is recorded */
-	if ((__u32)(bpf_get_current_pid_tgid() >> 32) != facts.tgid || end <= start)
-		return 0;
-	if (!last_range(&walk, end - 1) || walk.range.start >= end || walk.range.end <= start)
-		return 0;
-	thread = thread_get();
-	if (thread)
-		thread->unmaps_code = 1;
-	return 0;
-}
-
-SEC("tp/syscalls/sys_exit_munmap")
-int on_exit_code(struct trace_event_raw_sys_exit *ctx)
-{
-	struct abi_thread *thread;
-
-	if ((__u32)(bpf_get_current_pid_tgid() >> 32) != facts.tgid)
-		return 0;
-	thread = thread_find();
-	if (!thread || !thread->unmaps_code)
-		return 0;
-	thread->unmaps_code = 0;
-	__sync_fetch_and_add(&code_gone, 1);
-	code_wanted = 0;
-	want_code();
 	return 0;
 }
 

@@ -92,6 +92,7 @@ struct abi_facts {
 	__u64 small_max; /* split: larger requests CPython's functions pass on to libc's, whose they are then */
 	__u32 pool_size; /* split: bytes of a pool of pymalloc's, a power of two; 0: not known */
 	__u32 pad;
+	__u64 loader_state; /* address of what the dynamic loader is doing (loader.bpf.h); 0: not known */
 	struct abi_python python;
 };
 

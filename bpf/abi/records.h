@@ -187,8 +187,6 @@ struct abi_thread {
 	struct abi_call calls[ABI_PARTS];
 	struct abi_call syscall; /* sp: 1 while in one */
 	__u64 syscall_flags;
-	__u64 syscall_exec;   /* it maps executable memory */
-	__u64 unmaps_code;    /* in an munmap() of code */
 	__u64 thread_pointer; /* 0: not known yet */
 	__u64 slots[3]; /* where this thread's PyThreadState * is, per way; 0: not known yet */
 	__u64 sample_left[ABI_DOMAINS];  /* bytes to the next point, and ... */

@@ -375,57 +375,65 @@ static void test_ranges(void **state)
 	}
 }
 
-static void unmap(__u64 start, __u64 length)
+#define LOADER_DELETE 2
+
+/* It is about to do that, or has done it. */
+static void loader_says(__s32 state)
 {
-	on_enter_code(&(struct trace_event_raw_sys_enter){{start, length}});
-	/* it may still be in the mappings */
-	on_exit_code(&(struct trace_event_raw_sys_exit){0});
+	image_put(&shim.memory, AT_STACK, (__u32)state, sizeof(state));
+	on_loader(&(struct pt_regs){0});
 }
 
-/* Where code was unmapped other code may be: nothing is believed until user space has read the mappings anew. */
-static void test_code_is_unmapped(void **state)
+/* Where code was unloaded other code may be: nothing is believed until user space has read the mappings anew. */
+static void test_code_is_unloaded(void **state)
 {
-	const __u64 end = AT_TEXT + PAGES * ABI_TEXT_PAGE;
-
 	(void)state;
 	begin_native();
 	put_row(0, 0, RULE_END);
-	put_range(0, 1, end + 0x10000, end + 0x11000, ABI_NO_PAGES, MODULE);
-	code_state = ABI_CODE_STATE(0, 2);
-	/* memory that holds no code: before, between and behind it, and what the kernel refuses */
-	unmap(0x1000, AT_TEXT - 0x1000);
-	unmap(end, 0x10000);
-	unmap(end + 0x11000, 0x100000);
-	unmap(AT_TEXT, 0);
-	unmap(AT_TEXT, ~0ull);
-	assert_int_equal(code_gone, 0);
+	facts_of_test()->loader_state = AT_STACK;
+	/* what is loaded takes nothing away; it is asked for, also where others were in vain */
+	code_wanted = 1;
+	loader_says(LOADER_ADD);
 	assert_int_equal(shim.n_events, 0);
+	loader_says(LOADER_CONSISTENT);
+	assert_int_equal(shim.n_events, 1);
+	assert_int_equal(code_gone, 0);
 	assert_int_equal(walk_from(PC(0, 8), true)->n_entries, 1);
 	check_native(thread_get(), 0, PC(0, 8), true);
-	/* a part of it, all of it with its surroundings, both; asked for each time */
-	unmap(AT_TEXT + 0x1000, 0x1000);
-	unmap(AT_TEXT - 0x10000, 0x20000);
-	unmap(end - 0x1000, 1);
-	unmap(end + 0x10000, 0x1000);
-	assert_int_equal(code_gone, 4);
-	assert_int_equal(shim.n_events, 4);
+	/* it is about to go, and it is gone; asked for each time */
+	loader_says(LOADER_DELETE);
+	assert_int_equal(code_gone, 1);
+	assert_int_equal(shim.n_events, 2);
 	check_ends(PC(0, 8), ABI_GAP_CODE_CHANGED, 0);
+	loader_says(LOADER_CONSISTENT);
+	assert_int_equal(code_gone, 2);
+	assert_int_equal(shim.n_events, 3);
 	/* read before the last one */
-	code_known = 3;
+	code_known = 1;
 	check_ends(PC(0, 8), ABI_GAP_CODE_CHANGED, 0);
-	code_known = 4;
+	code_known = 2;
 	assert_int_equal(walk_from(PC(0, 8), true)->n_entries, 1);
 	check_native(thread_get(), 0, PC(0, 8), true);
-	/* nothing is known yet */
-	code_state = ABI_CODE_STATE(2, 0);
-	unmap(AT_TEXT, 0x1000);
+	/* a loading that fails, and is undone */
+	loader_says(LOADER_ADD);
+	loader_says(LOADER_DELETE);
+	loader_says(LOADER_CONSISTENT);
 	assert_int_equal(code_gone, 4);
+	/* in another namespace, whose state is not read */
+	loader_says(LOADER_CONSISTENT);
+	loader_says(LOADER_CONSISTENT);
+	assert_int_equal(code_gone, 6);
+	/* what cannot be read may be anything */
+	loader_says(LOADER_ADD);
+	facts_of_test()->loader_state = 0x10;
+	on_loader(&(struct pt_regs){0});
+	assert_int_equal(code_gone, 7);
 	/* another process */
-	code_state = ABI_CODE_STATE(0, 2);
+	facts_of_test()->loader_state = AT_STACK;
 	shim.tgid++;
-	unmap(AT_TEXT, 0x1000);
+	loader_says(LOADER_DELETE);
 	shim.tgid--;
-	assert_int_equal(code_gone, 4);
+	assert_int_equal(code_gone, 7);
 	shim_reset();
 }
 
@@ -499,7 +507,7 @@ int main(void)
 		cmocka_unit_test(test_few_reads),
 		cmocka_unit_test(test_search),
 		cmocka_unit_test(test_ranges),
-		cmocka_unit_test(test_code_is_unmapped),
+		cmocka_unit_test(test_code_is_unloaded),
 		cmocka_unit_test(test_rules_are_remembered),
 	};
 

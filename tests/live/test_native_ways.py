@@ -12,6 +12,7 @@ from harness import Target, Tool, python_frames
 STEPS = {"linkage": "step_linkage", "prologues": "step_prologues", "clock": "step_clock", "digests": "step_digest",
          "callbacks": "step_callback"}
 CODE_CHANGED = "[no C frames: code was unloaded just before]"
+CODE_UNKNOWN = "[C frames end: return address in no known code]"
 NO_TABLE = "[C frames end: code without unwind information]"
 SIZE = 7000
 
@@ -218,8 +219,8 @@ def test_without_c_frames(one_python, start, attach):
 
 
 def test_another_library_in_the_same_place(one_python, start, attach):
-    """Until it is known, there are no C frames: never those of the one that was there. Where mappings are not traced nothing
-    but the unmapping tells."""
+    """Until it is known, there are no C frames: never those of the one that was there. The mappings may have been read when
+    the one was gone and the other was not there yet: then its place holds nothing that is known."""
     target = start(one_python, "native_ways.py")
     target.do("load", name="late_one")
     tool = attach(target, "--domain", "malloc")
@@ -232,7 +233,7 @@ def test_another_library_in_the_same_place(one_python, start, attach):
     for stack in report.stacks(file=target.program, line=target.line("use")):
         if stack["outstanding_bytes"] == (SIZE + 1) * stack["outstanding_count"]:
             counts[leaf_first(stack)[0]] += stack["outstanding_count"]
-    assert set(counts) <= {("late_two", "late_two.so"), (CODE_CHANGED, None)}
+    assert set(counts) <= {("late_two", "late_two.so"), (CODE_CHANGED, None), (CODE_UNKNOWN, None)}
     assert sum(counts.values()) == 110 and counts["late_two", "late_two.so"] >= 60
     told = {gap["reason"]: gap["count"] for gap in report.data.get("native_gaps", [])}
     assert told.get(CODE_CHANGED, 0) >= counts[CODE_CHANGED, None]

@@ -130,6 +130,7 @@ static void fill_rodata(struct session *session, const struct session_options *o
 	facts->max_chunks = session->max_chunks;
 	facts->code_frees = session->plan->code_frees;
 	facts->native = session->code != NULL;
+	facts->loader_state = session->loader.state;
 	facts->by_thread = options->by_thread;
 	facts->split = session->split;
 	facts->small_max = session->plan->small_max;
@@ -204,15 +205,14 @@ static void choose_programs(struct session *session)
 
 	for (size_t i = 0; i < sizeof(syscalls) / sizeof(syscalls[0]); i++)
 		bpf_program__set_autoload(syscalls[i], mappings);
-	bpf_program__set_autoload(skel->progs.on_enter_code, session->code != NULL);
-	bpf_program__set_autoload(skel->progs.on_exit_code, session->code != NULL);
+	bpf_program__set_autoload(skel->progs.on_loader, session->have_loader);
 	bpf_program__set_autoload(skel->progs.on_watchpoint, session->n_watched > 0);
 	bpf_program__set_autoload(skel->progs.on_moment, session->n_watched && session->moments);
 	bpf_program__set_autoload(skel->progs.on_entry, !session->n_watched);
 	bpf_program__set_autoload(skel->progs.on_return, !session->n_watched);
-	bpf_program__set_autoload(skel->progs.on_fork, session->links.multi);
-	bpf_program__set_autoload(skel->progs.on_nothing, session->links.multi);
-	for (size_t i = 0; session->links.multi && i < sizeof(probes) / sizeof(probes[0]); i++)
+	bpf_program__set_autoload(skel->progs.on_fork, session->multi);
+	bpf_program__set_autoload(skel->progs.on_nothing, session->multi);
+	for (size_t i = 0; session->multi && i < sizeof(probes) / sizeof(probes[0]); i++)
 		bpf_program__set_expected_attach_type(probes[i], UPROBE_MULTI_ATTACH_TYPE);
 }
 
@@ -261,9 +261,10 @@ int session_open(struct session **out, const struct process *process,
 	session->plan = plan;
 	session->wait_status = -1;
 	session->code = options->code;
-	session->links.multi = options->multi && !options->n_watchpoints;
+	session->have_loader = session->code && loader_find(&session->loader, process->pid);
+	session->multi = options->multi && !options->n_watchpoints;
 	for (unsigned part = 0; part < ABI_PARTS; part++)
-		session->parts[part].links.multi = session->links.multi;
+		session->parts[part].links.multi = session->multi;
 	session->by_parts = options->by_parts;
 	session->split = plan->split;
 	pthread_mutex_init(&session->sweeping, NULL);
@@ -302,6 +303,7 @@ void session_close(struct session *session)
 	unmap_array(session->free_sites, session->skel->maps.free_sites);
 	unmap_code(session);
 	ring_buffer__free(session->events);
+	loader_close(&session->loader);
 	pyleaktrace_bpf__destroy(session->skel);
 	pthread_mutex_destroy(&session->sweeping);
 	free(session);
@@ -433,7 +435,7 @@ int session_events(struct session *session, void (*on_site)(void *context, uint3
 
 bool session_multi(const struct session *session)
 {
-	return session->links.multi;
+	return session->multi;
 }
 
 struct bpf_program *session_program(const struct session *session, bool returns)

@@ -14,6 +14,7 @@
 #include "probe/clocks.h"
 #include "probe/session.h"
 #include "probe/sweep.h"
+#include "target/loader.h"
 
 struct pyleaktrace_bpf; /* of the skeleton, which each of them includes */
 
@@ -36,10 +37,13 @@ struct session {
 	const struct process *process;
 	const struct plan *plan;
 	uint32_t max_sites, max_chunks;
-	struct links links; /* what is attached all the time: tracepoints */
+	struct links links; /* what is attached all the time: threads, exec(), the loader */
 	struct session_part parts[ABI_PARTS];
 	bool by_parts; /* parts are switched on and off one by one */
 	bool split;
+	bool multi; /* see attach.h; of the parts' links, which somebody may come by often */
+	struct loader loader;
+	bool have_loader;         /* else unloaded code is not noticed before the next report */
 	pthread_mutex_t sweeping; /* while the sweeper looks at the links of the parts */
 	struct sweeper *sweeper;  /* NULL: children need none, or nothing is attached */
 	struct ring_buffer *events;

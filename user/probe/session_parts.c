@@ -74,6 +74,37 @@ static int attach_probes(struct session *session, enum abi_part part, unsigned f
 	return result;
 }
 
+/*
+ * System calls that map memory. While anybody in the whole system has a tracepoint of a system call, each system call of every
+ * process takes the kernel's slow way (measured: 70 to 150 ns more), so they are there only while the part is on.
+ */
+static int attach_mappings(struct session *session, struct err *err)
+{
+	struct pyleaktrace_bpf *skel = session->skel;
+	struct links *links = &session->parts[ABI_PART_NATIVE].links;
+	struct bpf_program *const entries[] = {skel->progs.on_enter_mmap,
+					       skel->progs.on_enter_munmap,
+					       skel->progs.on_enter_mremap};
+	static const struct {
+		const char *event;
+		enum abi_call_kind kind;
+	} exits[] = {
+		{"sys_exit_mmap", ABI_CALL_MMAP},
+		{"sys_exit_munmap", ABI_CALL_MUNMAP},
+		{"sys_exit_mremap", ABI_CALL_MREMAP},
+	};
+	int result = 0;
+
+	if (!(session->plan->domains & 1u << ABI_MMAP))
+		return 0;
+	for (size_t i = 0; i < sizeof(exits) / sizeof(exits[0]) && !result; i++)
+		result = links_attach_syscall(links, skel->progs.on_exit_mapping, exits[i].event,
+					      exits[i].kind, err);
+	for (size_t i = 0; i < sizeof(entries) / sizeof(entries[0]) && !result; i++)
+		result = links_attach_tracepoint(links, entries[i], err);
+	return result;
+}
+
 static void detach_probes(struct session *session, enum abi_part part)
 {
 	struct session_part *own = &session->parts[part];
@@ -108,7 +139,9 @@ int session_part_on(struct session *session, enum abi_part part, struct err *err
 	int result = 0;
 
 	if (!own->attached) {
-		result = attach_probes(session, part, 0, err);
+		result = part == ABI_PART_NATIVE ? attach_mappings(session, err) : 0;
+		if (!result)
+			result = attach_probes(session, part, 0, err);
 		own->attached = true; /* what there is of it */
 	}
 	if (!result && part == steered_part(session)) {
@@ -181,35 +214,22 @@ int session_attach_more(struct session *session, unsigned first, struct err *err
 
 /* ---- the whole -------------------------------------------------------------------------------------------- */
 
-static int attach_tracepoints(struct session *session, struct err *err)
+/* What is hit so seldom that it stays all the time: threads and forks, exec(), the loader. */
+static int attach_lifecycle(struct session *session, struct err *err)
 {
 	struct pyleaktrace_bpf *skel = session->skel;
-	struct bpf_program *const programs[] = {
-		skel->progs.on_fork,       skel->progs.on_thread_exit,  skel->progs.on_exec,
-		skel->progs.on_enter_mmap, skel->progs.on_enter_munmap, skel->progs.on_enter_mremap,
-	};
-	static const struct {
-		const char *event;
-		enum abi_call_kind kind;
-	} exits[] = {
-		{"sys_exit_mmap", ABI_CALL_MMAP},
-		{"sys_exit_munmap", ABI_CALL_MUNMAP},
-		{"sys_exit_mremap", ABI_CALL_MREMAP},
-	};
-	struct bpf_program *exit_program = skel->progs.on_exit_mapping;
+	struct bpf_program *const programs[] = {skel->progs.on_fork, skel->progs.on_thread_exit,
+						skel->progs.on_exec};
+	const struct attach_place loader = {.program = skel->progs.on_loader,
+					    .path = session->loader.module.host_path,
+					    .offset = session->loader.offset};
 	int result = 0;
 
-	for (size_t i = 0; i < sizeof(exits) / sizeof(exits[0]) && !result; i++)
-		if (bpf_program__autoload(exit_program))
-			result = links_attach_syscall(&session->links, exit_program, exits[i].event,
-						      exits[i].kind, err);
 	for (size_t i = 0; i < sizeof(programs) / sizeof(programs[0]) && !result; i++)
 		if (bpf_program__autoload(programs[i]))
 			result = links_attach_tracepoint(&session->links, programs[i], err);
-	/* without tracefs they cannot be had; then what takes the place of unmapped code is seen at the next report */
-	if (!result && session->code &&
-	    links_attach_tracepoint(&session->links, skel->progs.on_exit_code, NULL) == 0)
-		links_attach_tracepoint(&session->links, skel->progs.on_enter_code, NULL);
+	if (!result && session->have_loader)
+		result = links_attach(&session->links, &loader, 1, session->process->pid, err);
 	return result;
 }
 
@@ -224,7 +244,7 @@ static int start_sweeper(struct session *session, struct err *err)
 		.ring_fd = bpf_map__fd(session->skel->maps.forks),
 	};
 
-	return session->links.multi ? sweeper_start(&session->sweeper, &sweep, err) : 0;
+	return session->multi ? sweeper_start(&session->sweeper, &sweep, err) : 0;
 }
 
 static int attach_watchpoints(struct session *session, struct err *err)
@@ -280,7 +300,7 @@ int session_attach(struct session *session, struct err *err)
 	int result = start_sweeper(session, err);
 
 	if (!result)
-		result = attach_tracepoints(session, err);
+		result = attach_lifecycle(session, err);
 	if (!result && session->n_watched)
 		result = attach_watchpoints(session, err);
 	else if (!result)

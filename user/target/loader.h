@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: BSD-2-Clause
+ *
+ * loader: the dynamic loader of a process -> where it tells debuggers that it is about to load or unload something, or has.
+ *
+ *      dlclose()   state RT_DELETE,     call;   unmap;   state RT_CONSISTENT, call
+ *      dlopen()    state RT_ADD,        call;   map;     state RT_CONSISTENT, call
+ *
+ * Place      layer 1; session has a probe there.
+ * Source     <link.h>: struct r_debug, whose state is the first namespace's: in those of dlmopen() it stays consistent. AT_BASE
+ *            of /proc/PID/auxv. glibc alone: musl unmaps nothing in dlclose(), and there debuggers have a breakpoint of
+ *            their own at this place (with glibc they take its SystemTap probes, elsewhere).
+ * Ownership  loader_find() opens, loader_close() closes.
+ * Degrades   no such loader: false. What is mapped by a program itself the loader does not know.
+ */
+#ifndef PYLEAKTRACE_TARGET_LOADER_H
+#define PYLEAKTRACE_TARGET_LOADER_H
+
+#include "target/module.h"
+
+struct loader {
+	struct module module;
+	uint64_t offset; /* of the function that is called, in the file */
+	uint64_t state;  /* address in the target: int, RT_CONSISTENT, RT_ADD or RT_DELETE */
+};
+
+bool loader_find(struct loader *loader, pid_t pid);
+void loader_close(struct loader *loader); /* accepts a zeroed struct */
+
+#endif

@@ -261,7 +261,9 @@ int session_open(struct session **out, const struct process *process,
 	session->plan = plan;
 	session->wait_status = -1;
 	session->code = options->code;
-	session->have_loader = session->code && loader_find(&session->loader, process->pid);
+	/* of a container that is watched without C frames no news of code is of use */
+	session->have_loader = (options->code || !options->n_watchpoints) &&
+			       loader_find(&session->loader, process->pid);
 	session->multi = options->multi && !options->n_watchpoints;
 	for (unsigned part = 0; part < ABI_PARTS; part++)
 		session->parts[part].links.multi = session->multi;

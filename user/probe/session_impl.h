@@ -43,7 +43,7 @@ struct session {
 	bool split;
 	bool multi; /* see attach.h; of the parts' links, which somebody may come by often */
 	struct loader loader;
-	bool have_loader;         /* else unloaded code is not noticed before the next report */
+	bool have_loader; /* else what it loads and unloads is not noticed before the next report */
 	pthread_mutex_t sweeping; /* while the sweeper looks at the links of the parts */
 	struct sweeper *sweeper;  /* NULL: children need none, or nothing is attached */
 	struct ring_buffer *events;

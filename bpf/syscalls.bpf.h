@@ -177,4 +177,12 @@ int on_exit_mapping(struct trace_event_raw_sys_exit *ctx)
 	return 0;
 }
 
+/* Everybody's calls of any kind: each is slower while the tracepoints above are there. Attached for moments only. */
+SEC("raw_tp/sys_enter")
+int on_call(void *ctx)
+{
+	count(is_target_process() ? ABI_COUNT_CALLS : ABI_COUNT_OTHER_CALLS);
+	return 0;
+}
+
 #endif

@@ -13,6 +13,8 @@
 	X(HITS_STEPPED, "hits_stepped", "entry probe hits on single-stepped instructions")        \
 	X(HITS_RETURN, "hits_return", "return probe hits")                                        \
 	X(HITS_SYSCALL, "hits_syscall", "system calls seen")                                      \
+	X(CALLS, "calls", "system calls of any kind, in moments at which they were counted")      \
+	X(OTHER_CALLS, "other_calls", "those of other processes meanwhile")                       \
 	X(TIMED_ENTRY, "timed_entry", "entry hits that were timed")                               \
 	X(TIMED_ENTRY_NS, "timed_entry_ns", "their time")                                         \
 	X(TIMED_RETURN, "timed_return", "return hits that were timed")                            \

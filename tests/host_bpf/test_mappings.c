@@ -53,6 +53,22 @@ static void test_whole_mapping(void **state)
 	check_no_losses();
 }
 
+/* Calls of any kind, whoever makes them. */
+static void test_calls_are_counted(void **state)
+{
+	__u32 tgid = shim.tgid;
+
+	for (int i = 0; i < 5; i++)
+		on_call(NULL);
+	shim.tgid++;
+	for (int i = 0; i < 3; i++)
+		on_call(NULL);
+	shim.tgid = tgid;
+	assert_int_equal(counted(ABI_COUNT_CALLS), 5);
+	assert_int_equal(counted(ABI_COUNT_OTHER_CALLS), 3);
+	check_no_losses();
+}
+
 /*
  * munmap of [from, to) from a mapping of 8 pages at page 8: every way in which two ranges can
  * lie.
@@ -433,6 +449,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(test_whole_mapping),
+		TEST(test_calls_are_counted),
 		TEST(test_every_overlap),
 		TEST(test_pieces_keep_their_origin),
 		TEST(test_unmap_many),

@@ -246,6 +246,31 @@ def test_cheap_parts_are_exact(one_python, start, attach):
     assert "estimated" not in report
 
 
+def test_system_calls(one_python, start, attach, validate):
+    """While mappings are traced each system call takes longer: of a program that does little else mappings are not traced all the
+    time, though it maps nothing. Where they are (--exact), the report says what everybody's calls lose."""
+    target = start(one_python, "busy.py")
+    tool = attach(target, "--native", "no", exact=False)
+    windows = r"^Traced: malloc, mmap: (\d+) windows, .* Tracing all would cost (\S+) % of"
+
+    def many(text):
+        assert not re.search(r"^Traced: malloc, mmap: every call", text, re.M), text
+        found = re.search(windows, text, re.M)
+        return found if found and int(found[1]) >= 8 else None
+
+    found = work_until(target, "ask", tool, many, n=200)
+    assert float(found[2]) > 5
+    tool.finish()
+    tool = attach(target, "--native", "no")
+    target.do("ask", n=1000)
+    assert re.search(r"; system calls \d+ ns slower: \S+ % of a core, of other processes ", tool.report_now())
+    target.do("ask", n=1000)
+    report = tool.finish()
+    validate(report.data)
+    cost = report.data["cost"]
+    assert cost["ns_per_system_call"] > 0 and cost["system_calls_per_s"] > 0
+
+
 def test_usage(one_python, start):
     target = start(one_python, "busy.py")
     pid = str(target.pid)

@@ -3,6 +3,7 @@
 known, and does the same whether it is watched or not.
 
     think(n)     little of all that: n times a digest of a page
+    ask(n)       no memory of C, but n times a thousand system calls
     work(n)      n steps of it: objects and text come and go; a digest of all that was computed
     collect(n)   the same, and one object of each step stays in app.cache.SESSIONS
     collect_slowly(n)  one object each time, and between them memory in bulk: 50 MiB
@@ -13,6 +14,7 @@ known, and does the same whether it is watched or not.
 """
 import ctypes
 import hashlib
+import os
 import sys
 import types
 
@@ -66,6 +68,12 @@ def done(n):
 def think(n):
     for _ in range(n):
         hashlib.sha256(PAGE)
+    return n
+
+
+def ask(n):
+    for _ in range(1000 * n):
+        os.getppid()
     return n
 
 
@@ -125,5 +133,5 @@ def cycle(n):
 for warm in (work, collect, lose, cycle):
     warm(10)
 
-workloads = {function.__name__: function for function in (think, work, collect, collect_slowly, lose, lose_alone, grow_alone, cycle)}
+workloads = {function.__name__: function for function in (think, ask, work, collect, collect_slowly, lose, lose_alone, grow_alone, cycle)}
 serve.serve(dict(workloads, allocators=serve.allocators))

@@ -63,6 +63,7 @@ bool governor_window(struct governor *governor, enum abi_part part, uint64_t ns,
 	struct reading before, first, last, after;
 	struct session_view view;
 	uint64_t began, ended;
+	double calls, all_cost;
 	bool on;
 
 	governor_read(governor, &before);
@@ -72,11 +73,22 @@ bool governor_window(struct governor *governor, enum abi_part part, uint64_t ns,
 		policy_window_failed(&governor->policy, part);
 		return false;
 	}
+	if (part == ABI_PART_NATIVE)
+		session_count_calls(governor->session, true);
 	began = session_record(governor->session, part, true);
 	governor_read(governor, &first);
 	ended = record_until(governor, part, &before, began + ns, most_ns, &last);
+	session_count_calls(governor->session, false);
 	governor_switch_off(governor, part);
 	governor_read(governor, &after);
+	calls = session_call_ns(governor->session) * reading_calls(&first, &last);
+	all_cost = governor_cost(governor, &before, &after);
+	if (part == ABI_PART_NATIVE)
+		governor_calls_learn(governor, &first, &last,
+				     governor_cost(governor, &first, &last));
+	if (part == ABI_PART_NATIVE || governor->on[ABI_PART_NATIVE])
+		all_cost += governor_calls_pass(governor, (double)(after.ns - before.ns),
+						reading_cpu(&before, &after) - all_cost);
 	session_look(governor->session, &view);
 	if (survivors_take(governor->survivors, &view, governor_domains(governor, part), began,
 			   ended, &taken, NULL)) {
@@ -86,12 +98,11 @@ bool governor_window(struct governor *governor, enum abi_part part, uint64_t ns,
 	figures = (struct window_figures){
 		.recorded_ns = (double)(ended - began),
 		.cpu_ns = reading_cpu(&first, &last),
-		.cost_ns = governor_cost(governor, &first, &last),
-		.trap_ns = reading_traps(&governor->state.costs, &first, &last),
+		.cost_ns = governor_cost(governor, &first, &last) + calls,
+		.trap_ns = reading_traps(&governor->state.costs, &first, &last) + calls,
 		.all_wall_ns = (double)(after.ns - before.ns),
 		.all_cpu_ns = reading_cpu(&before, &after),
-		.all_cost_ns = governor_cost(governor, &before, &after) + after.others_ns -
-			       before.others_ns,
+		.all_cost_ns = all_cost + after.others_ns - before.others_ns,
 		.quarter = {taken.quarter[0], taken.quarter[1], taken.quarter[2], taken.quarter[3]},
 	};
 	policy_window_done(&governor->policy, part, &figures);

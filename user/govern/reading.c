@@ -46,3 +46,13 @@ double reading_entries(const struct reading *before, const struct reading *now)
 		sum += between(before, now, ABI_COUNT_HITS_EMULATED + i);
 	return sum;
 }
+
+double reading_calls(const struct reading *before, const struct reading *now)
+{
+	return between(before, now, ABI_COUNT_CALLS);
+}
+
+double reading_other_calls(const struct reading *before, const struct reading *now)
+{
+	return between(before, now, ABI_COUNT_OTHER_CALLS);
+}

@@ -192,10 +192,9 @@ static void choose_programs(struct session *session)
 	struct pyleaktrace_bpf *skel = session->skel;
 	bool mappings = session->plan->domains & 1u << ABI_MMAP;
 	struct bpf_program *const syscalls[] = {
-		skel->progs.on_enter_mmap,
-		skel->progs.on_enter_munmap,
-		skel->progs.on_enter_mremap,
-		skel->progs.on_exit_mapping,
+		skel->progs.on_enter_mmap,   skel->progs.on_enter_munmap,
+		skel->progs.on_enter_mremap, skel->progs.on_exit_mapping,
+		skel->progs.on_call,
 	};
 	struct bpf_program *const probes[] = {
 		skel->progs.on_entry,

@@ -113,6 +113,20 @@ uint64_t session_record(struct session *session, enum abi_part part, bool on);
  */
 void session_set_sampling(struct session *session, unsigned domain, unsigned shift);
 
+/* ---- system calls ------------------------------------------------------------------------------------------- */
+
+/*
+ * While mappings are traced (ABI_PART_NATIVE is on) each system call of every process of the system takes so many ns more:
+ * measured on a call that is not traced itself, whenever the tracepoints are attached. 0: not known, or there are none.
+ */
+double session_call_ns(const struct session *session);
+
+/*
+ * Count the target's system calls, and those of others (ABI_COUNT_CALLS, ABI_COUNT_OTHER_CALLS); which makes each of them
+ * slower by the call of a small program. return false: they are not counted
+ */
+bool session_count_calls(struct session *session, bool on);
+
 /* ---- watchpoints ------------------------------------------------------------------------------------------- */
 
 /* What BPF knows of watchpoint i: changes while one looks. */

@@ -2,8 +2,8 @@
  *
  * session_impl: what the files of session share: its state.
  *
- * Place      layer 3; session.c (load, read), session_parts.c (attach, steer, record), session_sites.c (sites that are used again)
- *            and nobody else.
+ * Place      layer 3; session.c (load, read), session_parts.c (attach, steer, record), session_calls.c (system calls),
+ *            session_sites.c (sites that are used again) and nobody else.
  */
 #ifndef PYLEAKTRACE_PROBE_SESSION_IMPL_H
 #define PYLEAKTRACE_PROBE_SESSION_IMPL_H
@@ -54,6 +54,9 @@ struct session {
 	void *sites, *frames; /* mapped */
 	uint64_t *free_sites; /* mapped for writing */
 	struct free_class free_classes[ABI_FREE_CLASSES];
+	struct bpf_link *counting; /* system calls; NULL: nobody counts */
+	double call_ns;            /* mean of n_call_ns measurements */
+	unsigned n_call_ns;
 	struct code_tables *code;          /* NULL: C frames are not walked */
 	struct code_tables_maps code_maps; /* mapped for writing */
 	bool wants_code;
@@ -65,5 +68,11 @@ struct session {
 	bool moments;
 	bool watch_over, watch_slow;
 };
+
+/*
+ * Have the tracepoints of system calls that map memory, when these are traced. As long as anybody in the whole system has one
+ * of any system call, all system calls of all processes take the kernel's slow way.
+ */
+int session_calls_attach(struct session *session, struct links *links, struct err *err);
 
 #endif

@@ -74,37 +74,6 @@ static int attach_probes(struct session *session, enum abi_part part, unsigned f
 	return result;
 }
 
-/*
- * System calls that map memory. While anybody in the whole system has a tracepoint of a system call, each system call of every
- * process takes the kernel's slow way (measured: 70 to 150 ns more), so they are there only while the part is on.
- */
-static int attach_mappings(struct session *session, struct err *err)
-{
-	struct pyleaktrace_bpf *skel = session->skel;
-	struct links *links = &session->parts[ABI_PART_NATIVE].links;
-	struct bpf_program *const entries[] = {skel->progs.on_enter_mmap,
-					       skel->progs.on_enter_munmap,
-					       skel->progs.on_enter_mremap};
-	static const struct {
-		const char *event;
-		enum abi_call_kind kind;
-	} exits[] = {
-		{"sys_exit_mmap", ABI_CALL_MMAP},
-		{"sys_exit_munmap", ABI_CALL_MUNMAP},
-		{"sys_exit_mremap", ABI_CALL_MREMAP},
-	};
-	int result = 0;
-
-	if (!(session->plan->domains & 1u << ABI_MMAP))
-		return 0;
-	for (size_t i = 0; i < sizeof(exits) / sizeof(exits[0]) && !result; i++)
-		result = links_attach_syscall(links, skel->progs.on_exit_mapping, exits[i].event,
-					      exits[i].kind, err);
-	for (size_t i = 0; i < sizeof(entries) / sizeof(entries[0]) && !result; i++)
-		result = links_attach_tracepoint(links, entries[i], err);
-	return result;
-}
-
 static void detach_probes(struct session *session, enum abi_part part)
 {
 	struct session_part *own = &session->parts[part];
@@ -139,7 +108,8 @@ int session_part_on(struct session *session, enum abi_part part, struct err *err
 	int result = 0;
 
 	if (!own->attached) {
-		result = part == ABI_PART_NATIVE ? attach_mappings(session, err) : 0;
+		result = part == ABI_PART_NATIVE ? session_calls_attach(session, &own->links, err)
+						 : 0;
 		if (!result)
 			result = attach_probes(session, part, 0, err);
 		own->attached = true; /* what there is of it */
@@ -292,6 +262,8 @@ static int attach_parts(struct session *session, struct err *err)
 
 	for (unsigned part = 0; part < ABI_PARTS && !session->by_parts && !result; part++)
 		result = session_part_on(session, part, err);
+	if (!session->by_parts && !result)
+		session_count_calls(session, true);
 	return result;
 }
 
@@ -320,6 +292,7 @@ int session_detach(struct session *session, struct err *err)
 
 		result = result ? result : failed;
 	}
+	session_count_calls(session, false);
 	watchpoints_close(session->watchpoints);
 	session->watchpoints = NULL;
 	clocks_close(session->clocks);

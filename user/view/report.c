@@ -16,10 +16,11 @@
 #include "view/trend_text.h"
 
 #define TYPES_SHOWN  3
-#define FRAME_INDENT 16  /* columns of two tabs */
-#define NARROWEST    40  /* a terminal narrower than this is treated as this wide */
-#define WORTH_A_RATE 0.5 /* bytes per second that are written as 1 B/s */
-#define WORTH_AN_AGE 1.0 /* seconds */
+#define FRAME_INDENT 16     /* columns of two tabs */
+#define NARROWEST    40     /* a terminal narrower than this is treated as this wide */
+#define WORTH_A_RATE 0.5    /* bytes per second that are written as 1 B/s */
+#define WORTH_AN_AGE 1.0    /* seconds */
+#define LEAST_CALLS  0.0005 /* of a core, of system calls that take longer */
 /* since something was added: windows that show what stays are some seconds apart */
 #define WORTH_A_REST 10.0
 
@@ -367,7 +368,8 @@ static void put_losses(const struct pen *pen, const struct profile *profile, boo
 /* How much longer the target's own work takes: what it used against what was left of that for itself. */
 static void put_slowdown(const struct pen *pen, const struct cost *cost)
 {
-	double own = cost->target_cpu_used - cost->target_cpu_fraction;
+	double own = cost->target_cpu_used - cost->target_cpu_fraction -
+		     cost->call_ns * cost->calls_per_s / 1e9;
 
 	if (cost->target_cpu_used <= 0 || cost->target_cpu_fraction <= 0)
 		return;
@@ -389,6 +391,19 @@ static void put_ceiling(const struct pen *pen, const struct cost *cost)
 	fputc(')', pen->out);
 }
 
+/* What tracing mappings costs everybody. */
+static void put_calls(const struct pen *pen, const struct cost *cost)
+{
+	double own = cost->call_ns * cost->calls_per_s / 1e9;
+	double others = cost->call_ns * cost->other_calls_per_s / 1e9;
+
+	if (own < LEAST_CALLS && others < LEAST_CALLS)
+		return;
+	fprintf(pen->out, "; system calls %s slower: %s of a core, of other processes %s",
+		fmt_duration(cost->call_ns / 1e9).text, fmt_percent(own).text,
+		fmt_percent(others).text);
+}
+
 static void put_cost(const struct pen *pen, const struct profile *profile)
 {
 	const struct cost *cost = &profile->cost;
@@ -401,6 +416,7 @@ static void put_cost(const struct pen *pen, const struct profile *profile)
 	put_slowdown(pen, cost);
 	if (cost->ceiling > 0)
 		put_ceiling(pen, cost);
+	put_calls(pen, cost);
 	fputs("; ", pen->out);
 	fprintf(pen->out, "tool %.1f s CPU, %s; maps %s\n", cost->tool_cpu_s,
 		fmt_bytes(cost->tool_rss_bytes).text, fmt_bytes(cost->maps_bytes).text);

@@ -85,6 +85,7 @@ static inline void made_cost(struct profile *profile)
 		.ns_per_hit = 1900,
 		.target_cpu_fraction = 0.38,
 		.call_ns = 110,
+		.calls_counted = true,
 		.calls_per_s = 50000,
 		.other_calls_per_s = 200000,
 		.tool_cpu_s = 0.31,

@@ -248,27 +248,30 @@ def test_cheap_parts_are_exact(one_python, start, attach):
 
 def test_system_calls(one_python, start, attach, validate):
     """While mappings are traced each system call takes longer: of a program that does little else mappings are not traced all the
-    time, though it maps nothing. Where they are (--exact), the report says what everybody's calls lose."""
+    time, though it maps nothing; unless others trace, too, so that its calls are slow already. Where they are traced all the time
+    (--exact), that is said."""
     target = start(one_python, "busy.py")
     tool = attach(target, "--native", "no", exact=False)
     windows = r"^Traced: malloc, mmap: (\d+) windows, .* Tracing all would cost (\S+) % of"
 
-    def many(text):
-        assert not re.search(r"^Traced: malloc, mmap: every call", text, re.M), text
+    def decided(text):
         found = re.search(windows, text, re.M)
-        return found if found and int(found[1]) >= 8 else None
+        slower = re.search(r"; system calls (\d+) ns slower: \S+ % of a core, of other processes ", text)
+        if re.search(r"^Traced: malloc, mmap: every call", text, re.M):
+            assert not slower or int(slower[1]) < 60, text
+            return text
+        assert not found or float(found[2]) > 1 or not slower or int(slower[1]) < 60, text
+        return text if found and int(found[1]) >= 5 else None
 
-    found = work_until(target, "ask", tool, many, n=200)
-    assert float(found[2]) > 5
+    work_until(target, "ask", tool, decided, n=200)
     tool.finish()
     tool = attach(target, "--native", "no")
-    target.do("ask", n=1000)
-    assert re.search(r"; system calls \d+ ns slower: \S+ % of a core, of other processes ", tool.report_now())
-    target.do("ask", n=1000)
+    target.do("ask", n=10)
+    text = tool.report_now()
     report = tool.finish()
     validate(report.data)
-    cost = report.data["cost"]
-    assert cost["ns_per_system_call"] > 0 and cost["system_calls_per_s"] > 0
+    slower = report.data["cost"].get("ns_per_system_call", 0)
+    assert slower < 6 or "; system calls of every process " in text
 
 
 def test_usage(one_python, start):

@@ -6,7 +6,9 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>
+#include <sys/syscall.h>
 #include <time.h>
+#include <unistd.h>
 
 /* CPU time of the calling thread, in ns. (Python 3.6 has no thread_time_ns().) */
 uint64_t bench_cpu_ns(void);
@@ -30,6 +32,17 @@ uint64_t bench_malloc(uint64_t n)
 
 		free(block);
 	}
+	return bench_cpu_ns() - begin;
+}
+
+/* n system calls that do next to nothing; -> CPU time in ns */
+uint64_t bench_getppid(uint64_t n);
+uint64_t bench_getppid(uint64_t n)
+{
+	uint64_t begin = bench_cpu_ns();
+
+	for (uint64_t i = 0; i < n; i++)
+		syscall(SYS_getppid);
 	return bench_cpu_ns() - begin;
 }
 

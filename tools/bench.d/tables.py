@@ -143,6 +143,13 @@ def idle_table(rows):
             yield "  %s: not here: %s" % (row["workload"], row["skipped"])
 
 
+def calls_table(rows):
+    yield "A system call (getppid) of a process while another one, which sleeps, is watched:"
+    yield from table([["", "bare", "takes more", "(ns, each round)", "told"]] +
+                     [[r["watch"], us(r["bare_ns"]), us(r["extra_ns"]), " ".join("%.0f" % ns for ns in sorted(r["extras_ns"])),
+                       us(r["told_ns"]) if r["told_ns"] else "-"] for r in rows])
+
+
 def exact_table(data):
     names = {"malloc": "malloc + free in C", "buffer": "bytearray, 1 to 64 KB", "instance": "instance with __slots__"}
     yield "Everything traced: CPU time that a pair of allocation and free costs more, below %d Python frames:" % data["depth"]
@@ -183,6 +190,8 @@ def text(result, tools):
         yield from overhead_table(result["overhead"])
     if "idle" in result:
         yield from idle_table(result["idle"])
+    if "calls" in result:
+        yield from calls_table(result["calls"])
     if "exact" in result:
         yield from exact_table(result["exact"])
     if "failed" in result:

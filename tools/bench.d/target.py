@@ -20,7 +20,7 @@ import workloads  # noqa: E402
 
 LOOPS = ctypes.CDLL(os.path.join(HERE, "loops.so"))
 LOOPS.bench_hold.argtypes = [ctypes.c_void_p, ctypes.c_uint64]
-for name in ("cpu_ns", "malloc", "calls_nop5", "calls_emulated", "calls_stepped", "calls_returning",
+for name in ("cpu_ns", "malloc", "getppid", "calls_nop5", "calls_emulated", "calls_stepped", "calls_returning",
              "calls_first_mark", "calls_last_mark"):
     function = getattr(LOOPS, "bench_" + name)
     function.restype = ctypes.c_uint64
@@ -95,7 +95,7 @@ def loop_threads(n):
 
 
 LOOP = {
-    "malloc": loop_malloc, "instance": loop_instance, "bytes": loop_bytes, "buffer": loop_buffer, "threads": loop_threads,
+    "malloc": loop_malloc, "getppid": LOOPS.bench_getppid, "instance": loop_instance, "bytes": loop_bytes, "buffer": loop_buffer, "threads": loop_threads,
     "nop5": LOOPS.bench_calls_nop5, "emulated": LOOPS.bench_calls_emulated,
     "stepped": LOOPS.bench_calls_stepped, "returning": LOOPS.bench_calls_returning,
 }

@@ -63,19 +63,21 @@ static double share_at_most(const struct governor_state *state)
 	return own > most / 100 ? most / own : 100;
 }
 
-/* System calls that took longer: estimated by the governor; without it, all that were counted. */
-static void fill_calls(struct watched *watched, struct cost *cost, const struct reading *now,
+/* System calls that took longer: by the governor, which counts them now and then. Without it only by how much is known. */
+static void fill_calls(struct watched *watched, struct cost *cost,
 		       const struct governor_state *state, double passed_s)
 {
-	bool governed = watched->governor != NULL;
-	double calls = governed ? state->calls : reading_calls(&watched->started, now);
-	double others = governed ? state->other_calls : reading_other_calls(&watched->started, now);
-
-	cost->call_ns = governed ? state->call_ns : session_call_ns(watched->session);
-	cost->calls_per_s = passed_s > 0 ? (calls - watched->calls) / passed_s : 0;
-	cost->other_calls_per_s = passed_s > 0 ? (others - watched->other_calls) / passed_s : 0;
-	watched->calls = calls;
-	watched->other_calls = others;
+	if (!watched->governor) {
+		cost->call_ns = session_call_ns(watched->session);
+		return;
+	}
+	cost->call_ns = state->call_ns;
+	cost->calls_counted = true;
+	cost->calls_per_s = passed_s > 0 ? (state->calls - watched->calls) / passed_s : 0;
+	cost->other_calls_per_s =
+		passed_s > 0 ? (state->other_calls - watched->other_calls) / passed_s : 0;
+	watched->calls = state->calls;
+	watched->other_calls = state->other_calls;
 }
 
 static void fill_cost(struct watched *watched, struct profile *profile,
@@ -107,7 +109,7 @@ static void fill_cost(struct watched *watched, struct profile *profile,
 	if (passed_s > 0)
 		profile->cost.target_cpu_used =
 			reading_cpu(&watched->reported, &now) / 1e9 / passed_s;
-	fill_calls(watched, &profile->cost, &now, state, passed_s);
+	fill_calls(watched, &profile->cost, state, passed_s);
 	profile->cost.tool_cpu_s = own_cpu_s();
 	profile->cost.tool_rss_bytes = own_rss_bytes();
 	profile->cost.maps_bytes = session_maps_bytes(watched->session);

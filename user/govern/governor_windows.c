@@ -64,7 +64,7 @@ bool governor_window(struct governor *governor, enum abi_part part, uint64_t ns,
 	struct session_view view;
 	uint64_t began, ended;
 	double calls, all_cost;
-	bool on;
+	bool on, counting;
 
 	governor_read(governor, &before);
 	on = governor_switch_on(governor, part);
@@ -73,17 +73,17 @@ bool governor_window(struct governor *governor, enum abi_part part, uint64_t ns,
 		policy_window_failed(&governor->policy, part);
 		return false;
 	}
-	if (part == ABI_PART_NATIVE)
-		session_count_calls(governor->session, true);
+	counting = part == ABI_PART_NATIVE && session_count_calls(governor->session, true);
 	began = session_record(governor->session, part, true);
 	governor_read(governor, &first);
 	ended = record_until(governor, part, &before, began + ns, most_ns, &last);
 	session_count_calls(governor->session, false);
 	governor_switch_off(governor, part);
 	governor_read(governor, &after);
-	calls = session_call_ns(governor->session) * reading_calls(&first, &last);
+	calls = (session_call_ns(governor->session) + session_count_ns(governor->session)) *
+		reading_calls(&first, &last);
 	all_cost = governor_cost(governor, &before, &after);
-	if (part == ABI_PART_NATIVE)
+	if (counting)
 		governor_calls_learn(governor, &first, &last,
 				     governor_cost(governor, &first, &last));
 	if (part == ABI_PART_NATIVE || governor->on[ABI_PART_NATIVE])

@@ -121,11 +121,15 @@ void session_set_sampling(struct session *session, unsigned domain, unsigned shi
  */
 double session_call_ns(const struct session *session);
 
+/* The same, with the tracepoints there for a moment: before anything is attached. */
+double session_measure_call(struct session *session);
+
 /*
- * Count the target's system calls, and those of others (ABI_COUNT_CALLS, ABI_COUNT_OTHER_CALLS); which makes each of them
- * slower by the call of a small program. return false: they are not counted
+ * Count the target's system calls, and those of others (ABI_COUNT_CALLS, ABI_COUNT_OTHER_CALLS), for a moment: each of them
+ * takes session_count_ns() more meanwhile. return false: they are not counted
  */
 bool session_count_calls(struct session *session, bool on);
+double session_count_ns(const struct session *session);
 
 /* ---- watchpoints ------------------------------------------------------------------------------------------- */
 

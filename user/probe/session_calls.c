@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+#include <stdlib.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
@@ -9,9 +10,9 @@
 #include "probe/session_impl.h"
 #include "pyleaktrace.skel.h"
 
-/* system calls that are timed, so many at a time; the fastest time counts */
-#define TIMED_CALLS 400
-#define TIMES       6
+/* system calls that are timed, so many at a time; the median counts */
+#define TIMED_CALLS 300
+#define TIMES       7
 
 /* their figures get better by that many measurements, and older ones count less and less then */
 #define MEASUREMENTS 16
@@ -24,28 +25,39 @@ static double cpu_ns(void)
 	return (double)now.tv_sec * 1e9 + (double)now.tv_nsec;
 }
 
+static int by_size(const void *a, const void *b)
+{
+	double difference = *(const double *)a - *(const double *)b;
+
+	return (difference > 0) - (difference < 0);
+}
+
 /* What a system call takes in this moment, that does nothing; nobody traces this one. */
 static double time_call(void)
 {
-	double least = 0;
+	double ns[TIMES];
 
 	for (unsigned i = 0; i < TIMES; i++) {
-		double ns = cpu_ns();
+		double begin = cpu_ns();
 
 		for (unsigned j = 0; j < TIMED_CALLS; j++)
 			syscall(SYS_getppid);
-		ns = cpu_ns() - ns;
-		if (!i || ns < least)
-			least = ns;
+		ns[i] = (cpu_ns() - begin) / TIMED_CALLS;
 	}
-	return least / TIMED_CALLS;
+	qsort(ns, TIMES, sizeof(ns[0]), by_size);
+	return ns[TIMES / 2];
 }
 
-static void learn(struct session *session, double slower_ns)
+static void learn(struct measured *measured, double ns)
 {
-	if (session->n_call_ns < MEASUREMENTS)
-		session->n_call_ns++;
-	session->call_ns += (slower_ns - session->call_ns) / session->n_call_ns;
+	if (measured->n < MEASUREMENTS)
+		measured->n++;
+	measured->ns += (ns - measured->ns) / measured->n;
+}
+
+static double known(const struct measured *measured)
+{
+	return measured->ns > 0 ? measured->ns : 0;
 }
 
 static int attach(struct session *session, struct links *links, struct err *err)
@@ -82,22 +94,42 @@ int session_calls_attach(struct session *session, struct links *links, struct er
 	before = time_call();
 	result = attach(session, links, err);
 	if (!result)
-		learn(session, time_call() - before);
+		learn(&session->call, time_call() - before);
 	return result;
 }
 
 double session_call_ns(const struct session *session)
 {
-	return session->call_ns > 0 ? session->call_ns : 0;
+	return known(&session->call);
+}
+
+double session_measure_call(struct session *session)
+{
+	struct links links = {.multi = session->multi};
+
+	session_calls_attach(session, &links, NULL);
+	links_close(&links);
+	return session_call_ns(session);
+}
+
+double session_count_ns(const struct session *session)
+{
+	return known(&session->count);
 }
 
 bool session_count_calls(struct session *session, bool on)
 {
+	double before;
+
 	if (session->counting && !on) {
 		bpf_link__destroy(session->counting);
 		session->counting = NULL;
 	}
-	if (on && !session->counting && session->plan->domains & 1u << ABI_MMAP)
+	if (on && !session->counting && session->plan->domains & 1u << ABI_MMAP) {
+		before = time_call();
 		session->counting = bpf_program__attach(session->skel->progs.on_call);
+		if (session->counting)
+			learn(&session->count, time_call() - before);
+	}
 	return session->counting != NULL;
 }

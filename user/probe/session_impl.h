@@ -32,6 +32,12 @@ struct free_class {
 	uint32_t wanted; /* stacks that have found no room since, and get some now */
 };
 
+/* The mean of so many measurements. */
+struct measured {
+	double ns;
+	unsigned n;
+};
+
 struct session {
 	struct pyleaktrace_bpf *skel;
 	const struct process *process;
@@ -55,8 +61,8 @@ struct session {
 	uint64_t *free_sites; /* mapped for writing */
 	struct free_class free_classes[ABI_FREE_CLASSES];
 	struct bpf_link *counting; /* system calls; NULL: nobody counts */
-	double call_ns;            /* mean of n_call_ns measurements */
-	unsigned n_call_ns;
+	struct measured call,
+		count; /* what a system call takes more; while they are counted, beside that */
 	struct code_tables *code;          /* NULL: C frames are not walked */
 	struct code_tables_maps code_maps; /* mapped for writing */
 	bool wants_code;

@@ -262,8 +262,6 @@ static int attach_parts(struct session *session, struct err *err)
 
 	for (unsigned part = 0; part < ABI_PARTS && !session->by_parts && !result; part++)
 		result = session_part_on(session, part, err);
-	if (!session->by_parts && !result)
-		session_count_calls(session, true);
 	return result;
 }
 

@@ -16,11 +16,13 @@
 #include "view/trend_text.h"
 
 #define TYPES_SHOWN  3
-#define FRAME_INDENT 16     /* columns of two tabs */
-#define NARROWEST    40     /* a terminal narrower than this is treated as this wide */
-#define WORTH_A_RATE 0.5    /* bytes per second that are written as 1 B/s */
-#define WORTH_AN_AGE 1.0    /* seconds */
-#define LEAST_CALLS  0.0005 /* of a core, of system calls that take longer */
+#define FRAME_INDENT 16  /* columns of two tabs */
+#define NARROWEST    40  /* a terminal narrower than this is treated as this wide */
+#define WORTH_A_RATE 0.5 /* bytes per second that are written as 1 B/s */
+#define WORTH_AN_AGE 1.0 /* seconds */
+/* of system calls that take longer: of a core; and each */
+#define LEAST_CALLS   0.0005
+#define LEAST_CALL_NS 5
 /* since something was added: windows that show what stays are some seconds apart */
 #define WORTH_A_REST 10.0
 
@@ -397,6 +399,9 @@ static void put_calls(const struct pen *pen, const struct cost *cost)
 	double own = cost->call_ns * cost->calls_per_s / 1e9;
 	double others = cost->call_ns * cost->other_calls_per_s / 1e9;
 
+	if (!cost->calls_counted && cost->call_ns >= LEAST_CALL_NS)
+		fprintf(pen->out, "; system calls of every process %s slower",
+			fmt_duration(cost->call_ns / 1e9).text);
 	if (own < LEAST_CALLS && others < LEAST_CALLS)
 		return;
 	fprintf(pen->out, "; system calls %s slower: %s of a core, of other processes %s",

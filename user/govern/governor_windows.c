@@ -80,9 +80,10 @@ bool governor_window(struct governor *governor, enum abi_part part, uint64_t ns,
 	session_count_calls(governor->session, false);
 	governor_switch_off(governor, part);
 	governor_read(governor, &after);
-	calls = (session_call_ns(governor->session) + session_count_ns(governor->session)) *
-		reading_calls(&first, &last);
-	all_cost = governor_cost(governor, &before, &after);
+	/* that they are counted costs this window, but would not cost the part if it were on all the time */
+	calls = session_call_ns(governor->session) * reading_calls(&first, &last);
+	all_cost = governor_cost(governor, &before, &after) +
+		   session_count_ns(governor->session) * reading_calls(&first, &last);
 	if (counting)
 		governor_calls_learn(governor, &first, &last,
 				     governor_cost(governor, &first, &last));

@@ -198,8 +198,9 @@ static int attach_lifecycle(struct session *session, struct err *err)
 	for (size_t i = 0; i < sizeof(programs) / sizeof(programs[0]) && !result; i++)
 		if (bpf_program__autoload(programs[i]))
 			result = links_attach_tracepoint(&session->links, programs[i], err);
+	/* without it a watch is as good as of a process that has no such loader */
 	if (!result && session->have_loader)
-		result = links_attach(&session->links, &loader, 1, session->process->pid, err);
+		links_attach(&session->links, &loader, 1, session->process->pid, NULL);
 	return result;
 }
 

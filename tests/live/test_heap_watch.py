@@ -227,17 +227,18 @@ def test_containers_that_go(some_python, start, watch):
 
 
 def test_ceiling(one_python, start, watch):
-    """Changes that cost more than the ceiling end the watch; those before are exact."""
+    """Changes that cost more than the ceiling end the watch; those before are exact. (The ceiling is not so low that one moment at
+    which memory is moved in bulk would end it.)"""
     target = start(one_python, "heap_watch.py")
-    seen = watch(target, "app.cache.SESSIONS", overhead="0.1%")
+    seen = watch(target, "app.cache.SESSIONS", overhead="2%")
     target.do("work", what="insert", n=50000)
     report = seen.complete()
     about, row = report["watch"], seen.containers["app.cache.SESSIONS"]
     assert about["ended_by"] == "overhead"
-    assert "Ended early: the changes came faster than 0.1 % of a core can follow" in seen.out.text
+    assert "Ended early: the changes came faster than 2.0 % of a core can follow" in seen.out.text
     assert row["inserted"] == row["insertions"] == about["hits"] < 50000
     # what was allowed: the ceiling's cost of the time that passed, and a second more
-    assert about["hits"] * about["ns_per_hit"] / 1e9 < 3 * 0.001 * (report["duration_s"] + 1)
+    assert about["hits"] * about["ns_per_hit"] / 1e9 < 3 * 0.02 * (report["duration_s"] + 1)
     assert by_line(row, "inserted") == {target.line("insert"): row["inserted"]}
     assert row["fate"] == "same"
 

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "base/clock.h"
 #include "census/growth.h"
 #include "census/holders.h"
 #include "census/scan.h"
@@ -42,14 +43,6 @@ struct grower {
 	size_t n_fastest;
 	double cpu_s, begun_s; /* of all scans and looks; since the first of them */
 };
-
-static double seconds(clockid_t clock)
-{
-	struct timespec now;
-
-	clock_gettime(clock, &now);
-	return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
-}
 
 /* ---- the thread ------------------------------------------------------------------------------------------- */
 
@@ -115,7 +108,7 @@ static void find_fastest(struct grower *grower)
 /* return CPU seconds that it took */
 static double look(struct grower *grower)
 {
-	double begin = seconds(CLOCK_THREAD_CPUTIME_ID), used;
+	double begin = clock_cpu_s(), used;
 	struct err err = ERR_INIT;
 	struct heap_scan *scan = grower->census ? census_scan(grower->census, &err) : NULL;
 
@@ -135,7 +128,7 @@ static double look(struct grower *grower)
 		grower->scans[grower->n_scans++] = scan;
 		find_fastest(grower);
 	}
-	used = seconds(CLOCK_THREAD_CPUTIME_ID) - begin;
+	used = clock_cpu_s() - begin;
 	grower->cpu_s += used;
 	pthread_mutex_unlock(&grower->lock);
 	return used;
@@ -149,7 +142,7 @@ static bool wait_until(struct grower *grower, double until_s)
 	bool stop;
 
 	pthread_mutex_lock(&grower->lock);
-	while (!grower->stop && !grower->forget && seconds(CLOCK_MONOTONIC) < until_s)
+	while (!grower->stop && !grower->forget && clock_now_s() < until_s)
 		pthread_cond_timedwait(&grower->wake, &grower->lock, &until);
 	stop = grower->stop;
 	pthread_mutex_unlock(&grower->lock);
@@ -162,7 +155,7 @@ static void *run(void *context)
 	double begin, period;
 
 	do {
-		begin = seconds(CLOCK_MONOTONIC);
+		begin = clock_now_s();
 		period = PERIOD * look(grower) / grower->share;
 		if (grower->hasty) {
 			period /= GROWER_HASTE;
@@ -220,7 +213,7 @@ struct grower *grower_open(const struct process *process, double share, struct e
 
 void grower_start(struct grower *grower)
 {
-	grower->begun_s = seconds(CLOCK_MONOTONIC);
+	grower->begun_s = clock_now_s();
 	grower->started = pthread_create(&grower->thread, NULL, run, grower) == 0;
 }
 
@@ -357,7 +350,7 @@ void grower_report(struct grower *grower, struct profile *profile)
 	growth = grower->n_scans > 1 ? growth_measure(grower->scans, grower->n_scans) : NULL;
 	if (growth)
 		put_growth(profile, growth);
-	passed = seconds(CLOCK_MONOTONIC) - grower->begun_s;
+	passed = clock_now_s() - grower->begun_s;
 	if (profile->grows && passed > 0)
 		profile->grows->cpu_fraction = grower->cpu_s / passed;
 	heap_growth_free(growth);

@@ -62,14 +62,6 @@ struct holder_watch {
 		not_watched; /* ... this container; it may have died meanwhile, which is no trouble */
 };
 
-static double thread_cpu_s(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
-	return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
-}
-
 /* ---- results ----------------------------------------------------------------------------------------------- */
 
 static void drop_result(struct holder_watch *watch, size_t i)
@@ -324,7 +316,7 @@ static void *run(void *context)
 	uint64_t pause_ns = LOOK_NS;
 
 	while (rest(watch, pause_ns) && process_alive(watch->process)) {
-		double began_s = thread_cpu_s();
+		double began_s = clock_cpu_s();
 		unsigned n = choose(watch, chosen);
 
 		pause_ns = LOOK_NS;
@@ -334,7 +326,7 @@ static void *run(void *context)
 		/* a round looks through the whole heap, with 20 MiB of tables; libc would keep them until the next */
 		malloc_trim(0);
 		last_ns = clock_now_ns();
-		pause_ns = (uint64_t)((thread_cpu_s() - began_s) / watch->share * 1e9);
+		pause_ns = (uint64_t)((clock_cpu_s() - began_s) / watch->share * 1e9);
 		pause_ns = pause_ns > REST_NS ? pause_ns : REST_NS;
 	}
 	return NULL;

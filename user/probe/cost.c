@@ -10,9 +10,9 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "probe/attach.h"
 #include "target/maps.h"
 #include "target/module.h"
@@ -46,14 +46,6 @@ struct worker {
 	int to, from;
 };
 
-static uint64_t cpu_ns(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
-	return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
-}
-
 /* For each class asked for, call its function and answer with the ns it took. */
 static _Noreturn void work(int in, int out)
 {
@@ -66,10 +58,10 @@ static _Noreturn void work(int in, int out)
 		/* warm up: caches, and what the kernel prepares at the first hits */
 		for (unsigned i = 0; i < 20; i++)
 			probed[class]();
-		ns = cpu_ns();
+		ns = clock_cpu_ns();
 		for (unsigned i = 0; i < rounds[class]; i++)
 			probed[class]();
-		ns = cpu_ns() - ns;
+		ns = clock_cpu_ns() - ns;
 		if (write(out, &ns, sizeof(ns)) != sizeof(ns))
 			break;
 	}

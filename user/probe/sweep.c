@@ -13,6 +13,7 @@
 
 #include <bpf/libbpf.h>
 
+#include "base/clock.h"
 #include "probe/uprobe_multi.h"
 
 /* Attaching is half of a sweep's work. After it the thread rests so many times as long as it worked. */
@@ -45,14 +46,6 @@ static int on_event(void *context, void *data, size_t size)
 	(void)size;
 	sweeper->forked = true;
 	return 0;
-}
-
-static uint64_t work_ns(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
-	return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
 }
 
 static void *close_one(void *context)
@@ -152,14 +145,14 @@ static void *run(void *context)
 	bool complete = true;
 
 	while (!wait_for(sweeper, true, complete ? NULL : &again)) {
-		uint64_t ns = work_ns();
+		uint64_t ns = clock_cpu_ns();
 
 		ring_buffer__consume(sweeper->ring);
 		if (!sweeper->forked && complete)
 			continue;
 		sweeper->forked = false;
 		complete = sweep_all(sweeper);
-		ns = (work_ns() - ns) * REST_PER_WORK;
+		ns = (clock_cpu_ns() - ns) * REST_PER_WORK;
 		if (wait_for(sweeper, false, &ns))
 			break;
 	}

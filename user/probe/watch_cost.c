@@ -5,9 +5,9 @@
 #include <pthread.h>
 #include <sched.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "probe/watchpoint.h"
 
 #define HITS     500
@@ -20,14 +20,6 @@
 /* less is no more than noise */
 #define LEAST_SPLIT_NS 0.5
 
-static double cpu_ns(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
-	return (double)now.tv_sec * 1e9 + (double)now.tv_nsec;
-}
-
 /* ---- a hit ----------------------------------------------------------------------------------- */
 
 static double write_often(volatile uint64_t *word)
@@ -36,10 +28,10 @@ static double write_often(volatile uint64_t *word)
 
 	for (unsigned i = 0; i < HITS / 10; i++)
 		*word = i;
-	start = cpu_ns();
+	start = clock_cpu_ns();
 	for (unsigned i = 0; i < HITS; i++)
 		*word = i;
-	return (cpu_ns() - start) / HITS;
+	return (clock_cpu_ns() - start) / HITS;
 }
 
 int watch_cost_trap(struct watch_costs *costs, int program_fd, struct err *err)
@@ -127,10 +119,10 @@ static double time_of(void (*work)(char *page))
 	double best = INFINITY;
 
 	for (unsigned try = 0; try < TRIES; try++) {
-		double start = cpu_ns();
+		double start = clock_cpu_ns();
 
 		work(page);
-		best = fmin(best, cpu_ns() - start);
+		best = fmin(best, clock_cpu_ns() - start);
 	}
 	return best;
 }
@@ -177,11 +169,11 @@ static void *peer(void *context)
 
 	stay_here(&turns->cpu);
 	turns->result = set(&points, turns->n_points, NULL);
-	start = cpu_ns();
+	start = clock_cpu_ns();
 	while (read(turns->to[0], &byte, 1) == 1)
 		if (write(turns->back[1], &byte, 1) != 1)
 			break;
-	turns->peer_ns = cpu_ns() - start;
+	turns->peer_ns = clock_cpu_ns() - start;
 	unset(&points);
 	return NULL;
 }
@@ -213,10 +205,10 @@ static double switch_often(struct turns *turns, unsigned n_points)
 	done = started;
 	if (started) {
 		done = !set(&points, n_points, NULL) && take_turns(turns);
-		start = cpu_ns();
+		start = clock_cpu_ns();
 		for (unsigned i = 0; i < SWITCHES && done; i++)
 			done = take_turns(turns);
-		ns = cpu_ns() - start;
+		ns = clock_cpu_ns() - start;
 		unset(&points);
 	}
 	close(turns->to[1]);

@@ -3,7 +3,6 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include <bpf/bpf.h>
 
@@ -187,14 +186,6 @@ static void look_at(const struct round *round, uint32_t id, uint64_t allocated)
 		site->use = USE_FREE;
 }
 
-static uint64_t cpu_ns(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
-	return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
-}
-
 static int look_at_all(const struct round *round, struct survivors *survivors, struct err *err)
 {
 	struct reclaim *reclaim = round->reclaim;
@@ -222,14 +213,14 @@ int reclaim_round(struct reclaim *reclaim, struct session *session, struct survi
 		  void (*give_up)(void *context, uint32_t site), void *context, struct err *err)
 {
 	const struct round round = {reclaim, session, is_short(reclaim, session), give_up, context};
-	uint64_t began = cpu_ns();
+	uint64_t began = clock_cpu_ns();
 	int result = 0;
 
 	session_sites_taken(session, see_taken, reclaim);
 	reclaim->impossible = !session_settle();
 	if (!reclaim->impossible)
 		result = look_at_all(&round, survivors, err);
-	reclaim->took_ns = cpu_ns() - began;
+	reclaim->took_ns = clock_cpu_ns() - began;
 	reclaim->last_ns = clock_now_ns();
 	return result;
 }

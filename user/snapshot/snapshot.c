@@ -223,14 +223,6 @@ void snapshot_reclaim(struct snapshot *snapshot, struct session *session,
 /* the share of a core that reading the blocks may take */
 #define SCAN_SHARE 0.04
 
-static uint64_t cpu_ns(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
-	return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
-}
-
 /* Would reading all blocks now be too much? Then the sites' own totals have to do, which are exact too. */
 static bool scan_too_dear(const struct snapshot *snapshot, uint64_t now)
 {
@@ -244,14 +236,14 @@ static bool scan_too_dear(const struct snapshot *snapshot, uint64_t now)
 static int scan_blocks(struct snapshot *snapshot, const struct session_view *view, uint64_t now,
 		       uint64_t until_ns, struct err *err)
 {
-	uint64_t began = cpu_ns();
+	uint64_t began = clock_cpu_ns();
 	const struct live_wanted wanted = {.domains = snapshot->estimates.exact_domains,
 					   .from_ns = snapshot->baseline_ns,
 					   .until_ns = until_ns,
 					   .thinning = snapshot->estimates.thinning};
 	int result = live_blocks_read(&snapshot->live, view, &wanted, err);
 
-	snapshot->scan_cpu_ns = cpu_ns() - began;
+	snapshot->scan_cpu_ns = clock_cpu_ns() - began;
 	snapshot->scan_ns = now;
 	snapshot->scan_blocks = 0;
 	for (uint32_t id = 0; id < view->n_sites; id++)

@@ -3,11 +3,11 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include <dwarf.h>
 #include <elfutils/libdw.h>
 
+#include "base/clock.h"
 #include "symbol/debug_image.h"
 
 #define UNITS_MAX     (1u << 20)
@@ -48,31 +48,23 @@ struct debug_info {
 
 /* ---- time ------------------------------------------------------------------------------------ */
 
-static uint64_t cpu_ns(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
-	return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
-}
-
 /* Called between steps: is there time left? */
 static bool go_on(struct debug_info *info)
 {
 	if (info->steps++ % LOOKS == 0 &&
-	    info->spent_ns + (cpu_ns() - info->began_ns) > DEBUG_INFO_NS)
+	    info->spent_ns + (clock_cpu_ns() - info->began_ns) > DEBUG_INFO_NS)
 		info->spent_ns = DEBUG_INFO_NS + 1;
 	return info->spent_ns <= DEBUG_INFO_NS;
 }
 
 static void start_clock(struct debug_info *info)
 {
-	info->began_ns = cpu_ns();
+	info->began_ns = clock_cpu_ns();
 }
 
 static void stop_clock(struct debug_info *info)
 {
-	info->spent_ns += cpu_ns() - info->began_ns;
+	info->spent_ns += clock_cpu_ns() - info->began_ns;
 }
 
 /* ---- ranges ---------------------------------------------------------------------------------- */

@@ -179,9 +179,9 @@ int on_exit_mapping(struct trace_event_raw_sys_exit *ctx)
 
 /* Everybody's calls of any kind: each is slower while the tracepoints above are there. Attached for moments only. */
 SEC("raw_tp/sys_enter")
-int on_call(void *ctx)
+int on_syscall(void *ctx)
 {
-	count(is_target_process() ? ABI_COUNT_CALLS : ABI_COUNT_OTHER_CALLS);
+	count(is_target_process() ? ABI_COUNT_SYSCALLS : ABI_COUNT_OTHER_SYSCALLS);
 	return 0;
 }
 

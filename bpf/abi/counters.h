@@ -8,24 +8,24 @@
 #ifndef PYLEAKTRACE_ABI_COUNTERS_H
 #define PYLEAKTRACE_ABI_COUNTERS_H
 
-#define ABI_MEASURES(X)                                                                           \
-	X(HITS_EMULATED, "hits_emulated", "entry probe hits on emulated instructions")            \
-	X(HITS_STEPPED, "hits_stepped", "entry probe hits on single-stepped instructions")        \
-	X(HITS_RETURN, "hits_return", "return probe hits")                                        \
-	X(HITS_SYSCALL, "hits_syscall", "system calls seen")                                      \
-	X(CALLS, "calls", "system calls of any kind, in moments at which they were counted")      \
-	X(OTHER_CALLS, "other_calls", "those of other processes meanwhile")                       \
-	X(TIMED_ENTRY, "timed_entry", "entry hits that were timed")                               \
-	X(TIMED_ENTRY_NS, "timed_entry_ns", "their time")                                         \
-	X(TIMED_RETURN, "timed_return", "return hits that were timed")                            \
-	X(TIMED_RETURN_NS, "timed_return_ns", "their time")                                       \
-	X(UNKNOWN_FREES, "unknown_frees", "frees of blocks from before the attach")               \
-	X(UNKNOWN_UNMAPS, "unknown_unmaps", "unmapped ranges that were not known")                \
-	X(FAILED_CALLS, "failed_calls", "allocator calls that returned no memory")                \
-	X(FILTERED, "filtered", "blocks kept out by -z, -Z")                                      \
-	X(COLLISIONS, "collisions", "stacks told apart by their frames, not by their hash")       \
-	X(MISSED_FREES, "missed_frees",                                                           \
-	  "blocks were still outstanding when their address was given out again: a free was not " \
+#define ABI_MEASURES(X)                                                                            \
+	X(HITS_EMULATED, "hits_emulated", "entry probe hits on emulated instructions")             \
+	X(HITS_STEPPED, "hits_stepped", "entry probe hits on single-stepped instructions")         \
+	X(HITS_RETURN, "hits_return", "return probe hits")                                         \
+	X(HITS_SYSCALL, "hits_syscall", "system calls seen")                                       \
+	X(SYSCALLS, "syscalls", "system calls of any kind, in moments at which they were counted") \
+	X(OTHER_SYSCALLS, "other_syscalls", "those of other processes meanwhile")                  \
+	X(TIMED_ENTRY, "timed_entry", "entry hits that were timed")                                \
+	X(TIMED_ENTRY_NS, "timed_entry_ns", "their time")                                          \
+	X(TIMED_RETURN, "timed_return", "return hits that were timed")                             \
+	X(TIMED_RETURN_NS, "timed_return_ns", "their time")                                        \
+	X(UNKNOWN_FREES, "unknown_frees", "frees of blocks from before the attach")                \
+	X(UNKNOWN_UNMAPS, "unknown_unmaps", "unmapped ranges that were not known")                 \
+	X(FAILED_CALLS, "failed_calls", "allocator calls that returned no memory")                 \
+	X(FILTERED, "filtered", "blocks kept out by -z, -Z")                                       \
+	X(COLLISIONS, "collisions", "stacks told apart by their frames, not by their hash")        \
+	X(MISSED_FREES, "missed_frees",                                                            \
+	  "blocks were still outstanding when their address was given out again: a free was not "  \
 	  "seen")
 
 #define ABI_LOSSES(X)                                                                              \

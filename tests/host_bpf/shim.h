@@ -350,7 +350,7 @@ int on_enter_mmap(struct trace_event_raw_sys_enter *ctx);
 int on_enter_munmap(struct trace_event_raw_sys_enter *ctx);
 int on_enter_mremap(struct trace_event_raw_sys_enter *ctx);
 int on_exit_mapping(struct trace_event_raw_sys_exit *ctx);
-int on_call(void *ctx);
+int on_syscall(void *ctx);
 int on_loader(struct pt_regs *ctx);
 int on_thread_exit(void *ctx);
 int on_exec(void *ctx);

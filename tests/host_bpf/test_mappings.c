@@ -54,18 +54,18 @@ static void test_whole_mapping(void **state)
 }
 
 /* Calls of any kind, whoever makes them. */
-static void test_calls_are_counted(void **state)
+static void test_system_calls_are_counted(void **state)
 {
 	__u32 tgid = shim.tgid;
 
 	for (int i = 0; i < 5; i++)
-		on_call(NULL);
+		on_syscall(NULL);
 	shim.tgid++;
 	for (int i = 0; i < 3; i++)
-		on_call(NULL);
+		on_syscall(NULL);
 	shim.tgid = tgid;
-	assert_int_equal(counted(ABI_COUNT_CALLS), 5);
-	assert_int_equal(counted(ABI_COUNT_OTHER_CALLS), 3);
+	assert_int_equal(counted(ABI_COUNT_SYSCALLS), 5);
+	assert_int_equal(counted(ABI_COUNT_OTHER_SYSCALLS), 3);
 	check_no_losses();
 }
 
@@ -449,7 +449,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(test_whole_mapping),
-		TEST(test_calls_are_counted),
+		TEST(test_system_calls_are_counted),
 		TEST(test_every_overlap),
 		TEST(test_pieces_keep_their_origin),
 		TEST(test_unmap_many),

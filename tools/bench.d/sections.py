@@ -9,7 +9,7 @@ import subprocess
 import time
 
 from processes import Bpftrace, Failed, Stage, Target, Tool, bpftrace_probes, median
-import calls
+import syscalls
 import exact
 import idle
 import overhead
@@ -317,7 +317,7 @@ def measure_itself(setup, target):
 
 
 SECTIONS = {"pairs": measure_pairs, "cost": measure_cost, "tool": measure_itself, "workloads": None, "overhead": None,
-            "exact": None, "idle": None, "calls": None}
+            "exact": None, "idle": None, "syscalls": None}
 # what is measured when nothing is named
 USUAL = ("pairs", "cost", "tool", "workloads")
 
@@ -328,8 +328,8 @@ def measure_section(setup, python, stage, section):
         return overhead.measure(setup, python, stage, setup.tools[0][1])
     if section == "idle":
         return idle.measure(setup, python, stage, setup.tools[0][1])
-    if section == "calls":
-        return calls.measure(setup, python, stage, lambda target: Clock(target, setup.phase_s), setup.tools[0][1])
+    if section == "syscalls":
+        return syscalls.measure(setup, python, stage, lambda target: Clock(target, setup.phase_s), setup.tools[0][1])
     if section == "workloads":
         return measure_workloads(setup, python, stage, setup.tools[0][1])
     target = Target(python, stage)

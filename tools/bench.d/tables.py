@@ -143,7 +143,7 @@ def idle_table(rows):
             yield "  %s: not here: %s" % (row["workload"], row["skipped"])
 
 
-def calls_table(rows):
+def syscalls_table(rows):
     yield "A system call (getppid) of a process while another one, which sleeps, is watched:"
     yield from table([["", "bare", "takes more", "(ns, each round)", "told"]] +
                      [[r["watch"], us(r["bare_ns"]), us(r["extra_ns"]), " ".join("%.0f" % ns for ns in sorted(r["extras_ns"])),
@@ -190,8 +190,8 @@ def text(result, tools):
         yield from overhead_table(result["overhead"])
     if "idle" in result:
         yield from idle_table(result["idle"])
-    if "calls" in result:
-        yield from calls_table(result["calls"])
+    if "syscalls" in result:
+        yield from syscalls_table(result["syscalls"])
     if "exact" in result:
         yield from exact_table(result["exact"])
     if "failed" in result:

@@ -144,7 +144,7 @@ void forecast_text(FILE *out, const struct process *process, const struct py_run
 						.max_size = UINT64_MAX,
 						.multi = features->uprobe_multi,
 						.by_parts = true};
-	double malloc_ns, object_ns, call_ns, used;
+	double malloc_ns, object_ns, syscall_ns, used;
 	struct probe_costs costs;
 	struct session *session;
 	struct err err = ERR_INIT;
@@ -158,7 +158,7 @@ void forecast_text(FILE *out, const struct process *process, const struct py_run
 		session_close(session);
 		return;
 	}
-	call_ns = session_measure_call(session);
+	syscall_ns = session_measure_syscall(session);
 	session_close(session);
 	used = cores(process);
 	malloc_ns = pair_ns(plan, &costs, ABI_MALLOC, ABI_CALL_MALLOC, ABI_CALL_FREE);
@@ -180,11 +180,11 @@ void forecast_text(FILE *out, const struct process *process, const struct py_run
 		fmt_duration(malloc_ns / 1e9).text,
 		object_ns ? fmt_duration(object_ns / 1e9).text : "not traced");
 	put_table(out, malloc_ns, object_ns);
-	if (call_ns > 0)
+	if (syscall_ns > 0)
 		fprintf(out,
 			"  while mappings are traced (in windows, or all the time where that is "
 			"cheap) each system "
 			"call of every process takes %s more\n",
-			fmt_duration(call_ns / 1e9).text);
+			fmt_duration(syscall_ns / 1e9).text);
 	put_watchpoints(out);
 }

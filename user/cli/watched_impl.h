@@ -44,9 +44,9 @@ struct watched {
 	bool calibrating, calibrated;
 	struct probe_costs costs;
 	struct reading started, reported,
-		lived;             /* at the start, the last report, the last live line */
-	uint64_t forgotten_ns;     /* of the last watched_baseline(), or the start */
-	double calls, other_calls; /* system calls that were slower, at the last report */
+		lived;                   /* at the start, the last report, the last live line */
+	uint64_t forgotten_ns;           /* of the last watched_baseline(), or the start */
+	double syscalls, other_syscalls; /* system calls that were slower, at the last report */
 	double last_growth;
 	uint64_t last_outstanding;
 };

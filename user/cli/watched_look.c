@@ -64,20 +64,20 @@ static double share_at_most(const struct governor_state *state)
 }
 
 /* System calls that took longer: by the governor, which counts them now and then. Without it only by how much is known. */
-static void fill_calls(struct watched *watched, struct cost *cost,
-		       const struct governor_state *state, double passed_s)
+static void fill_syscalls(struct watched *watched, struct cost *cost,
+			  const struct governor_state *state, double passed_s)
 {
 	if (!watched->governor) {
-		cost->call_ns = session_call_ns(watched->session);
+		cost->syscall_ns = session_syscall_ns(watched->session);
 		return;
 	}
-	cost->call_ns = state->call_ns;
-	cost->calls_counted = true;
-	cost->calls_per_s = passed_s > 0 ? (state->calls - watched->calls) / passed_s : 0;
-	cost->other_calls_per_s =
-		passed_s > 0 ? (state->other_calls - watched->other_calls) / passed_s : 0;
-	watched->calls = state->calls;
-	watched->other_calls = state->other_calls;
+	cost->syscall_ns = state->syscall_ns;
+	cost->syscalls_counted = true;
+	cost->syscalls_per_s = passed_s > 0 ? (state->syscalls - watched->syscalls) / passed_s : 0;
+	cost->other_syscalls_per_s =
+		passed_s > 0 ? (state->other_syscalls - watched->other_syscalls) / passed_s : 0;
+	watched->syscalls = state->syscalls;
+	watched->other_syscalls = state->other_syscalls;
 }
 
 static void fill_cost(struct watched *watched, struct profile *profile,
@@ -109,7 +109,7 @@ static void fill_cost(struct watched *watched, struct profile *profile,
 	if (passed_s > 0)
 		profile->cost.target_cpu_used =
 			reading_cpu(&watched->reported, &now) / 1e9 / passed_s;
-	fill_calls(watched, &profile->cost, state, passed_s);
+	fill_syscalls(watched, &profile->cost, state, passed_s);
 	profile->cost.tool_cpu_s = own_cpu_s();
 	profile->cost.tool_rss_bytes = own_rss_bytes();
 	profile->cost.maps_bytes = session_maps_bytes(watched->session);

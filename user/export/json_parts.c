@@ -381,11 +381,11 @@ json_t *json_part_cost(const struct profile *profile)
 	}
 	if (profile->cost.target_cpu_used > 0)
 		set_real(&object, "target_cpu_used", profile->cost.target_cpu_used);
-	if (profile->cost.call_ns > 0)
-		set_real(&object, "ns_per_system_call", profile->cost.call_ns);
-	if (profile->cost.calls_counted) {
-		set_real(&object, "system_calls_per_s", profile->cost.calls_per_s);
-		set_real(&object, "other_system_calls_per_s", profile->cost.other_calls_per_s);
+	if (profile->cost.syscall_ns > 0)
+		set_real(&object, "ns_per_system_call", profile->cost.syscall_ns);
+	if (profile->cost.syscalls_counted) {
+		set_real(&object, "system_calls_per_s", profile->cost.syscalls_per_s);
+		set_real(&object, "other_system_calls_per_s", profile->cost.other_syscalls_per_s);
 	}
 	set_real(&object, "tool_cpu_s", profile->cost.tool_cpu_s);
 	set_count(&object, "tool_rss_bytes", profile->cost.tool_rss_bytes);

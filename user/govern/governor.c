@@ -80,7 +80,7 @@ static void leave_if_hit(struct governor *governor, double cost_ns, double cpu_n
 static void pass(struct governor *governor)
 {
 	struct reading now;
-	double cost, cpu, others, calls = 0, share[ABI_PARTS] = {0}, all = 0;
+	double cost, cpu, others, syscalls = 0, share[ABI_PARTS] = {0}, all = 0;
 
 	governor_read(governor, &now);
 	cost = governor_cost(governor, &governor->last, &now);
@@ -94,12 +94,12 @@ static void pass(struct governor *governor)
 	for (unsigned i = 0; i < ABI_PARTS && all > 0; i++)
 		share[i] *= cost / all;
 	if (governor->on[ABI_PART_NATIVE])
-		calls = governor_calls_pass(governor, (double)(now.ns - governor->last.ns),
-					    cpu - cost - others);
-	share[ABI_PART_NATIVE] += calls;
+		syscalls = governor_syscalls_pass(governor, (double)(now.ns - governor->last.ns),
+						  cpu - cost - others);
+	share[ABI_PART_NATIVE] += syscalls;
 	policy_pass(&governor->policy, (double)(now.ns - governor->last.ns), cpu, share,
 		    all > 0 ? others : others + cost);
-	governor_spend(governor, cpu, fmin(cost + calls + others, cpu));
+	governor_spend(governor, cpu, fmin(cost + syscalls + others, cpu));
 	governor->last = now;
 	leave_if_hit(governor, cost, cpu);
 	if (governor->options.allow_others)
@@ -373,7 +373,7 @@ static void *run(void *context)
 			break;
 		pass(governor);
 		governor_tend(governor);
-		governor_calls_count(governor);
+		governor_syscalls_count(governor);
 		if (clock_now_ns() >= governor->room.next_ns)
 			check_room(governor);
 	}

@@ -107,9 +107,9 @@ struct governor_state {
 	struct probe_costs costs;
 	double spent_ns; /* of the target's CPU time, on everything, since the start */
 	double own_ns;   /* the target's own CPU time since the start, without that */
-	/* each system call takes so much longer while mappings are traced (session_call_ns()); those that did since the start,
+	/* each system call takes so much longer while mappings are traced (session_syscall_ns()); those that did since the start,
 	 * of the target and of others, by how many were counted in some moments */
-	double call_ns, calls, other_calls;
+	double syscall_ns, syscalls, other_syscalls;
 };
 
 /* As of now; it waits for the calibration, half a second after the start. */

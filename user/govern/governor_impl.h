@@ -2,7 +2,7 @@
  *
  * governor_impl: what the files of governor share: its state, and what all that is switched needs.
  *
- * Place      layer 5; governor.c (what is on all the time, the thread), governor_windows.c (windows), governor_calls.c (system
+ * Place      layer 5; governor.c (what is on all the time, the thread), governor_windows.c (windows), governor_syscalls.c (system
  *            calls) and nobody else.
  * Threads    the governor's own, but where governor.h says otherwise.
  */
@@ -17,7 +17,7 @@
 #include "python/runtime.h"
 
 /* How many system calls there are: sums over the moments in which they were counted, older ones less and less. */
-struct call_rates {
+struct syscall_rates {
 	double n, own_ns; /* the target's, and its own CPU time meanwhile */
 	double others, wall_ns;
 	uint64_t counted_ns; /* the last moment of counting */
@@ -44,7 +44,7 @@ struct governor {
 	uint64_t checked_ns;
 	struct room room;
 	struct thinning thinning;
-	struct call_rates calls;
+	struct syscall_rates syscalls;
 
 	pthread_mutex_t lock; /* of what follows */
 	pthread_cond_t calibrated;
@@ -88,20 +88,20 @@ bool governor_window(struct governor *governor, enum abi_part part, uint64_t ns,
 /* For tests: options.n_rehearsal windows one after the other, whatever they cost. */
 void governor_rehearse(struct governor *governor);
 
-/* ---- governor_calls.c: while mappings are traced each system call takes longer ---------------------------------- */
+/* ---- governor_syscalls.c: while mappings are traced each system call takes longer ---------------------------------- */
 
 /* They were counted between these two readings; hits took cost_ns of the target's CPU time meanwhile. */
-void governor_calls_learn(struct governor *governor, const struct reading *before,
-			  const struct reading *now, double cost_ns);
+void governor_syscalls_learn(struct governor *governor, const struct reading *before,
+			     const struct reading *now, double cost_ns);
 
 /*
  * Mappings were traced for so long, in which the target did so much work of its own.
  *
  * return ns of its CPU time that its system calls took longer
  */
-double governor_calls_pass(struct governor *governor, double wall_ns, double own_ns);
+double governor_syscalls_pass(struct governor *governor, double wall_ns, double own_ns);
 
 /* Count them for a moment, if it is time: while mappings are traced all the time. */
-void governor_calls_count(struct governor *governor);
+void governor_syscalls_count(struct governor *governor);
 
 #endif

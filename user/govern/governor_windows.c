@@ -63,7 +63,7 @@ bool governor_window(struct governor *governor, enum abi_part part, uint64_t ns,
 	struct reading before, first, last, after;
 	struct session_view view;
 	uint64_t began, ended;
-	double calls, all_cost;
+	double syscalls, all_cost;
 	bool on, counting;
 
 	governor_read(governor, &before);
@@ -73,23 +73,23 @@ bool governor_window(struct governor *governor, enum abi_part part, uint64_t ns,
 		policy_window_failed(&governor->policy, part);
 		return false;
 	}
-	counting = part == ABI_PART_NATIVE && session_count_calls(governor->session, true);
+	counting = part == ABI_PART_NATIVE && session_count_syscalls(governor->session, true);
 	began = session_record(governor->session, part, true);
 	governor_read(governor, &first);
 	ended = record_until(governor, part, &before, began + ns, most_ns, &last);
-	session_count_calls(governor->session, false);
+	session_count_syscalls(governor->session, false);
 	governor_switch_off(governor, part);
 	governor_read(governor, &after);
 	/* that they are counted costs this window, but would not cost the part if it were on all the time */
-	calls = session_call_ns(governor->session) * reading_calls(&first, &last);
+	syscalls = session_syscall_ns(governor->session) * reading_syscalls(&first, &last);
 	all_cost = governor_cost(governor, &before, &after) +
-		   session_count_ns(governor->session) * reading_calls(&first, &last);
+		   session_count_ns(governor->session) * reading_syscalls(&first, &last);
 	if (counting)
-		governor_calls_learn(governor, &first, &last,
-				     governor_cost(governor, &first, &last));
+		governor_syscalls_learn(governor, &first, &last,
+					governor_cost(governor, &first, &last));
 	if (part == ABI_PART_NATIVE || governor->on[ABI_PART_NATIVE])
-		all_cost += governor_calls_pass(governor, (double)(after.ns - before.ns),
-						reading_cpu(&before, &after) - all_cost);
+		all_cost += governor_syscalls_pass(governor, (double)(after.ns - before.ns),
+						   reading_cpu(&before, &after) - all_cost);
 	session_look(governor->session, &view);
 	if (survivors_take(governor->survivors, &view, governor_domains(governor, part), began,
 			   ended, &taken, NULL)) {
@@ -99,8 +99,8 @@ bool governor_window(struct governor *governor, enum abi_part part, uint64_t ns,
 	figures = (struct window_figures){
 		.recorded_ns = (double)(ended - began),
 		.cpu_ns = reading_cpu(&first, &last),
-		.cost_ns = governor_cost(governor, &first, &last) + calls,
-		.trap_ns = reading_traps(&governor->state.costs, &first, &last) + calls,
+		.cost_ns = governor_cost(governor, &first, &last) + syscalls,
+		.trap_ns = reading_traps(&governor->state.costs, &first, &last) + syscalls,
 		.all_wall_ns = (double)(after.ns - before.ns),
 		.all_cpu_ns = reading_cpu(&before, &after),
 		.all_cost_ns = all_cost + after.others_ns - before.others_ns,

@@ -47,12 +47,12 @@ double reading_entries(const struct reading *before, const struct reading *now)
 	return sum;
 }
 
-double reading_calls(const struct reading *before, const struct reading *now)
+double reading_syscalls(const struct reading *before, const struct reading *now)
 {
-	return between(before, now, ABI_COUNT_CALLS);
+	return between(before, now, ABI_COUNT_SYSCALLS);
 }
 
-double reading_other_calls(const struct reading *before, const struct reading *now)
+double reading_other_syscalls(const struct reading *before, const struct reading *now)
 {
-	return between(before, now, ABI_COUNT_OTHER_CALLS);
+	return between(before, now, ABI_COUNT_OTHER_SYSCALLS);
 }

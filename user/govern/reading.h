@@ -30,9 +30,9 @@ double reading_cost(const struct probe_costs *costs, const struct reading *befor
 double reading_traps(const struct probe_costs *costs, const struct reading *before,
 		     const struct reading *now);
 
-/* System calls between them of the target, and of others, as far as they were counted (session_count_calls()). */
-double reading_calls(const struct reading *before, const struct reading *now);
-double reading_other_calls(const struct reading *before, const struct reading *now);
+/* System calls between them of the target, and of others, as far as they were counted (session_count_syscalls()). */
+double reading_syscalls(const struct reading *before, const struct reading *now);
+double reading_other_syscalls(const struct reading *before, const struct reading *now);
 
 /* Entry hits between them. */
 double reading_entries(const struct reading *before, const struct reading *now);

@@ -143,9 +143,9 @@ struct cost {
 	double ceiling; /* share of the target's own CPU time that watching may take; 0: no ceiling */
 	double floor;   /* of a core: what it may take in any case */
 	double own_share; /* ... and what it took since the start, as measured; with a ceiling only */
-	double call_ns; /* while mappings are traced each system call of every process takes so much more; 0: not known, or not */
-	bool calls_counted;                    /* it is known how many did over the interval: */
-	double calls_per_s, other_calls_per_s; /* the target's; all others' */
+	double syscall_ns; /* while mappings are traced each system call of every process takes so much more; 0: not known, or not */
+	bool syscalls_counted; /* it is known how many did over the interval: */
+	double syscalls_per_s, other_syscalls_per_s; /* the target's; all others' */
 	double own_share_most; /* the same with what nobody can measure: what hits leave of caches, at most */
 };
 

@@ -194,7 +194,7 @@ static void choose_programs(struct session *session)
 	struct bpf_program *const syscalls[] = {
 		skel->progs.on_enter_mmap,   skel->progs.on_enter_munmap,
 		skel->progs.on_enter_mremap, skel->progs.on_exit_mapping,
-		skel->progs.on_call,
+		skel->progs.on_syscall,
 	};
 	struct bpf_program *const probes[] = {
 		skel->progs.on_entry,

@@ -119,16 +119,16 @@ void session_set_sampling(struct session *session, unsigned domain, unsigned shi
  * While mappings are traced (ABI_PART_NATIVE is on) each system call of every process of the system takes so many ns more:
  * measured on a call that is not traced itself, whenever the tracepoints are attached. 0: not known, or there are none.
  */
-double session_call_ns(const struct session *session);
+double session_syscall_ns(const struct session *session);
 
 /* The same, with the tracepoints there for a moment: before anything is attached. */
-double session_measure_call(struct session *session);
+double session_measure_syscall(struct session *session);
 
 /*
- * Count the target's system calls, and those of others (ABI_COUNT_CALLS, ABI_COUNT_OTHER_CALLS), for a moment: each of them
+ * Count the target's system calls, and those of others (ABI_COUNT_SYSCALLS, ABI_COUNT_OTHER_SYSCALLS), for a moment: each of them
  * takes session_count_ns() more meanwhile. return false: they are not counted
  */
-bool session_count_calls(struct session *session, bool on);
+bool session_count_syscalls(struct session *session, bool on);
 double session_count_ns(const struct session *session);
 
 /* ---- watchpoints ------------------------------------------------------------------------------------------- */

@@ -2,7 +2,7 @@
  *
  * session_impl: what the files of session share: its state.
  *
- * Place      layer 3; session.c (load, read), session_parts.c (attach, steer, record), session_calls.c (system calls),
+ * Place      layer 3; session.c (load, read), session_parts.c (attach, steer, record), session_syscalls.c (system calls),
  *            session_sites.c (sites that are used again) and nobody else.
  */
 #ifndef PYLEAKTRACE_PROBE_SESSION_IMPL_H
@@ -61,7 +61,7 @@ struct session {
 	uint64_t *free_sites; /* mapped for writing */
 	struct free_class free_classes[ABI_FREE_CLASSES];
 	struct bpf_link *counting; /* system calls; NULL: nobody counts */
-	struct measured call,
+	struct measured syscall,
 		count; /* what a system call takes more; while they are counted, beside that */
 	struct code_tables *code;          /* NULL: C frames are not walked */
 	struct code_tables_maps code_maps; /* mapped for writing */
@@ -79,6 +79,6 @@ struct session {
  * Have the tracepoints of system calls that map memory, when these are traced. As long as anybody in the whole system has one
  * of any system call, all system calls of all processes take the kernel's slow way.
  */
-int session_calls_attach(struct session *session, struct links *links, struct err *err);
+int session_syscalls_attach(struct session *session, struct links *links, struct err *err);
 
 #endif

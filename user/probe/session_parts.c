@@ -108,8 +108,9 @@ int session_part_on(struct session *session, enum abi_part part, struct err *err
 	int result = 0;
 
 	if (!own->attached) {
-		result = part == ABI_PART_NATIVE ? session_calls_attach(session, &own->links, err)
-						 : 0;
+		result = part == ABI_PART_NATIVE
+				 ? session_syscalls_attach(session, &own->links, err)
+				 : 0;
 		if (!result)
 			result = attach_probes(session, part, 0, err);
 		own->attached = true; /* what there is of it */
@@ -291,7 +292,7 @@ int session_detach(struct session *session, struct err *err)
 
 		result = result ? result : failed;
 	}
-	session_count_calls(session, false);
+	session_count_syscalls(session, false);
 	watchpoints_close(session->watchpoints);
 	session->watchpoints = NULL;
 	clocks_close(session->clocks);

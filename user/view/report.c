@@ -21,8 +21,8 @@
 #define WORTH_A_RATE 0.5 /* bytes per second that are written as 1 B/s */
 #define WORTH_AN_AGE 1.0 /* seconds */
 /* of system calls that take longer: of a core; and each */
-#define LEAST_CALLS   0.0005
-#define LEAST_CALL_NS 5
+#define LEAST_SYSCALLS   0.0005
+#define LEAST_SYSCALL_NS 5
 /* since something was added: windows that show what stays are some seconds apart */
 #define WORTH_A_REST 10.0
 
@@ -371,7 +371,7 @@ static void put_losses(const struct pen *pen, const struct profile *profile, boo
 static void put_slowdown(const struct pen *pen, const struct cost *cost)
 {
 	double own = cost->target_cpu_used - cost->target_cpu_fraction -
-		     cost->call_ns * cost->calls_per_s / 1e9;
+		     cost->syscall_ns * cost->syscalls_per_s / 1e9;
 
 	if (cost->target_cpu_used <= 0 || cost->target_cpu_fraction <= 0)
 		return;
@@ -394,18 +394,18 @@ static void put_ceiling(const struct pen *pen, const struct cost *cost)
 }
 
 /* What tracing mappings costs everybody. */
-static void put_calls(const struct pen *pen, const struct cost *cost)
+static void put_syscalls(const struct pen *pen, const struct cost *cost)
 {
-	double own = cost->call_ns * cost->calls_per_s / 1e9;
-	double others = cost->call_ns * cost->other_calls_per_s / 1e9;
+	double own = cost->syscall_ns * cost->syscalls_per_s / 1e9;
+	double others = cost->syscall_ns * cost->other_syscalls_per_s / 1e9;
 
-	if (!cost->calls_counted && cost->call_ns >= LEAST_CALL_NS)
+	if (!cost->syscalls_counted && cost->syscall_ns >= LEAST_SYSCALL_NS)
 		fprintf(pen->out, "; system calls of every process %s slower",
-			fmt_duration(cost->call_ns / 1e9).text);
-	if (own < LEAST_CALLS && others < LEAST_CALLS)
+			fmt_duration(cost->syscall_ns / 1e9).text);
+	if (own < LEAST_SYSCALLS && others < LEAST_SYSCALLS)
 		return;
 	fprintf(pen->out, "; system calls %s slower: %s of a core, of other processes %s",
-		fmt_duration(cost->call_ns / 1e9).text, fmt_percent(own).text,
+		fmt_duration(cost->syscall_ns / 1e9).text, fmt_percent(own).text,
 		fmt_percent(others).text);
 }
 
@@ -421,7 +421,7 @@ static void put_cost(const struct pen *pen, const struct profile *profile)
 	put_slowdown(pen, cost);
 	if (cost->ceiling > 0)
 		put_ceiling(pen, cost);
-	put_calls(pen, cost);
+	put_syscalls(pen, cost);
 	fputs("; ", pen->out);
 	fprintf(pen->out, "tool %.1f s CPU, %s; maps %s\n", cost->tool_cpu_s,
 		fmt_bytes(cost->tool_rss_bytes).text, fmt_bytes(cost->maps_bytes).text);

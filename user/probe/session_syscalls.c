@@ -1,29 +1,21 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <stdlib.h>
 #include <sys/syscall.h>
-#include <time.h>
 #include <unistd.h>
 
 #include <bpf/libbpf.h>
 
 #include "abi/facts.h"
+#include "base/clock.h"
 #include "probe/session_impl.h"
 #include "pyleaktrace.skel.h"
 
 /* system calls that are timed, so many at a time; the median counts */
-#define TIMED_CALLS 300
-#define TIMES       7
+#define TIMED_SYSCALLS 300
+#define TIMES          7
 
 /* their figures get better by that many measurements, and older ones count less and less then */
 #define MEASUREMENTS 16
-
-static double cpu_ns(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
-	return (double)now.tv_sec * 1e9 + (double)now.tv_nsec;
-}
 
 static int by_size(const void *a, const void *b)
 {
@@ -33,16 +25,16 @@ static int by_size(const void *a, const void *b)
 }
 
 /* What a system call takes in this moment, that does nothing; nobody traces this one. */
-static double time_call(void)
+static double time_syscall(void)
 {
 	double ns[TIMES];
 
 	for (unsigned i = 0; i < TIMES; i++) {
-		double begin = cpu_ns();
+		double begin = clock_cpu_ns();
 
-		for (unsigned j = 0; j < TIMED_CALLS; j++)
+		for (unsigned j = 0; j < TIMED_SYSCALLS; j++)
 			syscall(SYS_getppid);
-		ns[i] = (cpu_ns() - begin) / TIMED_CALLS;
+		ns[i] = (clock_cpu_ns() - begin) / TIMED_SYSCALLS;
 	}
 	qsort(ns, TIMES, sizeof(ns[0]), by_size);
 	return ns[TIMES / 2];
@@ -84,32 +76,32 @@ static int attach(struct session *session, struct links *links, struct err *err)
 	return result;
 }
 
-int session_calls_attach(struct session *session, struct links *links, struct err *err)
+int session_syscalls_attach(struct session *session, struct links *links, struct err *err)
 {
 	double before;
 	int result;
 
 	if (!(session->plan->domains & 1u << ABI_MMAP))
 		return 0;
-	before = time_call();
+	before = time_syscall();
 	result = attach(session, links, err);
 	if (!result)
-		learn(&session->call, time_call() - before);
+		learn(&session->syscall, time_syscall() - before);
 	return result;
 }
 
-double session_call_ns(const struct session *session)
+double session_syscall_ns(const struct session *session)
 {
-	return known(&session->call);
+	return known(&session->syscall);
 }
 
-double session_measure_call(struct session *session)
+double session_measure_syscall(struct session *session)
 {
 	struct links links = {.multi = session->multi};
 
-	session_calls_attach(session, &links, NULL);
+	session_syscalls_attach(session, &links, NULL);
 	links_close(&links);
-	return session_call_ns(session);
+	return session_syscall_ns(session);
 }
 
 double session_count_ns(const struct session *session)
@@ -117,19 +109,22 @@ double session_count_ns(const struct session *session)
 	return known(&session->count);
 }
 
-bool session_count_calls(struct session *session, bool on)
+bool session_count_syscalls(struct session *session, bool on)
 {
-	double before;
+	double before = 0;
+	bool timed = session->count.n < MEASUREMENTS;
 
 	if (session->counting && !on) {
 		bpf_link__destroy(session->counting);
 		session->counting = NULL;
 	}
 	if (on && !session->counting && session->plan->domains & 1u << ABI_MMAP) {
-		before = time_call();
-		session->counting = bpf_program__attach(session->skel->progs.on_call);
-		if (session->counting)
-			learn(&session->count, time_call() - before);
+		/* probes are hit by now: no longer than need be */
+		if (timed)
+			before = time_syscall();
+		session->counting = bpf_program__attach(session->skel->progs.on_syscall);
+		if (session->counting && timed)
+			learn(&session->count, time_syscall() - before);
 	}
 	return session->counting != NULL;
 }

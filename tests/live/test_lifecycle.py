@@ -20,6 +20,12 @@ def state(pid):
         return f.read().rpartition(")")[2].split()[0]
 
 
+def stands(pid):
+    """Wait until its user's stop has it. A thread that we held goes back into that by itself, without a step of its own
+    program, but as soon as it gets a CPU (test_hold.c): until then it is runnable."""
+    harness.until(lambda: state(pid) == "T", "the stop")
+
+
 def assert_kept(target, report):
     found = report.at(function="fill", file=target.program, line=target.line("fill"))
     assert (found["outstanding_count"], found["allocated_count"]) == (KEPT, N)
@@ -125,14 +131,14 @@ def test_target_stopped(some_python, start, attach):
     """A report comes of a target that does not run, and says so; it is left stopped, and goes on when told to."""
     target, tool = watched(start, attach, some_python)
     os.kill(target.pid, signal.SIGSTOP)
-    harness.until(lambda: state(target.pid) == "T", "the stop")
+    stands(target.pid)
     mark = len(tool.out.text)
     tool.process.send_signal(signal.SIGUSR1)
     assert tool.out.wait(r"^target is stopped", mark), tool.err.text
-    assert state(target.pid) == "T"
+    stands(target.pid)
     report = tool.finish()
     assert_kept(target, report)
-    assert state(target.pid) == "T", "the end of the watch must not wake it"
+    stands(target.pid)  # the end of the watch does not wake it
     os.kill(target.pid, signal.SIGCONT)
     target.do("keep", n=N, n_keep=KEPT, size=BLOCK)
     assert target.quit() == 0
@@ -149,9 +155,9 @@ def test_attach_to_a_stopped_target(one_python, start, attach):
     target = start(one_python, "lifecycle.py")
     before = target.do("allocators")
     os.kill(target.pid, signal.SIGSTOP)
-    harness.until(lambda: state(target.pid) == "T", "the stop")
+    stands(target.pid)
     tool = attach(target)
-    assert state(target.pid) == "T"
+    stands(target.pid)
     os.kill(target.pid, signal.SIGCONT)
     target.do("keep", n=N, n_keep=KEPT, size=BLOCK)
     assert_kept(target, tool.finish())

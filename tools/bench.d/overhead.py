@@ -72,13 +72,13 @@ def name_leak(steps, target, path, workload):
 def watched_span(steps, target, path, seconds):
     tool = Tool(path, target, "36000", exact=False)
     try:
-        ns = steps.span(seconds)
+        span = steps.span(seconds)
         report, _ = tool.finish()
     except BaseException:
         tool.close()
         raise
     cost = report.get("cost", {})
-    return ns, (cost["own_share"], cost["own_share_most"]) if "own_share" in cost else None
+    return span, (cost["own_share"], cost["own_share_most"]) if "own_share" in cost else None
 
 
 def measure_one(setup, target, path, workload):

@@ -109,6 +109,14 @@ def workload_table(rows):
                        "yes" if all(rank and rank <= 3 for rank in r["ranks"]) else "NO"] for r in rows])
 
 
+# of spans.py: the same ratio in CPU time alone, that of the yardsticks, and by how much the machine's speed differed
+SPEED_COLUMNS = ("CPU time", "yardstick", "speed drifts by")
+
+
+def speed_cells(row):
+    return "%.2f" % row["cpu_time_ratio"], "%.2f" % row["yardstick_ratio"], percent(row["bare_spread"] - 1)
+
+
 def told_text(shares):
     """What the report said: as measured, and at most; `shares`: of each run."""
     least, most = (median([share[i] for share in shares]) for i in (0, 1))
@@ -116,10 +124,10 @@ def told_text(shares):
 
 
 def overhead_table(rows):
-    yield "Services at full speed, watched below the default ceiling of 5 %: CPU time per step, watched / bare:"
-    yield from table([["", "bare", "watched", "(each run)", "bare drifts by", "told", "leak first after", "memray", "tracemalloc", "memleak"]] +
+    yield "Services at full speed, watched below the default ceiling of 5 %: CPU time per step, watched / bare, in yardsticks:"
+    yield from table([["", "bare", "watched", "(each run)", *SPEED_COLUMNS, "told", "leak first after", "memray", "tracemalloc", "memleak"]] +
                      [[r["workload"], "%.1f us" % r["bare_us"], "%.3f" % r["ratio"],
-                       " ".join("%.2f" % ratio for ratio in sorted(r["ratios"])), percent(r["bare_spread"] - 1),
+                       " ".join("%.2f" % ratio for ratio in sorted(r["ratios"])), *speed_cells(r),
                        told_text(r["stated"]) if r["stated"] else "-",
                        "%.0f s" % r["first_s"] if r["first_s"] else "NOT"] +
                       ["%.2f" % peer if peer else "sees none" for peer in overhead.PEERS[r["workload"]].values()]
@@ -132,10 +140,10 @@ def overhead_table(rows):
 
 
 def idle_table(rows):
-    yield "Services while a watchpoint is set that nobody hits: CPU time per step, with it / without:"
-    yield from table([["", "bare", "with it", "(each run)", "bare drifts by", "told, of a core", "a split store takes"]] +
+    yield "Services while a watchpoint is set that nobody hits: CPU time per step, with it / without, in yardsticks:"
+    yield from table([["", "bare", "with it", "(each run)", *SPEED_COLUMNS, "told, of a core", "a split store takes"]] +
                      [[r["workload"], "%.1f us" % r["bare_us"], "%.3f" % r["ratio"],
-                       " ".join("%.2f" % ratio for ratio in sorted(r["ratios"])), percent(r["bare_spread"] - 1),
+                       " ".join("%.2f" % ratio for ratio in sorted(r["ratios"])), *speed_cells(r),
                        "%s to %s" % (percent(r["told"]), percent(r["told_most"])), "+%.1f ns" % r["split_ns"]]
                       for r in rows if "skipped" not in r])
     for row in rows:

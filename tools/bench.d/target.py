@@ -149,16 +149,49 @@ def do_hold(n):
 STEPS = {}
 
 
-def do_steps(workload, n):
-    """n steps of a workload; -> CPU time in ns of this thread"""
+def stepper(workload):
     if workload not in STEPS:
         gc.enable()  # as in a service
         STEPS[workload] = workloads.WORKLOADS[workload]()
-    step = STEPS[workload]
+    return STEPS[workload]
+
+
+def do_steps(workload, n):
+    """n steps of a workload; -> CPU time in ns of this thread"""
+    step = stepper(workload)
     begin = cpu_ns()
     for _ in itertools.repeat(None, n):
         step()
     return cpu_ns() - begin
+
+
+# small ints, which are made once: nothing is allocated but the iterator
+SMALL_INTS = (1, 2, 3, 4) * 300
+
+
+def yardstick():
+    """Some 30 us of the interpreter alone: how fast the machine is just now."""
+    one = other = 0
+    for number in SMALL_INTS:
+        if number is one:
+            other = number
+        else:
+            one = other
+
+
+def do_measured_steps(workload, groups, n):
+    """Groups of n steps, a yardstick after each; -> [CPU time in ns of all steps, of all yardsticks]"""
+    step = stepper(workload)
+    steps_ns = yardsticks_ns = 0
+    for _ in itertools.repeat(None, groups):
+        begin = cpu_ns()
+        for _ in itertools.repeat(None, n):
+            step()
+        between = cpu_ns()
+        yardstick()
+        yardsticks_ns += cpu_ns() - between
+        steps_ns += between - begin
+    return [steps_ns, yardsticks_ns]
 
 
 def do_can(workload):
@@ -174,7 +207,8 @@ def do_facts():
     return {"version": "%d.%d.%d" % sys.version_info[:3], "executable": sys.executable}
 
 
-COMMANDS = {"can": do_can, "loop": do_loop, "mark": do_mark, "hold": do_hold, "steps": do_steps, "facts": do_facts}
+COMMANDS = {"can": do_can, "loop": do_loop, "mark": do_mark, "hold": do_hold, "steps": do_steps,
+            "measured_steps": do_measured_steps, "facts": do_facts}
 
 
 def main():

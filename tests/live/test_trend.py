@@ -178,6 +178,21 @@ def test_collector_off(python, start, trend):
         assert str(gc["counts"][0]) in findings(report)["collector"]
 
 
+def test_full_collections(python, start, trend, validate):
+    """Each is counted, whichever generations this version has; younger ones are not."""
+    target = start(python, "memory.py")
+    run = trend(target)
+    target.do("collect", n=3)
+    run.look()
+    report = run.finish()
+    validate(report)
+    if python.version >= (3, 7):  # 3.6 does not tell
+        row = series(report)["full_collections"]
+        assert row["last"] - row["first"] == 3, row
+    else:
+        assert "full_collections" not in series(report)
+
+
 def test_text(one_python, start, tmp_path):
     target = start(one_python, "memory.py")
     result = tool("heap", "-p", str(target.pid), "--trend", "0.05", "3", "-o", str(tmp_path / "a.txt"))

@@ -168,9 +168,15 @@ def cycles(n):
     return gc.get_count()[0]
 
 
+def collect(n):
+    """n full collections."""
+    for _ in range(n):
+        gc.collect()
+
+
 if __name__ == "__main__":
     for warm in (lambda: objects(10), lambda: holes(10), lambda: malloc(10, 100), lambda: malloc_holes(10, 100),
                  lambda: mapping(4096, True), lambda: mapping(4096, False), lambda: pass_threads(1), lambda: files(1)):
         warm()
     serve.serve({f.__name__: f for f in (objects, holes, malloc, malloc_holes, mapping, reserve, stacks, leak_thread,
-                                         pass_threads, files, grow, collector, cycles)})
+                                         pass_threads, files, grow, collector, cycles, collect)})

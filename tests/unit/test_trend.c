@@ -170,6 +170,53 @@ static void test_growth(void **state)
 	trend_free(trend);
 }
 
+static void no_collection(struct trend_look *look, double t)
+{
+	grow(look, t);
+	trend_set(look, TREND_FULL_COLLECTIONS, 12);
+}
+
+static void one_collection(struct trend_look *look, double t)
+{
+	grow(look, t);
+	trend_set(look, TREND_FULL_COLLECTIONS, 12 + (t >= 3));
+}
+
+static void no_objects(struct trend_look *look, double t)
+{
+	no_collection(look, t);
+	look->value[TREND_PART_MALLOC] += (uint64_t)t * 2 * MIB;
+}
+
+/* What old garbage leaves behind rises as a leak does, until it is collected. */
+static void test_growth_that_may_be_garbage(void **state)
+{
+	static const struct {
+		void (*change)(struct trend_look *look, double t);
+		bool enabled, may_be;
+	} cases[] = {
+		{no_collection, true, true},
+		{one_collection, true, false},
+		{grow, true, false},           /* not known */
+		{no_collection, false, false}, /* that the collector is off is told for itself */
+		{no_objects, true, false}};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct trend *trend = make_trend(7, cases[i].change);
+		const char *told;
+
+		trend->gc.have_enabled = true;
+		trend->gc.enabled = cases[i].enabled;
+		settle(trend);
+		told = finding(trend, "growth");
+		assert_non_null(told);
+		assert_int_equal(strstr(told, " No full collection ran meanwhile") != NULL,
+				 cases[i].may_be);
+		trend_free(trend);
+	}
+}
+
 static void fill_up(struct trend_look *look, double t)
 {
 	uint64_t more = (uint64_t)(t < 3 ? t : 3) * 10 * MIB;
@@ -403,11 +450,17 @@ static void test_json(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_rows),       cmocka_unit_test(test_holes),
-		cmocka_unit_test(test_long_watch), cmocka_unit_test(test_growth),
-		cmocka_unit_test(test_no_growth),  cmocka_unit_test(test_fragmentation),
-		cmocka_unit_test(test_threads),    cmocka_unit_test(test_limit),
-		cmocka_unit_test(test_collector),  cmocka_unit_test(test_text),
+		cmocka_unit_test(test_rows),
+		cmocka_unit_test(test_holes),
+		cmocka_unit_test(test_long_watch),
+		cmocka_unit_test(test_growth),
+		cmocka_unit_test(test_growth_that_may_be_garbage),
+		cmocka_unit_test(test_no_growth),
+		cmocka_unit_test(test_fragmentation),
+		cmocka_unit_test(test_threads),
+		cmocka_unit_test(test_limit),
+		cmocka_unit_test(test_collector),
+		cmocka_unit_test(test_text),
 		cmocka_unit_test(test_json),
 	};
 

@@ -89,6 +89,10 @@ static void read_collections(struct heap_gc *gc, pid_t pid, const struct py_layo
 		at += lengths[i] * RING_ENTRY + 8;
 	}
 	gc->have_collections = true;
+	/* without a GIL there are no generations, whichever a collection is counted as */
+	gc->full_collections = gc->collections[2];
+	if (layout->free_threaded)
+		gc->full_collections += gc->collections[0] + gc->collections[1];
 }
 
 /* When was the last one? Known is only between which two looks it was. */

@@ -93,6 +93,8 @@ void trend_watch_look(struct trend_watch *watch, const struct heap_scan *scan)
 	look.at_s = clock_now_s();
 	if (scan) {
 		trend_set(&look, TREND_OBJECTS, scan->count);
+		if (scan->gc.have_collections)
+			trend_set(&look, TREND_FULL_COLLECTIONS, scan->gc.full_collections);
 		trend->room = scan->room;
 		trend->have_room = true;
 		trend->gc = scan->gc;

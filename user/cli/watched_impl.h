@@ -51,13 +51,13 @@ struct watched {
 	uint64_t last_outstanding;
 };
 
-/* Wait for the calibration; its figures are used from here on. */
 /*
  * Make room for stacks, if it is time (snapshot_reclaim()). The governor calls it where there is one, between windows; else it
  * is called where there may be new stacks, and before a report.
  */
 void watched_tend(void *watched, struct survivors *survivors);
 
+/* Wait for the calibration; its figures are used from here on. */
 void watched_finish_calibration(struct watched *watched);
 
 /*

@@ -46,6 +46,7 @@ struct heap_gc {
 	uint64_t frozen; /* gc.get_freeze_count() */
 	bool have_collections;
 	uint64_t collections[HEAP_GENERATIONS]; /* since the program began */
+	uint64_t full_collections;              /* of them, those that looked at all objects */
 	/* over the looks of one watch */
 	double watched_s;         /* from the first look to this one */
 	bool collected;           /* a collection was seen */

@@ -25,6 +25,7 @@ static const struct trend_kind_info kinds[TREND_KINDS] = {
 	[TREND_ARENAS] = {"arenas", "pymalloc arenas", false},
 	[TREND_FDS] = {"fds", "file descriptors", false},
 	[TREND_THREADS] = {"threads", "threads", false},
+	[TREND_FULL_COLLECTIONS] = {"full_collections", "full collections", false},
 };
 
 const struct trend_kind_info *trend_kind_info(enum trend_kind kind)

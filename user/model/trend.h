@@ -52,6 +52,7 @@ enum trend_kind {
 	TREND_ARENAS,
 	TREND_FDS,
 	TREND_THREADS,
+	TREND_FULL_COLLECTIONS, /* since the program began */
 	TREND_KINDS,
 };
 

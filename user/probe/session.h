@@ -32,9 +32,9 @@
 
 struct session;
 
-/* threads of a target that may change the containers with watchpoints at one time; 9 KiB of kernel memory each */
 /* time between two moments that are looked at, on each CPU; odd, so that it does not go with what the target does */
-#define SESSION_MOMENT_NS     1999993
+#define SESSION_MOMENT_NS 1999993
+/* threads of a target that may change the containers with watchpoints at one time; 9 KiB of kernel memory each */
 #define SESSION_WATCH_THREADS 1024
 
 struct session_options {

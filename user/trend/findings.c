@@ -105,6 +105,20 @@ static bool is_free_part(enum trend_kind kind)
 	return kind == TREND_PART_POOLS_FREE || kind == TREND_PART_MALLOC_FREE;
 }
 
+/*
+ * The rising side of a sawtooth looks like a leak as long as it lasts: of what old objects in cycles leave behind, to the next full
+ * collection. (That the collector is off is told for itself.)
+ */
+static const char *about_garbage(const struct trend *trend, enum trend_kind part)
+{
+	const struct trend_row *full = &trend->rows[TREND_FULL_COLLECTIONS];
+
+	if ((part != TREND_PART_OBJECTS && part != TREND_PART_PYMALLOC) || full->n < 2 ||
+	    full->last != full->first || !trend->gc.enabled)
+		return "";
+	return " No full collection ran meanwhile: garbage in cycles may be part of it.";
+}
+
 static void find_growth(struct trend *trend)
 {
 	const struct trend_row *rss = &trend->rows[TREND_RSS], *part = growing_part(trend);
@@ -115,10 +129,11 @@ static void find_growth(struct trend *trend)
 		say(trend, "growth", "RSS grows steadily, %s.", per_minute(rss->per_s).text);
 		return;
 	}
-	say(trend, "growth", "RSS grows steadily, %s; %.0f %% of it is %s%s.",
+	say(trend, "growth", "RSS grows steadily, %s; %.0f %% of it is %s%s.%s",
 	    per_minute(rss->per_s).text,
 	    100 * (part->per_s < rss->per_s ? part->per_s / rss->per_s : 1),
-	    trend_label(trend, part->kind), is_free_part(part->kind) ? " (fragmentation)" : "");
+	    trend_label(trend, part->kind), is_free_part(part->kind) ? " (fragmentation)" : "",
+	    about_garbage(trend, part->kind));
 }
 
 static void find_fragmentation(struct trend *trend)

@@ -287,7 +287,7 @@ def test_usage(one_python, start):
                           (["--max-overhead", "0"], "a percentage from 0.1 to 100"),
                           (["--max-overhead", "nan"], "a percentage from 0.1 to 100"),
                           (["--max-overhead", "5%x"], "a percentage from 0.1 to 100"),
-                          (["--on-limit", "panic"], "neither throttle nor stop"),
+                          (["--on-limit", "panic"], "--on-limit: throttle or stop is wanted"),
                           (["--max-window", "1us"], "wanted")):
         result = harness.tool("-p", pid, *options)
         assert (result.returncode, result.stdout) == (64, ""), (options, result.stderr)

@@ -9,8 +9,10 @@
 #include <strings.h>
 
 #include "base/escape.h"
-#include "base/fmt.h"
+#include "cli/words.h"
 
+#define LEAST_TIME_NS     10000000u
+#define LEAST_OVERHEAD    0.01 /* % of a core */
 #define TREND_INTERVAL_NS 5000000000u
 #define TREND_COUNT       7
 #define DEPTH             3
@@ -123,51 +125,19 @@ static const char text[] =
 
 struct parse {
 	struct heap_options *options;
-	enum options_result result;
+	bool done;            /* what was asked for is printed */
 	const char *words[3]; /* arguments */
 	unsigned n_words;
 	bool have_growth_time, have_format, format_used, format_json;
 };
 
-static error_t wrong(struct parse *parse, const char *option, const struct err *err)
-{
-	fprintf(stderr, "pyleaktrace: %s%s%s\n", option, *option ? ": " : "", err->text);
-	parse->result = OPTIONS_WRONG;
-	return EINVAL;
-}
-
-static error_t wrong_text(struct parse *parse, const char *option, const char *sentence)
-{
-	struct err err = ERR_INIT;
-
-	err_set(&err, ERR_USAGE, "%s", sentence);
-	return wrong(parse, option, &err);
-}
-
-static error_t set_time(struct parse *parse, const char *option, const char *word, uint64_t *ns)
-{
-	struct err err = ERR_INIT;
-
-	if (fmt_parse_time(word, ns, &err))
-		return wrong(parse, option, &err);
-	return *ns < 10000000 ? wrong_text(parse, option, "at least 10 ms is wanted") : 0;
-}
-
-static error_t set_number(struct parse *parse, const char *option, const char *word, uint64_t least,
-			  uint64_t most, uint64_t *number)
-{
-	struct err err = ERR_INIT;
-
-	return fmt_parse_number(word, least, most, number, &err) ? wrong(parse, option, &err) : 0;
-}
-
 static error_t set_pid(struct parse *parse, const char *word)
 {
 	uint64_t pid = 0;
-	error_t error = set_number(parse, "--pid", word, 1, INT32_MAX, &pid);
+	error_t error = words_number("--pid", word, 1, INT32_MAX, &pid);
 
 	if (!error && parse->options->pid && parse->options->pid != (pid_t)pid)
-		return wrong_text(parse, "--pid", "one process at a time is looked at");
+		return words_wrong("--pid", "one process at a time is looked at");
 	parse->options->pid = (pid_t)pid;
 	return error;
 }
@@ -179,7 +149,7 @@ static error_t set_address(struct parse *parse, const char *word)
 	errno = 0;
 	parse->options->at = strtoull(word, &end, 0);
 	if (errno || *end || !parse->options->at || parse->options->at % 8 || word[0] == '-')
-		return wrong_text(parse, "--at", "an address as id() gives it is wanted");
+		return words_wrong("--at", "an address as id() gives it is wanted");
 	return 0;
 }
 
@@ -188,26 +158,13 @@ static error_t add_watch(struct parse *parse, const char *path, bool refs)
 	struct heap_options *options = parse->options;
 
 	if (options->n_watch == HEAP_WATCHES_MAX)
-		return wrong_text(parse, "--watch",
-				  "a processor watches four places at one time, not more");
+		return words_wrong("--watch",
+				   "a processor watches four places at one time, not more");
 	for (unsigned i = 0; i < options->n_watch; i++)
 		if (!strcmp(options->watch[i], path) && options->watch_refs[i] == refs)
-			return wrong_text(parse, "--watch", "it is watched already");
+			return words_wrong("--watch", "it is watched already");
 	options->watch_refs[options->n_watch] = refs;
 	options->watch[options->n_watch++] = path;
-	return 0;
-}
-
-static error_t set_overhead(struct parse *parse, const char *word)
-{
-	char *end;
-	double percent = strtod(word, &end);
-
-	if (end > word && *end == '%')
-		end++;
-	if (end == word || *end || !(percent >= 0.01 && percent <= 100))
-		return wrong_text(parse, "--max-overhead", "0.01 to 100, % of a core, is wanted");
-	parse->options->max_overhead = percent / 100;
 	return 0;
 }
 
@@ -215,21 +172,18 @@ static error_t set_order(struct parse *parse, const char *name)
 {
 	static const char *const names[] = {
 		[HEAP_BY_BYTES] = "bytes", [HEAP_BY_COUNT] = "count", [HEAP_BY_NAME] = "name"};
+	unsigned order = parse->options->order;
+	error_t error =
+		words_choice("--sort", name, names, sizeof(names) / sizeof(names[0]), &order);
 
-	for (unsigned i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
-		if (!strcmp(name, names[i])) {
-			parse->options->order = i;
-			return 0;
-		}
-	}
-	return wrong_text(parse, "--sort", "bytes, count or name is wanted");
+	parse->options->order = order;
+	return error;
 }
 
 static error_t set_like(struct parse *parse, const char *expression)
 {
 	struct heap_options *options = parse->options;
 	char why[128], quoted[96];
-	struct err err = ERR_INIT;
 	int code;
 
 	heap_options_fini(options);
@@ -238,9 +192,8 @@ static error_t set_like(struct parse *parse, const char *expression)
 	if (!code)
 		return 0;
 	regerror(code, &options->like, why, sizeof(why));
-	err_set(&err, ERR_USAGE, "\"%s\": %s", escape_copy(quoted, sizeof(quoted), expression),
-		why);
-	return wrong(parse, "--types-like", &err);
+	return words_wrong("--types-like", "\"%s\": %s",
+			   escape_copy(quoted, sizeof(quoted), expression), why);
 }
 
 static error_t set_format(struct parse *parse, const char *name)
@@ -249,7 +202,7 @@ static error_t set_format(struct parse *parse, const char *name)
 	parse->format_json = !strcasecmp(name, "json");
 	if (parse->format_json || !strcasecmp(name, "text"))
 		return 0;
-	return wrong_text(parse, "--format", "a heap is written as text or json");
+	return words_wrong("--format", "a heap is written as text or json");
 }
 
 static error_t add_output(struct parse *parse, const char *pattern)
@@ -257,7 +210,7 @@ static error_t add_output(struct parse *parse, const char *pattern)
 	struct heap_options *options = parse->options;
 
 	if (options->n_outputs == OPTIONS_MAX_OUTPUTS)
-		return wrong_text(parse, "--output", "too many files");
+		return words_wrong("--output", "too many files");
 	options->outputs[options->n_outputs++].pattern = pattern;
 	return 0;
 }
@@ -265,16 +218,15 @@ static error_t add_output(struct parse *parse, const char *pattern)
 static error_t take_argument(struct parse *parse, const char *word)
 {
 	if (parse->n_words == sizeof(parse->words) / sizeof(parse->words[0]))
-		return wrong_text(parse, "",
-				  "too many arguments: -p PID --growth [TIME [INTERVAL "
-				  "[COUNT]]] is wanted");
+		return words_wrong("", "too many arguments: -p PID --growth [TIME [INTERVAL "
+				       "[COUNT]]] is wanted");
 	parse->words[parse->n_words++] = word;
 	return 0;
 }
 
 static error_t done(struct parse *parse)
 {
-	parse->result = OPTIONS_DONE;
+	parse->done = true;
 	return ECANCELED;
 }
 
@@ -299,8 +251,6 @@ static error_t take_option(int key, char *arg, struct argp_state *state)
 {
 	struct parse *parse = state->input;
 	struct heap_options *options = parse->options;
-	uint64_t number = 0;
-	error_t error;
 
 	switch (key) {
 	case KEY_PID:
@@ -308,7 +258,7 @@ static error_t take_option(int key, char *arg, struct argp_state *state)
 	case KEY_GROWTH:
 		options->growth = true;
 		parse->have_growth_time = arg;
-		return arg ? set_time(parse, "--growth", arg, &options->growth_ns) : 0;
+		return arg ? words_time("--growth", arg, LEAST_TIME_NS, &options->growth_ns) : 0;
 	case KEY_HOLDERS:
 		options->holders = true;
 		return 0;
@@ -321,16 +271,14 @@ static error_t take_option(int key, char *arg, struct argp_state *state)
 	case KEY_AT:
 		return set_address(parse, arg);
 	case KEY_DEPTH:
-		error = set_number(parse, "--depth", arg, 1, 20, &number);
-		options->depth = (unsigned)number;
-		return error;
+		return words_u32("--depth", arg, 1, 20, &options->depth);
 	case KEY_WATCH:
 	case KEY_WATCH_REFS:
 		return add_watch(parse, arg, key == KEY_WATCH_REFS);
 	case KEY_FOR:
-		return set_time(parse, "--for", arg, &options->for_ns);
+		return words_time("--for", arg, LEAST_TIME_NS, &options->for_ns);
 	case KEY_MAX_OVERHEAD:
-		return set_overhead(parse, arg);
+		return words_share("--max-overhead", arg, LEAST_OVERHEAD, &options->max_overhead);
 	case KEY_FROZEN:
 		options->frozen = true;
 		return 0;
@@ -338,11 +286,9 @@ static error_t take_option(int key, char *arg, struct argp_state *state)
 		options->trend = true;
 		return 0;
 	case KEY_DURATION:
-		return set_time(parse, "--duration", arg, &options->duration_ns);
+		return words_time("--duration", arg, LEAST_TIME_NS, &options->duration_ns);
 	case KEY_TOP:
-		error = set_number(parse, "--top", arg, 0, 1000000, &number);
-		options->top = (unsigned)number;
-		return error;
+		return words_u32("--top", arg, 0, 1000000, &options->top);
 	case KEY_SORT:
 		return set_order(parse, arg);
 	case KEY_TYPES_LIKE:
@@ -351,7 +297,7 @@ static error_t take_option(int key, char *arg, struct argp_state *state)
 		options->module = arg;
 		return 0;
 	case KEY_MIN_COUNT:
-		return set_number(parse, "--min-count", arg, 0, INT64_MAX, &options->min_count);
+		return words_number("--min-count", arg, 0, INT64_MAX, &options->min_count);
 	case KEY_OUTPUT:
 		return add_output(parse, arg);
 	case KEY_FORMAT:
@@ -381,28 +327,28 @@ static bool settle_arguments(struct parse *parse)
 	unsigned next = 0;
 
 	if (options->growth && options->trend) {
-		wrong_text(parse, "", "--growth and --trend are two reports: give one of them");
+		words_wrong("", "--growth and --trend are two reports: give one of them");
 		return false;
 	}
 	if (!options->growth && !options->trend && (parse->n_words || options->duration_ns)) {
-		wrong_text(parse, "",
-			   "times are for --growth: -p PID --growth [TIME [INTERVAL [COUNT]]], and "
-			   "for --trend [INTERVAL [COUNT]]");
+		words_wrong(
+			"",
+			"times are for --growth: -p PID --growth [TIME [INTERVAL [COUNT]]], and "
+			"for --trend [INTERVAL [COUNT]]");
 		return false;
 	}
 	if (options->growth && !parse->have_growth_time && next < parse->n_words &&
-	    set_time(parse, "TIME", parse->words[next++], &options->growth_ns))
+	    words_time("TIME", parse->words[next++], LEAST_TIME_NS, &options->growth_ns))
 		return false;
 	if (next < parse->n_words &&
-	    set_time(parse, "INTERVAL", parse->words[next++], &options->interval_ns))
+	    words_time("INTERVAL", parse->words[next++], LEAST_TIME_NS, &options->interval_ns))
 		return false;
 	if (next < parse->n_words &&
-	    set_number(parse, "COUNT", parse->words[next++], 1, UINT32_MAX, &options->count))
+	    words_number("COUNT", parse->words[next++], 1, UINT32_MAX, &options->count))
 		return false;
 	if (next < parse->n_words) {
-		wrong_text(parse, "",
-			   "too many arguments: -p PID --growth=TIME [INTERVAL [COUNT]] is "
-			   "wanted");
+		words_wrong("", "too many arguments: -p PID --growth=TIME [INTERVAL [COUNT]] is "
+				"wanted");
 		return false;
 	}
 	if (options->trend && !options->interval_ns) {
@@ -440,9 +386,10 @@ static bool settle_output(struct parse *parse, struct heap_output *output)
 		parse->format_used = true;
 		return true;
 	}
-	wrong_text(parse, "--output",
-		   graph ? "it is written as .txt, .json, .dot or .svg; end the name so, or give -f"
-			 : "a heap is written as .txt or .json; end the name so, or give -f");
+	words_wrong(
+		"--output",
+		graph ? "it is written as .txt, .json, .dot or .svg; end the name so, or give -f"
+		      : "a heap is written as .txt or .json; end the name so, or give -f");
 	return false;
 }
 
@@ -484,7 +431,7 @@ static bool settle_views(struct parse *parse)
 	else if (options->frozen && (options->growth || options->trend))
 		wrong_way = "--frozen is for one look: without --growth and --trend";
 	if (wrong_way)
-		wrong_text(parse, "", wrong_way);
+		words_wrong("", "%s", wrong_way);
 	if (!options->depth)
 		options->depth = DEPTH;
 	if (!options->for_ns)
@@ -498,12 +445,12 @@ enum options_result heap_options_parse(struct heap_options *options, int argc, c
 {
 	const struct argp argp = {
 		.options = rows, .parser = take_option, .args_doc = arguments, .doc = text};
-	struct parse parse = {.options = options, .result = OPTIONS_RUN};
+	struct parse parse = {.options = options};
 
 	argv[0] = program_invocation_short_name; /* what messages begin with */
 	*options = (struct heap_options){.top = 20, .growth_ns = 30000000000u};
 	if (argp_parse(&argp, argc, argv, ARGP_NO_HELP | ARGP_NO_EXIT, NULL, &parse))
-		return parse.result == OPTIONS_DONE ? OPTIONS_DONE : OPTIONS_WRONG;
+		return parse.done ? OPTIONS_DONE : OPTIONS_WRONG;
 	if (!settle_arguments(&parse) || !settle_views(&parse) || !settle_formats(&parse))
 		return OPTIONS_WRONG;
 	if (!options->pid) {

@@ -6,11 +6,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/fmt.h"
+#include "cli/words.h"
 
 /* percent: the least ceiling */
 #define LEAST_OVERHEAD 0.1
 
+#define LEAST_TIME_NS  10000000u
 #define LEAST_SAMPLE   (1u << 8)
 #define MOST_SAMPLE    (1u << 30)
 
@@ -127,37 +128,29 @@ static const char text[] = "Show what a live CPython process is leaking, by Pyth
 
 struct parse {
 	struct options *options;
-	enum options_result result;
+	bool done; /* what was asked for is printed */
 	unsigned n_arguments;
 	const struct exporter *forced;
 	bool governs; /* an option was given that --exact leaves without a meaning */
 };
 
-static error_t wrong(struct parse *parse, const char *option, const struct err *err)
-{
-	fprintf(stderr, "pyleaktrace: %s%s%s\n", option, *option ? ": " : "", err->text);
-	parse->result = OPTIONS_WRONG;
-	return EINVAL;
-}
-
 static error_t add_pids(struct parse *parse, const char *list)
 {
 	struct options *options = parse->options;
-	struct err err = ERR_INIT;
 	char word[32];
 
 	do {
 		size_t length = strcspn(list, ",");
+		error_t error;
 		uint64_t pid;
 
 		snprintf(word, sizeof(word), "%.*s",
 			 length < sizeof(word) ? (int)length : (int)sizeof(word) - 1, list);
-		if (fmt_parse_number(word, 1, INT32_MAX, &pid, &err))
-			return wrong(parse, "--pid", &err);
-		if (options->n_pids == OPTIONS_MAX_PIDS) {
-			err_set(&err, ERR_USAGE, "at most %d targets", OPTIONS_MAX_PIDS);
-			return wrong(parse, "--pid", &err);
-		}
+		error = words_number("--pid", word, 1, INT32_MAX, &pid);
+		if (error)
+			return error;
+		if (options->n_pids == OPTIONS_MAX_PIDS)
+			return words_wrong("--pid", "at most %d targets", OPTIONS_MAX_PIDS);
 		for (unsigned i = 0; i < options->n_pids; i++)
 			if (options->pids[i] == (pid_t)pid)
 				pid = 0;
@@ -170,8 +163,6 @@ static error_t add_pids(struct parse *parse, const char *list)
 
 static error_t set_domains(struct parse *parse, const char *list)
 {
-	struct err err = ERR_INIT;
-
 	parse->options->domains = 0;
 	do {
 		size_t length = strcspn(list, ",");
@@ -181,10 +172,9 @@ static error_t set_domains(struct parse *parse, const char *list)
 			if (strlen(domain_name(i)) == length &&
 			    strncmp(list, domain_name(i), length) == 0)
 				break;
-		if (i == DOMAIN_COUNT) {
-			err_set(&err, ERR_USAGE, "a list of malloc, object and mmap is wanted");
-			return wrong(parse, "--domain", &err);
-		}
+		if (i == DOMAIN_COUNT)
+			return words_wrong("--domain",
+					   "a list of malloc, object and mmap is wanted");
 		parse->options->domains |= 1u << i;
 		list += length;
 	} while (*list++ == ',');
@@ -197,46 +187,38 @@ static error_t set_order(struct parse *parse, const char *name)
 					    [ORDER_COUNT] = "count",
 					    [ORDER_GROWTH] = "growth",
 					    [ORDER_AGE] = "age"};
-	struct err err = ERR_INIT;
+	unsigned order = parse->options->order;
+	error_t error =
+		words_choice("--sort", name, names, sizeof(names) / sizeof(names[0]), &order);
 
-	for (unsigned i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
-		if (strcmp(names[i], name) == 0) {
-			parse->options->order = i;
-			return 0;
-		}
-	}
-	err_set(&err, ERR_USAGE, "size, count, growth or age is wanted");
-	return wrong(parse, "--sort", &err);
+	parse->options->order = order;
+	return error;
 }
 
 static error_t set_group_by(struct parse *parse, const char *name)
 {
-	struct err err = ERR_INIT;
+	const char *names[GROUP_BY_COUNT];
+	unsigned group_by = parse->options->group_by;
+	error_t error;
 
-	for (int by = 0; by < GROUP_BY_COUNT; by++) {
-		if (strcmp(group_by_name(by), name) == 0) {
-			parse->options->group_by = by;
-			return 0;
-		}
-	}
-	err_set(&err, ERR_USAGE, "stack, line, function, module, thread or pid is wanted");
-	return wrong(parse, "--group-by", &err);
+	for (unsigned by = 0; by < GROUP_BY_COUNT; by++)
+		names[by] = group_by_name(by);
+	error = words_choice("--group-by", name, names, GROUP_BY_COUNT, &group_by);
+	parse->options->group_by = group_by;
+	return error;
 }
 
 /* The list is taken apart where it stands, in argv. */
 static error_t add_modules(struct parse *parse, char *list)
 {
 	struct options *options = parse->options;
-	struct err err = ERR_INIT;
 	char *name;
 
 	while ((name = strsep(&list, ","))) {
 		if (!*name)
-			err_set(&err, ERR_USAGE, "a name is missing");
-		else if (options->n_modules == OPTIONS_MAX_MODULES)
-			err_set(&err, ERR_USAGE, "at most %d names", OPTIONS_MAX_MODULES);
-		if (err.code)
-			return wrong(parse, "--module", &err);
+			return words_wrong("--module", "a name is missing");
+		if (options->n_modules == OPTIONS_MAX_MODULES)
+			return words_wrong("--module", "at most %d names", OPTIONS_MAX_MODULES);
 		options->modules[options->n_modules++] = name;
 	}
 	return 0;
@@ -245,115 +227,45 @@ static error_t add_modules(struct parse *parse, char *list)
 static error_t add_output(struct parse *parse, const char *pattern)
 {
 	struct options *options = parse->options;
-	struct err err = ERR_INIT;
 
-	if (options->n_outputs == OPTIONS_MAX_OUTPUTS) {
-		err_set(&err, ERR_USAGE, "at most %d files", OPTIONS_MAX_OUTPUTS);
-		return wrong(parse, "--output", &err);
-	}
+	if (options->n_outputs == OPTIONS_MAX_OUTPUTS)
+		return words_wrong("--output", "at most %d files", OPTIONS_MAX_OUTPUTS);
 	options->outputs[options->n_outputs++].pattern = pattern;
 	return 0;
 }
 
-static error_t set_time(struct parse *parse, const char *option, const char *arg, uint64_t least,
-			uint64_t *ns)
-{
-	struct err err = ERR_INIT;
-
-	if (fmt_parse_time(arg, ns, &err))
-		return wrong(parse, option, &err);
-	if (*ns < least) {
-		err_set(&err, ERR_USAGE, "at least %s is wanted",
-			fmt_duration((double)least / 1e9).text);
-		return wrong(parse, option, &err);
-	}
-	return 0;
-}
-
-static error_t set_size(struct parse *parse, const char *option, const char *arg, uint64_t *bytes)
-{
-	struct err err = ERR_INIT;
-
-	return fmt_parse_size(arg, bytes, &err) ? wrong(parse, option, &err) : 0;
-}
-
-static error_t set_number(struct parse *parse, const char *option, const char *arg, uint64_t least,
-			  uint64_t most, uint64_t *result)
-{
-	struct err err = ERR_INIT;
-
-	return fmt_parse_number(arg, least, most, result, &err) ? wrong(parse, option, &err) : 0;
-}
-
-static error_t set_u32(struct parse *parse, const char *option, const char *arg, uint64_t least,
-		       uint64_t most, uint32_t *result)
-{
-	uint64_t number = 0;
-	error_t error = set_number(parse, option, arg, least, most, &number);
-
-	if (!error)
-		*result = (uint32_t)number;
-	return error;
-}
-
 static error_t take_argument(struct parse *parse, const char *arg)
 {
-	struct err err = ERR_INIT;
-
-	if (parse->n_arguments == 0 && (*arg < '0' || *arg > '9') && *arg != '.') {
-		err_set(&err, ERR_USAGE,
-			"starting a program (-- COMMAND) is not in this version; start it, then "
-			"use -p PID");
-		return wrong(parse, "", &err);
-	}
+	if (parse->n_arguments == 0 && (*arg < '0' || *arg > '9') && *arg != '.')
+		return words_wrong("", "starting a program (-- COMMAND) is not in this version; "
+				       "start it, then use -p PID");
 	switch (parse->n_arguments++) {
 	case 0:
-		return set_time(parse, "INTERVAL", arg, 10000000, &parse->options->interval_ns);
+		return words_time("INTERVAL", arg, LEAST_TIME_NS, &parse->options->interval_ns);
 	case 1:
-		return set_number(parse, "COUNT", arg, 1, UINT32_MAX, &parse->options->count);
+		return words_number("COUNT", arg, 1, UINT32_MAX, &parse->options->count);
 	default:
-		err_set(&err, ERR_USAGE, "too many arguments: -p PID [INTERVAL [COUNT]] is wanted");
-		return wrong(parse, "", &err);
+		return words_wrong("", "too many arguments: -p PID [INTERVAL [COUNT]] is wanted");
 	}
 }
 
 static error_t set_native(struct parse *parse, const char *arg)
 {
-	struct err err = ERR_INIT;
+	static const char *const names[] = {"no", "yes"};
+	unsigned native = parse->options->native;
+	error_t error = words_choice("--native", arg, names, 2, &native);
 
-	parse->options->native = strcmp(arg, "yes") == 0;
-	if (parse->options->native || strcmp(arg, "no") == 0)
-		return 0;
-	err_set(&err, ERR_USAGE, "\"%s\" is neither yes nor no", arg);
-	return wrong(parse, "--native", &err);
-}
-
-static error_t set_overhead(struct parse *parse, const char *arg)
-{
-	struct err err = ERR_INIT;
-	char *end;
-	double percent = strtod(arg, &end);
-
-	/* written so that what is no number fails too */
-	if (end == arg || *end || !(percent >= LEAST_OVERHEAD && percent <= 100)) {
-		err_set(&err, ERR_USAGE, "a percentage from %g to 100 is wanted", LEAST_OVERHEAD);
-		return wrong(parse, "--max-overhead", &err);
-	}
-	parse->options->max_overhead = percent / 100;
-	return 0;
+	parse->options->native = native;
+	return error;
 }
 
 static error_t set_sample(struct parse *parse, const char *arg)
 {
-	struct err err = ERR_INIT;
-	uint64_t bytes;
+	uint64_t bytes = 0;
+	error_t error = words_size("--sample", arg, LEAST_SAMPLE, MOST_SAMPLE, &bytes);
 
-	if (fmt_parse_size(arg, &bytes, &err))
-		return wrong(parse, "--sample", &err);
-	if (bytes < LEAST_SAMPLE || bytes > MOST_SAMPLE) {
-		err_set(&err, ERR_USAGE, "a size from 256 to 1G is wanted");
-		return wrong(parse, "--sample", &err);
-	}
+	if (error)
+		return error;
 	parse->options->sample_shift = 0;
 	while (1ull << parse->options->sample_shift < bytes)
 		parse->options->sample_shift++;
@@ -363,28 +275,41 @@ static error_t set_sample(struct parse *parse, const char *arg)
 
 static error_t set_on_limit(struct parse *parse, const char *arg)
 {
+	static const char *const names[] = {
+		[ON_LIMIT_THROTTLE] = "throttle", [ON_LIMIT_STOP] = "stop"};
+	unsigned on_limit = parse->options->on_limit;
+	error_t error = words_choice("--on-limit", arg, names, 2, &on_limit);
+
+	parse->options->on_limit = on_limit;
+	return error;
+}
+
+static error_t set_format(struct parse *parse, const char *name)
+{
 	struct err err = ERR_INIT;
 
-	parse->options->on_limit = strcmp(arg, "stop") == 0 ? ON_LIMIT_STOP : ON_LIMIT_THROTTLE;
-	if (parse->options->on_limit == ON_LIMIT_STOP || strcmp(arg, "throttle") == 0)
-		return 0;
-	err_set(&err, ERR_USAGE, "\"%s\" is neither throttle nor stop", arg);
-	return wrong(parse, "--on-limit", &err);
+	parse->forced = exporter_by_name(name, &err);
+	return parse->forced ? 0 : words_wrong("--format", "%s", err.text);
+}
+
+static error_t done(struct parse *parse)
+{
+	parse->done = true;
+	return ECANCELED;
 }
 
 static error_t take_option(int key, char *arg, struct argp_state *state)
 {
 	struct parse *parse = state->input;
 	struct options *options = parse->options;
-	struct err err = ERR_INIT;
 
 	switch (key) {
 	case KEY_PID:
 		return add_pids(parse, arg);
 	case KEY_DURATION:
-		return set_time(parse, "--duration", arg, 10000000, &options->duration_ns);
+		return words_time("--duration", arg, LEAST_TIME_NS, &options->duration_ns);
 	case KEY_TOP:
-		return set_u32(parse, "--top", arg, 0, 1000000, &options->top);
+		return words_u32("--top", arg, 0, 1000000, &options->top);
 	case KEY_SORT:
 		return set_order(parse, arg);
 	case KEY_GROUP_BY:
@@ -392,11 +317,11 @@ static error_t take_option(int key, char *arg, struct argp_state *state)
 	case KEY_MODULE:
 		return add_modules(parse, arg);
 	case KEY_OLDER:
-		return set_time(parse, "--older", arg, 0, &options->older_ns);
+		return words_time("--older", arg, 0, &options->older_ns);
 	case KEY_MIN:
-		return set_size(parse, "--min-size", arg, &options->min_size);
+		return words_size("--min-size", arg, 0, UINT64_MAX, &options->min_size);
 	case KEY_MAX:
-		return set_size(parse, "--max-size", arg, &options->max_size);
+		return words_size("--max-size", arg, 0, UINT64_MAX, &options->max_size);
 	case KEY_DOMAIN:
 		return set_domains(parse, arg);
 	case KEY_NATIVE:
@@ -408,13 +333,13 @@ static error_t take_option(int key, char *arg, struct argp_state *state)
 		return set_sample(parse, arg);
 	case KEY_MAX_OVERHEAD:
 		parse->governs = true;
-		return set_overhead(parse, arg);
+		return words_share("--max-overhead", arg, LEAST_OVERHEAD, &options->max_overhead);
 	case KEY_ON_LIMIT:
 		parse->governs = true;
 		return set_on_limit(parse, arg);
 	case KEY_MAX_WINDOW:
 		parse->governs = true;
-		return set_time(parse, "--max-window", arg, 1000000, &options->max_window_ns);
+		return words_time("--max-window", arg, 1000000, &options->max_window_ns);
 	case KEY_NO_GROWS:
 		options->no_grows = true;
 		return 0;
@@ -422,14 +347,13 @@ static error_t take_option(int key, char *arg, struct argp_state *state)
 		options->no_steer = true;
 		return 0;
 	case KEY_MAX_BLOCKS:
-		return set_u32(parse, "--max-blocks", arg, 1, 1u << 28, &options->max_blocks);
+		return words_u32("--max-blocks", arg, 1, 1u << 28, &options->max_blocks);
 	case KEY_MAX_STACKS:
-		return set_u32(parse, "--max-stacks", arg, 1, 1u << 22, &options->max_stacks);
+		return words_u32("--max-stacks", arg, 1, 1u << 22, &options->max_stacks);
 	case KEY_OUTPUT:
 		return add_output(parse, arg);
 	case KEY_FORMAT:
-		parse->forced = exporter_by_name(arg, &err);
-		return parse->forced ? 0 : wrong(parse, "--format", &err);
+		return set_format(parse, arg);
 	case KEY_QUIET:
 		options->quiet = true;
 		return 0;
@@ -441,16 +365,13 @@ static error_t take_option(int key, char *arg, struct argp_state *state)
 		return 0;
 	case KEY_HELP:
 		argp_state_help(state, stdout, ARGP_HELP_LONG | ARGP_HELP_USAGE | ARGP_HELP_DOC);
-		parse->result = OPTIONS_DONE;
-		return ECANCELED;
+		return done(parse);
 	case KEY_USAGE:
 		argp_state_help(state, stdout, ARGP_HELP_USAGE);
-		parse->result = OPTIONS_DONE;
-		return ECANCELED;
+		return done(parse);
 	case KEY_VERSION:
 		puts("pyleaktrace " PYLEAKTRACE_VERSION);
-		parse->result = OPTIONS_DONE;
-		return ECANCELED;
+		return done(parse);
 	case ARGP_KEY_ARG:
 		return take_argument(parse, arg);
 	default:
@@ -474,7 +395,7 @@ static bool settle_formats(struct parse *parse)
 			used = true;
 		}
 		if (!output->format) {
-			wrong(parse, "--output", &err);
+			words_wrong("--output", "%s", err.text);
 			return false;
 		}
 	}
@@ -528,7 +449,7 @@ enum options_result options_parse(struct options *options, int argc, char **argv
 {
 	const struct argp argp = {
 		.options = rows, .parser = take_option, .args_doc = arguments, .doc = text};
-	struct parse parse = {.options = options, .result = OPTIONS_RUN};
+	struct parse parse = {.options = options};
 
 	*options = (struct options){
 		.interval_ns = 5000000000u,
@@ -543,7 +464,7 @@ enum options_result options_parse(struct options *options, int argc, char **argv
 		.native = true,
 	};
 	if (argp_parse(&argp, argc, argv, ARGP_NO_HELP | ARGP_NO_EXIT, NULL, &parse))
-		return parse.result == OPTIONS_DONE ? OPTIONS_DONE : OPTIONS_WRONG;
+		return parse.done ? OPTIONS_DONE : OPTIONS_WRONG;
 	if (!settle_formats(&parse))
 		return OPTIONS_WRONG;
 	if (options->n_pids == 0) {

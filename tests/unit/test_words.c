@@ -1,0 +1,153 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "cli/words.h"
+
+static FILE *said; /* what goes to standard error in a test */
+static int usual;  /* standard error */
+
+static int begin(void **state)
+{
+	(void)state;
+	said = tmpfile();
+	usual = dup(STDERR_FILENO);
+	return !said || usual < 0 || dup2(fileno(said), STDERR_FILENO) < 0;
+}
+
+static int end(void **state)
+{
+	(void)state;
+	fflush(stderr);
+	dup2(usual, STDERR_FILENO);
+	close(usual);
+	return fclose(said);
+}
+
+/* What was said since the last time. */
+static const char *heard(void)
+{
+	static char text[512];
+	size_t n;
+
+	fflush(stderr);
+	rewind(said);
+	n = fread(text, 1, sizeof(text) - 1, said);
+	text[n] = '\0';
+	rewind(said);
+	assert_int_equal(ftruncate(fileno(said), 0), 0);
+	return text;
+}
+
+static void test_wrong(void **state)
+{
+	(void)state;
+	assert_int_equal(words_wrong("--top", "%d is too many", 7), EINVAL);
+	assert_string_equal(heard(), "pyleaktrace: --top: 7 is too many\n");
+	assert_int_equal(words_wrong("", "whom?"), EINVAL);
+	assert_string_equal(heard(), "pyleaktrace: whom?\n");
+}
+
+/* In range: the value. Else it stays as it was, and a line says what is wanted. */
+static void test_numbers(void **state)
+{
+	uint64_t number = 1;
+	uint32_t small = 1;
+
+	(void)state;
+	assert_int_equal(words_number("COUNT", "4294967296", 1, UINT64_MAX, &number), 0);
+	assert_int_equal(number, 4294967296);
+	assert_int_equal(words_u32("--top", "4294967295", 0, UINT32_MAX, &small), 0);
+	assert_int_equal(small, UINT32_MAX);
+	assert_string_equal(heard(), "");
+	assert_int_equal(words_u32("--top", "8", 0, 7, &small), EINVAL);
+	assert_int_equal(small, UINT32_MAX);
+	assert_non_null(strstr(heard(), "--top: \"8\" is out of range"));
+	assert_int_equal(words_number("COUNT", "-1", 0, 7, &number), EINVAL);
+	assert_int_equal(number, 4294967296);
+	assert_non_null(strstr(heard(), "COUNT: \"-1\" is not understood"));
+}
+
+static void test_sizes_and_times(void **state)
+{
+	uint64_t bytes = 1, ns = 1;
+
+	(void)state;
+	assert_int_equal(words_size("--sample", "1k", 256, 1024, &bytes), 0);
+	assert_int_equal(bytes, 1024);
+	assert_int_equal(words_time("--older", "10ms", 10000000, &ns), 0);
+	assert_int_equal(ns, 10000000);
+	assert_string_equal(heard(), "");
+	assert_int_equal(words_size("--sample", "1025", 256, 1024, &bytes), EINVAL);
+	assert_string_equal(heard(),
+			    "pyleaktrace: --sample: a size from 256 B to 1.0 KiB is wanted\n");
+	assert_int_equal(words_size("--sample", "255", 256, 1024, &bytes), EINVAL);
+	assert_int_equal(words_time("--older", "9ms", 10000000, &ns), EINVAL);
+	assert_non_null(strstr(heard(), "--older: at least 10 ms is wanted"));
+	assert_int_equal(words_time("--older", "soon", 10000000, &ns), EINVAL);
+	heard();
+	assert_int_equal(bytes, 1024);
+	assert_int_equal(ns, 10000000);
+}
+
+static void test_shares(void **state)
+{
+	static const char *const wrong[] = {"",    "%",    "0",   "0.09", "100.1", "nan",
+					    "inf", "-inf", "5 %", "5%x",  "5%%",   "five"};
+	double share = -1;
+
+	(void)state;
+	assert_int_equal(words_share("--max-overhead", "5", 0.1, &share), 0);
+	assert_float_equal(share, 0.05, 1e-12);
+	assert_int_equal(words_share("--max-overhead", "0.1%", 0.1, &share), 0);
+	assert_float_equal(share, 0.001, 1e-12);
+	assert_int_equal(words_share("--max-overhead", "100", 0.1, &share), 0);
+	assert_float_equal(share, 1, 1e-12);
+	assert_string_equal(heard(), "");
+	for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
+		assert_int_equal(words_share("--max-overhead", wrong[i], 0.1, &share), EINVAL);
+		assert_string_equal(heard(),
+				    "pyleaktrace: --max-overhead: a percentage from 0.1 to "
+				    "100 is wanted\n");
+	}
+	assert_float_equal(share, 1, 1e-12);
+}
+
+static void test_choices(void **state)
+{
+	static const char *const names[] = {"size", "count", "age"};
+	unsigned choice = 9;
+
+	(void)state;
+	assert_int_equal(words_choice("--sort", "size", names, 3, &choice), 0);
+	assert_int_equal(choice, 0);
+	assert_int_equal(words_choice("--sort", "age", names, 3, &choice), 0);
+	assert_int_equal(choice, 2);
+	assert_string_equal(heard(), "");
+	assert_int_equal(words_choice("--sort", "ag", names, 3, &choice), EINVAL);
+	assert_string_equal(heard(), "pyleaktrace: --sort: size, count or age is wanted\n");
+	assert_int_equal(words_choice("--sort", "", names, 2, &choice), EINVAL);
+	assert_string_equal(heard(), "pyleaktrace: --sort: size or count is wanted\n");
+	assert_int_equal(choice, 2);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(test_wrong, begin, end),
+		cmocka_unit_test_setup_teardown(test_numbers, begin, end),
+		cmocka_unit_test_setup_teardown(test_sizes_and_times, begin, end),
+		cmocka_unit_test_setup_teardown(test_shares, begin, end),
+		cmocka_unit_test_setup_teardown(test_choices, begin, end),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "cli/words.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/fmt.h"
+
+error_t words_wrong(const char *option, const char *format, ...)
+{
+	va_list arguments;
+
+	fprintf(stderr, "pyleaktrace: %s%s", option, *option ? ": " : "");
+	va_start(arguments, format);
+	vfprintf(stderr, format, arguments);
+	va_end(arguments);
+	fputc('\n', stderr);
+	return EINVAL;
+}
+
+error_t words_number(const char *option, const char *word, uint64_t least, uint64_t most,
+		     uint64_t *number)
+{
+	struct err err = ERR_INIT;
+
+	return fmt_parse_number(word, least, most, number, &err)
+		       ? words_wrong(option, "%s", err.text)
+		       : 0;
+}
+
+error_t words_u32(const char *option, const char *word, uint64_t least, uint64_t most,
+		  uint32_t *number)
+{
+	uint64_t wide = 0;
+	error_t error = words_number(option, word, least, most, &wide);
+
+	if (!error)
+		*number = (uint32_t)wide;
+	return error;
+}
+
+error_t words_size(const char *option, const char *word, uint64_t least, uint64_t most,
+		   uint64_t *bytes)
+{
+	struct err err = ERR_INIT;
+	uint64_t size;
+
+	if (fmt_parse_size(word, &size, &err))
+		return words_wrong(option, "%s", err.text);
+	if (size < least || size > most)
+		return words_wrong(option, "a size from %s to %s is wanted", fmt_bytes(least).text,
+				   fmt_bytes(most).text);
+	*bytes = size;
+	return 0;
+}
+
+error_t words_time(const char *option, const char *word, uint64_t least_ns, uint64_t *ns)
+{
+	struct err err = ERR_INIT;
+	uint64_t time;
+
+	if (fmt_parse_time(word, &time, &err))
+		return words_wrong(option, "%s", err.text);
+	if (time < least_ns)
+		return words_wrong(option, "at least %s is wanted",
+				   fmt_duration((double)least_ns / 1e9).text);
+	*ns = time;
+	return 0;
+}
+
+error_t words_share(const char *option, const char *word, double least, double *share)
+{
+	char *end;
+	double percent = strtod(word, &end);
+
+	if (end > word && *end == '%')
+		end++;
+	/* written so that what is no number fails too */
+	if (end == word || *end || !(percent >= least && percent <= 100))
+		return words_wrong(option, "a percentage from %g to 100 is wanted", least);
+	*share = percent / 100;
+	return 0;
+}
+
+error_t words_choice(const char *option, const char *word, const char *const *names, unsigned n,
+		     unsigned *choice)
+{
+	char wanted[128] = "";
+	size_t at = 0;
+
+	for (unsigned i = 0; i < n; i++) {
+		if (!strcmp(word, names[i])) {
+			*choice = i;
+			return 0;
+		}
+		if (at < sizeof(wanted))
+			at += (size_t)snprintf(wanted + at, sizeof(wanted) - at, "%s%s",
+					       !i           ? ""
+					       : i + 1 == n ? " or "
+							    : ", ",
+					       names[i]);
+	}
+	return words_wrong(option, "%s is wanted", wanted);
+}

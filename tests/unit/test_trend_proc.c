@@ -347,6 +347,84 @@ static void test_main_arena(void **state)
 	assert_int_equal(fast_bins_find_top(words, 0, address), 0);
 }
 
+/* ---- lists of free chunks --------------------------------------------------------------------- */
+
+#define ROOM_CHUNKS 1000
+
+/* What an arena and its heap have, in anonymous memory. */
+struct made_arena {
+	uint64_t state[13]; /* `top` is 96 bytes from its begin, the ten lists before that */
+	uint64_t unused;
+	struct {
+		uint64_t previous, size, link, fill;
+	} chunks[ROOM_CHUNKS];
+};
+
+static void put_link(struct made_arena *arena, size_t from, uint64_t to)
+{
+	uint64_t place = (uintptr_t)&arena->chunks[from].link;
+
+	arena->chunks[from].link = to ^ place >> 12;
+}
+
+/* A list of n chunks of 32 bytes, of which the last leads to chunk `then`; n: nowhere. */
+static void make_list(struct made_arena *arena, size_t n, size_t then)
+{
+	memset(arena, 0, sizeof(*arena));
+	arena->state[12] = (uintptr_t)&arena->chunks[ROOM_CHUNKS - 1];
+	arena->state[2] = n ? (uintptr_t)&arena->chunks[0] : 0;
+	for (size_t i = 0; i < n; i++) {
+		arena->chunks[i].size = 32 | 1;
+		put_link(arena, i,
+			 i + 1 < n  ? (uintptr_t)&arena->chunks[i + 1]
+			 : then < n ? (uintptr_t)&arena->chunks[then]
+				    : 0);
+	}
+}
+
+static uint64_t side_bytes(const struct made_arena *arena)
+{
+	const struct py_runtime runtime = {.libc_is_musl = true}; /* no main arena */
+	const uint64_t address = (uintptr_t)arena;
+	struct fast_bins bins;
+	struct maps maps;
+
+	assert_int_equal(maps_read(&maps, getpid(), NULL), 0);
+	fast_bins_read(&bins, &maps, &runtime, &address, 1);
+	maps_fini(&maps);
+	assert_int_equal(bins.main_bytes, 0);
+	return bins.side_bytes;
+}
+
+/* While lists are followed they change, and pages of different moments may make a loop: every chunk is one all the same. */
+static void test_free_lists(void **state)
+{
+	struct made_arena *arena = mmap(NULL, sizeof(*arena), PROT_READ | PROT_WRITE,
+					MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	static const size_t lengths[] = {0, 1, 2, 3, 7, 8, 9, 64, 65, 999};
+
+	(void)state;
+	assert_true(arena != MAP_FAILED);
+	for (size_t i = 0; i < sizeof(lengths) / sizeof(lengths[0]); i++) {
+		size_t n = lengths[i];
+
+		make_list(arena, n, n);
+		assert_int_equal(side_bytes(arena), 32 * n);
+		for (size_t then = 0; then < n; then += 1 + n / 13) {
+			make_list(arena, n, then);
+			assert_int_equal(side_bytes(arena), 32 * n);
+		}
+	}
+	/* a chunk that is none ends the list, and so does a link that leads elsewhere */
+	make_list(arena, 100, 100);
+	arena->chunks[40].size = 48;
+	assert_int_equal(side_bytes(arena), 32 * 40);
+	make_list(arena, 100, 100);
+	put_link(arena, 50, 0x1230);
+	assert_int_equal(side_bytes(arena), 32 * 51);
+	munmap(arena, sizeof(*arena));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -357,6 +435,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_cgroup_v1, make_root, drop_root),
 		cmocka_unit_test_setup_teardown(test_no_cgroup, make_root, drop_root),
 		cmocka_unit_test(test_main_arena),
+		cmocka_unit_test(test_free_lists),
 		cmocka_unit_test(test_resident),
 	};
 

@@ -14,6 +14,7 @@
 #define FLAGS       7ull
 #define STATE_TOPS  2   /* places of `top` in malloc_state: 96, before 2.26 88 */
 #define SMALLEST    32u /* bytes of the chunks in the first fast bin */
+#define NO_CHUNK    UINT64_MAX
 
 struct walker {
 	struct pages *pages;
@@ -71,21 +72,61 @@ static bool is_in_memory(const struct walker *walker, uint64_t chunk)
 	return chunk && chunk % CHUNK_ALIGN == 0 && range && range->writable && !range->inode;
 }
 
-/* A list of free chunks of one size; links are mixed with their own place, from 2.32 on. */
-static uint64_t list_bytes(struct walker *walker, uint64_t chunk, uint64_t size)
+/* The one after it in a list of free chunks of this size; 0: it is the last; NO_CHUNK: it is none itself. Links are mixed with their own
+   place, from 2.32 on. */
+static uint64_t next_chunk(const struct walker *walker, uint64_t chunk, uint64_t size)
 {
-	uint64_t sum = 0, found, link;
+	uint64_t found, link;
 
-	while (chunk && walker->left && is_in_memory(walker, chunk)) {
-		if (!pages_read(walker->pages, chunk + 8, &found) || (found & ~FLAGS) != size ||
-		    !pages_read(walker->pages, chunk + 16, &link))
+	if (!is_in_memory(walker, chunk) || !pages_read(walker->pages, chunk + 8, &found) ||
+	    (found & ~FLAGS) != size || !pages_read(walker->pages, chunk + 16, &link))
+		return NO_CHUNK;
+	found = link ^ (chunk + 16) >> 12;
+	return is_in_memory(walker, found) || !found ? found : link;
+}
+
+/* Steps from the begin of a list, of at most so many, to where a loop of so many chunks begins. */
+static uint64_t way_to_loop(const struct walker *walker, uint64_t chunk, uint64_t size,
+			    uint64_t loop, uint64_t most)
+{
+	uint64_t ahead = chunk, n = 0;
+
+	while (loop--)
+		ahead = next_chunk(walker, ahead, size);
+	for (; chunk != ahead && n < most; n++) {
+		chunk = next_chunk(walker, chunk, size);
+		ahead = next_chunk(walker, ahead, size);
+	}
+	return n;
+}
+
+/*
+ * The chunks of a list, each once: its pages were read one after the other, and what the target took and gave back in between may
+ * have made a loop of it. That is found by a mark that is moved ahead in ever longer strides (Brent's algorithm).
+ */
+static uint64_t list_length(struct walker *walker, uint64_t first, uint64_t size)
+{
+	uint64_t chunk = first, mark = NO_CHUNK, n = 0, stride = 1, since_mark = 0;
+
+	while (walker->left) {
+		uint64_t next = next_chunk(walker, chunk, size);
+
+		if (next == NO_CHUNK)
 			break;
 		walker->left--;
-		sum += size;
-		found = link ^ (chunk + 16) >> 12;
-		chunk = is_in_memory(walker, found) || !found ? found : link;
+		n++;
+		since_mark++;
+		if (next == mark)
+			return since_mark +
+			       way_to_loop(walker, first, size, since_mark, n - since_mark);
+		if (since_mark == stride) {
+			mark = next;
+			stride *= 2;
+			since_mark = 0;
+		}
+		chunk = next;
 	}
-	return sum;
+	return n;
 }
 
 /* in  top: address of the word `top` of an arena's state */
@@ -95,8 +136,11 @@ static uint64_t arena_bytes(struct walker *walker, uint64_t top)
 
 	if (remote_read(walker->maps->pid, top - sizeof(heads), heads, sizeof(heads)))
 		return 0;
-	for (size_t i = 0; i < N_FAST; i++)
-		sum += list_bytes(walker, heads[i], SMALLEST + CHUNK_ALIGN * i);
+	for (size_t i = 0; i < N_FAST; i++) {
+		uint64_t size = SMALLEST + CHUNK_ALIGN * i;
+
+		sum += size * list_length(walker, heads[i], size);
+	}
 	return sum;
 }
 

@@ -216,6 +216,11 @@ static uint64_t less(uint64_t a, uint64_t b)
 	return a > b ? a - b : 0;
 }
 
+static uint64_t lesser(uint64_t a, uint64_t b)
+{
+	return a < b ? a : b;
+}
+
 /* Move up to so much from one sum to another; what the target changed meanwhile must not wrap. */
 static void move(uint64_t *from, uint64_t *to, uint64_t bytes)
 {
@@ -227,8 +232,11 @@ static void move(uint64_t *from, uint64_t *to, uint64_t bytes)
 static void take_room(struct heap_room *room, const struct census *census)
 {
 	const struct walk_room *walked = &census->walk.room;
-	uint64_t main_free = walked->heap_free + census->fast.main_bytes,
-		 side_free = walked->side_free + census->fast.side_bytes,
+	/* the lists of free chunks were read at another moment than the heaps */
+	uint64_t main_free =
+			 lesser(walked->heap_free + census->fast.main_bytes, walked->heap_bytes),
+		 side_free =
+			 lesser(walked->side_free + census->fast.side_bytes, walked->side_bytes),
 		 pools = walked->pool_bytes + walked->segment_bytes,
 		 pools_used = walked->pool_used + walked->segment_used;
 

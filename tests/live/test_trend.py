@@ -193,6 +193,23 @@ def test_full_collections(python, start, trend, validate):
         assert "full_collections" not in series(report)
 
 
+def test_since_full_collection(python, start, trend):
+    """What was made since the last collection of all objects, as the generations count it."""
+    target = start(python, "memory.py")
+    target.do("collector", on=True)
+    target.do("collect", n=1)
+    run = trend(target)
+    counts, thresholds = target.do("made", n=20000)
+    run.look()
+    row = series(run.finish())["since_full_collection"]
+    if python.free_threaded:  # each is of all
+        expected = counts[0]
+    else:
+        expected = counts[0] + (thresholds[0] + 1) * (counts[1] + (thresholds[1] + 1) * counts[2])
+        assert expected > 10000
+    assert abs(row["last"] - expected) < max(1000, thresholds[0]), (row, counts, thresholds)
+
+
 def test_text(one_python, start, tmp_path):
     target = start(one_python, "memory.py")
     result = tool("heap", "-p", str(target.pid), "--trend", "0.05", "3", "-o", str(tmp_path / "a.txt"))

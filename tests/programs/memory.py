@@ -174,9 +174,16 @@ def collect(n):
         gc.collect()
 
 
+def made(n):
+    """n containers more; what the collector has counted, and up to where it counts."""
+    kept.append([[] for _ in range(n)])
+    return [gc.get_count(), gc.get_threshold()]
+
+
 if __name__ == "__main__":
     for warm in (lambda: objects(10), lambda: holes(10), lambda: malloc(10, 100), lambda: malloc_holes(10, 100),
                  lambda: mapping(4096, True), lambda: mapping(4096, False), lambda: pass_threads(1), lambda: files(1)):
         warm()
     serve.serve({f.__name__: f for f in (objects, holes, malloc, malloc_holes, mapping, reserve, stacks, leak_thread,
-                                         pass_threads, files, grow, collector, cycles, collect)})
+                                         pass_threads, files, grow, collector, cycles, collect,
+                                         made)})

@@ -14,6 +14,7 @@
 #include <cmocka.h>
 
 #include "census/growth.h"
+#include "census/holders.h"
 #include "census/pool.h"
 
 #define BASE 0x7f0000010000ull
@@ -223,6 +224,87 @@ static void test_growth(void **state)
 		heap_scan_free(scans[i]);
 }
 
+/* Garbage goes with what was made since the last full collection: a leak beside it is seen in seven looks, though it is less. */
+static void test_growth_beside_garbage(void **state)
+{
+	static const char *const pair[] = {"garbage", "both"};
+	static const double since_full[] = {10000, 45000, 20000, 55000, 5000, 40000, 15000};
+	struct heap_scan *scans[7];
+	struct heap_growth *growth;
+
+	(void)state;
+	for (size_t i = 0; i < 7; i++) {
+		const uint64_t garbage = (uint64_t)(since_full[i] / 100) + i % 2,
+			       counts[] = {1000 + garbage, 1000 + garbage + 20 * i};
+
+		scans[i] = make_scan(1000 + 10 * (double)i, pair, counts, 2);
+		scans[i]->gc.have_since_full = true;
+		scans[i]->gc.since_full = since_full[i];
+		scans[i]->gc.have_collections = true;
+		scans[i]->gc.full_collections = 3 + i / 2;
+	}
+	growth = growth_measure(scans, 7);
+	assert_int_equal(row(growth, "garbage")->shape, FIT_SAWTOOTH);
+	assert_int_equal(row(growth, "both")->shape, FIT_STEADY);
+	assert_float_equal(row(growth, "both")->count_per_min, 120, 3);
+	assert_true(row(growth, "both")->least_count_per_min > 110);
+	assert_false(growth->no_full_collection);
+	heap_growth_free(growth);
+	/* not known in one of them: as it is */
+	scans[3]->gc.have_since_full = false;
+	growth = growth_measure(scans, 7);
+	assert_int_equal(row(growth, "both")->shape, FIT_SAWTOOTH);
+	heap_growth_free(growth);
+	/* known to be none; not known */
+	growth = growth_measure(scans, 2);
+	assert_true(growth->no_full_collection);
+	heap_growth_free(growth);
+	scans[0]->gc.have_collections = false;
+	growth = growth_measure(scans, 2);
+	assert_false(growth->no_full_collection);
+	heap_growth_free(growth);
+	for (size_t i = 0; i < 7; i++)
+		heap_scan_free(scans[i]);
+}
+
+/* ---- containers -------------------------------------------------------------------------------- */
+
+/* What lies at an address that is used again and again is larger now and then; what only grows is a container that does. */
+static void test_holders(void **state)
+{
+	static const struct {
+		uint64_t items[8];
+		bool grows;
+	} rows[] = {
+		{{10, 20, 30, 40, 50, 60, 70, 80}, true},
+		{{10, 10, 10, 60, 60, 60, 60, 90}, true}, /* at times */
+		{{10, 20, 31, 40, 49, 61, 60, 80}, true}, /* a few are taken out, too */
+		{{88, 2, 61, 15, 70, 44, 90, 99}, false}, /* another one each time */
+		{{10, 90, 20, 80, 30, 95, 60, 99}, false},
+		{{10, 11, 12, 13, 14, 15, 16, 17}, false}, /* too few */
+		{{80, 70, 60, 50, 40, 30, 20, 10}, false},
+	};
+	struct heap_container containers[8];
+	struct heap_scan scans[8] = {0}, *list[8];
+
+	(void)state;
+	for (size_t r = 0; r < sizeof(rows) / sizeof(rows[0]); r++) {
+		struct heap_holder holder = {0};
+
+		for (size_t i = 0; i < 8; i++) {
+			containers[i] = (struct heap_container){0x1000, rows[r].items[i]};
+			scans[i].at_s = 100 + (double)i;
+			scans[i].containers = &containers[i];
+			scans[i].n_containers = 1;
+			list[i] = &scans[i];
+		}
+		assert_true(holders_measure(&holder, 0x1000, list, 8));
+		if (holder_grows(&holder) != rows[r].grows)
+			fail_msg("row %zu", r);
+		assert_false(holders_measure(&holder, 0x2000, list, 8));
+	}
+}
+
 /* Two looks at the same moment: no slope, no division by nothing. */
 static void test_growth_without_time(void **state)
 {
@@ -261,9 +343,14 @@ static void test_settle(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_pool),    cmocka_unit_test(test_pool_torn),
-		cmocka_unit_test(test_no_pool), cmocka_unit_test(test_pool_of_anything),
-		cmocka_unit_test(test_growth),  cmocka_unit_test(test_growth_without_time),
+		cmocka_unit_test(test_pool),
+		cmocka_unit_test(test_pool_torn),
+		cmocka_unit_test(test_no_pool),
+		cmocka_unit_test(test_pool_of_anything),
+		cmocka_unit_test(test_growth),
+		cmocka_unit_test(test_growth_without_time),
+		cmocka_unit_test(test_growth_beside_garbage),
+		cmocka_unit_test(test_holders),
 		cmocka_unit_test(test_settle),
 	};
 

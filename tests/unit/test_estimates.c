@@ -22,7 +22,7 @@ static struct {
 	struct heap_growth growth;
 	bool grows; /* what grower_grows() says of every row */
 	bool in_use_known;
-	double in_use_per_s;
+	double in_use_least_per_s, in_use_most_per_s;
 	const struct survivor *survivors;
 	size_t n_survivors;
 } made;
@@ -40,11 +40,13 @@ void grower_growth(struct grower *grower,
 	see(context, &made.growth);
 }
 
-bool grower_in_use(struct grower *grower, double *bytes_per_s)
+bool grower_in_use(struct grower *grower, double *least_per_s, double *most_per_s)
 {
 	(void)grower;
-	if (made.in_use_known)
-		*bytes_per_s = made.in_use_per_s;
+	if (made.in_use_known) {
+		*least_per_s = made.in_use_least_per_s;
+		*most_per_s = made.in_use_most_per_s;
+	}
 	return made.in_use_known;
 }
 
@@ -180,12 +182,20 @@ static void test_native(void **unused)
 	expect(scale_of(&lost, true).blocks, 20);
 	expect(scale_of(&lost, true).error, 0.1);
 	made.in_use_known = true;
-	made.in_use_per_s = 1e6;
+	made.in_use_most_per_s = 1e6;
+	made.in_use_least_per_s = 1e3;
 	expect(scale_of(&lost, true).blocks, 20);
+	expect(scale_of(&lost, true).error, 0.1);
 	/* 5 blocks of 700 bytes have survived, and would be 100 */
-	made.in_use_per_s = 50 * 700 / PASSED_S;
+	made.in_use_most_per_s = 50 * 700 / PASSED_S;
+	made.in_use_least_per_s = 1;
 	expect(scale_of(&lost, true).blocks, 10);
-	made.in_use_per_s = 0;
+	/* it may be that nothing has come into use: the blocks' places may have others by now */
+	made.in_use_most_per_s = 1e6;
+	made.in_use_least_per_s = 0;
+	expect(scale_of(&lost, true).blocks, 20);
+	expect(scale_of(&lost, true).error, 1);
+	made.in_use_most_per_s = 0;
 	expect(scale_of(&lost, true).blocks, 0);
 }
 

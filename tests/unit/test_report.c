@@ -145,8 +145,10 @@ static void guesses_are_one_line(void **state)
 	assert_non_null(strstr(text, all));
 	free(text);
 	text = text_with_guesses(0, plain, &n);
-	assert_int_equal(count(text, "from stack"), n);
-	assert_non_null(strstr(text, "\nNot enough seen yet to be sure of any of them"));
+	assert_true(n > 3);
+	assert_int_equal(count(text, "from stack"), 3);
+	assert_non_null(strstr(text, "\nNot enough seen yet to be sure of any of these and those "
+				     "that are not shown: each may be nothing.\n"));
 	free(text);
 	text = text_with_guesses(1, quiet, &n);
 	assert_int_equal(count(text, "from stack"), n);

@@ -2,12 +2,14 @@
 #include "base/fit.h"
 
 #include <math.h>
-#include <stdbool.h>
 
-#define TOOTH       0.3 /* of the range: smaller ups and downs are noise on a line */
-#define STEP_SHARE  0.6 /* of the whole rise in one interval: a step */
-#define FLOOR_RISE  0.1 /* of the range: lowest points that rise by less are level */
-#define TROUGHS_MIN 3   /* fewer lowest points prove nothing */
+#define TOOTH       0.3   /* of the range: smaller ups and downs are noise on a line */
+#define STEP_SHARE  0.6   /* of the whole rise in one interval: a step */
+#define FLOOR_RISE  0.1   /* of the range: lowest points that rise by less are level */
+#define TROUGHS_MIN 3     /* fewer lowest points prove nothing */
+#define CHANCE      0.001 /* that fit_rises() is wrong */
+/* share of a cycle's ups and downs that time explains as well: from there on the two cannot be told apart */
+#define TOO_ALIKE 0.8
 
 /* ---- the line -------------------------------------------------------------------------------- */
 
@@ -87,6 +89,14 @@ double fit_least(struct fit_line line)
 	return line.error < 0 ? line.slope : line.slope - t_95((unsigned)line.n - 2) * line.error;
 }
 
+bool fit_rises(struct fit_line line)
+{
+	if (!(line.slope > 0) || line.error < 0)
+		return false;
+	return line.error <= line.slope * 1e-9 ||
+	       fit_t_below(line.slope / line.error, (unsigned)line.n - 2) > 1 - CHANCE;
+}
+
 double fit_confidence(struct fit_line line)
 {
 	if (line.error < 0)
@@ -158,7 +168,45 @@ static bool floor_rises(const struct legs *legs, const double *x, const double *
 		floor_y[i] = y[legs->troughs[i]];
 	}
 	*line = fit_line(floor_x, floor_y, legs->n_troughs);
-	return floor_y[legs->n_troughs - 1] - floor_y[0] >= least && fit_least(*line) > 0;
+	return floor_y[legs->n_troughs - 1] - floor_y[0] >= least && fit_rises(*line);
+}
+
+/* ---- a cycle that is known --------------------------------------------------------------------- */
+
+/*
+ * How much y rises with the cycle, beside the line over x: the coefficient c of y = a + b x + c cycle that fits best. By what
+ * is left of the cycle when its own line over x is taken away.
+ *
+ * out    widen: so many times larger is the error of b than without the cycle
+ * return 0: it does not for sure, or cycle and x cannot be told apart
+ */
+static double share_of_cycle(const double *x, const double *y, const double *cycle, size_t n,
+			     double *widen)
+{
+	double left[FIT_POINTS_MAX], mean_x = mean(x, n), mean_y = mean(y, n);
+	double mean_cycle = mean(cycle, n), all = 0, qq = 0, qy = 0, rest = 0, c, error;
+	struct fit_line of_cycle = fit_line(x, cycle, n), line;
+
+	for (size_t i = 0; i < n; i++) {
+		left[i] = cycle[i] - mean_cycle - of_cycle.slope * (x[i] - mean_x);
+		all += (cycle[i] - mean_cycle) * (cycle[i] - mean_cycle);
+		qq += left[i] * left[i];
+		qy += left[i] * (y[i] - mean_y);
+	}
+	if (!(qq > (1 - TOO_ALIKE) * all))
+		return 0;
+	c = qy / qq;
+	line = fit_line(x, y, n);
+	for (size_t i = 0; i < n; i++) {
+		double off = y[i] - mean_y - line.slope * (x[i] - mean_x) - c * left[i];
+
+		rest += off * off;
+	}
+	error = sqrt(rest / (double)(n - 3) / qq);
+	*widen = sqrt(all / qq);
+	if (!(c > 0))
+		return 0;
+	return error <= c * 1e-9 || fit_t_below(c / error, (unsigned)n - 3) > 0.99 ? c : 0;
 }
 
 /*
@@ -214,38 +262,92 @@ static bool is_step(const double *x, const double *y, size_t n, double range)
 	return false;
 }
 
-enum fit_shape fit_shape(const double *x, const double *y, size_t n, struct fit_line *line)
+/*
+ * y without what it has of the cycle.
+ *
+ * in     cycle: NULL: there is none
+ * out    widen: as above
+ * return false: it has nothing of it
+ */
+static bool take_out(double *rest, const double *x, const double *y, const double *cycle, size_t n,
+		     double *widen)
 {
-	double low = y[0], high = y[0];
-	struct fit_line own;
+	double c = cycle ? share_of_cycle(x, y, cycle, n, widen) : 0;
+
+	for (size_t i = 0; c > 0 && i < n; i++)
+		rest[i] = y[i] - c * cycle[i];
+	return c > 0;
+}
+
+static double range_of(const double *values, size_t n)
+{
+	double low = values[0], high = values[0];
+
+	for (size_t i = 1; i < n; i++) {
+		low = fmin(low, values[i]);
+		high = fmax(high, values[i]);
+	}
+	return high - low;
+}
+
+/* line: through all points, on the way in */
+static enum fit_shape shape_of(const double *x, const double *y, size_t n, double range,
+			       double widen, struct fit_line *line)
+{
 	struct legs legs;
+
+	find_legs(&legs, y, n, TOOTH * range);
+	if (legs.up && legs.down) {
+		struct fit_line lowest;
+
+		if (!floor_rises(&legs, x, y, FLOOR_RISE * range, &lowest))
+			return FIT_SAWTOOTH;
+		*line = lowest;
+		line->error *= widen;
+		return FIT_STEADY;
+	}
+	if (line->slope < 0)
+		return fit_confidence(*line) > 0.9 ? FIT_FALLING : FIT_UNCLEAR;
+	if (is_step(x, y, n, range))
+		return FIT_STEP;
+	if (bends_down(x, y, n, *line))
+		return FIT_SLOWING;
+	return fit_rises(*line) ? FIT_STEADY : FIT_UNCLEAR;
+}
+
+enum fit_shape fit_shape(const double *x, const double *y, const double *cycle, size_t n,
+			 struct fit_line *line)
+{
+	double rest[FIT_POINTS_MAX], widen = 1, range;
+	struct fit_line own;
 
 	line = line ? line : &own;
 	*line = fit_line(x, y, n);
 	if (n < FIT_SHAPE_LEAST || n > FIT_POINTS_MAX || !(x[n - 1] > x[0]))
 		return FIT_UNKNOWN;
-	for (size_t i = 1; i < n; i++) {
-		low = fmin(low, y[i]);
-		high = fmax(high, y[i]);
-	}
-	if (!(high > low))
+	range = range_of(y, n);
+	if (!(range > 0))
 		return FIT_STILL;
-	find_legs(&legs, y, n, TOOTH * (high - low));
-	if (legs.up && legs.down) {
-		struct fit_line lowest;
+	if (!take_out(rest, x, y, cycle, n, &widen))
+		return shape_of(x, y, n, range, 1, line);
+	*line = fit_line(x, rest, n);
+	line->error *= widen;
+	/* nothing is left but what computing leaves */
+	if (range_of(rest, n) < 1e-9 * range)
+		return FIT_SAWTOOTH;
+	return shape_of(x, rest, n, range_of(rest, n), widen, line);
+}
 
-		if (!floor_rises(&legs, x, y, FLOOR_RISE * (high - low), &lowest))
-			return FIT_SAWTOOTH;
-		*line = lowest;
-		return FIT_STEADY;
-	}
-	if (line->slope < 0)
-		return fit_confidence(*line) > 0.9 ? FIT_FALLING : FIT_UNCLEAR;
-	if (is_step(x, y, n, high - low))
-		return FIT_STEP;
-	if (bends_down(x, y, n, *line))
-		return FIT_SLOWING;
-	return fit_least(*line) > 0 ? FIT_STEADY : FIT_UNCLEAR;
+struct fit_line fit_line_beside(const double *x, const double *y, const double *cycle, size_t n)
+{
+	double rest[FIT_POINTS_MAX], widen;
+	struct fit_line line;
+
+	if (n < FIT_SHAPE_LEAST || n > FIT_POINTS_MAX || !take_out(rest, x, y, cycle, n, &widen))
+		return fit_line(x, y, n);
+	line = fit_line(x, rest, n);
+	line.error *= widen;
+	return line;
 }
 
 double fit_poisson_upper(double n)

@@ -19,6 +19,7 @@
 #ifndef PYLEAKTRACE_BASE_FIT_H
 #define PYLEAKTRACE_BASE_FIT_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #define FIT_POINTS_MAX  128
@@ -30,11 +31,17 @@ struct fit_line {
 	size_t n;
 };
 
-/* The line through n points that fits best; slope 0 when all have one x. */
+/* The line through n points (any number) that fits best; slope 0 when all have one x. */
 struct fit_line fit_line(const double *x, const double *y, size_t n);
 
 /* Lower end of the 90 % interval of the slope; the slope itself where there is no error. */
 double fit_least(struct fit_line line);
+
+/*
+ * Does it rise, and not by chance? For what is asked of hundreds of series again and again: of those that only go up and down, one of a
+ * thousand is said to rise.
+ */
+bool fit_rises(struct fit_line line);
 
 /* That the slope really has its sign: 0 .. 1; -1: too few points. */
 double fit_confidence(struct fit_line line);
@@ -57,10 +64,16 @@ const char *fit_shape_name(enum fit_shape shape);
  * What kind of series it is.
  *
  * in     n: up to FIT_POINTS_MAX
+ *        cycle: how far something that makes teeth was at each point, or NULL: of the collector, what has been made since it last ran.
+ *        What y has of it is taken out before: what grows then grows beside the teeth, and is told before they are many
  * out    line: may be NULL; of a sawtooth with rising lowest points the line through those, else
  *        that through all
  */
-enum fit_shape fit_shape(const double *x, const double *y, size_t n, struct fit_line *line);
+enum fit_shape fit_shape(const double *x, const double *y, const double *cycle, size_t n,
+			 struct fit_line *line);
+
+/* The line, with what y has of the cycle taken out before, as fit_shape() does. */
+struct fit_line fit_line_beside(const double *x, const double *y, const double *cycle, size_t n);
 
 /* Student's t: the probability that a value of so many degrees of freedom (>= 1) is below t. */
 double fit_t_below(double t, unsigned freedom);

@@ -39,6 +39,22 @@ static void read_generations(struct heap_gc *gc, pid_t pid, uint64_t address, si
 	gc->have_generations = true;
 }
 
+/*
+ * A generation is collected when its count is above its threshold; that of the first counts containers, the others' how often the one
+ * before them was collected. Without a GIL each collection is of all objects.
+ */
+static void measure_cycle(struct heap_gc *gc, bool generations)
+{
+	double n = 0;
+
+	if (!gc->have_generations)
+		return;
+	for (int i = generations ? HEAP_GENERATIONS - 1 : 0; i >= 0; i--)
+		n = n * ((double)gc->thresholds[i] + 1) + (gc->counts[i] > 0 ? gc->counts[i] : 0);
+	gc->have_since_full = true;
+	gc->since_full = n;
+}
+
 static uint64_t word(const uint8_t *bytes, size_t offset)
 {
 	uint64_t value;
@@ -178,6 +194,7 @@ void gc_state_read(struct heap_gc *gc, pid_t pid, const struct py_runtime *runti
 		if (pointer && !remote_read_u64(pid, pointer, &list) && list)
 			read_generations(gc, pid, list, runtime->layout.gc_head_size);
 	}
+	measure_cycle(gc, !runtime->layout.free_threaded);
 	if (history)
 		follow(gc, history, now_s);
 }

@@ -16,8 +16,9 @@ static bool changes(const double *values, size_t n)
 	return false;
 }
 
+/* cycle: of the collector, NULL: not known */
 static void measure(struct heap_growth_row *row, struct heap_scan *const *scans, size_t n,
-		    const double *minutes)
+		    const double *minutes, const double *cycle)
 {
 	double counts[GROWTH_SCANS_MAX], bytes[GROWTH_SCANS_MAX];
 	struct fit_line line;
@@ -37,7 +38,7 @@ static void measure(struct heap_growth_row *row, struct heap_scan *const *scans,
 	}
 	row->count_delta = (int64_t)row->count - first_count;
 	row->bytes_delta = (int64_t)row->bytes - first_bytes;
-	row->shape = fit_shape(minutes, bytes, n, &line);
+	row->shape = fit_shape(minutes, bytes, cycle, n, &line);
 	if (changes(bytes, n)) {
 		row->bytes_per_min = line.slope;
 		row->least_bytes_per_min = fit_least(line);
@@ -45,7 +46,7 @@ static void measure(struct heap_growth_row *row, struct heap_scan *const *scans,
 	row->confidence = fit_confidence(line);
 	if (!changes(counts, n)) /* only larger: what was said of the bytes stands */
 		return;
-	row->shape = fit_shape(minutes, counts, n, &line);
+	row->shape = fit_shape(minutes, counts, cycle, n, &line);
 	row->count_per_min = line.slope;
 	row->least_count_per_min = fit_least(line);
 	row->confidence = fit_confidence(line);
@@ -70,12 +71,16 @@ static void collect_names(struct heap_growth *growth, struct heap_scan *const *s
 struct heap_growth *growth_measure(struct heap_scan *const *scans, size_t n_scans)
 {
 	struct heap_growth *growth = calloc(1, sizeof(*growth));
-	double minutes[GROWTH_SCANS_MAX];
+	double minutes[GROWTH_SCANS_MAX], cycle[GROWTH_SCANS_MAX];
+	const struct heap_gc *first = &scans[0]->gc, *last = &scans[n_scans - 1]->gc;
+	bool have_cycle = true;
 	size_t most = 1;
 
 	for (size_t i = 0; i < n_scans; i++) {
 		most += scans[i]->n_types;
 		minutes[i] = (scans[i]->at_s - scans[0]->at_s) / 60;
+		cycle[i] = scans[i]->gc.since_full;
+		have_cycle &= scans[i]->gc.have_since_full;
 	}
 	if (growth)
 		growth->rows = calloc(most, sizeof(*growth->rows));
@@ -86,8 +91,10 @@ struct heap_growth *growth_measure(struct heap_scan *const *scans, size_t n_scan
 	collect_names(growth, scans, n_scans);
 	growth->n_scans = n_scans;
 	growth->span_s = minutes[n_scans - 1] * 60;
+	growth->no_full_collection = first->have_collections && last->have_collections &&
+				     first->full_collections == last->full_collections;
 	for (size_t i = 0; i < growth->n_rows; i++)
-		measure(&growth->rows[i], scans, n_scans, minutes);
+		measure(&growth->rows[i], scans, n_scans, minutes, have_cycle ? cycle : NULL);
 	heap_growth_sort(growth, HEAP_BY_BYTES);
 	return growth;
 }

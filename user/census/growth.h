@@ -7,7 +7,8 @@
  * its slope is the growth. What lies beside the line says how sure the slope is. The shape tells a
  * leak from a warm-up, a jump and the sawtooth of collections (base/fit.h): what goes up steadily
  * comes first, and in that the least growth that the scans allow for decides, so that a small leak
- * comes before a large jump.
+ * comes before a large jump. What a type has of garbage that waits for the collector goes up and down with what was made since
+ * that last ran (gc.since_full), and is taken out before.
  *
  * Place      the census; pure; called by cli.
  * Source     base/fit.

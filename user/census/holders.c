@@ -23,6 +23,7 @@ bool holders_measure(struct heap_holder *holder, uint64_t address, struct heap_s
 {
 	double seconds[FIT_POINTS_MAX], items[FIT_POINTS_MAX];
 	struct fit_line line;
+	bool falls = false;
 	size_t points = 0;
 
 	for (size_t i = 0; i < n; i++) {
@@ -32,6 +33,7 @@ bool holders_measure(struct heap_holder *holder, uint64_t address, struct heap_s
 
 		if (!row)
 			continue;
+		falls |= points && (double)row->items < items[points - 1];
 		seconds[points] = scans[i]->at_s;
 		items[points++] = (double)row->items;
 	}
@@ -44,12 +46,15 @@ bool holders_measure(struct heap_holder *holder, uint64_t address, struct heap_s
 	holder->items_delta = (int64_t)(items[points - 1] - items[0]);
 	holder->items_per_s = line.slope;
 	holder->least_per_s = fit_least(line);
+	/* the address may have been another one's meanwhile */
+	holder->by_chance = falls && !fit_rises(line);
 	return true;
 }
 
 bool holder_grows(const struct heap_holder *holder)
 {
-	return holder->have_growth && holder->least_per_s > 0 && holder->items_delta >= LEAST_DELTA;
+	return holder->have_growth && holder->least_per_s > 0 && !holder->by_chance &&
+	       holder->items_delta >= LEAST_DELTA;
 }
 
 static int compare(const void *a, const void *b)
@@ -69,7 +74,7 @@ int holders_name(struct edges *edges, uint64_t address, char **path, char **type
 {
 	uint32_t object = objects_find(&edges->reach->objects, address);
 	struct heap_chain chain = {0};
-	const char *of = "?", *called = "cyclic garbage";
+	const char *of = "?", *called = HOLDERS_GARBAGE;
 	int result = 0;
 
 	if (object != OBJECTS_NONE) {

@@ -18,6 +18,9 @@
 #define HOLDERS_LARGE 1000
 #define HOLDERS_NAMED 1000
 
+/* What a container is called that no root reaches: nobody can put anything into it. */
+#define HOLDERS_GARBAGE "cyclic garbage"
+
 /* What the container at this address is called, and of what type it (or what it is a part of) is; both malloc()ed. */
 int holders_name(struct edges *edges, uint64_t address, char **path, char **type, struct err *err);
 

@@ -142,16 +142,21 @@ static void set_cap(struct estimates *estimates)
 	estimates->cap = bytes > estimates->grown_bytes ? estimates->grown_bytes / bytes : 1;
 }
 
-/* Nor can malloc's blocks be more than the census has seen come into use. */
+/*
+ * Nor can malloc's blocks be more than the census has seen come into use. Whether one is still the block that survived its window,
+ * nobody can tell: its place may have been freed and taken again. So where memory in use does not grow for sure, nothing is.
+ */
 static void cap_malloc(struct estimates *estimates, struct grower *grower)
 {
 	struct snapshot_scale *scale = &estimates->work[ABI_MALLOC];
-	double bytes = scale->blocks * estimates->malloc_bytes, per_s;
+	double bytes = scale->blocks * estimates->malloc_bytes, least, most;
 
-	if (!grower_in_use(grower, &per_s))
+	if (!grower_in_use(grower, &least, &most))
 		return;
-	if (bytes > per_s * estimates->passed_s)
-		scale->blocks *= per_s * estimates->passed_s / bytes;
+	if (bytes > most * estimates->passed_s)
+		scale->blocks *= most * estimates->passed_s / bytes;
+	if (!(least > 0))
+		scale->error = fmax(scale->error, 1);
 }
 
 static void scale_by_work(struct estimates *estimates, const struct governor_state *state)

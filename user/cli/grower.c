@@ -268,6 +268,7 @@ static void put_growth(struct profile *profile, const struct heap_growth *growth
 	grows_part->rows = rows;
 	grows_part->span_s = growth->span_s;
 	grows_part->n_scans = growth->n_scans;
+	grows_part->no_full_collection = growth->no_full_collection;
 	profile->grows = grows_part;
 }
 
@@ -304,11 +305,11 @@ static double in_use(const struct heap_scan *scan)
 			room->other_bytes + scan->swapped_bytes);
 }
 
-bool grower_in_use(struct grower *grower, double *bytes_per_s)
+bool grower_in_use(struct grower *grower, double *least_per_s, double *most_per_s)
 {
-	double seconds[GROWER_SCANS], bytes[GROWER_SCANS];
+	double seconds[GROWER_SCANS], bytes[GROWER_SCANS], cycle[GROWER_SCANS];
+	bool known, have_cycle = true;
 	struct fit_line line;
-	bool known;
 
 	pthread_mutex_lock(&grower->lock);
 	known = grower->n_scans >= CONTAINER_SCANS;
@@ -317,11 +318,15 @@ bool grower_in_use(struct grower *grower, double *bytes_per_s)
 
 		seconds[i] = scan->at_s;
 		bytes[i] = in_use(scan);
+		cycle[i] = scan->gc.since_full;
+		have_cycle &= scan->gc.have_since_full;
 	}
-	line = fit_line(seconds, bytes, grower->n_scans);
+	line = fit_line_beside(seconds, bytes, have_cycle ? cycle : NULL, grower->n_scans);
 	known = known && line.error >= 0;
-	if (known)
-		*bytes_per_s = fmax(line.slope + LIKELY_ERRORS * line.error, 0);
+	if (known) {
+		*least_per_s = fmax(line.slope - LIKELY_ERRORS * line.error, 0);
+		*most_per_s = fmax(line.slope + LIKELY_ERRORS * line.error, 0);
+	}
 	pthread_mutex_unlock(&grower->lock);
 	return known;
 }

@@ -52,10 +52,12 @@ void grower_growth(struct grower *grower,
 		   void (*see)(void *context, const struct heap_growth *growth), void *context);
 
 /*
- * How many bytes more can have come into use each second since the start: the slope of all memory in use, and two of its
- * errors. Never below 0. false: not known (fewer than three scans).
+ * How many bytes more have come into use each second since the start, at least and at most: the slope of all memory in use, and two of
+ * its errors to both sides. Never below 0. What is garbage and waits for the collector is no part of it, as far as it can be told.
+ *
+ * return false: not known (fewer than three scans)
  */
-bool grower_in_use(struct grower *grower, double *bytes_per_s);
+bool grower_in_use(struct grower *grower, double *least_per_s, double *most_per_s);
 
 /*
  * Containers that grow for sure, fastest first, as the latest scan has them.

@@ -434,6 +434,15 @@ static bool grows_still(struct holder_watch *watch, uint64_t address)
 	return false;
 }
 
+/*
+ * Garbage and what is gone cannot grow any more. They are remembered all the same, so that others have their turn to be watched.
+ */
+static bool can_grow(const struct heap_watch_row *row)
+{
+	return row->insertions || row->removals ||
+	       (row->fate != WATCH_GONE && strcmp(row->path, HOLDERS_GARBAGE) != 0);
+}
+
 void holder_watch_report(struct holder_watch *watch, struct profile *profile)
 {
 	struct profile_growing *growing = profile_alloc(profile, sizeof(*growing));
@@ -447,7 +456,8 @@ void holder_watch_report(struct holder_watch *watch, struct profile *profile)
 		struct heap_holder holder = {0};
 
 		/* it may have stopped to grow, or died */
-		if (!grower_container(watch->grower, result->address, &holder) ||
+		if (!can_grow(result->row) ||
+		    !grower_container(watch->grower, result->address, &holder) ||
 		    !holder_grows(&holder))
 			continue;
 		*row = (struct growing){

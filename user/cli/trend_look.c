@@ -95,6 +95,8 @@ void trend_watch_look(struct trend_watch *watch, const struct heap_scan *scan)
 		trend_set(&look, TREND_OBJECTS, scan->count);
 		if (scan->gc.have_collections)
 			trend_set(&look, TREND_FULL_COLLECTIONS, scan->gc.full_collections);
+		if (scan->gc.have_since_full && scan->gc.since_full <= (double)INT64_MAX)
+			trend_set(&look, TREND_SINCE_FULL, (uint64_t)scan->gc.since_full);
 		trend->room = scan->room;
 		trend->have_room = true;
 		trend->gc = scan->gc;

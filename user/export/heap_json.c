@@ -72,6 +72,8 @@ static void dump_growth(FILE *out, const struct heap_report *report, bool *faile
 {
 	dump(out, ",\n\"growth\": {\"span_s\": ", json_part_real(report->growth->span_s), failed);
 	dump(out, ", \"scans\": ", json_part_count(report->growth->n_scans), failed);
+	if (report->growth->no_full_collection)
+		fputs(", \"no_full_collection\": true", out);
 	fputs(", \"types\": [", out);
 	for (size_t i = 0; i < report->n_rows && !*failed; i++)
 		dump(out, i ? ",\n" : "\n", json_part_growth_row(report->rows[i]), failed);

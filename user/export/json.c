@@ -61,6 +61,8 @@ static json_t *heap(const struct profile *profile)
 	json_part_set(&growth, "span_s", json_part_real(profile->grows->span_s));
 	json_part_set(&growth, "scans", json_part_count(profile->grows->n_scans));
 	json_part_set(&growth, "cpu_fraction", json_part_real(profile->grows->cpu_fraction));
+	if (profile->grows->no_full_collection)
+		json_part_set(&growth, "no_full_collection", json_true());
 	json_part_set(&growth, "types", rows);
 	json_part_set(&object, "growth", growth);
 	if (profile->trend && profile->trend->have_room)

@@ -54,6 +54,7 @@ struct heap_holder {
 	int64_t items_delta; /* over the scans that have it */
 	double items_per_s;  /* slope of the straight line that fits best */
 	double least_per_s;  /* lower end of its 90 % interval */
+	bool by_chance;      /* it went down in between, and so may have grown by chance */
 };
 
 /* Objects of a type that no root reaches. */

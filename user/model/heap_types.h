@@ -40,6 +40,9 @@ struct heap_gc {
 	bool have_enabled, enabled;
 	bool have_generations;
 	int32_t thresholds[HEAP_GENERATIONS], counts[HEAP_GENERATIONS];
+	/* how far it is to the next full collection: containers that were made since the last one, as the generations count them */
+	bool have_since_full;
+	double since_full;
 	bool have_garbage;
 	uint64_t garbage; /* len(gc.garbage) */
 	bool have_frozen;
@@ -119,6 +122,7 @@ struct heap_growth_row {
 struct heap_growth {
 	double span_s; /* from the first scan to the last */
 	size_t n_scans;
+	bool no_full_collection; /* it is known that there was none */
 	struct heap_growth_row *rows;
 	size_t n_rows;
 };

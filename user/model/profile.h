@@ -206,7 +206,8 @@ struct profile_grows {
 	size_t n_rows;
 	double span_s; /* from the first scan to the last */
 	size_t n_scans;
-	double cpu_fraction; /* of a core, that the scans took so far */
+	bool no_full_collection; /* it is known that there was none meanwhile */
+	double cpu_fraction;     /* of a core, that the scans took so far */
 };
 
 struct profile {

@@ -53,6 +53,7 @@ enum trend_kind {
 	TREND_FDS,
 	TREND_THREADS,
 	TREND_FULL_COLLECTIONS, /* since the program began */
+	TREND_SINCE_FULL,       /* heap_gc.since_full */
 	TREND_KINDS,
 };
 

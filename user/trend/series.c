@@ -51,7 +51,8 @@ void trend_set_memory(struct trend_look *look, const struct proc_memory *memory,
 
 static void measure_row(struct trend_row *row, const struct trend *trend)
 {
-	double x[TREND_LOOKS_MAX], y[TREND_LOOKS_MAX];
+	double x[TREND_LOOKS_MAX], y[TREND_LOOKS_MAX], cycle[TREND_LOOKS_MAX];
+	bool have_cycle = row->kind != TREND_SINCE_FULL;
 	struct fit_line line;
 
 	for (size_t i = 0; i < trend->n_looks; i++) {
@@ -62,12 +63,14 @@ static void measure_row(struct trend_row *row, const struct trend *trend)
 		row->last = look->value[row->kind];
 		if (!row->n)
 			row->first = row->last;
+		have_cycle &= trend_has(look, TREND_SINCE_FULL);
+		cycle[row->n] = (double)look->value[TREND_SINCE_FULL];
 		x[row->n] = look->at_s - trend->looks[0].at_s;
 		y[row->n++] = (double)row->last;
 	}
 	if (!row->n)
 		return;
-	row->shape = fit_shape(x, y, row->n, &line);
+	row->shape = fit_shape(x, y, have_cycle ? cycle : NULL, row->n, &line);
 	row->per_s = line.slope;
 	row->least_per_s = fit_least(line);
 	row->confidence = fit_confidence(line);

@@ -102,6 +102,10 @@ static void put_growth(FILE *out, const struct heap_report *report,
 		put_row(out, report->rows[i], options);
 	if (!n)
 		fputs("        nothing changed\n", out);
+	else if (!options->quiet && report->growth->no_full_collection)
+		fputs("        no full collection ran meanwhile: garbage in cycles may be part of "
+		      "it\n",
+		      out);
 	if (!options->quiet && n < report->n_rows)
 		fprintf(out, "        and %s more that changed (-T 0 shows all)\n",
 			fmt_count(report->n_rows - n).text);

@@ -16,6 +16,7 @@
 #include "view/trend_text.h"
 
 #define TYPES_SHOWN  3
+#define UNSURE_SHOWN 3   /* stacks, where none is sure */
 #define FRAME_INDENT 16  /* columns of two tabs */
 #define NARROWEST    40  /* a terminal narrower than this is treated as this wide */
 #define WORTH_A_RATE 0.5 /* bytes per second that are written as 1 B/s */
@@ -166,8 +167,12 @@ static void put_head(const struct pen *pen, const struct profile *profile, size_
 	fputc('\n', pen->out);
 }
 
-/* What is not sure to be anything stands for itself, in one line; where there is nothing else it is all that is known. */
-static void put_unsure(const struct pen *pen, const struct profile *profile, size_t n, bool listed)
+/*
+ * What is not sure to be anything stands for itself, in one line; where there is nothing else the first of it is listed, for it is all
+ * that is known.
+ */
+static void put_unsure(const struct pen *pen, const struct profile *profile, size_t n,
+		       size_t n_listed)
 {
 	uint64_t bytes = 0, seen = 0;
 	size_t n_unsure = 0;
@@ -183,9 +188,10 @@ static void put_unsure(const struct pen *pen, const struct profile *profile, siz
 	}
 	if (!n_unsure)
 		return;
-	if (listed)
-		fputs("Not enough seen yet to be sure of any of them: each may be nothing.\n",
-		      pen->out);
+	if (n_listed)
+		fprintf(pen->out,
+			"Not enough seen yet to be sure of any of these%s: each may be nothing.\n",
+			n_unsure > n_listed ? " and those that are not shown" : "");
 	else
 		fprintf(pen->out,
 			"Not enough seen yet of %zu more: %s, estimated from %s block%s; each may "
@@ -209,7 +215,8 @@ static size_t put_stacks(const struct pen *pen, const struct profile *profile,
 	for (size_t i = 0; i < n; i++)
 		n_sure += stack_is_sure(row_at(profile, i));
 	all = !options->top || !n_sure;
-	most = all ? n : n_sure;
+	most = !options->top ? n : n_sure ? n_sure : UNSURE_SHOWN;
+	most = most < n ? most : n;
 	most = options->top && options->top < most ? options->top : most;
 	put_head(pen, profile, options->top ? options->top : n);
 	for (size_t i = 0; n_put < most; i++) {
@@ -222,7 +229,7 @@ static size_t put_stacks(const struct pen *pen, const struct profile *profile,
 			put_stack(pen, profile, &profile->stacks[i], options->all_frames);
 	}
 	if (options->top)
-		put_unsure(pen, profile, n, !n_sure);
+		put_unsure(pen, profile, n, n_sure ? 0 : n_put);
 	return n_put;
 }
 
@@ -478,6 +485,9 @@ static void put_grows(const struct pen *pen, const struct profile_grows *grows)
 		pen_put(pen, INK_PLAIN, row->name);
 		fputc('\n', pen->out);
 	}
+	if (grows->n_rows && grows->no_full_collection)
+		fputs("\tNo full collection ran meanwhile: garbage in cycles may be part of it.\n",
+		      pen->out);
 }
 
 void report_text(FILE *out, const struct profile *profile, const struct report_options *options)

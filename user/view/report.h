@@ -10,8 +10,8 @@
  *            profile the groups take the place of the stacks: "\t%d bytes in %d allocations from
  *            module numpy (3 stacks, 81 %)", then the largest of their stacks, after a line with
  *            its own figures where there are several. Estimates that may be nothing
- *            (stack_is_sure()) are added up in one line, unless there is nothing else, or all are
- *            asked for. Then the totals, what was left out, what is
+ *            (stack_is_sure()) are added up in one line, unless all are asked for; where there is nothing else
+ *            the first few are listed. Then the totals, what was left out, what is
  *            covered, what was lost, what it cost, and what became of the target.
  * Units      raw byte and block numbers in the two lines that scripts read, people's units
  *            elsewhere.

@@ -15,7 +15,7 @@
 
 #include "census/growth.h"
 #include "census/holders.h"
-#include "census/pool.h"
+#include "python/pool.h"
 
 #define BASE 0x7f0000010000ull
 

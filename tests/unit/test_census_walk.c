@@ -13,7 +13,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "census/pool.h"
+#include "python/pool.h"
 #include "census/walk.h"
 
 #define POOLS_MAX 16

@@ -13,16 +13,18 @@
 #include <cmocka.h>
 
 #include "python/object.h"
+#include "python/pool.h"
 #include "snapshot/block_map.h"
 #include "snapshot/survivors.h"
 #include "target/remote_mem.h"
 
-#define BEGIN     1000
-#define END       2000
-#define ADDRESS   0x10000
-#define OBJECTS   (1u << ABI_OBJECT)
-#define MANY      SURVIVORS_PER_WINDOW
-#define BLOCKS_FD 101
+#define BEGIN      1000
+#define END        2000
+#define ADDRESS    0x10000
+#define OBJECTS    (1u << ABI_OBJECT)
+#define MANY       SURVIVORS_PER_WINDOW
+#define BLOCKS_FD  101
+#define POOL_BYTES 4096u
 
 /* ---- what is made ------------------------------------------------------------------------------------------ */
 
@@ -31,6 +33,9 @@ static struct {
 	uint32_t n, deleted;
 	const char *types[MANY + 1]; /* of block i, at ADDRESS + i; NULL: no object */
 	bool unreadable;
+	bool pool;        /* pymalloc's pool is at ADDRESS, of blocks of 64 bytes: */
+	unsigned in_use;  /* so many from its begin on are in use, ... */
+	unsigned touched; /* ... and so many have ever been */
 } made;
 
 static struct survivors *survivors;
@@ -60,6 +65,30 @@ void remote_read_many(pid_t pid, struct remote_item *items, size_t n_items)
 	(void)pid;
 	for (size_t i = 0; i < n_items; i++)
 		items[i].result = made.unreadable ? -EFAULT : 0;
+}
+
+/* A pool as pymalloc makes it: the free blocks that were used are a list. */
+int remote_read(pid_t pid, uint64_t address, void *buffer, size_t length)
+{
+	uint64_t free_block = 0;
+	uint32_t words[6] = {[0] = made.in_use};
+
+	(void)pid;
+	assert_int_equal(length, POOL_BYTES);
+	if (!made.pool || address != ADDRESS)
+		return -EFAULT;
+	memset(buffer, 0, length);
+	for (unsigned i = made.touched; i-- > made.in_use;) {
+		memcpy((uint8_t *)buffer + POOL_HEADER + 64 * i, &free_block, 8);
+		free_block = ADDRESS + POOL_HEADER + 64 * i;
+	}
+	memcpy(buffer, words, 4);
+	memcpy((uint8_t *)buffer + 8, &free_block, 8);
+	words[0] = 64 / 16 - 1;
+	words[1] = POOL_HEADER + 64 * made.touched;
+	words[2] = POOL_BYTES - 64;
+	memcpy((uint8_t *)buffer + 36, words, 12);
+	return 0;
 }
 
 struct py_types *py_types_new(pid_t pid, const struct py_runtime *runtime)
@@ -137,10 +166,11 @@ static struct sum all(void)
 static int setup(void **state)
 {
 	static const struct process process = {.pid = 1};
+	static const struct py_runtime runtime = {.layout = {.arena_size = 64 * POOL_BYTES}};
 
 	(void)state;
 	memset(&made, 0, sizeof(made));
-	survivors = survivors_new(&process, NULL, NULL);
+	survivors = survivors_new(&process, &runtime, NULL);
 	return survivors ? 0 : -1;
 }
 
@@ -210,6 +240,38 @@ static void test_gone(void **state)
 }
 
 /* Those that were not looked at for longest come first, so that all have their turn. */
+/* A buffer is gone when its block is free: at once, or later; a block that no pool has says nothing. */
+static void test_free_block(void **state)
+{
+	(void)state;
+	made.pool = true;
+	made.in_use = 2;
+	made.touched = 4;
+	/* one at each of the first 400 addresses: the header's, of blocks 0 to 3, and of some that were never used */
+	for (unsigned i = 0; i < 400; i++)
+		make(BEGIN + 1, i % 64 ? NULL : "str");
+	take();
+	assert_int_equal(all().n, 400);
+	/* 48 + 2 * 64 = 176 on are free, of which 192, 256, 320 and 384 are strings, that tell it by themselves */
+	assert_int_equal(all().gone, 400 - 176 - 4);
+	survivors_check(survivors, 1000);
+	assert_int_equal(all().gone, 400 - 176 - 4);
+	made.in_use = 1;
+	survivors_check(survivors, 1000);
+	assert_int_equal(all().gone, 400 - 112 - 5);
+	/* none is in use */
+	made.in_use = 0;
+	survivors_check(survivors, 1000);
+	assert_int_equal(all().gone, 400 - 7);
+	survivors_forget(survivors);
+	made.n = 0;
+	made.pool = false;
+	make(BEGIN + 1, NULL);
+	take();
+	survivors_check(survivors, 1000);
+	assert_int_equal(all().gone, 0);
+}
+
 static void test_turns(void **state)
 {
 	(void)state;
@@ -288,6 +350,7 @@ int main(void)
 		TEST(test_first_half),
 		TEST(test_other_domains_stay),
 		TEST(test_gone),
+		TEST(test_free_block),
 		TEST(test_turns),
 		TEST(test_halve),
 		TEST(test_more_than_there_is_room_for),

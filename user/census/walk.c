@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-#include "census/pool.h"
+#include "python/pool.h"
 #include "census/segments.h"
 #include "target/remote_mem.h"
 

@@ -9,14 +9,17 @@
 
 #include "base/xorshift.h"
 #include "python/object.h"
+#include "python/pool.h"
 #include "snapshot/block_map.h"
 #include "snapshot/weight.h"
 #include "target/remote_mem.h"
 
 /* heads that are read at one time */
-#define HEADS       64
+#define HEADS          64
 
-#define TYPE_BUFFER 0u /* index into `types` */
+#define TYPE_BUFFER    0u /* index into `types` */
+
+#define POOL_BLOCK_MAX 512u /* larger ones are malloc's */
 
 /* What is kept of a survivor; the rest of struct survivor follows. */
 struct record {
@@ -32,6 +35,7 @@ struct record {
 struct survivors {
 	const struct process *process;
 	struct py_types *types;
+	uint32_t pool_size; /* of pymalloc */
 	char *names[SURVIVORS_TYPES];
 	unsigned n_names;
 	uint64_t random;
@@ -59,6 +63,7 @@ struct survivors *survivors_new(const struct process *process, const struct py_r
 
 	if (survivors) {
 		survivors->process = process;
+		survivors->pool_size = runtime->layout.arena_size / 64;
 		survivors->random = XORSHIFT_SEED;
 		pthread_mutex_init(&survivors->lock, NULL);
 		survivors->types = py_types_new(process->pid, runtime);
@@ -115,6 +120,31 @@ static void read_types(struct survivors *survivors, const struct record *records
 	}
 }
 
+/*
+ * A buffer says nothing of itself, but pymalloc does of its block: it is among the free ones of its pool. What is no pool is another
+ * allocator's.
+ */
+static bool is_free(const struct survivors *survivors, const struct record *record)
+{
+	uint64_t base = record->address & ~(uint64_t)(survivors->pool_size - 1), offset;
+	uint8_t bytes[POOL_SIZE_MAX];
+	struct pool pool;
+	enum pool_state state;
+	uint32_t index;
+
+	if (record->domain != ABI_OBJECT || record->type != TYPE_BUFFER ||
+	    record->size > POOL_BLOCK_MAX || survivors->pool_size < POOL_HEADER ||
+	    survivors->pool_size > POOL_SIZE_MAX ||
+	    remote_read(survivors->process->pid, base, bytes, survivors->pool_size))
+		return false;
+	state = pool_parse(&pool, bytes, base, survivors->pool_size);
+	offset = record->address - base;
+	if (state != POOL_LIVE || offset < POOL_HEADER)
+		return state == POOL_EMPTY;
+	index = (uint32_t)(offset - POOL_HEADER) / pool.block_size;
+	return index >= pool.n_blocks || pool_block_is_free(&pool, index);
+}
+
 static void name_all(struct survivors *survivors, struct record *records, uint32_t n)
 {
 	unsigned types[HEADS];
@@ -127,6 +157,8 @@ static void name_all(struct survivors *survivors, struct record *records, uint32
 		for (uint32_t i = 0; i < some; i++)
 			records[at + i].type = (uint16_t)types[i];
 	}
+	for (uint32_t i = 0; i < n; i++)
+		records[i].gone = is_free(survivors, &records[i]);
 }
 
 /* ---- the end of a window ----------------------------------------------------------------------------------- */
@@ -289,12 +321,15 @@ void survivors_check(struct survivors *survivors, unsigned most)
 		}
 		pthread_mutex_unlock(&survivors->lock);
 		read_types(survivors, copies, n, types);
+		for (uint32_t i = 0; i < n; i++)
+			copies[i].gone = types[i] == TYPE_BUFFER && is_free(survivors, &copies[i]);
 		pthread_mutex_lock(&survivors->lock);
 		for (uint32_t i = 0; i < n && from + i < survivors->n; i++) {
 			struct record *record = &survivors->records[from + i];
 
-			/* a buffer says nothing of itself, but that it has become an object; memory may be given back */
-			if (record->address == copies[i].address && (types[i] != record->type) &&
+			/* of a buffer it may be known that it has become an object, or is free; memory may be given back */
+			if (record->address == copies[i].address &&
+			    (copies[i].gone || types[i] != record->type) &&
 			    record->domain != ABI_MMAP)
 				record->gone = true;
 		}

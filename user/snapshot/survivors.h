@@ -8,7 +8,7 @@
  * A block that is older at the end than half the window has outlived its own request, loop or frame, if the window is
  * long enough (policy.h). What is freed after the window is not seen: an address that holds an object of the same
  * type later need not hold the same object, but one that does not has lost it for sure. So a survivor is `gone` when its
- * block holds something else, and what is not gone is an upper bound.
+ * block holds something else, or is a free one of pymalloc's, and what is not gone is an upper bound.
  *
  * Place      layer 4; filled by govern, read by snapshot and cli.
  * Shapes     one record a survivor, with the site that made it; sites are those of the session, for ever.

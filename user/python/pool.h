@@ -10,14 +10,14 @@
  * its class stands for, the places, and, counted block by block, the number of blocks in use.
  * Random bytes do not.
  *
- * Place      the census; called by walk. Pure: reads nothing but the bytes given.
+ * Place      python; called by the census (walk) and by snapshot (survivors). Pure: reads nothing but the bytes given.
  * Source     Objects/obmalloc.c, 3.6 to 3.15 (struct pool_header, pymalloc_pool_extend()).
  * Units      addresses in the target; sizes in bytes.
  * Degrades   POOL_TORN: read while it changed; the caller reads it again.
  * Bounds     POOL_BLOCKS_MAX blocks; the free list is followed no further than that.
  */
-#ifndef PYLEAKTRACE_CENSUS_POOL_H
-#define PYLEAKTRACE_CENSUS_POOL_H
+#ifndef PYLEAKTRACE_PYTHON_POOL_H
+#define PYLEAKTRACE_PYTHON_POOL_H
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-#include "census/pool.h"
+#include "python/pool.h"
 
 #include <string.h>
 

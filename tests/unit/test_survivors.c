@@ -272,6 +272,53 @@ static void test_free_block(void **state)
 	assert_int_equal(all().gone, 0);
 }
 
+/* What a block held while its window recorded is what it was made for; it is gone when it holds something else at the end. */
+static void test_look(void **state)
+{
+	const struct session_view view = {.blocks_fd = BLOCKS_FD};
+	struct sum sum;
+
+	(void)state;
+	make(BEGIN, "stays");
+	make(BEGIN, "dies");
+	make(BEGIN, "dies and is a buffer then");
+	make(BEGIN, NULL);
+	make(BEGIN, "made anew");
+	make(BEGIN + 540, "born too late");
+	survivors_look(survivors, &view, OBJECTS, BEGIN, END - 100);
+	assert_int_equal(made.deleted, 0);
+	made.types[1] = "another";
+	made.types[2] = NULL;
+	made.types[4] = "another";
+	made.blocks[4].time_ns = BEGIN + 400; /* in the same place */
+	made.blocks[5].time_ns = BEGIN + 450;
+	take();
+	sum = all();
+	assert_int_equal(sum.n, 6);
+	assert_int_equal(sum.gone, 2);
+	/* it was for that window alone */
+	survivors_forget(survivors);
+	made.n = 0;
+	make(BEGIN, "another");
+	take();
+	assert_int_equal(all().gone, 0);
+}
+
+/* A look that took too long is not made again at once, and for less time later. */
+static void test_look_takes_time(void **state)
+{
+	const struct session_view view = {.blocks_fd = BLOCKS_FD};
+	uint64_t ns;
+
+	(void)state;
+	assert_int_equal(survivors_look_ns(survivors, 0), 0);
+	survivors_look(survivors, &view, OBJECTS, BEGIN, END);
+	ns = survivors_look_ns(survivors, UINT64_MAX - 1);
+	assert_true(ns > 0);
+	assert_true(survivors_look_ns(survivors, ns - 1) == UINT64_MAX);
+	assert_int_equal(survivors_look_ns(survivors, ns), ns / 2);
+}
+
 static void test_turns(void **state)
 {
 	(void)state;
@@ -351,6 +398,8 @@ int main(void)
 		TEST(test_other_domains_stay),
 		TEST(test_gone),
 		TEST(test_free_block),
+		TEST(test_look),
+		TEST(test_look_takes_time),
 		TEST(test_turns),
 		TEST(test_halve),
 		TEST(test_more_than_there_is_room_for),

@@ -28,28 +28,40 @@ static void sum_window(struct governor *governor, enum abi_part number,
 	pthread_mutex_unlock(&governor->lock);
 }
 
+/* of a window, that may be spent to look at what may survive it */
+#define LOOK_SHARE 4
+
 /*
- * Record for so long, or until it has cost so much since `before`.
+ * Record for so long since `began`, or until it has cost so much since `before`.
  *
  * out    now: at the end
  * return the moment of the end
  */
 static uint64_t record_until(struct governor *governor, enum abi_part part,
-			     const struct reading *before, uint64_t end_ns, double most_ns,
-			     struct reading *now)
+			     const struct reading *before, uint64_t began, uint64_t length_ns,
+			     double most_ns, struct reading *now)
 {
-	uint64_t ended;
+	uint64_t look_ns = survivors_look_ns(governor->survivors, length_ns / LOOK_SHARE);
+	uint64_t end_ns = began + length_ns - (look_ns == UINT64_MAX ? 0 : look_ns), ended;
+	struct session_view view;
+	bool in_time = false;
 
 	for (;;) {
 		uint64_t ns = clock_now_ns();
 
-		if (ns >= end_ns ||
+		in_time = ns >= end_ns;
+		if (in_time ||
 		    !governor_rest(governor,
 				   end_ns - ns < GOVERNOR_LOOK_NS ? end_ns - ns : GOVERNOR_LOOK_NS))
 			break;
 		governor_read(governor, now);
 		if (fmin(governor_cost(governor, before, now), reading_cpu(before, now)) > most_ns)
 			break;
+	}
+	if (in_time && look_ns != UINT64_MAX) {
+		session_look(governor->session, &view);
+		survivors_look(governor->survivors, &view, governor_domains(governor, part), began,
+			       clock_now_ns());
 	}
 	ended = session_record(governor->session, part, false);
 	governor_read(governor, now);
@@ -76,7 +88,7 @@ bool governor_window(struct governor *governor, enum abi_part part, uint64_t ns,
 	counting = part == ABI_PART_NATIVE && session_count_syscalls(governor->session, true);
 	began = session_record(governor->session, part, true);
 	governor_read(governor, &first);
-	ended = record_until(governor, part, &before, began + ns, most_ns, &last);
+	ended = record_until(governor, part, &before, began, ns, most_ns, &last);
 	session_count_syscalls(governor->session, false);
 	governor_switch_off(governor, part);
 	governor_read(governor, &after);

@@ -7,6 +7,7 @@
 
 #include <bpf/bpf.h>
 
+#include "base/clock.h"
 #include "base/xorshift.h"
 #include "python/object.h"
 #include "python/pool.h"
@@ -36,6 +37,10 @@ struct survivors {
 	const struct process *process;
 	struct py_types *types;
 	uint32_t pool_size; /* of pymalloc */
+	/* what survivors_look() has found, by address, and how long that took */
+	struct record seen[SURVIVORS_PER_WINDOW];
+	uint32_t n_seen;
+	uint64_t look_ns;
 	char *names[SURVIVORS_TYPES];
 	unsigned n_names;
 	uint64_t random;
@@ -145,6 +150,28 @@ static bool is_free(const struct survivors *survivors, const struct record *reco
 	return index >= pool.n_blocks || pool_block_is_free(&pool, index);
 }
 
+static int by_address(const void *a, const void *b)
+{
+	const struct record *x = a, *y = b;
+
+	return (x->address > y->address) - (x->address < y->address);
+}
+
+/*
+ * The type that a block had while its window recorded is the one that it was made for; it is gone when it has another by now.
+ */
+static void join_look(const struct survivors *survivors, struct record *record)
+{
+	const struct record *seen =
+		bsearch(record, survivors->seen, survivors->n_seen, sizeof(*seen), by_address);
+
+	if (seen && seen->born_ns == record->born_ns && seen->type != record->type &&
+	    seen->type != SURVIVORS_TYPE_UNKNOWN && record->domain != ABI_MMAP) {
+		record->type = seen->type;
+		record->gone = true;
+	}
+}
+
 static void name_all(struct survivors *survivors, struct record *records, uint32_t n)
 {
 	unsigned types[HEADS];
@@ -157,8 +184,57 @@ static void name_all(struct survivors *survivors, struct record *records, uint32
 		for (uint32_t i = 0; i < some; i++)
 			records[at + i].type = (uint16_t)types[i];
 	}
-	for (uint32_t i = 0; i < n; i++)
-		records[i].gone = is_free(survivors, &records[i]);
+}
+
+/* ---- before the end of a window ----------------------------------------------------------------------------- */
+
+/* births up to here, in percent of the window so far: its first half will be a little longer */
+#define LOOK_BORN 60u
+
+struct look {
+	struct survivors *survivors;
+	unsigned domains;
+	uint64_t began_ns, until_ns;
+};
+
+static void see_living(void *context, uint64_t address, const struct abi_block *block)
+{
+	const struct look *look = context;
+	struct survivors *survivors = look->survivors;
+
+	if (!(look->domains >> block->domain & 1) || block->time_ns < look->began_ns ||
+	    block->time_ns > look->until_ns || survivors->n_seen == SURVIVORS_PER_WINDOW)
+		return;
+	survivors->seen[survivors->n_seen++] = (struct record){
+		.address = address,
+		.born_ns = block->time_ns,
+		.size = block->size,
+		.domain = (uint8_t)block->domain,
+	};
+}
+
+void survivors_look(struct survivors *survivors, const struct session_view *view, unsigned domains,
+		    uint64_t began_ns, uint64_t now_ns)
+{
+	struct look look = {.survivors = survivors,
+			    .domains = domains & ~(1u << ABI_MMAP),
+			    .began_ns = began_ns,
+			    .until_ns = began_ns + (now_ns - began_ns) * LOOK_BORN / 100};
+	uint64_t start = clock_now_ns();
+
+	survivors->n_seen = 0;
+	block_map_each(view->blocks_fd, see_living, &look, NULL);
+	name_all(survivors, survivors->seen, survivors->n_seen);
+	qsort(survivors->seen, survivors->n_seen, sizeof(survivors->seen[0]), by_address);
+	survivors->look_ns = clock_now_ns() - start;
+}
+
+uint64_t survivors_look_ns(struct survivors *survivors, uint64_t most_ns)
+{
+	if (survivors->look_ns <= most_ns)
+		return survivors->look_ns;
+	survivors->look_ns /= 2; /* it may be less by then */
+	return UINT64_MAX;
 }
 
 /* ---- the end of a window ----------------------------------------------------------------------------------- */
@@ -265,6 +341,11 @@ static void keep(struct survivors *survivors, struct harvest *harvest)
 	float weight = harvest->n ? (float)harvest->taken->kept / (float)harvest->n : 1;
 
 	name_all(survivors, harvest->records, harvest->n);
+	for (uint32_t i = 0; i < harvest->n; i++) {
+		harvest->records[i].gone = is_free(survivors, &harvest->records[i]);
+		join_look(survivors, &harvest->records[i]);
+	}
+	survivors->n_seen = 0;
 	pthread_mutex_lock(&survivors->lock);
 	make_room(survivors, harvest->n);
 	for (uint32_t i = 0; i < harvest->n; i++) {

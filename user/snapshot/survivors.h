@@ -41,6 +41,18 @@ struct survivors *survivors_new(const struct process *process, const struct py_r
 				struct err *err);
 void survivors_free(struct survivors *survivors);
 
+/*
+ * Shortly before a window ends, while it still records: what do the blocks hold that may survive it? They hold what they were made for.
+ * After the end, when the target is fast again, other blocks are in the places of those that died soon, and nothing tells that.
+ *
+ * in     as survivors_take(), which comes next; now_ns: CLOCK_MONOTONIC
+ */
+void survivors_look(struct survivors *survivors, const struct session_view *view, unsigned domains,
+		    uint64_t began_ns, uint64_t now_ns);
+
+/* How long that takes, by the last time; UINT64_MAX: more than `most_ns`, and it is not to be done this time. */
+uint64_t survivors_look_ns(struct survivors *survivors, uint64_t most_ns);
+
 /* What a window has left. */
 struct survivors_taken {
 	uint64_t alive;      /* blocks, whenever in the window they were born */

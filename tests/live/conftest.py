@@ -2,6 +2,7 @@
 """Fixtures of the live tests. A test that takes `python` runs on every CPython found; one that takes
 `some_python` on the oldest, the newest and Debian's own; one that takes `one_python` on Debian's own;
 one that takes `free_threaded` on those without a GIL; `home` and `allocator` are one of each."""
+import contextlib
 import glob
 import json
 import os
@@ -161,7 +162,8 @@ def bpf_objects():
             return {row["id"] for row in json.loads(out)}
         ids = set()
         for name in glob.glob("/proc/%d/fdinfo/*" % pid):
-            with open(name, encoding="utf-8") as f:
+            # what has been closed since the list was made it does not hold
+            with contextlib.suppress(FileNotFoundError), open(name, encoding="utf-8") as f:
                 ids.update(int(line.split()[1]) for line in f if line.startswith(kind + "_id:"))
         return ids
 

@@ -32,6 +32,7 @@ static struct {
 	struct abi_block blocks[MANY + 1];
 	uint32_t n, deleted;
 	const char *types[MANY + 1]; /* of block i, at ADDRESS + i; NULL: no object */
+	uint32_t n_others;           /* blocks more in the map, of malloc's part */
 	bool unreadable;
 	bool pool;        /* pymalloc's pool is at ADDRESS, of blocks of 64 bytes: */
 	unsigned in_use;  /* so many from its begin on are in use, ... */
@@ -41,6 +42,9 @@ static struct {
 static struct survivors *survivors;
 static struct py_types *const types = (void *)&made;
 
+static const struct abi_block others = {
+	.size = 64, .time_ns = BEGIN, .site = 9, .domain = ABI_MALLOC};
+
 int block_map_each(int map_fd,
 		   void (*see)(void *context, uint64_t address, const struct abi_block *block),
 		   void *context, struct err *err)
@@ -49,6 +53,8 @@ int block_map_each(int map_fd,
 	assert_int_equal(map_fd, BLOCKS_FD);
 	for (uint32_t i = 0; i < made.n; i++)
 		see(context, ADDRESS + i, &made.blocks[i]);
+	for (uint32_t i = 0; i < made.n_others; i++)
+		see(context, 2 * ADDRESS + i, &others);
 	return 0;
 }
 
@@ -311,12 +317,22 @@ static void test_look_takes_time(void **state)
 	uint64_t ns;
 
 	(void)state;
+	/* not before it is known how many blocks there are */
+	assert_true(survivors_look_ns(survivors, UINT64_MAX - 1) == UINT64_MAX);
+	take();
 	assert_int_equal(survivors_look_ns(survivors, 0), 0);
 	survivors_look(survivors, &view, OBJECTS, BEGIN, END);
 	ns = survivors_look_ns(survivors, UINT64_MAX - 1);
 	assert_true(ns > 0);
 	assert_true(survivors_look_ns(survivors, ns - 1) == UINT64_MAX);
 	assert_int_equal(survivors_look_ns(survivors, ns), ns / 2);
+	/* nor where there are many, of whichever part */
+	made.n_others = SURVIVORS_LOOK_MAX + 1;
+	take();
+	assert_true(survivors_look_ns(survivors, UINT64_MAX - 1) == UINT64_MAX);
+	made.n_others--;
+	take();
+	assert_true(survivors_look_ns(survivors, UINT64_MAX - 1) != UINT64_MAX);
 }
 
 static void test_turns(void **state)

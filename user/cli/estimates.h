@@ -15,7 +15,7 @@
  * C code's blocks, and objects without a census: by the target's own work. So many survived of the work of the windows'
  * first halves; so much work was done since the start. Its own work in a window is what it used less what the hits took:
  * the more of it they took, the less is known. malloc's blocks are no more bytes than the census can have seen come into
- * use: a service that only works has no leak.
+ * use: a service that only works has no leak. Where that does not grow for sure, none of them is sure.
  *
  * Place      layer 6; watched.c has one for each report, for snapshot_estimate().
  * Shapes     sums over all survivors, then a scale for each: snapshot_scale.

@@ -40,7 +40,7 @@ struct heap_gc {
 	bool have_enabled, enabled;
 	bool have_generations;
 	int32_t thresholds[HEAP_GENERATIONS], counts[HEAP_GENERATIONS];
-	/* how far it is to the next full collection: containers that were made since the last one, as the generations count them */
+	/* containers that were made since the last full collection, less those dropped, as the generations count them */
 	bool have_since_full;
 	double since_full;
 	bool have_garbage;

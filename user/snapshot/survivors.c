@@ -41,6 +41,8 @@ struct survivors {
 	struct record seen[SURVIVORS_PER_WINDOW];
 	uint32_t n_seen;
 	uint64_t look_ns;
+	uint64_t
+		n_map; /* blocks in the map at the last survivors_take(), those of other domains too */
 	char *names[SURVIVORS_TYPES];
 	unsigned n_names;
 	uint64_t random;
@@ -70,6 +72,7 @@ struct survivors *survivors_new(const struct process *process, const struct py_r
 		survivors->process = process;
 		survivors->pool_size = runtime->layout.arena_size / 64;
 		survivors->random = XORSHIFT_SEED;
+		survivors->n_map = UINT64_MAX;
 		pthread_mutex_init(&survivors->lock, NULL);
 		survivors->types = py_types_new(process->pid, runtime);
 		survivors->records = calloc(SURVIVORS_MAX, sizeof(*survivors->records));
@@ -231,6 +234,9 @@ void survivors_look(struct survivors *survivors, const struct session_view *view
 
 uint64_t survivors_look_ns(struct survivors *survivors, uint64_t most_ns)
 {
+	/* the whole map is gone through, while the target is slow: of another part that is traced all the time it may have millions */
+	if (survivors->n_map > SURVIVORS_LOOK_MAX)
+		return UINT64_MAX;
 	if (survivors->look_ns <= most_ns)
 		return survivors->look_ns;
 	survivors->look_ns /= 2; /* it may be less by then */
@@ -246,6 +252,7 @@ struct harvest {
 	uint64_t began_ns, ended_ns;
 	unsigned domains;
 	struct survivors_taken *taken;
+	uint64_t n_map;
 	struct record records[SURVIVORS_PER_WINDOW];
 	uint32_t n;
 };
@@ -286,6 +293,7 @@ static void take(void *context, uint64_t address, const struct abi_block *block)
 {
 	struct harvest *harvest = context;
 
+	harvest->n_map++;
 	if (!(harvest->domains >> block->domain & 1))
 		return;
 	see(harvest->survivors, harvest, address, block);
@@ -371,7 +379,9 @@ int survivors_take(struct survivors *survivors, const struct session_view *view,
 	harvest->domains = domains;
 	harvest->taken = taken;
 	harvest->n = 0;
+	harvest->n_map = 0;
 	result = empty_map(harvest, view->blocks_fd, err);
+	survivors->n_map = harvest->n_map;
 	if (!result && domains & 1u << ABI_MMAP)
 		result = empty_map(harvest, view->mappings_fd, err);
 	if (!result)

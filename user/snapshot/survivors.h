@@ -16,7 +16,7 @@
  * Errors     -ERR_FAILED: the maps cannot be read.
  * Bounds     SURVIVORS_MAX records: when they are full every second one of them, by chance, is dropped and the
  *            others stand for two. SURVIVORS_PER_WINDOW of one window, drawn by chance; of more than that each stands for
- *            several. SURVIVORS_TYPES names of types; what has others is "?".
+ *            several; so many are looked at before its end. SURVIVORS_TYPES names of types; what has others is "?".
  * Threads    one takes and checks, others sum up meanwhile.
  */
 #ifndef PYLEAKTRACE_SNAPSHOT_SURVIVORS_H
@@ -31,6 +31,7 @@
 #define SURVIVORS_MAX          (1u << 16)
 #define SURVIVORS_PER_WINDOW   4096
 #define SURVIVORS_TYPES        4096
+#define SURVIVORS_LOOK_MAX     16384
 
 #define SURVIVORS_TYPE_UNKNOWN 1u
 
@@ -50,7 +51,10 @@ void survivors_free(struct survivors *survivors);
 void survivors_look(struct survivors *survivors, const struct session_view *view, unsigned domains,
 		    uint64_t began_ns, uint64_t now_ns);
 
-/* How long that takes, by the last time; UINT64_MAX: more than `most_ns`, and it is not to be done this time. */
+/*
+ * How long that takes, by the last time; UINT64_MAX: it is not to be done this time, for it took more than `most_ns`, or there were more
+ * than SURVIVORS_LOOK_MAX blocks in the map at the end of the last window, or there was none yet.
+ */
 uint64_t survivors_look_ns(struct survivors *survivors, uint64_t most_ns);
 
 /* What a window has left. */

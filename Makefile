@@ -132,6 +132,12 @@ $(O)/bench/unwind_tables: tools/bench.d/unwind_tables.c $(OUT)/libpyleaktrace.a
 	$(call say,CC,$<)
 	$(Q)$(CC) $(CPPFLAGS) $(ALL_CFLAGS) $(LDFLAGS) $< $(OUT)/libpyleaktrace.a $(LDLIBS) -o $@
 
+# what tools/verifier-cost runs, and tools/kernels on other kernels
+$(O)/tools/verifier-cost: tools/verifier-cost.c user/probe/facts.c user/python/layout.c user/base/err.c
+	@mkdir -p $(@D)
+	$(call say,CC,$<)
+	$(Q)$(CC) $(CPPFLAGS) $(ALL_CFLAGS) $(DEPFLAGS) $(filter %.c,$^) -lbpf -o $@
+
 # ---- hostile input --------------------------------------------------------------------------------------
 
 # the fuzzer includes cache.c, whose inside it tries too
@@ -172,8 +178,8 @@ install: all
 
 clean:
 	rm -rf $(OUT)/bpf $(OUT)/gen $(OUT)/user $(OUT)/unit $(OUT)/host_bpf $(OUT)/page $(OUT)/libpyleaktrace.a \
-		$(O)/bench $(O)/fuzz $(OUT)/pyleaktrace $(OUT)/pyleaktrace.8
+		$(O)/bench $(O)/fuzz $(O)/tools $(OUT)/pyleaktrace $(OUT)/pyleaktrace.8
 
--include $(shell find $(addprefix $(OUT)/,bpf user unit host_bpf) -type f -name '*.d' 2>/dev/null)
+-include $(shell find $(addprefix $(OUT)/,bpf user unit host_bpf) $(O)/tools -type f -name '*.d' 2>/dev/null)
 
 .PHONY: all bpf-all unit unit-build host-bpf fuzz-build lint lint-layers install clean

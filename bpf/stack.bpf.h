@@ -144,7 +144,7 @@ static __always_inline void announce_site(__u32 id)
 }
 
 /* Make a site for the stack in thread->entries; the reserved one when there is no room. */
-static __always_inline __u32 new_site(struct abi_thread *thread, __u64 hash, __u32 domain)
+static __noinline __u32 new_site(struct abi_thread *thread, __u64 hash, __u32 domain)
 {
 	__u32 id = take_site(ABI_CHUNKS(thread->n_entries)), *winner;
 	struct abi_site *site = id ? bpf_map_lookup_elem(&sites, &id) : NULL;

@@ -82,13 +82,19 @@ static __noinline int stack_word(struct abi_thread *thread, __u64 address, __u64
 
 /* ---- tables ---------------------------------------------------------------------------------------------- */
 
-/* all ones when a < b, else 0; for numbers below 2^63, without a branch */
-static __always_inline __u64 if_less(__u64 a, __u64 b)
+/*
+ * 1 when a < b, else 0; for numbers below 2^63, without a branch. To be multiplied by, not to be made a mask: from 6.19 on
+ * the verifier follows both outcomes of a sign that is spread over a word, so that a search doubles its paths at each step.
+ * The barriers keep the compiler from making a comparison with a branch of the one half, and the mask of the other.
+ */
+static __always_inline __u64 is_less(__u64 a, __u64 b)
 {
-	__u64 difference = a - b;
+	__u64 less = a - b;
 
-	barrier_var(difference);
-	return (__u64)((__s64)difference >> 63);
+	barrier_var(less);
+	less >>= 63;
+	barrier_var(less);
+	return less;
 }
 
 /* Have the last range that does not begin above the address, or the first one, in walk->range; false: there is none. */
@@ -108,7 +114,7 @@ static __noinline int last_range(struct native_walk *walk, __u64 address)
 		range = bpf_map_lookup_elem(&code_ranges, &index);
 		if (!range)
 			return 0;
-		at += step & if_less(at + step, n) & if_less(range->start, address + 1);
+		at += step * is_less(at + step, n) * is_less(range->start, address + 1);
 	}
 	index = side + (at & (ABI_MAX_RANGES - 1));
 	range = bpf_map_lookup_elem(&code_ranges, &index);
@@ -138,8 +144,8 @@ static __always_inline __u32 row_at(__u32 index)
 
 /* One step of the search among the rows of a page. */
 #define SEARCH_ROWS(step)                                                                \
-	at += (step)&if_less(at + (step), page->n_rows) &                                \
-	      if_less(ABI_ROW_OFFSET(row_at(page->first_row +                            \
+	at += (step)*is_less(at + (step), page->n_rows) *                                \
+	      is_less(ABI_ROW_OFFSET(row_at(page->first_row +                            \
 					    ((at + (step)) & (ABI_MAX_PAGE_ROWS - 1)))), \
 		      offset + 1)
 

@@ -54,13 +54,8 @@ static __always_inline __u64 find_slot(const volatile struct abi_way *way, __u64
 	return 0;
 }
 
-union tstate_window {
-	__u8 bytes[ABI_TSTATE_WINDOW];
-	__u64 align;
-};
-
-/* Field of a window that was read; the offset is a constant of the facts. */
-#define FIELD(window, offset, type) (*(type *)((window)->bytes + (offset)))
+/* Field of the thread's window; the offset is a constant of the facts. */
+#define FIELD(thread, offset, type) (*(type *)((thread)->window + (offset)))
 
 /*
  * The thread's newest frame.
@@ -71,7 +66,6 @@ union tstate_window {
 static __always_inline bool find_first_frame(struct abi_thread *thread, __u64 *frame)
 {
 	const volatile struct abi_python *py = &facts.python;
-	union tstate_window window;
 	bool unreadable = false;
 	__u64 tstate, first;
 	int i;
@@ -89,14 +83,14 @@ static __always_inline bool find_first_frame(struct abi_thread *thread, __u64 *f
 		}
 		if (!read_u64(thread->slots[i], &tstate) || !tstate)
 			continue;
-		if (bpf_probe_read_user(window.bytes, py->tstate.size,
+		if (bpf_probe_read_user(thread->window, py->tstate.size,
 					(const void *)(tstate + py->tstate.start))) {
 			unreadable = true;
 			continue;
 		}
-		if (FIELD(&window, py->tstate_thread_id, __u64) != thread->thread_pointer)
+		if (FIELD(thread, py->tstate_thread_id, __u64) != thread->thread_pointer)
 			continue;
-		first = FIELD(&window, py->tstate_frame, __u64);
+		first = FIELD(thread, py->tstate_frame, __u64);
 		if (py->use_cframe && first && !read_u64(first + py->cframe_frame, &first)) {
 			unreadable = true;
 			continue;
@@ -110,11 +104,6 @@ static __always_inline bool find_first_frame(struct abi_thread *thread, __u64 *f
 }
 
 /* ---- code objects ---------------------------------------------------------------------------------------- */
-
-union code_window {
-	__u8 bytes[ABI_CODE_WINDOW];
-	__u64 align;
-};
 
 static __always_inline __u32 code_bit(__u64 address)
 {
@@ -163,7 +152,6 @@ static __always_inline bool code_signature(struct abi_thread *thread, __u64 code
 	const volatile struct abi_python *py = &facts.python;
 	struct abi_known_code *known = &thread->codes[(code >> 5) & (ABI_KNOWN_CODES - 1)];
 	__u32 epoch = code_epoch;
-	union code_window window;
 
 	/* an empty place holds the code object at 0, which is none */
 	if (!code)
@@ -172,11 +160,12 @@ static __always_inline bool code_signature(struct abi_thread *thread, __u64 code
 		*signature = known->signature;
 		return true;
 	}
-	if (bpf_probe_read_user(window.bytes, py->code.size, (const void *)(code + py->code.start)))
+	if (bpf_probe_read_user(thread->window, py->code.size,
+				(const void *)(code + py->code.start)))
 		return false;
-	*signature = abi_code_signature(FIELD(&window, py->code_first_line, __u32),
-					FIELD(&window, py->code_filename, __u64),
-					FIELD(&window, py->code_name, __u64));
+	*signature = abi_code_signature(FIELD(thread, py->code_first_line, __u32),
+					FIELD(thread, py->code_filename, __u64),
+					FIELD(thread, py->code_name, __u64));
 	code_seen(code);
 	known->code = code;
 	known->signature = *signature;
@@ -322,9 +311,15 @@ struct walk {
 /* Between two activations of the evaluation loop lies a shim: the frame before it was the outermost of its own. */
 static __always_inline void end_run(struct walk *walk, __u32 n)
 {
-	if (n <= walk->first || n > ABI_MAX_ENTRIES)
+	__u32 last = n - 1;
+
+	if (n <= walk->first)
 		return;
-	entry_at(walk->thread, n - 1)->tag |= ABI_FRAME_RUN_END;
+	/* verifiers before 6.8 know the bounds of the register that is compared, and of no other */
+	barrier_var(last);
+	if (last >= ABI_MAX_ENTRIES)
+		return;
+	entry_at(walk->thread, last)->tag |= ABI_FRAME_RUN_END;
 	walk->hash = hash_mix(walk->hash, ABI_FRAME_RUN_END);
 }
 
@@ -334,7 +329,7 @@ static __always_inline void end_run(struct walk *walk, __u32 n)
  *
  * return 1 to stop, 0 to go on (what bpf_loop() wants)
  */
-static long walk_step(__u32 step, struct walk *walk)
+static __noinline long walk_step(__u32 step, struct walk *walk)
 {
 	struct abi_thread *thread = walk->thread;
 	struct abi_frame *entry;

@@ -1,12 +1,20 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
- * verifier-cost: a built BPF object -> what the kernel's verifier spends on each program, with the
- * facts of each row of the layout table; run by tools/verifier-cost.
+ * verifier-cost: a built BPF object -> what the running kernel's verifier spends on each program and
+ * how much stack it finds, with the facts of each row of the layout table; run by tools/verifier-cost.
  *
- * The facts are constants to the verifier, so the cost is another for each CPython. All programs of
- * one load are verified; one line each: instructions processed, states, size after the JIT.
+ * usage: verifier-cost OBJECT NATIVE [CPYTHON]
  *
- * exit 0, 1: the kernel refused a program (its last words are printed)
+ *   OBJECT    pyleaktrace.bpf.o
+ *   NATIVE    1: C frames are walked, 0: they are not
+ *   CPYTHON   only this row (3.11, 3.14t); all
+ *
+ * The facts are constants to the verifier, so the cost differs from one CPython to the next. All
+ * programs of one load are verified; one line each: instructions processed, states, bytes of stack
+ * along the deepest chain of calls, size after the JIT, the CPython that is the most expensive.
+ *
+ * exit 0; 1: the kernel refuses a program (its last words are printed), or a program is beyond
+ *      STEPS_MOST or STACK_MOST: the kernel takes more today, another kernel may not
  */
 #include <stdarg.h>
 #include <stdbool.h>
@@ -25,11 +33,19 @@
 #define LOG_STATS    4 /* BPF_LOG_STATS of the kernel's bpf_verifier.h */
 #define LOG_BYTES    (1 << 20)
 #define MAX_PROGRAMS 32
+#define ROW_NAME     24
+#define MAX_SUBPROGS 64 /* functions of one program; the kernel takes 256 */
+
+/* What leaves room for the verifiers and compilers that nobody here has tried: the kernel's own limits are
+ * 1,000,000 steps, and 512 bytes for all frames of a chain of calls, each rounded up to 32 bytes. */
+#define STEPS_MOST  400000
+#define STACK_MOST  448
+#define STACK_ROUND 32
 
 struct cost {
 	const char *program;
-	unsigned instructions, states, jited;
-	char row[24]; /* the CPython that costs most */
+	unsigned instructions, states, stack, jited;
+	char row[ROW_NAME]; /* the CPython that costs most */
 };
 
 static int print_nothing(enum libbpf_print_level level, const char *format, va_list args)
@@ -84,6 +100,89 @@ static unsigned jited_bytes(const struct bpf_program *program)
 		       : info.jited_prog_len;
 }
 
+/* ---- stack ------------------------------------------------------------------------------------ */
+
+/* The functions of one program, in the order of their instructions: the first one is its entry. */
+struct functions {
+	unsigned n;
+	unsigned start[MAX_SUBPROGS + 1]; /* of each, and behind the last */
+	unsigned depth[MAX_SUBPROGS];     /* bytes of stack */
+};
+
+/* The instruction that this one calls or passes as a callback; -1: it does neither. */
+static long callee(const struct bpf_insn *code, unsigned at)
+{
+	bool calls = code[at].code == (BPF_JMP | BPF_CALL) && code[at].src_reg == BPF_PSEUDO_CALL;
+	bool passes =
+		code[at].code == (BPF_LD | BPF_IMM | BPF_DW) && code[at].src_reg == BPF_PSEUDO_FUNC;
+
+	return calls || passes ? (long)at + code[at].imm + 1 : -1;
+}
+
+static void add_function(struct functions *functions, unsigned start)
+{
+	unsigned i = functions->n;
+
+	for (unsigned known = 0; known < functions->n; known++)
+		if (functions->start[known] == start)
+			return;
+	if (functions->n == MAX_SUBPROGS)
+		return;
+	for (; i > 0 && functions->start[i - 1] > start; i--)
+		functions->start[i] = functions->start[i - 1];
+	functions->start[i] = start;
+	functions->n++;
+}
+
+/* Bytes of stack of the deepest chain of calls that begins with this function. */
+static unsigned chain_depth(const struct functions *functions, const struct bpf_insn *code,
+			    unsigned function)
+{
+	unsigned own = functions->depth[function] ? functions->depth[function] : 1, deepest = 0;
+
+	for (unsigned at = functions->start[function]; at < functions->start[function + 1]; at++) {
+		long to = callee(code, at);
+
+		for (unsigned i = 0; to >= 0 && i < functions->n; i++) {
+			unsigned depth = functions->start[i] == (unsigned)to
+						 ? chain_depth(functions, code, i)
+						 : 0;
+
+			deepest = depth > deepest ? depth : deepest;
+		}
+	}
+	return (own + STACK_ROUND - 1) / STACK_ROUND * STACK_ROUND + deepest;
+}
+
+/* log: it has "stack depth 96+112+0", one number a function; BPF has no recursion. */
+static unsigned combined_stack(const struct bpf_program *program, const char *log)
+{
+	const struct bpf_insn *code = bpf_program__insns(program);
+	unsigned n_code = (unsigned)bpf_program__insn_cnt(program);
+	const char *line = strstr(log, "stack depth ");
+	struct functions functions = {.n = 1};
+
+	if (!line || !code)
+		return 0;
+	for (unsigned at = 0; at < n_code; at++) {
+		long to = callee(code, at);
+
+		if (to >= 0)
+			add_function(&functions, (unsigned)to);
+	}
+	functions.start[functions.n] = n_code;
+	line += strlen("stack depth ");
+	for (unsigned i = 0; i < functions.n; i++) {
+		char *end;
+
+		functions.depth[i] = (unsigned)strtoul(line, &end, 10);
+		line = *end == '+' ? end + 1 : end;
+	}
+	return chain_depth(&functions, code, 0);
+}
+
+/* ---- cost ------------------------------------------------------------------------------------- */
+
 /*
  * "processed 812 insns (limit 1000000) max_states_per_insn 2 total_states 60 peak_states 60
  * mark_read 9"
@@ -94,7 +193,10 @@ static void keep_cost(struct cost *cost, const struct bpf_program *program, cons
 	const char *line = strstr(log, "processed ");
 	const char *total = strstr(log, "total_states ");
 	unsigned instructions = line ? (unsigned)strtoul(line + strlen("processed "), NULL, 10) : 0;
+	unsigned stack = combined_stack(program, log);
 
+	if (stack > cost->stack)
+		cost->stack = stack;
 	if (instructions < cost->instructions)
 		return;
 	cost->program = bpf_program__name(program);
@@ -104,16 +206,21 @@ static void keep_cost(struct cost *cost, const struct bpf_program *program, cons
 	snprintf(cost->row, sizeof(cost->row), "%s", row);
 }
 
+static void row_name(const struct py_layout *layout, char name[ROW_NAME])
+{
+	snprintf(name, ROW_NAME, "3.%u%s", layout->minor, layout->free_threaded ? "t" : "");
+}
+
 static int measure(const char *path, const struct py_layout *layout, bool native,
 		   struct cost *costs)
 {
-	char *logs[MAX_PROGRAMS] = {0}, row[24];
+	char *logs[MAX_PROGRAMS] = {0}, row[ROW_NAME];
 	struct bpf_object *object = bpf_object__open_file(path, NULL);
 	struct bpf_program *program;
 	unsigned n = 0;
 	int result;
 
-	snprintf(row, sizeof(row), "3.%u%s", layout->minor, layout->free_threaded ? "t" : "");
+	row_name(layout, row);
 	if (!object || fill_facts(object, layout, native))
 		return -1;
 	bpf_object__for_each_program(program, object)
@@ -148,21 +255,44 @@ static int measure(const char *path, const struct py_layout *layout, bool native
 	return result;
 }
 
+/* Print one line; true when it is beyond a limit. */
+static bool print_cost(const struct cost *cost)
+{
+	bool steps = cost->instructions > STEPS_MOST, stack = cost->stack > STACK_MOST;
+
+	printf("%-18s %12u %8u %6u %10u  CPython %s%s%s\n", cost->program, cost->instructions,
+	       cost->states, cost->stack, cost->jited, cost->row, steps ? "  TOO MANY STEPS" : "",
+	       stack ? "  TOO MUCH STACK" : "");
+	return steps || stack;
+}
+
 int main(int argc, char **argv)
 {
 	struct cost costs[MAX_PROGRAMS] = {0};
 	const struct py_layout *layout;
+	unsigned measured = 0;
+	char row[ROW_NAME];
 	int failed = 0;
 
-	if (argc != 3)
+	if (argc != 3 && argc != 4) {
+		fprintf(stderr, "usage: verifier-cost OBJECT NATIVE [CPYTHON]\n");
 		return 64;
+	}
 	libbpf_set_print(print_nothing);
-	for (unsigned i = 0; (layout = layout_row(i)) != NULL; i++)
+	for (unsigned i = 0; (layout = layout_row(i)) != NULL; i++) {
+		row_name(layout, row);
+		if (argc == 4 && strcmp(row, argv[3]) != 0)
+			continue;
 		failed |= measure(argv[1], layout, *argv[2] == '1', costs) != 0;
-	printf("%-18s %12s %8s %12s  %s\n", "program", "instructions", "states", "JIT bytes",
-	       "dearest");
+		measured++;
+	}
+	if (!measured) {
+		fprintf(stderr, "verifier-cost: no CPython %s in the layout table\n", argv[3]);
+		return 64;
+	}
+	printf("%-18s %12s %8s %6s %10s  %s\n", "program", "instructions", "states", "stack",
+	       "JIT bytes", "most expensive");
 	for (unsigned i = 0; i < MAX_PROGRAMS && costs[i].program; i++)
-		printf("%-18s %12u %8u %12u  CPython %s\n", costs[i].program, costs[i].instructions,
-		       costs[i].states, costs[i].jited, costs[i].row);
+		failed |= print_cost(&costs[i]);
 	return failed;
 }

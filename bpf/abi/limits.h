@@ -63,6 +63,7 @@
 /* one hit in this many is timed (power of two) */
 #define ABI_TIMED_HITS 64
 
+_Static_assert(ABI_CODE_WINDOW <= ABI_TSTATE_WINDOW, "one window serves both");
 _Static_assert(ABI_MAX_STEPS > ABI_MAX_FRAMES, "shims must not use up the frames");
 _Static_assert((ABI_KNOWN_CODES & (ABI_KNOWN_CODES - 1)) == 0, "a mask is made of it");
 _Static_assert((ABI_KNOWN_RULES & (ABI_KNOWN_RULES - 1)) == 0, "a mask is made of it");

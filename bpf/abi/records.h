@@ -208,6 +208,8 @@ struct abi_thread {
 	__u64 stack_words;         /* of `stack` that are filled; 0: none */
 	__u64 stack[ABI_STACK_WORDS];
 	__u8 memory[ABI_FETCH + ABI_FRAME_WINDOW];
+	/* of the thread state, then of one code object after the other; too large for the BPF stack */
+	__u8 window[ABI_TSTATE_WINDOW];
 };
 
 /*

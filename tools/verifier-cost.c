@@ -18,6 +18,7 @@
  */
 #include <stdarg.h>
 #include <stdbool.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -109,14 +110,19 @@ struct functions {
 	unsigned depth[MAX_SUBPROGS];     /* bytes of stack */
 };
 
-/* The instruction that this one calls or passes as a callback; -1: it does neither. */
+/*
+ * The instruction that this one calls or passes as a callback; -1: it does neither.
+ *
+ * Source     jit_subprogs() of the kernel's kernel/bpf/verifier.c: what it leaves for those who ask for
+ *            the program
+ */
 static long callee(const struct bpf_insn *code, unsigned at)
 {
-	bool calls = code[at].code == (BPF_JMP | BPF_CALL) && code[at].src_reg == BPF_PSEUDO_CALL;
-	bool passes =
-		code[at].code == (BPF_LD | BPF_IMM | BPF_DW) && code[at].src_reg == BPF_PSEUDO_FUNC;
-
-	return calls || passes ? (long)at + code[at].imm + 1 : -1;
+	if (code[at].code == (BPF_JMP | BPF_CALL) && code[at].src_reg == BPF_PSEUDO_CALL)
+		return (long)at + code[at].off + 1;
+	if (code[at].code == (BPF_LD | BPF_IMM | BPF_DW) && code[at].src_reg == BPF_PSEUDO_FUNC)
+		return (long)at + code[at].imm + 1;
+	return -1;
 }
 
 static void add_function(struct functions *functions, unsigned start)
@@ -154,16 +160,37 @@ static unsigned chain_depth(const struct functions *functions, const struct bpf_
 	return (own + STACK_ROUND - 1) / STACK_ROUND * STACK_ROUND + deepest;
 }
 
-/* log: it has "stack depth 96+112+0", one number a function; BPF has no recursion. */
+/* The program as the kernel has it, without what it found to be dead; NULL: it does not say. */
+static struct bpf_insn *loaded_code(const struct bpf_program *program, unsigned *n)
+{
+	struct bpf_prog_info info = {0};
+	__u32 length = sizeof(info);
+	struct bpf_insn *code;
+	int fd = bpf_program__fd(program);
+
+	if (bpf_obj_get_info_by_fd(fd, &info, &length))
+		return NULL;
+	*n = info.xlated_prog_len / sizeof(*code);
+	code = calloc(*n + 1, sizeof(*code));
+	info = (struct bpf_prog_info){.xlated_prog_len = *n * (__u32)sizeof(*code),
+				      .xlated_prog_insns = (uintptr_t)code};
+	length = sizeof(info);
+	if (code && bpf_obj_get_info_by_fd(fd, &info, &length) == 0)
+		return code;
+	free(code);
+	return NULL;
+}
+
+/* log: it has "stack depth 96+112+0", one number a function that is left; BPF has no recursion. */
 static unsigned combined_stack(const struct bpf_program *program, const char *log)
 {
-	const struct bpf_insn *code = bpf_program__insns(program);
-	unsigned n_code = (unsigned)bpf_program__insn_cnt(program);
 	const char *line = strstr(log, "stack depth ");
 	struct functions functions = {.n = 1};
+	unsigned n_code, result = 0;
+	struct bpf_insn *code = loaded_code(program, &n_code);
 
 	if (!line || !code)
-		return 0;
+		goto done;
 	for (unsigned at = 0; at < n_code; at++) {
 		long to = callee(code, at);
 
@@ -178,7 +205,10 @@ static unsigned combined_stack(const struct bpf_program *program, const char *lo
 		functions.depth[i] = (unsigned)strtoul(line, &end, 10);
 		line = *end == '+' ? end + 1 : end;
 	}
-	return chain_depth(&functions, code, 0);
+	result = chain_depth(&functions, code, 0);
+done:
+	free(code);
+	return result;
 }
 
 /* ---- cost ------------------------------------------------------------------------------------- */

@@ -25,15 +25,6 @@
 #include "thread.bpf.h"
 #include "entries.bpf.h"
 
-struct native_walk {
-	struct abi_thread *thread;
-	struct abi_code_range range; /* of the last frame: the next one often lies there, too */
-	__u64 pc;
-	__u64 hash;
-	__u64 state; /* code_state at the beginning */
-	bool exact;  /* pc is an instruction, not a return address */
-};
-
 /* ---- memory of the stack --------------------------------------------------------------------------------- */
 
 /* words below the one that is asked for that are read with it: saved registers lie below the return address */
@@ -97,16 +88,16 @@ static __always_inline __u64 is_less(__u64 a, __u64 b)
 	return less;
 }
 
-/* Have the last range that does not begin above the address, or the first one, in walk->range; false: there is none. */
-static __noinline int last_range(struct native_walk *walk, __u64 address)
+/* Have the last range that does not begin above the address, or the first one, in thread->range; false: there is none. */
+static __noinline int last_range(struct abi_thread *thread, __u64 address)
 {
 	__u32 side, n, at = 0, step, index;
 	struct abi_code_range *range;
 
-	if (!walk)
+	if (!thread)
 		return 0;
-	side = ABI_CODE_SIDE(walk->state) * ABI_MAX_RANGES;
-	n = ABI_CODE_RANGES(walk->state);
+	side = ABI_CODE_SIDE(thread->code_state) * ABI_MAX_RANGES;
+	n = ABI_CODE_RANGES(thread->code_state);
 	if (!n)
 		return 0;
 	for (step = ABI_MAX_RANGES / 2; step; step >>= 1) {
@@ -120,17 +111,20 @@ static __noinline int last_range(struct native_walk *walk, __u64 address)
 	range = bpf_map_lookup_elem(&code_ranges, &index);
 	if (!range)
 		return 0;
-	walk->range = *range;
+	thread->range = *range;
 	return 1;
 }
 
-/* Is the address in walk->range, or is there a range that it is in? Then that one is in walk->range. */
-static __always_inline bool find_code(struct native_walk *walk, __u64 address)
+static __always_inline bool is_in_range(const struct abi_thread *thread, __u64 address)
 {
-	if (address - walk->range.start < walk->range.end - walk->range.start)
-		return true;
-	return last_range(walk, address) &&
-	       address - walk->range.start < walk->range.end - walk->range.start;
+	return address - thread->range.start < thread->range.end - thread->range.start;
+}
+
+/* Is the address in thread->range, or is there a range that it is in? Then that one is in thread->range. */
+static __always_inline bool find_code(struct abi_thread *thread, __u64 address)
+{
+	return is_in_range(thread, address) ||
+	       (last_range(thread, address) && is_in_range(thread, address));
 }
 
 static __always_inline __u32 row_at(__u32 index)
@@ -149,20 +143,20 @@ static __always_inline __u32 row_at(__u32 index)
 					    ((at + (step)) & (ABI_MAX_PAGE_ROWS - 1)))), \
 		      offset + 1)
 
-/* The rule for an address in walk->range; NULL, with the reason in *gap, when there is none. */
-static __noinline __u32 find_rule(struct native_walk *walk, __u64 address, enum abi_gap *gap)
+/* The rule for an address in thread->range; NULL, with the reason in *gap, when there is none. */
+static __noinline __u32 find_rule(struct abi_thread *thread, __u64 address, enum abi_gap *gap)
 {
 	struct abi_unwind_page *page;
 	__u64 at = 0, offset = address & (ABI_TEXT_PAGE - 1);
 	__u32 index;
 
-	if (!walk || !gap)
+	if (!thread || !gap)
 		return 0;
 	*gap = ABI_GAP_NO_TABLE;
-	if (walk->range.first_page == ABI_NO_PAGES)
+	if (thread->range.first_page == ABI_NO_PAGES)
 		return 0;
-	index = walk->range.first_page +
-		(__u32)(address / ABI_TEXT_PAGE - walk->range.start / ABI_TEXT_PAGE);
+	index = thread->range.first_page +
+		(__u32)(address / ABI_TEXT_PAGE - thread->range.start / ABI_TEXT_PAGE);
 	page = bpf_map_lookup_elem(&code_pages, &index);
 	*gap = ABI_GAP_NO_RULE;
 	if (!page || !page->n_rows)
@@ -189,11 +183,11 @@ static __noinline __u32 find_rule(struct native_walk *walk, __u64 address, enum 
  * there. The address and the turn of code_state decide what the tables say, so what is remembered of both is what
  * the search would find.
  */
-static __always_inline bool look_up(struct native_walk *walk, __u64 at, __u32 *rule, __u32 *module,
+static __always_inline bool look_up(struct abi_thread *thread, __u64 at, __u32 *rule, __u32 *module,
 				    enum abi_gap *gap)
 {
-	struct abi_known_rule *known = &walk->thread->rules[(at ^ at >> 7) & (ABI_KNOWN_RULES - 1)];
-	__u32 turn = ABI_CODE_TURNS(walk->state);
+	struct abi_known_rule *known = &thread->rules[(at ^ at >> 7) & (ABI_KNOWN_RULES - 1)];
+	__u32 turn = ABI_CODE_TURNS(thread->code_state);
 
 	if (known->at == at && known->turns == turn && known->rule) {
 		*rule = known->rule;
@@ -201,12 +195,12 @@ static __always_inline bool look_up(struct native_walk *walk, __u64 at, __u32 *r
 		*gap = ABI_GAP_NO_RULE;
 		return true;
 	}
-	if (!find_code(walk, at)) {
+	if (!find_code(thread, at)) {
 		*gap = ABI_GAP_UNKNOWN_CODE;
 		return false;
 	}
-	*rule = find_rule(walk, at, gap);
-	*module = walk->range.module;
+	*rule = find_rule(thread, at, gap);
+	*module = thread->range.module;
 	/* 0 may stand for a table that is missing: another reason */
 	if (*rule) {
 		known->at = at;
@@ -258,10 +252,9 @@ static __noinline int restore(struct abi_thread *thread, __u32 reg, __u64 addres
 }
 
 /* Registers of the caller, by the rule; 0 or the reason why not. */
-static __always_inline enum abi_gap step_by_rule(struct native_walk *walk,
+static __always_inline enum abi_gap step_by_rule(struct abi_thread *thread,
 						 const struct abi_unwind_rule *rule, __u64 at)
 {
-	struct abi_thread *thread = walk->thread;
 	__u64 cfa, pc, bp = thread->regs[ABI_REG_BP];
 	__u32 reg;
 
@@ -287,71 +280,73 @@ static __always_inline enum abi_gap step_by_rule(struct native_walk *walk,
 		}
 	}
 	thread->regs[ABI_REG_SP] = cfa;
-	walk->pc = pc;
-	walk->exact = false;
+	thread->pc = pc;
+	thread->exact = false;
 	return 0;
 }
 
 /* Registers of the interrupted code, from the ucontext that the kernel has put on the stack for the handler. */
-static __always_inline enum abi_gap step_by_signal(struct native_walk *walk,
+static __always_inline enum abi_gap step_by_signal(struct abi_thread *thread,
 						   const struct abi_unwind_rule *rule)
 {
 	/* byte offsets in struct ucontext of x86-64: uc_mcontext.gregs begins at 40 */
 	static const __u8 places[ABI_UNWIND_REGS] = {160, 120, 128, 72, 80, 88, 96};
-	struct abi_thread *thread = walk->thread;
 	__u64 context = thread->regs[ABI_REG_SP] + (__s64)rule->offset;
 	__u32 reg;
 
-	if (stack_word(thread, context + 168, &walk->pc))
+	if (stack_word(thread, context + 168, &thread->pc))
 		return ABI_GAP_STACK;
 #pragma unroll
 	for (reg = 0; reg < ABI_UNWIND_REGS; reg++)
 		if (restore(thread, reg, context + places[reg]))
 			return ABI_GAP_STACK;
-	walk->exact = true;
+	thread->exact = true;
 	return 0;
 }
 
-static __always_inline void native_gap(struct native_walk *walk, enum abi_gap why)
+static __always_inline void native_gap(struct abi_thread *thread, enum abi_gap why)
 {
-	put_gap(walk->thread, why);
-	walk->hash = hash_mix(walk->hash, why);
+	put_gap(thread, why);
+	thread->hash = hash_mix(thread->hash, why);
 }
 
 /*
- * One frame: keep it, and go to its caller.
+ * One frame: keep it, and go to its caller. Not static, as python_step() is not, and for the same reason.
  *
- * return 1 to stop, 0 to go on (what bpf_loop() wants)
+ * return 1 to stop, 0 to go on
  */
-static long native_step(__u32 step, struct native_walk *walk)
+int native_step(struct abi_thread *thread);
+
+__noinline int native_step(struct abi_thread *thread)
 {
-	struct abi_thread *thread = walk->thread;
-	__u32 n = thread->n_entries, id = 0, module = 0;
-	__u64 at = walk->exact ? walk->pc : walk->pc - 1;
 	const struct abi_unwind_rule *rule;
+	__u32 n, id = 0, module = 0;
 	enum abi_gap gap = 0;
 	struct abi_frame *entry;
+	__u64 at;
 
 	/* a thread may begin with no caller at all */
-	if (!walk->pc)
+	if (!thread || !thread->pc)
 		return 1;
+	n = thread->n_entries;
+	at = thread->exact ? thread->pc : thread->pc - 1;
 	if (n >= ABI_MAX_NATIVE) {
-		native_gap(walk, ABI_GAP_NATIVE_DEPTH);
+		native_gap(thread, ABI_GAP_NATIVE_DEPTH);
 		return 1;
 	}
-	if (!look_up(walk, at, &id, &module, &gap)) {
+	if (!look_up(thread, at, &id, &module, &gap)) {
 		want_code();
-		native_gap(walk, gap);
+		native_gap(thread, gap);
 		return 1;
 	}
 	rule = bpf_map_lookup_elem(&code_rules, &id);
 	entry = entry_at(thread, n);
-	entry->where = walk->pc;
+	entry->where = thread->pc;
 	entry->unit = module;
 	entry->tag = ABI_FRAME_NATIVE;
-	if (walk->exact || (rule && rule->kind == ABI_RULE_SIGNAL))
+	if (thread->exact || (rule && rule->kind == ABI_RULE_SIGNAL))
 		entry->tag |= ABI_FRAME_EXACT;
-	walk->hash = hash_mix(walk->hash, walk->pc);
+	thread->hash = hash_mix(thread->hash, thread->pc);
 	thread->n_entries = n + 1;
 	if (!rule)
 		goto stop;
@@ -359,10 +354,10 @@ static long native_step(__u32 step, struct native_walk *walk)
 	case ABI_RULE_CFA:
 	case ABI_RULE_DEREF:
 	case ABI_RULE_PLT:
-		gap = step_by_rule(walk, rule, at);
+		gap = step_by_rule(thread, rule, at);
 		break;
 	case ABI_RULE_SIGNAL:
-		gap = step_by_signal(walk, rule);
+		gap = step_by_signal(thread, rule);
 		break;
 	case ABI_RULE_END:
 		return 1;
@@ -373,42 +368,44 @@ static long native_step(__u32 step, struct native_walk *walk)
 	if (!gap)
 		return 0;
 stop:
-	native_gap(walk, gap);
+	native_gap(thread, gap);
 	return 1;
 }
 
 /*
  * Write the C frames of the current thread into thread->entries, from thread->pc and thread->regs on; return
- * their hash. Needs bpf_loop() (5.17): as a plain loop it is too much for the verifier.
+ * their hash.
  */
 static __noinline __u64 walk_native(struct abi_thread *thread)
 {
-	struct native_walk walk = {.thread = thread, .hash = HASH_SEED};
-	__u32 known = code_known;
+	__u32 known = code_known, step;
 
 	if (!thread)
 		return 0;
 	thread->n_entries = 0;
+	thread->hash = HASH_SEED;
 	if (!facts.native)
-		return walk.hash;
+		return HASH_SEED;
 	/* read after code_known, which user space sets last */
 	barrier();
-	walk.state = code_state;
+	thread->code_state = code_state;
 	if (code_gone != known) {
 		want_code();
-		native_gap(&walk, ABI_GAP_CODE_CHANGED);
-		return walk.hash;
+		native_gap(thread, ABI_GAP_CODE_CHANGED);
+		return thread->hash;
 	}
-	walk.pc = thread->pc;
-	walk.exact = thread->exact;
+	thread->range.start = 0;
+	thread->range.end = 0;
 	thread->stack_words = 0;
-	bpf_loop(ABI_MAX_NATIVE + 1, native_step, &walk, 0);
-	if (ABI_CODE_TURNS(code_state) - ABI_CODE_TURNS(walk.state) > 1) {
+	for (step = 0; step < ABI_MAX_NATIVE + 1; step++)
+		if (native_step(thread))
+			break;
+	if (ABI_CODE_TURNS(code_state) - ABI_CODE_TURNS(thread->code_state) > 1) {
 		thread->n_entries = 0;
-		walk.hash = HASH_SEED;
-		native_gap(&walk, ABI_GAP_CODE_CHANGED);
+		thread->hash = HASH_SEED;
+		native_gap(thread, ABI_GAP_CODE_CHANGED);
 	}
-	return walk.hash;
+	return thread->hash;
 }
 
 #endif

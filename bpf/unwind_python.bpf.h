@@ -60,10 +60,10 @@ static __always_inline __u64 find_slot(const volatile struct abi_way *way, __u64
 /*
  * The thread's newest frame.
  *
- * out    frame: its address, 0 when no Python code runs in this thread
+ * out    thread->frame: its address, 0 when no Python code runs in this thread
  * return false when no way led to a thread state of this thread
  */
-static __always_inline bool find_first_frame(struct abi_thread *thread, __u64 *frame)
+static __always_inline bool find_first_frame(struct abi_thread *thread)
 {
 	const volatile struct abi_python *py = &facts.python;
 	bool unreadable = false;
@@ -95,7 +95,7 @@ static __always_inline bool find_first_frame(struct abi_thread *thread, __u64 *f
 			unreadable = true;
 			continue;
 		}
-		*frame = first;
+		thread->frame = first;
 		return true;
 	}
 	if (unreadable)
@@ -264,12 +264,12 @@ static __always_inline bool frame_unit(struct abi_thread *thread, const __u8 *wi
 
 enum frame_result { FRAME_KEPT, FRAME_SHIM, FRAME_FAILED };
 
-/* Read one frame into *entry and step to its caller. */
-static __always_inline enum frame_result read_frame(struct abi_thread *thread, __u64 *frame,
+/* Read the frame at thread->frame into *entry and step to its caller. */
+static __always_inline enum frame_result read_frame(struct abi_thread *thread,
 						    struct abi_frame *entry)
 {
 	const volatile struct abi_python *py = &facts.python;
-	__u64 code, offset = fetch(thread, *frame);
+	__u64 code, offset = fetch(thread, thread->frame);
 	__u32 tag = ABI_FRAME_PYTHON, signature;
 	const __u8 *window;
 
@@ -277,7 +277,7 @@ static __always_inline enum frame_result read_frame(struct abi_thread *thread, _
 	if (offset > ABI_FETCH)
 		return FRAME_FAILED;
 	window = thread->memory + offset;
-	*frame = *(__u64 *)(window + py->frame_previous);
+	thread->frame = *(__u64 *)(window + py->frame_previous);
 	if (py->has_owner) {
 		__u8 owner = *(window + py->frame_owner);
 
@@ -286,7 +286,7 @@ static __always_inline enum frame_result read_frame(struct abi_thread *thread, _
 		if (owner == py->owner_generator)
 			tag |= ABI_FRAME_GENERATOR;
 	}
-	/* without C frames nobody asks; and the plain loop below would be too much for the verifier */
+	/* without C frames nobody asks */
 	if (facts.native && (py->run_end == ABI_RUN_EACH ||
 			     (py->run_end == ABI_RUN_IS_ENTRY && *(window + py->frame_is_entry))))
 		tag |= ABI_FRAME_RUN_END;
@@ -299,106 +299,95 @@ static __always_inline enum frame_result read_frame(struct abi_thread *thread, _
 	return FRAME_KEPT;
 }
 
-/* The walk along the frame chain: where it is. */
-struct walk {
-	struct abi_thread *thread;
-	__u64 frame; /* to be read next; 0: the chain has ended */
-	__u64 hash;
-	__u64 first; /* index of the first Python frame among the entries */
-	bool cut;    /* there is a frame more than are kept */
-};
-
 /* Between two activations of the evaluation loop lies a shim: the frame before it was the outermost of its own. */
-static __always_inline void end_run(struct walk *walk, __u32 n)
+static __always_inline void end_run(struct abi_thread *thread, __u32 n)
 {
 	__u32 last = n - 1;
 
-	if (n <= walk->first)
+	if (n <= thread->first_python)
 		return;
 	/* verifiers before 6.8 know the bounds of the register that is compared, and of no other */
 	barrier_var(last);
 	if (last >= ABI_MAX_ENTRIES)
 		return;
-	entry_at(walk->thread, last)->tag |= ABI_FRAME_RUN_END;
-	walk->hash = hash_mix(walk->hash, ABI_FRAME_RUN_END);
+	entry_at(thread, last)->tag |= ABI_FRAME_RUN_END;
+	thread->hash = hash_mix(thread->hash, ABI_FRAME_RUN_END);
 }
 
 /*
- * One step of the walk. The number of frames kept is counted in memory: the verifier then takes it for any
- * number, and one step looks to it like the other, whether shims were stepped over or not.
+ * One step along the frame chain, from thread->frame on.
  *
- * return 1 to stop, 0 to go on (what bpf_loop() wants)
+ * Not static: the verifier checks a global function once, by itself, and each call of it is one step. Checked again at each
+ * turn of the loop it is too much for kernels before 5.17, and slow to load on all of them. That is why the walk keeps all
+ * of its state in the thread: nothing else is known of a global function's arguments.
+ *
+ * return 1 to stop, 0 to go on
  */
-static __noinline long walk_step(__u32 step, struct walk *walk)
-{
-	struct abi_thread *thread = walk->thread;
-	struct abi_frame *entry;
-	__u32 n = thread->n_entries;
+int python_step(struct abi_thread *thread);
 
-	if (!walk->frame || n - walk->first > ABI_MAX_FRAMES || n >= ABI_MAX_ENTRIES)
+__noinline int python_step(struct abi_thread *thread)
+{
+	struct abi_frame *entry;
+	__u32 n;
+
+	if (!thread)
+		return 1;
+	n = thread->n_entries;
+	if (!thread->frame || n - thread->first_python > ABI_MAX_FRAMES || n >= ABI_MAX_ENTRIES)
 		return 1;
 	entry = entry_at(thread, n);
-	switch (read_frame(thread, &walk->frame, entry)) {
+	switch (read_frame(thread, entry)) {
 	case FRAME_FAILED:
 		count(ABI_COUNT_FRAME_UNREADABLE);
 		put_gap(thread, ABI_GAP_READ);
-		walk->hash = hash_mix(walk->hash, ABI_GAP_READ);
-		walk->frame = 0;
+		thread->hash = hash_mix(thread->hash, ABI_GAP_READ);
+		thread->frame = 0;
 		return 1;
 	case FRAME_SHIM:
 		if (facts.native)
-			end_run(walk, n);
+			end_run(thread, n);
 		return 0;
 	case FRAME_KEPT:
 		break;
 	}
 	/* only now it is known: behind the last frame that is kept there may have been nothing but shims */
-	if (n - walk->first == ABI_MAX_FRAMES) {
-		walk->cut = true;
+	if (n - thread->first_python == ABI_MAX_FRAMES) {
+		thread->is_cut = 1;
 		return 1;
 	}
-	walk->hash = hash_mix(walk->hash, entry->where);
-	walk->hash = hash_mix(walk->hash, entry->unit | (__u64)entry->tag << 32);
+	thread->hash = hash_mix(thread->hash, entry->where);
+	thread->hash = hash_mix(thread->hash, entry->unit | (__u64)entry->tag << 32);
 	thread->n_entries = n + 1;
 	return 0;
 }
 
-/*
- * Write the Python frames of the current thread behind the entries that are there; return the hash of all.
- *
- * Kernels before 5.17 have no bpf_loop(); there the verifier goes through every step of a plain loop, which
- * is why that one has fewer.
- */
+/* Write the Python frames of the current thread behind the entries that are there; return the hash of all. */
 static __noinline __u64 walk_python(struct abi_thread *thread, __u64 hash)
 {
-	struct walk walk = {.thread = thread, .hash = hash};
+	__u32 step;
 
 	if (!thread)
 		return 0;
-	walk.first = thread->n_entries;
+	thread->hash = hash;
+	thread->first_python = thread->n_entries;
+	thread->is_cut = 0;
 	thread->fetched = 0;
-	if (!find_first_frame(thread, &walk.frame) || !walk.frame) {
+	if (!find_first_frame(thread) || !thread->frame) {
 		/* a thread without Python frames has C frames */
-		if (walk.first)
+		if (thread->first_python)
 			return hash;
 		put_gap(thread, ABI_GAP_NO_THREAD);
-		return hash_mix(walk.hash, ABI_GAP_NO_THREAD);
+		return hash_mix(hash, ABI_GAP_NO_THREAD);
 	}
-	if (bpf_core_enum_value_exists(enum bpf_func_id, BPF_FUNC_loop)) {
-		bpf_loop(ABI_MAX_STEPS, walk_step, &walk, 0);
-	} else {
-		__u32 step;
-
-		for (step = 0; step < ABI_MAX_STEPS_UNROLLED; step++)
-			if (walk_step(step, &walk))
-				break;
-	}
-	if (walk.frame || walk.cut) {
+	for (step = 0; step < ABI_MAX_STEPS; step++)
+		if (python_step(thread))
+			break;
+	if (thread->frame || thread->is_cut) {
 		count(ABI_COUNT_STACKS_CUT);
 		put_gap(thread, ABI_GAP_DEPTH);
-		walk.hash = hash_mix(walk.hash, ABI_GAP_DEPTH);
+		thread->hash = hash_mix(thread->hash, ABI_GAP_DEPTH);
 	}
-	return walk.hash;
+	return thread->hash;
 }
 
 #endif

@@ -241,6 +241,23 @@ static void row_name(const struct py_layout *layout, char name[ROW_NAME])
 	snprintf(name, ROW_NAME, "3.%u%s", layout->minor, layout->free_threaded ? "t" : "");
 }
 
+/*
+ * Before 6.1 a program of a perf event takes maps only that are filled beforehand, and the kernel warns of the others in
+ * its log; the programs are the same. Here nothing will be in them.
+ */
+static void shrink_maps(struct bpf_object *object)
+{
+	struct bpf_map *map;
+
+	bpf_object__for_each_map(map, object)
+	{
+		if (bpf_map__type(map) != BPF_MAP_TYPE_HASH)
+			continue;
+		bpf_map__set_map_flags(map, bpf_map__map_flags(map) & ~BPF_F_NO_PREALLOC);
+		bpf_map__set_max_entries(map, 64);
+	}
+}
+
 static int measure(const char *path, const struct py_layout *layout, bool native,
 		   struct cost *costs)
 {
@@ -253,6 +270,7 @@ static int measure(const char *path, const struct py_layout *layout, bool native
 	row_name(layout, row);
 	if (!object || fill_facts(object, layout, native))
 		return -1;
+	shrink_maps(object);
 	bpf_object__for_each_program(program, object)
 	{
 		if (n == MAX_PROGRAMS)

@@ -17,9 +17,6 @@
 /* steps along the frame chain: shim frames (3.12+) are stepped over and not kept */
 #define ABI_MAX_STEPS 512
 
-/* the same on kernels without bpf_loop() (before 5.17) */
-#define ABI_MAX_STEPS_UNROLLED (ABI_MAX_FRAMES + 1)
-
 /* stacks with the same hash but different frames that are told apart before one is given up as lost */
 #define ABI_MAX_COLLISIONS 4
 

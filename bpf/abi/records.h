@@ -198,16 +198,23 @@ struct abi_thread {
 	__u64 fetched_from; /* address of the first one */
 	struct abi_known_code codes[ABI_KNOWN_CODES];
 	struct abi_known_rule rules[ABI_KNOWN_RULES];
+	__u64 hash; /* of the entries so far */
 	/* scratch of the walk; of the thread and not of the CPU, since it may be preempted in the middle */
 	struct abi_chunk entries[ABI_CHUNKS(ABI_MAX_ENTRIES)];
 	/* the walk along the C frames: where it begins, then where it is */
 	__u64 pc;
-	__u64 exact;               /* `pc` is an instruction, not a return address */
-	__u64 regs[ABI_REGS_ROOM]; /* by enum abi_unwind_reg */
-	__u64 stack_from;          /* address of stack[0] */
-	__u64 stack_words;         /* of `stack` that are filled; 0: none */
+	__u64 exact;                 /* `pc` is an instruction, not a return address */
+	__u64 code_state;            /* as it was when the walk began */
+	struct abi_code_range range; /* of the last frame: the next one often lies there, too */
+	__u64 regs[ABI_REGS_ROOM];   /* by enum abi_unwind_reg */
+	__u64 stack_from;            /* address of stack[0] */
+	__u64 stack_words;           /* of `stack` that are filled; 0: none */
 	__u64 stack[ABI_STACK_WORDS];
 	__u8 memory[ABI_FETCH + ABI_FRAME_WINDOW];
+	/* the walk along the Python frames: where it is */
+	__u64 frame;        /* to be read next; 0: the chain has ended */
+	__u32 first_python; /* index of the first Python frame among the entries */
+	__u32 is_cut;       /* there is a frame more than are kept */
 	/* of the thread state, then of one code object after the other; too large for the BPF stack */
 	__u8 window[ABI_TSTATE_WINDOW];
 };

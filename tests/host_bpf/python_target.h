@@ -245,18 +245,15 @@ static __u64 counted(enum abi_counter counter)
 	return ((struct counters *)shim_array_at(SHIM_MAP(&counts), 0, 0))->value[counter];
 }
 
-/* The test for each version, on kernels with bpf_loop() and without. */
+/* The test for each version. */
 static void for_each_row(void (*check)(void))
 {
 	const struct py_layout *layout;
 	unsigned n = 0;
 
 	for (; (layout = layout_row(n)) != NULL; n++) {
-		for (unsigned old_kernel = 0; old_kernel < 2; old_kernel++) {
-			begin(layout);
-			shim.no_bpf_loop = old_kernel;
-			check();
-		}
+		begin(layout);
+		check();
 	}
 	assert_true(n >= 10);
 	shim_reset();

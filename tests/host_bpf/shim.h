@@ -73,7 +73,6 @@ struct shim {
 	__u64 random;
 	__u64 time_ns; /* one more at each look */
 	__u64 cookie;
-	bool no_bpf_loop; /* a kernel before 5.17 */
 	bool ring_full;
 	unsigned fail_updates; /* so many updates of hash maps fail from now on */
 	struct memory_image memory;
@@ -235,16 +234,7 @@ static long shim_update(struct shim_map *map, const void *key, const void *value
 		}                                                                            \
 	} while (0)
 
-#define bpf_loop(n, callback, context, flags)               \
-	do {                                                \
-		for (__u32 step_ = 0; step_ < (n); step_++) \
-			if (callback(step_, (context)))     \
-				break;                      \
-	} while (0)
-
 /* ---- other helpers --------------------------------------------------------------------------- */
-
-#define bpf_core_enum_value_exists(type, value) (!shim.no_bpf_loop)
 
 static inline __u64 bpf_get_current_pid_tgid(void)
 {

@@ -39,10 +39,7 @@ static void run_copy(unsigned i, unsigned copy, unsigned unit)
 /* Three frames: of the bytecode itself, of copy 1, of copy 5. False where the version has no copies. */
 static bool three_frames(bool code_frees)
 {
-	bool old_kernel = shim.no_bpf_loop;
-
 	begin(target.layout);
-	shim.no_bpf_loop = old_kernel;
 	if (!target.python->has_copies)
 		return false;
 	facts_of_test()->max_size = ~0ull;

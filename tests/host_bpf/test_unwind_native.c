@@ -326,24 +326,25 @@ static void test_search(void **state)
 	static const unsigned sizes[] = {1, 2, 3, 15, 16, 17, 255, 256, 257, 1000, 4096};
 
 	for (unsigned s = 0; s < sizeof(sizes) / sizeof(sizes[0]); s++) {
-		struct native_walk walk = {0};
 		unsigned n = sizes[s], step = 4096 / n;
+		struct abi_thread *thread;
 
 		begin_native();
 		put_row(0, 0, RULE_END); /* rows of the page before */
 		for (unsigned i = 0; i < n; i++)
 			put_row(1, i * step, i % 2 ? RULE_FRAME_8 : RULE_ODD);
 		put_row(2, 0, RULE_END);
-		walk.range = (struct abi_code_range){AT_TEXT, AT_TEXT + PAGES * ABI_TEXT_PAGE, 0,
-						     MODULE};
+		thread = thread_get();
+		thread->range = (struct abi_code_range){AT_TEXT, AT_TEXT + PAGES * ABI_TEXT_PAGE, 0,
+							MODULE};
 		for (unsigned offset = 0; offset < 4096; offset++) {
 			unsigned row = offset / step < n ? offset / step : n - 1;
 			enum abi_gap gap;
 
-			assert_int_equal(find_rule(&walk, PC(1, offset), &gap),
+			assert_int_equal(find_rule(thread, PC(1, offset), &gap),
 					 row % 2 ? RULE_FRAME_8 : RULE_ODD);
 		}
-		assert_int_equal(find_rule(&walk, PC(2, 4095), &(enum abi_gap){0}), RULE_END);
+		assert_int_equal(find_rule(thread, PC(2, 4095), &(enum abi_gap){0}), RULE_END);
 		shim_reset();
 	}
 }
@@ -354,21 +355,23 @@ static void test_ranges(void **state)
 
 	for (unsigned k = 0; k < 6; k++) {
 		for (__u32 side = 0; side < 2; side++) {
-			struct native_walk walk = {.state = ABI_CODE_STATE(side, numbers[k])};
+			struct abi_thread *thread;
 
 			begin_native();
+			thread = thread_get();
+			thread->code_state = ABI_CODE_STATE(side, numbers[k]);
 			for (unsigned i = 0; i < numbers[k]; i++)
 				put_range(side, i, 0x10000 + i * 0x3000ull,
 					  0x10000 + i * 0x3000ull + 0x2000, 0, i);
 			for (unsigned i = 0; i < numbers[k]; i += 1 + numbers[k] / 50) {
 				__u64 start = 0x10000 + i * 0x3000ull;
 
-				assert_int_equal(find_code(&walk, start), 1);
-				assert_int_equal(walk.range.module, i);
-				assert_int_equal(find_code(&walk, start + 0x1fff), 1);
-				assert_int_equal(walk.range.module, i);
-				assert_int_equal(find_code(&walk, start + 0x2000), 0);
-				assert_int_equal(find_code(&walk, start - 1), 0);
+				assert_int_equal(find_code(thread, start), 1);
+				assert_int_equal(thread->range.module, i);
+				assert_int_equal(find_code(thread, start + 0x1fff), 1);
+				assert_int_equal(thread->range.module, i);
+				assert_int_equal(find_code(thread, start + 0x2000), 0);
+				assert_int_equal(find_code(thread, start - 1), 0);
 			}
 			shim_reset();
 		}

@@ -2,7 +2,7 @@
 #
 # make                 build/pyleaktrace (and its man page)
 # make unit host-bpf   build and run the tests that need no root
-# make bpf-all         the BPF object for every architecture
+# make bpf bpf-all     the BPF object, for this or for every architecture
 # make lint            include direction, headers alone, format
 # make install PREFIX=/usr/local DESTDIR=
 # make clean
@@ -14,7 +14,9 @@ ifeq ($(origin CC),default)
 CC := gcc
 endif
 CLANG ?= clang
-BPFTOOL ?= $(firstword $(wildcard /usr/sbin/bpftool) bpftool)
+# Ubuntu's /usr/sbin/bpftool is a script that refuses to run on any kernel but Ubuntu's own
+BPFTOOL ?= $(shell for tool in /usr/sbin/bpftool $$(command -v bpftool) /usr/lib/linux-tools/*/bpftool; do \
+	"$$tool" version > /dev/null 2>&1 && echo "$$tool" && exit; done; echo bpftool)
 PKG_CONFIG ?= pkg-config
 PREFIX ?= /usr/local
 DESTDIR ?=
@@ -59,16 +61,13 @@ $(OUT)/gen/pyleaktrace.skel.h: $(OUT)/bpf/$(ARCH)/pyleaktrace.bpf.o
 	$(call say,SKEL,$@)
 	$(Q)$(BPFTOOL) gen skeleton $< name pyleaktrace_bpf > $@
 
+bpf: $(OUT)/bpf/$(ARCH)/pyleaktrace.bpf.o
 bpf-all: $(OUT)/bpf/x86/pyleaktrace.bpf.o $(OUT)/bpf/arm64/pyleaktrace.bpf.o
 
 # ---- the flame graph page ------------------------------------------------------------------------------
 
-PAGE_SOURCES := $(wildcard user/export/page/*) tools/build-page
-PAGE := $(O)/page/flamegraph.html
-
-$(PAGE): $(PAGE_SOURCES)
-	$(call say,PAGE,$@)
-	$(Q)tools/build-page $(O)/page
+# bundled beforehand by tools/build-page, so that a build needs no npm
+PAGE := user/export/page/bundle/flamegraph.html
 
 # ---- program -------------------------------------------------------------------------------------------
 
@@ -81,7 +80,7 @@ $(OUT)/%.o: %.c
 	$(call say,CC,$<)
 	$(Q)$(CC) $(CPPFLAGS) $(ALL_CFLAGS) $(DEPFLAGS) -c $< -o $@
 
-# the skeleton and the page come before the first compile that may want them
+# the skeleton comes before the first compile that may want it
 $(filter $(OUT)/user/probe/% $(OUT)/user/snapshot/%,$(OBJECTS)): | $(OUT)/gen/pyleaktrace.skel.h
 $(OUT)/user/export/%.o: CPPFLAGS += -DPYLEAKTRACE_PAGE='"$(PAGE)"'
 $(OUT)/user/export/html.o: $(PAGE)
@@ -166,7 +165,7 @@ lint-layers:
 	$(Q)tools/check-layers
 lint: lint-layers
 	$(Q)tools/check-headers
-	$(Q)tools/check-format
+	$(Q)tools/check-format || [ $$? = 75 ]
 
 # ---- install ---------------------------------------------------------------------------------------------
 
@@ -177,9 +176,9 @@ install: all
 	$(INSTALL) -m 0644 user/export/pyleaktrace-1.schema.json $(DESTDIR)$(PREFIX)/share/pyleaktrace/
 
 clean:
-	rm -rf $(OUT)/bpf $(OUT)/gen $(OUT)/user $(OUT)/unit $(OUT)/host_bpf $(OUT)/page $(OUT)/libpyleaktrace.a \
-		$(O)/bench $(O)/fuzz $(O)/tools $(OUT)/pyleaktrace $(OUT)/pyleaktrace.8
+	rm -rf $(OUT)/bpf $(OUT)/gen $(OUT)/user $(OUT)/unit $(OUT)/host_bpf $(OUT)/libpyleaktrace.a \
+		$(O)/bench $(O)/fuzz $(O)/tools $(O)/clang-* $(OUT)/pyleaktrace $(OUT)/pyleaktrace.8
 
 -include $(shell find $(addprefix $(OUT)/,bpf user unit host_bpf) $(O)/tools -type f -name '*.d' 2>/dev/null)
 
-.PHONY: all bpf-all unit unit-build host-bpf fuzz-build lint lint-layers install clean
+.PHONY: all bpf bpf-all unit unit-build host-bpf fuzz-build lint lint-layers install clean

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
- * bundle: the sources beside this file and the packages in node_modules -> flamegraph.html, one file.
- * tools/build-page runs it in a copy of this folder. The page still has the one mark @DATA@, where html.c of the
- * program puts the data.
+ * bundle: the sources beside this file and the packages in node_modules -> flamegraph.html, one file, and LICENCES,
+ * the licences of the packages that are in it. tools/build-page runs it in a copy of this folder. The page still has
+ * the one mark @DATA@, where html.c of the program puts the data.
  *
- * usage: node bundle.mjs OUTPUT
+ * usage: node bundle.mjs FOLDER
  */
 import { createHash } from "node:crypto";
 import { existsSync, readFileSync, readdirSync, writeFileSync } from "node:fs";
@@ -73,9 +73,11 @@ if (!existsSync("template.html"))
 
 const csp = ["default-src 'none'", `script-src ${hash(code.script)}`, `style-src ${hash(style)}`, "base-uri 'none'",
 	"form-action 'none'"].join("; ");
-const parts = { CSP: csp, STYLE: style, SCRIPT: code.script, LICENCES: asText(licences(code.inputs)) };
+const texts = licences(code.inputs);
+const parts = { CSP: csp, STYLE: style, SCRIPT: code.script, LICENCES: asText(texts) };
 const page = readFileSync("template.html", "utf8").replace(/@(CSP|STYLE|SCRIPT|LICENCES)@/g, (_, name) => parts[name]);
 
 if (page.split("@DATA@").length !== 2)
 	fail("the mark @DATA@ must be in the page exactly once");
-writeFileSync(process.argv[2], page);
+writeFileSync(join(process.argv[2], "flamegraph.html"), page);
+writeFileSync(join(process.argv[2], "LICENCES"), texts);

@@ -22,9 +22,10 @@
 #include "model/group.h"
 #include "model/profile.h"
 
-static const char *const made_names[] = {
-	"service",     "hostile",   "estimated", "empty",  "freed",    "wheels", "by-line",
-	"by-function", "by-module", "by-thread", "by-pid", "selected", "pids",   NULL};
+static const char *const made_names[] = {"service",   "hostile",   "estimated", "empty",
+					 "freed",     "wheels",    "by-line",   "by-function",
+					 "by-module", "by-thread", "by-pid",    "selected",
+					 "pids",      "below",     NULL};
 
 #define MADE_COPY(profile, array) made_copy(profile, array, sizeof(array))
 
@@ -309,6 +310,63 @@ static inline void made_estimated(struct profile *profile)
 	profile->totals.missed_frees = 3;
 }
 
+/* Below a ceiling: windows only, between two of which nothing is hit; what was allocated in all is not known. */
+static inline void made_below(struct profile *profile)
+{
+	const struct frame frames[] = {made_python(profile, "<module>", "/srv/app/main.py", 34),
+				       made_python(profile, "handle", "/srv/app/main.py", 21)};
+	const struct stack stacks[] = {{.domain = DOMAIN_MALLOC,
+					.estimated = true,
+					.outstanding_bytes = 1433550,
+					.outstanding_count = 3763,
+					.bytes_error = 590000,
+					.count_error = 1540,
+					.seen = 33,
+					.oldest_s = 18,
+					.newest_s = 10,
+					.growth_bytes_per_s = 71680,
+					.frames = MADE_COPY(profile, frames),
+					.n_frames = 2}};
+	const struct trace_part parts[] = {
+		{.domains = {[DOMAIN_MALLOC] = true, [DOMAIN_MMAP] = true},
+		 .how = TRACE_WINDOWS,
+		 .windows = 5,
+		 .windows_s = 0.369,
+		 .longest_s = 0.132,
+		 .survivors = 33,
+		 .settled = true,
+		 .demand = 0.14},
+		{.domains = {[DOMAIN_OBJECT] = true},
+		 .how = TRACE_WINDOWS,
+		 .windows = 4,
+		 .windows_s = 0.137,
+		 .longest_s = 0.051,
+		 .survivors = 3298,
+		 .settled = true,
+		 .demand = 7.66}};
+
+	profile->duration_s = 20;
+	profile->mode.exact = false;
+	profile->mode.parts = MADE_COPY(profile, parts);
+	profile->mode.n_parts = 2;
+	profile->stacks = (struct stack *)MADE_COPY(profile, stacks);
+	profile->n_stacks = 1;
+	profile->totals.outstanding_bytes = 1433550;
+	profile->totals.outstanding_count = 3763;
+	profile->totals.estimated = true;
+	profile->have_cost = true;
+	profile->cost = (struct cost){.ns_per_hit = 573,
+				      .target_cpu_used = 0.4,
+				      .ceiling = 0.05,
+				      .floor = 0.0005,
+				      .own_share = 0.0231,
+				      .own_share_most = 0.0342,
+				      .syscalls_counted = true,
+				      .tool_cpu_s = 0.7,
+				      .tool_rss_bytes = 74239180,
+				      .maps_bytes = 39111884};
+}
+
 #define MADE_SITE "/opt/venv/lib/python3.12/site-packages/"
 #define MADE_LIB  "/usr/lib/x86_64-linux-gnu/"
 
@@ -477,6 +535,8 @@ static inline struct profile *made_profile(const char *name)
 		made_hostile(profile);
 	else if (!strcmp(name, "estimated"))
 		made_estimated(profile);
+	else if (!strcmp(name, "below"))
+		made_below(profile);
 	else if (!strncmp(name, "by-", 3) || !strcmp(name, "wheels") || !strcmp(name, "selected") ||
 		 !strcmp(name, "pids"))
 		made_groups(profile, name);

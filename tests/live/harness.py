@@ -334,11 +334,10 @@ class Report:
                 yield stack
 
     def at(self, **where):
-        """Sums over those stacks."""
+        """Sums over those stacks; without what is not known of one (of an estimated one: how much was allocated)."""
         sums = dict.fromkeys(self.SUMS, 0)
         for stack in self.stacks(**where):
-            for name in sums:
-                sums[name] += stack[name]
+            sums = {name: sums[name] + stack[name] for name in sums if name in stack}
         return sums
 
 

@@ -206,7 +206,7 @@ def test_lost_memory_of_c(some_python, start, attach, validate):
     for row in rows:
         assert row["estimated"] == (native["how"] == "windows")
         if row["estimated"]:
-            assert row["seen"] > 0 and row["bytes_error"] > 0 and row["allocated_count"] == 0
+            assert row["seen"] > 0 and row["bytes_error"] > 0 and "allocated_count" not in row
 
 
 def test_objects_without_a_holder(one_python, start, attach):
@@ -328,8 +328,8 @@ def test_sampling(one_python, start, attach, validate):
     part, = report.data["mode"]["parts"]
     assert (part["how"], part["sample_bytes"], report.data["mode"]["exact"]) == ("sampled", 2048, False)
     row, = report.stacks(line=line, domain="malloc")
-    assert row["estimated"] and row["bytes_error"] > 0 and row["seen"] > 1000 and row["allocated_count"] == 0
-    assert report.totals["unknown_frees"] == 0 and report.totals["estimated"]
+    assert row["estimated"] and row["bytes_error"] > 0 and row["seen"] > 1000 and "allocated_count" not in row
+    assert "unknown_frees" not in report.totals and report.totals["estimated"]
 
 
 def test_map_that_fills_up(one_python, start, attach, validate):

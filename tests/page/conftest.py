@@ -31,3 +31,8 @@ def pictures(tmp_path_factory):
 @pytest.fixture(scope="session")
 def documents(tmp_path_factory):
     return write_made("test_json", tmp_path_factory.mktemp("documents"))
+
+
+@pytest.fixture(scope="session")
+def reports(tmp_path_factory):
+    return write_made("test_report", tmp_path_factory.mktemp("reports"))

@@ -13,7 +13,7 @@ import subprocess
 import pytest
 
 BROWSERS = ["chromium", "chromium-browser", "google-chrome"]
-CASES = ["service", "hostile", "estimated", "empty", "freed", "by-module", "selected", "pids"]
+CASES = ["service", "hostile", "estimated", "empty", "freed", "by-module", "selected", "pids", "below"]
 TOTAL = 12582912 + 7340032 + 2097152 + 65536
 
 
@@ -140,6 +140,42 @@ def test_other_cases_are_whole(results, name, rows, value):
     assert results[name]["rows"] == rows
     assert results[name]["value"] == value
     assert (results[name]["frames"] > 0) == (rows > 0)
+
+
+def said_by_text(report):
+    """The cost line of a report: what was spent so far (below a ceiling), or of a core now; and its other parts."""
+    line = re.search(r"^cost: (.*)$", report, re.M)
+    if not line:
+        return None
+    hits = re.match(r"[^;(]+ hits/s x [^;(]+ = ([^;(]+? of a core)", line[1])
+    so_far = re.search(r"; so far (.+? of its own work) \((.+?)\)", line[1])
+    slower = re.search(r"; (system calls .*?); tool ", line[1])
+    return so_far[1] if so_far else hits[1], {hits[0]} | ({so_far[2]} if so_far else set()) | ({slower[1]} if slower else set())
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_page_says_what_the_text_says(results, reports, name):
+    facts = {fact: (value, more) for fact, value, more in results[name]["facts"]}
+    report = (reports / f"{name}.txt").read_text()
+    cost = said_by_text(report)
+    assert (cost is None) == ("Cost to the target" not in facts)
+    if cost:
+        value, more = facts["Cost to the target"]
+        assert value == cost[0]
+        assert set(more.split("; ")) == cost[1]
+    seen = re.search(r"^Seen: (\S+ \S+) in (\S+) allocations, (\S+) of them freed;", report, re.M)
+    assert (seen is None) == ("Allocated during the watch" not in facts)
+    if seen:
+        assert facts["Allocated during the watch"] == (seen[1], f"in {seen[2]} allocations, {seen[3]} freed")
+
+
+def test_cost_below_a_ceiling(results):
+    """Between two windows nothing is hit: that is no cost of 0 %."""
+    facts = {fact: value for fact, value, _ in results["below"]["facts"]}
+    assert facts["Cost to the target"] == "2.3 % to 3.4 % of its own work"
+    assert "Allocated during the watch" not in facts
+    facts = {fact: value for fact, value, _ in results["service"]["facts"]}
+    assert facts["Cost to the target"] == "38 % of a core"
 
 
 def test_page_names_no_foreign_address(pages):

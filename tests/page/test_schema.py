@@ -9,7 +9,7 @@ import pytest
 
 SCHEMA = json.loads((pathlib.Path(__file__).resolve().parents[2] / "user/export/pyleaktrace-1.schema.json").read_text())
 CASES = ["service", "hostile", "estimated", "empty", "freed", "wheels", "by-line", "by-function", "by-module", "by-thread",
-         "by-pid", "pids", "selected"]
+         "by-pid", "pids", "selected", "below"]
 
 
 def load(documents, name):
@@ -65,6 +65,18 @@ def test_what_was_not_collected_is_absent(documents):
     assert got["target"]["end"] == {"how": "killed", "signal": 9}
     assert got["mode"]["min_size_bytes"] == 64
     assert "cost" not in got
+
+
+def test_what_is_not_known_is_no_zero(documents):
+    """In windows not every call is seen, so how much was allocated and freed in all is not known."""
+    counted = {"allocated_bytes", "allocated_count", "freed_count"}
+    below, exact = load(documents, "below"), load(documents, "service")
+    assert not (counted | {"unknown_frees"}) & below["totals"].keys()
+    assert not counted & below["stacks"][0].keys()
+    assert counted | {"unknown_frees"} <= exact["totals"].keys()
+    assert all(counted <= stack.keys() for stack in exact["stacks"])
+    assert below["cost"]["own_share"] == 0.0231 and below["cost"]["own_share_most"] == 0.0342
+    assert "own_share" not in exact["cost"] and "ceiling" not in exact["cost"]
 
 
 def test_hostile_names_stay_text(documents):

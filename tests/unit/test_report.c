@@ -305,7 +305,7 @@ static void live_line_is_whole_parts(void **state)
 	assert_true(strlen(live_line(&live, 0, line, sizeof(line))) < 80);
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(golden_files),
@@ -320,5 +320,7 @@ int main(void)
 	};
 
 	setenv("TZ", "UTC", 1);
+	if (golden_write_all(argc, argv, "txt", plain))
+		return 0;
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

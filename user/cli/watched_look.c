@@ -93,6 +93,7 @@ static void fill_cost(struct watched *watched, struct profile *profile,
 	if (watched->governor) {
 		profile->cost.ceiling = watched->options->max_overhead;
 		profile->cost.floor = BUDGET_FLOOR;
+		profile->cost.own_share = -1;
 		if (state->own_ns > 0) {
 			profile->cost.own_share = state->spent_ns / state->own_ns;
 			profile->cost.own_share_most = share_at_most(state);

@@ -22,6 +22,7 @@
 #include "base/fmt.h"
 #include "export/formats.h"
 #include "export/json_parts.h"
+#include "model/cost_text.h"
 
 #define MARK "@DATA@"
 
@@ -115,6 +116,29 @@ static void put_command(const struct profile *profile, char text[400])
 	}
 }
 
+/* What is said first: below a ceiling all that was spent, since between two windows there are no hits. */
+static void add_cost(json_t **facts, const struct cost *cost)
+{
+	struct cost_text text;
+	const char *parts[] = {text.ceiling, text.hits, text.slowdown, text.syscalls};
+	char value[160], more[800] = "";
+	size_t used = 0;
+
+	cost_text(cost, &text);
+	if (*text.so_far)
+		snprintf(value, sizeof(value), "%s", text.so_far);
+	else if (!*text.ceiling && cost->ns_per_hit > 0)
+		snprintf(value, sizeof(value), "%s of a core",
+			 fmt_percent(cost->target_cpu_fraction).text);
+	else
+		return;
+	for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++)
+		if (*parts[i])
+			used += (size_t)snprintf(more + used, sizeof(more) - used, "%s%s",
+						 used ? "; " : "", parts[i]);
+	add_fact(facts, "Cost to the target", value, more);
+}
+
 static json_t *facts(const struct profile *profile)
 {
 	json_t *array = json_array();
@@ -123,11 +147,13 @@ static json_t *facts(const struct profile *profile)
 	snprintf(more, sizeof(more), "in %s allocations",
 		 fmt_count(profile->totals.outstanding_count).text);
 	add_fact(&array, "Outstanding", fmt_bytes(profile->totals.outstanding_bytes).text, more);
-	snprintf(more, sizeof(more), "in %s allocations, %s freed",
-		 fmt_count(profile->totals.allocated_count).text,
-		 fmt_count(profile->totals.freed_count).text);
-	add_fact(&array, "Allocated during the watch",
-		 fmt_bytes(profile->totals.allocated_bytes).text, more);
+	if (profile_counts_calls(profile)) {
+		snprintf(more, sizeof(more), "in %s allocations, %s freed",
+			 fmt_count(profile->totals.allocated_count).text,
+			 fmt_count(profile->totals.freed_count).text);
+		add_fact(&array, "Allocated during the watch",
+			 fmt_bytes(profile->totals.allocated_bytes).text, more);
+	}
 	for (int i = 0; i < DOMAIN_COUNT; i++)
 		if (profile->mode.domains[i])
 			snprintf(traced + strlen(traced), sizeof(traced) - strlen(traced), "%s%s",
@@ -154,14 +180,8 @@ static json_t *facts(const struct profile *profile)
 		add_fact(&array, "Resident memory", fmt_bytes(profile->target.rss_bytes).text,
 			 more);
 	}
-	if (profile->have_cost) {
-		snprintf(value, sizeof(value), "%s of a core",
-			 fmt_percent(profile->cost.target_cpu_fraction).text);
-		snprintf(more, sizeof(more), "%s hits/s x %s",
-			 fmt_per_second(profile->cost.hits_per_s).text,
-			 fmt_duration(profile->cost.ns_per_hit / 1e9).text);
-		add_fact(&array, "Cost to the target", value, more);
-	}
+	if (profile->have_cost)
+		add_cost(&array, &profile->cost);
 	return array;
 }
 

@@ -187,10 +187,12 @@ json_t *json_part_totals(const struct profile *profile)
 
 	set_count(&object, "outstanding_bytes", profile->totals.outstanding_bytes);
 	set_count(&object, "outstanding_count", profile->totals.outstanding_count);
-	set_count(&object, "allocated_bytes", profile->totals.allocated_bytes);
-	set_count(&object, "allocated_count", profile->totals.allocated_count);
-	set_count(&object, "freed_count", profile->totals.freed_count);
-	set_count(&object, "unknown_frees", profile->totals.unknown_frees);
+	if (profile_counts_calls(profile)) {
+		set_count(&object, "allocated_bytes", profile->totals.allocated_bytes);
+		set_count(&object, "allocated_count", profile->totals.allocated_count);
+		set_count(&object, "freed_count", profile->totals.freed_count);
+		set_count(&object, "unknown_frees", profile->totals.unknown_frees);
+	}
 	if (profile->totals.estimated)
 		set_bool(&object, "estimated", true);
 	set_count(&object, "missed_frees", profile->totals.missed_frees);
@@ -241,9 +243,11 @@ static void set_figures(json_t **object, const struct stack *figures)
 {
 	set_count(object, "outstanding_bytes", figures->outstanding_bytes);
 	set_count(object, "outstanding_count", figures->outstanding_count);
-	set_count(object, "allocated_bytes", figures->allocated_bytes);
-	set_count(object, "allocated_count", figures->allocated_count);
-	set_count(object, "freed_count", figures->freed_count);
+	if (!figures->estimated) {
+		set_count(object, "allocated_bytes", figures->allocated_bytes);
+		set_count(object, "allocated_count", figures->allocated_count);
+		set_count(object, "freed_count", figures->freed_count);
+	}
 	set_real(object, "oldest_s", figures->oldest_s > 0 ? figures->oldest_s : 0);
 	set_real(object, "newest_s", figures->newest_s > 0 ? figures->newest_s : 0);
 	set_real(object, "growth_bytes_per_s", figures->growth_bytes_per_s);
@@ -371,11 +375,14 @@ json_t *json_part_cost(const struct profile *profile)
 	json_t *object = json_object();
 
 	set_real(&object, "hits_per_s", profile->cost.hits_per_s);
-	set_real(&object, "ns_per_hit", profile->cost.ns_per_hit);
+	if (profile->cost.ns_per_hit > 0)
+		set_real(&object, "ns_per_hit", profile->cost.ns_per_hit);
 	set_real(&object, "target_cpu_fraction", profile->cost.target_cpu_fraction);
 	if (profile->cost.ceiling > 0) {
 		set_real(&object, "ceiling", profile->cost.ceiling);
 		set_real(&object, "floor", profile->cost.floor);
+	}
+	if (profile->cost.ceiling > 0 && profile->cost.own_share >= 0) {
 		set_real(&object, "own_share", profile->cost.own_share);
 		set_real(&object, "own_share_most", profile->cost.own_share_most);
 	}

@@ -129,7 +129,7 @@ static void join_cost(struct profile *all, const struct profile *one)
 	sum->ceiling = one->cost.ceiling;
 	sum->floor = one->cost.floor;
 	/* each has its ceiling for itself: of all the one that comes nearest to it */
-	if (one->cost.own_share > sum->own_share) {
+	if (!all->have_cost || one->cost.own_share > sum->own_share) {
 		sum->own_share = one->cost.own_share;
 		sum->own_share_most = one->cost.own_share_most;
 	}

@@ -442,6 +442,11 @@ const struct profile_target *profile_target_of(const struct profile *profile,
 	return &profile->target;
 }
 
+bool profile_counts_calls(const struct profile *profile)
+{
+	return !profile->mode.n_parts || profile->totals.allocated_count;
+}
+
 bool profile_has_loss(const struct profile *profile, const char *name)
 {
 	for (size_t i = 0; i < profile->n_losses; i++)

@@ -142,7 +142,7 @@ struct cost {
 	uint64_t maps_bytes; /* kernel memory of the BPF maps */
 	double ceiling; /* share of the target's own CPU time that watching may take; 0: no ceiling */
 	double floor;   /* of a core: what it may take in any case */
-	double own_share; /* ... and what it took since the start, as measured; with a ceiling only */
+	double own_share; /* ... and what it took since the start, as measured; with a ceiling only; < 0: not known */
 	double syscall_ns; /* while mappings are traced each system call of every process takes so much more; 0: not known, or not */
 	bool syscalls_counted; /* it is known how many did over the interval: */
 	double syscalls_per_s, other_syscalls_per_s; /* the target's; all others' */
@@ -339,6 +339,12 @@ bool stack_is_sure(const struct stack *stack);
 /* The target that a stack is of. */
 const struct profile_target *profile_target_of(const struct profile *profile,
 					       const struct stack *stack);
+
+/*
+ * Is it known how much was allocated and freed in all? Not where there were only windows or a sample: blocks are seen then, and
+ * not all of them: then totals.allocated_*, freed_count and unknown_frees are 0 and mean nothing.
+ */
+bool profile_counts_calls(const struct profile *profile);
 
 /* Is there a loss of this name? */
 bool profile_has_loss(const struct profile *profile, const char *name);

@@ -7,6 +7,7 @@
 
 #include "base/escape.h"
 #include "base/fmt.h"
+#include "model/cost_text.h"
 #include "model/group.h"
 #include "model/heap_types.h"
 #include "view/frames_text.h"
@@ -21,9 +22,6 @@
 #define NARROWEST    40  /* a terminal narrower than this is treated as this wide */
 #define WORTH_A_RATE 0.5 /* bytes per second that are written as 1 B/s */
 #define WORTH_AN_AGE 1.0 /* seconds */
-/* of system calls that take longer: of a core; and each */
-#define LEAST_SYSCALLS   0.0005
-#define LEAST_SYSCALL_NS 5
 /* since something was added: windows that show what stays are some seconds apart */
 #define WORTH_A_REST 10.0
 
@@ -294,8 +292,7 @@ static void put_totals(const struct pen *pen, const struct profile *profile, siz
 {
 	put_outstanding(pen, profile, n, n_put);
 	put_left_out(pen, &profile->selection);
-	/* in windows blocks are seen, and not all of them */
-	if (profile->mode.n_parts && !profile->totals.allocated_count)
+	if (!profile_counts_calls(profile))
 		return;
 	fprintf(pen->out,
 		"Seen: %s in %s allocations, %s of them freed; %s frees of memory not on the "
@@ -374,64 +371,23 @@ static void put_losses(const struct pen *pen, const struct profile *profile, boo
 		fputs("Nothing was lost.\n", pen->out);
 }
 
-/* How much longer the target's own work takes: what it used against what was left of that for itself. */
-static void put_slowdown(const struct pen *pen, const struct cost *cost)
-{
-	double own = cost->target_cpu_used - cost->target_cpu_fraction -
-		     cost->syscall_ns * cost->syscalls_per_s / 1e9;
-
-	if (cost->target_cpu_used <= 0 || cost->target_cpu_fraction <= 0)
-		return;
-	fprintf(pen->out, " (the target used %s", fmt_percent(cost->target_cpu_used).text);
-	if (own > cost->target_cpu_used / 20)
-		fprintf(pen->out, ": %.1f times its own work)", cost->target_cpu_used / own);
-	else
-		fputs(": more than 20 times its own work)", pen->out);
-}
-
-/* A process that mostly sleeps may pay more than its share: else it could not be watched at all. */
-static void put_ceiling(const struct pen *pen, const struct cost *cost)
-{
-	fprintf(pen->out, "; so far %s to %s of its own work (ceiling %s",
-		fmt_percent(cost->own_share).text, fmt_percent(cost->own_share_most).text,
-		fmt_percent(cost->ceiling).text);
-	if (cost->own_share_most > cost->ceiling && cost->floor > 0)
-		fprintf(pen->out, ", or %.2f %% of a core", 100 * cost->floor);
-	fputc(')', pen->out);
-}
-
-/* What tracing mappings costs everybody. */
-static void put_syscalls(const struct pen *pen, const struct cost *cost)
-{
-	double own = cost->syscall_ns * cost->syscalls_per_s / 1e9;
-	double others = cost->syscall_ns * cost->other_syscalls_per_s / 1e9;
-
-	if (!cost->syscalls_counted && cost->syscall_ns >= LEAST_SYSCALL_NS)
-		fprintf(pen->out, "; system calls of every process %s slower",
-			fmt_duration(cost->syscall_ns / 1e9).text);
-	if (own < LEAST_SYSCALLS && others < LEAST_SYSCALLS)
-		return;
-	fprintf(pen->out, "; system calls %s slower: %s of a core, of other processes %s",
-		fmt_duration(cost->syscall_ns / 1e9).text, fmt_percent(own).text,
-		fmt_percent(others).text);
-}
-
 static void put_cost(const struct pen *pen, const struct profile *profile)
 {
-	const struct cost *cost = &profile->cost;
+	struct cost_text text;
 
 	if (!profile->have_cost)
 		return;
-	fprintf(pen->out, "cost: %s hits/s x %s = %s of a core",
-		fmt_per_second(cost->hits_per_s).text, fmt_duration(cost->ns_per_hit / 1e9).text,
-		fmt_percent(cost->target_cpu_fraction).text);
-	put_slowdown(pen, cost);
-	if (cost->ceiling > 0)
-		put_ceiling(pen, cost);
-	put_syscalls(pen, cost);
-	fputs("; ", pen->out);
-	fprintf(pen->out, "tool %.1f s CPU, %s; maps %s\n", cost->tool_cpu_s,
-		fmt_bytes(cost->tool_rss_bytes).text, fmt_bytes(cost->maps_bytes).text);
+	cost_text(&profile->cost, &text);
+	fprintf(pen->out, "cost: %s", text.hits);
+	if (*text.slowdown)
+		fprintf(pen->out, " (%s)", text.slowdown);
+	if (*text.so_far)
+		fprintf(pen->out, "; so far %s (%s)", text.so_far, text.ceiling);
+	else if (*text.ceiling)
+		fprintf(pen->out, "; %s", text.ceiling);
+	if (*text.syscalls)
+		fprintf(pen->out, "; %s", text.syscalls);
+	fprintf(pen->out, "; %s\n", text.tool);
 }
 
 /* What became of a target; which one is said where there are several. */

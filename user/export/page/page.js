@@ -334,7 +334,9 @@ function selfCheck(violations) {
 	};
 	const result = { title: document.title, frames: shown(), value: tree.value, rows: by("stacks").tBodies[0].rows.length,
 		groups: tree.children.filter((child) => child.kind === 3).map((child) => child.name),
-		groupLegend: !by("legend-group").hidden, notes: data.notes };
+		groupLegend: !by("legend-group").hidden, notes: data.notes,
+		facts: [...by("totals").children].map((fact) => [fact.querySelector("dt").textContent,
+			fact.querySelector("dd").firstChild.textContent, fact.querySelector("small")?.textContent ?? ""]) };
 
 	if (chart) {
 		const leaf = [...document.querySelectorAll("#graph g.frame")].pop();

@@ -305,6 +305,25 @@ static void live_line_is_whole_parts(void **state)
 	assert_true(strlen(live_line(&live, 0, line, sizeof(line))) < 80);
 }
 
+/* A target that has not run since the start, and no hit yet: neither a share of 0 % nor hits of 0 ns. */
+static void what_is_not_known_is_left_out(void **state)
+{
+	struct profile *profile = made_profile("below");
+	char *text;
+
+	(void)state;
+	profile->cost.own_share = -1;
+	profile->cost.ns_per_hit = 0;
+	text = golden_text(plain, profile, NULL);
+	assert_non_null(strstr(text, "\ncost: 0 hits/s; ceiling 5.0 %; tool 0.7 s CPU, "));
+	free(text);
+	profile->have_cost = false;
+	text = golden_text(plain, profile, NULL);
+	assert_null(strstr(text, "\ncost: "));
+	free(text);
+	profile_free(profile);
+}
+
 int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
@@ -317,6 +336,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(frames_fit_the_terminal),
 		cmocka_unit_test(frames_that_pass_calls_on_are_one_line),
 		cmocka_unit_test(live_line_is_whole_parts),
+		cmocka_unit_test(what_is_not_known_is_left_out),
 	};
 
 	setenv("TZ", "UTC", 1);

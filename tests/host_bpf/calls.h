@@ -14,6 +14,8 @@
 #ifndef PYLEAKTRACE_TESTS_HOST_BPF_CALLS_H
 #define PYLEAKTRACE_TESTS_HOST_BPF_CALLS_H
 
+#include "facts_of_test.h"
+
 #include <setjmp.h>
 #include <stdarg.h>
 
@@ -47,12 +49,6 @@ static const struct abi_python python_facts = {
 static __u64 thread_base(unsigned t)
 {
 	return 0x7f0000000000ull + t * 0x1000000ull;
-}
-
-static struct abi_facts *facts_of_test(void)
-{
-	/* volatile: the compiler takes it for changeable, and puts it into writable memory */
-	return (struct abi_facts *)(uintptr_t)&facts;
 }
 
 /* Run as thread t from here on. */

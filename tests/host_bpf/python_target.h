@@ -25,6 +25,8 @@
 #include "shim.h"
 #include "pyleaktrace.bpf.c"
 
+#include "facts_of_test.h"
+
 #include <setjmp.h>
 #include <stdarg.h>
 
@@ -168,12 +170,6 @@ static void put_chain(unsigned n)
 {
 	for (unsigned i = 1; i <= n; i++)
 		put_frame(i, i < n ? frame_at(i + 1) : 0);
-}
-
-static struct abi_facts *facts_of_test(void)
-{
-	/* volatile: the compiler takes it for changeable, and puts it into writable memory */
-	return (struct abi_facts *)(uintptr_t)&facts;
 }
 
 static void add_way(struct py_tstate_way way)

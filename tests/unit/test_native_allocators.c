@@ -144,7 +144,10 @@ static void test_mimalloc(void **state)
 	struct module module;
 
 	(void)state;
-	open_module(&module, LIBRARIES "libmimalloc.so.2");
+	/* 2.0 of Debian 12, 2.1 of Ubuntu 24.04, 3.0 of Debian 13 */
+	open_module(&module, access(LIBRARIES "libmimalloc.so.2", R_OK)
+				     ? LIBRARIES "libmimalloc.so.3"
+				     : LIBRARIES "libmimalloc.so.2");
 	assert_true(native_allocator_find(&allocator, &module, false, false));
 	assert_string_equal(allocator.brand, "mimalloc");
 	assert_int_equal(allocator.n_prefixes, 2);

@@ -191,7 +191,8 @@ def test_linked_into_the_program(one_python, tmp_path):
     one_python.place()  # the same folder, which is removed with this interpreter
     program = str(tmp_path / "embedding")
     build(os.path.join(PROGRAMS, "embedding.c"), program, "-O2",
-          LIBRARIES + "libpython%d.%d.so.1.0" % one_python.version[:2], "-rdynamic", "-Wl,--whole-archive", LIBRARIES + "libjemalloc_pic.a", "-Wl,--no-whole-archive", "-lstdc++", "-lm")
+          LIBRARIES + "libpython%d.%d.so.1.0" % one_python.version[:2], "-rdynamic", "-Wl,--whole-archive",
+          LIBRARIES + "libjemalloc_pic.a", "-Wl,--no-whole-archive", "-lstdc++", "-lm")
     home = Interpreter("embedding", program)
     target = Target(home, "allocators.py")
     try:

@@ -86,7 +86,7 @@ static void say(const struct backrefs *search, const struct ref *ref, char *via)
 		[ROLE_ATTRIBUTES] = ".__dict__",   [ROLE_CLOSURE] = ".__closure__",
 		[ROLE_DEFAULTS] = ".__defaults__", [ROLE_KWDEFAULTS] = ".__kwdefaults__",
 		[ROLE_CACHE] = " cache",           [ROLE_FRAME] = ".gi_frame"};
-	struct edge_part part = {ROLE_ITSELF};
+	struct edge_part part = {.role = ROLE_ITSELF};
 
 	if (edges_describe(search->edges, ref, &part, via))
 		snprintf(via, EDGES_TEXT, "%s", parts[part.role] ? parts[part.role] : "");

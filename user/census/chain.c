@@ -164,7 +164,7 @@ static int fill(struct heap_chain *chain, struct edges *edges, const uint32_t *w
 		size_t root)
 {
 	char via[EDGES_TEXT], root_text[ROOT_TEXT];
-	struct edge_part part = {ROLE_ITSELF};
+	struct edge_part part = {.role = ROLE_ITSELF};
 	struct ref ref;
 
 	chain_root(edges, root, NULL, root_text, sizeof(root_text));

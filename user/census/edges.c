@@ -120,7 +120,7 @@ static bool describe_part(const struct edges *edges, const struct ref *ref, stru
 	const struct edge_part was = *part;
 	char name[NAMES_MAX] = "";
 
-	*part = (struct edge_part){ROLE_ITSELF};
+	*part = (struct edge_part){.role = ROLE_ITSELF};
 	switch (was.role) {
 	case ROLE_MODULES:
 	case ROLE_KWDEFAULTS:
@@ -294,7 +294,7 @@ bool edges_describe(const struct edges *edges, const struct ref *ref, struct edg
 	via[0] = '\0';
 	if (part->role != ROLE_ITSELF && !attributes)
 		return describe_part(edges, ref, part, via);
-	*part = (struct edge_part){ROLE_ITSELF};
+	*part = (struct edge_part){.role = ROLE_ITSELF};
 	if (is_part(edges, ref, part))
 		return true;
 	switch (ref->place) {

@@ -453,7 +453,7 @@ const volatile struct abi_watch *session_watch(const struct session *session, un
 
 bool session_watch_begin(struct session *session, unsigned i, int64_t value)
 {
-	int64_t none = ABI_NOT_SEEN;
+	__s64 none = ABI_NOT_SEEN;
 
 	return __atomic_compare_exchange_n(&session->skel->bss->watches[i].last, &none, value,
 					   false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE);

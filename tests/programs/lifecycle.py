@@ -4,8 +4,12 @@ import ctypes
 import os
 import sys
 import threading
+import warnings
 
 from serve import allocators, serve, turns
+
+# from 3.12 on fork() with threads warns, and the first warning imports what shows it
+warnings.simplefilter("ignore", DeprecationWarning)
 
 unit = b"x"
 kept = []

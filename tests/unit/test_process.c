@@ -250,7 +250,7 @@ static void test_not_permitted(void **state)
 			_exit(1);
 		if (process_open(&process, parent, &err) != -ERR_PERMISSION)
 			_exit(2);
-		_exit(strstr(err.text, "run as root, or with CAP_SYS_PTRACE") ? 0 : 3);
+		_exit(strstr(err.text, "CAP_SYS_PTRACE is missing; run as root or add it") ? 0 : 3);
 	}
 	assert_int_equal(waitpid(pid, &status, 0), pid);
 	assert_int_equal(status, 0);

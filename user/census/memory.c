@@ -2,18 +2,13 @@
 #include "census/memory.h"
 
 #include <errno.h>
-#include <fcntl.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
 
+#include "target/pagemap.h"
 #include "target/remote_mem.h"
-
-/* bits of a word of /proc/PID/pagemap */
-#define PAGE_PRESENT (1ull << 63)
-#define PAGE_SWAPPED (1ull << 62)
 
 /* PAGEMAP_SCAN of linux/fs.h; Debian 12's is older than that */
 struct scan_region {
@@ -32,14 +27,11 @@ struct scan_argument {
 
 int memory_open(struct memory *memory, pid_t pid, struct err *err)
 {
-	char path[32];
-
 	*memory = (struct memory){.pid = pid};
-	snprintf(path, sizeof(path), "/proc/%d/pagemap", (int)pid);
 	memory->bytes = malloc(MEMORY_WINDOW);
 	if (!memory->bytes)
 		return err_set(err, ERR_FAILED, "no memory to read that of pid %d", (int)pid);
-	memory->pagemap = open(path, O_RDONLY | O_CLOEXEC);
+	memory->pagemap = pagemap_open(pid);
 	return 0;
 }
 
@@ -93,80 +85,62 @@ static int scan_regions(struct memory *memory, uint64_t start, uint64_t end,
 	return found;
 }
 
-/* Which pages of the window are in memory. false: not to be had in this way. */
-static bool scan_present(struct memory *memory, size_t n_pages)
+/* in  words: of pagemap, one a page */
+static void ask_present(struct memory *memory, size_t n_pages, uint64_t *words)
 {
-	struct scan_region regions[MEMORY_PAGES];
-	uint64_t start = memory->start, end = start + n_pages * MEMORY_PAGE;
-	int n = scan_regions(memory, start, end, regions, MEMORY_PAGES);
+	ssize_t got = pagemap_read(memory->pagemap, memory->start, words, n_pages);
 
-	if (n < 0)
-		return false;
-	memset(memory->present, false, n_pages);
-	for (int i = 0; i < n; i++) {
-		uint64_t page = regions[i].start > start ? regions[i].start : start;
-
-		for (; page < regions[i].end && page < end; page += MEMORY_PAGE) {
-			bool swapped = regions[i].categories & SCAN_IS_SWAPPED;
-
-			memory->present[(page - start) / MEMORY_PAGE] = !swapped;
-			memory->swapped_pages += swapped;
-		}
+	memory->gone |= got == 0;
+	for (size_t i = 0; i < n_pages; i++) {
+		if (got < 0)
+			words[i] = PAGE_PRESENT;
+		else if (i >= (size_t)got)
+			words[i] = 0;
+		memory->present[i] = words[i] & PAGE_PRESENT;
+		memory->swapped_pages += !!(words[i] & PAGE_SWAPPED);
 	}
-	return true;
 }
 
-static void ask_present(struct memory *memory, size_t n_pages)
+static void read_runs(struct memory *memory, struct remote_item *runs, size_t n, bool sole)
 {
-	uint64_t words[MEMORY_PAGES];
-	ssize_t got = -1;
-
-	if (scan_present(memory, n_pages))
-		return;
-	if (memory->pagemap >= 0)
-		got = pread(memory->pagemap, words, n_pages * sizeof(words[0]),
-			    (off_t)(memory->start / MEMORY_PAGE * sizeof(words[0])));
-	for (size_t i = 0; i < n_pages; i++) {
-		if (got < 0) {
-			memory->present[i] = true;
-			continue;
-		}
-		memory->present[i] =
-			(i + 1) * sizeof(words[0]) <= (size_t)got && words[i] & PAGE_PRESENT;
-		if ((i + 1) * sizeof(words[0]) <= (size_t)got && words[i] & PAGE_SWAPPED)
-			memory->swapped_pages++;
+	if (sole)
+		remote_read_sole(memory->pid, runs, n);
+	else
+		remote_read_many(memory->pid, runs, n);
+	for (size_t i = 0; i < n; i++) {
+		if (!runs[i].result)
+			memory->read_bytes += runs[i].length;
+		memory->gone |= runs[i].result == -ESRCH || runs[i].result == -EPERM;
 	}
 }
 
 /* Fill the window from a page on, present pages only; each run of them is one read. */
 static void fill(struct memory *memory, uint64_t address)
 {
-	struct remote_item runs[MEMORY_PAGES / 2 + 1];
-	size_t n_pages, n_runs = 0;
+	struct remote_item runs[2][MEMORY_PAGES / 2 + 1]; /* shared ones, and the target's alone */
+	uint64_t words[MEMORY_PAGES];
+	size_t n_pages, n_runs[2] = {0};
 
 	memory->start = address & ~(uint64_t)(MEMORY_PAGE - 1);
 	memory->length = memory->end - memory->start < MEMORY_WINDOW ? memory->end - memory->start
 								     : MEMORY_WINDOW;
 	n_pages = memory->length / MEMORY_PAGE;
-	ask_present(memory, n_pages);
+	ask_present(memory, n_pages, words);
 	for (size_t i = 0; i < n_pages; i++) {
 		uint8_t *page = memory->bytes + i * MEMORY_PAGE;
+		bool sole = words[i] & PAGE_SOLE;
 
-		if (!memory->present[i]) {
+		if (!memory->present[i])
 			memset(page, 0, MEMORY_PAGE);
-		} else if (i && memory->present[i - 1]) {
-			runs[n_runs - 1].length += MEMORY_PAGE;
-		} else {
-			runs[n_runs++] = (struct remote_item){memory->start + i * MEMORY_PAGE, page,
-							      MEMORY_PAGE, 0};
-		}
+		else if (i && memory->present[i - 1] && sole == !!(words[i - 1] & PAGE_SOLE))
+			runs[sole][n_runs[sole] - 1].length += MEMORY_PAGE;
+		else
+			runs[sole][n_runs[sole]++] = (struct remote_item){
+				memory->start + i * MEMORY_PAGE, page, MEMORY_PAGE, 0};
 	}
-	remote_read_many(memory->pid, runs, n_runs);
-	for (size_t i = 0; i < n_runs; i++) {
-		if (!runs[i].result)
-			memory->read_bytes += runs[i].length;
-		memory->gone |= runs[i].result == -ESRCH || runs[i].result == -EPERM;
-	}
+	/* these first: the longer ago pagemap was asked, the less it says */
+	read_runs(memory, runs[true], n_runs[true], true);
+	read_runs(memory, runs[false], n_runs[false], false);
 	if (memory->moved)
 		memory->moved(memory->context, memory->read_bytes);
 }
@@ -264,12 +238,11 @@ static uint64_t read_resident(struct memory *memory, uint64_t start, uint64_t en
 
 		if (memory->asked_pages >= MEMORY_ASKED_MAX)
 			return sum + end - (page > start ? page : start);
-		got = pread(memory->pagemap, words, n * sizeof(words[0]),
-			    (off_t)(page / MEMORY_PAGE * sizeof(words[0])));
+		got = pagemap_read(memory->pagemap, page, words, n);
 		memory->asked_pages += n;
-		if (got < (ssize_t)sizeof(words[0]))
+		if (got < 1)
 			break;
-		n = (size_t)got / sizeof(words[0]);
+		n = (size_t)got;
 		for (size_t i = 0; i < n; i++, page += MEMORY_PAGE)
 			if (words[i] & PAGE_PRESENT)
 				sum += clip(page, start, end);

@@ -4,11 +4,13 @@
  * over them.
  *
  * Only pages that are in memory are read: asking for another would bring it in, and change the
- * target. A page that is not there, is swapped out, or goes away meanwhile reads as zeros.
+ * target. A page that is not there, is swapped out, or goes away meanwhile reads as zeros. Pages that
+ * the target shares with a forked process stay shared; those that it has alone are read by the faster
+ * way (remote_mem.h).
  *
  * Place      the census; used by walk and scan.
- * Source     /proc/PID/pagemap and its ioctl PAGEMAP_SCAN (Linux 6.7;
- *            Documentation/admin-guide/mm/pagemap.rst), through remote_mem.
+ * Source     /proc/PID/pagemap (pagemap.h) and its ioctl PAGEMAP_SCAN (Linux 6.7;
+ *            Documentation/admin-guide/mm/pagemap.rst); the bytes through remote_mem.
  * Units      addresses in the target, bytes.
  * Degrades   without pagemap (it needs the right to read the target, as remote_mem does) every
  *            page counts as being there. Without PAGEMAP_SCAN every word of pagemap is read: of a
@@ -27,8 +29,9 @@
 
 #include "base/err.h"
 #include "target/maps.h"
+#include "target/pagemap.h"
 
-#define MEMORY_PAGE      4096u
+#define MEMORY_PAGE      PAGEMAP_PAGE
 #define MEMORY_WINDOW    (512u << 10)
 #define MEMORY_ASKED_MAX (1ull << 26) /* pages: 256 GiB */
 #define MEMORY_PAGES     (MEMORY_WINDOW / MEMORY_PAGE)

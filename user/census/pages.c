@@ -1,16 +1,13 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "census/pages.h"
 
-#include <fcntl.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "census/memory.h"
+#include "target/pagemap.h"
 #include "target/remote_mem.h"
-
-#define PAGE_PRESENT (1ull << 63) /* in a word of /proc/PID/pagemap */
 
 struct pages {
 	pid_t pid;
@@ -22,13 +19,11 @@ struct pages {
 struct pages *pages_new(pid_t pid)
 {
 	struct pages *pages = calloc(1, sizeof(*pages));
-	char path[32];
 
 	if (!pages)
 		return NULL;
-	snprintf(path, sizeof(path), "/proc/%d/pagemap", (int)pid);
 	pages->pid = pid;
-	pages->pagemap = open(path, O_RDONLY | O_CLOEXEC);
+	pages->pagemap = pagemap_open(pid);
 	return pages;
 }
 
@@ -46,9 +41,7 @@ static bool is_present(const struct pages *pages, uint64_t page)
 	uint64_t flags;
 
 	return pages->pagemap < 0 ||
-	       (pread(pages->pagemap, &flags, sizeof(flags),
-		      (off_t)(page / MEMORY_PAGE * sizeof(flags))) == sizeof(flags) &&
-		flags & PAGE_PRESENT);
+	       (pagemap_read(pages->pagemap, page, &flags, 1) == 1 && flags & PAGE_PRESENT);
 }
 
 bool pages_read(struct pages *pages, uint64_t address, uint64_t *value)

@@ -3,7 +3,6 @@
 
 #include <dirent.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -14,6 +13,8 @@
 #include <unistd.h>
 
 #include "base/file.h"
+#include "target/denial.h"
+#include "target/remote_handle.h"
 
 #define STAT_SIZE      1024
 #define STATUS_SIZE    8192
@@ -153,26 +154,20 @@ static void read_exe(struct process *process)
 	}
 }
 
-/* /proc/PID/mem asks for the very right that process_vm_readv() needs. */
-static int check_permission(const struct process *process, struct err *err)
+/* From here on its memory can be read: remote_mem. */
+static int open_memory(struct process *process, struct err *err)
 {
-	char path[32];
-	int fd;
+	int result = remote_handle_open(process->pid);
 
-	snprintf(path, sizeof(path), "/proc/%d/mem", (int)process->pid);
-	fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (fd >= 0) {
-		close(fd);
-		return 0;
-	}
-	if (errno == EACCES || errno == EPERM)
-		return err_set(
-			err, ERR_PERMISSION,
-			"not permitted to read pid %d (%s); run as root, or with CAP_SYS_PTRACE",
-			(int)process->pid, process->comm);
-	if (errno == ENOENT || errno == ESRCH)
+	if (result == -ESRCH)
 		return say_missing(process->pid, err);
-	return err_set(err, ERR_FAILED, "%s: %s", path, strerror(errno));
+	if (result == -EACCES || result == -EPERM)
+		return denial_say(process->pid, process->comm, err);
+	if (result)
+		return err_set(err, ERR_FAILED, "the memory of pid %d: %s", (int)process->pid,
+			       strerror(-result));
+	process->reads = true;
+	return 0;
 }
 
 int process_open(struct process *process, pid_t pid, struct err *err)
@@ -199,7 +194,7 @@ int process_open(struct process *process, pid_t pid, struct err *err)
 	}
 	if (!result) {
 		read_exe(process);
-		result = check_permission(process, err);
+		result = open_memory(process, err);
 	}
 	if (!result && !process_alive(process))
 		result = err_set(err, ERR_TARGET, "pid %d (%s) has just ended", (int)pid,
@@ -211,6 +206,9 @@ int process_open(struct process *process, pid_t pid, struct err *err)
 
 void process_close(struct process *process)
 {
+	if (process->reads)
+		remote_handle_close(process->pid);
+	process->reads = false;
 	if (process->pidfd >= 0)
 		close(process->pidfd);
 	process->pidfd = -1;

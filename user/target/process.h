@@ -33,6 +33,7 @@ struct process {
 	bool exe_deleted;
 	int seccomp;  /* "Seccomp:" of /proc/PID/status: 0 off, 1 strict, 2 filter */
 	pid_t ns_pid; /* the PID that the process has in its own namespace */
+	bool reads;   /* remote_mem has a handle for it, which process_close() gives back */
 };
 
 int process_open(struct process *process, pid_t pid, struct err *err);

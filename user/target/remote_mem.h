@@ -2,14 +2,25 @@
  *
  * remote_mem: the only place where another process's memory is read.
  *
- * Place      layer 1; used by python, symbol, snapshot.
- * Source     process_vm_readv(2).
+ * Place      layer 1; used by python, probe, symbol, census, snapshot, cli.
+ * Source     proc(5) /proc/PID/mem, process_vm_readv(2).
+ *            process_vm_readv() pins what it reads (FOLL_PIN), and from Linux 5.19 on the kernel first gives
+ *            the target a copy of its own of each page that it shares with a forked parent or child
+ *            (mm/gup.c, gup_must_unshare()). /proc/PID/mem takes a reference only, and copies nothing.
+ *            So everything is read through the file, but for pages that are known to be the target's alone:
+ *            remote_read_sole().
  * Units      remote addresses are uint64_t, never pointers; lengths in bytes.
- * Errors     0 or -EFAULT (not mapped there), -EPERM, -ESRCH (gone), -E2BIG (over REMOTE_READ_MAX; the
- *            buffer is left alone then), -ENOMEM (the kernel's).
+ * Errors     0 or -EFAULT (not mapped there), -EPERM, -ESRCH (gone, or replaced by exec()), -E2BIG (over
+ *            REMOTE_READ_MAX; the buffer is left alone then), -ENOMEM (the kernel's).
  *            Else a read is all or nothing: on failure the buffer is zeroed, so that no caller computes with
  *            half a struct.
- * Bounds     REMOTE_READ_MAX bytes a call; effect on the target: none, it is not stopped.
+ * Effect     the target is not stopped, and what it shares stays shared. A page that is swapped out is brought
+ *            in, and where nothing was ever written the kernel maps its page of zeros (8 bytes of page table a
+ *            page): whoever reads what may be such asks /proc/PID/pagemap first (pagemap.h).
+ * Degrades   where /proc/PID/mem may not be opened (remote_handle.h) process_vm_readv() reads everything;
+ *            process_open() sees to it that nothing is shared then.
+ * Bounds     REMOTE_READ_MAX bytes a call.
+ * Threads    any, also for the same process.
  */
 #ifndef PYLEAKTRACE_TARGET_REMOTE_MEM_H
 #define PYLEAKTRACE_TARGET_REMOTE_MEM_H
@@ -40,7 +51,15 @@ struct remote_item {
 	int result; /* out: 0 or negative errno */
 };
 
-/* Many small reads in few system calls; every item gets its own result. */
+/* Many small reads in few system calls, those of one page in one; every item gets its own result. */
 void remote_read_many(pid_t pid, struct remote_item *items, size_t n_items);
+
+/*
+ * The same for pages that pagemap says are mapped by the target alone: nearly twice as fast.
+ *
+ * note   a fork between the look at pagemap and this makes them shared; they are copied then, the items of
+ *        this one call at most
+ */
+void remote_read_sole(pid_t pid, struct remote_item *items, size_t n_items);
 
 #endif

@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: BSD-2-Clause
+ *
+ * remote_handle: a pid -> the open /proc/PID/mem that its memory is read through.
+ *
+ * Place      layer 1; opened by process, used by remote_mem.
+ * Source     proc(5) /proc/PID/mem. The file refers to the memory that the process had when it was opened:
+ *            after its exit, its exec(), or when another process has got the pid, a read yields nothing. It
+ *            keeps the kernel's description of that memory, not the memory.
+ * Ownership  each remote_handle_open() that succeeds is undone by one remote_handle_close() with the same
+ *            pid, when no thread reads that process any more.
+ * Degrades   the file is opened by its mode (0600, the target's user), whatever ptrace(2) would allow: a
+ *            tool with CAP_SYS_PTRACE alone cannot open another user's. REMOTE_BY_CALL then: see remote_mem.
+ * Bounds     REMOTE_HANDLES_MAX processes at a time; beyond that, and for a pid that was not opened here,
+ *            remote_mem opens the file for each read.
+ * Threads    remote_handle_get() at any time; the others one at a time.
+ */
+#ifndef PYLEAKTRACE_TARGET_REMOTE_HANDLE_H
+#define PYLEAKTRACE_TARGET_REMOTE_HANDLE_H
+
+#include <sys/types.h>
+
+#define REMOTE_HANDLES_MAX 16
+
+/* In place of a file descriptor */
+#define REMOTE_UNKNOWN (-1) /* the pid was not opened here */
+#define REMOTE_BY_CALL (-2) /* process_vm_readv(2) is permitted, the file is not */
+
+/*
+ * return 0; -EPERM or -EACCES: its memory may not be read in either way; -ESRCH: no such process; another
+ *        negative errno of open(2)
+ */
+int remote_handle_open(pid_t pid);
+void remote_handle_close(pid_t pid);
+
+/* A file descriptor, REMOTE_UNKNOWN or REMOTE_BY_CALL. */
+int remote_handle_get(pid_t pid);
+
+/* Open without keeping: a file descriptor that the caller closes, or a negative errno. */
+int remote_handle_file(pid_t pid);
+
+#endif

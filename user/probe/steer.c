@@ -6,6 +6,7 @@
 #include <inttypes.h>
 #include <stdbool.h>
 #include <string.h>
+#include <sys/uio.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -30,19 +31,43 @@ static unsigned differing_bytes(uint64_t a, uint64_t b, unsigned *index)
 	return n;
 }
 
-static int open_memory(pid_t pid, struct err *err)
+/* How words get into the target. */
+struct writer {
+	pid_t pid;
+	int fd; /* /proc/PID/mem: the memory of this program, also after an exec(); -1: process_vm_writev(2) */
+};
+
+/*
+ * The file is opened by its mode, the target's user's, so that CAP_SYS_PTRACE alone does not open it; the system
+ * call asks for that capability only.
+ */
+static int writer_open(struct writer *writer, pid_t pid, struct err *err)
 {
 	char path[64];
-	int fd;
 
 	snprintf(path, sizeof(path), "/proc/%d/mem", pid);
-	fd = open(path, O_RDWR | O_CLOEXEC);
-	if (fd < 0 && (errno == EACCES || errno == EPERM))
-		return err_set(err, ERR_PERMISSION, "%s: %s; run as root, or use --no-steer", path,
-			       strerror(errno));
-	if (fd < 0)
+	*writer = (struct writer){pid, open(path, O_RDWR | O_CLOEXEC)};
+	if (writer->fd < 0 && errno != EACCES && errno != EPERM)
 		return err_set(err, ERR_FAILED, "%s: %s", path, strerror(errno));
-	return fd;
+	return 0;
+}
+
+static void writer_close(struct writer *writer)
+{
+	if (writer->fd >= 0)
+		close(writer->fd);
+	writer->fd = -1;
+}
+
+static bool write_bytes(const struct writer *writer, uint64_t address, const void *bytes,
+			size_t length)
+{
+	struct iovec local = {(void *)(uintptr_t)bytes, length},
+		     remote = {(void *)(uintptr_t)address, length};
+
+	if (writer->fd >= 0)
+		return pwrite(writer->fd, bytes, length, (off_t)address) == (ssize_t)length;
+	return process_vm_writev(writer->pid, &local, 1, &remote, 1, 0) == (ssize_t)length;
 }
 
 /* Is a store of one byte enough, which cannot be seen half done? */
@@ -57,24 +82,30 @@ static bool is_one_byte(uint64_t from, uint64_t to)
  * Change one word from `from` to `to`; what it holds is checked before and after. The threads are held when
  * more than a byte differs.
  */
-static int change_word(int fd, pid_t pid, uint64_t address, uint64_t from, uint64_t to,
+static int change_word(const struct writer *writer, uint64_t address, uint64_t from, uint64_t to,
 		       struct err *err)
 {
 	unsigned index = 0;
 	uint64_t now;
 	bool written;
 
-	if (remote_read_u64(pid, address, &now) || now != from)
+	if (remote_read_u64(writer->pid, address, &now) || now != from)
 		return err_set(err, ERR_FAILED, "the pointer at 0x%" PRIx64 " is not what it was",
 			       address);
 	if (differing_bytes(from, to, &index) == 1) {
 		uint8_t byte = (uint8_t)(to >> (8 * index));
 
-		written = pwrite(fd, &byte, 1, (off_t)(address + index)) == 1;
+		written = write_bytes(writer, address + index, &byte, 1);
 	} else {
-		written = pwrite(fd, &to, sizeof(to), (off_t)address) == sizeof(to);
+		written = write_bytes(writer, address, &to, sizeof(to));
 	}
-	if (!written || remote_read_u64(pid, address, &now) || now != to)
+	if (!written && (errno == EPERM || errno == EACCES))
+		return err_set(err, ERR_PERMISSION,
+			       "the pointer at 0x%" PRIx64
+			       " could not be written: %s; run as root, or use "
+			       "--no-steer",
+			       address, strerror(errno));
+	if (!written || remote_read_u64(writer->pid, address, &now) || now != to)
 		return err_set(err, ERR_FAILED,
 			       "the pointer at 0x%" PRIx64 " could not be written: %s", address,
 			       strerror(errno));
@@ -94,15 +125,15 @@ static uint64_t word_to(const struct plan_word *word, enum direction direction)
 	return direction == TO_ALIAS ? word->alias : word->plain;
 }
 
-static int change_words(int fd, pid_t pid, const struct plan_word *words, unsigned n_words,
-			enum direction direction, bool is_child, struct err *err);
+static int change_words(const struct writer *writer, const struct plan_word *words,
+			unsigned n_words, enum direction direction, bool is_child, struct err *err);
 
 /*
  * The same in a process of its own, which holds the threads and ends: whatever happens, nothing stays held
  * (hold.h). A thread that cannot be held now is tried again a few times.
  */
-static int change_words_in_child(int fd, pid_t pid, const struct plan_word *words, unsigned n_words,
-				 enum direction direction, struct err *err)
+static int change_words_in_child(const struct writer *writer, const struct plan_word *words,
+				 unsigned n_words, enum direction direction, struct err *err)
 {
 	struct err answer = ERR_INIT;
 	int ends[2], status;
@@ -115,7 +146,7 @@ static int change_words_in_child(int fd, pid_t pid, const struct plan_word *word
 			return err_set(err, ERR_FAILED, "pipe: %s", strerror(errno));
 		child = fork();
 		if (child == 0) {
-			change_words(fd, pid, words, n_words, direction, true, &answer);
+			change_words(writer, words, n_words, direction, true, &answer);
 			_exit(write(ends[1], &answer, sizeof(answer)) != sizeof(answer));
 		}
 		close(ends[1]);
@@ -139,8 +170,8 @@ static int change_words_in_child(int fd, pid_t pid, const struct plan_word *word
  * Change all words, under one hold if any needs it. On the way to the aliases the first failure ends it; on
  * the way back each word that still holds its alias is tried.
  */
-static int change_words(int fd, pid_t pid, const struct plan_word *words, unsigned n_words,
-			enum direction direction, bool is_child, struct err *err)
+static int change_words(const struct writer *writer, const struct plan_word *words,
+			unsigned n_words, enum direction direction, bool is_child, struct err *err)
 {
 	bool must_hold = false;
 	struct hold hold;
@@ -149,26 +180,26 @@ static int change_words(int fd, pid_t pid, const struct plan_word *words, unsign
 	for (unsigned i = 0; i < n_words; i++) {
 		uint64_t now;
 
-		if (remote_read_u64(pid, words[i].address, &now) == 0 &&
+		if (remote_read_u64(writer->pid, words[i].address, &now) == 0 &&
 		    now == word_from(&words[i], direction))
 			must_hold |= !is_one_byte(words[i].plain, words[i].alias);
 	}
 	if (must_hold && !is_child)
-		return change_words_in_child(fd, pid, words, n_words, direction, err);
+		return change_words_in_child(writer, words, n_words, direction, err);
 	if (must_hold)
-		result = hold_begin(&hold, pid, err);
+		result = hold_begin(&hold, writer->pid, err);
 	if (result)
 		return result;
 	for (unsigned i = 0; i < n_words && (!result || direction == TO_PLAIN); i++) {
 		uint64_t now = 0;
 		int one;
 
-		remote_read_u64(pid, words[i].address, &now);
+		remote_read_u64(writer->pid, words[i].address, &now);
 		/* there already (left by a tool that was killed), or no longer ours to put back */
 		if (now == word_to(&words[i], direction) ||
 		    (direction == TO_PLAIN && now != words[i].alias))
 			continue;
-		one = change_word(fd, pid, words[i].address, word_from(&words[i], direction),
+		one = change_word(writer, words[i].address, word_from(&words[i], direction),
 				  word_to(&words[i], direction), err);
 		if (one)
 			result = one;
@@ -180,31 +211,33 @@ static int change_words(int fd, pid_t pid, const struct plan_word *words, unsign
 
 int steer_apply(pid_t pid, const struct plan_word *words, unsigned n_words, struct err *err)
 {
-	int fd, result;
+	struct writer writer;
+	int result;
 
 	if (n_words == 0)
 		return 0;
-	fd = open_memory(pid, err);
-	if (fd < 0)
-		return fd;
-	result = change_words(fd, pid, words, n_words, TO_ALIAS, false, err);
+	result = writer_open(&writer, pid, err);
 	if (result)
-		change_words(fd, pid, words, n_words, TO_PLAIN, false, NULL);
-	close(fd);
+		return result;
+	result = change_words(&writer, words, n_words, TO_ALIAS, false, err);
+	if (result)
+		change_words(&writer, words, n_words, TO_PLAIN, false, NULL);
+	writer_close(&writer);
 	return result;
 }
 
 int steer_restore(pid_t pid, const struct plan_word *words, unsigned n_words, struct err *err)
 {
-	int fd, result;
+	struct writer writer;
+	int result;
 
 	if (n_words == 0)
 		return 0;
-	fd = open_memory(pid, err);
-	if (fd < 0)
-		return fd;
-	result = change_words(fd, pid, words, n_words, TO_PLAIN, false, err);
-	close(fd);
+	result = writer_open(&writer, pid, err);
+	if (result)
+		return result;
+	result = change_words(&writer, words, n_words, TO_PLAIN, false, err);
+	writer_close(&writer);
 	return result;
 }
 

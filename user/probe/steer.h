@@ -8,7 +8,9 @@
  * When the tool is killed the alias stays: the target goes on correctly, without the inlining.
  *
  * Place      layer 3; used by session and by `doctor --restore`.
- * Source     proc(5) /proc/PID/mem, ptrace(2).
+ * Source     proc(5) /proc/PID/mem, where that may not be opened process_vm_writev(2); ptrace(2).
+ * Effect     the page of each word becomes the target's own, if it shared it with a forked process: the tables
+ *            lie in one or two pages.
  * Errors     -ERR_FAILED: a word holds something else, or cannot be written; whatever was written before in
  *            the same call has been put back. -ERR_PERMISSION.
  */

@@ -31,7 +31,7 @@ static void test_reasons(void **state)
 	expect((struct denial){.yama = 1}, "CAP_SYS_PTRACE is missing");
 	expect((struct denial){.yama = 3}, "kernel.yama.ptrace_scope is 3");
 	/* root does not help there, and is not told to become root */
-	expect((struct denial){.yama = 3, .may_ptrace = true, .may_open = true}, "not even root");
+	expect((struct denial){.yama = 3, .may_ptrace = true}, "not even root");
 	expect((struct denial){.yama = 2, .may_ptrace = true, .own_namespace = true},
 	       "user namespace of its own");
 	expect((struct denial){.yama = -1, .may_ptrace = true, .filtered = true}, "seccomp filter");

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "target/pagemap.h"
+#include "target/remote_handle.h"
 #include "target/remote_mem.h"
 
 /* PAGEMAP_SCAN of linux/fs.h; Debian 12's is older than that */
@@ -25,6 +26,25 @@ struct scan_argument {
 #define SCAN_IS_PRESENT (1ull << 3)
 #define SCAN_IS_SWAPPED (1ull << 4)
 
+/* Less of a mapping in memory: it is not read where it is not known which pages these are. */
+#define SPARSE_BYTES (1u << 20) /* and the mapping is larger than this */
+#define SPARSE_SHARE 4          /* a fourth */
+
+static bool is_sparse(const struct usage_range *range)
+{
+	return range && range->end - range->start > SPARSE_BYTES &&
+	       range->resident < (range->end - range->start) / SPARSE_SHARE;
+}
+
+static int look_at_usage(struct memory *memory, struct err *err)
+{
+	int result = usage_read(&memory->usage, memory->pid, err);
+
+	if (!result && remote_handle_get(memory->pid) == REMOTE_BY_CALL)
+		result = usage_refuse_shared(&memory->usage, memory->pid, err);
+	return result;
+}
+
 int memory_open(struct memory *memory, pid_t pid, struct err *err)
 {
 	*memory = (struct memory){.pid = pid};
@@ -32,13 +52,14 @@ int memory_open(struct memory *memory, pid_t pid, struct err *err)
 	if (!memory->bytes)
 		return err_set(err, ERR_FAILED, "no memory to read that of pid %d", (int)pid);
 	memory->pagemap = pagemap_open(pid);
-	return 0;
+	return memory->pagemap < 0 ? look_at_usage(memory, err) : 0;
 }
 
 void memory_close(struct memory *memory)
 {
 	free(memory->bytes);
 	memory->bytes = NULL;
+	usage_free(&memory->usage);
 	if (memory->pagemap >= 0)
 		close(memory->pagemap);
 	memory->pagemap = -1;
@@ -54,9 +75,16 @@ bool memory_is_heap(const struct map_range *range)
 
 void memory_begin(struct memory *memory, const struct map_range *range)
 {
+	struct usage_range *usage = usage_at(&memory->usage, range->start);
+
 	memory->start = range->start;
 	memory->length = 0;
 	memory->end = range->end;
+	memory->sparse = is_sparse(usage);
+	if (memory->sparse && !usage->is_left_out) {
+		usage->is_left_out = true;
+		memory->sparse_bytes += usage->resident;
+	}
 }
 
 /*
@@ -93,7 +121,7 @@ static void ask_present(struct memory *memory, size_t n_pages, uint64_t *words)
 	memory->gone |= got == 0;
 	for (size_t i = 0; i < n_pages; i++) {
 		if (got < 0)
-			words[i] = PAGE_PRESENT;
+			words[i] = memory->sparse ? 0 : PAGE_PRESENT;
 		else if (i >= (size_t)got)
 			words[i] = 0;
 		memory->present[i] = words[i] & PAGE_PRESENT;
@@ -174,7 +202,7 @@ bool memory_page_present(const struct memory *memory, uint64_t address)
 static uint64_t next_populated(struct memory *memory, uint64_t page)
 {
 	struct scan_region region;
-	int n = scan_regions(memory, page, memory->end, &region, 1);
+	int n = memory->sparse ? 0 : scan_regions(memory, page, memory->end, &region, 1);
 
 	if (n < 0 || (n > 0 && region.start < page))
 		return page;

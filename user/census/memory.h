@@ -12,8 +12,9 @@
  * Source     /proc/PID/pagemap (pagemap.h) and its ioctl PAGEMAP_SCAN (Linux 6.7;
  *            Documentation/admin-guide/mm/pagemap.rst); the bytes through remote_mem.
  * Units      addresses in the target, bytes.
- * Degrades   without pagemap (it needs the right to read the target, as remote_mem does) every
- *            page counts as being there. Without PAGEMAP_SCAN every word of pagemap is read: of a
+ * Degrades   without pagemap (it is opened by its mode: the target's user, root, CAP_DAC_READ_SEARCH) every page
+ *            counts as being there, and mappings of which little is in memory (by /proc/PID/smaps) are left
+ *            out; and a target that shares memory with a forked process is refused. Without PAGEMAP_SCAN every word of pagemap is read: of a
  *            reservation of terabytes (the shadow of a sanitizer, a sandbox) that takes a minute.
  * Bounds     MEMORY_WINDOW bytes of buffer, whatever the target's size; the target is read, never
  *            stopped.
@@ -30,6 +31,7 @@
 #include "base/err.h"
 #include "target/maps.h"
 #include "target/pagemap.h"
+#include "target/usage.h"
 
 #define MEMORY_PAGE      PAGEMAP_PAGE
 #define MEMORY_WINDOW    (512u << 10)
@@ -44,14 +46,18 @@ struct memory {
 	uint8_t *bytes;
 	bool present[MEMORY_PAGES];
 	bool gone;    /* the target has ended, or may not be read any more */
+	bool sparse;  /* the range is left out: it reads as zeros */
 	bool no_scan; /* the kernel has no PAGEMAP_SCAN */
 	uint64_t read_bytes;
 	uint64_t asked_pages;   /* by memory_resident(), beyond the window */
 	uint64_t swapped_pages; /* that were asked for and are not in memory */
+	struct usage usage;     /* without pagemap */
+	uint64_t sparse_bytes;  /* in memory, in mappings that were left out */
 	void (*moved)(void *context, uint64_t read_bytes); /* with the window; may be NULL */
 	void *context;
 };
 
+/* return 0; -ERR_PERMISSION: see Degrades; -ERR_FAILED, -ERR_TARGET */
 int memory_open(struct memory *memory, pid_t pid, struct err *err);
 void memory_close(struct memory *memory);
 

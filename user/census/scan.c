@@ -283,6 +283,7 @@ static void take_facts(struct heap_scan *scan, struct census *census, double beg
 	scan->read_bytes = walk->memory.read_bytes;
 	scan->judged = walk->loose;
 	scan->swapped_bytes = walk->memory.swapped_pages * MEMORY_PAGE;
+	scan->sparse_bytes = walk->memory.sparse_bytes;
 	scan->torn_pools = walk->torn_pools;
 	scan->lost_chains = walk->lost_chains;
 	scan->unasked_words = type_table_unasked(census->judge.table);

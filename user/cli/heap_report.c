@@ -72,10 +72,14 @@ static void add_loss(struct profile *about, struct loss *losses, const char *nam
 static void describe_losses(struct profile *about, const struct heap_report *report)
 {
 	const struct heap_scan *scan = report->scan;
-	struct loss *losses = profile_alloc(about, 8 * sizeof(*losses));
+	struct loss *losses = profile_alloc(about, 9 * sizeof(*losses));
 
 	add_loss(about, losses, "swapped_bytes", scan->swapped_bytes,
 		 "bytes of memory are swapped out: objects in them are not counted");
+	add_loss(about, losses, "sparse_bytes", scan->sparse_bytes,
+		 "bytes of memory in large mappings that are mostly unused were not read: which "
+		 "pages of them are used is told by /proc/PID/pagemap, to root or with "
+		 "CAP_DAC_READ_SEARCH");
 	add_loss(about, losses, "torn_pools", scan->torn_pools,
 		 "pools changed each time they were read: dead objects in them may be counted");
 	add_loss(about, losses, "lost_chains", scan->lost_chains,

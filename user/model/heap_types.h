@@ -101,7 +101,7 @@ struct heap_scan {
 	struct heap_room room;
 	bool judged; /* another malloc than glibc's: blocks above 512 bytes by their contents only */
 	/* what makes it inexact */
-	uint64_t swapped_bytes, torn_pools, lost_chains, unasked_words;
+	uint64_t swapped_bytes, sparse_bytes, torn_pools, lost_chains, unasked_words;
 };
 
 /* How a type changed over some scans; a type that is in none of them has no row. */

@@ -32,7 +32,6 @@ void denial_look(struct denial *denial)
 		denial->filtered = field(text, "\nSeccomp:", 10) != 0;
 	}
 	denial->may_ptrace = mask >> CAP_SYS_PTRACE & 1;
-	denial->may_open = (mask >> CAP_DAC_READ_SEARCH & 1) || (mask >> CAP_DAC_OVERRIDE & 1);
 	denial->own_namespace =
 		stat("/proc/self/ns/user", &ns) == 0 && ns.st_ino != INITIAL_USER_NS;
 	if (file_read("/proc/sys/kernel/yama/ptrace_scope", text, sizeof(text)) > 0)

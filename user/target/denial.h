@@ -17,7 +17,6 @@
 /* What is known of this tool and this machine. */
 struct denial {
 	bool may_ptrace;    /* CAP_SYS_PTRACE is in effect */
-	bool may_open;      /* so is CAP_DAC_READ_SEARCH or CAP_DAC_OVERRIDE */
 	bool own_namespace; /* the tool is in a user namespace that is not the machine's first */
 	bool filtered;      /* a seccomp filter is around the tool */
 	long yama;          /* ptrace_scope; -1: no Yama */

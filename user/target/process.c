@@ -15,6 +15,7 @@
 #include "base/file.h"
 #include "target/denial.h"
 #include "target/remote_handle.h"
+#include "target/usage.h"
 
 #define STAT_SIZE      1024
 #define STATUS_SIZE    8192
@@ -158,6 +159,7 @@ static void read_exe(struct process *process)
 static int open_memory(struct process *process, struct err *err)
 {
 	int result = remote_handle_open(process->pid);
+	struct usage usage;
 
 	if (result == -ESRCH)
 		return say_missing(process->pid, err);
@@ -167,7 +169,13 @@ static int open_memory(struct process *process, struct err *err)
 		return err_set(err, ERR_FAILED, "the memory of pid %d: %s", (int)process->pid,
 			       strerror(-result));
 	process->reads = true;
-	return 0;
+	if (remote_handle_get(process->pid) != REMOTE_BY_CALL)
+		return 0;
+	result = usage_read(&usage, process->pid, err);
+	if (!result)
+		result = usage_refuse_shared(&usage, process->pid, err);
+	usage_free(&usage);
+	return result;
 }
 
 int process_open(struct process *process, pid_t pid, struct err *err)

@@ -73,14 +73,6 @@ static void settle(struct trend *trend)
 	trend_find(trend);
 }
 
-static const char *finding(const struct trend *trend, const char *name)
-{
-	for (size_t i = 0; i < trend->n_findings; i++)
-		if (!strcmp(trend->findings[i].name, name))
-			return trend->findings[i].sentence;
-	return NULL;
-}
-
 /* ---- rows and the account -------------------------------------------------------------------- */
 
 static void grow(struct trend_look *look, double t)
@@ -126,7 +118,7 @@ static void test_holes(void **state)
 	assert_int_equal(trend->rows[TREND_PSS].n, 3);
 	assert_int_equal(trend->rows[TREND_PSS].last, 99 * MIB);
 	assert_false(trend->have_account);
-	assert_null(finding(trend, "fragmentation"));
+	assert_null(trend_finding(trend, "fragmentation"));
 	trend_free(trend);
 }
 
@@ -157,16 +149,16 @@ static void test_growth(void **state)
 	(void)state;
 	settle(trend);
 	assert_string_equal(
-		finding(trend, "growth"),
+		trend_finding(trend, "growth"),
 		"RSS grows steadily, +60.0 MiB/min; 90 % of it is Python objects and their "
 		"buffers.");
-	assert_non_null(strstr(finding(trend, "fragmentation"), "grows all the same"));
+	assert_non_null(strstr(trend_finding(trend, "fragmentation"), "grows all the same"));
 	trend_free(trend);
 	/* four looks are too few to say so */
 	trend = make_trend(4, grow);
 	settle(trend);
-	assert_null(finding(trend, "growth"));
-	assert_non_null(strstr(finding(trend, "fragmentation"), "is told by five looks"));
+	assert_null(trend_finding(trend, "growth"));
+	assert_non_null(strstr(trend_finding(trend, "fragmentation"), "is told by five looks"));
 	trend_free(trend);
 }
 
@@ -209,7 +201,7 @@ static void test_growth_that_may_be_garbage(void **state)
 		trend->gc.have_enabled = true;
 		trend->gc.enabled = cases[i].enabled;
 		settle(trend);
-		told = finding(trend, "growth");
+		told = trend_finding(trend, "growth");
 		assert_non_null(told);
 		assert_int_equal(strstr(told, " No full collection ran meanwhile") != NULL,
 				 cases[i].may_be);
@@ -232,8 +224,71 @@ static void test_no_growth(void **state)
 	(void)state;
 	settle(trend);
 	assert_int_equal(trend->rows[TREND_RSS].shape, FIT_SLOWING);
-	assert_null(finding(trend, "growth"));
+	assert_null(trend_finding(trend, "growth"));
 	trend_free(trend);
+}
+
+/* 2 MiB a look become private of what was shared. */
+static void copy(struct trend_look *look, double t)
+{
+	trend_set(look, TREND_PRIVATE, 20 * MIB + (uint64_t)t * 2 * MIB);
+	trend_set(look, TREND_COMMON, 80 * MIB - (uint64_t)t * 2 * MIB);
+}
+
+/* The same growth of private memory, made of new memory. */
+static void grow_private(struct trend_look *look, double t)
+{
+	copy(look, t);
+	look->value[TREND_COMMON] = 80 * MIB;
+	look->value[TREND_RSS] += (uint64_t)t * 2 * MIB;
+}
+
+/* Another process that ran the same program has ended: its files are this one's alone. */
+static void end_other(struct trend_look *look, double t)
+{
+	trend_set(look, TREND_PRIVATE, 20 * MIB + (t >= 3 ? 5 * MIB : 0));
+	trend_set(look, TREND_COMMON, 80 * MIB - (t >= 3 ? 5 * MIB : 0));
+}
+
+static void copy_little(struct trend_look *look, double t)
+{
+	trend_set(look, TREND_PRIVATE, 20 * MIB + (uint64_t)t * 8192);
+	trend_set(look, TREND_COMMON, 80 * MIB - (uint64_t)t * 8192);
+}
+
+static void test_copies(void **state)
+{
+	void (*const others[])(struct trend_look * look, double t) = {NULL, grow, grow_private,
+								      end_other, copy_little};
+	struct trend *trend = make_trend(7, copy);
+	const char *told;
+
+	(void)state;
+	settle(trend);
+	assert_null(trend_finding(trend, "growth"));
+	told = trend_finding(trend, "copy_on_write");
+	assert_non_null(told);
+	assert_non_null(strstr(told, "Private memory grows, +120.0 MiB/min, while RSS does not"));
+	assert_non_null(strstr(told, "not a leak"));
+	assert_non_null(strstr(told, "after 68.0 MiB more at most. gc.freeze() before the fork"));
+	assert_true(strlen(told) < TREND_SENTENCE_MAX - 1);
+	trend->gc.have_frozen = true;
+	trend->gc.frozen = 1000;
+	settle(trend);
+	/* it was called: that is no advice any more */
+	assert_null(strstr(trend_finding(trend, "copy_on_write"), "gc.freeze()"));
+	trend_free(trend);
+	/* four looks are too few to say so */
+	trend = make_trend(4, copy);
+	settle(trend);
+	assert_null(trend_finding(trend, "copy_on_write"));
+	trend_free(trend);
+	for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++) {
+		trend = make_trend(7, others[i]);
+		settle(trend);
+		assert_null(trend_finding(trend, "copy_on_write"));
+		trend_free(trend);
+	}
 }
 
 static void little_free(struct trend_look *look, double t)
@@ -250,7 +305,7 @@ static void test_fragmentation(void **state)
 
 	(void)state;
 	settle(trend);
-	told = finding(trend, "fragmentation");
+	told = trend_finding(trend, "fragmentation");
 	assert_non_null(told);
 	assert_non_null(strstr(told, "30.0 MiB, 30 % of RSS"));
 	assert_non_null(
@@ -259,7 +314,7 @@ static void test_fragmentation(void **state)
 	trend_free(trend);
 	trend = make_trend(7, little_free);
 	settle(trend);
-	assert_null(finding(trend, "fragmentation"));
+	assert_null(trend_finding(trend, "fragmentation"));
 	trend_free(trend);
 }
 
@@ -303,15 +358,16 @@ static void test_threads(void **state)
 	add_threads(trend, 10);
 	settle(trend);
 	assert_string_equal(
-		finding(trend, "threads"),
+		trend_finding(trend, "threads"),
 		"Threads leak: 4 became 10 in 6 s; 8 came, 2 ended. 7 of them are in pull "
 		"(/srv/app/jobs.py:88).");
-	assert_string_equal(finding(trend, "files"), "File descriptors leak: 10 became 40 in 6 s.");
+	assert_string_equal(trend_finding(trend, "files"),
+			    "File descriptors leak: 10 became 40 in 6 s.");
 	trend_free(trend);
 	trend = make_trend(7, churn_threads);
 	settle(trend);
-	assert_null(finding(trend, "threads"));
-	assert_null(finding(trend, "files"));
+	assert_null(trend_finding(trend, "threads"));
+	assert_null(trend_finding(trend, "files"));
 	trend_free(trend);
 }
 
@@ -334,18 +390,18 @@ static void test_limit(void **state)
 					      .limit_bytes = 512 * MIB};
 	settle(trend);
 	assert_string_equal(
-		finding(trend, "limit"),
+		trend_finding(trend, "limit"),
 		"At this rate the control group reaches its limit of 512.0 MiB in 1 min 46 s "
 		"(it uses 406.0 MiB, of it 6.0 MiB cache).");
 	/* near it, whatever the rate; but cache is given back */
 	trend->n_looks = 3;
 	trend->cgroup.usage_bytes = 500 * MIB;
 	settle(trend);
-	assert_string_equal(finding(trend, "limit"),
+	assert_string_equal(trend_finding(trend, "limit"),
 			    "The control group uses 500.0 MiB of its limit of 512.0 MiB.");
 	trend->cgroup.cache_bytes = 100 * MIB;
 	settle(trend);
-	assert_null(finding(trend, "limit"));
+	assert_null(trend_finding(trend, "limit"));
 	trend_free(trend);
 }
 
@@ -355,18 +411,18 @@ static void test_collector(void **state)
 
 	(void)state;
 	settle(trend);
-	assert_null(finding(trend, "collector"));
+	assert_null(trend_finding(trend, "collector"));
 	trend->gc = (struct heap_gc){.have_enabled = true,
 				     .have_generations = true,
 				     .counts = {1234, 0, 0},
 				     .have_garbage = true};
 	settle(trend);
-	assert_non_null(strstr(finding(trend, "collector"), "is off"));
-	assert_non_null(strstr(finding(trend, "collector"), "1234 more objects"));
+	assert_non_null(strstr(trend_finding(trend, "collector"), "is off"));
+	assert_non_null(strstr(trend_finding(trend, "collector"), "1234 more objects"));
 	trend->gc.enabled = true;
 	trend->gc.garbage = 70000;
 	settle(trend);
-	assert_string_equal(finding(trend, "collector"),
+	assert_string_equal(trend_finding(trend, "collector"),
 			    "70,000 objects are in gc.garbage, which keeps them alive.");
 	trend_free(trend);
 }
@@ -456,6 +512,7 @@ int main(void)
 		cmocka_unit_test(test_growth),
 		cmocka_unit_test(test_growth_that_may_be_garbage),
 		cmocka_unit_test(test_no_growth),
+		cmocka_unit_test(test_copies),
 		cmocka_unit_test(test_fragmentation),
 		cmocka_unit_test(test_threads),
 		cmocka_unit_test(test_limit),

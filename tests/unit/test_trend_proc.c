@@ -24,10 +24,11 @@
 
 /* ---- smaps ----------------------------------------------------------------------------------- */
 
-/* kilobytes: Rss, Anonymous; Pss is half of Rss, Swap is 1 */
-#define MAPPING(head, rss, anonymous)                                 \
-	head "\nSize: 9999 kB\nRss: " #rss                            \
-	     " kB\nPss: 2 kB\nPss_Anon: 7 kB\nAnonymous: " #anonymous \
+/* kilobytes: Rss, Anonymous; Pss is 2, Swap is 1 */
+#define MAPPING(head, rss, anonymous)                                               \
+	head "\nSize: 9999 kB\nRss: " #rss                                          \
+	     " kB\nPss: 2 kB\nPss_Anon: 7 kB\nShared_Clean: 3 kB\nShared_Dirty: 4 " \
+	     "kB\nPrivate_Clean: 5 kB\nPrivate_Dirty: 6 kB\nAnonymous: " #anonymous \
 	     " kB\nSwap: 1 kB\nSwapPss: 5 kB\nVmFlags: rd wr\n"
 
 static void test_smaps(void **state)
@@ -61,6 +62,8 @@ static void test_smaps(void **state)
 	assert_int_equal(memory.pss, 26 << 10);
 	assert_int_equal(memory.anonymous, 1121 << 10);
 	assert_int_equal(memory.swap, 13 << 10);
+	assert_int_equal(memory.own, 13 * 11 << 10);
+	assert_int_equal(memory.common, 13 * 7 << 10);
 	assert_int_equal(memory.data, 20 << 10);
 	assert_int_equal(memory.files, 710 << 10);
 	assert_int_equal(memory.heap, 1058 << 10); /* a rwx mapping is read too */

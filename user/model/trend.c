@@ -8,6 +8,8 @@ static const struct trend_kind_info kinds[TREND_KINDS] = {
 	[TREND_RSS] = {"rss_bytes", "RSS", true},
 	[TREND_PSS] = {"pss_bytes", "PSS", true},
 	[TREND_ANONYMOUS] = {"anonymous_bytes", "anonymous", true},
+	[TREND_PRIVATE] = {"private_bytes", "private", true},
+	[TREND_COMMON] = {"common_bytes", "shared with other processes", true},
 	[TREND_SWAP] = {"swap_bytes", "swapped out", true},
 	[TREND_CGROUP] = {"cgroup_bytes", "cgroup", true},
 	[TREND_OBJECTS] = {"objects", "Python objects", false},
@@ -84,6 +86,14 @@ void trend_free(struct trend *trend)
 double trend_span_s(const struct trend *trend)
 {
 	return trend->n_looks ? trend->looks[trend->n_looks - 1].at_s - trend->looks[0].at_s : 0;
+}
+
+const char *trend_finding(const struct trend *trend, const char *name)
+{
+	for (size_t i = 0; i < trend->n_findings; i++)
+		if (!strcmp(trend->findings[i].name, name))
+			return trend->findings[i].sentence;
+	return NULL;
 }
 
 static void copy_threads(struct profile *profile, struct trend_threads *threads)

@@ -33,6 +33,8 @@ enum trend_kind {
 	TREND_RSS,
 	TREND_PSS,
 	TREND_ANONYMOUS,
+	TREND_PRIVATE, /* pages that no other process maps */
+	TREND_COMMON,  /* the rest of RSS: also mapped by others, as after a fork, or by a file */
 	TREND_SWAP,
 	TREND_CGROUP,
 	TREND_OBJECTS, /* how many */
@@ -136,7 +138,8 @@ struct trend_threads {
 #define TREND_MISSING_MAX  8
 
 struct trend_finding {
-	const char *name; /* "growth", "fragmentation", "threads", "collector", "files", "limit" */
+	const char *
+		name; /* "growth", "fragmentation", "threads", "collector", "files", "limit", "copy_on_write" */
 	char sentence[TREND_SENTENCE_MAX];
 };
 
@@ -165,6 +168,9 @@ void trend_threads_free(struct trend_threads *threads);
 
 /* A copy that lives as long as the profile. */
 const struct trend *trend_copy(struct profile *profile, const struct trend *trend);
+
+/* The sentence of this name, or NULL. */
+const char *trend_finding(const struct trend *trend, const char *name);
 
 /* The span from the first look to the last, in seconds. */
 double trend_span_s(const struct trend *trend);

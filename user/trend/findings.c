@@ -100,6 +100,32 @@ static const struct trend_row *growing_part(const struct trend *trend)
 	return most;
 }
 
+/*
+ * Memory that a fork has left to two processes is copied, a page at a time, when one of them writes to it: what becomes private
+ * was shared before, and RSS does not tell of it. The collector's marks are avoided by gc.freeze(), counts of references are not.
+ */
+static void find_copies(struct trend *trend)
+{
+	const struct trend_row *rss = &trend->rows[TREND_RSS], *own = &trend->rows[TREND_PRIVATE],
+			       *common = &trend->rows[TREND_COMMON];
+	double gained = (double)own->last - (double)own->first,
+	       left = (double)common->first - (double)common->last,
+	       grown = (double)rss->last - (double)rss->first;
+	bool frozen = trend->gc.have_frozen && trend->gc.frozen > 0;
+
+	if ((own->shape != FIT_STEADY && own->shape != FIT_SLOWING) || gained < LEAST_GROWTH ||
+	    gained < LEAST_SHARE * (double)rss->last || left < gained / 2 || grown > gained / 2)
+		return;
+	say(trend, "copy_on_write",
+	    "Private memory grows, %s, while RSS does not: pages shared with a parent or child "
+	    "since a fork are copied when "
+	    "they are written to, and even reading an object writes its reference count. This is "
+	    "copy-on-write, not a "
+	    "leak; it ends when everything is copied, after %s more at most.%s",
+	    per_minute(own->per_s).text, fmt_bytes(common->last).text,
+	    frozen ? "" : " gc.freeze() before the fork keeps the collector from adding to it.");
+}
+
 static bool is_free_part(enum trend_kind kind)
 {
 	return kind == TREND_PART_POOLS_FREE || kind == TREND_PART_MALLOC_FREE;
@@ -266,6 +292,7 @@ void trend_find(struct trend *trend)
 {
 	trend->n_findings = 0;
 	find_growth(trend);
+	find_copies(trend);
 	find_fragmentation(trend);
 	find_threads(trend);
 	find_fds(trend);

@@ -16,6 +16,7 @@ struct mapping {
 	bool shm;
 	char name[32]; /* the begin of the path, or "[heap]" */
 	uint64_t rss, pss, anonymous, swap;
+	uint64_t private_clean, private_dirty, shared_clean, shared_dirty;
 };
 
 static bool starts(const char *text, const char *with)
@@ -60,9 +61,23 @@ static bool take_field(const char *line, const char *name, uint64_t *bytes)
 
 static void parse_field(struct mapping *mapping, const char *line)
 {
-	if (!take_field(line, "Rss", &mapping->rss) && !take_field(line, "Pss", &mapping->pss) &&
-	    !take_field(line, "Anonymous", &mapping->anonymous))
-		take_field(line, "Swap", &mapping->swap);
+	const struct {
+		const char *name;
+		uint64_t *bytes;
+	} fields[] = {
+		{"Rss", &mapping->rss},
+		{"Pss", &mapping->pss},
+		{"Private_Clean", &mapping->private_clean},
+		{"Private_Dirty", &mapping->private_dirty},
+		{"Shared_Clean", &mapping->shared_clean},
+		{"Shared_Dirty", &mapping->shared_dirty},
+		{"Anonymous", &mapping->anonymous},
+		{"Swap", &mapping->swap},
+	};
+
+	for (size_t i = 0; i < sizeof(fields) / sizeof(fields[0]); i++)
+		if (take_field(line, fields[i].name, fields[i].bytes))
+			return;
 }
 
 static void add(struct proc_memory *memory, const struct mapping *mapping)
@@ -73,6 +88,8 @@ static void add(struct proc_memory *memory, const struct mapping *mapping)
 	memory->pss += mapping->pss;
 	memory->anonymous += mapping->anonymous;
 	memory->swap += mapping->swap;
+	memory->own += mapping->private_clean + mapping->private_dirty;
+	memory->common += mapping->shared_clean + mapping->shared_dirty;
 	if (mapping->shared && (mapping->shm || !mapping->file)) {
 		memory->shared += mapping->rss;
 	} else if (mapping->file) {

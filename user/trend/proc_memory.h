@@ -4,7 +4,8 @@
  * of mappings it is in.
  *
  * Place      trend; called by cli.
- * Source     proc(5), Documentation/filesystems/proc.rst: Rss, Pss, Anonymous, Swap of each mapping.
+ * Source     proc(5), Documentation/filesystems/proc.rst: Rss, Pss, Private_*, Shared_*, Anonymous, Swap of each
+ *            mapping.
  *            The sums of smaps are exact; VmRSS and statm are not (counted per CPU since 6.2).
  * Shapes     every mapping's Rss is in one of heap, stack, data, files, shared, other.
  * Units      bytes.
@@ -25,6 +26,7 @@
 
 struct proc_memory {
 	uint64_t rss, pss, anonymous, swap;
+	uint64_t own, common; /* of rss: pages that no other process maps, and the rest */
 	/* parts of rss */
 	uint64_t heap;  /* private, readable, writable, no file: what a census walks */
 	uint64_t stack; /* the main thread's */
@@ -38,7 +40,7 @@ struct proc_memory {
 /* The parts too; one mapping after the other. */
 int proc_memory_read(struct proc_memory *memory, pid_t pid, struct err *err);
 
-/* rss, pss, anonymous and swap only: cheaper. */
+/* rss, pss, anonymous, swap, own and common only: cheaper. */
 int proc_memory_sums(struct proc_memory *memory, pid_t pid, struct err *err);
 
 /* The text of smaps; changed while it is read. Pure, for tests. */

@@ -32,6 +32,8 @@ void trend_set_memory(struct trend_look *look, const struct proc_memory *memory,
 	trend_set(look, TREND_RSS, memory->rss);
 	trend_set(look, TREND_PSS, memory->pss);
 	trend_set(look, TREND_ANONYMOUS, memory->anonymous);
+	trend_set(look, TREND_PRIVATE, memory->own);
+	trend_set(look, TREND_COMMON, memory->common);
 	trend_set(look, TREND_SWAP, memory->swap);
 	if (!room)
 		return;

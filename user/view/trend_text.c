@@ -86,9 +86,9 @@ static void put_row(FILE *out, const struct trend_row *row, bool color)
 
 static void put_quantities(FILE *out, const struct trend *trend, bool color)
 {
-	static const enum trend_kind shown[] = {TREND_RSS,     TREND_PSS,    TREND_ANONYMOUS,
-						TREND_SWAP,    TREND_CGROUP, TREND_OBJECTS,
-						TREND_THREADS, TREND_FDS};
+	static const enum trend_kind shown[] = {
+		TREND_RSS,  TREND_PSS,    TREND_PRIVATE, TREND_COMMON,  TREND_ANONYMOUS,
+		TREND_SWAP, TREND_CGROUP, TREND_OBJECTS, TREND_THREADS, TREND_FDS};
 
 	ink(out, color, BOLD);
 	fprintf(out, "%12s %13s %13s %6s %-8s  ", "now", "change", "per minute", "sure", "how");
@@ -353,15 +353,17 @@ void trend_text_look(FILE *out, const struct trend *trend, time_t time)
 
 void trend_text_brief(FILE *out, const struct trend *trend, bool color)
 {
-	static const enum trend_kind shown[] = {TREND_RSS,  TREND_PSS,     TREND_ANONYMOUS,
-						TREND_SWAP, TREND_THREADS, TREND_FDS};
+	static const enum trend_kind shown[] = {TREND_RSS,       TREND_PSS,  TREND_PRIVATE,
+						TREND_ANONYMOUS, TREND_SWAP, TREND_THREADS,
+						TREND_FDS};
 	const char *separator = "Memory: ";
 
 	for (size_t i = 0; i < sizeof(shown) / sizeof(shown[0]); i++) {
 		const struct trend_row *row = &trend->rows[shown[i]];
 		const struct trend_kind_info *info = trend_kind_info(shown[i]);
 
-		if (!row->n || (shown[i] == TREND_SWAP && !row->last))
+		if (!row->n || (shown[i] == TREND_SWAP && !row->last) ||
+		    (shown[i] == TREND_PRIVATE && !trend_finding(trend, "copy_on_write")))
 			continue;
 		fputs(separator, out);
 		if (info->bytes)

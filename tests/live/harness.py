@@ -185,6 +185,18 @@ def until(condition, what, deadline_s=DEADLINE_S):
         time.sleep(0.01)
 
 
+def quiet(pid):
+    """Wait until a process waits for its next command, so that two readings of it are of the same moment."""
+    def sleeps():
+        states = []
+        for task in os.listdir("/proc/%d/task" % pid):
+            with open("/proc/%d/task/%s/stat" % (pid, task), encoding="utf-8") as f:
+                states.append(f.read().rpartition(")")[2].split()[0])
+        return set(states) == {"S"}
+
+    until(sleeps, "the target to wait")
+
+
 class Target:
     """A program of tests/programs under an interpreter, doing what it is told."""
 

@@ -4,6 +4,7 @@ import json
 import os
 import re
 import signal
+import types
 
 import pytest
 
@@ -42,18 +43,6 @@ def trend(tmp_path):
     yield run
     for one in made:
         one.close()
-
-
-def quiet(target):
-    """Wait until it waits for its next command, so that two readings of it are of the same moment."""
-    def sleeps():
-        states = []
-        for task in os.listdir("/proc/%d/task" % target.pid):
-            with open("/proc/%d/task/%s/stat" % (target.pid, task), encoding="utf-8") as f:
-                states.append(f.read().rpartition(")")[2].split()[0])
-        return set(states) == {"S"}
-
-    harness.until(sleeps, "the target to wait")
 
 
 def series(report):
@@ -95,7 +84,7 @@ def test_where_the_rss_is(python, start, trend, validate):
     truth = []
     for name, args in STEPS:
         truth.append(target.do(name, **args))
-        quiet(target)
+        harness.quiet(target.pid)
         run.look()
     report = run.finish()
     validate(report)
@@ -130,7 +119,7 @@ def test_threads_and_files(python, start, trend, validate):
         names.append(target.do("leak_thread"))
         target.do("pass_threads", n=3)
         target.do("files", n=5)
-        quiet(target)
+        harness.quiet(target.pid)
         run.look()
     report = run.finish()
     validate(report)
@@ -222,6 +211,56 @@ def test_text(one_python, start, tmp_path):
         assert word in result.stdout, word
     # either the control group, or why not
     assert re.search(r"^cgroup /\S* \(version [12]\): |^not known: .*cgroup|^not known: .*memory", result.stdout, re.M)
+
+
+def test_copy_on_write(one_python, start, trend, validate):
+    """A worker that reads what its parent has loaded: its RSS is flat, and what is private grows. No leak."""
+    target = start(one_python, "forked.py", "300000")
+    worker = types.SimpleNamespace(pid=target.said)
+    run = trend(worker)
+    for _ in range(7):
+        target.do("read", n=15000)
+        harness.quiet(worker.pid)
+        run.look()
+    report = run.finish()
+    validate(report)
+    found = {row["name"]: row["sentence"] for row in report["trend"]["findings"]}
+    assert "copy_on_write" in found and "growth" not in found, found
+    assert found["copy_on_write"].startswith("Private memory grows, +")
+    assert "gc.freeze() before the fork" in found["copy_on_write"]
+    rows = series(report)
+    gained = rows["private_bytes"]["last"] - rows["private_bytes"]["first"]
+    assert gained > 10 * MIB
+    # what became private was shared
+    assert abs(rows["common_bytes"]["first"] - rows["common_bytes"]["last"] - gained) < MIB
+    assert rows["private_bytes"]["last"] + rows["common_bytes"]["last"] == rows["rss_bytes"]["last"]
+
+
+def test_watch_says_copy_on_write(one_python, start, attach):
+    """Below its line of memory, which has the private part then."""
+    target = start(one_python, "forked.py", "300000")
+    tool_run = attach(types.SimpleNamespace(pid=target.said), exact=False)
+    texts = []
+
+    def is_told():  # there is enough to read for a minute and more
+        target.do("read", n=200)
+        texts.append(tool_run.report_now())
+        return re.search(r"^Private memory grows, \+", texts[-1], re.M)
+
+    harness.until(is_told, "private memory to grow")
+    assert re.search(r"^Memory: RSS .*, PSS .*, private .*, anonymous ", texts[-1], re.M), texts[-1]
+
+
+def test_no_copy_on_write(one_python, start, trend):
+    """The same worker, which leaves the table alone and keeps things of its own."""
+    target = start(one_python, "forked.py", "300000")
+    run = trend(types.SimpleNamespace(pid=target.said))
+    for _ in range(7):
+        target.do("grow", n=5000)
+        harness.quiet(target.said)
+        run.look()
+    names = [row["name"] for row in run.finish()["trend"]["findings"]]
+    assert "growth" in names and "copy_on_write" not in names
 
 
 def test_target_ends(one_python, start, trend):

@@ -167,6 +167,9 @@ static void check_gone(pid_t pid)
 	assert_int_equal(items[0].result, -ESRCH);
 	assert_int_equal(items[1].result, -ESRCH);
 	assert_int_equal(buffer[1][0], 0);
+	remote_read_sole(pid, items, 2);
+	assert_int_equal(items[0].result, -ESRCH);
+	assert_int_equal(items[1].result, -ESRCH);
 }
 
 /* The memory that was opened is gone, though a process of that pid is there, and has memory. */

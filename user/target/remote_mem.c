@@ -369,10 +369,26 @@ void remote_read_many(pid_t pid, struct remote_item *items, size_t n_items)
 		close(fd);
 }
 
+/* After an exec() or with another process the pid has other memory, which process_vm_readv() would read. */
+static bool is_other_memory(pid_t pid, const struct remote_item *item)
+{
+	int fd = remote_handle_get(pid);
+	char byte;
+
+	return fd >= 0 && read_file(fd, item->address, &byte, 1) == -ESRCH;
+}
+
 void remote_read_sole(pid_t pid, struct remote_item *items, size_t n_items)
 {
-	int result = call_many(pid, items, n_items);
+	int result;
 
+	if (n_items == 0)
+		return;
+	if (is_other_memory(pid, items)) {
+		fail_rest(items, 0, n_items, -ESRCH);
+		return;
+	}
+	result = call_many(pid, items, n_items);
 	/* a filter of system calls around this tool may know the file only */
 	if (result == -EPERM || result == -ENOSYS)
 		remote_read_many(pid, items, n_items);

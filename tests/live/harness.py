@@ -257,9 +257,9 @@ class Target:
 class Command:
     """The tool at work, until it is told to end. Its JSON report is read at the end."""
 
-    def __init__(self, folder, arguments, env=()):
+    def __init__(self, folder, arguments, env=(), command=None):
         self.json = os.path.join(str(folder), "report-%d.json" % time.monotonic_ns())
-        self.process = subprocess.Popen([TOOL, *arguments, "-o", self.json], stdin=subprocess.DEVNULL,
+        self.process = subprocess.Popen([*(command or [TOOL]), *arguments, "-o", self.json], stdin=subprocess.DEVNULL,
                                         stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=str(folder), bufsize=0,
                                         env={"PATH": os.environ["PATH"], "LC_ALL": "C.UTF-8", "NO_COLOR": "1", **dict(env)})
         self.out, self.err = Reader(self.process.stdout), Reader(self.process.stderr)
@@ -302,9 +302,9 @@ class Command:
 class Tool(Command):
     """The watch of one target."""
 
-    def __init__(self, pid, folder, *options, older="0", without="", exact=True, environment=None):
+    def __init__(self, pid, folder, *options, older="0", without="", exact=True, environment=None, command=None):
         super().__init__(folder, ["-p", str(pid), "--older", older, *(["--exact"] if exact else []), *options, NEVER_S],
-                         {"PYLEAKTRACE_WITHOUT": without, **(environment or {})})
+                         {"PYLEAKTRACE_WITHOUT": without, **(environment or {})}, command)
         self.pid = pid
         attached = self.err.wait(r"^pyleaktrace: tracing pid %d\b" % pid)
         assert attached, "it ended with %r: %s" % (self.process.wait(DEADLINE_S), self.err.text)

@@ -48,6 +48,16 @@ static bool has(uint64_t mask, unsigned capability)
 	return mask >> capability & 1;
 }
 
+/* CAP_SYS_ADMIN stands for both. */
+static void name_missing(char *text, size_t size, uint64_t mask)
+{
+	bool bpf = has(mask, CAP_BPF) || has(mask, CAP_SYS_ADMIN),
+	     perfmon = has(mask, CAP_PERFMON) || has(mask, CAP_SYS_ADMIN);
+
+	snprintf(text, size, "%s%s%s", bpf ? "" : "CAP_BPF", bpf || perfmon ? "" : " and ",
+		 perfmon ? "" : "CAP_PERFMON");
+}
+
 /* bpf_get_attach_cookie() in a program of two calls: the verifier knows the helper or not */
 static bool detect_cookies(void)
 {
@@ -117,8 +127,8 @@ void features_detect(struct features *features)
 		snprintf(features->release, sizeof(features->release), "%s", names.release);
 		features->kernel = parse_release(names.release);
 	}
-	features->bpf_permitted =
-		has(caps, CAP_SYS_ADMIN) || (has(caps, CAP_BPF) && has(caps, CAP_PERFMON));
+	name_missing(features->missing, sizeof(features->missing), caps);
+	features->bpf_permitted = !features->missing[0];
 	features->ptrace_permitted = has(caps, CAP_SYS_PTRACE);
 #ifdef __x86_64__
 	features->loops = features->kernel >= KERNEL(5, 17);
@@ -140,13 +150,16 @@ void features_detect(struct features *features)
 int features_require(const struct features *features, struct err *err)
 {
 	if (!features->bpf_permitted)
-		return err_set(err, ERR_PERMISSION,
-			       "loading BPF programs is not permitted: run as root, or with "
-			       "CAP_BPF and CAP_PERFMON");
+		return err_set(
+			err, ERR_PERMISSION,
+			"loading BPF programs is not permitted, %s missing: run as root, or "
+			"add what is missing; `pyleaktrace heap` and its views, but --watch and "
+			"--watch-refs, go on without",
+			features->missing);
 	if (!features->ptrace_permitted)
 		return err_set(err, ERR_PERMISSION,
-			       "reading another process's memory is not permitted: run as root, or "
-			       "with CAP_SYS_PTRACE");
+			       "reading another process's memory is not permitted, CAP_SYS_PTRACE "
+			       "missing: run as root, or add it");
 	if (features->pid_namespace)
 		return err_set(err, ERR_KERNEL,
 			       "this shell is in a PID namespace of its own (a container): run "

@@ -19,6 +19,7 @@
 struct features {
 	unsigned kernel; /* major << 16 | minor << 8 | patch (at most 255) */
 	char release[65];
+	char missing[64];      /* "CAP_BPF and CAP_PERFMON": of what BPF needs; "": nothing */
 	bool bpf_permitted;    /* CAP_BPF + CAP_PERFMON, or CAP_SYS_ADMIN */
 	bool ptrace_permitted; /* CAP_SYS_PTRACE */
 	bool btf;              /* /sys/kernel/btf/vmlinux */

@@ -95,9 +95,9 @@ static int refused(pid_t pid, int error, struct err *err)
 	case EACCES:
 	case EPERM:
 		return err_set(err, ERR_PERMISSION,
-			       "watchpoints in pid %d are not permitted: run as root, or with "
-			       "CAP_PERFMON and CAP_SYS_PTRACE",
-			       (int)pid);
+			       "watchpoints in pid %d are not permitted (%s): run as root, or with "
+			       "CAP_PERFMON and CAP_SYS_PTRACE where the process lives",
+			       (int)pid, strerror(error));
 	case EMFILE:
 	case ENFILE:
 		return err_set(err, ERR_FAILED,

@@ -3,11 +3,13 @@
 goes on without it. The tool is a copy with file capabilities, run by a user who is nobody; the target is another user's.
 """
 import copy
+import errno
 import json
 import os
 import re
 import shutil
 import subprocess
+import sys
 
 import pytest
 
@@ -171,3 +173,43 @@ def test_none(one_python, start_as_other, rights):
     for command in ([], ["heap"]):
         result = rights.run(*command, "-p", str(target.pid))
         assert result.returncode == 77 and "CAP_" in result.stderr and "run as root" in result.stderr
+
+
+def test_of_root(one_python, start):
+    """What denies it where the tool is root: said as it is, and root is not told to become root."""
+    target = start(one_python, "lifecycle.py")
+    for prefix, words in ((["unshare", "--user", "--map-root-user"], "user namespace of its own"),
+                          (["setpriv", "--bounding-set=-sys_ptrace", "--inh-caps=-sys_ptrace"], "CAP_SYS_PTRACE is missing; this root")):
+        for arguments in (["heap"], ["--exact"]):
+            result = subprocess.run([*prefix, harness.TOOL, *arguments, "-p", str(target.pid)], stdin=subprocess.DEVNULL,
+                                    stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=harness.DEADLINE_S)
+            if "unshare failed" in result.stderr:
+                pytest.skip(result.stderr.strip())
+            assert result.returncode == 77 and words in result.stderr and "run as root" not in result.stderr, result.stderr
+
+
+FILTER = """if True:
+    import ctypes, os, struct, sys
+    number, error = int(sys.argv[1]), int(sys.argv[2])
+    rows = (0x20, 0, 0, 0), (0x15, 0, 1, number), (0x06, 0, 0, 0x50000 | error), (0x06, 0, 0, 0x7fff0000)
+    code = ctypes.create_string_buffer(b"".join(struct.pack("HBBI", *row) for row in rows))
+    class Program(ctypes.Structure):
+        _fields_ = [("length", ctypes.c_ushort), ("code", ctypes.c_void_p)]
+    program = Program(len(rows), ctypes.addressof(code))
+    libc = ctypes.CDLL(None)
+    assert libc.prctl(38, 1, 0, 0, 0) == 0  # PR_SET_NO_NEW_PRIVS
+    assert libc.prctl(22, 2, ctypes.byref(program), 0, 0) == 0  # PR_SET_SECCOMP
+    os.execv(sys.argv[3], sys.argv[3:])
+"""
+PROCESS_VM_READV = 310  # on x86-64
+
+
+@pytest.mark.parametrize("error", [errno.EPERM, errno.ENOSYS], ids=["EPERM", "ENOSYS"])
+def test_filtered(one_python, start, error):
+    """A container's filter that denies process_vm_readv(): the file is enough."""
+    target = start(one_python, "lifecycle.py")
+    for options in ([], ["--holders"], ["--trend", "0.05", "2"]):
+        result = subprocess.run([sys.executable, "-c", FILTER, str(PROCESS_VM_READV), str(error), harness.TOOL, "heap", "-p",
+                                 str(target.pid), *options], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                                stderr=subprocess.PIPE, text=True, timeout=harness.DEADLINE_S)
+        assert result.returncode == 0 and result.stderr == "" and "pid %d (CPython" % target.pid in result.stdout, result.stderr

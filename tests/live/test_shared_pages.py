@@ -198,6 +198,22 @@ def test_unused_memory(some_python, worker):
         assert after[0]["Rss"] <= before[0]["Rss"] + MIB
 
 
+def test_huge_and_free(one_python, worker):
+    """Huge pages stay whole, and what the program has given back it has given back."""
+    target = worker(one_python, 10000)
+    if not target.do("huge", mib=16):
+        pytest.skip("this Python has no madvise()")
+    before = both(target)[0]
+    if before["AnonHugePages"] < 8 * MIB:
+        pytest.skip("the kernel gives no huge pages here")
+    assert before["LazyFree"] > 8 * MIB
+    for options in ([], ["--holders"], ["--chain", "Record"], ["--trend", "0.05", "2"], ["--frozen"]):
+        run("heap", "-p", str(target.pid), *options)
+        after = both(target)[0]
+        assert (after["AnonHugePages"], after["Anonymous"]) == (before["AnonHugePages"], before["Anonymous"]), options
+        assert after["LazyFree"] >= before["LazyFree"], options  # the kernel marks some of them a little later
+
+
 def test_gone_by_exec(one_python, start, tmp_path):
     """After an exec() the pid has other memory: what is read for the old program is nothing, not the new program's."""
     target = start(one_python, "lifecycle.py")

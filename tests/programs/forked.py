@@ -92,6 +92,19 @@ def reserve(mib, every):
     Reserved.kept += [area, bytes(mib * MIB)]  # the bytes are zeros that calloc() has
 
 
+def huge(mib):
+    """Memory of huge pages, and as much that the kernel may take back when it wants it. -> whether it can be asked for"""
+    if not hasattr(mmap, "MADV_HUGEPAGE") or not hasattr(mmap, "MADV_FREE"):
+        return False
+    for advice in (mmap.MADV_HUGEPAGE, mmap.MADV_NOHUGEPAGE):
+        area = mmap.mmap(-1, mib * MIB, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+        area.madvise(advice)
+        area[:] = b"x" * (mib * MIB)
+        Reserved.kept.append(area)
+    area.madvise(mmap.MADV_FREE)
+    return True
+
+
 def main():
     load(int(sys.argv[1]))
     gc.collect()
@@ -103,7 +116,7 @@ def main():
         sys.stdin.close()
         os.waitpid(child, 0)
         return
-    serve({"grow": grow, "read": read, "fork_many": fork_many, "end_children": end_children, "own": own, "reserve": reserve})
+    serve({"grow": grow, "read": read, "fork_many": fork_many, "end_children": end_children, "own": own, "huge": huge, "reserve": reserve})
 
 
 main()

@@ -29,6 +29,7 @@ static void test_reasons(void **state)
 	(void)state;
 	expect((struct denial){.yama = -1}, "CAP_SYS_PTRACE is missing; run as root or add it");
 	expect((struct denial){.yama = 1}, "CAP_SYS_PTRACE is missing");
+	expect((struct denial){.is_root = true, .yama = -1}, "this root was started without it");
 	expect((struct denial){.yama = 3}, "kernel.yama.ptrace_scope is 3");
 	/* root does not help there, and is not told to become root */
 	expect((struct denial){.yama = 3, .may_ptrace = true}, "not even root");

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/file.h"
 
@@ -26,7 +27,7 @@ void denial_look(struct denial *denial)
 	struct stat ns;
 	unsigned long long mask = 0;
 
-	*denial = (struct denial){.yama = -1};
+	*denial = (struct denial){.is_root = geteuid() == 0, .yama = -1};
 	if (file_read("/proc/self/status", text, sizeof(text)) > 0) {
 		mask = field(text, "\nCapEff:", 16);
 		denial->filtered = field(text, "\nSeccomp:", 10) != 0;
@@ -47,11 +48,11 @@ int denial_explain(const struct denial *denial, pid_t pid, const char *name, str
 			       "with another value changes",
 			       (int)pid, name);
 	if (!denial->may_ptrace)
-		return err_set(
-			err, ERR_PERMISSION,
-			"not permitted to read pid %d (%s): CAP_SYS_PTRACE is missing; run as "
-			"root or add it",
-			(int)pid, name);
+		return err_set(err, ERR_PERMISSION,
+			       "not permitted to read pid %d (%s): CAP_SYS_PTRACE is missing; %s",
+			       (int)pid, name,
+			       denial->is_root ? "this root was started without it"
+					       : "run as root or add it");
 	if (denial->own_namespace)
 		return err_set(
 			err, ERR_PERMISSION,

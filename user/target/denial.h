@@ -16,6 +16,7 @@
 
 /* What is known of this tool and this machine. */
 struct denial {
+	bool is_root;       /* by its user */
 	bool may_ptrace;    /* CAP_SYS_PTRACE is in effect */
 	bool own_namespace; /* the tool is in a user namespace that is not the machine's first */
 	bool filtered;      /* a seccomp filter is around the tool */

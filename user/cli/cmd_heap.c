@@ -10,11 +10,18 @@
 #include "cli/heap_options.h"
 #include "cli/heap_trend.h"
 #include "cli/heap_watch.h"
+#include "probe/prober.h"
 
 static int run(const struct heap_options *options)
 {
-	if (options->n_watch)
-		return heap_watch(options);
+	if (options->n_watch) {
+		int result;
+
+		prober_start();
+		result = heap_watch(options);
+		prober_stop();
+		return result;
+	}
 	if (options->trend)
 		return heap_trend(options);
 	if (options->chain || options->backrefs || (options->holders && !options->growth))

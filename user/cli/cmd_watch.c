@@ -24,6 +24,7 @@
 #include "cli/watched.h"
 #include "model/group.h"
 #include "model/join.h"
+#include "probe/prober.h"
 #include "view/live_line.h"
 #include "view/report.h"
 
@@ -483,6 +484,7 @@ int command_watch(int argc, char **argv)
 	if (!result)
 		result = take_signals(watch, &err);
 	if (!result) {
+		prober_start();
 		features_detect(&watch->features);
 		result = open_targets(watch, &err);
 	}
@@ -505,6 +507,7 @@ int command_watch(int argc, char **argv)
 		if (watch->result == 0)
 			watch->result = code;
 	}
+	prober_stop();
 	result = watch->result;
 	free(watch);
 	return result;

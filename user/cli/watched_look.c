@@ -11,6 +11,7 @@
 #include "cli/watched_impl.h"
 #include "govern/budget.h"
 #include "model/trend.h"
+#include "probe/prober.h"
 
 #define STARTERS_MAX 256 /* threads */
 
@@ -51,7 +52,7 @@ static double own_cpu_s(void)
 
 	getrusage(RUSAGE_SELF, &self);
 	return (double)(self.ru_utime.tv_sec + self.ru_stime.tv_sec) +
-	       (double)(self.ru_utime.tv_usec + self.ru_stime.tv_usec) / 1e6;
+	       (double)(self.ru_utime.tv_usec + self.ru_stime.tv_usec) / 1e6 + prober_cpu_s();
 }
 
 /* With what a hit takes beyond its trap and its program. */

@@ -2,6 +2,7 @@
 #include "probe/attach.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,7 +10,25 @@
 
 #include <bpf/libbpf.h>
 
-#include "probe/uprobe_multi.h"
+#include "probe/prober.h"
+
+/* ---- the file first -------------------------------------------------------------------------------------- */
+
+/*
+ * Have the pages with the instructions in the page cache. The kernel reads them while it holds the target's address space
+ * for writing, so that each page fault of the target would wait for our disk.
+ */
+static void read_text(const char *path, const uint64_t *offsets, unsigned n)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	char instruction[16];
+
+	for (unsigned i = 0; fd >= 0 && i < n; i++)
+		if (pread(fd, instruction, sizeof(instruction), (off_t)offsets[i]) < 0)
+			break; /* the kernel will say why */
+	if (fd >= 0)
+		close(fd);
+}
 
 /* ---- perf events ---------------------------------------------------------------------------------------- */
 
@@ -17,8 +36,8 @@
 struct job {
 	const struct attach_place *place;
 	pid_t pid;
-	struct bpf_link *link; /* NULL: failed */
-	int error;             /* errno then */
+	int fd;    /* < 0: failed */
+	int error; /* errno then */
 	pthread_t thread;
 	bool started;
 };
@@ -27,11 +46,11 @@ static void *attach(void *context)
 {
 	struct job *job = context;
 	const struct attach_place *place = job->place;
-	LIBBPF_OPTS(bpf_uprobe_opts, opts, .retprobe = place->returns, .bpf_cookie = place->cookie);
 
-	job->link = bpf_program__attach_uprobe_opts(place->program, job->pid, place->path,
-						    place->offset, &opts);
-	job->error = job->link ? 0 : errno;
+	read_text(place->path, &place->offset, 1);
+	job->fd = prober_attach(bpf_program__fd(place->program), place->path, place->offset,
+				place->cookie, place->returns, job->pid);
+	job->error = job->fd < 0 ? errno : 0;
 	return NULL;
 }
 
@@ -45,7 +64,7 @@ static int attach_each(struct links *links, const struct attach_place *places, u
 	for (unsigned i = 0; i < n_places; i++) {
 		if (places[i].returns != returns)
 			continue;
-		if (n == LINKS_MAX - links->n) {
+		if (n == LINKS_MAX - links->n_events) {
 			result = err_set(err, ERR_FAILED, "more than %d links", LINKS_MAX);
 			break;
 		}
@@ -58,8 +77,8 @@ static int attach_each(struct links *links, const struct attach_place *places, u
 	for (unsigned i = 0; i < n; i++) {
 		if (jobs[i].started)
 			pthread_join(jobs[i].thread, NULL);
-		if (jobs[i].link)
-			links->links[links->n++] = jobs[i].link;
+		if (jobs[i].fd >= 0)
+			links->events[links->n_events++] = jobs[i].fd;
 		else
 			result = err_set(err, ERR_FAILED, "cannot probe %s at 0x%llx: %s",
 					 jobs[i].place->path,
@@ -89,7 +108,7 @@ static bool begins_link(const struct attach_place *places, unsigned index)
 static void multi_link_close(struct multi_link *link)
 {
 	if (link->fd >= 0)
-		close(link->fd);
+		prober_close(link->fd);
 	free(link->path);
 	free(link->offsets);
 	free(link->cookies);
@@ -128,7 +147,8 @@ static int attach_multi(struct links *links, const struct attach_place *first, u
 	}
 	/* known to the sweeper before there is anything to sweep */
 	__atomic_store_n(&links->n_multi, links->n_multi + 1, __ATOMIC_RELEASE);
-	link->fd = uprobe_multi_attach(bpf_program__fd(first->program), link->path, link->offsets,
+	read_text(link->path, link->offsets, link->n);
+	link->fd = prober_attach_multi(bpf_program__fd(first->program), link->path, link->offsets,
 				       link->cookies, link->n, link->returns, pid);
 	if (link->fd < 0)
 		return err_set(err, ERR_FAILED, "cannot probe %u places of %s: %s", link->n,
@@ -196,6 +216,12 @@ static void *close_link(void *link)
 	return NULL;
 }
 
+static void *close_event(void *fd)
+{
+	prober_close(*(const int *)fd);
+	return NULL;
+}
+
 static void *close_multi(void *link)
 {
 	multi_link_close(link);
@@ -213,12 +239,14 @@ static bool start(pthread_t *thread, void *(*function)(void *), void *argument)
 
 void links_close(struct links *links)
 {
-	pthread_t threads[LINKS_MAX + LINKS_MAX_MULTI];
+	pthread_t threads[2 * LINKS_MAX + LINKS_MAX_MULTI];
 	bool multi = links->multi;
 	unsigned n = 0;
 
 	for (unsigned i = 0; i < links->n_multi; i++)
 		n += start(&threads[n], close_multi, &links->multi_links[i]);
+	for (unsigned i = 0; i < links->n_events; i++)
+		n += start(&threads[n], close_event, &links->events[i]);
 	for (unsigned i = 0; i < links->n; i++)
 		n += start(&threads[n], close_link, links->links[i]);
 	while (n > 0)

@@ -23,12 +23,12 @@
  * wait the target still traps. The end of an uprobe_multi link takes all its breakpoints out first and waits once.
  *
  * Place      layer 3; used by session, sweep and cost.
- * Source     perf_event_open(2) for uprobes, through libbpf; uprobe_multi.h; kernel/events/uprobes.c.
- * Ownership  links_close() detaches; the kernel does the same when the process ends, however it ends.
+ * Source     uprobe_event.h; uprobe_multi.h; kernel/events/uprobes.c.
+ * Ownership  links_close() detaches; the prober does the same when the tool is killed.
  * Errors     -ERR_FAILED with the place; what was attached before stays in `links` for links_close().
  * Bounds     LINKS_MAX links, LINKS_MAX_MULTI of uprobe_multi. Attaching changes one instruction of the target's mapped
- *            text per place (a breakpoint, put and removed by the kernel). What waits for the kernel waits at
- *            the same time, in threads.
+ *            text per place (a breakpoint, put and removed by the kernel in the prober's name; prober.h). What waits for
+ *            the kernel waits at the same time, in threads.
  * Threads    links_attach() and the rest: one at a time; but a sweeper may read links.multi_links meanwhile, of which
  *            there are more and never less until links_close().
  */
@@ -58,8 +58,10 @@ struct multi_link {
 
 struct links {
 	bool multi; /* set before the first links_attach(); the programs must be loaded for it */
-	struct bpf_link *links[LINKS_MAX]; /* of libbpf */
+	struct bpf_link *links[LINKS_MAX]; /* of libbpf: tracepoints */
 	unsigned n;
+	int events[LINKS_MAX]; /* links of perf events */
+	unsigned n_events;
 	struct multi_link multi_links[LINKS_MAX_MULTI];
 	unsigned n_multi;
 };

@@ -14,6 +14,7 @@
 #include <bpf/libbpf.h>
 
 #include "base/clock.h"
+#include "probe/prober.h"
 #include "probe/uprobe_multi.h"
 
 /* Attaching is half of a sweep's work. After it the thread rests so many times as long as it worked. */
@@ -53,7 +54,7 @@ static void *close_one(void *context)
 	struct closing *closing = context;
 	struct sweeper *sweeper = closing->sweeper;
 
-	close(closing->fd);
+	prober_close(closing->fd);
 	free(closing);
 	sem_post(&sweeper->closers);
 	return NULL;
@@ -68,7 +69,7 @@ static void close_beside(struct sweeper *sweeper, int fd)
 	int error = ENOMEM;
 
 	if (!closing) {
-		close(fd);
+		prober_close(fd);
 		return;
 	}
 	*closing = (struct closing){sweeper, fd};
@@ -98,6 +99,10 @@ static bool sweep_links(struct sweeper *sweeper, const struct links *links)
 		/* where there is a return there is an entry, at the same place */
 		if (link->returns)
 			continue;
+		/*
+		 * Not by the prober, for its CPU time would not be ours. A kill in here leaves breakpoints in children
+		 * only until the prober closes the links themselves.
+		 */
 		fd = uprobe_multi_attach(sweep->program_fd, link->path, link->offsets, NULL,
 					 link->n, false, sweep->pid);
 		if (fd >= 0)

@@ -13,11 +13,10 @@
 
 #include "base/clock.h"
 #include "base/fmt.h"
+#include "cli/doctor_restore.h"
 #include "cli/forecast_text.h"
 #include "model/profile.h"
-#include "probe/claim.h"
 #include "probe/plan.h"
-#include "probe/steer.h"
 
 enum key { KEY_RESTORE = 256, KEY_NO_STEER };
 
@@ -67,44 +66,19 @@ static error_t take_option(int key, char *arg, struct argp_state *state)
 	}
 }
 
-static int restore(const struct process *process, const struct py_runtime *runtime, struct err *err)
-{
-	struct plan_word words[PLAN_MAX_WORDS];
-	unsigned n = steer_find(runtime, words);
-	struct claim claim = {0};
-	/* not under the feet of a pyleaktrace that watches */
-	int result = claim_take(&claim, process->pid, err);
-
-	if (!result)
-		result = steer_restore(process->pid, words, n, err);
-	claim_drop(&claim);
-	if (result)
-		return result;
-	if (n == 0)
-		printf("pid %d: nothing to restore\n", process->pid);
-	else
-		printf("pid %d: %u pointers of the allocator tables restored\n", process->pid, n);
-	return 0;
-}
-
 static int show_plan(const struct process *process, const struct py_runtime *runtime,
 		     const struct features *features, const struct wishes *wishes, struct err *err)
 {
 	const struct plan_options options = {.domains = (1u << DOMAIN_COUNT) - 1,
 					     .no_steer = wishes->no_steer,
 					     .by_parts = true};
-	struct plan_word words[PLAN_MAX_WORDS];
 	struct plan plan;
 	int result;
 
 	printf("pid %d: CPython %s in %s\n", process->pid, runtime->version, runtime->python.path);
 	printf("  libc %s\n", runtime->libc.path);
 	printf("  seccomp %s\n", process->seccomp ? "on" : "off");
-	if (steer_find(runtime, words) > 0)
-		printf("  steered: a pyleaktrace watches it, or was killed and left this; it runs "
-		       "on correctly "
-		       "(doctor --restore -p %d puts it back when none watches)\n",
-		       process->pid);
+	doctor_print_left(process, runtime);
 	result = plan_make(&plan, runtime, process, features, &options, err);
 	if (!result) {
 		plan_print(stdout, &plan);
@@ -124,7 +98,7 @@ static int look_at(const struct features *features, const struct wishes *wishes,
 		return result;
 	result = py_runtime_find(&runtime, &process, err);
 	if (!result) {
-		result = wishes->restore ? restore(&process, &runtime, err)
+		result = wishes->restore ? doctor_restore(&process, &runtime, err)
 					 : show_plan(&process, &runtime, features, wishes, err);
 		py_runtime_fini(&runtime);
 	}

@@ -4,6 +4,7 @@
 
 #include "abi/facts.h"
 #include "base/clock.h"
+#include "probe/leftovers.h"
 #include "probe/session_impl.h"
 #include "probe/steer.h"
 #include "pyleaktrace.skel.h"
@@ -267,9 +268,23 @@ static int attach_parts(struct session *session, struct err *err)
 	return result;
 }
 
+/* What a killed tool has left there. What cannot be taken out costs the target no more than before. */
+static void remove_leftovers(const struct session *session)
+{
+	struct leftovers leftovers;
+
+	if (leftovers_find(&leftovers, session->process->pid, NULL))
+		return;
+	leftovers_remove(&leftovers, session->process->pid, NULL);
+	leftovers_free(&leftovers);
+}
+
 int session_attach(struct session *session, struct err *err)
 {
-	int result = start_sweeper(session, err);
+	int result;
+
+	remove_leftovers(session);
+	result = start_sweeper(session, err);
 
 	if (!result)
 		result = attach_lifecycle(session, err);

@@ -1,0 +1,317 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "probe/leftovers.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "probe/prober.h"
+#include "target/maps.h"
+
+/* What the kernel puts there, and how it is aligned. */
+#if defined(__x86_64__)
+static const unsigned char breakpoint[] = {0xcc};
+#elif defined(__aarch64__)
+static const unsigned char breakpoint[] = {0xa0, 0x00, 0x20, 0xd4}; /* brk #5 */
+#else
+#error "which instruction is a uprobe's?"
+#endif
+#define BREAKPOINT   sizeof(breakpoint)
+
+#define PAGE_PRESENT (1ull << 63)
+#define PAGE_SWAPPED (1ull << 62)
+#define PAGE_OF_FILE (1ull << 61)
+
+/* pages whose entries are read at once */
+#define ENTRIES 512
+
+struct search {
+	struct leftovers *leftovers;
+	int memory, pagemap;
+	size_t page;
+	unsigned char *theirs, *original; /* a page each */
+};
+
+/* ---- search --------------------------------------------------------------------------------------------- */
+
+/* Does the page differ in breakpoints, and in nothing else? */
+static bool only_breakpoints(const struct search *search, size_t size)
+{
+	for (size_t i = 0; i + BREAKPOINT <= size; i += BREAKPOINT)
+		if (memcmp(search->theirs + i, search->original + i, BREAKPOINT) != 0 &&
+		    memcmp(search->theirs + i, breakpoint, BREAKPOINT) != 0)
+			return false;
+	return true;
+}
+
+static int add(struct leftovers *leftovers, uint64_t address, uint64_t offset, const char *file,
+	       struct err *err)
+{
+	unsigned n = leftovers->n;
+
+	if (n == LEFTOVERS_MAX)
+		return 0;
+	if ((n & (n - 1)) == 0) {
+		struct leftover *places =
+			realloc(leftovers->places, (n ? 2 * n : 1) * sizeof(*places));
+
+		if (!places)
+			return err_set(err, ERR_FAILED, "out of memory");
+		leftovers->places = places;
+	}
+	leftovers->places[leftovers->n++] = (struct leftover){address, offset, file};
+	return 0;
+}
+
+/*
+ * A long nop, which the kernel from 6.18 on replaces by a call when a uprobe there is hit, and children that are forked
+ * meanwhile do not survive that. Nobody of us puts probes there.
+ */
+static bool is_forbidden(const unsigned char *original, size_t size)
+{
+#ifdef __x86_64__
+	static const unsigned char nop[] = {0x0f, 0x1f, 0x44, 0x00, 0x00};
+
+	return size >= sizeof(nop) && memcmp(original, nop, sizeof(nop)) == 0;
+#else
+	(void)original;
+	(void)size;
+	return false;
+#endif
+}
+
+static int look_at_page(struct search *search, int file, const char *path, uint64_t address,
+			uint64_t offset, struct err *err)
+{
+	ssize_t size = pread(file, search->original, search->page, (off_t)offset);
+	int result = 0;
+
+	/* a page that has gone since, or that lies behind the end of the file */
+	if (size <= 0 ||
+	    pread(search->memory, search->theirs, (size_t)size, (off_t)address) != size ||
+	    !only_breakpoints(search, (size_t)size))
+		return 0;
+	for (size_t i = 0; i + BREAKPOINT <= (size_t)size && !result; i += BREAKPOINT)
+		if (memcmp(search->theirs + i, search->original + i, BREAKPOINT) != 0 &&
+		    !is_forbidden(search->original + i, (size_t)size - i))
+			result = add(search->leftovers, address + i, offset + i, path, err);
+	return result;
+}
+
+/* Keep the name of a file as long as the leftovers; NULL: no memory. */
+static const char *keep_name(struct leftovers *leftovers, const char *path)
+{
+	char **files = realloc(leftovers->files, (leftovers->n_files + 1) * sizeof(*files));
+
+	if (!files)
+		return NULL;
+	leftovers->files = files;
+	files[leftovers->n_files] = strdup(path);
+	return files[leftovers->n_files] ? files[leftovers->n_files++] : NULL;
+}
+
+static bool is_own_copy(uint64_t entry)
+{
+	return entry & (PAGE_PRESENT | PAGE_SWAPPED) && !(entry & PAGE_OF_FILE);
+}
+
+/* The file of a range, opened at the first page that is of interest. */
+static int open_file(struct search *search, const struct maps *maps, const struct map_range *range,
+		     const char **path)
+{
+	char name[PATH_MAX];
+
+	if (maps_file_path(maps, range, name, sizeof(name)))
+		return -1;
+	*path = keep_name(search->leftovers, name);
+	return *path ? open(name, O_RDONLY | O_CLOEXEC) : -1;
+}
+
+static int look_at_range(struct search *search, const struct maps *maps,
+			 const struct map_range *range, struct err *err)
+{
+	uint64_t entries[ENTRIES], n_pages = (range->end - range->start) / search->page;
+	const char *path = NULL;
+	int file = -1, result = 0;
+
+	for (uint64_t first = 0; first < n_pages && !result; first += ENTRIES) {
+		size_t n = n_pages - first < ENTRIES ? n_pages - first : ENTRIES;
+		uint64_t at = (range->start / search->page + first) * sizeof(*entries);
+		ssize_t size = pread(search->pagemap, entries, n * sizeof(*entries), (off_t)at);
+
+		for (size_t i = 0; (ssize_t)((i + 1) * sizeof(*entries)) <= size && !result; i++) {
+			uint64_t distance = (first + i) * search->page;
+
+			if (!is_own_copy(entries[i]))
+				continue;
+			if (file < 0)
+				file = open_file(search, maps, range, &path);
+			/* text of a file that nobody can open: nobody could put a probe there */
+			if (file < 0)
+				return 0;
+			result = look_at_page(search, file, path, range->start + distance,
+					      range->offset + distance, err);
+		}
+	}
+	if (file >= 0)
+		close(file);
+	return result;
+}
+
+/* return a file descriptor, or -err */
+static int open_of_process(pid_t pid, const char *name, struct err *err)
+{
+	char path[64];
+	int fd;
+
+	snprintf(path, sizeof(path), "/proc/%d/%s", pid, name);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd >= 0)
+		return fd;
+	return err_set(err, errno == EACCES || errno == EPERM ? ERR_PERMISSION : ERR_FAILED,
+		       "%s: %s", path, strerror(errno));
+}
+
+int leftovers_find(struct leftovers *leftovers, pid_t pid, struct err *err)
+{
+	struct search search = {.leftovers = leftovers,
+				.page = (size_t)sysconf(_SC_PAGESIZE),
+				.memory = -1,
+				.pagemap = -1};
+	struct maps maps;
+	int result;
+
+	memset(leftovers, 0, sizeof(*leftovers));
+	result = maps_read(&maps, pid, err);
+	if (result)
+		return result;
+	search.theirs = malloc(search.page);
+	search.original = malloc(search.page);
+	if (!search.theirs || !search.original)
+		result = err_set(err, ERR_FAILED, "out of memory");
+	if (!result) {
+		search.memory = open_of_process(pid, "mem", err);
+		result = search.memory < 0 ? search.memory : 0;
+	}
+	if (!result) {
+		search.pagemap = open_of_process(pid, "pagemap", err);
+		result = search.pagemap < 0 ? search.pagemap : 0;
+	}
+	for (size_t i = 0; i < maps.n_ranges && !result; i++) {
+		const struct map_range *range = &maps.ranges[i];
+
+		if (range->executable && range->inode && !range->shared)
+			result = look_at_range(&search, &maps, range, err);
+	}
+	if (search.memory >= 0)
+		close(search.memory);
+	if (search.pagemap >= 0)
+		close(search.pagemap);
+	free(search.theirs);
+	free(search.original);
+	maps_fini(&maps);
+	if (result)
+		leftovers_free(leftovers);
+	return result;
+}
+
+void leftovers_free(struct leftovers *leftovers)
+{
+	for (unsigned i = 0; i < leftovers->n_files; i++)
+		free(leftovers->files[i]);
+	free(leftovers->files);
+	free(leftovers->places);
+	memset(leftovers, 0, sizeof(*leftovers));
+}
+
+/* ---- out of there --------------------------------------------------------------------------------------- */
+
+/* May the breakpoints be somebody else's than a uprobe's? */
+static int check_others(pid_t pid, struct err *err)
+{
+	unsigned long long caught = 0;
+	char path[64], line[256];
+	int tracer = 0;
+	FILE *status;
+
+	snprintf(path, sizeof(path), "/proc/%d/status", pid);
+	status = fopen(path, "re");
+	if (!status)
+		return err_set(err, ERR_FAILED, "%s: %s", path, strerror(errno));
+	while (fgets(line, sizeof(line), status)) {
+		sscanf(line, "TracerPid: %d", &tracer);
+		sscanf(line, "SigCgt: %llx", &caught);
+	}
+	fclose(status);
+	if (tracer)
+		return err_set(
+			err, ERR_FAILED,
+			"pid %d is traced by pid %d: breakpoints of a debugger cannot be told "
+			"from those that a killed tool has left; end that first",
+			pid, tracer);
+	if (caught >> (SIGTRAP - 1) & 1)
+		return err_set(
+			err, ERR_FAILED,
+			"pid %d handles SIGTRAP itself: the breakpoints in its text may be its "
+			"own",
+			pid);
+	return 0;
+}
+
+/* Closing waits for the kernel: all at the same time. */
+static void *close_one(void *fd)
+{
+	prober_close(*(const int *)fd);
+	return NULL;
+}
+
+static void close_together(int *fds, unsigned n)
+{
+	pthread_t *threads = calloc(n, sizeof(*threads));
+	unsigned n_threads = 0;
+
+	for (unsigned i = 0; i < n; i++)
+		if (!threads || pthread_create(&threads[n_threads], NULL, close_one, &fds[i]))
+			close_one(&fds[i]);
+		else
+			n_threads++;
+	while (n_threads)
+		pthread_join(threads[--n_threads], NULL);
+	free(threads);
+}
+
+int leftovers_remove(const struct leftovers *leftovers, pid_t pid, struct err *err)
+{
+	int result = check_others(pid, err);
+	unsigned n = 0;
+	int *fds;
+
+	if (result || !leftovers->n)
+		return result;
+	fds = calloc(leftovers->n, sizeof(*fds));
+	if (!fds)
+		return err_set(err, ERR_FAILED, "out of memory");
+	for (unsigned i = 0; i < leftovers->n; i++) {
+		const struct leftover *place = &leftovers->places[i];
+		int fd = prober_open(place->file, place->offset, pid);
+
+		if (fd >= 0)
+			fds[n++] = fd;
+		else if (!result)
+			result = err_set(err,
+					 errno == EACCES || errno == EPERM ? ERR_PERMISSION
+									   : ERR_FAILED,
+					 "a breakpoint that was left in pid %d at 0x%llx cannot be "
+					 "taken out: %s",
+					 pid, (unsigned long long)place->address, strerror(errno));
+	}
+	close_together(fds, n);
+	free(fds);
+	return result;
+}

@@ -200,6 +200,16 @@ def test_tool_killed(some_python, start, attach, bpf_objects):
     assert target.quit() == 0
 
 
+@pytest.mark.skipif(platform.machine() != "x86_64", reason="knows the breakpoints of x86-64 only")
+@pytest.mark.parametrize("without", ["", "uprobe_multi"])
+def test_tool_killed_anywhere(one_python, without):
+    """At random moments, with and without the process that detaches. A long run of it: tools/kill9."""
+    done = subprocess.run([one_python.command, os.path.join(harness.ROOT, "tools", "kill9"), "3", "--kills", "10",
+                           "--without", without, "--tool", harness.TOOL], stdin=subprocess.DEVNULL,
+                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
+    assert done.returncode == 0 and done.stdout.endswith("PASS\n"), done.stdout
+
+
 def test_attach_to_what_a_killed_tool_left(one_python, start, attach):
     """Without the doctor: the next watch copes with a table that is still steered, and puts it right."""
     target = start(one_python, "lifecycle.py")
@@ -258,17 +268,28 @@ def test_two_tools_on_one_target(one_python, start, attach):
     assert target.do("allocators") == before
 
 
-def test_seccomp(some_python, start, tmp_path):
-    """A target that would be killed for the system calls that return probes make."""
+def doctor_says(feature):
+    """"yes" or "no" """
+    return re.search(r"^  %s +(yes|no)" % re.escape(feature), harness.tool("doctor").stdout, re.M)[1]
+
+
+@pytest.mark.parametrize("without", ["", "seccomp"])
+def test_seccomp(some_python, start, tmp_path, without):
+    """A target that would be killed for the system calls that return probes make: it is refused where a test of the kernel
+    shows that, and only there."""
     target = start(some_python, "lifecycle.py")
     target.do("seccomp")
     output = tmp_path / "seccomp.json"
     process = subprocess.Popen([harness.TOOL, "-p", str(target.pid), "--exact", "--older", "0", "-o", str(output),
                                 harness.NEVER_S], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                               stderr=subprocess.PIPE, bufsize=0)
+                               stderr=subprocess.PIPE, bufsize=0,
+                               env=dict(os.environ, PYLEAKTRACE_WITHOUT=without))
     out, err = harness.Reader(process.stdout), harness.Reader(process.stderr)
     try:
         attached = err.wait(r"^pyleaktrace: tracing pid")
+        if platform.machine() == "x86_64":
+            expected = "no" if without else doctor_says("return probes with seccomp filters")
+            assert bool(attached) == (expected == "yes")
         for _ in range(3):
             target.do("keep", n=N, n_keep=KEPT, size=BLOCK)
         assert target.process.poll() is None

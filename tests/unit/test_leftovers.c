@@ -26,7 +26,7 @@
 
 #ifdef __x86_64__
 
-#define PLACES     3
+#define PLACES 3
 
 /* Our own text, on pages that nothing else is on; the child calls the first function when it is told to. */
 __asm__(".pushsection .text\n"

@@ -14,6 +14,7 @@
 #include <bpf/libbpf.h>
 #include <linux/capability.h>
 
+#include "probe/seccomp_test.h"
 #include "probe/uprobe_multi.h"
 
 /* inode of the initial PID namespace: PROC_PID_INIT_INO in include/linux/proc_ns.h */
@@ -108,12 +109,17 @@ static void pretend(struct features *features, const char *list)
  */
 static bool return_probe_hazard(const struct features *features)
 {
-#ifdef __x86_64__
-	return features->kernel >= KERNEL(6, 11) && features->kernel < KERNEL(6, 14);
-#else
-	(void)features;
-	return false;
-#endif
+	const char *without = getenv("PYLEAKTRACE_WITHOUT");
+
+	switch (seccomp_test(without && strstr(without, "seccomp"))) {
+	case RETURN_SURVIVES:
+		return false;
+	case RETURN_KILLS:
+		return true;
+	default:
+		/* the kernels among which some kill */
+		return features->kernel >= KERNEL(6, 11) && features->kernel < KERNEL(6, 14);
+	}
 }
 
 void features_detect(struct features *features)
@@ -142,7 +148,8 @@ void features_detect(struct features *features)
 		stat("/proc/self/ns/pid", &ns) == 0 && ns.st_ino != INITIAL_PID_NS;
 	if (features->bpf_permitted) {
 		features->cookies = detect_cookies();
-		features->uprobe_multi = !return_probe_hazard(features) && uprobe_multi_works();
+		features->return_hazard = return_probe_hazard(features);
+		features->uprobe_multi = !features->return_hazard && uprobe_multi_works();
 	}
 	pretend(features, getenv("PYLEAKTRACE_WITHOUT"));
 }
@@ -178,7 +185,7 @@ int features_require(const struct features *features, struct err *err)
 
 bool features_seccomp_hazard(const struct features *features, const struct process *process)
 {
-	return process->seccomp != 0 && return_probe_hazard(features);
+	return process->seccomp != 0 && features->return_hazard;
 }
 
 void features_print(FILE *out, const struct features *features)
@@ -198,6 +205,8 @@ void features_print(FILE *out, const struct features *features)
 		{features->uprobe_multi, "many probes in one link (6.10)",
 		 "detaching takes seconds without"},
 		{features->loops, "C frames (5.17, x86-64)", "stacks are Python only without"},
+		{!features->return_hazard, "return probes with seccomp filters",
+		 "targets with a seccomp filter are refused, they would be killed"},
 		{features->jit, "BPF JIT", "slower without: sysctl net.core.bpf_jit_enable=1"},
 		{features->tracefs, "system call tracepoints",
 		 "domain mmap is not traced without: mount -t tracefs tracefs /sys/kernel/tracing"},

@@ -5,7 +5,7 @@
  * Place      layer 3; used by plan, attach and cli (doctor).
  * Source     kernel versions beside each row in features.c; detection by trying where that is cheap.
  * Errors     features_require(): -ERR_PERMISSION or -ERR_KERNEL for the first thing that is missing and needed.
- * Bounds     changes nothing; loads at most two tiny BPF programs.
+ * Bounds     changes nothing; loads at most two tiny BPF programs, and has a child of its own probed (seccomp_test.h).
  */
 #ifndef PYLEAKTRACE_PROBE_FEATURES_H
 #define PYLEAKTRACE_PROBE_FEATURES_H
@@ -29,21 +29,20 @@ struct features {
 	bool loops;   /* 5.17: bpf_loop(), and x86-64: C frames can be walked */
 	/* 6.10: one link for many places. (Not where return probes are a hazard; see below.) */
 	bool uprobe_multi;
+	bool return_hazard; /* a return probe kills targets that have a seccomp filter (seccomp_test.h) */
 	bool pid_namespace; /* we are not in the initial one: the kernel would call the target otherwise */
 };
 
 #define KERNEL(major, minor) ((unsigned)((major) << 16 | (minor) << 8))
 
-/* The environment's PYLEAKTRACE_WITHOUT=tracefs,btf,loops,uprobe_multi makes them missing (for tests). */
+/* The environment's PYLEAKTRACE_WITHOUT=tracefs,btf,loops,uprobe_multi makes them missing, seccomp makes
+ * return probes a hazard (for tests). */
 void features_detect(struct features *features);
 
 /* 0, or the first missing thing with its remedy. */
 int features_require(const struct features *features, struct err *err);
 
-/*
- * May a return probe kill this target? From 6.11 on x86-64 a probed function returns through the system call
- * uretprobe; until 6.14 a seccomp filter saw that call and could kill for it.
- */
+/* May a return probe kill this target? */
 bool features_seccomp_hazard(const struct features *features, const struct process *process);
 
 /* The table, one line a row. */

@@ -7,6 +7,8 @@
 #include <string.h>
 
 #include "base/err.h"
+#include "base/escape.h"
+#include "cli/command_words.h"
 #include "cli/commands.h"
 
 static const struct {
@@ -19,6 +21,8 @@ static const struct {
 
 int main(int argc, char **argv)
 {
+	char word[64];
+
 	/* argp and getopt name the program in their messages by these; the path it was called with says nothing */
 	program_invocation_name = program_invocation_short_name;
 	if (argc > 0)
@@ -31,6 +35,15 @@ int main(int argc, char **argv)
 		fprintf(stderr,
 			"pyleaktrace: the command %s is not in version " PYLEAKTRACE_VERSION "\n",
 			argv[1]);
+		return ERR_USAGE;
+	}
+	if (argc > 1 && strcmp(argv[1], "help") == 0)
+		argv[1] = "--help";
+	/* a number is taken for a time by the watch, and a program's name for a program */
+	if (argc > 1 && argv[1][0] != '-' && command_word_near(argv[1])) {
+		fprintf(stderr,
+			"pyleaktrace: there is no command \"%s\": did you mean `pyleaktrace %s`?\n",
+			escape_copy(word, sizeof(word), argv[1]), command_word_near(argv[1]));
 		return ERR_USAGE;
 	}
 	return command_watch(argc, argv);

@@ -83,6 +83,26 @@ def test_usage(arguments, tmp_path):
     assert os.listdir(str(tmp_path)) == []
 
 
+@pytest.mark.parametrize("arguments, words", [
+    (["heep", "-p", "1"], ["did you mean `pyleaktrace heap`?"]), (["docter"], ["did you mean `pyleaktrace doctor`?"]),
+    (["-p", "1", "heap"], ["pyleaktrace heap -p PID"]), (["-p", "1", "haep"], ["pyleaktrace heap -p PID"]),
+    (["5"], ["-p PID"]), (["heap"], ["pyleaktrace heap -p PID"]), (["he\x1b[2Jap"], ["version"])])
+def test_mistyped_command(arguments, words):
+    """A word that is nearly a command is no program, and what is missing is shown as it is to be written."""
+    result = tool(*arguments)
+    refused(result, 64, *words)
+    assert "\x1b" not in result.stderr
+
+
+def test_help_names_the_commands():
+    """And what is put into the target."""
+    for arguments in (["--help"], ["help"]):
+        said = tool(*arguments).stdout
+        for words in ("pyleaktrace heap", "heap -p PID", "doctor", "breakpoints", "eight pointers", "debug registers"):
+            assert words in " ".join(said.split()), words
+        assert "othing is put" not in said
+
+
 def test_unwritable_output(one_python, start, tmp_path):
     """Known before anything is attached."""
     target = start(one_python, "lifecycle.py")

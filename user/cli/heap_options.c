@@ -115,7 +115,8 @@ static const char text[] =
 	"--growth "
 	"what gets more; with --trend how memory, threads and files go.\v"
 	"The process is not stopped, and nothing in it is changed: its memory is read from "
-	"outside. "
+	"outside. --frozen holds its threads while it is read; --watch and --watch-refs set debug "
+	"registers of its threads, and clear them at the end. "
 	"During --growth and --trend USR1 makes a scan and a report now, USR2 forgets the past, "
 	"INT and TERM "
 	"end it "
@@ -454,8 +455,8 @@ enum options_result heap_options_parse(struct heap_options *options, int argc, c
 	if (!settle_arguments(&parse) || !settle_views(&parse) || !settle_formats(&parse))
 		return OPTIONS_WRONG;
 	if (!options->pid) {
-		fputs("pyleaktrace: whose heap? -p PID is needed (heap --help tells more)\n",
-		      stderr);
+		words_wrong("", "no target is given: pyleaktrace heap -p PID (heap --help says "
+				"more)");
 		return OPTIONS_WRONG;
 	}
 	return OPTIONS_RUN;

@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/escape.h"
+#include "cli/command_words.h"
 #include "cli/words.h"
 
 /* percent: the least ceiling */
@@ -115,16 +117,25 @@ static const struct argp_option rows[] = {
 	{0},
 };
 
-static const char arguments[] = "-p PID [INTERVAL [COUNT]]\ndoctor [-p PID [--restore]]";
-static const char text[] = "Show what a live CPython process is leaking, by Python stack: every "
-			   "INTERVAL seconds (5), COUNT times "
-			   "(endless).\v"
-			   "Nothing is put into the target, and it runs on. INT and TERM end "
-			   "the watch with a final report, USR1 "
-			   "makes a report now, USR2 forgets the past.\n\n"
-			   "Exit codes: 0 done; 1 failed while running; 2 no such process, or not "
-			   "a CPython that is supported; 3 the limit of --on-limit stop; 64 wrong "
-			   "usage; 69 the kernel lacks something; 77 not permitted.";
+static const char arguments[] = "-p PID [INTERVAL [COUNT]]\nheap -p PID [OPTIONS]\ndoctor [-p PID "
+				"[--restore]]";
+static const char text[] =
+	"Show what a live CPython process is leaking, by Python stack: every "
+	"INTERVAL seconds (5), COUNT times "
+	"(endless).\v"
+	"`pyleaktrace heap` shows what is in the heap and who holds it, without a "
+	"probe; `pyleaktrace doctor` says what works here and what does "
+	"not.\n\n"
+	"The target runs on, and no code of the tool runs in it. While it is "
+	"traced there are breakpoints at its allocator functions, builds of "
+	"CPython with inlined allocators have eight pointers changed to other "
+	"addresses of the same functions, and debug registers of its threads are "
+	"set while containers are watched; all of it is undone at the end.\n\n"
+	"INT and TERM end the watch with a final report, USR1 "
+	"makes a report now, USR2 forgets the past.\n\n"
+	"Exit codes: 0 done; 1 failed while running; 2 no such process, or not "
+	"a CPython that is supported; 3 the limit of --on-limit stop; 64 wrong "
+	"usage; 69 the kernel lacks something; 77 not permitted.";
 
 struct parse {
 	struct options *options;
@@ -236,6 +247,14 @@ static error_t add_output(struct parse *parse, const char *pattern)
 
 static error_t take_argument(struct parse *parse, const char *arg)
 {
+	char word[64];
+
+	if (command_word_is(arg))
+		return words_wrong("", "the command comes first: pyleaktrace %s -p PID", arg);
+	if (command_word_near(arg))
+		return words_wrong("",
+				   "what is \"%s\"? If you mean the command: pyleaktrace %s -p PID",
+				   escape_copy(word, sizeof(word), arg), command_word_near(arg));
 	if (parse->n_arguments == 0 && (*arg < '0' || *arg > '9') && *arg != '.')
 		return words_wrong("", "starting a program (-- COMMAND) is not in this version; "
 				       "start it, then use -p PID");
@@ -468,7 +487,8 @@ enum options_result options_parse(struct options *options, int argc, char **argv
 	if (!settle_formats(&parse))
 		return OPTIONS_WRONG;
 	if (options->n_pids == 0) {
-		fputs("pyleaktrace: whom to watch? -p PID is needed (--help tells more)\n", stderr);
+		words_wrong("", "no target is given: pyleaktrace -p PID [INTERVAL [COUNT]], "
+				"pyleaktrace heap -p PID or pyleaktrace doctor (--help says more)");
 		return OPTIONS_WRONG;
 	}
 	if (options->n_pids > 1 && !can_tell_apart(options))

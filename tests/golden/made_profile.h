@@ -9,9 +9,9 @@
  * made_profile("freed")     stacks, but nothing is outstanding any more
  * made_profile("wheels")    stacks of Python and C, of two threads, that lead into packages
  * made_profile("by-module") the same grouped; likewise by-line, by-function, by-thread, by-pid
- * made_profile("pids")      the same as two processes, of which one has ended, grouped by pid
- * made_profile("selected")  the same: only stacks with a frame of numpy or json, by module
- *
+ * made_profile("pids")      the same as two processes, of which one has ended, grouped by pid * made_profile("selected")  the same: only stacks with a frame of numpy or json, by module
+ * made_profile("untraced")  nothing could be traced: notes, containers and types that grow
+*
  * All of them are sorted by size. made_names[] lists them.
  */
 #ifndef PYLEAKTRACE_GOLDEN_MADE_PROFILE_H
@@ -20,12 +20,14 @@
 #include <string.h>
 
 #include "model/group.h"
+#include "model/heap_types.h"
+#include "model/heap_watch.h"
 #include "model/profile.h"
 
 static const char *const made_names[] = {"service",   "hostile",   "estimated", "empty",
 					 "freed",     "wheels",    "by-line",   "by-function",
 					 "by-module", "by-thread", "by-pid",    "selected",
-					 "pids",      "below",     NULL};
+					 "pids",      "below",     "untraced",  NULL};
 
 #define MADE_COPY(profile, array) made_copy(profile, array, sizeof(array))
 
@@ -524,6 +526,50 @@ static inline void made_groups(struct profile *profile, const char *name)
 	profile_group(profile, by, ORDER_SIZE);
 }
 
+static inline void made_untraced(struct profile *profile)
+{
+	const struct growing rows[] = {
+		{.row = {.path = "app.cache.SESSIONS",
+			 .type = "dict",
+			 .address = 0x7f0000001000,
+			 .items_before = 12345,
+			 .items_after = 12345},
+		 .items_per_s = 12.5,
+		 .least_per_s = 11,
+		 .ago_s = 4},
+	};
+	const struct heap_growth_row types[] = {
+		{.name = (char *)"app.Session",
+		 .count = 12345,
+		 .bytes = 1234500,
+		 .count_delta = 7000,
+		 .bytes_delta = 700000,
+		 .count_per_min = 700,
+		 .bytes_per_min = 70000,
+		 .confidence = 0.99},
+	};
+	const struct profile_growing growing = {.rows = (struct growing *)MADE_COPY(profile, rows),
+						.n_rows = 1};
+	const struct profile_grows grows = {.rows = MADE_COPY(profile, types),
+					    .n_rows = 1,
+					    .span_s = 60,
+					    .n_scans = 20,
+					    .cpu_fraction = 0.004};
+
+	profile->mode.untraced = true;
+	profile_note(profile, "children_work",
+		     "This process does nothing itself (<0.1 % of a core); its 2 children are "
+		     "CPython and use 35 %. To watch them: -p 4243,4244");
+	profile_note(
+		profile, "not_traced",
+		"Allocations are not traced, the heap is only looked at from outside: bpf() is "
+		"\033[2Jdenied.");
+	profile->growing = (struct profile_growing *)made_copy(profile, &growing, sizeof(growing));
+	profile->grows = (struct profile_grows *)made_copy(profile, &grows, sizeof(grows));
+	profile->cost.tool_cpu_s = 0.5;
+	profile->cost.tool_rss_bytes = 20 << 20;
+}
+
 static inline struct profile *made_profile(const char *name)
 {
 	struct profile *profile = profile_new();
@@ -537,6 +583,8 @@ static inline struct profile *made_profile(const char *name)
 		made_estimated(profile);
 	else if (!strcmp(name, "below"))
 		made_below(profile);
+	else if (!strcmp(name, "untraced"))
+		made_untraced(profile);
 	else if (!strncmp(name, "by-", 3) || !strcmp(name, "wheels") || !strcmp(name, "selected") ||
 		 !strcmp(name, "pids"))
 		made_groups(profile, name);

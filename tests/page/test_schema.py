@@ -9,7 +9,7 @@ import pytest
 
 SCHEMA = json.loads((pathlib.Path(__file__).resolve().parents[2] / "user/export/pyleaktrace-1.schema.json").read_text())
 CASES = ["service", "hostile", "estimated", "empty", "freed", "wheels", "by-line", "by-function", "by-module", "by-thread",
-         "by-pid", "pids", "selected", "below"]
+         "by-pid", "pids", "selected", "below", "untraced"]
 
 
 def load(documents, name):
@@ -77,6 +77,14 @@ def test_what_is_not_known_is_no_zero(documents):
     assert all(counted <= stack.keys() for stack in exact["stacks"])
     assert below["cost"]["own_share"] == 0.0231 and below["cost"]["own_share_most"] == 0.0342
     assert "own_share" not in exact["cost"] and "ceiling" not in exact["cost"]
+
+
+def test_nothing_is_invented_where_nothing_was_traced(documents):
+    got = load(documents, "untraced")
+    assert not {"mode", "totals", "stacks", "cost"} & set(got)
+    assert [note["name"] for note in got["notes"]] == ["children_work", "not_traced"]
+    assert got["notes"][1]["sentence"].endswith("bpf() is \x1b[2Jdenied.")
+    assert got["growing"][0]["container"]["path"] == "app.cache.SESSIONS" and got["growing"][0]["watched_s"] == 0
 
 
 def test_hostile_names_stay_text(documents):

@@ -551,6 +551,21 @@ static void joined_losses_and_costs_add_up(void **state)
 	assert_true(all->cost.tool_cpu_s == 7);
 	assert_int_equal(all->cost.maps_bytes, a->cost.maps_bytes + 1);
 	assert_null(all->mode.object_coverage);
+	assert_int_equal(all->n_notes, 0);
+	profile_free(all);
+	/* what is true of one process is said of that one; what is traced of any is traced */
+	profile_note(b, "not_traced", "bpf() is denied.");
+	b->mode.untraced = true;
+	all = profile_join(both, 2);
+	assert_int_equal(all->n_notes, 1);
+	assert_int_equal(all->notes[0].pid, b->target.pid);
+	assert_string_equal(all->notes[0].sentence, "bpf() is denied.");
+	assert_false(all->mode.untraced);
+	a->mode.untraced = true;
+	profile_free(all);
+	all = profile_join(both, 2);
+	assert_true(all->mode.untraced);
+	a->mode.untraced = b->mode.untraced = false;
 	profile_free(all);
 	b->target.pid = 9;
 	b->mode.object_coverage = "Small objects are not seen.";

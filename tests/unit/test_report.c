@@ -285,13 +285,13 @@ static void frames_that_pass_calls_on_are_one_line(void **state)
 
 static void live_line_is_whole_parts(void **state)
 {
-	const struct live_state live = {.seconds = 12.4,
-					.left_s = 48,
-					.outstanding_bytes = 3565158,
-					.growth_bytes_per_s = 209000,
-					.hits_per_s = 812345,
-					.target_cpu_fraction = 0.38,
-					.lost = 1200};
+	struct live_state live = {.seconds = 12.4,
+				  .left_s = 48,
+				  .outstanding_bytes = 3565158,
+				  .growth_bytes_per_s = 209000,
+				  .hits_per_s = 812345,
+				  .target_cpu_fraction = 0.38,
+				  .lost = 1200};
 	char line[LIVE_LINE_MAX];
 
 	(void)state;
@@ -303,6 +303,10 @@ static void live_line_is_whole_parts(void **state)
 	for (unsigned width = 1; width < 120; width++)
 		assert_true(strlen(live_line(&live, width, line, sizeof(line))) < width);
 	assert_true(strlen(live_line(&live, 0, line, sizeof(line))) < 80);
+	/* figures that there are none of are not zero */
+	live = (struct live_state){.seconds = 3, .left_s = -1, .untraced = true};
+	assert_string_equal(live_line(&live, 200, line, sizeof(line)),
+			    "3 s  allocations are not traced");
 }
 
 /* A target that has not run since the start, and no hit yet: neither a share of 0 % nor hits of 0 ns. */

@@ -139,19 +139,19 @@ static void add_cost(json_t **facts, const struct cost *cost)
 	add_fact(facts, "Cost to the target", value, more);
 }
 
-static json_t *facts(const struct profile *profile)
+/* What was allocated, and how it was traced. */
+static void add_traced(json_t **array, const struct profile *profile)
 {
-	json_t *array = json_array();
-	char value[160], more[400], traced[64] = "";
+	char more[400], traced[64] = "";
 
 	snprintf(more, sizeof(more), "in %s allocations",
 		 fmt_count(profile->totals.outstanding_count).text);
-	add_fact(&array, "Outstanding", fmt_bytes(profile->totals.outstanding_bytes).text, more);
+	add_fact(array, "Outstanding", fmt_bytes(profile->totals.outstanding_bytes).text, more);
 	if (profile_counts_calls(profile)) {
 		snprintf(more, sizeof(more), "in %s allocations, %s freed",
 			 fmt_count(profile->totals.allocated_count).text,
 			 fmt_count(profile->totals.freed_count).text);
-		add_fact(&array, "Allocated during the watch",
+		add_fact(array, "Allocated during the watch",
 			 fmt_bytes(profile->totals.allocated_bytes).text, more);
 	}
 	for (int i = 0; i < DOMAIN_COUNT; i++)
@@ -160,7 +160,16 @@ static json_t *facts(const struct profile *profile)
 				 *traced ? ", " : "", domain_name((enum domain)i));
 	snprintf(more, sizeof(more), "%s%s%s", *traced ? "traced: " : "no allocator traced", traced,
 		 profile->mode.exact ? "; every call" : "; sampled");
-	add_fact(&array, "Watched for", fmt_duration(profile->duration_s).text, more);
+	add_fact(array, "Watched for", fmt_duration(profile->duration_s).text, more);
+}
+
+static json_t *facts(const struct profile *profile)
+{
+	json_t *array = json_array();
+	char value[160], more[400];
+
+	if (!profile->mode.untraced)
+		add_traced(&array, profile);
 	if (profile->target.python) {
 		snprintf(value, sizeof(value), "%.60s %.60s",
 			 profile->target.implementation ? profile->target.implementation : "",
@@ -232,6 +241,8 @@ static json_t *notes(const struct profile *profile, size_t n_shown)
 		add_end(&array, &profile->target, false);
 	for (size_t i = 0; i < profile->n_targets; i++)
 		add_end(&array, &profile->targets[i], true);
+	for (size_t i = 0; i < profile->n_notes; i++)
+		json_part_append(&array, json_part_text(profile->notes[i].sentence));
 	add_left_out(&array, &profile->selection);
 	if (profile->mode.object_coverage)
 		json_part_append(&array, visible(profile->mode.object_coverage));

@@ -52,6 +52,37 @@ static void put_groups(FILE *out, const struct profile *profile, bool *failed)
 	fputs("\n]", out);
 }
 
+static json_t *notes(const struct profile *profile)
+{
+	json_t *array = json_array();
+
+	for (size_t i = 0; i < profile->n_notes; i++) {
+		const struct note *note = &profile->notes[i];
+		json_t *object = json_object();
+
+		json_part_set(&object, "name", json_part_text(note->name));
+		json_part_set(&object, "sentence", json_part_text(note->sentence));
+		if (note->pid)
+			json_part_set(&object, "pid", json_part_count((uint64_t)note->pid));
+		json_part_append(&array, object);
+	}
+	return array;
+}
+
+static void put_stacks(FILE *out, const struct profile *profile, bool *failed)
+{
+	dump(out, ",\n\"mode\": ", json_part_mode(profile), failed);
+	dump(out, ",\n\"totals\": ", json_part_totals(profile), failed);
+	if (profile->selection.n_modules)
+		dump(out, ",\n\"selection\": ", json_part_selection(profile), failed);
+	if (profile->grouping)
+		put_groups(out, profile, failed);
+	fputs(",\n\"stacks\": [", out);
+	for (size_t i = 0; i < profile->n_stacks && !*failed; i++)
+		dump(out, i ? ",\n" : "\n", json_part_stack(profile, i), failed);
+	fputs("\n]", out);
+}
+
 static json_t *heap(const struct profile *profile)
 {
 	json_t *object = json_object(), *growth = json_object(), *rows = json_array();
@@ -82,16 +113,10 @@ int export_json(FILE *out, const struct profile *profile, struct err *err)
 		dump(out, ",\n\"targets\": ", json_part_targets(profile), &failed);
 	else
 		dump(out, ",\n\"target\": ", json_part_target(&profile->target), &failed);
-	dump(out, ",\n\"mode\": ", json_part_mode(profile), &failed);
-	dump(out, ",\n\"totals\": ", json_part_totals(profile), &failed);
-	if (profile->selection.n_modules)
-		dump(out, ",\n\"selection\": ", json_part_selection(profile), &failed);
-	if (profile->grouping)
-		put_groups(out, profile, &failed);
-	fputs(",\n\"stacks\": [", out);
-	for (size_t i = 0; i < profile->n_stacks && !failed; i++)
-		dump(out, i ? ",\n" : "\n", json_part_stack(profile, i), &failed);
-	fputs("\n]", out);
+	if (profile->n_notes)
+		dump(out, ",\n\"notes\": ", notes(profile), &failed);
+	if (!profile->mode.untraced)
+		put_stacks(out, profile, &failed);
 	if (profile->growing && profile->growing->n_rows)
 		dump(out, ",\n\"growing\": ", growing(profile->growing), &failed);
 	if (profile->grows)

@@ -53,6 +53,7 @@ static void join_mode(struct profile *all, const struct profile *one, bool first
 	for (int i = 0; i < DOMAIN_COUNT; i++)
 		all->mode.domains[i] |= one->mode.domains[i];
 	all->mode.exact = (first || all->mode.exact) && one->mode.exact;
+	all->mode.untraced = (first || all->mode.untraced) && one->mode.untraced;
 	all->mode.steered |= one->mode.steered;
 	all->mode.min_size = one->mode.min_size;
 	all->mode.max_size = one->mode.max_size;
@@ -76,6 +77,24 @@ static void join_parts(struct profile *all, const struct profile *const *profile
 			part->pid = profiles[i]->target.pid;
 		}
 	all->mode.parts = parts;
+}
+
+static void join_notes(struct profile *all, const struct profile *const *profiles, size_t n)
+{
+	struct note *notes;
+	size_t n_notes = 0;
+
+	for (size_t i = 0; i < n; i++)
+		n_notes += profiles[i]->n_notes;
+	notes = profile_alloc(all, (n_notes + 1) * sizeof(*notes));
+	for (size_t i = 0; i < n; i++)
+		for (size_t k = 0; k < profiles[i]->n_notes; k++) {
+			struct note *note = &notes[all->n_notes++];
+
+			*note = profiles[i]->notes[k];
+			note->pid = profiles[i]->target.pid;
+		}
+	all->notes = notes;
 }
 
 static void join_losses(struct loss *losses, size_t *n_losses, const struct profile *one)
@@ -204,6 +223,7 @@ struct profile *profile_join(const struct profile *const *profiles, size_t n)
 	}
 	join_growing(all, profiles, n);
 	join_parts(all, profiles, n);
+	join_notes(all, profiles, n);
 	all->mode.object_coverage = join_coverage(all, profiles, n);
 	all->targets = targets;
 	all->n_targets = n;

@@ -447,6 +447,18 @@ bool profile_counts_calls(const struct profile *profile)
 	return !profile->mode.n_parts || profile->totals.allocated_count;
 }
 
+void profile_note(struct profile *profile, const char *name, const char *sentence)
+{
+	struct note *notes =
+		profile_alloc(profile, (profile->n_notes + 1) * sizeof(*profile->notes));
+
+	if (profile->n_notes)
+		memcpy(notes, profile->notes, profile->n_notes * sizeof(*notes));
+	notes[profile->n_notes++] =
+		(struct note){.name = name, .sentence = profile_str(profile, sentence, -1)};
+	profile->notes = notes;
+}
+
 bool profile_has_loss(const struct profile *profile, const char *name)
 {
 	for (size_t i = 0; i < profile->n_losses; i++)

@@ -126,6 +126,13 @@ struct loss {
 	uint64_t count;       /* > 0 */
 };
 
+/* What the reader has to know before the figures: in what way the watch is less than it could be, and what mends it. */
+struct note {
+	const char *name;     /* stable identifier: "not_traced", "no_c_frames", "children_work" */
+	const char *sentence; /* with reason and remedy */
+	int pid;              /* where several targets are shown as one; 0: the profile's target */
+};
+
 /* Stacks whose C frames end early, since the baseline. */
 struct native_gap {
 	const char *reason; /* as the gap frame says it */
@@ -232,7 +239,11 @@ struct profile {
 	const struct profile_target *targets; /* of several shown as one; then target is empty */
 	size_t n_targets;                     /* 0: the one above */
 
+	const struct note *notes;
+	size_t n_notes;
+
 	struct {
+		bool untraced; /* no allocation could be traced (a note says why): there are no stacks and no totals */
 		bool exact;
 		bool domains[DOMAIN_COUNT]; /* traced */
 		bool steered;
@@ -345,6 +356,9 @@ const struct profile_target *profile_target_of(const struct profile *profile,
  * not all of them: then totals.allocated_*, freed_count and unknown_frees are 0 and mean nothing.
  */
 bool profile_counts_calls(const struct profile *profile);
+
+/* Add a note; name: a literal; sentence: copied. */
+void profile_note(struct profile *profile, const char *name, const char *sentence);
 
 /* Is there a loss of this name? */
 bool profile_has_loss(const struct profile *profile, const char *name);

@@ -32,6 +32,23 @@ static void put_growth(const struct pen *pen, const struct growing *growing)
 			fmt_percent(growing->lost).text);
 }
 
+/* Of a container that was not watched. */
+static void put_name(const struct pen *pen, const struct heap_watch_row *row)
+{
+	pen_put(pen, INK_HEAD, row->path);
+	fputc(' ', pen->out);
+	pen_put(pen, INK_PLAIN, row->type);
+	fprintf(pen->out, ", %s items\n", fmt_count(row->items_after).text);
+}
+
+static bool any_watched(const struct profile_growing *growing)
+{
+	for (size_t i = 0; i < growing->n_rows; i++)
+		if (growing->rows[i].watched_s > 0)
+			return true;
+	return false;
+}
+
 void growing_text(const struct pen *pen, const struct profile *profile, bool all_frames)
 {
 	const struct profile_growing *growing = profile->growing;
@@ -42,7 +59,10 @@ void growing_text(const struct pen *pen, const struct profile *profile, bool all
 		return;
 	if (growing->n_rows) {
 		pen_ink(pen, INK_HEAD);
-		fputs("Growing containers, fastest first, and who changes them:", pen->out);
+		fputs(any_watched(growing)
+			      ? "Growing containers, fastest first, and who changes them:"
+			      : "Growing containers, fastest first:",
+		      pen->out);
 		pen_ink(pen, INK_PLAIN);
 		fputc('\n', pen->out);
 	}
@@ -51,8 +71,11 @@ void growing_text(const struct pen *pen, const struct profile *profile, bool all
 
 		if (row->pid)
 			fprintf(pen->out, "pid %d: ", row->pid);
-		watch_text_row(pen, &row->row, row->watched_s, profile->target.python_module,
-			       &options);
+		if (row->watched_s > 0)
+			watch_text_row(pen, &row->row, row->watched_s,
+				       profile->target.python_module, &options);
+		else
+			put_name(pen, &row->row);
 		put_growth(pen, row);
 	}
 	if (growing->why_not) {

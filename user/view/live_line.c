@@ -37,6 +37,10 @@ const char *live_line(const struct live_state *state, unsigned width, char *line
 	if (state->left_s >= 0)
 		append(line, room, &used, " (%s left)",
 		       fmt_duration((double)(uint64_t)state->left_s).text);
+	if (state->untraced) {
+		append(line, room, &used, "  allocations are not traced");
+		return line;
+	}
 	append(line, room, &used, "  %s outstanding", fmt_bytes(state->outstanding_bytes).text);
 	append(line, room, &used, " %s", fmt_rate(state->growth_bytes_per_s).text);
 	append(line, room, &used, "  %s hits/s", fmt_per_second(state->hits_per_s).text);

@@ -390,6 +390,77 @@ static void put_cost(const struct pen *pen, const struct profile *profile)
 	fprintf(pen->out, "; %s\n", text.tool);
 }
 
+/* ---- the heap and the trend ------------------------------------------------------------------- */
+
+static void put_grows(const struct pen *pen, const struct profile_grows *grows)
+{
+	pen_ink(pen, INK_HEAD);
+	fputs(grows->n_rows ? "Grows since the start" : "No type of object grows since the start",
+	      pen->out);
+	pen_ink(pen, INK_PLAIN);
+	fprintf(pen->out, " (%zu scans in %s, %s of a core)%s\n", grows->n_scans,
+		fmt_duration(grows->span_s).text, fmt_percent(grows->cpu_fraction).text,
+		grows->n_rows ? ":" : ".");
+	for (size_t i = 0; i < grows->n_rows; i++) {
+		const struct heap_growth_row *row = &grows->rows[i];
+
+		fprintf(pen->out, "\t%+" PRId64 " to %" PRIu64 "  ", row->count_delta, row->count);
+		pen_put(pen, INK_GROWS, fmt_rate(row->bytes_per_min / 60).text);
+		if (row->confidence >= 0)
+			fprintf(pen->out, "  %.0f%% sure", floor(row->confidence * 100));
+		fputs("  ", pen->out);
+		pen_put(pen, INK_PLAIN, row->name);
+		fputc('\n', pen->out);
+	}
+	if (grows->n_rows && grows->no_full_collection)
+		fputs("\tNo full collection ran meanwhile: garbage in cycles may be part of it.\n",
+		      pen->out);
+}
+
+/* ---- the whole ------------------------------------------------------------------------------- */
+
+/* What the reader has to know first. */
+static void put_notes(const struct pen *pen, const struct profile *profile)
+{
+	for (size_t i = 0; i < profile->n_notes; i++) {
+		if (profile->notes[i].pid)
+			fprintf(pen->out, "pid %d: ", profile->notes[i].pid);
+		pen_put(pen, INK_WARNING, profile->notes[i].sentence);
+		fputc('\n', pen->out);
+	}
+}
+
+/* All that comes of traced allocations. */
+static void put_traced(const struct pen *pen, const struct profile *profile,
+		       const struct report_options *options)
+{
+	size_t n = count_outstanding(profile);
+	size_t n_put = put_stacks(pen, profile, options, n);
+
+	if (profile->grows)
+		put_grows(pen, profile->grows);
+	if (!options->quiet)
+		put_totals(pen, profile, n, n_put);
+	else
+		put_left_out(pen, &profile->selection);
+	put_coverage(pen, profile, options->quiet);
+	put_native_gaps(pen, profile);
+	put_losses(pen, profile, options->quiet);
+	if (!options->quiet)
+		put_cost(pen, profile);
+}
+
+/* What is read from outside costs the target nothing but bandwidth. */
+static void put_untraced(const struct pen *pen, const struct profile *profile,
+			 const struct report_options *options)
+{
+	if (profile->grows)
+		put_grows(pen, profile->grows);
+	if (!options->quiet)
+		fprintf(pen->out, "cost: nothing is attached to the target; tool %.1f s CPU, %s\n",
+			profile->cost.tool_cpu_s, fmt_bytes(profile->cost.tool_rss_bytes).text);
+}
+
 /* What became of a target; which one is said where there are several. */
 static void put_end(const struct pen *pen, const struct profile_target *target, bool several)
 {
@@ -419,33 +490,6 @@ static void put_end(const struct pen *pen, const struct profile_target *target, 
 		      pen->out);
 }
 
-/* ---- the heap and the trend ------------------------------------------------------------------- */
-
-static void put_grows(const struct pen *pen, const struct profile_grows *grows)
-{
-	pen_ink(pen, INK_HEAD);
-	fputs(grows->n_rows ? "Grows since the start" : "No type of object grows since the start",
-	      pen->out);
-	pen_ink(pen, INK_PLAIN);
-	fprintf(pen->out, " (%zu scans in %s, %s of a core)%s\n", grows->n_scans,
-		fmt_duration(grows->span_s).text, fmt_percent(grows->cpu_fraction).text,
-		grows->n_rows ? ":" : ".");
-	for (size_t i = 0; i < grows->n_rows; i++) {
-		const struct heap_growth_row *row = &grows->rows[i];
-
-		fprintf(pen->out, "\t%+" PRId64 " to %" PRIu64 "  ", row->count_delta, row->count);
-		pen_put(pen, INK_GROWS, fmt_rate(row->bytes_per_min / 60).text);
-		if (row->confidence >= 0)
-			fprintf(pen->out, "  %.0f%% sure", floor(row->confidence * 100));
-		fputs("  ", pen->out);
-		pen_put(pen, INK_PLAIN, row->name);
-		fputc('\n', pen->out);
-	}
-	if (grows->n_rows && grows->no_full_collection)
-		fputs("\tNo full collection ran meanwhile: garbage in cycles may be part of it.\n",
-		      pen->out);
-}
-
 void report_text(FILE *out, const struct profile *profile, const struct report_options *options)
 {
 	struct pen pen = {
@@ -453,23 +497,12 @@ void report_text(FILE *out, const struct profile *profile, const struct report_o
 		.color = options->color,
 		.width = options->width && options->width < NARROWEST ? NARROWEST : options->width,
 	};
-	size_t n = count_outstanding(profile), n_put;
 
+	put_notes(&pen, profile);
 	if (profile->trend && !options->quiet)
 		trend_text_brief(out, profile->trend, options->color);
 	growing_text(&pen, profile, options->all_frames);
-	n_put = put_stacks(&pen, profile, options, n);
-	if (profile->grows)
-		put_grows(&pen, profile->grows);
-	if (!options->quiet)
-		put_totals(&pen, profile, n, n_put);
-	else
-		put_left_out(&pen, &profile->selection);
-	put_coverage(&pen, profile, options->quiet);
-	put_native_gaps(&pen, profile);
-	put_losses(&pen, profile, options->quiet);
-	if (!options->quiet)
-		put_cost(&pen, profile);
+	(profile->mode.untraced ? put_untraced : put_traced)(&pen, profile, options);
 	if (!profile->n_targets)
 		put_end(&pen, &profile->target, false);
 	for (size_t i = 0; i < profile->n_targets; i++)

@@ -17,8 +17,8 @@
 #include <cmocka.h>
 
 #include "cli/container_watch.h"
+#include "cli/container_find.h"
 #include "cli/holder_watch.h"
-
 #define SECOND 1000000000.0
 #define ROUNDS 8 /* that a test looks at */
 
@@ -31,7 +31,10 @@ static struct {
 	double splits_per_ns; /* of the target's, that nobody can measure, while there are watchpoints */
 	double measured_per_ns; /* and what can be */
 	bool fails;
+	bool cannot_watch; /* there are no watchpoints to be had */
+	bool grows;
 	/* what has been seen */
+	unsigned n_named;
 	unsigned n;
 	struct {
 		double opened_ns, started_ns, stopped_ns, max_overhead;
@@ -83,9 +86,39 @@ size_t grower_containers(struct grower *grower, struct heap_holder rows[GROWER_F
 bool grower_container(struct grower *grower, uint64_t address, struct heap_holder *row)
 {
 	(void)grower;
-	(void)address;
-	(void)row;
-	return false;
+	*row = (struct heap_holder){.address = address,
+				    .items = 500,
+				    .have_growth = made.grows,
+				    .items_delta = 100,
+				    .items_per_s = 10,
+				    .least_per_s = 9};
+	return made.grows;
+}
+
+int container_find_open(struct container_find *find, const struct heap_options *options,
+			struct err *err)
+{
+	static const uint64_t items = 400;
+
+	memset(find, 0, sizeof(*find));
+	made.cpu_ns += made.search_cpu_ns;
+	if (!options->name_only || !options->name_watched)
+		return err_set(err, ERR_FAILED, "that was not to be watched");
+	made.n_named++;
+	if (made.cannot_watch)
+		made.rounds[made.n++].opened_ns = made.now_ns;
+	find->n = options->n_watch;
+	find->places[0] = (struct container_place){.path = options->watch[0],
+						   .name = "app.KEPT",
+						   .type = "dict",
+						   .found.field = (uintptr_t)&items,
+						   .address = 0x1000};
+	return 0;
+}
+
+void container_find_close(struct container_find *find)
+{
+	(void)find;
 }
 
 int container_watch_open(struct container_watch **out, const struct heap_options *options,
@@ -185,13 +218,27 @@ static int setup(void **state)
 	return 0;
 }
 
+static struct profile *about; /* what a report has after the rounds */
+
+static int teardown(void **state)
+{
+	(void)state;
+	profile_free(about);
+	about = NULL;
+	return 0;
+}
+
 /* ROUNDS of them; what they have taken of the target. */
 static double watch_rounds(double cores, double share)
 {
-	struct process process = {.pid = 1};
-	struct holder_watch *watch = holder_watch_open(&process, NULL, share, 0, NULL);
+	struct process process = {.pid = getpid()};
+	const struct holder_watch_options options = {.share = share,
+						     .can_watch = !made.cannot_watch};
+	struct holder_watch *watch = holder_watch_open(&process, NULL, &options, NULL);
 	double spent;
 
+	profile_free(about);
+	about = profile_new();
 	assert_non_null(watch);
 	holder_watch_allow(watch, cores);
 	pthread_mutex_lock(&made.lock);
@@ -200,6 +247,7 @@ static double watch_rounds(double cores, double share)
 		pthread_cond_wait(&made.over, &made.lock);
 	pthread_mutex_unlock(&made.lock);
 	spent = holder_watch_spent(watch);
+	holder_watch_report(watch, about);
 	holder_watch_close(watch);
 	return spent;
 }
@@ -301,7 +349,45 @@ static void test_round_fails(void **state)
 			     10);
 }
 
-#define TEST(name) cmocka_unit_test_setup(name, setup)
+/* The container that grows is named, once; its figures are the census', and none of its changes. */
+static void check_named(void)
+{
+	const struct growing *row = &about->growing->rows[0];
+
+	assert_int_equal(about->growing->n_rows, 1);
+	assert_string_equal(row->row.path, "app.KEPT");
+	assert_string_equal(row->row.type, "dict");
+	assert_int_equal(row->row.items_after, 500);
+	assert_int_equal(row->row.insertions, 0);
+	assert_true(row->watched_s == 0 && row->items_per_s == 10);
+}
+
+/* Without BPF nothing is tried, and the heap is searched as often as its price allows. */
+static void test_no_watchpoints(void **state)
+{
+	(void)state;
+	made.cannot_watch = made.grows = true;
+	made.search_cpu_ns = 0.5 * SECOND;
+	assert_true(watch_rounds(0.02, 1) == 0);
+	assert_int_equal(made.n_named, ROUNDS);
+	for (unsigned i = 1; i < ROUNDS; i++)
+		assert_about((made.rounds[i].opened_ns - made.rounds[i - 1].opened_ns) / SECOND,
+			     0.5 / HOLDER_WATCH_SHARE);
+	check_named();
+	assert_null(about->growing->why_not);
+}
+
+/* Where they are taken the reason is said, beside the names. */
+static void test_watchpoints_are_taken(void **state)
+{
+	(void)state;
+	made.fails = made.grows = true;
+	watch_rounds(0.02, 1);
+	check_named();
+	assert_string_equal(about->growing->why_not, "all debug registers are taken");
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
 {
@@ -312,6 +398,8 @@ int main(void)
 		TEST(test_rests),
 		TEST(test_charges),
 		TEST(test_round_fails),
+		TEST(test_no_watchpoints),
+		TEST(test_watchpoints_are_taken),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -225,8 +225,20 @@ static void finish_all(struct watch *watch)
 		report_joined(watch, true);
 }
 
+/* Who is not traced replaces itself in silence. */
+static void finish_ended(struct watch *watch)
+{
+	for (unsigned i = 0; i < watch->n_targets; i++) {
+		if (watch->ended[i] || !watched_ended(watch->targets[i]))
+			continue;
+		epoll_ctl(watch->epoll, EPOLL_CTL_DEL, watched_pidfd(watch->targets[i]), NULL);
+		finish(watch, i);
+	}
+}
+
 static void report_all(struct watch *watch)
 {
+	finish_ended(watch);
 	if (options_join(&watch->options)) {
 		report_joined(watch, false);
 		return;
@@ -311,10 +323,7 @@ static void on_live(struct watch *watch)
 static void on_target(struct watch *watch, unsigned index)
 {
 	watched_events(watch->targets[index]);
-	if (!watch->ended[index] && watched_ended(watch->targets[index])) {
-		epoll_ctl(watch->epoll, EPOLL_CTL_DEL, watched_pidfd(watch->targets[index]), NULL);
-		finish(watch, index);
-	}
+	finish_ended(watch);
 }
 
 /* --on-limit stop: what is known is reported, and the exit code says why. */
@@ -377,7 +386,9 @@ static int prepare_sources(struct watch *watch, struct err *err)
 	int result = add_source(watch, watch->signals, SOURCE_SIGNAL, 0);
 
 	for (unsigned i = 0; i < watch->n_targets && !result; i++) {
-		result = add_source(watch, watched_events_fd(watch->targets[i]), SOURCE_EVENTS, i);
+		if (watched_events_fd(watch->targets[i]) >= 0)
+			result = add_source(watch, watched_events_fd(watch->targets[i]),
+					    SOURCE_EVENTS, i);
 		if (!result && watched_limit_fd(watch->targets[i]) >= 0)
 			result = add_source(watch, watched_limit_fd(watch->targets[i]),
 					    SOURCE_LIMIT, i);
@@ -491,7 +502,10 @@ int command_watch(int argc, char **argv)
 	for (unsigned i = 0; i < watch->n_targets && !result; i++) {
 		watched_start(watch->targets[i]);
 		if (!watch->options.quiet)
-			fprintf(stderr, "pyleaktrace: tracing pid %d\n",
+			fprintf(stderr,
+				watched_traced(watch->targets[i])
+					? "pyleaktrace: tracing pid %d\n"
+					: "pyleaktrace: looking at the heap of pid %d\n",
 				watched_pid(watch->targets[i]));
 	}
 	if (!result)

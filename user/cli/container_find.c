@@ -144,7 +144,7 @@ int container_find_open(struct container_find *find, const struct heap_options *
 	memset(find, 0, sizeof(*find));
 	find->options = options;
 	result = heap_target_open(&find->target, options->pid, options->quiet, err);
-	if (!result && find->target.runtime.layout.free_threaded)
+	if (!result && !options->name_only && find->target.runtime.layout.free_threaded)
 		result = err_set(
 			err, ERR_TARGET,
 			"pid %d is a CPython without a GIL: who changes what at which moment "

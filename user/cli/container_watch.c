@@ -55,7 +55,7 @@ static int open_code(struct container_watch *watch, struct err *err)
 	int result;
 
 	code_map_init(&watch->code, watch->options->pid);
-	if (!watch->features.loops)
+	if (!watch->features.loops || watch->options->no_native)
 		return 0;
 	result = code_map_update(&watch->code, err);
 	if (result < 0)
@@ -84,6 +84,10 @@ static int open_session(struct container_watch *watch, struct err *err)
 
 	if (result)
 		return result;
+	if (session_no_native(watch->session)) {
+		code_tables_free(watch->tables);
+		watch->tables = NULL;
+	}
 	watch->hits = watch_hits_new(&watch->found.target.process, &watch->found.target.runtime,
 				     watch->session, watch->tables ? &watch->code : NULL);
 	if (!watch->hits)

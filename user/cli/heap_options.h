@@ -38,6 +38,8 @@ struct heap_options {
 	unsigned depth;       /* of backrefs */
 	const char *watch[HEAP_WATCHES_MAX]; /* paths or addresses of containers */
 	bool name_watched; /* they are addresses, and reports shall have the paths */
+	bool no_native;    /* without C frames */
+	bool name_only;    /* ... and no watchpoints are wanted */
 	bool watch_refs[HEAP_WATCHES_MAX]; /* it is the reference count that is watched */
 	unsigned n_watch;
 	uint64_t for_ns;     /* how long they are watched */

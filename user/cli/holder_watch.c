@@ -16,7 +16,9 @@
 
 #include "base/clock.h"
 #include "census/holders.h"
+#include "cli/container_find.h"
 #include "cli/container_watch.h"
+#include "target/remote_mem.h"
 
 #define ROUND_NS 3000000000u /* containers are watched for so long at a time, ... */
 /* ... and for so long where watchpoints may cost what nobody can measure (container_cost.h), by what has been allowed */
@@ -44,8 +46,7 @@ struct result {
 struct holder_watch {
 	const struct process *process;
 	struct grower *grower;
-	double share;
-	uint64_t slow_ns;
+	struct holder_watch_options options;
 	pthread_t thread;
 	bool started;
 	int wake; /* eventfd: stop */
@@ -255,7 +256,8 @@ static bool watch_some(struct holder_watch *watch, const struct heap_holder *cho
 				       .for_ns = ROUND_NS,
 				       .max_overhead = cores / CAUTION,
 				       .ahead_ns = ROUND_NS,
-				       .slow_ns = watch->slow_ns};
+				       .slow_ns = watch->options.slow_ns,
+				       .no_native = watch->options.no_native};
 	char addresses[HEAP_WATCHES_MAX][24];
 	struct container_watch *round;
 	struct heap_watch *report = NULL;
@@ -284,16 +286,84 @@ static bool watch_some(struct holder_watch *watch, const struct heap_holder *cho
 	return watched;
 }
 
+/* Under the lock: of one that has been watched more is known already. */
+static void keep_name(struct holder_watch *watch, const struct container_find *find, unsigned i)
+{
+	const struct container_place *place = &find->places[i];
+	struct profile *about;
+	struct heap_watch_row *row;
+	uint64_t items;
+
+	if (is_known(watch, place->address) ||
+	    remote_read_u64(watch->process->pid, place->found.field, &items))
+		return;
+	about = profile_new();
+	if (!about)
+		return;
+	row = profile_alloc(about, sizeof(*row));
+	row->path = profile_str(about, place->name ? place->name : place->path, -1);
+	row->type = profile_str(about, place->name_type ? place->name_type : place->type, -1);
+	row->address = place->address;
+	row->items_before = row->items_after = items;
+	*result_place(watch, row->address) = (struct result){
+		.about = about,
+		.row = row,
+		.address = row->address,
+		.ended_ns = clock_now_ns(),
+	};
+}
+
+/* What they are called, where who changes them is not to be had. return as watch_some() */
+static bool name_some(struct holder_watch *watch, const struct heap_holder *chosen, unsigned n,
+		      struct err *err)
+{
+	struct heap_options options = {.pid = watch->process->pid,
+				       .quiet = true,
+				       .name_watched = true,
+				       .name_only = true,
+				       .n_watch = n};
+	char addresses[HEAP_WATCHES_MAX][24];
+	struct container_find *find = malloc(sizeof(*find));
+	bool found;
+
+	if (!find)
+		return false;
+	for (unsigned i = 0; i < n; i++) {
+		snprintf(addresses[i], sizeof(addresses[i]), "0x%" PRIx64, chosen[i].address);
+		options.watch[i] = addresses[i];
+	}
+	found = container_find_open(find, &options, err) == 0;
+	pthread_mutex_lock(&watch->lock);
+	for (unsigned i = 0; i < find->n && found; i++)
+		keep_name(watch, find, i);
+	pthread_mutex_unlock(&watch->lock);
+	container_find_close(find);
+	free(find);
+	return found;
+}
+
+static bool look_at_some(struct holder_watch *watch, const struct heap_holder *chosen, unsigned n,
+			 double cores, struct err *err)
+{
+	bool watched = watch->options.can_watch && watch_some(watch, chosen, n, cores, err);
+
+	/* a container that has died is no reason to look at the others only */
+	if (watched || (watch->options.can_watch && err->code == ERR_TARGET))
+		return watched;
+	return name_some(watch, chosen, n, watch->options.can_watch ? NULL : err) &&
+	       !watch->options.can_watch;
+}
+
 /* One of them may have died since it was chosen: then each is tried alone. */
 static void run_round(struct holder_watch *watch, const struct heap_holder *chosen, unsigned n,
 		      double cores)
 {
 	struct err err = ERR_INIT;
-	bool any = watch_some(watch, chosen, n, cores, &err);
+	bool any = look_at_some(watch, chosen, n, cores, &err);
 
 	for (unsigned i = 0; i < n && n > 1 && !any && err.code == ERR_TARGET; i++) {
 		err = (struct err)ERR_INIT;
-		any = watch_some(watch, &chosen[i], 1, cores, &err);
+		any = look_at_some(watch, &chosen[i], 1, cores, &err);
 	}
 	set_why_not(watch, chosen[0].address, any ? NULL : &err);
 }
@@ -326,7 +396,8 @@ static void *run(void *context)
 		/* a round looks through the whole heap, with 20 MiB of tables; libc would keep them until the next */
 		malloc_trim(0);
 		last_ns = clock_now_ns();
-		pause_ns = (uint64_t)((clock_cpu_s() - began_s) / watch->share * 1e9);
+		pause_ns = (uint64_t)((clock_cpu_s() - began_s) /
+				      (watch->options.share * HOLDER_WATCH_SHARE) * 1e9);
 		pause_ns = pause_ns > REST_NS ? pause_ns : REST_NS;
 	}
 	return NULL;
@@ -335,7 +406,7 @@ static void *run(void *context)
 /* ---- from outside ------------------------------------------------------------------------------------------- */
 
 struct holder_watch *holder_watch_open(const struct process *process, struct grower *grower,
-				       double share, uint64_t slow_ns, struct err *err)
+				       const struct holder_watch_options *options, struct err *err)
 {
 	struct holder_watch *watch = calloc(1, sizeof(*watch));
 
@@ -345,8 +416,7 @@ struct holder_watch *holder_watch_open(const struct process *process, struct gro
 	}
 	watch->process = process;
 	watch->grower = grower;
-	watch->share = share * HOLDER_WATCH_SHARE;
-	watch->slow_ns = slow_ns;
+	watch->options = *options;
 	pthread_mutex_init(&watch->lock, NULL);
 	watch->wake = eventfd(0, EFD_CLOEXEC);
 	if (watch->wake < 0) {
@@ -448,6 +518,7 @@ void holder_watch_report(struct holder_watch *watch, struct profile *profile)
 	struct profile_growing *growing = profile_alloc(profile, sizeof(*growing));
 	struct growing *rows = profile_alloc(profile, HOLDER_WATCH_KEPT * sizeof(*rows));
 	uint64_t now = clock_now_ns();
+	bool any = false;
 
 	pthread_mutex_lock(&watch->lock);
 	for (size_t i = 0; i < watch->n_results; i++) {
@@ -469,9 +540,12 @@ void holder_watch_report(struct holder_watch *watch, struct profile *profile)
 			.cut = result->cut,
 		};
 		heap_watch_copy(profile, &row->row, result->row);
+		if (!(row->watched_s > 0))
+			row->row.items_before = row->row.items_after = holder.items;
+		any |= row->watched_s > 0;
 		growing->n_rows++;
 	}
-	if (watch->why_not[0] && !growing->n_rows && grows_still(watch, watch->not_watched))
+	if (watch->why_not[0] && !any && grows_still(watch, watch->not_watched))
 		growing->why_not = profile_str(profile, watch->why_not, -1);
 	pthread_mutex_unlock(&watch->lock);
 	qsort(rows, growing->n_rows, sizeof(*rows), faster);

@@ -6,6 +6,9 @@
  *            ▲                                                                                 │
  *            └─────────────── others' turn, after a rest that pays for the search ◀────────────┘
  *
+ * Where there can be no watchpoints (no BPF, no debug registers) the containers are found all the same, and a report has
+ * what they are called and how they grow.
+ *
  * Each round is exact: every change of the containers in it, by stack. What it costs the target is measured
  * (container_cost.h); a round ends early when that is more than is allowed.
  *
@@ -27,13 +30,19 @@
 
 struct holder_watch;
 
+struct holder_watch_options {
+	double share; /* of HOLDER_WATCH_SHARE, where several targets are watched */
+	uint64_t
+		slow_ns; /* a target that is slow while it is watched (container_cost.h) is, for so long at a time */
+	bool can_watch; /* else there are no watchpoints to be had, and none is tried */
+	bool no_native; /* the verifier refuses programs that walk C frames */
+};
+
 /*
- * in     share: of HOLDER_WATCH_SHARE, where several targets are watched
- *        slow_ns: a target that is slow while it is watched (container_cost.h) is watched for so long at a time
  * return NULL: err says why
  */
 struct holder_watch *holder_watch_open(const struct process *process, struct grower *grower,
-				       double share, uint64_t slow_ns, struct err *err);
+				       const struct holder_watch_options *options, struct err *err);
 void holder_watch_start(struct holder_watch *watch);
 void holder_watch_stop(struct holder_watch *watch);  /* the round is ended; what was seen stays */
 void holder_watch_close(struct holder_watch *watch); /* accepts NULL */

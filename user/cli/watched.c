@@ -7,25 +7,19 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "cli/max_blocks.h"
 #include "probe/code_tables.h"
 
 /* how often the mappings are read at a time, when they change all the while */
 #define READS_OF_CODE 4
 
-/*
- * Room for the blocks of a target of this size: one for 512 bytes of its memory, within 1 M and 16 M. The map
- * grows as it fills (but for 16 bytes an entry), so room that is not used costs little.
- */
 static uint32_t default_max_blocks(const struct process *process)
 {
+	bool taken = features_must_preallocate();
 	struct process_stats stats;
-	uint64_t blocks = 0;
 
-	if (process_stats(process, &stats) == 0)
-		blocks = stats.rss_bytes / 512;
-	if (blocks < 1u << 20)
-		blocks = 1u << 20;
-	return blocks > 1u << 24 ? 1u << 24 : (uint32_t)blocks;
+	process_stats(process, &stats);
+	return max_blocks_default(stats.rss_bytes, taken, taken ? max_blocks_available() : 0);
 }
 
 static void *calibrate(void *context)
@@ -76,26 +70,28 @@ static void print_facts(const struct watched *watched)
 
 static int open_target(struct watched *watched, pid_t pid, struct err *err)
 {
-	const struct plan_options plan_options = {.domains = watched->options->domains,
-						  .no_steer = watched->options->no_steer,
-						  .by_parts = !watched->options->exact};
 	int result = process_open(&watched->process, pid, err);
 
 	watched->have_process = result == 0;
+	image_read(&watched->image, pid);
 	if (!result)
 		result = claim_take(&watched->claim, pid, err);
 	if (!result) {
 		result = py_runtime_find(&watched->runtime, &watched->process, err);
 		watched->have_runtime = result == 0;
 	}
-	if (!result)
-		result = features_require(watched->features, err);
-	if (!result) {
-		result = plan_make(&watched->plan, &watched->runtime, &watched->process,
-				   watched->features, &plan_options, err);
-		watched->have_plan = true;
-	}
 	return result;
+}
+
+static int open_plan(struct watched *watched, struct err *err)
+{
+	const struct plan_options options = {.domains = watched->options->domains,
+					     .no_steer = watched->options->no_steer,
+					     .by_parts = !watched->options->exact};
+
+	watched->have_plan = true;
+	return plan_make(&watched->plan, &watched->runtime, &watched->process, watched->features,
+			 &options, err);
 }
 
 /* Have the unwind tables of all code of the target, unless C frames are not wanted or cannot be had. */
@@ -221,6 +217,19 @@ static void allow_others(void *context, double cores)
 		holder_watch_allow(watched->holders, cores);
 }
 
+static int open_holders(struct watched *watched, bool can_watch, struct err *err)
+{
+	const struct holder_watch_options options = {
+		.share = 1.0 / watched->options->n_pids,
+		.slow_ns = watched->options->max_window_ns,
+		.can_watch = can_watch,
+		.no_native = watched->no_native[0] != '\0',
+	};
+
+	watched->holders = holder_watch_open(&watched->process, watched->grower, &options, err);
+	return watched->holders ? 0 : -(int)err->code;
+}
+
 static int open_governor(struct watched *watched, uint32_t max_blocks, struct err *err)
 {
 	struct governor_options options = {
@@ -241,29 +250,119 @@ static int open_governor(struct watched *watched, uint32_t max_blocks, struct er
 	if (result)
 		return result;
 	if (watched->grower) {
-		watched->holders = holder_watch_open(&watched->process, watched->grower,
-						     1.0 / watched->options->n_pids,
-						     watched->options->max_window_ns, err);
-		if (!watched->holders)
-			return -(int)err->code;
+		result = open_holders(watched, true, err);
+		if (result)
+			return result;
 	}
 	return governor_open(&watched->governor, watched->session, &watched->plan,
 			     &watched->process, &options, err);
 }
 
+static int open_session(struct watched *watched, struct err *err)
+{
+	const struct options *wanted = watched->options;
+	const struct session_options options = {
+		.max_blocks = watched->max_blocks,
+		.max_stacks = wanted->max_stacks,
+		.min_size = wanted->min_size,
+		.max_size = wanted->max_size,
+		.by_thread = wanted->group_by == GROUP_THREAD,
+		.by_parts = !wanted->exact,
+		.multi = watched->features->uprobe_multi,
+		.verbose = wanted->verbose > 0,
+		.code = watched->tables,
+	};
+	int result = session_open(&watched->session, &watched->process, &watched->runtime,
+				  &watched->plan, &options, err);
+
+	if (result || !session_no_native(watched->session))
+		return result;
+	snprintf(watched->no_native, sizeof(watched->no_native), "%s",
+		 session_no_native(watched->session));
+	code_tables_free(watched->tables);
+	watched->tables = NULL;
+	return 0;
+}
+
+/* All that traces: programs, probes, what reads their maps and what keeps them below the ceiling. */
+static int open_traced(struct watched *watched, struct err *err)
+{
+	int result = features_require(watched->features, err);
+
+	if (!result)
+		result = open_plan(watched, err);
+	if (!result)
+		result = open_code(watched, err);
+	if (!result)
+		result = open_session(watched, err);
+	if (result)
+		return result;
+	watched->snapshot =
+		snapshot_new(&watched->process, &watched->runtime, &watched->plan, watched->session,
+			     watched->tables ? &watched->code : NULL, err);
+	if (!watched->snapshot)
+		return -(int)err->code;
+	if (watched->options->verbose)
+		print_facts(watched);
+	if (!watched->options->exact)
+		result = open_governor(watched, watched->max_blocks, err);
+	return result ? result : session_attach(watched->session, err);
+}
+
+static void close_traced(struct watched *watched)
+{
+	governor_close(watched->governor);
+	holder_watch_close(watched->holders);
+	snapshot_free(watched->snapshot);
+	session_close(watched->session);
+	code_tables_free(watched->tables);
+	code_map_fini(&watched->code);
+	if (watched->have_plan)
+		plan_fini(&watched->plan);
+	watched->governor = NULL;
+	watched->holders = NULL;
+	watched->snapshot = NULL;
+	watched->session = NULL;
+	watched->tables = NULL;
+	watched->have_plan = false;
+}
+
+/*
+ * Nothing can be traced here, for want of something in the kernel or of a permission: what the heap shows from outside
+ * is there all the same, unless that is not wanted.
+ */
+static int open_untraced(struct watched *watched, struct err *err)
+{
+	close_traced(watched);
+	snprintf(watched->why_not_traced, sizeof(watched->why_not_traced), "%s", err->text);
+	return open_holders(watched, false, err);
+}
+
+static bool can_go_untraced(const struct watched *watched, int result)
+{
+	return watched->grower && !watched->options->exact &&
+	       (result == -ERR_KERNEL || result == -ERR_PERMISSION);
+}
+
+/* The target may be the cause of a failure: then that is the reason. */
+static int say_gone(const struct watched *watched, int result, struct err *err)
+{
+	if (!watched->have_process)
+		return result;
+	if (!process_alive(&watched->process))
+		return err_set(err, ERR_TARGET, "pid %d ended while we attached",
+			       watched->process.pid);
+	if (image_replaced(&watched->image, watched->process.pid))
+		return err_set(err, ERR_TARGET,
+			       "pid %d replaced itself by exec while we attached: start the watch "
+			       "anew",
+			       watched->process.pid);
+	return result;
+}
+
 int watched_open(struct watched **out, pid_t pid, const struct options *options,
 		 const struct features *features, struct err *err)
 {
-	struct session_options session_options = {
-		.max_blocks = options->max_blocks,
-		.max_stacks = options->max_stacks,
-		.min_size = options->min_size,
-		.max_size = options->max_size,
-		.by_thread = options->group_by == GROUP_THREAD,
-		.by_parts = !options->exact,
-		.multi = features->uprobe_multi,
-		.verbose = options->verbose > 0,
-	};
 	struct watched *watched = calloc(1, sizeof(*watched));
 	int result;
 
@@ -274,35 +373,21 @@ int watched_open(struct watched **out, pid_t pid, const struct options *options,
 	watched->features = features;
 	pthread_mutex_init(&watched->looking, NULL);
 	result = open_target(watched, pid, err);
-	if (!result)
-		result = open_code(watched, err);
-	session_options.code = watched->tables;
-	if (!result && !session_options.max_blocks)
-		session_options.max_blocks = default_max_blocks(&watched->process);
-	if (!result)
-		result = session_open(&watched->session, &watched->process, &watched->runtime,
-				      &watched->plan, &session_options, err);
-	if (!result) {
-		watched->snapshot = snapshot_new(&watched->process, &watched->runtime,
-						 &watched->plan, watched->session,
-						 watched->tables ? &watched->code : NULL, err);
-		if (!watched->snapshot)
-			result = -(int)err->code;
-	}
 	if (!result && !options->no_grows) {
 		watched->grower =
 			grower_open(&watched->process, GROWER_SHARE / options->n_pids, err);
 		if (!watched->grower)
 			result = -(int)err->code;
 	}
-	if (!result && options->verbose)
-		print_facts(watched);
-	if (!result && !options->exact)
-		result = open_governor(watched, session_options.max_blocks, err);
+	watched->max_blocks = options->max_blocks;
+	if (!result && !watched->max_blocks)
+		watched->max_blocks = default_max_blocks(&watched->process);
 	if (!result)
-		result = session_attach(watched->session, err);
-	if (result && watched->have_process && !process_alive(&watched->process))
-		result = err_set(err, ERR_TARGET, "pid %d ended while we attached", pid);
+		result = open_traced(watched, err);
+	if (result)
+		result = say_gone(watched, result, err);
+	if (can_go_untraced(watched, result))
+		result = open_untraced(watched, err);
 	if (result) {
 		watched_close(watched);
 		return result;
@@ -313,14 +398,17 @@ int watched_open(struct watched **out, pid_t pid, const struct options *options,
 
 void watched_start(struct watched *watched)
 {
-	/* what was loaded and unloaded while we attached */
-	watched_refresh_code(watched, true);
-	for (unsigned domain = 0; domain < ABI_DOMAINS; domain++)
-		if (SAMPLED_DOMAINS >> domain & 1)
-			session_set_sampling(watched->session, domain,
-					     watched->options->sample_shift);
-	snapshot_baseline(watched->snapshot);
-	session_start(watched->session);
+	if (watched->session) {
+		/* what was loaded and unloaded while we attached */
+		watched_refresh_code(watched, true);
+		for (unsigned domain = 0; domain < ABI_DOMAINS; domain++)
+			if (SAMPLED_DOMAINS >> domain & 1)
+				session_set_sampling(watched->session, domain,
+						     watched->options->sample_shift);
+		snapshot_baseline(watched->snapshot);
+		session_start(watched->session);
+	}
+	idle_parent_begin(&watched->parent, &watched->process);
 	reading_take(&watched->started, watched->session, &watched->process);
 	watched->reported = watched->lived = watched->started;
 	watched->forgotten_ns = watched->started.ns;
@@ -330,7 +418,7 @@ void watched_start(struct watched *watched)
 		holder_watch_start(watched->holders);
 	if (watched->governor)
 		governor_start(watched->governor);
-	else
+	else if (watched->session)
 		watched->calibrating =
 			pthread_create(&watched->calibration, NULL, calibrate, watched) == 0;
 }
@@ -342,7 +430,8 @@ void watched_stop(struct watched *watched)
 		holder_watch_stop(watched->holders);
 	if (watched->governor)
 		governor_stop(watched->governor, NULL);
-	session_stop(watched->session);
+	if (watched->session)
+		session_stop(watched->session);
 }
 
 int watched_close(struct watched *watched)
@@ -362,15 +451,8 @@ int watched_close(struct watched *watched)
 			"pyleaktrace: pid %d: %s; `pyleaktrace doctor --restore -p %d` tries "
 			"again\n",
 			watched->process.pid, err.text, watched->process.pid);
-	governor_close(watched->governor);
-	holder_watch_close(watched->holders);
+	close_traced(watched);
 	grower_close(watched->grower);
-	snapshot_free(watched->snapshot);
-	session_close(watched->session);
-	code_tables_free(watched->tables);
-	code_map_fini(&watched->code);
-	if (watched->have_plan)
-		plan_fini(&watched->plan);
 	if (watched->have_runtime)
 		py_runtime_fini(&watched->runtime);
 	claim_drop(&watched->claim);
@@ -398,7 +480,7 @@ int watched_pidfd(const struct watched *watched)
 
 int watched_events_fd(const struct watched *watched)
 {
-	return session_events_fd(watched->session);
+	return watched->session ? session_events_fd(watched->session) : -1;
 }
 
 int watched_limit_fd(const struct watched *watched)
@@ -408,6 +490,8 @@ int watched_limit_fd(const struct watched *watched)
 
 void watched_events(struct watched *watched)
 {
+	if (!watched->session)
+		return;
 	pthread_mutex_lock(&watched->looking);
 	session_events(watched->session, snapshot_learn, watched->snapshot);
 	pthread_mutex_unlock(&watched->looking);
@@ -419,13 +503,25 @@ void watched_events(struct watched *watched)
 
 bool watched_ended(const struct watched *watched)
 {
-	return session_execed(watched->session) || !process_alive(&watched->process);
+	return watched_execed(watched) || !process_alive(&watched->process);
+}
+
+bool watched_execed(const struct watched *watched)
+{
+	return watched->session ? session_execed(watched->session)
+				: image_replaced(&watched->image, watched->process.pid);
+}
+
+bool watched_traced(const struct watched *watched)
+{
+	return watched->session != NULL;
 }
 
 void watched_baseline(struct watched *watched)
 {
 	pthread_mutex_lock(&watched->looking);
-	snapshot_baseline(watched->snapshot);
+	if (watched->snapshot)
+		snapshot_baseline(watched->snapshot);
 	pthread_mutex_unlock(&watched->looking);
 	if (watched->grower)
 		grower_forget(watched->grower);

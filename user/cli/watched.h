@@ -21,7 +21,11 @@
 
 struct watched;
 
-/* Find the runtime, plan, load, attach: all probes are in place, nothing is recorded yet. */
+/*
+ * Find the runtime, plan, load, attach: all probes are in place, nothing is recorded yet. Where nothing can be traced
+ * (-ERR_KERNEL, -ERR_PERMISSION) and not all is to be (--exact) the heap is looked at from outside, and every profile
+ * has a note that says why.
+ */
 int watched_open(struct watched **out, pid_t pid, const struct options *options,
 		 const struct features *features, struct err *err);
 void watched_start(struct watched *watched);
@@ -33,7 +37,9 @@ int watched_close(struct watched *watched);
 pid_t watched_pid(const struct watched *watched);
 const char *watched_python(const struct watched *watched); /* "3.11.2" */
 
-/* File descriptors for poll(): the process's end; new stacks and exec. */
+bool watched_traced(const struct watched *watched);
+
+/* File descriptors for poll(): the process's end; new stacks and exec (-1: nothing is traced). */
 int watched_pidfd(const struct watched *watched);
 int watched_events_fd(const struct watched *watched);
 

@@ -12,6 +12,7 @@
 
 #include "cli/grower.h"
 #include "cli/holder_watch.h"
+#include "cli/idle_parent.h"
 #include "cli/watched.h"
 #include "govern/governor.h"
 #include "govern/reading.h"
@@ -19,6 +20,7 @@
 #include "probe/cost.h"
 #include "python/runtime.h"
 #include "snapshot/snapshot.h"
+#include "target/image.h"
 
 /* mappings are few, and each is recorded */
 #define SAMPLED_DOMAINS (1u << ABI_MALLOC | 1u << ABI_OBJECT)
@@ -30,9 +32,14 @@ struct watched {
 	struct py_runtime runtime;
 	struct plan plan;
 	struct claim claim;
+	struct idle_parent parent;
+	struct image image;         /* of the target, when it was opened */
 	struct code_map code;       /* of the target; empty without C frames */
 	struct code_tables *tables; /* NULL: C frames are not walked */
-	struct session *session;
+	char no_native[256]; /* why, where they were wanted; "": they are walked, or were not */
+	uint32_t max_blocks;
+	struct session *session; /* NULL, and all that hangs on it: nothing is traced, and */
+	char why_not_traced[512];
 	struct snapshot *snapshot;
 	struct grower *grower;        /* NULL: the heap is not looked at */
 	struct holder_watch *holders; /* NULL: containers are not looked for */
@@ -56,6 +63,9 @@ struct watched {
  * is called where there may be new stacks, and before a report.
  */
 void watched_tend(void *watched, struct survivors *survivors);
+
+/* The target runs another program by now. */
+bool watched_execed(const struct watched *watched);
 
 /* Wait for the calibration; its figures are used from here on. */
 void watched_finish_calibration(struct watched *watched);

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "cli/describe.h"
 #include "cli/estimates.h"
 #include "cli/trace_parts.h"
 #include "cli/watched_impl.h"
@@ -17,9 +18,9 @@
 
 static void fill_end(const struct watched *watched, struct profile *profile)
 {
-	int status = session_wait_status(watched->session);
+	int status = watched->session ? session_wait_status(watched->session) : -1;
 
-	if (session_execed(watched->session)) {
+	if (watched_execed(watched)) {
 		profile->target.end = TARGET_EXECED;
 	} else if (!process_alive(&watched->process)) {
 		profile->target.end = TARGET_EXITED;
@@ -159,7 +160,43 @@ static int take_snapshot(struct watched *watched, struct governor_state *state,
 	return result;
 }
 
-struct profile *watched_look(struct watched *watched, struct err *err)
+/* In what way it is less than it could be. */
+static void add_notes(const struct watched *watched, struct profile *profile)
+{
+	char text[640];
+
+	idle_parent_note(&watched->parent, &watched->process, watched->options->pids,
+			 watched->options->n_pids, profile);
+	if (!watched->session) {
+		snprintf(text, sizeof(text),
+			 "Allocations are not traced, the heap is only looked at from outside: %s.",
+			 watched->why_not_traced);
+		profile_note(profile, "not_traced", text);
+	} else if (watched->options->native && !watched->tables) {
+		snprintf(text, sizeof(text), "Stacks have no C frames: %s.",
+			 watched->no_native[0] ? watched->no_native
+					       : "they need Linux 5.17 or newer, on x86-64");
+		profile_note(profile, "no_c_frames", text);
+	}
+}
+
+/* The profile of a target of which nothing is traced. */
+static struct profile *look_untraced(struct watched *watched, struct err *err)
+{
+	struct profile *profile = describe_target(&watched->process, &watched->runtime);
+
+	if (!profile) {
+		err_set(err, ERR_FAILED, "out of memory");
+		return NULL;
+	}
+	profile->duration_s = (double)(clock_now_ns() - watched->forgotten_ns) / 1e9;
+	profile->mode.untraced = true;
+	profile->cost.tool_cpu_s = own_cpu_s();
+	profile->cost.tool_rss_bytes = own_rss_bytes();
+	return profile;
+}
+
+static struct profile *look_traced(struct watched *watched, struct err *err)
 {
 	struct governor_state state = {0};
 	struct profile *profile;
@@ -177,13 +214,23 @@ struct profile *watched_look(struct watched *watched, struct err *err)
 	}
 	profile->mode.min_size = watched->options->min_size;
 	profile->mode.max_size = watched->options->max_size;
-	fill_end(watched, profile);
 	fill_cost(watched, profile, &state);
+	return profile;
+}
+
+struct profile *watched_look(struct watched *watched, struct err *err)
+{
+	struct profile *profile = (watched->session ? look_traced : look_untraced)(watched, err);
+
+	if (!profile)
+		return NULL;
+	fill_end(watched, profile);
+	add_notes(watched, profile);
 	if (watched->grower)
 		grower_report(watched->grower, profile);
 	if (watched->holders)
 		holder_watch_report(watched->holders, profile);
-	if (profile->trend)
+	if (profile->trend && watched->session)
 		find_starters(watched, profile);
 	profile_sort(profile, watched->options->order);
 	watched->last_outstanding = profile->totals.outstanding_bytes;
@@ -205,6 +252,7 @@ void watched_live(struct watched *watched, struct live_state *state)
 	memset(state, 0, sizeof(*state));
 	state->seconds = (double)(now.ns - watched->started.ns) / 1e9;
 	state->left_s = -1;
+	state->untraced = !watched->session;
 	state->outstanding_bytes = watched->last_outstanding;
 	state->growth_bytes_per_s = watched->last_growth;
 	state->hits_per_s = passed_s > 0 ? sum.hits / passed_s : 0;

@@ -1,12 +1,17 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "govern/reading.h"
 
+#include <string.h>
+
 #include "base/clock.h"
 
 void reading_take(struct reading *reading, const struct session *session,
 		  const struct process *process)
 {
-	session_counters(session, reading->counts);
+	if (session)
+		session_counters(session, reading->counts);
+	else
+		memset(reading->counts, 0, sizeof(reading->counts));
 	reading->ns = clock_now_ns();
 	reading->cpu_ns = process_cpu_ns(process);
 	reading->others_ns = 0;

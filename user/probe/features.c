@@ -7,18 +7,28 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/utsname.h>
 #include <unistd.h>
 
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <linux/capability.h>
+#include <linux/perf_event.h>
 
 #include "probe/seccomp_test.h"
 #include "probe/uprobe_multi.h"
 
 /* inode of the initial PID namespace: PROC_PID_INIT_INO in include/linux/proc_ns.h */
 #define INITIAL_PID_NS 0xEFFFFFFCu
+/* the same of the user namespace: PROC_USER_INIT_INO */
+#define INITIAL_USER_NS 0xEFFFFFFDu
+
+/*
+ * From here on a program that has callbacks (of bpf_loop()) needs the JIT: the interpreter cannot call them. "callbacks
+ * are not allowed in non-JITed programs", fixup_call_args() in kernel/bpf/verifier.c.
+ */
+#define CALLBACKS_FROM KERNEL(5, 17)
 
 static unsigned parse_release(const char *release)
 {
@@ -28,19 +38,37 @@ static unsigned parse_release(const char *release)
 	return (major & 0xff) << 16 | (minor & 0xff) << 8 | (patch > 255 ? 255 : patch);
 }
 
-/* Effective capabilities of this process, as a bit mask. */
-static uint64_t capabilities(void)
+bool features_must_preallocate(void)
+{
+	const char *list = getenv("PYLEAKTRACE_WITHOUT");
+
+	return features_kernel() < KERNEL(6, 1) || (list && strstr(list, "allocation"));
+}
+
+unsigned features_kernel(void)
+{
+	struct utsname names;
+
+	return uname(&names) == 0 ? parse_release(names.release) : 0;
+}
+
+/* Effective capabilities of this process, as a bit mask; and whether a filter sees its system calls. */
+static uint64_t capabilities(bool *seccomp)
 {
 	unsigned long long mask = 0;
+	int mode = 0;
 	char line[256];
 	FILE *status = fopen("/proc/self/status", "re");
 
+	*seccomp = false;
 	if (!status)
 		return 0;
 	while (fgets(line, sizeof(line), status))
-		if (sscanf(line, "CapEff: %llx", &mask) == 1)
+		if (sscanf(line, "CapEff: %llx", &mask) != 1 &&
+		    sscanf(line, "Seccomp: %d", &mode) == 1)
 			break;
 	fclose(status);
+	*seccomp = mode == 2;
 	return mask;
 }
 
@@ -59,8 +87,14 @@ static void name_missing(char *text, size_t size, uint64_t mask)
 		 perfmon ? "" : "CAP_PERFMON");
 }
 
+/* Is it the system call that is refused, and not what was asked of it? */
+static bool is_refusal(int error)
+{
+	return error == EPERM || error == EACCES || error == ENOSYS;
+}
+
 /* bpf_get_attach_cookie() in a program of two calls: the verifier knows the helper or not */
-static bool detect_cookies(void)
+static bool detect_cookies(int *refused)
 {
 	const struct bpf_insn code[] = {
 		{.code = BPF_JMP | BPF_CALL, .imm = 174 /* BPF_FUNC_get_attach_cookie */},
@@ -69,10 +103,59 @@ static bool detect_cookies(void)
 	};
 	int fd = bpf_prog_load(BPF_PROG_TYPE_KPROBE, "cookie", "GPL", code, 3, NULL);
 
+	if (fd < 0 && is_refusal(-fd))
+		*refused = -fd;
 	if (fd < 0)
 		return false;
 	close(fd);
 	return true;
+}
+
+/* An event that counts nothing, of this thread. return 0, or errno */
+static int try_perf_event(void)
+{
+	struct perf_event_attr attr = {
+		.type = PERF_TYPE_SOFTWARE,
+		.config = PERF_COUNT_SW_DUMMY,
+		.size = sizeof(attr),
+		.disabled = 1,
+	};
+	int fd = (int)syscall(SYS_perf_event_open, &attr, 0, -1, -1, PERF_FLAG_FD_CLOEXEC);
+
+	if (fd >= 0)
+		close(fd);
+	return fd < 0 && is_refusal(errno) ? errno : 0;
+}
+
+/* "none integrity [confidentiality]": the one in brackets holds */
+static bool read_lockdown(void)
+{
+	FILE *file = fopen("/sys/kernel/security/lockdown", "re");
+	char line[128] = "";
+
+	if (!file)
+		return false;
+	if (!fgets(line, sizeof(line), file))
+		line[0] = '\0';
+	fclose(file);
+	return strstr(line, "[confidentiality]") != NULL;
+}
+
+/* Can a file be opened? Where the kernel is locked down access(2) says yes and open(2) no. */
+static bool opens(const char *path)
+{
+	FILE *file = fopen(path, "re");
+
+	if (file)
+		fclose(file);
+	return file != NULL;
+}
+
+static bool is_namespace(const char *path, unsigned initial)
+{
+	struct stat ns;
+
+	return stat(path, &ns) == 0 && ns.st_ino != initial;
 }
 
 static bool read_jit(void)
@@ -101,6 +184,18 @@ static void pretend(struct features *features, const char *list)
 		features->loops = false;
 	if (strstr(list, "btf"))
 		features->btf = false;
+	if (strstr(list, "jit"))
+		features->jit = false;
+	if (strstr(list, "lockdown"))
+		features->lockdown = true;
+	if (strstr(list, "bpf"))
+		features->bpf_error = EPERM;
+	if (strstr(list, "perf_events"))
+		features->perf_error = EACCES;
+	if (strstr(list, "user_namespace")) {
+		features->user_namespace = true;
+		features->bpf_permitted = false;
+	}
 }
 
 /*
@@ -125,44 +220,97 @@ static bool return_probe_hazard(const struct features *features)
 void features_detect(struct features *features)
 {
 	struct utsname names;
-	struct stat ns;
-	uint64_t caps = capabilities();
+	uint64_t caps = capabilities(&features->seccomp);
+	bool seccomp = features->seccomp;
 
 	memset(features, 0, sizeof(*features));
 	if (uname(&names) == 0) {
 		snprintf(features->release, sizeof(features->release), "%s", names.release);
 		features->kernel = parse_release(names.release);
 	}
+	features->seccomp = seccomp;
+	features->user_namespace = is_namespace("/proc/self/ns/user", INITIAL_USER_NS);
 	name_missing(features->missing, sizeof(features->missing), caps);
-	features->bpf_permitted = !features->missing[0];
+	features->bpf_permitted = !features->user_namespace && !features->missing[0];
 	features->ptrace_permitted = has(caps, CAP_SYS_PTRACE);
 #ifdef __x86_64__
 	features->loops = features->kernel >= KERNEL(5, 17);
 #endif
 	features->btf = access("/sys/kernel/btf/vmlinux", R_OK) == 0;
 	features->jit = read_jit();
-	features->tracefs =
-		access("/sys/kernel/tracing/events/syscalls/sys_enter_mmap/id", R_OK) == 0 ||
-		access("/sys/kernel/debug/tracing/events/syscalls/sys_enter_mmap/id", R_OK) == 0;
-	features->pid_namespace =
-		stat("/proc/self/ns/pid", &ns) == 0 && ns.st_ino != INITIAL_PID_NS;
+	features->lockdown = read_lockdown();
+	features->tracefs = opens("/sys/kernel/tracing/events/syscalls/sys_enter_mmap/id") ||
+			    opens("/sys/kernel/debug/tracing/events/syscalls/sys_enter_mmap/id");
+	features->pid_namespace = is_namespace("/proc/self/ns/pid", INITIAL_PID_NS);
 	if (features->bpf_permitted) {
-		features->cookies = detect_cookies();
+		features->perf_error = try_perf_event();
+		features->cookies = detect_cookies(&features->bpf_error);
 		features->return_hazard = return_probe_hazard(features);
 		features->uprobe_multi = !features->return_hazard && uprobe_multi_works();
 	}
 	pretend(features, getenv("PYLEAKTRACE_WITHOUT"));
 }
 
+/*
+ * A system call is refused to one who has the capabilities for it. By a seccomp filter, as containers have one: nothing
+ * that a capability would mend, so that is no matter of permission.
+ */
+static int say_refused(const struct features *features, const char *call, const char *option,
+		       int error, struct err *err)
+{
+	if (features->seccomp && error != EACCES)
+		return err_set(err, ERR_KERNEL,
+			       "the seccomp filter of this shell or container denies the system "
+			       "call %s (%s): run pyleaktrace on the host, or in a container that "
+			       "is started with --privileged or --security-opt seccomp=unconfined",
+			       call, strerror(error));
+	if (error == ENOSYS)
+		return err_set(err, ERR_KERNEL, "kernel %s has no %s: %s is needed",
+			       features->release, call, option);
+	return err_set(err, ERR_PERMISSION,
+		       "%s is denied (%s) although the capabilities are there: a security module "
+		       "(SELinux, AppArmor) forbids it, and its log says which rule",
+		       call, strerror(error));
+}
+
+static int require_bpf(const struct features *features, struct err *err)
+{
+	if (!features->bpf_permitted && features->user_namespace)
+		return err_set(err, ERR_PERMISSION,
+			       "this shell is in a user namespace of its own (a rootless "
+			       "container), whose capabilities do not count for BPF: run "
+			       "pyleaktrace as root on the host");
+	if (!features->bpf_permitted)
+		return err_set(err, ERR_PERMISSION,
+			       "loading BPF programs is not permitted, %s missing: run as root, or "
+			       "add what is missing",
+			       features->missing);
+	if (features->bpf_error)
+		return say_refused(features, "bpf()", "CONFIG_BPF_SYSCALL", features->bpf_error,
+				   err);
+	if (features->perf_error)
+		return say_refused(features, "perf_event_open()", "CONFIG_PERF_EVENTS",
+				   features->perf_error, err);
+	if (features->lockdown)
+		return err_set(
+			err, ERR_KERNEL,
+			"the kernel is locked down (confidentiality), so that no BPF program "
+			"may read memory of the kernel: boot it with lockdown=integrity, or "
+			"without");
+	if (!features->jit && features->kernel >= CALLBACKS_FROM)
+		return err_set(
+			err, ERR_KERNEL,
+			"the kernel's JIT compiler for BPF is off, and its interpreter cannot "
+			"run what walks the stacks: sysctl -w net.core.bpf_jit_enable=1");
+	return 0;
+}
+
 int features_require(const struct features *features, struct err *err)
 {
-	if (!features->bpf_permitted)
-		return err_set(
-			err, ERR_PERMISSION,
-			"loading BPF programs is not permitted, %s missing: run as root, or "
-			"add what is missing; `pyleaktrace heap` and its views, but --watch and "
-			"--watch-refs, go on without",
-			features->missing);
+	int result = require_bpf(features, err);
+
+	if (result)
+		return result;
 	if (!features->ptrace_permitted)
 		return err_set(err, ERR_PERMISSION,
 			       "reading another process's memory is not permitted, CAP_SYS_PTRACE "
@@ -188,32 +336,54 @@ bool features_seccomp_hazard(const struct features *features, const struct proce
 	return process->seccomp != 0 && features->return_hazard;
 }
 
+enum answer { NO, YES, NOT_KNOWN };
+
 void features_print(FILE *out, const struct features *features)
 {
+	bool tried = features->bpf_permitted && !features->bpf_error;
+	const char *denied = features->seccomp
+				     ? "needed: a seccomp filter denies it, run on the host"
+				     : "needed: the kernel denies it";
 	const struct {
-		bool have;
+		enum answer answer;
 		const char *name, *without;
 	} rows[] = {
 		{features->bpf_permitted, "permission to load BPF",
-		 "needed: run as root, or give CAP_BPF and CAP_PERFMON"},
+		 features->user_namespace
+			 ? "needed: this is a user namespace, run as root on the host"
+			 : "needed: run as root, or give CAP_BPF and CAP_PERFMON"},
+		{features->bpf_permitted ? !features->bpf_error : NOT_KNOWN, "bpf() may be called",
+		 denied},
+		{features->bpf_permitted ? !features->perf_error : NOT_KNOWN,
+		 "perf_event_open() may be called", denied},
+		{!features->lockdown, "no lockdown of confidentiality",
+		 "needed: boot with lockdown=integrity, or without"},
 		{features->ptrace_permitted, "permission to read the target",
 		 "needed: run as root, or give CAP_SYS_PTRACE"},
 		{!features->pid_namespace, "initial PID namespace",
 		 "needed: run on the host, not in a container"},
 		{features->btf, "kernel BTF", "needed: a kernel with CONFIG_DEBUG_INFO_BTF"},
-		{features->cookies, "probe cookies (5.15)", "needed: a newer kernel"},
-		{features->uprobe_multi, "many probes in one link (6.10)",
+		{tried ? features->cookies : NOT_KNOWN, "probe cookies (5.15)",
+		 "needed: a newer kernel"},
+		{features->jit, "BPF JIT",
+		 features->kernel >= CALLBACKS_FROM
+			 ? "needed: sysctl -w net.core.bpf_jit_enable=1"
+			 : "slower without: sysctl -w net.core.bpf_jit_enable=1"},
+		{tried ? features->uprobe_multi : NOT_KNOWN, "many probes in one link (6.10)",
 		 "detaching takes seconds without"},
+		{!features_must_preallocate(), "maps that grow as they fill (6.1)",
+		 "room for fewer blocks (--max-blocks), taken at the start"},
 		{features->loops, "C frames (5.17, x86-64)", "stacks are Python only without"},
 		{!features->return_hazard, "return probes with seccomp filters",
 		 "targets with a seccomp filter are refused, they would be killed"},
-		{features->jit, "BPF JIT", "slower without: sysctl net.core.bpf_jit_enable=1"},
 		{features->tracefs, "system call tracepoints",
 		 "domain mmap is not traced without: mount -t tracefs tracefs /sys/kernel/tracing"},
 	};
+	static const char *const answers[] = {
+		[NO] = "no: ", [YES] = "yes", [NOT_KNOWN] = "not known: bpf() was not tried"};
 
 	fprintf(out, "kernel %s\n", features->release);
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
-		fprintf(out, "  %-36s %s%s\n", rows[i].name,
-			rows[i].have ? "yes" : "no: ", rows[i].have ? "" : rows[i].without);
+		fprintf(out, "  %-36s %s%s\n", rows[i].name, answers[rows[i].answer],
+			rows[i].answer == NO ? rows[i].without : "");
 }

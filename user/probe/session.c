@@ -11,28 +11,11 @@
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 
-#include "abi/facts.h"
 #include "probe/facts.h"
+#include "probe/features.h"
+#include "probe/map_memory.h"
 #include "probe/session_impl.h"
-#include "probe/uprobe_multi.h"
 #include "pyleaktrace.skel.h"
-
-/* chunks of frames in the pool per site, on average: real stacks have 10 to 40 Python frames, and as many C frames */
-#define CHUNKS_PER_SITE        4
-#define CHUNKS_PER_NATIVE_SITE 7
-
-static int print_quiet(enum libbpf_print_level level, const char *format, va_list args)
-{
-	(void)level;
-	(void)format;
-	(void)args;
-	return 0;
-}
-
-static int print_all(enum libbpf_print_level level, const char *format, va_list args)
-{
-	return level == LIBBPF_DEBUG ? 0 : vfprintf(stderr, format, args);
-}
 
 static int on_event(void *context, void *data, size_t size)
 {
@@ -117,117 +100,11 @@ static void unmap_code(struct session *session)
 	unmap_array(maps->rules, session->skel->maps.code_rules);
 }
 
-static void fill_rodata(struct session *session, const struct session_options *options,
-			const struct abi_python *python)
-{
-	struct abi_facts *facts = (struct abi_facts *)&session->skel->rodata->facts;
-
-	facts->tgid = (uint32_t)session->process->pid;
-	facts->domains = session->plan->domains;
-	facts->min_size = options->min_size;
-	facts->max_size = options->max_size;
-	facts->max_sites = session->max_sites;
-	facts->max_chunks = session->max_chunks;
-	facts->code_frees = session->plan->code_frees;
-	facts->native = session->code != NULL;
-	facts->loader_state = session->loader.state;
-	facts->by_thread = options->by_thread;
-	facts->split = session->split;
-	facts->small_max = session->plan->small_max;
-	facts->pool_size = session->plan->pool_size;
-	facts->python = *python;
-}
-
-/*
- * The accounts stay empty. The maps that the program writes are filled beforehand: before 6.1 a program on a perf
- * event may not have elements made.
- */
-static int size_for_watchpoints(struct pyleaktrace_bpf *skel)
-{
-	int result = bpf_map__set_max_entries(skel->maps.blocks, 1);
-
-	if (!result)
-		result = bpf_map__set_max_entries(skel->maps.mappings, 1);
-	if (!result)
-		result = bpf_map__set_max_entries(skel->maps.free_sites, 1);
-	if (!result)
-		result = bpf_map__set_max_entries(skel->maps.threads, SESSION_WATCH_THREADS);
-	if (!result)
-		result = bpf_map__set_map_flags(skel->maps.threads, 0);
-	return result ? result : bpf_map__set_map_flags(skel->maps.stacks, 0);
-}
-
-static int size_maps(struct session *session, const struct session_options *options,
-		     struct err *err)
+/* Have the maps that are written and read all the time in our memory. */
+static int map_all(struct session *session, struct err *err)
 {
 	struct pyleaktrace_bpf *skel = session->skel;
-	int result;
 
-	session->max_sites = options->max_stacks + ABI_FIRST_SITE;
-	session->max_chunks =
-		session->max_sites * (session->code ? CHUNKS_PER_NATIVE_SITE : CHUNKS_PER_SITE);
-	if (bpf_map__set_max_entries(skel->maps.blocks, options->max_blocks) ||
-	    bpf_map__set_max_entries(skel->maps.stacks, session->max_sites) ||
-	    bpf_map__set_max_entries(skel->maps.sites, session->max_sites) ||
-	    bpf_map__set_max_entries(skel->maps.frames, session->max_chunks))
-		return err_set(err, ERR_FAILED, "the maps cannot be sized: %s", strerror(errno));
-	if (session->n_watched) {
-		result = size_for_watchpoints(skel);
-		if (result)
-			return err_set(err, ERR_FAILED, "the maps cannot be sized: %s",
-				       strerror(-result));
-	}
-	if (!session->code)
-		return 0;
-	code_tables_size(session->code, &session->code_maps.size);
-	if (bpf_map__set_max_entries(skel->maps.code_pages, session->code_maps.size.pages) ||
-	    bpf_map__set_max_entries(skel->maps.code_rows, session->code_maps.size.row_blocks) ||
-	    bpf_map__set_max_entries(skel->maps.code_rules, session->code_maps.size.rules))
-		return err_set(err, ERR_FAILED, "the maps cannot be sized: %s", strerror(errno));
-	return 0;
-}
-
-static void choose_programs(struct session *session)
-{
-	struct pyleaktrace_bpf *skel = session->skel;
-	bool mappings = session->plan->domains & 1u << ABI_MMAP;
-	struct bpf_program *const syscalls[] = {
-		skel->progs.on_enter_mmap,   skel->progs.on_enter_munmap,
-		skel->progs.on_enter_mremap, skel->progs.on_exit_mapping,
-		skel->progs.on_syscall,
-	};
-	struct bpf_program *const probes[] = {
-		skel->progs.on_entry,
-		skel->progs.on_return,
-		skel->progs.on_nothing,
-	};
-
-	for (size_t i = 0; i < sizeof(syscalls) / sizeof(syscalls[0]); i++)
-		bpf_program__set_autoload(syscalls[i], mappings);
-	bpf_program__set_autoload(skel->progs.on_loader, session->have_loader);
-	bpf_program__set_autoload(skel->progs.on_watchpoint, session->n_watched > 0);
-	bpf_program__set_autoload(skel->progs.on_moment, session->n_watched && session->moments);
-	bpf_program__set_autoload(skel->progs.on_entry, !session->n_watched);
-	bpf_program__set_autoload(skel->progs.on_return, !session->n_watched);
-	bpf_program__set_autoload(skel->progs.on_fork, session->multi);
-	bpf_program__set_autoload(skel->progs.on_nothing, session->multi);
-	for (size_t i = 0; session->multi && i < sizeof(probes) / sizeof(probes[0]); i++)
-		bpf_program__set_expected_attach_type(probes[i], UPROBE_MULTI_ATTACH_TYPE);
-}
-
-static int load(struct session *session, struct err *err)
-{
-	struct pyleaktrace_bpf *skel = session->skel;
-	int result = pyleaktrace_bpf__load(skel);
-
-	if (result == -EPERM)
-		return err_set(err, ERR_PERMISSION,
-			       "the kernel does not permit loading the BPF program (lockdown, or "
-			       "missing CAP_BPF)");
-	if (result)
-		return err_set(err, ERR_KERNEL,
-			       "the kernel refuses the BPF program: %s (-v shows why)",
-			       strerror(-result));
 	session->events = ring_buffer__new(bpf_map__fd(skel->maps.events), on_event, session, NULL);
 	session->sites = map_array(skel->maps.sites, PROT_READ | PROT_WRITE);
 	session->frames = map_array(skel->maps.frames, PROT_READ);
@@ -251,7 +128,6 @@ int session_open(struct session **out, const struct process *process,
 	result = facts_fill(&python, runtime, err);
 	if (result)
 		return result;
-	libbpf_set_print(options->verbose ? print_all : print_quiet);
 	setrlimit(RLIMIT_MEMLOCK, &unlimited); /* kernels before 5.11 charge maps to it */
 	session = calloc(1, sizeof(*session));
 	if (!session)
@@ -272,19 +148,9 @@ int session_open(struct session **out, const struct process *process,
 	session->watched = options->watchpoints;
 	session->n_watched = options->n_watchpoints;
 	session->moments = options->moments;
-	session->skel = pyleaktrace_bpf__open();
-	if (!session->skel) {
-		pthread_mutex_destroy(&session->sweeping);
-		free(session);
-		return err_set(err, ERR_KERNEL, "the BPF object cannot be opened: %s",
-			       strerror(errno));
-	}
-	result = size_maps(session, options, err);
-	if (!result) {
-		fill_rodata(session, options, &python);
-		choose_programs(session);
-		result = load(session, err);
-	}
+	result = session_load(session, options, &python, err);
+	if (!result)
+		result = map_all(session, err);
 	if (result) {
 		session_close(session);
 		return result;
@@ -297,12 +163,14 @@ void session_close(struct session *session)
 {
 	if (!session)
 		return;
-	if (session->skel->bss)
-		session_detach(session, NULL);
-	unmap_array(session->sites, session->skel->maps.sites);
-	unmap_array(session->frames, session->skel->maps.frames);
-	unmap_array(session->free_sites, session->skel->maps.free_sites);
-	unmap_code(session);
+	if (session->skel) {
+		if (session->skel->bss)
+			session_detach(session, NULL);
+		unmap_array(session->sites, session->skel->maps.sites);
+		unmap_array(session->frames, session->skel->maps.frames);
+		unmap_array(session->free_sites, session->skel->maps.free_sites);
+		unmap_code(session);
+	}
 	ring_buffer__free(session->events);
 	loader_close(&session->loader);
 	pyleaktrace_bpf__destroy(session->skel);
@@ -323,6 +191,11 @@ bool session_execed(const struct session *session)
 int session_wait_status(const struct session *session)
 {
 	return session->wait_status;
+}
+
+const char *session_no_native(const struct session *session)
+{
+	return session->no_native[0] ? session->no_native : NULL;
 }
 
 void session_look(const struct session *session, struct session_view *view)
@@ -361,40 +234,26 @@ int session_counters(const struct session *session, uint64_t *counts)
 	return result;
 }
 
-/* The kernel states a map's memory in its fdinfo. */
-static uint64_t map_bytes(const struct bpf_map *map)
-{
-	unsigned long long bytes = 0;
-	char path[64], line[128];
-	FILE *info;
-
-	snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", bpf_map__fd(map));
-	info = fopen(path, "re");
-	if (!info)
-		return 0;
-	while (fgets(line, sizeof(line), info))
-		if (sscanf(line, "memlock: %llu", &bytes) == 1)
-			break;
-	fclose(info);
-	return bytes;
-}
-
 uint64_t session_maps_bytes(const struct session *session)
 {
+	unsigned kernel = features_kernel();
 	struct bpf_map *map;
 	uint64_t sum = 0;
 
-	bpf_object__for_each_map(map, session->skel->obj) sum += map_bytes(map);
+	bpf_object__for_each_map(map, session->skel->obj) sum +=
+		map_memory(bpf_map__fd(map), kernel);
 	return sum;
 }
 
 void session_print_maps(FILE *out, const struct session *session)
 {
+	unsigned kernel = features_kernel();
 	struct bpf_map *map;
 
 	bpf_object__for_each_map(map, session->skel->obj)
 		fprintf(out, "  map %-16s %9u entries at most, %8.1f MiB now\n", bpf_map__name(map),
-			bpf_map__max_entries(map), (double)map_bytes(map) / (1 << 20));
+			bpf_map__max_entries(map),
+			(double)map_memory(bpf_map__fd(map), kernel) / (1 << 20));
 }
 
 void session_read_code(struct session *session)

@@ -17,7 +17,8 @@
  *
  * Place      layer 3; made by cli; snapshot reads its maps. The only room that knows the skeleton.
  * Ownership  the runtime, process and plan handed in must outlive the session.
- * Errors     -ERR_KERNEL: the kernel refuses the program or lacks something; -ERR_PERMISSION; -ERR_FAILED.
+ * Errors     -ERR_KERNEL: the kernel refuses the program (the sentence has the program and the verifier's last word) or
+ *            lacks something; -ERR_PERMISSION; -ERR_FAILED.
  *            After a failed session_attach() nothing is left in the target.
  * Bounds     maps: session_options; shown by session_maps_bytes().
  */
@@ -41,7 +42,10 @@ struct session_options {
 	uint32_t max_blocks; /* live blocks */
 	uint32_t max_stacks; /* sites */
 	uint64_t min_size, max_size;
-	/* unwind tables of the target's code, compiled; borrowed. NULL: C frames are not walked */
+	/*
+	 * Unwind tables of the target's code, compiled; borrowed. NULL: C frames are not walked. Where the verifier
+	 * refuses a program that walks them the session has none (session_no_native()), and does not use the tables.
+	 */
 	struct code_tables *code;
 	bool by_parts; /* parts are switched on and off by the caller; else all are on from attach to detach */
 	bool multi;     /* many places in one link, see attach.h */
@@ -68,6 +72,9 @@ void session_stop(struct session *session);
 /* 0, or the error of putting the steered words back (the probes are gone in any case). Idempotent. */
 int session_detach(struct session *session, struct err *err);
 void session_close(struct session *session); /* detaches if need be; accepts NULL */
+
+/* Why C frames are not walked though session_options.code was given, in a few words; NULL: they are. */
+const char *session_no_native(const struct session *session);
 
 /* Recording has begun and not ended; false also when the target replaced itself (exec). */
 bool session_active(const struct session *session);
@@ -214,7 +221,7 @@ bool session_site_free(struct session *session, uint32_t site);
 /* Sums over all CPUs since session_start(); counts[ABI_COUNTERS]. */
 int session_counters(const struct session *session, uint64_t *counts);
 
-/* Kernel memory of all maps now, in bytes, as the kernel states it; 0 when it does not. */
+/* Kernel memory of all maps now, in bytes, see map_memory.h. */
 uint64_t session_maps_bytes(const struct session *session);
 
 /* One line per map: name, entries, memory. */

@@ -2,7 +2,7 @@
  *
  * session_impl: what the files of session share: its state.
  *
- * Place      layer 3; session.c (load, read), session_parts.c (attach, steer, record), session_syscalls.c (system calls),
+ * Place      layer 3; session_load.c (sizes, facts, load), session.c (open, read), session_parts.c (attach, steer, record), session_syscalls.c (system calls),
  *            session_sites.c (sites that are used again) and nobody else.
  */
 #ifndef PYLEAKTRACE_PROBE_SESSION_IMPL_H
@@ -16,6 +16,7 @@
 #include "probe/sweep.h"
 #include "target/loader.h"
 
+struct abi_python;
 struct pyleaktrace_bpf; /* of the skeleton, which each of them includes */
 
 /* Whether a part is recorded, and what of it is in the target. */
@@ -63,7 +64,9 @@ struct session {
 	struct bpf_link *counting; /* system calls; NULL: nobody counts */
 	struct measured syscall,
 		count; /* what a system call takes more; while they are counted, beside that */
-	struct code_tables *code;          /* NULL: C frames are not walked */
+	struct code_tables *code; /* NULL: C frames are not walked */
+	char no_native
+		[256]; /* why they are not, though tables were there; "": they are, or there were none */
 	struct code_tables_maps code_maps; /* mapped for writing */
 	bool wants_code;
 	uint32_t code_gone; /* the BPF side's, when the mappings were begun to be read */
@@ -74,6 +77,13 @@ struct session {
 	bool moments;
 	bool watch_over, watch_slow;
 };
+
+/*
+ * Open the BPF object and load it for this target. Walking C frames is most of what the verifier goes through: where it
+ * refuses a program with them, without, and session->code is NULL then.
+ */
+int session_load(struct session *session, const struct session_options *options,
+		 const struct abi_python *python, struct err *err);
 
 /*
  * Have the tracepoints of system calls that map memory, when these are traced. As long as anybody in the whole system has one

@@ -1,0 +1,211 @@
+/* SPDX-License-Identifier: BSD-2-Clause
+ *
+ * What is said of machines that this one is not: reason, remedy and exit code.
+ */
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "probe/features.h"
+
+/* A machine where all works. */
+static struct features good(void)
+{
+	return (struct features){
+		.kernel = KERNEL(6, 1),
+		.release = "6.1.0-test",
+		.bpf_permitted = true,
+		.ptrace_permitted = true,
+		.btf = true,
+		.jit = true,
+		.tracefs = true,
+		.cookies = true,
+		.loops = true,
+	};
+}
+
+static void check(const struct features *features, int code, const char *const *words)
+{
+	struct err err = ERR_INIT;
+
+	assert_int_equal(features_require(features, &err), -code);
+	for (; code && *words; words++)
+		if (!strstr(err.text, *words))
+			fail_msg("no \"%s\" in: %s", *words, err.text);
+}
+
+#define CHECK(features, code, ...) \
+	check(&(features), code, (const char *const[]){__VA_ARGS__, NULL})
+
+static void test_good(void **state)
+{
+	struct features features = good();
+
+	(void)state;
+	CHECK(features, ERR_NONE, "");
+}
+
+static void test_permissions(void **state)
+{
+	struct features features = good();
+
+	(void)state;
+	features.bpf_permitted = false;
+	CHECK(features, ERR_PERMISSION, "run as root", "CAP_BPF", "CAP_PERFMON");
+	/* no capability would mend that */
+	features.user_namespace = true;
+	CHECK(features, ERR_PERMISSION, "user namespace", "root on the host");
+	features = good();
+	features.ptrace_permitted = false;
+	CHECK(features, ERR_PERMISSION, "CAP_SYS_PTRACE");
+}
+
+/* It is a filter that denies, and not the kernel's age. */
+static void test_seccomp(void **state)
+{
+	static const int errors[] = {EPERM, ENOSYS};
+
+	(void)state;
+	for (size_t i = 0; i < 2; i++) {
+		struct features features = good();
+
+		features.seccomp = true;
+		features.cookies = false; /* could not be tried */
+		features.bpf_error = errors[i];
+		CHECK(features, ERR_KERNEL, "seccomp", "bpf()", "on the host", "--privileged");
+		features = good();
+		features.seccomp = true;
+		features.perf_error = errors[i];
+		CHECK(features, ERR_KERNEL, "seccomp", "perf_event_open()", "on the host");
+	}
+}
+
+static void test_denied_otherwise(void **state)
+{
+	struct features features = good();
+
+	(void)state;
+	features.bpf_error = ENOSYS;
+	CHECK(features, ERR_KERNEL, "6.1.0-test", "CONFIG_BPF_SYSCALL");
+	features.bpf_error = EPERM;
+	CHECK(features, ERR_PERMISSION, "bpf()", "security module");
+	features = good();
+	features.perf_error = ENOSYS;
+	CHECK(features, ERR_KERNEL, "CONFIG_PERF_EVENTS");
+	features.perf_error = EACCES;
+	CHECK(features, ERR_PERMISSION, "perf_event_open()", "security module");
+}
+
+static void test_lockdown(void **state)
+{
+	struct features features = good();
+
+	(void)state;
+	features.lockdown = true;
+	CHECK(features, ERR_KERNEL, "locked down", "lockdown=integrity");
+}
+
+/* The interpreter cannot call what bpf_loop() calls; before 5.17 there is none. */
+static void test_jit(void **state)
+{
+	struct features features = good();
+
+	(void)state;
+	features.jit = false;
+	CHECK(features, ERR_KERNEL, "JIT", "sysctl -w net.core.bpf_jit_enable=1");
+	features.kernel = KERNEL(5, 17);
+	CHECK(features, ERR_KERNEL, "JIT");
+	features.kernel = KERNEL(5, 16);
+	CHECK(features, ERR_NONE, "");
+}
+
+static void test_kernel(void **state)
+{
+	struct features features = good();
+
+	(void)state;
+	features.cookies = false;
+	CHECK(features, ERR_KERNEL, "6.1.0-test", "5.15");
+	features.btf = false;
+	CHECK(features, ERR_KERNEL, "CONFIG_DEBUG_INFO_BTF");
+	features = good();
+	features.pid_namespace = true;
+	CHECK(features, ERR_KERNEL, "PID namespace", "on the host");
+}
+
+/* A row says no only of what was looked for. */
+static void test_table(void **state)
+{
+	struct features features = good();
+	char *text = NULL;
+	size_t size = 0;
+	FILE *out;
+
+	(void)state;
+	features.seccomp = true;
+	features.bpf_error = EPERM;
+	features.cookies = false;
+	out = open_memstream(&text, &size);
+	features_print(out, &features);
+	fclose(out);
+	assert_non_null(strstr(text, "kernel 6.1.0-test\n"));
+	assert_non_null(strstr(text, "bpf() may be called                  no: needed: a seccomp"));
+	assert_non_null(strstr(text, "probe cookies (5.15)                 not known"));
+	assert_non_null(strstr(text, "kernel BTF                           yes\n"));
+	free(text);
+}
+
+/* What tests ask for is taken away, and nothing else. */
+static void test_pretend(void **state)
+{
+	struct features before, features;
+
+	(void)state;
+	unsetenv("PYLEAKTRACE_WITHOUT");
+	features_detect(&before);
+	setenv("PYLEAKTRACE_WITHOUT", "jit,lockdown", 1);
+	features_detect(&features);
+	assert_false(features.jit);
+	assert_true(features.lockdown);
+	assert_int_equal(features.bpf_error, before.bpf_error);
+	assert_int_equal(features.perf_error, before.perf_error);
+	assert_int_equal(features.btf, before.btf);
+	setenv("PYLEAKTRACE_WITHOUT", "perf_events", 1);
+	features_detect(&features);
+	assert_int_equal(features.perf_error, EACCES);
+	assert_int_equal(features.bpf_error, before.bpf_error);
+	setenv("PYLEAKTRACE_WITHOUT", "user_namespace", 1);
+	features_detect(&features);
+	assert_true(features.user_namespace && !features.bpf_permitted);
+	unsetenv("PYLEAKTRACE_WITHOUT");
+}
+
+static void test_preallocate(void **state)
+{
+	(void)state;
+	unsetenv("PYLEAKTRACE_WITHOUT");
+	assert_int_equal(features_must_preallocate(), features_kernel() < KERNEL(6, 1));
+	setenv("PYLEAKTRACE_WITHOUT", "allocation", 1);
+	assert_true(features_must_preallocate());
+	unsetenv("PYLEAKTRACE_WITHOUT");
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_good),     cmocka_unit_test(test_permissions),
+		cmocka_unit_test(test_seccomp),  cmocka_unit_test(test_denied_otherwise),
+		cmocka_unit_test(test_lockdown), cmocka_unit_test(test_jit),
+		cmocka_unit_test(test_kernel),   cmocka_unit_test(test_table),
+		cmocka_unit_test(test_pretend),  cmocka_unit_test(test_preallocate),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,153 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <bpf/libbpf.h>
+#include <cmocka.h>
+
+#include "probe/features.h"
+#include "probe/load_log.h"
+
+static libbpf_print_fn_t printer; /* that the log has set */
+
+static void say(enum libbpf_print_level level, const char *format, ...)
+	__attribute__((format(printf, 2, 3)));
+
+/* As libbpf says something. */
+static void say(enum libbpf_print_level level, const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	printer(level, format, args);
+	va_end(args);
+}
+
+static void begin(struct load_log *log)
+{
+	assert_true(load_log_begin(log, false));
+	printer = libbpf_set_print(NULL);
+	assert_non_null(printer);
+}
+
+static void test_last_line(void **state)
+{
+	static const struct {
+		const char *text, *last;
+	} rows[] = {
+		{"", ""},
+		{"\n\n", ""},
+		{"R2 unbounded memory access\n", "R2 unbounded memory access"},
+		{"R2 unbounded memory access, make sure to bounds check\nprocessed 812 insns "
+		 "(limit "
+		 "1000000) max_states_per_insn 2 total_states 60 peak_states 60 mark_read 9\n",
+		 "R2 unbounded memory access, make sure to bounds check"},
+		{"first\nBPF program is too large. Processed 1000001 insn\nverification time 40 "
+		 "usec\nstack depth 96+112\nprocessed 1000001 insns",
+		 "BPF program is too large. Processed 1000001 insn"},
+		{"processed 1 insns\n", ""},
+		{"cut in the mid", "cut in the mid"},
+		{"\033[2J evil\n", "\\x1b[2J evil"},
+	};
+	char line[LOAD_LOG_LINE], longer[1000];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		load_log_last(rows[i].text, line);
+		assert_string_equal(line, rows[i].last);
+	}
+	memset(longer, 'x', sizeof(longer) - 1);
+	longer[sizeof(longer) - 1] = '\0';
+	load_log_last(longer, line);
+	assert_int_equal(strlen(line), LOAD_LOG_LINE - 1);
+}
+
+static void check_reason(const struct load_log *log, int error, const char *wanted)
+{
+	char reason[2 * LOAD_LOG_LINE];
+
+	load_log_reason(log, error, reason, sizeof(reason));
+	assert_string_equal(reason, wanted);
+}
+
+/* Which program, and the verifier's last word on it. */
+static void test_program(void **state)
+{
+	struct load_log log;
+
+	(void)state;
+	begin(&log);
+	say(LIBBPF_INFO, "libbpf: prog 'on_entry': found something\n");
+	assert_string_equal(log.program, "");
+	say(LIBBPF_WARN, "libbpf: prog '%s': BPF program load failed: %s\n", "on_return",
+	    "Invalid argument");
+	say(LIBBPF_WARN, "libbpf: failed to load object 'pyleaktrace_bpf'\n");
+	assert_string_equal(log.program, "on_return");
+	strcpy(log.text, "combined stack size of 4 calls is 656. Too large\nprocessed 9 insns\n");
+	check_reason(&log, EACCES,
+		     "the kernel's verifier refuses program on_return: combined stack size of 4 "
+		     "calls is 656. Too large");
+	log.text[0] = '\0';
+	check_reason(&log, E2BIG,
+		     "the kernel's verifier refuses program on_return: Argument list too long");
+	load_log_end(&log);
+}
+
+/* A log that was too short for a program says nothing of its end. */
+static void test_full_log(void **state)
+{
+	struct load_log log;
+
+	(void)state;
+	begin(&log);
+	say(LIBBPF_WARN, "libbpf: prog '%s': BPF program load failed: %s\n", "on_return",
+	    "No space left on device");
+	strcpy(log.text, "0: (b7) r1 = 1\n");
+	check_reason(
+		&log, ENOSPC,
+		"the kernel's verifier refuses program on_return: it is too large (its log has "
+		"more than 1048576 bytes)");
+	load_log_end(&log);
+}
+
+static void test_map(void **state)
+{
+	struct load_log log;
+
+	(void)state;
+	begin(&log);
+	say(LIBBPF_WARN, "libbpf: map '%s': failed to create: %s(%d)\n", "blocks",
+	    "Cannot allocate memory", -12);
+	check_reason(&log, ENOMEM, "the kernel refuses the map blocks: Cannot allocate memory");
+	load_log_end(&log);
+	begin(&log);
+	check_reason(&log, EPERM, "the kernel refuses the BPF object: Operation not permitted");
+	load_log_end(&log);
+	/* whoever speaks when nobody listens */
+	say(LIBBPF_WARN, "libbpf: prog 'x': BPF program load failed: y\n");
+}
+
+static void test_level(void **state)
+{
+	(void)state;
+	assert_int_equal(load_log_level(KERNEL(5, 15)), 0);
+	assert_int_equal(load_log_level(KERNEL(6, 0)), 0);
+	assert_int_equal(load_log_level(KERNEL(6, 1)), 4);
+	assert_int_equal(load_log_level(KERNEL(7, 3)), 4);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_last_line), cmocka_unit_test(test_program),
+		cmocka_unit_test(test_full_log),  cmocka_unit_test(test_map),
+		cmocka_unit_test(test_level),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

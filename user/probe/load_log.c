@@ -1,0 +1,113 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "probe/load_log.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <bpf/libbpf.h>
+
+#include "base/escape.h"
+#include "probe/features.h"
+
+#define ERRORS_ALONE 4 /* BPF_LOG_STATS */
+
+static _Thread_local struct load_log *current;
+
+/* What stands in quotes behind `before`, when `after` is in the text. */
+static void take_name(const char *text, const char *before, const char *after, char *name,
+		      size_t size)
+{
+	const char *begin = strstr(text, before);
+	size_t length;
+
+	if (!begin || !strstr(text, after))
+		return;
+	begin += strlen(before);
+	length = strcspn(begin, "'");
+	snprintf(name, size, "%.*s", length < size ? (int)length : (int)size - 1, begin);
+}
+
+static int print(enum libbpf_print_level level, const char *format, va_list args)
+{
+	char text[512];
+
+	if (!current || level == LIBBPF_DEBUG)
+		return 0;
+	vsnprintf(text, sizeof(text), format, args);
+	if (current->verbose)
+		fputs(text, stderr);
+	take_name(text, "prog '", "load failed", current->program, sizeof(current->program));
+	take_name(text, "map '", "failed to create", current->map, sizeof(current->map));
+	return 0;
+}
+
+unsigned load_log_level(unsigned kernel)
+{
+	return kernel >= KERNEL(6, 1) ? ERRORS_ALONE : 0;
+}
+
+bool load_log_begin(struct load_log *log, bool verbose)
+{
+	memset(log, 0, sizeof(*log));
+	log->verbose = verbose;
+	log->text = calloc(1, LOAD_LOG_BYTES);
+	current = log;
+	libbpf_set_print(print);
+	return log->text != NULL;
+}
+
+void load_log_end(struct load_log *log)
+{
+	if (current == log)
+		current = NULL;
+	free(log->text);
+	log->text = NULL;
+}
+
+/* Figures of what it took, at the end of each log (BPF_LOG_STATS). */
+static bool is_figure(const char *line)
+{
+	static const char *const begins[] = {"processed ", "verification time ", "stack depth "};
+
+	for (size_t i = 0; i < sizeof(begins) / sizeof(begins[0]); i++)
+		if (strncmp(line, begins[i], strlen(begins[i])) == 0)
+			return true;
+	return false;
+}
+
+void load_log_last(const char *text, char line[LOAD_LOG_LINE])
+{
+	char copy[LOAD_LOG_LINE];
+
+	line[0] = '\0';
+	while (*text) {
+		size_t length = strcspn(text, "\n");
+
+		if (length && !is_figure(text)) {
+			snprintf(copy, sizeof(copy), "%.*s",
+				 length < sizeof(copy) ? (int)length : (int)sizeof(copy) - 1, text);
+			escape_copy(line, LOAD_LOG_LINE, copy);
+		}
+		text += length + (text[length] == '\n');
+	}
+}
+
+void load_log_reason(const struct load_log *log, int error, char *reason, size_t size)
+{
+	char last[LOAD_LOG_LINE];
+
+	load_log_last(log->text, last);
+	if (error == ENOSPC)
+		snprintf(last, sizeof(last), "it is too large (its log has more than %d bytes)",
+			 LOAD_LOG_BYTES);
+	if (log->program[0])
+		snprintf(reason, size, "the kernel's verifier refuses program %s: %s", log->program,
+			 last[0] ? last : strerror(error));
+	else if (log->map[0])
+		snprintf(reason, size, "the kernel refuses the map %s: %s", log->map,
+			 strerror(error));
+	else
+		snprintf(reason, size, "the kernel refuses the BPF object: %s", strerror(error));
+}

@@ -219,3 +219,57 @@ def test_exec_while_attaching(tmp_path):
     finally:
         target.kill()
         target.wait()
+
+
+def rows_of(said):
+    """What doctor says of each thing: name -> answer."""
+    return dict(re.findall(r"^  (\S.{34}\S?) +(\S.*)$", said, re.M))
+
+
+def tried(said):
+    return {name.strip(): answer for name, answer in rows_of(said[said.index("\ntried "):]).items()}
+
+
+def test_doctor_tries(one_python, start):
+    """It does what it says works: programs loaded, allocations of a child counted, a watchpoint hit."""
+    result = tool("doctor")
+    assert result.returncode == 0, result.stderr
+    rows = tried(result.stdout)
+    assert re.match(r"yes, in \S+ \S+, with C frames$", rows["programs of probes are loaded"]), rows
+    assert rows["allocations are recorded"] == "yes, 200 of 200, each with its stack"
+    assert re.match(r"yes, in \S+ \S+, with C frames$", rows["programs of watchpoints are loaded"])
+    assert rows["a hardware watchpoint is hit"] == "yes, 10 of 10 times"
+    target = start(one_python, "lifecycle.py")
+    result = tool("doctor", "-p", str(target.pid))
+    assert result.returncode == 0, result.stderr
+    rows = tried(result.stdout)
+    assert re.match("yes, in", rows["programs of probes are loaded"]) and "allocations are recorded" not in rows
+
+
+def test_doctor_tells_what_the_verifier_says():
+    result = tool("doctor", environment={"PYLEAKTRACE_WITHOUT": "all_load"})
+    assert result.returncode == 69, result.stderr
+    assert "on_return" in result.stderr and "helper" in result.stderr
+    rows = tried(result.stdout)
+    assert rows["programs of probes are loaded"].startswith("no: the kernel's verifier refuses program on_return: ")
+    words = result.stdout[result.stdout.index("  the verifier's last words on on_return:\n"):].splitlines()
+    assert any("helper" in line for line in words[1:9]) and any("processed" in line for line in words[1:9])
+    result = tool("doctor", environment={"PYLEAKTRACE_WITHOUT": "native_load"})
+    assert result.returncode == 0, result.stderr
+    rows = tried(result.stdout)
+    assert ", without C frames: the kernel's verifier refuses program on_return: " in rows["programs of probes are loaded"]
+    assert rows["allocations are recorded"].startswith("yes, 200 of 200")
+
+
+def test_doctor_leaves_nobody_behind():
+    before = set(os.listdir("/proc"))
+    with subprocess.Popen([harness.TOOL, "doctor"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as doctor:
+        said, _ = doctor.communicate(timeout=harness.DEADLINE_S)
+    assert "tried on" in said
+    for name in set(os.listdir("/proc")) - before:
+        with_script = b"kept.append(bytearray(54321))"
+        try:
+            with open("/proc/%s/cmdline" % name, "rb") as f:
+                assert with_script not in f.read()
+        except (FileNotFoundError, NotADirectoryError, ProcessLookupError):
+            pass

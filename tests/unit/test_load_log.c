@@ -51,6 +51,9 @@ static void test_last_line(void **state)
 		 "usec\nstack depth 96+112\nprocessed 1000001 insns",
 		 "BPF program is too large. Processed 1000001 insn"},
 		{"processed 1 insns\n", ""},
+		{"invalid bpf_context access off=176 size=8\n; i = find_watch(ctx->addr); @ "
+		 "watchpoint.bpf.h:132\nprocessed 9 insns\n",
+		 "invalid bpf_context access off=176 size=8"},
 		{"cut in the mid", "cut in the mid"},
 		{"\033[2J evil\n", "\\x1b[2J evil"},
 	};
@@ -96,6 +99,40 @@ static void test_program(void **state)
 	check_reason(&log, E2BIG,
 		     "the kernel's verifier refuses program on_return: Argument list too long");
 	load_log_end(&log);
+}
+
+/* As many lines as are worth showing, the last of them. */
+static void test_tail(void **state)
+{
+	char *text = NULL, *wanted = NULL;
+	struct load_log log;
+	size_t size;
+	FILE *out;
+
+	(void)state;
+	for (int n = 0; n <= 12; n++) {
+		for (int newline = 0; newline < 2; newline++) {
+			begin(&log);
+			say(LIBBPF_WARN, "libbpf: prog 'p': BPF program load failed: %s\n", "x");
+			out = open_memstream(&wanted, &size);
+			if (n)
+				fputs("  the verifier's last words on p:\n", out);
+			for (int i = 0; i < n; i++) {
+				sprintf(log.text + strlen(log.text), "line %d%s", i,
+					i + 1 < n || newline ? "\n" : "");
+				if (i >= n - LOAD_LOG_TAIL)
+					fprintf(out, "    line %d\n", i);
+			}
+			fclose(out);
+			out = open_memstream(&text, &size);
+			load_log_tail(&log, out);
+			fclose(out);
+			assert_string_equal(text, wanted);
+			free(text);
+			free(wanted);
+			load_log_end(&log);
+		}
+	}
 }
 
 /* A log that was too short for a program says nothing of its end. */
@@ -146,7 +183,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_last_line), cmocka_unit_test(test_program),
 		cmocka_unit_test(test_full_log),  cmocka_unit_test(test_map),
-		cmocka_unit_test(test_level),
+		cmocka_unit_test(test_level),     cmocka_unit_test(test_tail),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause
- *
- * doctor: what works here, what does not, why, what to do. Changes nothing, but with --restore: then it puts
- * back what a killed pyleaktrace has left in a target. With -p it foretells what a watch would cost: traps are measured on
- * this machine, in a process of the tool's own; nothing is attached to the target.
- */
+ * * doctor: what works here, what does not, why, what to do. The programs are loaded and run, and a watchpoint is set, in
+ * processes of the tool's own (trial.h). Changes nothing, but with --restore: then it puts back what a killed pyleaktrace has
+ * left in a target. With -p it predicts what a watch would cost: traps are measured on this machine, in a process of the
+ * tool's own; nothing is attached to the target.
+*/
 #include "cli/commands.h"
 
 #include <argp.h>
@@ -15,6 +15,7 @@
 #include "base/fmt.h"
 #include "cli/doctor_restore.h"
 #include "cli/forecast_text.h"
+#include "cli/trial.h"
 #include "model/profile.h"
 #include "probe/plan.h"
 
@@ -72,6 +73,7 @@ static int show_plan(const struct process *process, const struct py_runtime *run
 	const struct plan_options options = {.domains = (1u << DOMAIN_COUNT) - 1,
 					     .no_steer = wishes->no_steer,
 					     .by_parts = true};
+	struct err why = ERR_INIT;
 	struct plan plan;
 	int result;
 
@@ -82,9 +84,14 @@ static int show_plan(const struct process *process, const struct py_runtime *run
 	result = plan_make(&plan, runtime, process, features, &options, err);
 	if (!result) {
 		plan_print(stdout, &plan);
-		forecast_text(stdout, process, runtime, &plan, features);
+		if (features_require(features, &why))
+			printf("  cost: not predicted: %s\n", why.text);
+		else
+			forecast_text(stdout, process, runtime, &plan, features);
 	}
 	plan_fini(&plan);
+	if (!result && features_require(features, NULL) == 0)
+		result = trial_run(stdout, features, process, runtime, err);
 	return result;
 }
 
@@ -130,6 +137,8 @@ int command_doctor(int argc, char **argv)
 	result = wishes.pid ? look_at(&features, &wishes, &err) : 0;
 	if (!result && !wishes.restore)
 		result = features_require(&features, &err);
+	if (!result && !wishes.restore && !wishes.pid)
+		result = trial_run(stdout, &features, NULL, NULL, &err);
 	if (result)
 		fprintf(stderr, "pyleaktrace: %s\n", err.text);
 	return -result;

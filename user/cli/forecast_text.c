@@ -150,11 +150,11 @@ void forecast_text(FILE *out, const struct process *process, const struct py_run
 	struct err err = ERR_INIT;
 
 	if (session_open(&session, process, runtime, plan, &options, &err)) {
-		fprintf(out, "  cost: not foretold: %s\n", err.text);
+		fprintf(out, "  cost: not predicted: %s\n", err.text);
 		return;
 	}
 	if (cost_calibrate(&costs, session, -1, &err)) {
-		fprintf(out, "  cost: not foretold: %s\n", err.text);
+		fprintf(out, "  cost: not predicted: %s\n", err.text);
 		session_close(session);
 		return;
 	}

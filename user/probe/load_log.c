@@ -66,11 +66,11 @@ void load_log_end(struct load_log *log)
 	log->text = NULL;
 }
 
-/* Figures of what it took, at the end of each log (BPF_LOG_STATS). */
+/* Figures of what it took, at the end of each log (BPF_LOG_STATS); lines of the source, where an instruction is from. */
 static bool is_figure(const char *line)
 {
-	static const char *const begins[] = {"processed ", "verification time ", "stack depth "};
-
+	static const char *const begins[] = {"processed ", "verification time ", "stack depth ",
+					     ";"};
 	for (size_t i = 0; i < sizeof(begins) / sizeof(begins[0]); i++)
 		if (strncmp(line, begins[i], strlen(begins[i])) == 0)
 			return true;
@@ -110,4 +110,28 @@ void load_log_reason(const struct load_log *log, int error, char *reason, size_t
 			 strerror(error));
 	else
 		snprintf(reason, size, "the kernel refuses the BPF object: %s", strerror(error));
+}
+
+void load_log_tail(const struct load_log *log, FILE *out)
+{
+	const char *at = log->text + strlen(log->text);
+	unsigned lines = 0;
+
+	if (!log->program[0] || at == log->text)
+		return;
+	/* the line break at the very end ends the last line */
+	while (at > log->text && lines < LOAD_LOG_TAIL)
+		if (*--at == '\n' && at[1])
+			lines++;
+	at += lines == LOAD_LOG_TAIL;
+	fprintf(out, "  the verifier's last words on %s:\n", log->program);
+	while (*at) {
+		size_t length = strcspn(at, "\n");
+		char line[LOAD_LOG_LINE], copy[LOAD_LOG_LINE];
+
+		snprintf(copy, sizeof(copy), "%.*s",
+			 length < sizeof(copy) ? (int)length : (int)sizeof(copy) - 1, at);
+		fprintf(out, "    %s\n", escape_copy(line, sizeof(line), copy));
+		at += length + (at[length] == '\n');
+	}
 }

@@ -20,9 +20,11 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdio.h>
 
 #define LOAD_LOG_BYTES (1 << 20)
 #define LOAD_LOG_LINE  160
+#define LOAD_LOG_TAIL  8
 
 struct load_log {
 	bool verbose;     /* libbpf's own words go to stderr too */
@@ -52,5 +54,8 @@ void load_log_last(const char *text, char line[LOAD_LOG_LINE]);
  * in     error: > 0, of the load; ENOSPC is that of a full log
  */
 void load_log_reason(const struct load_log *log, int error, char *reason, size_t size);
+
+/* The last LOAD_LOG_TAIL lines of the verifier, indented, below the name of the program; nothing where it said nothing. */
+void load_log_tail(const struct load_log *log, FILE *out);
 
 #endif

@@ -50,7 +50,8 @@ struct session_options {
 	bool by_parts; /* parts are switched on and off by the caller; else all are on from attach to detach */
 	bool multi;     /* many places in one link, see attach.h */
 	bool by_thread; /* stacks of different threads are different stacks */
-	bool verbose;   /* libbpf's own words go to stderr */
+	bool verbose; /* libbpf's own words go to stderr, and those of the verifier where it refuses */
+	FILE *refusals; /* the last lines of the verifier, where it refuses; NULL: nobody reads them */
 	/*
 	 * Containers whose size fields get watchpoints, at most ABI_MAX_WATCHES; 0: none. With them nothing else is
 	 * traced: the plan is empty.

@@ -164,6 +164,10 @@ static int load(struct session *session, const struct session_options *options,
 	if (!result)
 		return 0;
 	load_log_reason(log, -result, reason, sizeof(reason));
+	if (options->verbose)
+		load_log_tail(log, stderr);
+	if (options->refusals)
+		load_log_tail(log, options->refusals);
 	return err_set(err, result == -EPERM ? ERR_PERMISSION : ERR_KERNEL, "%s", reason);
 }
 

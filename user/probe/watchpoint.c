@@ -290,3 +290,26 @@ int watchpoint_here(uint64_t address, int program_fd, struct err *err)
 		fd = start_event(fd, program_fd);
 	return fd < 0 ? refused(getpid(), errno, err) : fd;
 }
+
+int watchpoint_try(volatile uint64_t *word, unsigned writes, int program_fd, uint64_t *hits,
+		   struct err *err)
+{
+	int fd = watchpoint_here((uintptr_t)word, program_fd, err), result = 0;
+
+	*hits = 0;
+	if (fd < 0)
+		return fd;
+	for (unsigned i = 0; i < writes; i++)
+		*word = i;
+	if (read(fd, hits, sizeof(*hits)) != sizeof(*hits))
+		result = err_set(err, ERR_KERNEL, "the hits of a watchpoint cannot be read: %s",
+				 strerror(errno));
+	else if (*hits != writes)
+		result = err_set(
+			err, ERR_KERNEL,
+			"a watchpoint can be set, and was hit %llu times of %u: the virtual "
+			"machine does not pass it on",
+			(unsigned long long)*hits, writes);
+	close(fd);
+	return result;
+}

@@ -60,4 +60,14 @@ uint64_t watchpoints_switches(const struct watchpoints *watchpoints);
  */
 int watchpoint_here(uint64_t address, int program_fd, struct err *err);
 
+/*
+ * Write `writes` times to a word of our own with a watchpoint on it, and see whether that is noticed.
+ *
+ * in     word: a multiple of 8; program_fd: as watchpoint_here()
+ * out    hits: that the processor has counted
+ * return 0 when all were; -ERR_KERNEL also when it can be set and is not hit (some virtual machines)
+ */
+int watchpoint_try(volatile uint64_t *word, unsigned writes, int program_fd, uint64_t *hits,
+		   struct err *err);
+
 #endif

@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: BSD-2-Clause
+ *
+ * A real watchpoint on a word of our own; skipped where it may not be set, or there is none.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "probe/watchpoint.h"
+
+static volatile uint64_t word __attribute__((aligned(8)));
+
+static void test_each_write(void **state)
+{
+	struct err err = ERR_INIT;
+	uint64_t hits = 77;
+	int result = watchpoint_try(&word, 10, -1, &hits, &err);
+
+	(void)state;
+	if (result)
+		skip();
+	assert_int_equal(hits, 10);
+	assert_int_equal(word, 9);
+	assert_int_equal(watchpoint_try(&word, 0, -1, &hits, &err), 0);
+	assert_int_equal(hits, 0);
+}
+
+/* A program that is none is no reason to say that it works. */
+static void test_no_program(void **state)
+{
+	struct err err = ERR_INIT;
+	uint64_t hits = 77;
+
+	(void)state;
+	assert_true(watchpoint_try(&word, 10, 0, &hits, &err) < 0);
+	assert_int_equal(hits, 0);
+	assert_true(err.text[0]);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_each_write),
+		cmocka_unit_test(test_no_program),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -100,7 +100,7 @@ def test_seccomp_denies(one_python, start, tmp_path, validate, deny, call, error
 
 @pytest.mark.parametrize("without, code, words", [
     ("lockdown", 69, ["locked down", "lockdown=integrity"]),
-    ("jit", 69, ["JIT", "sysctl -w net.core.bpf_jit_enable=1"]),
+    ("jit,all_load", 69, ["verifier refuses", "JIT", "sysctl -w net.core.bpf_jit_enable=1"]),
     ("btf", 69, ["CONFIG_DEBUG_INFO_BTF"]),
     ("user_namespace", 77, ["user namespace", "root on the host"]),
     ("all_load", 69, ["verifier refuses program on_return", "helper"])])

@@ -55,7 +55,7 @@ static int open_code(struct container_watch *watch, struct err *err)
 	int result;
 
 	code_map_init(&watch->code, watch->options->pid);
-	if (!watch->features.loops || watch->options->no_native)
+	if (!watch->features.c_frames || watch->options->no_native)
 		return 0;
 	result = code_map_update(&watch->code, err);
 	if (result < 0)

@@ -129,7 +129,7 @@ static int subject_open(struct subject *subject, const struct features *features
 			       &options, err);
 
 	code_map_init(&subject->code, subject->process->pid);
-	if (result || !features->loops)
+	if (result || !features->c_frames)
 		return result;
 	result = code_map_update(&subject->code, err);
 	if (result < 0)

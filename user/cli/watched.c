@@ -100,7 +100,7 @@ static int open_code(struct watched *watched, struct err *err)
 	int result;
 
 	code_map_init(&watched->code, watched->process.pid);
-	if (!watched->options->native || !watched->features->loops)
+	if (!watched->options->native || !watched->features->c_frames)
 		return 0;
 	result = code_map_update(&watched->code, err);
 	if (result < 0)

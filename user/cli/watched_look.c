@@ -175,7 +175,7 @@ static void add_notes(const struct watched *watched, struct profile *profile)
 	} else if (watched->options->native && !watched->tables) {
 		snprintf(text, sizeof(text), "Stacks have no C frames: %s.",
 			 watched->no_native[0] ? watched->no_native
-					       : "they need Linux 5.17 or newer, on x86-64");
+					       : "they are walked on x86-64 only");
 		profile_note(profile, "no_c_frames", text);
 	}
 }

@@ -24,12 +24,6 @@
 /* the same of the user namespace: PROC_USER_INIT_INO */
 #define INITIAL_USER_NS 0xEFFFFFFDu
 
-/*
- * From here on a program that has callbacks (of bpf_loop()) needs the JIT: the interpreter cannot call them. "callbacks
- * are not allowed in non-JITed programs", fixup_call_args() in kernel/bpf/verifier.c.
- */
-#define CALLBACKS_FROM KERNEL(5, 17)
-
 static unsigned parse_release(const char *release)
 {
 	unsigned major = 0, minor = 0, patch = 0;
@@ -158,8 +152,9 @@ static bool is_namespace(const char *path, unsigned initial)
 	return stat(path, &ns) == 0 && ns.st_ino != initial;
 }
 
-static bool read_jit(void)
+bool features_jit(void)
 {
+	const char *list = getenv("PYLEAKTRACE_WITHOUT");
 	FILE *file = fopen("/proc/sys/net/core/bpf_jit_enable", "re");
 	int value = 1;
 
@@ -168,7 +163,7 @@ static bool read_jit(void)
 	if (fscanf(file, "%d", &value) != 1)
 		value = 1;
 	fclose(file);
-	return value != 0;
+	return value != 0 && !(list && strstr(list, "jit"));
 }
 
 /* Take away what the list names, so that the ways of older kernels can be tested on this one. */
@@ -180,12 +175,10 @@ static void pretend(struct features *features, const char *list)
 		features->tracefs = false;
 	if (strstr(list, "uprobe_multi"))
 		features->uprobe_multi = false;
-	if (strstr(list, "loops"))
-		features->loops = false;
+	if (strstr(list, "c_frames"))
+		features->c_frames = false;
 	if (strstr(list, "btf"))
 		features->btf = false;
-	if (strstr(list, "jit"))
-		features->jit = false;
 	if (strstr(list, "lockdown"))
 		features->lockdown = true;
 	if (strstr(list, "bpf"))
@@ -234,10 +227,10 @@ void features_detect(struct features *features)
 	features->bpf_permitted = !features->user_namespace && !features->missing[0];
 	features->ptrace_permitted = has(caps, CAP_SYS_PTRACE);
 #ifdef __x86_64__
-	features->loops = features->kernel >= KERNEL(5, 17);
+	features->c_frames = true;
 #endif
 	features->btf = access("/sys/kernel/btf/vmlinux", R_OK) == 0;
-	features->jit = read_jit();
+	features->jit = features_jit();
 	features->lockdown = read_lockdown();
 	features->tracefs = opens("/sys/kernel/tracing/events/syscalls/sys_enter_mmap/id") ||
 			    opens("/sys/kernel/debug/tracing/events/syscalls/sys_enter_mmap/id");
@@ -297,11 +290,6 @@ static int require_bpf(const struct features *features, struct err *err)
 			"the kernel is locked down (confidentiality), so that no BPF program "
 			"may read memory of the kernel: boot it with lockdown=integrity, or "
 			"without");
-	if (!features->jit && features->kernel >= CALLBACKS_FROM)
-		return err_set(
-			err, ERR_KERNEL,
-			"the kernel's JIT compiler for BPF is off, and its interpreter cannot "
-			"run what walks the stacks: sysctl -w net.core.bpf_jit_enable=1");
 	return 0;
 }
 
@@ -366,14 +354,12 @@ void features_print(FILE *out, const struct features *features)
 		{tried ? features->cookies : NOT_KNOWN, "probe cookies (5.15)",
 		 "needed: a newer kernel"},
 		{features->jit, "BPF JIT",
-		 features->kernel >= CALLBACKS_FROM
-			 ? "needed: sysctl -w net.core.bpf_jit_enable=1"
-			 : "slower without: sysctl -w net.core.bpf_jit_enable=1"},
+		 "slow without, if at all: sysctl -w net.core.bpf_jit_enable=1"},
 		{tried ? features->uprobe_multi : NOT_KNOWN, "many probes in one link (6.10)",
 		 "detaching takes seconds without"},
 		{!features_must_preallocate(), "maps that grow as they fill (6.1)",
 		 "room for fewer blocks (--max-blocks), taken at the start"},
-		{features->loops, "C frames (5.17, x86-64)", "stacks are Python only without"},
+		{features->c_frames, "C frames (x86-64)", "stacks are Python only without"},
 		{!features->return_hazard, "return probes with seccomp filters",
 		 "targets with a seccomp filter are refused, they would be killed"},
 		{features->tracefs, "system call tracepoints",

@@ -33,7 +33,7 @@ struct features {
 	bool jit;
 	bool tracefs; /* system call tracepoints can be found */
 	bool cookies; /* 5.15: a probe tells which it is */
-	bool loops;   /* 5.17: bpf_loop(), and x86-64: C frames can be walked */
+	bool c_frames; /* x86-64: C frames can be walked, where the verifier does not refuse the program that does */
 	/* 6.10: one link for many places. (Not where return probes are a hazard; see below.) */
 	bool uprobe_multi;
 	bool return_hazard; /* a return probe kills targets that have a seccomp filter (seccomp_test.h) */
@@ -50,11 +50,14 @@ struct features {
  */
 bool features_must_preallocate(void);
 
+/* Are BPF programs compiled? The interpreter is slow, and cannot run all that the verifier accepts. */
+bool features_jit(void);
+
 /* The kernel's version alone, of uname(2). */
 unsigned features_kernel(void);
 
 /*
- * The environment's PYLEAKTRACE_WITHOUT=tracefs,btf,loops,uprobe_multi,jit,lockdown,bpf,perf_events,user_namespace makes
+ * The environment's PYLEAKTRACE_WITHOUT=tracefs,btf,c_frames,uprobe_multi,jit,lockdown,bpf,perf_events,user_namespace makes
  * them missing, or as bad as they can be, seccomp makes return probes a hazard (for tests).
  */
 void features_detect(struct features *features);

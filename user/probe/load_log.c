@@ -102,9 +102,12 @@ void load_log_reason(const struct load_log *log, int error, char *reason, size_t
 	if (error == ENOSPC)
 		snprintf(last, sizeof(last), "it is too large (its log has more than %d bytes)",
 			 LOAD_LOG_BYTES);
+	/* reading kernel memory is what a lockdown takes away; securityfs, which tells, may not be mounted */
 	if (log->program[0])
-		snprintf(reason, size, "the kernel's verifier refuses program %s: %s", log->program,
-			 last[0] ? last : strerror(error));
+		snprintf(reason, size, "the kernel's verifier refuses program %s: %s%s",
+			 log->program, last[0] ? last : strerror(error),
+			 strstr(last, "bpf_probe_read_kernel") ? " (lockdown=confidentiality?)"
+							       : "");
 	else if (log->map[0])
 		snprintf(reason, size, "the kernel refuses the map %s: %s", log->map,
 			 strerror(error));

@@ -168,7 +168,10 @@ static int load(struct session *session, const struct session_options *options,
 		load_log_tail(log, stderr);
 	if (options->refusals)
 		load_log_tail(log, options->refusals);
-	return err_set(err, result == -EPERM ? ERR_PERMISSION : ERR_KERNEL, "%s", reason);
+	return err_set(err, result == -EPERM ? ERR_PERMISSION : ERR_KERNEL, "%s%s", reason,
+		       features_jit() ? ""
+				      : "; the kernel's JIT compiler for BPF is off: sysctl -w "
+					"net.core.bpf_jit_enable=1");
 }
 
 int session_load(struct session *session, const struct session_options *options,

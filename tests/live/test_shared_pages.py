@@ -8,6 +8,7 @@ does, so that the other tests can fail.
 import ctypes
 import json
 import os
+import re
 import signal
 import threading
 
@@ -99,15 +100,22 @@ def test_commands(some_python, worker):
         assert_shared(before, both(target), option, PROBED)
 
 
-@pytest.mark.parametrize("exact", [False, True], ids=["default", "exact"])
-def test_watch(some_python, worker, attach, exact):
+@pytest.mark.parametrize("way", ["default", "windows", "sample", "exact"])
+def test_watch(some_python, worker, attach, way):
     """A watch, of a worker that works: it writes to a few pages itself, as much without the watch."""
     target = worker(some_python)
     target.do("grow", n=2000)
     before = both(target)
     target.do("grow", n=2000)
     alone = both(target)
-    run_ = attach(target, exact=exact)
+    run_ = attach(target, *(["--sample", "4K"] if way == "sample" else []), exact=way == "exact",
+                  environment={"PYLEAKTRACE_WINDOWS": "10"} if way == "windows" else None)
+    if way == "windows":
+        def is_done():
+            target.do("grow", n=1)
+            return re.search(r"^pyleaktrace: \d+ windows done$", run_.err.text, re.M)
+
+        harness.until(is_done, "ten windows")
     for _ in range(3):
         target.do("grow", n=2000)
         run_.report_now()

@@ -20,7 +20,7 @@
  *
  * Place      layer 3; used by attach and sweep; cli starts and stops it. One for the program.
  * Source     mm/gup.c: __get_user_pages() and kernel/events/uprobes.c: uprobe_write_opcode(), uprobe_unregister() of
- *            Linux 5.15 to 7.2: fatal_signal_pending(current) is -EINTR before any page is looked at, so that it does
+ *            Linux 6.1 to 7.2: fatal_signal_pending(current) is -EINTR before any page is looked at, so that it does
  *            not help to have the page in memory. kernel/signal.c: get_signal() takes the SIGKILL from the thread
  *            before it exits. clone(2): CLONE_FILES.
  * Degrades   without a prober (none started, or it was killed) all of this is done in the calling thread.

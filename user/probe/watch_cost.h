@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
- * watch_cost: what watchpoints take from a target on this machine, measured in threads of our own.
+ * watch_cost: what watchpoints take from a target on this machine, measured in a child of our own.
  *
  *      a hit           the trap; what the program does then it times itself
  *      a switch        a thread that has watchpoints comes or goes: the debug registers are written (in a virtual
@@ -12,8 +12,13 @@
  *
  * Place      layer 3; cli sums it up (container_cost.h).
  * Units      ns of the target's CPU time.
- * Errors     -ERR_KERNEL, -ERR_PERMISSION: a watchpoint cannot be had.
- * Bounds     some 20 ms of CPU time, in this thread and one more.
+ * Source     arch/x86/kernel/traps.c: exc_debug_user(), hw_breakpoint.c: hw_breakpoint_handler() of Linux 6.1 to 7.2. The
+ *            exception's reason (DR6) is read and its watchpoint looked up with interrupts off, so that no removal
+ *            of a watchpoint comes between; a reason whose watchpoint is gone is passed over without a signal.
+ *            SIGTRAP follows only where DR6 names no reason, or a single step that nobody asked for. KVM before
+ *            6.14 could load a stale DR6 into a guest ("Load the guest's DR6 outside of the innermost .vcpu_run() loop").
+ * Errors     -ERR_KERNEL, -ERR_PERMISSION: a watchpoint cannot be had. -ERR_KERNEL: a watchpoint raises SIGTRAP here.
+ * Bounds     some 20 ms of CPU time, in two threads of a child, which ends with the tool.
  */
 #ifndef PYLEAKTRACE_PROBE_WATCH_COST_H
 #define PYLEAKTRACE_PROBE_WATCH_COST_H

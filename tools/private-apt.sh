@@ -6,6 +6,7 @@
 #
 #   private_apt STATE SUITE...         makes STATE, sets the array `apt` to apt's options, fetches the package lists;
 #                                      returns 1 when they cannot be had
+#   private_apt_again STATE            only sets `apt`, for a STATE that private_apt has made: no network
 #   private_apt_source STATE SUITE...  the same for source packages
 #   unpack_root STATE ROOT             unpacks what `apt-get "${apt[@]}" --download-only install ...` has left in
 #                                      STATE into ROOT, which becomes a usable root for chroot; may be repeated
@@ -13,6 +14,16 @@
 # What apt prints is in STATE/log. STATE is the caller's to remove; it can be removed as soon as ROOT is unpacked.
 
 private_apt_tools=$(dirname "${BASH_SOURCE[0]}")
+
+private_apt_again() {
+	local state=$1
+	# shellcheck disable=SC2034 # the caller's
+	apt=(-q -o "Dir::State=$state" -o "Dir::State::status=$state/status" -o "Dir::Cache=$state/cache"
+		-o "Dir::Etc::sourceparts=$state/etc" -o "Dir::Etc::sourcelist=$state/etc/debian.sources"
+		-o "Dir::Etc::preferences=$state/none/file" -o "Dir::Etc::preferencesparts=$state/none"
+		-o "Dir::Log=$state" -o APT::Sandbox::User=root -o APT::Install-Recommends=false
+		-o APT::Update::Error-Mode=any -o Acquire::Retries=2)
+}
 
 private_apt() {
 	local state=$1
@@ -22,12 +33,7 @@ private_apt() {
 	"$private_apt_tools/debian-sources" "$@" | sed "s/^Types: deb$/Types: ${private_apt_types:-deb}/" \
 		> "$state/etc/debian.sources"
 	[ -s "$state/etc/debian.sources" ] || return 1
-	# shellcheck disable=SC2034 # the caller's
-	apt=(-q -o "Dir::State=$state" -o "Dir::State::status=$state/status" -o "Dir::Cache=$state/cache"
-		-o "Dir::Etc::sourceparts=$state/etc" -o "Dir::Etc::sourcelist=$state/etc/debian.sources"
-		-o "Dir::Etc::preferences=$state/none/file" -o "Dir::Etc::preferencesparts=$state/none"
-		-o "Dir::Log=$state" -o APT::Sandbox::User=root -o APT::Install-Recommends=false
-		-o APT::Update::Error-Mode=any -o Acquire::Retries=2)
+	private_apt_again "$state"
 	apt-get "${apt[@]}" update > "$state/log" 2>&1
 }
 

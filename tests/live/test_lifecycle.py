@@ -166,10 +166,13 @@ def test_attach_to_a_stopped_target(one_python, start, attach):
 
 
 def test_tool_killed(some_python, start, attach, bpf_objects):
-    """kill -9 of the tool in the middle of the work: nothing of it stays in the kernel, the target works on."""
+    """kill -9 of the tool in the middle of the work: nothing of it stays in the kernel, the target works on, and has no
+    breakpoint left after the next command."""
     target = start(some_python, "lifecycle.py")
     before = target.do("allocators")
-    tool = attach(target)
+    tool = attach(target, "-v")
+    probed = places(tool)
+    assert len(probed) > 10
     target.do("be_busy", n_threads=3)
     target.do("turns_done", least=20)
     mine = {kind: bpf_objects(kind, tool.process.pid) for kind in ("prog", "link")}
@@ -187,6 +190,8 @@ def test_tool_killed(some_python, start, attach, bpf_objects):
     said = harness.tool("doctor", "--restore", "-p", str(target.pid))
     assert said.returncode == 0, said.stderr
     assert target.do("allocators") == before
+    if platform.machine() == "x86_64":
+        assert breakpoints(target.pid, probed.values()) == set()
     again = harness.tool("doctor", "--restore", "-p", str(target.pid))
     assert again.returncode == 0, again.stderr
     if steered:

@@ -58,7 +58,11 @@ static void test_permissions(void **state)
 
 	(void)state;
 	features.bpf_permitted = false;
-	CHECK(features, ERR_PERMISSION, "run as root", "CAP_BPF", "CAP_PERFMON");
+	strcpy(features.missing, "CAP_BPF and CAP_PERFMON");
+	CHECK(features, ERR_PERMISSION, "run as root",
+	      "not permitted, CAP_BPF and CAP_PERFMON missing");
+	strcpy(features.missing, "CAP_PERFMON");
+	CHECK(features, ERR_PERMISSION, "run as root", "not permitted, CAP_PERFMON missing");
 	/* no capability would mend that */
 	features.user_namespace = true;
 	CHECK(features, ERR_PERMISSION, "user namespace", "root on the host");

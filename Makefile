@@ -132,10 +132,10 @@ $(O)/bench/unwind_tables: tools/bench.d/unwind_tables.c $(OUT)/libpyleaktrace.a
 	$(Q)$(CC) $(CPPFLAGS) $(ALL_CFLAGS) $(LDFLAGS) $< $(OUT)/libpyleaktrace.a $(LDLIBS) -o $@
 
 # what tools/verifier-cost runs, and tools/kernels on other kernels
-$(O)/tools/verifier-cost: tools/verifier-cost.c user/probe/facts.c user/python/layout.c user/base/err.c
+$(O)/tools/verifier-cost: tools/verifier-cost.c user/probe/facts.c user/python/layout.c user/base/err.c $(wildcard bpf/abi/*.h user/python/layout*)
 	@mkdir -p $(@D)
 	$(call say,CC,$<)
-	$(Q)$(CC) $(CPPFLAGS) $(ALL_CFLAGS) $(DEPFLAGS) $(filter %.c,$^) -lbpf -o $@
+	$(Q)$(CC) $(CPPFLAGS) $(ALL_CFLAGS) $(filter %.c,$^) -lbpf -o $@
 
 # ---- hostile input --------------------------------------------------------------------------------------
 
@@ -179,6 +179,6 @@ clean:
 	rm -rf $(OUT)/bpf $(OUT)/gen $(OUT)/user $(OUT)/unit $(OUT)/host_bpf $(OUT)/libpyleaktrace.a \
 		$(O)/bench $(O)/fuzz $(O)/tools $(O)/clang-* $(OUT)/pyleaktrace $(OUT)/pyleaktrace.8
 
--include $(shell find $(addprefix $(OUT)/,bpf user unit host_bpf) $(O)/tools -type f -name '*.d' 2>/dev/null)
+-include $(shell find $(addprefix $(OUT)/,bpf user unit host_bpf) -type f -name '*.d' 2>/dev/null)
 
 .PHONY: all bpf bpf-all unit unit-build host-bpf fuzz-build lint lint-layers install clean

@@ -13,6 +13,10 @@
 #define LOADER_CONSISTENT 0
 #define LOADER_ADD        1
 
+/* What was heard last (code_loader); 0: nothing yet, or what is not known. */
+#define HEARD_CONSISTENT 1
+#define HEARD_ADD        2
+
 /* There is news for user space, also of what it was asked for in vain before. */
 static __always_inline void code_has_changed(void)
 {
@@ -21,6 +25,22 @@ static __always_inline void code_has_changed(void)
 }
 
 /*
+ * Has the program loaded nothing by dlmopen()? The state of such a namespace is kept elsewhere: what is read here stays
+ * consistent while code comes and goes there.
+ */
+static __always_inline bool has_one_namespace(void)
+{
+	__s32 version;
+
+	return facts.loader_version &&
+	       bpf_probe_read_user(&version, sizeof(version), (const void *)facts.loader_version) ==
+		       0 &&
+	       version == 1;
+}
+
+/*
+ * From glibc 2.41 on dlopen() of what is loaded already says that all is consistent, as it was.
+ *
  * Before an unloading and after it: what is read in between may still have what is about to go. Only one thread loads or
  * unloads at a time, for the loader has a lock.
  */
@@ -35,12 +55,14 @@ int on_loader(struct pt_regs *ctx)
 	if (bpf_probe_read_user(&state, sizeof(state), (const void *)facts.loader_state))
 		state = -1;
 	if (state == LOADER_ADD) {
-		code_added = 1;
+		code_loader = HEARD_ADD;
 		return 0;
 	}
-	if (state != LOADER_CONSISTENT || !code_added)
+	if (state == LOADER_CONSISTENT && code_loader == HEARD_CONSISTENT && has_one_namespace())
+		return 0;
+	if (state != LOADER_CONSISTENT || code_loader != HEARD_ADD)
 		__sync_fetch_and_add(&code_gone, 1);
-	code_added = 0;
+	code_loader = state == LOADER_CONSISTENT ? HEARD_CONSISTENT : 0;
 	code_has_changed();
 	return 0;
 }

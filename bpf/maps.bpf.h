@@ -161,8 +161,8 @@ struct abi_free_ring
 	free_rings[ABI_FREE_CLASSES]; /* sites that have been used, and are new again */
 __u32 code_epoch;                     /* counts the frees of (what may be) code objects */
 __u64 code_state;                     /* ABI_CODE_STATE: which ranges of executable memory count */
-__u32 code_gone;  /* counts the times that code was unloaded, or was about to be */
-__u32 code_added; /* the loader is about to add code, not to take it away */
+__u32 code_gone;   /* counts the times that code was unloaded, or was about to be */
+__u32 code_loader; /* what the loader said last (loader.bpf.h) */
 __u32 code_known; /* its value when user space began to read the mappings that code_state is about */
 struct abi_watch watches[ABI_MAX_WATCHES]; /* see watchpoint.bpf.h */
 __u64 watch_allowance; /* hits that may be counted until user space allows more */

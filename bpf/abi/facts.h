@@ -93,6 +93,8 @@ struct abi_facts {
 	__u32 pool_size; /* split: bytes of a pool of pymalloc's, a power of two; 0: not known */
 	__u32 pad;
 	__u64 loader_state; /* address of what the dynamic loader is doing (loader.bpf.h); 0: not known */
+	/* address of an int that is 1 as long as the loader has one namespace; 0: it does not say */
+	__u64 loader_version;
 	struct abi_python python;
 };
 

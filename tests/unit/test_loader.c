@@ -32,6 +32,9 @@ static void test_own_loader(void **state)
 	assert_non_null(debug);
 	assert_true(loader_find(&loader, getpid()));
 	assert_int_equal(loader.state, (uintptr_t)&debug->r_state);
+	/* tests are built for glibc 2.36 at least */
+	assert_int_equal(loader.version, (uintptr_t)&debug->r_version);
+	assert_int_equal(debug->r_version, 1);
 	assert_true(module_offset(&loader.module, (uintptr_t)debug->r_brk, &offset));
 	assert_int_equal(loader.offset, offset);
 	assert_true(dladdr((void *)(uintptr_t)debug->r_brk, &info));

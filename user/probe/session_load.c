@@ -30,6 +30,7 @@ static void fill_rodata(struct session *session, const struct session_options *o
 	facts->code_frees = session->plan->code_frees;
 	facts->native = session->code != NULL;
 	facts->loader_state = session->loader.state;
+	facts->loader_version = session->loader.version;
 	facts->by_thread = options->by_thread;
 	facts->split = session->split;
 	facts->small_max = session->plan->small_max;

@@ -57,6 +57,9 @@ bool loader_find(struct loader *loader, pid_t pid)
 		return false;
 	}
 	loader->state = debug + offsetof(struct r_debug, r_state);
+	/* exported from the same version on */
+	if (module_symbol(&loader->module, "__rseq_offset"))
+		loader->version = debug + offsetof(struct r_debug, r_version);
 	return true;
 }
 

@@ -213,7 +213,7 @@ static void check_links(bool multi)
 
 	setup(&fixture, multi);
 	assert_int_equal(attach(&fixture, 0, 2 * PLACES, NULL), 0);
-	assert_int_equal(fixture.links.n, multi ? 0 : 2 * PLACES);
+	assert_int_equal(fixture.links.n_events, multi ? 0 : 2 * PLACES);
 	assert_int_equal(fixture.links.n_multi, multi ? 2 : 0);
 	assert_int_equal(n_probed(fixture.target.pid), PLACES);
 	links_close(&fixture.links);

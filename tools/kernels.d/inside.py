@@ -14,6 +14,7 @@ ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)
 TOOL = ROOT + "/build/pyleaktrace"
 COST = ROOT + "/build/tools/verifier-cost"
 OBJECT = ROOT + "/build/bpf/x86/pyleaktrace.bpf.o"
+REPORT = "/tmp/load.json"
 TARGET = ROOT + "/tests/programs/lifecycle.py"
 
 
@@ -48,7 +49,7 @@ def watch(target, options, limit_s):
     """Start the tool on a target, and end it when every probe is live.
     -> exit code, what it said, seconds until then"""
     began, text, took = time.monotonic(), "", None
-    tool = subprocess.Popen([TOOL, "-p", str(target.pid), *options, "36000"], stdin=subprocess.DEVNULL,
+    tool = subprocess.Popen([TOOL, "-p", str(target.pid), "-o", REPORT, *options, "36000"], stdin=subprocess.DEVNULL,
                             stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
     while True:
         left = began + limit_s - time.monotonic()
@@ -72,12 +73,20 @@ def watch(target, options, limit_s):
 LOADS = {"load": ["--exact", "--native", "no"], "load +C": ["--exact"], "load default": []}
 
 
+def notes():
+    """What the last watch says of itself: that it has gone on without C frames, or without tracing."""
+    with open(REPORT, encoding="utf-8") as f:
+        return [note["sentence"] for note in json.load(f).get("notes", [])]
+
+
 def load(name, limit_s):
     began = time.monotonic()
     target = start_target()
     code, text, took = watch(target, LOADS[name], limit_s)
     lived = target.poll() is None and end_target(target) == 0
-    passed = code == 0 and took is not None and lived
+    missing = notes() if code == 0 else []
+    passed = code == 0 and took is not None and lived and not missing
+    text += "".join("\nnote: " + note for note in missing)
     if not lived:
         text += "\nthe target did not live: %r\n" % target.poll()
     elif not passed:
@@ -90,15 +99,15 @@ def load(name, limit_s):
 def refuses(since, limit_s):
     """On a kernel that is too old the tool says which one is needed, and the target is not touched."""
     target = start_target()
-    code, text, took = watch(target, [], limit_s)
+    code, text, took = watch(target, ["--exact"], limit_s)
     lived = target.poll() is None and end_target(target) == 0
     say(refuses=code == 69 and took is None and since in text and lived, text="exit code %d: %s" % (code, text[-6000:]))
 
 
-def verifier_cost(native, limit_s):
+def verifier_cost(limit_s):
     """What tools/verifier-cost measures, when it has been built."""
     if os.access(COST, os.X_OK) and os.path.exists(OBJECT):
-        code, text, took = run([COST, OBJECT, "1" if native else "0"], limit_s)
+        code, text, took = run([COST, OBJECT, "1"], limit_s)
         say(cost=code, text=text[-12000:], seconds=took)
 
 
@@ -142,8 +151,11 @@ def main():
                                 *["tests/live/" + test for test in plan["tests"]]], env=dict(environment, REPORTS="/dev/ttyS1"),
                                stdin=subprocess.DEVNULL, stdout=console, stderr=console, cwd=ROOT)
         say(tests=tests.returncode)
+    if plan["run"]:
+        code, text, took = run(["/bin/busybox", "sh", "-c", plan["run"]], plan["run_limit_s"])
+        say(cell="run", outcome="passed" if code == 0 else "failed", seconds=took, text=text[-6000:], said=text[-6000:])
     if "cost" in plan["parts"]:
-        verifier_cost(plan["native"], plan["limit_s"])
+        verifier_cost(plan["limit_s"])
     say(log=[line for line in kernel_log() if line[1] >= booted_s])
     say(end=True)
 

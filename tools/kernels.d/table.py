@@ -22,6 +22,7 @@ class Outcome:
         self.seconds = {}  # of a load, from start to `tracing`
         self.texts = []  # (heading, text) of what failed
         self.warnings = []
+        self.said = ""  # what the command of --run printed
         self.cost = None
         self.took_s = 0.0
 
@@ -57,6 +58,8 @@ def judge(outcome, result, cells, version):
                 outcome.seconds[row["cell"]] = row["attach_s"]
             if row["outcome"] != "passed":
                 outcome.texts.append((row["cell"], row["text"]))
+            if "said" in row:
+                outcome.said = row["said"]
         elif "begins" in row:
             began = row["begins"]
         elif "test" in row:
@@ -134,6 +137,7 @@ def details(outcomes, n_last=1000):
         said += ["  the kernel says: " + line for line in dict.fromkeys(outcome.warnings)]
         for heading, what in outcome.texts:
             said += ["  failed: %s:" % heading] + ["    " + line for line in what.splitlines()[-n_last:]]
+        said += ["  it printed:"] + ["    " + line for line in outcome.said.splitlines()[-n_last:]] if outcome.said else []
         if outcome.cost:
             said += ["  verifier%s:" % ("" if outcome.cost[0] else " (failed)")] + \
                 ["    " + line for line in outcome.cost[1].splitlines()[-2 * n_last:]]

@@ -33,20 +33,26 @@ static void test_which(void **state)
 	assert_true(idle_parent_is(0.05 * S, 0.21 * S, 10 * S));
 }
 
+/* It has run, and waits. */
 static pid_t waiter(int *to)
 {
-	int pipes[2];
+	int pipes[2], ready[2];
+	char byte;
 	pid_t pid;
 
 	assert_int_equal(pipe(pipes), 0);
+	assert_int_equal(pipe(ready), 0);
 	pid = fork();
 	if (pid == 0) {
-		char byte;
-
 		close(pipes[1]);
+		if (write(ready[1], "r", 1) != 1)
+			_exit(1);
 		_exit(read(pipes[0], &byte, 1) != 0);
 	}
 	close(pipes[0]);
+	close(ready[1]);
+	assert_int_equal(read(ready[0], &byte, 1), 1);
+	close(ready[0]);
 	*to = pipes[1];
 	return pid;
 }

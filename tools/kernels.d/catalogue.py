@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""Which kernels Debian's mirror has, and their images: package lists and packages by
+"""Which kernels the machine's mirror has, and their images: package lists and packages by
 tools/private-apt.sh, kept below build/kernels, so that what is there once needs no network.
 
     build/kernels/catalogue.json        {"date": ..., "suites": {suite: why it has nothing},
@@ -16,13 +16,15 @@ import subprocess
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 APT = os.path.join(HERE, "apt")
-# Kernels for virtual machines are small, and have all that the tool needs built in.
-SUITES = ("bullseye", "bookworm", "bookworm-backports", "trixie", "trixie-backports", "sid", "experimental")
-# Those that people have: one that no suite has is in the table all the same. Whatever else a suite
-# has comes in addition.
+# What a later suite has counts only where no earlier one has that kernel at all.
+SUITES = (("bullseye", "bookworm", "bookworm-backports", "trixie", "trixie-backports", "sid", "experimental"),
+          ("ubuntu:jammy-updates", "ubuntu:noble-updates"))
+# Those that people have, run by default, with the newest that there is: one that no suite has is in the table all the
+# same. The others that a suite has are run by name.
 WANTED = ("5.10", "5.15", "6.1", "6.8", "6.12", "6.16", "6.17", "6.18", "6.19", "7.0")
-# The image is in linux-binary or, until 6.18, in linux-image. Signed or not, the kernel is the same.
-NAME = re.compile(r"linux-(image|binary)-(\d+\.\d+)[^ ]*-cloud-amd64(-unsigned)?")
+# Debian's kernels for virtual machines are small, and have all that the tool needs built in. The image is in linux-binary
+# or, until 6.18, in linux-image. Signed or not, the kernel is the same. Ubuntu's are generic.
+NAME = re.compile(r"linux-(image|binary)-(?:unsigned-)?(\d+\.\d+)[^ ]*-(cloud-amd64(-unsigned)?|generic)")
 
 
 class NotToBeHad(Exception):
@@ -71,20 +73,23 @@ class Catalogue:
             self.data = None
 
     def update(self, say):
-        rows, missing = [], {}
-        for suite in SUITES:
-            state = os.path.join(self.folder, "apt", suite)
-            lists = subprocess.run([APT, state, "lists", suite], check=False, stdout=subprocess.PIPE, text=True)
-            if lists.returncode != 0:
-                missing[suite] = "its package lists cannot be had"
-                say("Debian %s: %s (see %s/log)" % (suite, missing[suite], state))
-                continue
-            rows += [row + (suite,) for row in packages(lists.stdout)]
-        if not rows:
+        best, missing = {}, {}
+        for suites in SUITES:
+            rows = []
+            for suite in suites:
+                state = os.path.join(self.folder, "apt", suite.replace(":", "-"))
+                lists = subprocess.run([APT, state, "lists", suite], check=False, stdout=subprocess.PIPE, text=True)
+                if lists.returncode != 0:
+                    missing[suite] = "its package lists cannot be had"
+                    say("%s: %s (see %s/log)" % (suite, missing[suite], state))
+                    continue
+                rows += [row + (suite,) for row in packages(lists.stdout)]
+            best = {**newest(rows), **best}
+        if not best:
             raise NotToBeHad("no package list of any suite can be had (no network?)")
         self.data = {"date": datetime.date.today().isoformat(), "suites": missing,
                      "kernels": {name: {"package": row[1], "version": row[2], "suite": row[4]}
-                                 for name, row in newest(rows).items()}}
+                                 for name, row in best.items()}}
         with open(self.path + ".new", "w", encoding="utf-8") as f:
             json.dump(self.data, f, indent=1)
         os.replace(self.path + ".new", self.path)
@@ -92,6 +97,11 @@ class Catalogue:
     def names(self):
         """All x.y that are wanted or to be had, the oldest first."""
         return sorted(set(WANTED) | set(self.data["kernels"]), key=number)
+
+    def default(self):
+        """The wanted ones, and the newest that is to be had."""
+        newest_name = max(self.data["kernels"], key=number)
+        return [name for name in self.names() if name in WANTED or name == newest_name]
 
     def about(self, name):
         """The row of its catalogue, or of the image that is there already; None: no suite has it."""
@@ -113,13 +123,13 @@ class Catalogue:
             return self._image(name, "vmlinuz")
         row = self.data["kernels"].get(name)
         if row is None:
-            raise NotToBeHad("no suite of Debian's mirror has it (%s)" % self.data["date"])
-        say("%s: taking %s %s of Debian %s" % (name, row["package"], row["version"], row["suite"]))
+            raise NotToBeHad("no suite of the mirror has it (%s)" % self.data["date"])
+        say("%s: taking %s %s of %s" % (name, row["package"], row["version"], row["suite"]))
         work = os.path.join(self.folder, "work-" + name)
         shutil.rmtree(work, ignore_errors=True)
         os.makedirs(work)
         try:
-            download(os.path.join(self.folder, "apt", row["suite"]), "%s=%s" % (row["package"], row["version"]), work)
+            download(os.path.join(self.folder, "apt", row["suite"].replace(":", "-")), "%s=%s" % (row["package"], row["version"]), work)
             os.makedirs(os.path.dirname(self._image(name, "")), exist_ok=True)
             package, = [os.path.join(work, file) for file in os.listdir(work)]
             take_image(package, self._image(name, "vmlinuz"))

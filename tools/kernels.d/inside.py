@@ -153,7 +153,7 @@ def main():
         say(tests=tests.returncode)
     if plan["run"]:
         code, text, took = run(["/bin/busybox", "sh", "-c", plan["run"]], plan["run_limit_s"])
-        say(cell="run", outcome="passed" if code == 0 else "failed", seconds=took, text=text[-6000:], said=text[-6000:])
+        say(cell="run", outcome="passed" if code == 0 else "failed", seconds=took, text=text[-6000:], said=text[-20000:])
     if "cost" in plan["parts"]:
         verifier_cost(plan["limit_s"])
     say(log=[line for line in kernel_log() if line[1] >= booted_s])

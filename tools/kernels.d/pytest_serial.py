@@ -7,7 +7,7 @@ import signal
 
 import pytest
 
-LIMIT_S = int(os.environ.get("PYLEAKTRACE_TEST_LIMIT_S", "600"))
+LIMIT_S = int(os.environ["PYLEAKTRACE_TEST_LIMIT_S"])
 
 
 class TooLong(Exception):

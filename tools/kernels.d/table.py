@@ -7,7 +7,7 @@ from cells import CELLS, cell_of_test
 
 # What a kernel says when something is wrong with it, or with what the tool did to it
 WARNING = re.compile(r"WARNING: |BUG: |\bOops\b|general protection|kernel panic|Call Trace|unable to handle|rcu.*stall|"
-                     r"hung_task|blocked for more than|leaking uprobe|failed to (un)?register|UBSAN|KASAN|BPF|traps: |"
+                     r"hung_task|blocked for more than|leaking uprobe|failed to (un)?register|UBSAN|KASAN|traps: |"
                      r"segfault|Out of memory|invalid opcode", re.I)
 HARMLESS = re.compile(r"Call Trace")  # belongs to a warning that has a line of its own
 

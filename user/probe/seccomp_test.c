@@ -146,6 +146,7 @@ static _Noreturn void be_tester(int out, const struct place *place)
 	if (child > 0) {
 		verdict = try_child(child, to[1], from[0], place);
 		kill(child, SIGKILL);
+		waitpid(child, NULL, 0);
 	}
 	byte = (char)verdict;
 	_exit(write(0, &byte, 1) != 1);
@@ -153,7 +154,6 @@ static _Noreturn void be_tester(int out, const struct place *place)
 
 /* ---- the tool ------------------------------------------------------------------------------------------- */
 
-/* Read the verdict of a process that is nobody's child any more. */
 static enum return_verdict ask_tester(const struct place *place)
 {
 	char byte = RETURN_UNKNOWN;
@@ -163,17 +163,14 @@ static enum return_verdict ask_tester(const struct place *place)
 	if (pipe(ends))
 		return RETURN_UNKNOWN;
 	pid = fork();
-	if (pid == 0) {
-		if (fork() == 0)
-			be_tester(ends[1], place);
-		_exit(0);
-	}
+	if (pid == 0)
+		be_tester(ends[1], place);
 	close(ends[1]);
-	if (pid > 0)
-		waitpid(pid, NULL, 0);
 	do
 		n = (int)read(ends[0], &byte, 1);
 	while (n < 0 && errno == EINTR);
+	while (pid > 0 && waitpid(pid, NULL, 0) < 0 && errno == EINTR)
+		;
 	close(ends[0]);
 	return n == 1 ? (enum return_verdict)byte : RETURN_UNKNOWN;
 }

@@ -10,12 +10,13 @@
  *                        │ return probe on it ────────────▲              │
  *      verdict ◀─────────┴── it has answered and the probe was hit, or SIGSYS
  *
- * The tester closes the probe after it has told the verdict, for that waits for the kernel (some 150 ms).
+ * The tester's end closes the probe, so that a tool that is killed meanwhile cannot be in the middle of that (prober.h).
  *
  * Place      layer 3; used by features.
  * Source     kernel/seccomp.c: __secure_computing(), arch/x86/kernel/uprobes.c: uretprobe; seccomp(2).
  * Errors     RETURN_UNKNOWN: it cannot be tried (not permitted, no uprobes, no answer within 10 s).
- * Bounds     two processes, which end by themselves, also when the tool is killed; 10 to 30 ms. Never a core dump.
+ * Bounds     two processes, which have ended when this returns, and end by themselves when the tool is killed; 100 to 200 ms, most of
+ *            it the kernel's wait at the end of the probe. Never a core dump.
  */
 #ifndef PYLEAKTRACE_PROBE_SECCOMP_TEST_H
 #define PYLEAKTRACE_PROBE_SECCOMP_TEST_H

@@ -332,6 +332,7 @@ void features_print(FILE *out, const struct features *features)
 	const char *denied = features->seccomp
 				     ? "needed: a seccomp filter denies it, run on the host"
 				     : "needed: the kernel denies it";
+	char permission[sizeof(features->missing) + 32];
 	const struct {
 		enum answer answer;
 		const char *name, *without;
@@ -339,7 +340,7 @@ void features_print(FILE *out, const struct features *features)
 		{features->bpf_permitted, "permission to load BPF",
 		 features->user_namespace
 			 ? "needed: this is a user namespace, run as root on the host"
-			 : "needed: run as root, or give CAP_BPF and CAP_PERFMON"},
+			 : permission},
 		{features->bpf_permitted ? !features->bpf_error : NOT_KNOWN, "bpf() may be called",
 		 denied},
 		{features->bpf_permitted ? !features->perf_error : NOT_KNOWN,
@@ -360,14 +361,18 @@ void features_print(FILE *out, const struct features *features)
 		{!features_must_preallocate(), "maps that grow as they fill (6.1)",
 		 "room for fewer blocks (--max-blocks), taken at the start"},
 		{features->c_frames, "C frames (x86-64)", "stacks are Python only without"},
-		{!features->return_hazard, "return probes with seccomp filters",
+		{tried ? !features->return_hazard : NOT_KNOWN, "return probes with seccomp filters",
 		 "targets with a seccomp filter are refused, they would be killed"},
 		{features->tracefs, "system call tracepoints",
-		 "domain mmap is not traced without: mount -t tracefs tracefs /sys/kernel/tracing"},
+		 geteuid() ? "domain mmap is not traced without: tracefs is root's"
+			   : "domain mmap is not traced without: mount -t tracefs tracefs "
+			     "/sys/kernel/tracing"},
 	};
 	static const char *const answers[] = {
 		[NO] = "no: ", [YES] = "yes", [NOT_KNOWN] = "not known: bpf() was not tried"};
 
+	snprintf(permission, sizeof(permission), "needed: run as root, or give %s",
+		 features->missing);
 	fprintf(out, "kernel %s\n", features->release);
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
 		fprintf(out, "  %-36s %s%s\n", rows[i].name, answers[rows[i].answer],

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,29 +14,29 @@
 #include "base/clock.h"
 #include "base/fmt.h"
 #include "probe/session.h"
+#include "probe/watch_cost.h"
 #include "probe/watchpoint.h"
 
-#define TEXT(n)      TEXT_OF(n)
-#define TEXT_OF(n)   #n
-#define BLOCK        54321
-#define BLOCK_MOST   (BLOCK + 64) /* what a bytearray of that size asks for is a little more */
-#define BLOCKS_ROOM  4096
-#define STACKS_ROOM  64
-#define WATCH_WRITES 10
+#define TEXT(n)     TEXT_OF(n)
+#define TEXT_OF(n)  #n
+#define BLOCK       54321
+#define BLOCK_MOST  (BLOCK + 64) /* what a bytearray of that size asks for is a little more */
+#define BLOCKS_ROOM 4096
+#define STACKS_ROOM 64
+#define ANSWER_MS   60000 /* a python3 that is this slow does not run */
 
-/* It says a byte when it is ready, and one when it has made its blocks. */
-static const char script[] =
-	"import os\n"
-	"kept = []\n"
-	"def keep():\n"
-	"    for _ in range(" TEXT(TRIAL_BLOCKS) "):\n"
-						 "        kept.append(bytearray(" TEXT(
-							 BLOCK) "))\n"
-								"os.write(1, b'r')\n"
-								"if os.read(0, 1):\n"
-								"    keep()\n"
-								"    os.write(1, b'd')\n"
-								"    os.read(0, 1)\n";
+/* It says a byte when it is ready, and one when it has made its blocks: so many of so many bytes. */
+static const char script[] = "import os, sys\n"
+			     "n, size = map(int, sys.argv[1:])\n"
+			     "kept = []\n"
+			     "def keep():\n"
+			     "    for _ in range(n):\n"
+			     "        kept.append(bytearray(size))\n"
+			     "os.write(1, b'r')\n"
+			     "if os.read(0, 1):\n"
+			     "    keep()\n"
+			     "    os.write(1, b'd')\n"
+			     "    os.read(0, 1)\n";
 
 /* What is tried on: a target, or a child of ours. */
 struct subject {
@@ -64,15 +65,17 @@ static _Noreturn void become_python(int in, int out)
 	dup2(in, STDIN_FILENO);
 	dup2(out, STDOUT_FILENO);
 	dup2(nowhere, STDERR_FILENO);
-	execl(TRIAL_PYTHON, "python3", "-I", "-S", "-c", script, (char *)NULL);
+	execl(TRIAL_PYTHON, "python3", "-I", "-S", "-c", script, TEXT(TRIAL_BLOCKS), TEXT(BLOCK),
+	      (char *)NULL);
 	_exit(1);
 }
 
 static bool said(const struct child *child, char what)
 {
+	struct pollfd fd = {.fd = child->from, .events = POLLIN};
 	char byte;
 
-	return read(child->from, &byte, 1) == 1 && byte == what;
+	return poll(&fd, 1, ANSWER_MS) == 1 && read(child->from, &byte, 1) == 1 && byte == what;
 }
 
 static void child_end(struct child *child)
@@ -81,7 +84,7 @@ static void child_end(struct child *child)
 		py_runtime_fini(&child->runtime);
 	if (child->opened)
 		process_close(&child->process);
-	if (!child->pid)
+	if (child->pid <= 0)
 		return;
 	close(child->to);
 	close(child->from);
@@ -89,23 +92,38 @@ static void child_end(struct child *child)
 	waitpid(child->pid, NULL, 0);
 }
 
+static void close_both(const int ends[2])
+{
+	close(ends[0]);
+	close(ends[1]);
+}
+
 /* return 0, or why there is none to try on, which says nothing of the machine */
 static int child_start(struct child *child, struct err *err)
 {
 	int to[2], from[2], result;
+	pid_t pid;
 
 	memset(child, 0, sizeof(*child));
 	if (access(TRIAL_PYTHON, X_OK))
 		return err_set(err, ERR_TARGET,
 			       "there is no " TRIAL_PYTHON ", try it on a process: "
 			       "-p PID");
-	if (pipe2(to, O_CLOEXEC) || pipe2(from, O_CLOEXEC))
+	if (pipe2(to, O_CLOEXEC))
 		return err_set(err, ERR_FAILED, "pipe: %s", strerror(errno));
-	child->pid = fork();
-	if (child->pid < 0)
+	if (pipe2(from, O_CLOEXEC)) {
+		close_both(to);
+		return err_set(err, ERR_FAILED, "pipe: %s", strerror(errno));
+	}
+	pid = fork();
+	if (pid < 0) {
+		close_both(to);
+		close_both(from);
 		return err_set(err, ERR_FAILED, "fork: %s", strerror(errno));
-	if (child->pid == 0)
+	}
+	if (pid == 0)
 		become_python(to[0], from[1]);
+	child->pid = pid;
 	close(to[0]);
 	close(from[1]);
 	child->to = to[1];
@@ -248,24 +266,24 @@ static int try_probes(FILE *out, const struct features *features, struct subject
 static int try_watchpoint(FILE *out, struct subject *subject, struct err *err)
 {
 	static const char what[] = "a hardware watchpoint is hit";
-	static volatile uint64_t word __attribute__((aligned(8)));
+	static uint64_t word __attribute__((aligned(8)));
 	const struct watchpoint point = {.field = (uintptr_t)&word};
 	struct session_options options = {
 		.max_size = UINT64_MAX, .watchpoints = &point, .n_watchpoints = 1, .moments = true};
+	struct watch_costs costs = {0};
 	struct session *session;
 	char text[64];
-	uint64_t hits;
 	int result = open_session(out, "programs of watchpoints are loaded", &session, subject,
 				  &options, err);
 
 	if (result)
 		return result;
-	result = watchpoint_try(&word, WATCH_WRITES, session_watch_program(session), &hits, err);
+	result = watch_cost_try(&costs, session_watch_program(session), err);
 	session_close(session);
 	if (result)
 		return put_failure(out, what, result, err);
-	snprintf(text, sizeof(text), "yes, %llu of %d times", (unsigned long long)hits,
-		 WATCH_WRITES);
+	snprintf(text, sizeof(text), "yes, %llu of %d times", (unsigned long long)costs.hits,
+		 WATCH_COST_WRITES);
 	put(out, what, text);
 	return 0;
 }

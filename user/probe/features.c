@@ -197,9 +197,16 @@ static void pretend(struct features *features, const char *list)
  */
 static bool return_probe_hazard(const struct features *features)
 {
+	/* each round of watchpoints asks again, the kernel stays the same, and the test takes 0.1 s */
+	static int verdict = -1;
 	const char *without = getenv("PYLEAKTRACE_WITHOUT");
+	int known = __atomic_load_n(&verdict, __ATOMIC_RELAXED);
 
-	switch (seccomp_test(without && strstr(without, "seccomp"))) {
+	if (known < 0) {
+		known = (int)seccomp_test(without && strstr(without, "seccomp"));
+		__atomic_store_n(&verdict, known, __ATOMIC_RELAXED);
+	}
+	switch (known) {
 	case RETURN_SURVIVES:
 		return false;
 	case RETURN_KILLS:
@@ -368,8 +375,11 @@ void features_print(FILE *out, const struct features *features)
 			   : "domain mmap is not traced without: mount -t tracefs tracefs "
 			     "/sys/kernel/tracing"},
 	};
-	static const char *const answers[] = {
-		[NO] = "no: ", [YES] = "yes", [NOT_KNOWN] = "not known: bpf() was not tried"};
+	const char *const answers[] = {[NO] = "no: ",
+				       [YES] = "yes",
+				       [NOT_KNOWN] = features->bpf_error
+							     ? "not known: bpf() is denied"
+							     : "not known: bpf() was not tried"};
 
 	snprintf(permission, sizeof(permission), "needed: run as root, or give %s",
 		 features->missing);

@@ -53,8 +53,9 @@ bool load_log_begin(struct load_log *log, bool verbose)
 	memset(log, 0, sizeof(*log));
 	log->verbose = verbose;
 	log->text = calloc(1, LOAD_LOG_BYTES);
-	current = log;
 	libbpf_set_print(print);
+	if (log->text)
+		current = log;
 	return log->text != NULL;
 }
 

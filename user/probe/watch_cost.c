@@ -39,6 +39,7 @@ be_child(struct measurement *measurement, pid_t tool,
 	 int (*measure)(struct watch_costs *costs, int argument, struct err *err), int argument)
 {
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	prctl(PR_SET_DUMPABLE, 0); /* a SIGTRAP is an answer, not a crash to be reported */
 	if (getppid() == tool)
 		measurement->result = measure(&measurement->costs, argument, &measurement->err);
 	_exit(0);
@@ -116,6 +117,18 @@ static int measure_trap(struct watch_costs *costs, int program_fd, struct err *e
 int watch_cost_trap(struct watch_costs *costs, int program_fd, struct err *err)
 {
 	return measure_in_child(costs, measure_trap, program_fd, err);
+}
+
+static int try_hits(struct watch_costs *costs, int program_fd, struct err *err)
+{
+	static volatile uint64_t word __attribute__((aligned(8)));
+
+	return watchpoint_try(&word, WATCH_COST_WRITES, program_fd, &costs->hits, err);
+}
+
+int watch_cost_try(struct watch_costs *costs, int program_fd, struct err *err)
+{
+	return measure_in_child(costs, try_hits, program_fd, err);
 }
 
 /* ---- watchpoints that are not hit -------------------------------------------------------------- */

@@ -23,16 +23,22 @@
 #ifndef PYLEAKTRACE_PROBE_WATCH_COST_H
 #define PYLEAKTRACE_PROBE_WATCH_COST_H
 
+#include <stdint.h>
+
 #include "base/err.h"
 
 /* as many watchpoints as a processor has debug registers, or more */
 #define WATCH_COST_POINTS_MAX 4
+
+/* how often watch_cost_try() writes */
+#define WATCH_COST_WRITES 10
 
 struct watch_costs {
 	double trap_ns;     /* of a hit, beside the program's work */
 	double switch_ns;   /* more that a change of threads takes */
 	double string_loss; /* share lost of the time that passes at such instructions: 0 .. 1 */
 	double split_ns;    /* more that a split store takes; 0: no more than ever */
+	uint64_t hits;      /* of WATCH_COST_WRITES */
 };
 
 /* switch_ns, string_loss and split_ns, with so many watchpoints */
@@ -40,5 +46,8 @@ int watch_cost_measure(struct watch_costs *costs, unsigned n_points, struct err 
 
 /* trap_ns; in  program_fd: takes no interest in this process */
 int watch_cost_trap(struct watch_costs *costs, int program_fd, struct err *err);
+
+/* hits: is a watchpoint noticed at all? (watchpoint_try()); program_fd as above */
+int watch_cost_try(struct watch_costs *costs, int program_fd, struct err *err);
 
 #endif

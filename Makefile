@@ -150,7 +150,7 @@ $(O)/fuzz/fuzz_unwind: tests/fuzz/fuzz_unwind.c $(FUZZED) $(UNWIND_SOURCES)
 		$< $(FUZZED) -lelf -ldw -o $@
 
 NAMED := $(addprefix user/symbol/,debug_file.c debug_image.c debug_info.c demangle.c elf_part.c elf_symbols.c mini_debug.c \
-	native_module.c native_names.c) user/target/remote_mem.c user/model/profile.c user/base/err.c
+	native_module.c native_names.c) user/target/remote_mem.c user/target/remote_handle.c user/model/profile.c user/base/err.c
 
 $(O)/fuzz/fuzz_names: tests/fuzz/fuzz_names.c $(NAMED)
 	@mkdir -p $(@D)

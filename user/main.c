@@ -3,8 +3,10 @@
  * argv -> command -> exit code. The first word is a command only if it is one of the table's.
  */
 #include <errno.h>
+#include <poll.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/err.h"
 #include "base/escape.h"
@@ -19,6 +21,22 @@ static const struct {
 	{"record", NULL},           {"report", NULL},       {"diff", NULL},
 };
 
+/* What was written to a full disk is lost: no success. Nobody reads any more: that is no failure. */
+static int finish(int code)
+{
+	struct pollfd out = {.fd = STDOUT_FILENO, .events = POLLOUT};
+
+	errno = 0;
+	if ((fflush(stdout) == 0 && !ferror(stdout)) || code)
+		return code;
+	/* a pipe without a reader */
+	if (errno == EPIPE || (poll(&out, 1, 0) == 1 && out.revents & POLLERR))
+		return 0;
+	fprintf(stderr, "pyleaktrace: standard output: %s\n",
+		errno ? strerror(errno) : "not all could be written");
+	return ERR_FAILED;
+}
+
 int main(int argc, char **argv)
 {
 	char word[64];
@@ -31,7 +49,7 @@ int main(int argc, char **argv)
 		if (strcmp(argv[1], commands[i].name) != 0)
 			continue;
 		if (commands[i].run)
-			return commands[i].run(argc - 1, argv + 1);
+			return finish(commands[i].run(argc - 1, argv + 1));
 		fprintf(stderr,
 			"pyleaktrace: the command %s is not in version " PYLEAKTRACE_VERSION "\n",
 			argv[1]);
@@ -46,5 +64,5 @@ int main(int argc, char **argv)
 			escape_copy(word, sizeof(word), argv[1]), command_word_near(argv[1]));
 		return ERR_USAGE;
 	}
-	return command_watch(argc, argv);
+	return finish(command_watch(argc, argv));
 }

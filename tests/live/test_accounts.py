@@ -111,6 +111,22 @@ def test_totals_are_the_sums(full):
         report.totals["allocated_count"] - report.totals["outstanding_count"]
 
 
+def test_tables_that_change(one_python, start, attach, validate):
+    """The program writes to its allocator tables itself: nothing claims then that every call was traced."""
+    target = start(one_python, "accounts.py")
+    tool = attach(target, "--native", "no")
+    target.do("do_nothing")
+    assert "; every call was traced." in tool.report_now()
+    target.do("start_tracemalloc")
+    text = tool.report_now()
+    report = tool.finish()
+    validate(report.data)
+    # a build without inlined copies is not steered, and is seen through whatever stands in its tables
+    steered = one_python.is_distribution_build
+    assert ("; every call was traced." in text) != steered
+    assert ("the allocator tables were changed" in report.data["mode"].get("object_coverage", "")) == steered
+
+
 def test_as_tracemalloc_counts(full):
     """Containers of several blocks, that grow: line by line what CPython's own tracemalloc says in a process that did
     the same."""

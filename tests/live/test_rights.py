@@ -106,7 +106,8 @@ def test_three_are_enough(one_python, start_as_other, rights, validate):
     assert doctor.returncode == 0, doctor.stderr
 
     before = target.do("allocators")
-    tool = rights.watch(target.pid)
+    # of this size is nothing else that the line makes
+    tool = rights.watch(target.pid, "-z", "5000", "-Z", "5100")
     try:
         during = target.do("allocators")
         target.do("keep", n=3000, n_keep=700, size=5000)

@@ -345,13 +345,17 @@ static bool name_some(struct holder_watch *watch, const struct heap_holder *chos
 static bool look_at_some(struct holder_watch *watch, const struct heap_holder *chosen, unsigned n,
 			 double cores, struct err *err)
 {
+	struct err unnamed = ERR_INIT;
 	bool watched = watch->options.can_watch && watch_some(watch, chosen, n, cores, err);
 
 	/* a container that has died is no reason to look at the others only */
 	if (watched || (watch->options.can_watch && err->code == ERR_TARGET))
 		return watched;
-	return name_some(watch, chosen, n, watch->options.can_watch ? NULL : err) &&
-	       !watch->options.can_watch;
+	if (!watch->options.can_watch)
+		return name_some(watch, chosen, n, err);
+	/* why they cannot be watched is known, and is what is said */
+	name_some(watch, chosen, n, &unnamed);
+	return false;
 }
 
 /* One of them may have died since it was chosen: then each is tried alone. */

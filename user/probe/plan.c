@@ -4,6 +4,7 @@
 #include <inttypes.h>
 #include <stdarg.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/escape.h"
 #include "python/allocators.h"
@@ -483,8 +484,9 @@ int plan_make(struct plan *plan, const struct py_runtime *runtime, const struct 
 			       process->pid, features->release);
 	if (wanted & 1u << ABI_MMAP && !features->tracefs) {
 		plan->domains &= ~(1u << ABI_MMAP);
-		plan_note(plan, "mappings are not traced: no tracefs (mount -t tracefs tracefs "
-				"/sys/kernel/tracing)");
+		plan_note(plan, geteuid() ? "mappings are not traced: tracefs is root's"
+					  : "mappings are not traced: no tracefs (mount -t tracefs "
+					    "tracefs /sys/kernel/tracing)");
 	}
 	if (runtime->libc_is_musl)
 		plan_note(plan,

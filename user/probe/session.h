@@ -77,6 +77,13 @@ void session_close(struct session *session); /* detaches if need be; accepts NUL
 /* Why C frames are not walked though session_options.code was given, in a few words; NULL: they are. */
 const char *session_no_native(const struct session *session);
 
+/*
+ * Has somebody else written to the allocator tables while they were steered: the target itself (tracemalloc, a profiler), or
+ * another tool? Not all allocations of objects are seen since then. Looked at by this call where all parts are on from attach
+ * to detach, else at the end of each window.
+ */
+bool session_steering_lost(struct session *session);
+
 /* Recording has begun and not ended; false also when the target replaced itself (exec). */
 bool session_active(const struct session *session);
 /* The target called exec() while it was watched. */

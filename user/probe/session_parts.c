@@ -89,6 +89,21 @@ static void detach_probes(struct session *session, enum abi_part part)
 	links_close(&links);
 }
 
+/* The words of a part that is steered; not while another thread switches it. */
+static void check_steering(struct session *session, const struct session_part *own)
+{
+	if (own->steered && !session->execed && process_alive(session->process) &&
+	    !steer_holds(session->process->pid, session->plan->words, session->plan->n_words))
+		session->steering_lost = true;
+}
+
+bool session_steering_lost(struct session *session)
+{
+	if (!session->by_parts)
+		check_steering(session, &session->parts[steered_part(session)]);
+	return session->steering_lost;
+}
+
 static int unsteer(struct session *session, enum abi_part part, struct err *err)
 {
 	const struct plan *plan = session->plan;
@@ -133,6 +148,7 @@ int session_part_off(struct session *session, enum abi_part part, struct err *er
 	int result;
 
 	session_record(session, part, false);
+	check_steering(session, &session->parts[part]);
 	result = unsteer(session, part, err);
 	/* a target that is still steered comes by the probes, whether they were to stay or not */
 	if (session->parts[part].attached && (result || !stays_attached(session, part)))

@@ -241,6 +241,17 @@ int steer_restore(pid_t pid, const struct plan_word *words, unsigned n_words, st
 	return result;
 }
 
+bool steer_holds(pid_t pid, const struct plan_word *words, unsigned n_words)
+{
+	for (unsigned i = 0; i < n_words; i++) {
+		uint64_t now;
+
+		if (remote_read_u64(pid, words[i].address, &now) == 0 && now != words[i].alias)
+			return false;
+	}
+	return true;
+}
+
 unsigned steer_find(const struct py_runtime *runtime, struct plan_word *words)
 {
 	static const char *const functions[] = {"malloc", "calloc", "realloc", "free"};

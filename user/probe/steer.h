@@ -17,6 +17,8 @@
 #ifndef PYLEAKTRACE_PROBE_STEER_H
 #define PYLEAKTRACE_PROBE_STEER_H
 
+#include <stdbool.h>
+
 #include "probe/plan.h"
 
 /* Write all aliases. */
@@ -24,6 +26,9 @@ int steer_apply(pid_t pid, const struct plan_word *words, unsigned n_words, stru
 
 /* Write the plain values back where the aliases still are. Words that hold something else are left alone. */
 int steer_restore(pid_t pid, const struct plan_word *words, unsigned n_words, struct err *err);
+
+/* Do all words still hold their aliases? A process that has ended has none; that says nothing: true. */
+bool steer_holds(pid_t pid, const struct plan_word *words, unsigned n_words);
 
 /*
  * Which words of the runtime's tables hold an alias? (Somebody steered and could not restore.)

@@ -20,7 +20,7 @@ struct snapshot {
 	const struct process *process;
 	const struct py_runtime *runtime;
 	const struct plan *plan;
-	const struct session *session;
+	struct session *session;
 	struct symbolizer *symbolizer;
 	struct py_types *types;
 	struct live_blocks live;
@@ -46,7 +46,7 @@ struct snapshot {
 };
 
 struct snapshot *snapshot_new(const struct process *process, const struct py_runtime *runtime,
-			      const struct plan *plan, const struct session *session,
+			      const struct plan *plan, struct session *session,
 			      const struct code_map *code, struct err *err)
 {
 	struct snapshot *snapshot = calloc(1, sizeof(*snapshot));
@@ -319,6 +319,11 @@ static void fill_mode(const struct snapshot *snapshot, struct profile *profile, 
 	profile->mode.steered = plan->n_words > 0;
 	if (plan->coverage[0])
 		profile->mode.object_coverage = profile_str(profile, plan->coverage, -1);
+	else if (session_steering_lost(snapshot->session))
+		profile->mode.object_coverage =
+			"the allocator tables were changed during the trace, by the program itself "
+			"(tracemalloc does) or by another tool: since then not every allocation "
+			"of an object is seen";
 	profile->mode.max_size = UINT64_MAX;
 	profile->mode.older_s = (double)older_ns / 1e9;
 }

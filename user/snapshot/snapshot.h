@@ -27,7 +27,7 @@ struct snapshot;
 
 /* code: the target's code map, borrowed; NULL: there are no C frames in the stacks. */
 struct snapshot *snapshot_new(const struct process *process, const struct py_runtime *runtime,
-			      const struct plan *plan, const struct session *session,
+			      const struct plan *plan, struct session *session,
 			      const struct code_map *code, struct err *err);
 void snapshot_free(struct snapshot *snapshot);
 

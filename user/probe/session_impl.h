@@ -57,7 +57,7 @@ struct session {
 	void (*on_site)(void *context, uint32_t site); /* during session_events() */
 	void *on_site_context;
 	bool execed;
-	bool steering_lost; /* see session_steering_lost() */
+	bool steering_lost;   /* see session_steering_lost() */
 	int wait_status;      /* -1: not known */
 	void *sites, *frames; /* mapped */
 	uint64_t *free_sites; /* mapped for writing */

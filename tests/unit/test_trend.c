@@ -158,7 +158,7 @@ static void test_growth(void **state)
 	trend = make_trend(4, grow);
 	settle(trend);
 	assert_null(trend_finding(trend, "growth"));
-	assert_non_null(strstr(trend_finding(trend, "fragmentation"), "is told by five looks"));
+	assert_non_null(strstr(trend_finding(trend, "fragmentation"), "five looks are needed"));
 	trend_free(trend);
 }
 
@@ -256,10 +256,50 @@ static void copy_little(struct trend_look *look, double t)
 	trend_set(look, TREND_COMMON, 80 * MIB - (uint64_t)t * 8192);
 }
 
+/* A leak, while as many shared file pages are evicted: RSS is flat, and TREND_COMMON does not count those. */
+static void leak_for_files(struct trend_look *look, double t)
+{
+	trend_set(look, TREND_PRIVATE, 20 * MIB + (uint64_t)t * 2 * MIB);
+	trend_set(look, TREND_COMMON, 60 * MIB);
+	look->value[TREND_ANONYMOUS] += (uint64_t)t * 2 * MIB;
+}
+
+/* The same in a worker whose parent writes to what they share: its pages become the worker's alone. */
+static void leak_and_lose(struct trend_look *look, double t)
+{
+	copy(look, t);
+	look->value[TREND_ANONYMOUS] += (uint64_t)t * MIB;
+}
+
+/* Of what becomes private two thirds are copies, and a third is a leak. */
+static void copy_and_leak(struct trend_look *look, double t)
+{
+	copy(look, t);
+	look->value[TREND_PRIVATE] += (uint64_t)t * MIB;
+	look->value[TREND_ANONYMOUS] += (uint64_t)t * MIB;
+	look->value[TREND_RSS] += (uint64_t)t * MIB;
+}
+
+/* A leak of a twentieth: it is a finding. */
+static void leak_little(struct trend_look *look, double t)
+{
+	copy(look, t);
+	look->value[TREND_ANONYMOUS] += (uint64_t)t * MIB / 10;
+	look->value[TREND_RSS] += (uint64_t)t * MIB / 10;
+}
+
+/* As much is swapped out as leaks. */
+static void leak_and_swap(struct trend_look *look, double t)
+{
+	copy(look, t);
+	look->value[TREND_SWAP] += (uint64_t)t * 2 * MIB;
+}
+
 static void test_copies(void **state)
 {
-	void (*const others[])(struct trend_look * look, double t) = {NULL, grow, grow_private,
-								      end_other, copy_little};
+	void (*const others[])(struct trend_look * look, double t) = {
+		NULL,           grow,          grow_private,  end_other,   copy_little,
+		leak_for_files, leak_and_lose, copy_and_leak, leak_little, leak_and_swap};
 	struct trend *trend = make_trend(7, copy);
 	const char *told;
 
@@ -287,8 +327,15 @@ static void test_copies(void **state)
 		trend = make_trend(7, others[i]);
 		settle(trend);
 		assert_null(trend_finding(trend, "copy_on_write"));
+		for (size_t j = 0; j < trend->n_findings; j++)
+			if (strcmp(trend->findings[j].name, "fragmentation") != 0)
+				assert_null(strstr(trend->findings[j].sentence, "not a leak"));
 		trend_free(trend);
 	}
+	trend = make_trend(7, copy_and_leak);
+	settle(trend);
+	assert_non_null(trend_finding(trend, "growth"));
+	trend_free(trend);
 }
 
 static void little_free(struct trend_look *look, double t)

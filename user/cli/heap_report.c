@@ -78,7 +78,7 @@ static void describe_losses(struct profile *about, const struct heap_report *rep
 		 "bytes of memory are swapped out: objects in them are not counted");
 	add_loss(about, losses, "sparse_bytes", scan->sparse_bytes,
 		 "bytes of memory in large mappings that are mostly unused were not read: which "
-		 "pages of them are used is told by /proc/PID/pagemap, to root or with "
+		 "pages of them are used only /proc/PID/pagemap says, which needs root or "
 		 "CAP_DAC_READ_SEARCH");
 	add_loss(about, losses, "torn_pools", scan->torn_pools,
 		 "pools changed each time they were read: dead objects in them may be counted");
@@ -93,7 +93,8 @@ static void describe_losses(struct profile *about, const struct heap_report *rep
 			 "again: "
 			 "what they hold is not known");
 	add_loss(about, losses, "judged", scan->judged,
-		 "malloc is not glibc's: objects above 512 bytes are told by their contents alone");
+		 "malloc is not glibc's: objects above 512 bytes are recognized by their contents "
+		 "alone");
 	about->losses = losses;
 }
 

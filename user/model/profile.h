@@ -126,7 +126,7 @@ struct loss {
 	uint64_t count;       /* > 0 */
 };
 
-/* What the reader has to know before the figures: in what way the watch is less than it could be, and what mends it. */
+/* What the reader has to know before the figures: in what way the watch is less than it could be, and how to fix it. */
 struct note {
 	const char *name;     /* stable identifier: "not_traced", "no_c_frames", "children_work" */
 	const char *sentence; /* with reason and remedy */

@@ -34,7 +34,7 @@ enum trend_kind {
 	TREND_PSS,
 	TREND_ANONYMOUS,
 	TREND_PRIVATE, /* pages that no other process maps */
-	TREND_COMMON,  /* the rest of RSS: also mapped by others, as after a fork, or by a file */
+	TREND_COMMON,  /* anonymous memory that a fork left to two processes: proc_memory.common */
 	TREND_SWAP,
 	TREND_CGROUP,
 	TREND_OBJECTS, /* how many */

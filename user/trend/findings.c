@@ -100,29 +100,40 @@ static const struct trend_row *growing_part(const struct trend *trend)
 	return most;
 }
 
+static double gained(const struct trend *trend, enum trend_kind kind)
+{
+	const struct trend_row *row = &trend->rows[kind];
+
+	return row->n ? (double)row->last - (double)row->first : 0;
+}
+
 /*
- * Memory that a fork has left to two processes is copied, a page at a time, when one of them writes to it: what becomes private
- * was shared before, and RSS does not tell of it. The collector's marks are avoided by gc.freeze(), counts of references are not.
+ * After a fork two processes share their memory until one of them writes to a page: it gets a copy,
+ * and both pages are private. RSS and anonymous memory stay as they are, because the page was anonymous
+ * before. Where they grow, or grow and are swapped out, something else happens too, and nothing is
+ * said: a leak may hide behind it. gc.freeze() keeps the collector from writing to objects; it does
+ * not keep reference counts from being written.
  */
 static void find_copies(struct trend *trend)
 {
-	const struct trend_row *rss = &trend->rows[TREND_RSS], *own = &trend->rows[TREND_PRIVATE],
-			       *common = &trend->rows[TREND_COMMON];
-	double gained = (double)own->last - (double)own->first,
-	       left = (double)common->first - (double)common->last,
-	       grown = (double)rss->last - (double)rss->first;
+	const struct trend_row *own = &trend->rows[TREND_PRIVATE];
+	double copied = gained(trend, TREND_PRIVATE), least = copied / 10;
 	bool frozen = trend->gc.have_frozen && trend->gc.frozen > 0;
 
-	if ((own->shape != FIT_STEADY && own->shape != FIT_SLOWING) || gained < LEAST_GROWTH ||
-	    gained < LEAST_SHARE * (double)rss->last || left < gained / 2 || grown > gained / 2)
+	if ((own->shape != FIT_STEADY && own->shape != FIT_SLOWING) || copied < LEAST_GROWTH ||
+	    copied < LEAST_SHARE * (double)trend->rows[TREND_RSS].last ||
+	    -gained(trend, TREND_COMMON) < copied / 2)
+		return;
+	if (grows_much(trend, &trend->rows[TREND_RSS]) ||
+	    grows_much(trend, &trend->rows[TREND_ANONYMOUS]) || gained(trend, TREND_RSS) >= least ||
+	    gained(trend, TREND_ANONYMOUS) + gained(trend, TREND_SWAP) >= least)
 		return;
 	say(trend, "copy_on_write",
 	    "Private memory grows, %s, while RSS does not: pages shared with a parent or child "
-	    "since a fork are copied when "
-	    "they are written to, and even reading an object writes its reference count. This is "
-	    "copy-on-write, not a "
-	    "leak; it ends when everything is copied, after %s more at most.%s",
-	    per_minute(own->per_s).text, fmt_bytes(common->last).text,
+	    "since a fork are copied when they are written to, and even reading an object writes "
+	    "its reference count. This is copy-on-write, not a leak; it ends when everything is "
+	    "copied, after %s more at most.%s",
+	    per_minute(own->per_s).text, fmt_bytes(trend->rows[TREND_COMMON].last).text,
 	    frozen ? "" : " gc.freeze() before the fork keeps the collector from adding to it.");
 }
 
@@ -133,7 +144,7 @@ static bool is_free_part(enum trend_kind kind)
 
 /*
  * The rising side of a sawtooth looks like a leak as long as it lasts: of what old objects in cycles leave behind, to the next full
- * collection. (That the collector is off is told for itself.)
+ * collection. (That the collector is off is a finding of its own.)
  */
 static const char *about_garbage(const struct trend *trend, enum trend_kind part)
 {
@@ -179,7 +190,7 @@ static void find_fragmentation(struct trend *trend)
 	else if (grows_much(trend, &trend->rows[TREND_RSS]))
 		told = "; RSS grows all the same";
 	else if (objects->shape == FIT_UNKNOWN)
-		told = "; whether what is in use grows is told by five looks";
+		told = "; five looks are needed to see whether what is in use grows";
 	else
 		told = "; what is in use does not grow: fragmentation, not a leak";
 	say(trend, "fragmentation",

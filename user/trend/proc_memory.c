@@ -13,8 +13,8 @@
 /* What smaps says of one mapping. */
 struct mapping {
 	bool readable, writable, shared, file;
-	bool shm;
-	char name[32]; /* the begin of the path, or "[heap]" */
+	bool shm, sums; /* sums: smaps_rollup's only one, of all mappings */
+	char name[32];  /* the begin of the path, or "[heap]" */
 	uint64_t rss, pss, anonymous, swap;
 	uint64_t private_clean, private_dirty, shared_clean, shared_dirty;
 };
@@ -40,6 +40,7 @@ static bool parse_head(struct mapping *mapping, const char *line)
 	mapping->shared = flags[3] == 's';
 	mapping->file = inode != 0;
 	snprintf(mapping->name, sizeof(mapping->name), "%s", line + at);
+	mapping->sums = starts(line + at, "[rollup]");
 	mapping->shm = starts(line + at, "/dev/shm/") || starts(line + at, "/dev/zero") ||
 		       starts(line + at, "/memfd:") || starts(line + at, "/SYSV");
 	return true;
@@ -80,6 +81,21 @@ static void parse_field(struct mapping *mapping, const char *line)
 			return;
 }
 
+/*
+ * What a fork has left to two processes. Clean pages of files and memory that is meant to be shared
+ * are never copied; a page without a file is clean after it was swapped in.
+ */
+static uint64_t common_of(const struct mapping *mapping)
+{
+	uint64_t common = mapping->shared_dirty;
+
+	if (mapping->shared)
+		return 0;
+	if (!mapping->file && !mapping->sums)
+		common += mapping->shared_clean;
+	return common < mapping->anonymous ? common : mapping->anonymous;
+}
+
 static void add(struct proc_memory *memory, const struct mapping *mapping)
 {
 	uint64_t changed = mapping->anonymous < mapping->rss ? mapping->anonymous : mapping->rss;
@@ -89,7 +105,7 @@ static void add(struct proc_memory *memory, const struct mapping *mapping)
 	memory->anonymous += mapping->anonymous;
 	memory->swap += mapping->swap;
 	memory->own += mapping->private_clean + mapping->private_dirty;
-	memory->common += mapping->shared_clean + mapping->shared_dirty;
+	memory->common += common_of(mapping);
 	if (mapping->shared && (mapping->shm || !mapping->file)) {
 		memory->shared += mapping->rss;
 	} else if (mapping->file) {

@@ -26,7 +26,14 @@
 
 struct proc_memory {
 	uint64_t rss, pss, anonymous, swap;
-	uint64_t own, common; /* of rss: pages that no other process maps, and the rest */
+	uint64_t own; /* of rss: pages that no other process maps: Private_* */
+	/*
+	 * Of rss: anonymous pages of private mappings that a forked parent or child maps too, so that
+	 * a write copies them. Shared_Dirty, without a file Shared_Clean too, at most Anonymous.
+	 * smaps_rollup has only the sums of all mappings: Shared_Dirty, which may include shared
+	 * memory, at most Anonymous.
+	 */
+	uint64_t common;
 	/* parts of rss */
 	uint64_t heap;  /* private, readable, writable, no file: what a census walks */
 	uint64_t stack; /* the main thread's */

@@ -18,7 +18,17 @@
 /* bits of a word */
 #define PAGE_PRESENT (1ull << 63)
 #define PAGE_SWAPPED (1ull << 62)
-/* No other process maps it; a page of zeros that stands for one that nobody has written is not meant. */
+/*
+ * The page is mapped once: no other process maps it. (The page of zeros that stands for memory that was
+ * never written does not count.) It is not the PageAnonExclusive mark by which the kernel decides whether
+ * process_vm_readv() copies a page (mm/gup.c, gup_must_unshare()); pagemap does not show that one. A page
+ * that is mapped once may still be copied when it is read so:
+ * - after a fork whose other process has ended or has its own copy: the mark is gone until the next write.
+ *   The kernel sets it again where nobody else refers to the page, and otherwise (swap cache, a batch of
+ *   the LRU lists) copies it. No other process loses anything: none shares it any more.
+ * - a page of KSM that is mapped once: merging is undone for it.
+ * - a part of a huge page, other parts of which are still shared or referenced.
+ */
 #define PAGE_SOLE (1ull << 56)
 
 /* A file descriptor for pagemap_read() and PAGEMAP_SCAN, or -1. */

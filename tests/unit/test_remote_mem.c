@@ -5,14 +5,18 @@
  */
 #include <setjmp.h>
 #include <stdarg.h>
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/capability.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -20,8 +24,10 @@
 
 #include "base/xorshift.h"
 #include "target/pagemap.h"
+#include "target/process.h"
 #include "target/remote_handle.h"
 #include "target/remote_mem.h"
+#include "target/sharing.h"
 
 #define PAGES  512u
 #define LENGTH (PAGES * PAGEMAP_PAGE)
@@ -207,37 +213,313 @@ static void test_exit(void **state)
 	finish(&child);
 }
 
-static void test_handles(void **state)
+static pid_t start_waiting(void)
 {
-	pid_t pids[REMOTE_HANDLES_MAX + 2];
-	struct child child = start();
+	pid_t pid = fork();
+
+	if (pid == 0) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		pause();
+		_exit(0);
+	}
+	assert_true(pid > 0);
+	return pid;
+}
+
+static void end_waiting(pid_t pid)
+{
+	kill(pid, SIGKILL);
+	assert_int_equal(waitpid(pid, NULL, 0), pid);
+}
+
+/* Each child knows which one it is: what is read of one is not another's. */
+static pid_t start_numbered(uint64_t number)
+{
+	uint64_t before;
+	pid_t pid;
+
+	memcpy(&before, bytes, 8);
+	memcpy(bytes, &number, 8);
+	pid = start_waiting();
+	memcpy(bytes, &before, 8);
+	return pid;
+}
+
+static void check_number(pid_t pid, uint64_t number)
+{
 	uint64_t word;
 
+	assert_int_equal(remote_read_u64(pid, address(0), &word), 0);
+	assert_int_equal(word, number);
+}
+
+static void test_handles(void **state)
+{
+	enum { TARGETS = 70 }; /* more than a watch has */
+	pid_t pids[REMOTE_HANDLES_MAX];
+	struct child child = start();
+
+	_Static_assert(TARGETS < REMOTE_HANDLES_MAX, "each has a handle");
 	(void)state;
 	/* two that use the same process: the first one that closes does not end it for the other */
 	assert_int_equal(remote_handle_open(child.pid), 0);
 	remote_handle_close(child.pid);
 	assert_true(remote_handle_get(child.pid) >= 0);
-	/* more processes than handles: those without are read all the same */
-	for (size_t i = 0; i < REMOTE_HANDLES_MAX + 2; i++) {
-		pids[i] = fork();
-		if (pids[i] == 0) {
-			prctl(PR_SET_PDEATHSIG, SIGKILL);
-			pause();
-			_exit(0);
-		}
+	for (size_t i = 0; i < REMOTE_HANDLES_MAX - 1; i++) {
+		pids[i] = start_numbered(i);
 		assert_int_equal(remote_handle_open(pids[i]), 0);
+		assert_true(remote_handle_get(pids[i]) >= 0);
 	}
-	assert_int_equal(remote_handle_get(pids[REMOTE_HANDLES_MAX]), REMOTE_UNKNOWN);
-	for (size_t i = 0; i < REMOTE_HANDLES_MAX + 2; i++) {
-		assert_int_equal(remote_read_u64(pids[i], address(8), &word), 0);
-		assert_memory_equal(&word, bytes + 8, 8);
+	for (size_t i = 0; i < TARGETS; i++)
+		check_number(pids[i], i);
+	/* with no slot left another one is refused, and takes nothing from those that are open */
+	pids[REMOTE_HANDLES_MAX - 1] = start_waiting();
+	assert_int_equal(remote_handle_open(pids[REMOTE_HANDLES_MAX - 1]), -EUSERS);
+	assert_int_equal(remote_handle_get(pids[REMOTE_HANDLES_MAX - 1]), REMOTE_UNKNOWN);
+	remote_handle_close(pids[REMOTE_HANDLES_MAX - 1]);
+	for (size_t i = 0; i < REMOTE_HANDLES_MAX - 1; i++) {
+		assert_true(remote_handle_get(pids[i]) >= 0);
+		check_number(pids[i], i);
 		remote_handle_close(pids[i]);
-		kill(pids[i], SIGKILL);
-		assert_int_equal(waitpid(pids[i], NULL, 0), pids[i]);
+		assert_int_equal(remote_handle_get(pids[i]), REMOTE_UNKNOWN);
+		end_waiting(pids[i]);
 	}
+	end_waiting(pids[REMOTE_HANDLES_MAX - 1]);
 	assert_int_equal(remote_handle_open(999999999), -ESRCH);
 	finish(&child);
+}
+
+/* ---- threads that open and close at the same time ---------------------------------------------- */
+
+enum {
+	THREADS = 4,
+	EACH = 3,
+	ROUNDS = 5000,
+	/* so few slots are left that all want the same ones */
+	OTHERS = REMOTE_HANDLES_MAX - (THREADS * EACH - (THREADS - 1)),
+};
+
+struct opener {
+	pthread_t thread;
+	pid_t pids[EACH];
+	uint64_t numbers[EACH];
+	unsigned wrong;
+};
+
+/* assert_*() are for the main thread only */
+static void *open_and_close(void *context)
+{
+	struct opener *opener = context;
+	uint64_t word;
+
+	for (unsigned round = 0; round < ROUNDS; round++) {
+		for (unsigned i = 0; i < EACH; i++)
+			opener->wrong += remote_handle_open(opener->pids[i]) != 0;
+		for (unsigned i = 0; i < EACH; i++) {
+			opener->wrong += remote_handle_get(opener->pids[i]) < 0;
+			opener->wrong += remote_read_u64(opener->pids[i], address(0), &word) != 0;
+			opener->wrong += word != opener->numbers[i];
+		}
+		for (unsigned i = 0; i < EACH; i++)
+			remote_handle_close(opener->pids[i]);
+	}
+	return NULL;
+}
+
+static size_t open_files(void)
+{
+	DIR *folder = opendir("/proc/self/fd");
+	size_t n = 0;
+
+	assert_non_null(folder);
+	while (readdir(folder))
+		n++;
+	closedir(folder);
+	return n;
+}
+
+static void test_threads(void **state)
+{
+	struct opener openers[THREADS];
+	pid_t others[OTHERS];
+	size_t files;
+
+	(void)state;
+	for (unsigned i = 0; i < OTHERS; i++) {
+		others[i] = start_waiting();
+		assert_int_equal(remote_handle_open(others[i]), 0);
+	}
+	for (unsigned i = 0; i < THREADS; i++) {
+		openers[i] = (struct opener){0};
+		for (unsigned j = 0; j < EACH; j++) {
+			/* the last one is everybody's */
+			bool shared = i && j == EACH - 1;
+
+			openers[i].numbers[j] = shared ? EACH - 1 : i * EACH + j;
+			openers[i].pids[j] =
+				shared ? openers[0].pids[j] : start_numbered(openers[i].numbers[j]);
+		}
+	}
+	files = open_files();
+	for (unsigned i = 0; i < THREADS; i++)
+		assert_int_equal(
+			pthread_create(&openers[i].thread, NULL, open_and_close, &openers[i]), 0);
+	for (unsigned i = 0; i < THREADS; i++) {
+		pthread_join(openers[i].thread, NULL);
+		assert_int_equal(openers[i].wrong, 0);
+	}
+	assert_int_equal(open_files(), files);
+	for (unsigned i = 0; i < THREADS; i++)
+		for (unsigned j = 0; j < EACH - (i > 0); j++)
+			end_waiting(openers[i].pids[j]);
+	for (unsigned i = 0; i < OTHERS; i++) {
+		assert_true(remote_handle_get(others[i]) >= 0);
+		remote_handle_close(others[i]);
+		end_waiting(others[i]);
+	}
+}
+
+/* ---- another user's process, without the right to open its file ---------------------------------- */
+
+static bool only_ptrace(void)
+{
+	struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
+	struct __user_cap_data_struct data[2] = {0};
+
+	data[0].effective = data[0].permitted = 1u << CAP_SYS_PTRACE;
+	return syscall(SYS_capset, &header, data) == 0;
+}
+
+#define OTHER 65534
+
+struct lone {
+	pid_t pid;
+	int order, answer, held;
+};
+
+/* A shell of another user: by exec() it shares nothing, until it is told to fork. */
+static struct lone start_lone(void)
+{
+	int orders[2], answers[2], held[2];
+	struct lone lone;
+	char byte, script[200];
+
+	assert_int_equal(pipe2(orders, O_CLOEXEC), 0);
+	assert_int_equal(pipe2(answers, O_CLOEXEC), 0);
+	assert_int_equal(pipe2(held, O_CLOEXEC), 0);
+	lone = (struct lone){fork(), orders[1], answers[0], held[1]};
+	if (lone.pid == 0) {
+		if (dup2(orders[0], 0) < 0 || dup2(answers[1], 1) < 0 || setgid(OTHER) ||
+		    setuid(OTHER))
+			_exit(1);
+		/* what its child waits on */
+		if (fcntl(held[0], F_SETFD, 0))
+			_exit(1);
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		snprintf(script, sizeof(script),
+			 "exec 2>/dev/null; echo; read a; (read b <&%d) & echo; read a; kill $!; "
+			 "wait $!; echo; read a",
+			 held[0]);
+		execl("/bin/sh", "sh", "-c", script, (char *)NULL);
+		_exit(1);
+	}
+	assert_true(lone.pid > 0);
+	close(orders[0]);
+	close(answers[1]);
+	close(held[0]);
+	assert_int_equal(read(lone.answer, &byte, 1), 1);
+	return lone;
+}
+
+/* A child that shares what this process has, and is another user's. */
+static pid_t start_sharing(void)
+{
+	int ready[2];
+	char byte;
+	pid_t pid;
+
+	assert_int_equal(pipe(ready), 0);
+	pid = fork();
+	if (pid == 0) {
+		if (setgid(OTHER) || setuid(OTHER) || prctl(PR_SET_DUMPABLE, 1))
+			_exit(1);
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		if (write(ready[1], "x", 1) == 1)
+			pause();
+		_exit(1);
+	}
+	close(ready[1]);
+	assert_int_equal(read(ready[0], &byte, 1), 1);
+	close(ready[0]);
+	return pid;
+}
+
+/* return what is not as it should be; 0: nothing */
+static int read_anothers(pid_t shared, const struct lone *lone)
+{
+	struct remote_item item = {address(0), (uint8_t[8]){0}, 8, 0};
+	struct process process;
+	struct err err = ERR_INIT;
+	uint64_t word;
+	char byte;
+
+	if (!only_ptrace())
+		return 99;
+	/* nobody has looked whether it shares anything */
+	if (remote_read_u64(shared, address(0), &word) != -EPERM)
+		return 1;
+	if (process_open(&process, shared, &err) != -ERR_PERMISSION || !strstr(err.text, "shares"))
+		return 2;
+	/* the open that was refused has left nothing behind */
+	if (remote_handle_get(shared) != REMOTE_UNKNOWN)
+		return 3;
+	if (remote_handle_open(lone->pid) || remote_handle_get(lone->pid) != REMOTE_BY_CALL)
+		return 4;
+	if (sharing_check(lone->pid, &err) != 0)
+		return 5;
+	/* it forks, and says so; and again when its child has ended */
+	if (write(lone->order, "\n", 1) != 1 || read(lone->answer, &byte, 1) != 1)
+		return 6;
+	if (sharing_check(lone->pid, &err) != -ERR_PERMISSION)
+		return 7;
+	if (remote_handle_get(lone->pid) != REMOTE_REFUSED ||
+	    remote_read_u64(lone->pid, address(0), &word) != -EPERM)
+		return 8;
+	remote_read_many(lone->pid, &item, 1);
+	if (item.result != -EPERM)
+		return 9;
+	remote_read_sole(lone->pid, &item, 1);
+	if (item.result != -EPERM)
+		return 10;
+	if (write(lone->order, "\n", 1) != 1 || read(lone->answer, &byte, 1) != 1)
+		return 11;
+	if (sharing_check(lone->pid, &err) != 0 || remote_handle_get(lone->pid) != REMOTE_BY_CALL)
+		return 12;
+	remote_handle_close(lone->pid);
+	return 0;
+}
+static void test_by_call(void **state)
+{
+	struct lone lone;
+	pid_t shared, reader;
+	int status;
+
+	(void)state;
+	if (geteuid() != 0)
+		skip();
+	shared = start_sharing();
+	lone = start_lone();
+	reader = fork();
+	if (reader == 0)
+		_exit(read_anothers(shared, &lone));
+	assert_int_equal(waitpid(reader, &status, 0), reader);
+	end_waiting(shared);
+	end_waiting(lone.pid);
+	close(lone.order);
+	close(lone.answer);
+	close(lone.held);
+	assert_true(WIFEXITED(status));
+	assert_int_equal(WEXITSTATUS(status), 0);
 }
 
 int main(void)
@@ -245,7 +527,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_stays_shared), cmocka_unit_test(test_many),
 		cmocka_unit_test(test_exec),         cmocka_unit_test(test_exit),
-		cmocka_unit_test(test_handles),
+		cmocka_unit_test(test_handles),      cmocka_unit_test(test_threads),
+		cmocka_unit_test(test_by_call),
 	};
 	uint64_t seed = 1;
 

@@ -8,8 +8,8 @@
 #include <unistd.h>
 
 #include "target/pagemap.h"
-#include "target/remote_handle.h"
 #include "target/remote_mem.h"
+#include "target/sharing.h"
 
 /* PAGEMAP_SCAN of linux/fs.h; Debian 12's is older than that */
 struct scan_region {
@@ -40,9 +40,7 @@ static int look_at_usage(struct memory *memory, struct err *err)
 {
 	int result = usage_read(&memory->usage, memory->pid, err);
 
-	if (!result && remote_handle_get(memory->pid) == REMOTE_BY_CALL)
-		result = usage_refuse_shared(&memory->usage, memory->pid, err);
-	return result;
+	return result ? result : sharing_check_usage(&memory->usage, memory->pid, err);
 }
 
 int memory_open(struct memory *memory, pid_t pid, struct err *err)
@@ -52,7 +50,7 @@ int memory_open(struct memory *memory, pid_t pid, struct err *err)
 	if (!memory->bytes)
 		return err_set(err, ERR_FAILED, "no memory to read that of pid %d", (int)pid);
 	memory->pagemap = pagemap_open(pid);
-	return memory->pagemap < 0 ? look_at_usage(memory, err) : 0;
+	return memory->pagemap < 0 ? look_at_usage(memory, err) : sharing_check(pid, err);
 }
 
 void memory_close(struct memory *memory)

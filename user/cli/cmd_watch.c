@@ -25,8 +25,12 @@
 #include "model/group.h"
 #include "model/join.h"
 #include "probe/prober.h"
+#include "target/remote_handle.h"
 #include "view/live_line.h"
 #include "view/report.h"
+
+_Static_assert(REMOTE_HANDLES_MAX >= 2 * OPTIONS_MAX_PIDS,
+	       "each target, and its parent or a child");
 
 enum source {
 	SOURCE_SIGNAL,

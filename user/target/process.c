@@ -15,7 +15,7 @@
 #include "base/file.h"
 #include "target/denial.h"
 #include "target/remote_handle.h"
-#include "target/usage.h"
+#include "target/sharing.h"
 
 #define STAT_SIZE      1024
 #define STATUS_SIZE    8192
@@ -159,23 +159,21 @@ static void read_exe(struct process *process)
 static int open_memory(struct process *process, struct err *err)
 {
 	int result = remote_handle_open(process->pid);
-	struct usage usage;
 
 	if (result == -ESRCH)
 		return say_missing(process->pid, err);
 	if (result == -EACCES || result == -EPERM)
 		return denial_say(process->pid, process->comm, err);
+	if (result == -EUSERS)
+		return err_set(err, ERR_FAILED,
+			       "the memory of pid %d: that of %d processes is being read already, "
+			       "more at a time is not possible",
+			       (int)process->pid, REMOTE_HANDLES_MAX);
 	if (result)
 		return err_set(err, ERR_FAILED, "the memory of pid %d: %s", (int)process->pid,
 			       strerror(-result));
 	process->reads = true;
-	if (remote_handle_get(process->pid) != REMOTE_BY_CALL)
-		return 0;
-	result = usage_read(&usage, process->pid, err);
-	if (!result)
-		result = usage_refuse_shared(&usage, process->pid, err);
-	usage_free(&usage);
-	return result;
+	return sharing_check(process->pid, err);
 }
 
 int process_open(struct process *process, pid_t pid, struct err *err)

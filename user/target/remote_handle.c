@@ -3,22 +3,33 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
+/*
+ * A slot is changed under the lock only. Whoever has opened a process finds its slot without the lock:
+ * that one does not change its pid meanwhile, and what happens to others does not matter to it.
+ */
 static struct handle {
 	_Atomic pid_t pid; /* 0: free; set last, so that whoever finds it finds the rest */
-	int fd;            /* or REMOTE_BY_CALL */
+	_Atomic int way;   /* a file descriptor, REMOTE_BY_CALL or REMOTE_REFUSED */
 	unsigned users;
 } handles[REMOTE_HANDLES_MAX];
 
-static struct handle *find(pid_t pid)
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+
+/* The slot of a pid, or for 0 a free one. From its usual place on, so that mostly one is looked at. */
+static struct handle *find(pid_t pid, pid_t usual)
 {
-	for (size_t i = 0; i < REMOTE_HANDLES_MAX; i++)
-		if (atomic_load_explicit(&handles[i].pid, memory_order_acquire) == pid)
-			return &handles[i];
+	for (size_t i = 0; i < REMOTE_HANDLES_MAX; i++) {
+		struct handle *handle = &handles[((size_t)usual + i) % REMOTE_HANDLES_MAX];
+
+		if (atomic_load_explicit(&handle->pid, memory_order_acquire) == pid)
+			return handle;
+	}
 	return NULL;
 }
 
@@ -45,54 +56,94 @@ static int try_call(pid_t pid)
 	return -errno;
 }
 
+/* One more user of a slot that is taken. What the pid stands for may have changed since. */
+static void renew(struct handle *handle, int way)
+{
+	int old = atomic_load_explicit(&handle->way, memory_order_relaxed);
+
+	handle->users++;
+	if (way >= 0 && old >= 0) {
+		/* readers get the new file at once */
+		dup3(way, old, O_CLOEXEC);
+		close(way);
+	} else if (way >= 0) {
+		atomic_store_explicit(&handle->way, way, memory_order_release);
+	}
+}
+
+/* return false: every slot is taken */
+static bool take(pid_t pid, int way)
+{
+	struct handle *handle = find(pid, pid);
+
+	if (handle) {
+		renew(handle, way);
+		return true;
+	}
+	handle = find(0, pid);
+	if (!handle)
+		return false;
+	handle->users = 1;
+	atomic_store_explicit(&handle->way, way, memory_order_relaxed);
+	atomic_store_explicit(&handle->pid, pid, memory_order_release);
+	return true;
+}
+
 int remote_handle_open(pid_t pid)
 {
-	struct handle *handle = find(pid);
-	int fd = remote_handle_file(pid), result = 0;
+	int way = pid > 0 ? remote_handle_file(pid) : -ESRCH, result;
+	bool taken;
 
-	if (fd == -EACCES || fd == -EPERM) {
+	if (way == -EACCES || way == -EPERM) {
 		result = try_call(pid);
-		fd = REMOTE_BY_CALL;
-	} else if (fd < 0) {
-		result = fd;
+		if (result)
+			return result;
+		way = REMOTE_BY_CALL;
+	} else if (way < 0) {
+		return way;
 	}
-	if (result)
-		return result;
-	if (handle) {
-		/* what the pid stands for may have changed since: readers get the new file at once */
-		if (fd >= 0 && handle->fd >= 0)
-			dup3(fd, handle->fd, O_CLOEXEC);
-		if (fd >= 0)
-			close(fd);
-		handle->users++;
+	pthread_mutex_lock(&lock);
+	taken = take(pid, way);
+	pthread_mutex_unlock(&lock);
+	if (taken)
 		return 0;
-	}
-	handle = find(0);
-	if (!handle) {
-		if (fd >= 0)
-			close(fd);
-		return 0;
-	}
-	handle->fd = fd;
-	handle->users = 1;
-	atomic_store_explicit(&handle->pid, pid, memory_order_release);
-	return 0;
+	if (way >= 0)
+		close(way);
+	return -EUSERS;
 }
 
 void remote_handle_close(pid_t pid)
 {
-	struct handle *handle = find(pid);
+	struct handle *handle;
+	int way = REMOTE_UNKNOWN;
 
-	if (!handle || --handle->users)
-		return;
-	atomic_store_explicit(&handle->pid, 0, memory_order_release);
-	if (handle->fd >= 0)
-		close(handle->fd);
+	pthread_mutex_lock(&lock);
+	handle = pid > 0 ? find(pid, pid) : NULL;
+	if (handle && --handle->users == 0) {
+		way = atomic_load_explicit(&handle->way, memory_order_relaxed);
+		atomic_store_explicit(&handle->pid, 0, memory_order_release);
+	}
+	pthread_mutex_unlock(&lock);
+	if (way >= 0)
+		close(way);
+}
+
+void remote_handle_refuse(pid_t pid, bool refused)
+{
+	int old = refused ? REMOTE_BY_CALL : REMOTE_REFUSED,
+	    way = refused ? REMOTE_REFUSED : REMOTE_BY_CALL;
+	struct handle *handle;
+
+	pthread_mutex_lock(&lock);
+	handle = pid > 0 ? find(pid, pid) : NULL;
+	if (handle)
+		atomic_compare_exchange_strong(&handle->way, &old, way);
+	pthread_mutex_unlock(&lock);
 }
 
 int remote_handle_get(pid_t pid)
 {
-	const struct handle *handle = find(pid);
+	struct handle *handle = pid > 0 ? find(pid, pid) : NULL;
 
-	return handle ? handle->fd : REMOTE_UNKNOWN;
+	return handle ? atomic_load_explicit(&handle->way, memory_order_acquire) : REMOTE_UNKNOWN;
 }

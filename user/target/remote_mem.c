@@ -16,7 +16,9 @@
 #define PAGE        4096u
 #define HIGHEST     ((uint64_t)INT64_MAX) /* pread() takes no higher offset; user memory ends below */
 
-#define NO_WAY      INT_MIN
+/* beside file descriptors, REMOTE_BY_CALL and REMOTE_REFUSED */
+#define GONE   (INT_MIN + 1)
+#define NO_WAY INT_MIN
 
 /* ---- one call of the kernel ------------------------------------------------------------------ */
 
@@ -78,7 +80,7 @@ static int read_span(pid_t pid, int fd, uint64_t address, void *buffer, size_t l
  * How this process is read: a file descriptor, or REMOTE_BY_CALL.
  *
  * out    once: it was opened for this read; the caller closes it
- * return a file descriptor, REMOTE_BY_CALL, or that there is none: -ESRCH, NO_WAY
+ * return a file descriptor, REMOTE_BY_CALL, or that there is none: REMOTE_REFUSED, GONE, NO_WAY
  */
 static int take_way(pid_t pid, bool *once)
 {
@@ -89,16 +91,21 @@ static int take_way(pid_t pid, bool *once)
 		return fd;
 	fd = remote_handle_file(pid);
 	*once = fd >= 0;
+	if (fd >= 0)
+		return fd;
+	/* process_vm_readv() might be permitted: but nobody has checked what is shared */
 	if (fd == -EACCES || fd == -EPERM)
-		return REMOTE_BY_CALL;
-	return fd >= 0 || fd == -ESRCH ? fd : NO_WAY;
+		return REMOTE_REFUSED;
+	return fd == -ESRCH ? GONE : NO_WAY;
 }
 
 /* A way that is none: what the items are told. */
 static int why_not(int way)
 {
-	return way == -ESRCH ? -ESRCH
-			     : -ENOMEM; /* no file descriptor left, no memory in the kernel */
+	if (way == REMOTE_REFUSED)
+		return -EPERM;
+	/* NO_WAY: no file descriptor left, no memory in the kernel */
+	return way == GONE ? -ESRCH : -ENOMEM;
 }
 
 int remote_read(pid_t pid, uint64_t address, void *buffer, size_t length)
@@ -370,9 +377,8 @@ void remote_read_many(pid_t pid, struct remote_item *items, size_t n_items)
 }
 
 /* After an exec() or with another process the pid has other memory, which process_vm_readv() would read. */
-static bool is_other_memory(pid_t pid, const struct remote_item *item)
+static bool is_other_memory(int fd, const struct remote_item *item)
 {
-	int fd = remote_handle_get(pid);
 	char byte;
 
 	return fd >= 0 && read_file(fd, item->address, &byte, 1) == -ESRCH;
@@ -380,12 +386,12 @@ static bool is_other_memory(pid_t pid, const struct remote_item *item)
 
 void remote_read_sole(pid_t pid, struct remote_item *items, size_t n_items)
 {
-	int result;
+	int way = remote_handle_get(pid), result;
 
 	if (n_items == 0)
 		return;
-	if (is_other_memory(pid, items)) {
-		fail_rest(items, 0, n_items, -ESRCH);
+	if (way == REMOTE_REFUSED || is_other_memory(way, items)) {
+		fail_rest(items, 0, n_items, way == REMOTE_REFUSED ? -EPERM : -ESRCH);
 		return;
 	}
 	result = call_many(pid, items, n_items);

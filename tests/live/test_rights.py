@@ -147,6 +147,30 @@ def test_another_users_worker(one_python, start_as_other, rights):
     assert shared(worker) >= before - 64 * 1024
 
 
+def test_another_user_forks(one_python, start_as_other, rights, validate):
+    """A watched process that forks later: what it shares from then on is left alone, and the report says so."""
+    target = start_as_other(one_python, "lifecycle.py")
+    rights.give(THREE)
+    tool = rights.watch(target.pid)
+    try:
+        target.do("keep", n=3000, n_keep=700, size=5000)
+        assert "Names that are new are not read" not in tool.report_now()
+        target.do("fork_child", size=5000)
+        harness.quiet(target.pid)
+        before = shared(target.pid)
+        assert before > 2 * MIB
+        for _ in range(3):
+            assert "Names that are new are not read: pid %d shares " % target.pid in tool.report_now()
+        assert shared(target.pid) == before
+        report = tool.finish()
+    finally:
+        tool.close()
+    validate(report.data)
+    assert [note["name"] for note in report.data["notes"]] == ["not_read"]
+    # what was read before has its name
+    assert report.stacks(line=target.line("fill"))
+
+
 @pytest.mark.parametrize("missing", sorted(THREE))
 def test_missing(one_python, start_as_other, rights, missing):
     """Exactly what is missing is named, and the heap goes on where only BPF's are."""

@@ -13,6 +13,7 @@
 #include "govern/budget.h"
 #include "model/trend.h"
 #include "probe/prober.h"
+#include "target/sharing.h"
 
 #define STARTERS_MAX 256 /* threads */
 
@@ -218,14 +219,27 @@ static struct profile *look_traced(struct watched *watched, struct err *err)
 	return profile;
 }
 
+/* It has forked, and reading on would make private what it shares. */
+static void note_shared(struct profile *profile, const struct err *why)
+{
+	char text[640];
+
+	snprintf(text, sizeof(text), "Names that are new are not read: %.500s.", why->text);
+	profile_note(profile, "not_read", text);
+}
+
 struct profile *watched_look(struct watched *watched, struct err *err)
 {
+	struct err why = ERR_INIT;
+	bool is_shared = sharing_check(watched->process.pid, &why) == -ERR_PERMISSION;
 	struct profile *profile = (watched->session ? look_traced : look_untraced)(watched, err);
 
 	if (!profile)
 		return NULL;
 	fill_end(watched, profile);
 	add_notes(watched, profile);
+	if (is_shared)
+		note_shared(profile, &why);
 	if (watched->grower)
 		grower_report(watched->grower, profile);
 	if (watched->holders)

@@ -267,6 +267,24 @@ def test_no_copy_on_write(one_python, start, trend):
     assert "copy_on_write" not in [row["name"] for row in report["trend"]["findings"]]
 
 
+def test_copies_hide_no_leak(one_python, start, trend):
+    """Both at once: nothing says that it is no leak."""
+    target = start(one_python, "forked.py", "300000")
+    run = trend(types.SimpleNamespace(pid=target.said))
+    for _ in range(7):
+        target.do("read", n=10000)
+        target.do("grow", n=10000)
+        harness.quiet(target.said)
+        run.look()
+    report = run.finish()
+    rows = series(report)
+    leaked = rows["anonymous_bytes"]["last"] - rows["anonymous_bytes"]["first"]
+    copied = rows["common_bytes"]["first"] - rows["common_bytes"]["last"]
+    assert leaked > 5 * MIB and copied > 5 * MIB, (leaked, copied)
+    found = {row["name"]: row["sentence"] for row in report["trend"]["findings"]}
+    assert "copy_on_write" not in found and "growth" in found, found
+
+
 def test_target_ends(one_python, start, trend):
     target = start(one_python, "memory.py")
     run = trend(target)

@@ -128,7 +128,8 @@ struct loss {
 
 /* What the reader has to know before the figures: in what way the watch is less than it could be, and how to fix it. */
 struct note {
-	const char *name;     /* stable identifier: "not_traced", "no_c_frames", "not_read", "children_work" */
+	/* stable identifier: "not_traced", "no_c_frames", "not_read", "children_work" */
+	const char *name;
 	const char *sentence; /* with reason and remedy */
 	int pid;              /* where several targets are shown as one; 0: the profile's target */
 };

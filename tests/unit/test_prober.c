@@ -18,6 +18,9 @@
 #include <pthread.h>
 #include <signal.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/single_threaded.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -186,6 +189,218 @@ static void is_done_here_when_it_was_killed(void **state)
 	target_end(&target);
 }
 
+static unsigned n_open(void)
+{
+	DIR *folder = opendir("/proc/self/fd");
+	unsigned n = 0;
+
+	assert_non_null(folder);
+	while (readdir(folder))
+		n++;
+	closedir(folder);
+	return n;
+}
+
+static void nothing_stays_open(void **state)
+{
+	struct target target = {0};
+	unsigned before;
+
+	(void)state;
+	target_start(&target);
+	before = n_open();
+	prober_start();
+	attaches_and_closes(&target);
+	prober_stop();
+	assert_int_equal(n_open(), before);
+	target_end(&target);
+}
+
+/* ---- a prober that is stopped, killed, without memory ----------------------------------------------------- */
+
+static pid_t stop(const struct target *target)
+{
+	pid_t prober = other_child(target);
+	siginfo_t info;
+
+	assert_true(prober > 0);
+	assert_int_equal(kill(prober, SIGSTOP), 0);
+	assert_int_equal(waitid(P_PID, (id_t)prober, &info, WSTOPPED | WNOWAIT), 0);
+	return prober;
+}
+
+/* A call of the prober in a thread of its own: closes fd, or attaches where that is -1. */
+struct call {
+	const struct target *target;
+	pthread_t thread;
+	int fd;
+	pid_t tid;
+};
+
+static void *call_prober(void *context)
+{
+	struct call *call = context;
+
+	__atomic_store_n(&call->tid, (pid_t)syscall(SYS_gettid), __ATOMIC_RELEASE);
+	if (call->fd >= 0)
+		prober_close(call->fd);
+	else
+		call->fd = attach(call->target, 0);
+	return NULL;
+}
+
+static bool is_polling(pid_t tid)
+{
+	char path[64];
+	long number = -1;
+	FILE *file;
+
+	snprintf(path, sizeof(path), "/proc/self/task/%d/syscall", tid);
+	file = fopen(path, "re");
+	if (!file)
+		return true; /* it has come to its end already */
+	if (fscanf(file, "%ld", &number) != 1)
+		number = -1;
+	fclose(file);
+#ifdef SYS_poll
+	if (number == SYS_poll)
+		return true;
+#endif
+	return number == SYS_ppoll;
+}
+
+/* returns when it waits for the reply */
+static void call_begin(struct call *call)
+{
+	pid_t tid;
+
+	assert_int_equal(pthread_create(&call->thread, NULL, call_prober, call), 0);
+	while (!(tid = __atomic_load_n(&call->tid, __ATOMIC_ACQUIRE)) || !is_polling(tid))
+		usleep(1000);
+}
+
+static void call_end(struct call *call)
+{
+	assert_int_equal(pthread_join(call->thread, NULL), 0);
+	/* the C library does not notice, and the next test starts a prober */
+	__libc_single_threaded = true;
+}
+
+static void is_closed_when_it_is_killed_meanwhile(void **state)
+{
+	struct target target = {0};
+	struct call call = {&target, 0, -1, 0};
+
+	(void)state;
+	target_start(&target);
+	prober_start();
+	call.fd = attach(&target, 0);
+	assert_true(call.fd >= 0);
+	stop(&target);
+	call_begin(&call);
+	kill(other_child(&target), SIGKILL);
+	call_end(&call);
+	assert_false(is_open(call.fd));
+	assert_int_equal(n_probed(&target), 0);
+	prober_stop();
+	target_end(&target);
+}
+
+static void goes_on_when_it_was_stopped(void **state)
+{
+	struct target target = {0};
+	int fd;
+
+	(void)state;
+	target_start(&target);
+	prober_start();
+	alarm(DEADLINE_S);
+	stop(&target);
+	fd = attach(&target, 0);
+	assert_true(fd >= 0);
+	assert_int_equal(n_probed(&target), 1);
+	stop(&target);
+	prober_close(fd);
+	assert_int_equal(n_probed(&target), 0);
+	stop(&target);
+	prober_stop();
+	alarm(0);
+	assert_int_equal(other_child(&target), 0);
+	target_end(&target);
+}
+
+static void on_signal(int number)
+{
+	(void)number;
+}
+
+/* poll() of two files fails where only one may be open: the reply is waited for all the same. */
+static void waits_when_waiting_fails(void **state)
+{
+	struct sigaction action = {.sa_handler = on_signal};
+	struct target target = {0};
+	struct call call = {&target, 0, -1, 0};
+	struct rlimit before, one;
+
+	(void)state;
+	target_start(&target);
+	prober_start();
+	assert_int_equal(sigaction(SIGUSR1, &action, NULL), 0);
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
+	one = before;
+	one.rlim_cur = 1;
+	stop(&target);
+	call_begin(&call);
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &one), 0);
+	pthread_kill(call.thread, SIGUSR1);
+	call_end(&call);
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+	assert_true(call.fd >= 0);
+	assert_int_equal(n_probed(&target), 1);
+	prober_close(call.fd);
+	assert_int_equal(n_probed(&target), 0);
+	prober_stop();
+	target_end(&target);
+}
+
+#define MANY      3000
+#define MOST_HELD 4096
+
+/* A prober that has no 32 KiB: a request that needs more fails, and the next ones are answered. */
+static void works_on_without_memory(void **state)
+{
+	static uint64_t offsets[MANY], cookies[MANY];
+	static void *held[MOST_HELD];
+	struct target target = {0};
+	struct rlimit before, none;
+	unsigned n = 0;
+	pid_t prober;
+
+	(void)state;
+	target_start(&target);
+	assert_int_equal(getrlimit(RLIMIT_AS, &before), 0);
+	none = before;
+	none.rlim_cur = 0;
+	assert_int_equal(setrlimit(RLIMIT_AS, &none), 0);
+	while (n < MOST_HELD && (held[n] = malloc(32 << 10)))
+		n++;
+	prober_start();
+	assert_int_equal(setrlimit(RLIMIT_AS, &before), 0);
+	while (n)
+		free(held[--n]);
+	prober = other_child(&target);
+	assert_int_not_equal(prober, 0);
+	assert_int_equal(prober_attach_multi(target.program, target.self.host_path, offsets,
+					     cookies, MANY, false, target.pid),
+			 -1);
+	assert_int_equal(errno, ENOMEM);
+	assert_int_equal(waitpid(prober, NULL, WNOHANG), 0);
+	assert_int_equal(prlimit(prober, RLIMIT_AS, &before, NULL), 0);
+	attaches_and_closes(&target);
+	prober_stop();
+	target_end(&target);
+}
+
 /* ---- a user that is killed ------------------------------------------------------------------------------- */
 
 static void *close_one(void *fd)
@@ -269,6 +484,11 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(works_with_and_without),
 		cmocka_unit_test(is_done_here_when_it_was_killed),
+		cmocka_unit_test(nothing_stays_open),
+		cmocka_unit_test(is_closed_when_it_is_killed_meanwhile),
+		cmocka_unit_test(goes_on_when_it_was_stopped),
+		cmocka_unit_test(waits_when_waiting_fails),
+		cmocka_unit_test(works_on_without_memory),
 		cmocka_unit_test(nothing_stays_when_its_user_is_killed),
 	};
 

@@ -27,6 +27,11 @@
 /* threads that close what a killed tool has left open; the kernel makes most of them wait for each other */
 #define CLOSERS 32
 
+/* How long the tool waits before it looks whether the prober still runs. */
+#define PATIENCE_MS 1000
+/* where waiting itself fails (no memory): how long until it is tried again */
+#define NAP_US 10000
+
 enum action { ACTION_OPEN, ACTION_ATTACH, ACTION_ATTACH_MULTI, ACTION_CLOSE };
 
 /* A message to the prober; `n` offsets, as many cookies, and the path follow in `data`. */
@@ -48,6 +53,8 @@ struct reply {
 static struct {
 	pid_t pid; /* 0: none */
 	int pidfd, socket;
+	/* the prober's: its end closes neither, since the table is ours too */
+	int other_end, tool_pidfd;
 } prober;
 
 /* ---- in the prober ------------------------------------------------------------------------------------- */
@@ -57,6 +64,9 @@ static struct {
 	pthread_cond_t idle;
 	unsigned n_busy; /* requests that are worked on */
 } work = {PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER, 0};
+
+/* Some file that stays open; what is closed is replaced by it. */
+static int placeholder;
 
 static void count_busy(int change)
 {
@@ -91,20 +101,25 @@ static int perform(const struct request *request)
 					   request->has_cookies ? cookies : NULL, request->n,
 					   request->returns, request->pid);
 	case ACTION_CLOSE:
-		return close(request->fd);
+		/* the number stays the caller's: see prober_close() */
+		return dup3(placeholder, request->fd, O_CLOEXEC);
 	}
 	return -1;
+}
+
+static void answer(const struct request *request, struct reply reply)
+{
+	/* who does not wait for it any more has been killed */
+	while (write(request->reply_fd, &reply, sizeof(reply)) < 0 && errno == EINTR)
+		;
 }
 
 static void *serve(void *context)
 {
 	struct request *request = context;
-	struct reply reply = {.fd = perform(request)};
+	int fd = perform(request);
 
-	reply.error = errno;
-	/* who does not wait for it any more has been killed */
-	if (write(request->reply_fd, &reply, sizeof(reply)) != sizeof(reply))
-		reply.fd = -1;
+	answer(request, (struct reply){fd, errno});
 	free(request);
 	count_busy(-1);
 	return NULL;
@@ -129,13 +144,20 @@ static void in_thread(void *(*function)(void *), void *argument)
 /* return false: the tool wants no more */
 static bool take_request(int socket)
 {
-	ssize_t size = recv(socket, NULL, 0, MSG_PEEK | MSG_TRUNC);
-	struct request *request;
+	struct request head, *request;
+	ssize_t size = recv(socket, &head, sizeof(head), MSG_PEEK | MSG_TRUNC);
 
-	if (size < (ssize_t)sizeof(*request))
+	if (size < (ssize_t)sizeof(head))
 		return size < 0 && errno == EINTR;
 	request = malloc((size_t)size);
-	if (!request || recv(socket, request, (size_t)size, 0) != size) {
+	if (!request) {
+		/* what does not fit is dropped by the kernel: the next message is the next request */
+		if (recv(socket, &head, sizeof(head), 0) != sizeof(head))
+			return false;
+		answer(&head, (struct reply){-1, ENOMEM});
+		return true;
+	}
+	if (recv(socket, request, (size_t)size, 0) != size) {
 		free(request);
 		return false;
 	}
@@ -220,6 +242,7 @@ static _Noreturn void run(int socket, int tool)
 	struct rlimit files;
 	sigset_t all;
 
+	placeholder = socket;
 	sigfillset(&all);
 	sigprocmask(SIG_BLOCK, &all, NULL);
 	setsid();
@@ -276,6 +299,8 @@ void prober_start(void)
 		run(ends[1], tool);
 	prober.pidfd = pid > 0 ? open_pidfd(pid) : -1;
 	prober.socket = ends[0];
+	prober.other_end = ends[1];
+	prober.tool_pidfd = tool;
 	if (prober.pidfd >= 0) {
 		prober.pid = pid;
 		return;
@@ -289,27 +314,65 @@ void prober_start(void)
 	close(tool);
 }
 
+/* Without poll(), which may fail for reasons of its own. */
+static bool is_alive(void)
+{
+	siginfo_t info = {0};
+
+	return prober.pid &&
+	       waitid(P_PID, (id_t)prober.pid, &info, WEXITED | WNOHANG | WNOWAIT) == 0 &&
+	       info.si_pid == 0;
+}
+
+/*
+ * Wait a while for its end, and for a reply where `from` is not -1: the caller looks and comes back. A prober that
+ * somebody has stopped goes on, since the tool would stand still with it, and not even Ctrl-C would end that.
+ */
+static void wait_for_prober(int from)
+{
+	struct pollfd fds[] = {{.fd = from, .events = POLLIN},
+			       {.fd = prober.pidfd, .events = POLLIN}};
+	int n = poll(fds, 2, PATIENCE_MS);
+
+	if (n > 0)
+		return;
+	if (n < 0 && errno != EINTR)
+		usleep(NAP_US);
+	kill(prober.pid, SIGCONT);
+}
+
 void prober_stop(void)
 {
 	const char end = 0;
 
 	if (!prober.pid)
 		return;
-	/* its ends of these are closed with ours: they are the same */
 	if (send(prober.socket, &end, sizeof(end), MSG_NOSIGNAL) < 0)
 		kill(prober.pid, SIGKILL);
+	while (is_alive())
+		wait_for_prober(-1);
 	while (waitpid(prober.pid, NULL, 0) < 0 && errno == EINTR)
 		;
 	close(prober.socket);
 	close(prober.pidfd);
+	close(prober.other_end);
+	close(prober.tool_pidfd);
 	prober.pid = 0;
 }
 
-static bool is_alive(void)
+/* return false: it has ended without a reply */
+static bool take_reply(int from, struct reply *reply)
 {
-	struct pollfd fd = {.fd = prober.pidfd, .events = POLLIN};
+	for (;;) {
+		bool alive = is_alive();
 
-	return prober.pid && poll(&fd, 1, 0) == 0;
+		/* after that question: it may have replied and ended */
+		if (read(from, reply, sizeof(*reply)) == sizeof(*reply))
+			return true;
+		if (!alive)
+			return false;
+		wait_for_prober(from);
+	}
 }
 
 /*
@@ -327,7 +390,6 @@ static bool ask(struct request *request, const uint64_t *offsets, const uint64_t
 		{(void *)path, path ? strlen(path) + 1 : 0},
 	};
 	struct msghdr message = {.msg_iov = (struct iovec *)parts, .msg_iovlen = 4};
-	struct pollfd fds[2];
 	size_t size = 0;
 	int ends[2];
 	bool sent;
@@ -339,11 +401,8 @@ static bool ask(struct request *request, const uint64_t *offsets, const uint64_t
 	request->reply_fd = ends[1];
 	request->has_cookies = cookies != NULL;
 	sent = sendmsg(prober.socket, &message, MSG_NOSIGNAL) == (ssize_t)size;
-	fds[0] = (struct pollfd){.fd = ends[0], .events = POLLIN};
-	fds[1] = (struct pollfd){.fd = prober.pidfd, .events = POLLIN};
-	while (sent && poll(fds, 2, -1) < 0 && errno == EINTR)
-		;
-	if (sent && read(ends[0], reply, sizeof(*reply)) != sizeof(*reply))
+	/* not before it has replied or ended: it would write into what has the pipe's number by then */
+	if (sent && !take_reply(ends[0], reply))
 		*reply = (struct reply){-1, EIO};
 	close(ends[0]);
 	close(ends[1]);
@@ -395,8 +454,12 @@ void prober_close(int fd)
 	struct request request = {.action = ACTION_CLOSE, .fd = fd};
 	struct reply reply;
 
-	if (!ask(&request, NULL, NULL, NULL, &reply))
-		close(fd);
+	/*
+	 * What is closed there is the file; another one takes its place, so that no other thread gets the number
+	 * meanwhile. So this is right whether it has been done, could not be, or nobody knows, as the prober was killed.
+	 */
+	ask(&request, NULL, NULL, NULL, &reply);
+	close(fd);
 }
 
 double prober_cpu_s(void)

@@ -23,7 +23,8 @@
  *            Linux 6.1 to 7.2: fatal_signal_pending(current) is -EINTR before any page is looked at, so that it does
  *            not help to have the page in memory. kernel/signal.c: get_signal() takes the SIGKILL from the thread
  *            before it exits. clone(2): CLONE_FILES.
- * Degrades   without a prober (none started, or it was killed) all of this is done in the calling thread.
+ * Degrades   without a prober (none started, or it was killed) all of this is done in the calling thread. One that was
+ *            stopped is continued (SIGCONT) after a second.
  * Bounds     one process, forked while the tool is small; a thread of it for each request, and each caller waits for its
  *            own. A request of at most PROBER_MAX_BYTES; a larger one is done in the calling thread.
  * Threads    prober_start() while the program has one thread; the rest from any.
@@ -54,7 +55,10 @@ int prober_attach(int program_fd, const char *path, uint64_t offset, uint64_t co
 int prober_attach_multi(int program_fd, const char *path, const uint64_t *offsets,
 			const uint64_t *cookies, unsigned n, bool returns, pid_t pid);
 
-/* close() there; returns when the kernel has detached what this was the last descriptor of. */
+/*
+ * close() there; returns when the kernel has detached what this was the last descriptor of. Closed it is in any case, also
+ * when the prober is killed meanwhile.
+ */
 void prober_close(int fd);
 
 /* seconds of CPU time that it has used; 0: there is none */

@@ -93,11 +93,36 @@ static void test_zombie(void **state)
 	close(child.from);
 }
 
+/* The file goes before the line does when a process ends: that is no exec. */
+static void test_unknown_file(void **state)
+{
+	const struct image image = {0x1000, 0x2000, 3, 4};
+	struct image other = image;
+
+	(void)state;
+	assert_false(image_differs(&image, &image));
+	other.device = other.inode = 0;
+	assert_false(image_differs(&image, &other));
+	assert_false(image_differs(&other, &image));
+	other.start_stack++;
+	assert_true(image_differs(&image, &other));
+	other = image;
+	other.inode++;
+	assert_true(image_differs(&image, &other));
+	other = image;
+	other.device++;
+	assert_true(image_differs(&image, &other));
+	other = image;
+	other.start_code++;
+	assert_true(image_differs(&image, &other));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_exec),
 		cmocka_unit_test(test_zombie),
+		cmocka_unit_test(test_unknown_file),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

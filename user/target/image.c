@@ -45,10 +45,18 @@ bool image_read(struct image *image, pid_t pid)
 	return true;
 }
 
+bool image_differs(const struct image *before, const struct image *now)
+{
+	if (before->start_code != now->start_code || before->start_stack != now->start_stack)
+		return true;
+	return before->inode && now->inode &&
+	       (before->inode != now->inode || before->device != now->device);
+}
+
 bool image_replaced(const struct image *image, pid_t pid)
 {
 	struct image now;
 
 	/* of a process that ends there is a line for a while, and no memory in it */
-	return image_read(&now, pid) && now.start_stack && memcmp(&now, image, sizeof(now)) != 0;
+	return image_read(&now, pid) && now.start_stack && image_differs(image, &now);
 }

@@ -84,6 +84,15 @@ static void test_children(void **state)
 	assert_true(children_used(&children, &later.rows[1]) == 0);
 	later.rows[0].start_time++;
 	assert_true(children_used(&children, &later.rows[0]) == later.rows[0].cpu_ns);
+	/* more children than rows: one that may have been there before counts from when it is known */
+	later.rows[0].start_time = children.newest;
+	later.rows[0].pid = 1;
+	assert_true(children_used(&children, &later.rows[0]) == later.rows[0].cpu_ns);
+	children.n_children = CHILDREN_MAX + 1;
+	assert_true(children_used(&children, &later.rows[0]) == 0);
+	assert_true(children_used(&children, &later.rows[1]) == 0);
+	later.rows[0].start_time++;
+	assert_true(children_used(&children, &later.rows[0]) == later.rows[0].cpu_ns);
 	/* both at first: the younger one has the older one's end, too */
 	for (int i = 0; i < 2; i++)
 		close(to[i]);

@@ -58,6 +58,8 @@ void children_read(struct children *children, pid_t parent)
 		if (child.pid <= 0 || !read_line(child.pid, &of, &child.start_time) || of != parent)
 			continue;
 		children->n_children++;
+		if (child.start_time > children->newest)
+			children->newest = child.start_time;
 		child.cpu_ns = cpu_ns(child.pid);
 		if (children->n_rows < CHILDREN_MAX)
 			children->rows[children->n_rows++] = child;
@@ -73,5 +75,8 @@ double children_used(const struct children *before, const struct child *child)
 			return child->cpu_ns > before->rows[i].cpu_ns
 				       ? child->cpu_ns - before->rows[i].cpu_ns
 				       : 0;
+	/* one that there was no row for has not used all of it since */
+	if (before->n_children > before->n_rows && child->start_time <= before->newest)
+		return 0;
 	return child->cpu_ns;
 }

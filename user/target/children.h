@@ -28,11 +28,15 @@ struct children {
 	struct child rows[CHILDREN_MAX];
 	size_t n_rows;
 	size_t n_children; /* those beyond CHILDREN_MAX too */
+	uint64_t newest;   /* the last start time of all those */
 };
 
 void children_read(struct children *children, pid_t parent);
 
-/* ns that the child has used since `before`, or in all when it is not in there. */
+/*
+ * ns that the child has used since `before`, or in all when it began after that. 0: not known, as `before` had no row left
+ * for it.
+ */
 double children_used(const struct children *before, const struct child *child);
 
 #endif

@@ -214,7 +214,8 @@ def test_tool_killed_anywhere(one_python, without):
     """At random moments, with and without the process that detaches. A long run of it: tools/kill9."""
     done = subprocess.run([one_python.command, os.path.join(harness.ROOT, "tools", "kill9"), "3", "--kills", "10",
                            "--without", without, "--tool", harness.TOOL], stdin=subprocess.DEVNULL,
-                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
+                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False,
+                          timeout=5 * harness.DEADLINE_S)
     assert done.returncode == 0 and done.stdout.endswith("PASS\n"), done.stdout
 
 

@@ -34,12 +34,12 @@ static int restore_text(pid_t pid, unsigned *n, struct err *err)
 	int result = leftovers_find(&before, pid, err);
 
 	*n = before.n;
-	if (result || !before.n)
-		return result;
-	result = leftovers_remove(&before, pid, err);
-	if (!result)
-		result = leftovers_find(&after, pid, err);
+	if (!result && before.n)
+		result = leftovers_remove(&before, pid, err);
 	leftovers_free(&before);
+	if (result || !*n)
+		return result;
+	result = leftovers_find(&after, pid, err);
 	if (result)
 		return result;
 	if (*n > after.n)

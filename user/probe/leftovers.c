@@ -13,6 +13,7 @@
 
 #include "probe/prober.h"
 #include "target/maps.h"
+#include "target/pagemap.h"
 
 /* What the kernel puts there, and how it is aligned. */
 #if defined(__x86_64__)
@@ -22,11 +23,7 @@ static const unsigned char breakpoint[] = {0xa0, 0x00, 0x20, 0xd4}; /* brk #5 */
 #else
 #error "which instruction is a uprobe's?"
 #endif
-#define BREAKPOINT   sizeof(breakpoint)
-
-#define PAGE_PRESENT (1ull << 63)
-#define PAGE_SWAPPED (1ull << 62)
-#define PAGE_OF_FILE (1ull << 61)
+#define BREAKPOINT sizeof(breakpoint)
 
 /* pages whose entries are read at once */
 #define ENTRIES 512
@@ -34,7 +31,6 @@ static const unsigned char breakpoint[] = {0xa0, 0x00, 0x20, 0xd4}; /* brk #5 */
 struct search {
 	struct leftovers *leftovers;
 	int memory, pagemap;
-	size_t page;
 	unsigned char *theirs, *original; /* a page each */
 };
 
@@ -89,7 +85,7 @@ static bool is_forbidden(const unsigned char *original, size_t size)
 static int look_at_page(struct search *search, int file, const char *path, uint64_t address,
 			uint64_t offset, struct err *err)
 {
-	ssize_t size = pread(file, search->original, search->page, (off_t)offset);
+	ssize_t size = pread(file, search->original, PAGEMAP_PAGE, (off_t)offset);
 	int result = 0;
 
 	/* a page that has gone since, or that lies behind the end of the file */
@@ -136,17 +132,17 @@ static int open_file(struct search *search, const struct maps *maps, const struc
 static int look_at_range(struct search *search, const struct maps *maps,
 			 const struct map_range *range, struct err *err)
 {
-	uint64_t entries[ENTRIES], n_pages = (range->end - range->start) / search->page;
+	uint64_t entries[ENTRIES], n_pages = (range->end - range->start) / PAGEMAP_PAGE;
 	const char *path = NULL;
 	int file = -1, result = 0;
 
 	for (uint64_t first = 0; first < n_pages && !result; first += ENTRIES) {
 		size_t n = n_pages - first < ENTRIES ? n_pages - first : ENTRIES;
-		uint64_t at = (range->start / search->page + first) * sizeof(*entries);
-		ssize_t size = pread(search->pagemap, entries, n * sizeof(*entries), (off_t)at);
+		ssize_t got = pagemap_read(search->pagemap, range->start + first * PAGEMAP_PAGE,
+					   entries, n);
 
-		for (size_t i = 0; (ssize_t)((i + 1) * sizeof(*entries)) <= size && !result; i++) {
-			uint64_t distance = (first + i) * search->page;
+		for (ssize_t i = 0; i < got && !result; i++) {
+			uint64_t distance = (first + (uint64_t)i) * PAGEMAP_PAGE;
 
 			if (!is_own_copy(entries[i]))
 				continue;
@@ -164,26 +160,23 @@ static int look_at_range(struct search *search, const struct maps *maps,
 	return result;
 }
 
-/* return a file descriptor, or -err */
-static int open_of_process(pid_t pid, const char *name, struct err *err)
+static int open_memory(pid_t pid)
 {
 	char path[64];
-	int fd;
 
-	snprintf(path, sizeof(path), "/proc/%d/%s", pid, name);
-	fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (fd >= 0)
-		return fd;
+	snprintf(path, sizeof(path), "/proc/%d/mem", pid);
+	return open(path, O_RDONLY | O_CLOEXEC);
+}
+
+static int cannot_read(pid_t pid, const char *name, struct err *err)
+{
 	return err_set(err, errno == EACCES || errno == EPERM ? ERR_PERMISSION : ERR_FAILED,
-		       "%s: %s", path, strerror(errno));
+		       "/proc/%d/%s: %s", pid, name, strerror(errno));
 }
 
 int leftovers_find(struct leftovers *leftovers, pid_t pid, struct err *err)
 {
-	struct search search = {.leftovers = leftovers,
-				.page = (size_t)sysconf(_SC_PAGESIZE),
-				.memory = -1,
-				.pagemap = -1};
+	struct search search = {.leftovers = leftovers, .memory = -1, .pagemap = -1};
 	struct maps maps;
 	int result;
 
@@ -191,18 +184,14 @@ int leftovers_find(struct leftovers *leftovers, pid_t pid, struct err *err)
 	result = maps_read(&maps, pid, err);
 	if (result)
 		return result;
-	search.theirs = malloc(search.page);
-	search.original = malloc(search.page);
+	search.theirs = malloc(PAGEMAP_PAGE);
+	search.original = malloc(PAGEMAP_PAGE);
 	if (!search.theirs || !search.original)
 		result = err_set(err, ERR_FAILED, "out of memory");
-	if (!result) {
-		search.memory = open_of_process(pid, "mem", err);
-		result = search.memory < 0 ? search.memory : 0;
-	}
-	if (!result) {
-		search.pagemap = open_of_process(pid, "pagemap", err);
-		result = search.pagemap < 0 ? search.pagemap : 0;
-	}
+	if (!result && (search.memory = open_memory(pid)) < 0)
+		result = cannot_read(pid, "mem", err);
+	if (!result && (search.pagemap = pagemap_open(pid)) < 0)
+		result = cannot_read(pid, "pagemap", err);
 	for (size_t i = 0; i < maps.n_ranges && !result; i++) {
 		const struct map_range *range = &maps.ranges[i];
 

@@ -2,7 +2,7 @@
  *
  * pagemap: an address -> whether the target has a page there, and whether others have it too.
  *
- * Place      layer 1; used by the census.
+ * Place      layer 1; used by the census and by leftovers.
  * Source     /proc/PID/pagemap (Documentation/admin-guide/mm/pagemap.rst). Asking touches no page.
  * Degrades   it is opened by its mode (0400, the target's user): fd is -1 then, and pagemap_read() -1.
  */
@@ -18,6 +18,8 @@
 /* bits of a word */
 #define PAGE_PRESENT (1ull << 63)
 #define PAGE_SWAPPED (1ull << 62)
+/* It is its file's, or shared memory: not a copy of the process's own. */
+#define PAGE_OF_FILE (1ull << 61)
 /*
  * The page is mapped once: no other process maps it. (The page of zeros that stands for memory that was
  * never written does not count.) It is not the PageAnonExclusive mark by which the kernel decides whether

@@ -128,6 +128,14 @@ def test_not_to_be_had():
     assert "no suite has it" in table.details([outcome])
 
 
+def test_exit_code():
+    """Where no kernel was to be had nothing is known; one of several that was not makes no difference."""
+    missing, good, bad = table.not_to_be_had("6.8", "no network"), judged(PASSED), judged([], ended=False)
+    assert table.exit_code([]) == table.exit_code([missing, missing]) == 69
+    assert table.exit_code([good]) == table.exit_code([missing, good]) == 0
+    assert table.exit_code([bad]) == table.exit_code([missing, good, bad]) == 1
+
+
 def test_warnings_and_cost():
     cost = "program            instructions   states  stack  JIT bytes  most expensive\n" \
            "on_entry                   2370      189     96       4528  CPython 3.15t\n" \

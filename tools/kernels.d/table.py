@@ -25,6 +25,7 @@ class Outcome:
         self.said = ""  # what the command of --run printed
         self.cost = None
         self.took_s = 0.0
+        self.ran = True  # there was a machine
 
     @property
     def failed(self):
@@ -33,9 +34,16 @@ class Outcome:
 
 def not_to_be_had(name, why):
     outcome = Outcome(name + " (not to be had)", why)
+    outcome.ran = False
     for cell in CELLS:
         outcome.cells[cell.name] = ("-", "not to be had")
     return outcome
+
+
+def exit_code(outcomes):
+    if not any(outcome.ran for outcome in outcomes):
+        return 69
+    return 1 if any(outcome.failed for outcome in outcomes) else 0
 
 
 def judge(outcome, result, cells, version):

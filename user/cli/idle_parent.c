@@ -7,12 +7,12 @@
 #include "base/clock.h"
 #include "base/fmt.h"
 #include "python/runtime.h"
-#include "target/image.h"
 
 void idle_parent_begin(struct idle_parent *parent, const struct process *process)
 {
 	parent->cpu_ns = process_cpu_ns(process);
 	parent->began_ns = clock_now_ns();
+	parent->n_known = parent->next = 0;
 	children_read(&parent->before, process->pid);
 }
 
@@ -22,17 +22,12 @@ bool idle_parent_is(double own_ns, double children_ns, double passed_ns)
 	       children_ns >= IDLE_PARENT_LEAST_NS && children_ns > IDLE_PARENT_TIMES * own_ns;
 }
 
-/* What was forked runs its parent's file. */
-static bool is_cpython(const struct image *parent, pid_t pid)
+static bool has_runtime(pid_t pid)
 {
 	struct py_runtime runtime;
 	struct process process;
-	struct image image;
 	bool is;
 
-	if (image_read(&image, pid) && image.inode && image.inode == parent->inode &&
-	    image.device == parent->device)
-		return true;
 	if (process_open(&process, pid, NULL))
 		return false;
 	is = py_runtime_find(&runtime, &process, NULL) == 0;
@@ -40,6 +35,31 @@ static bool is_cpython(const struct image *parent, pid_t pid)
 		py_runtime_fini(&runtime);
 	process_close(&process);
 	return is;
+}
+
+static bool is_cpython(struct idle_parent *parent, const struct image *target, pid_t pid)
+{
+	struct idle_child *known = NULL;
+	struct image image;
+
+	if (!image_read(&image, pid))
+		return false;
+	/* what was forked runs its parent's file */
+	if (image.inode && image.inode == target->inode && image.device == target->device)
+		return true;
+	for (unsigned i = 0; i < parent->n_known && !known; i++)
+		if (parent->known[i].pid == pid)
+			known = &parent->known[i];
+	if (known && !image_differs(&known->image, &image))
+		return known->cpython;
+	if (!known) {
+		known = &parent->known[parent->next];
+		parent->next = (parent->next + 1) % IDLE_PARENT_KNOWN;
+		if (parent->n_known < IDLE_PARENT_KNOWN)
+			parent->n_known++;
+	}
+	*known = (struct idle_child){pid, image, has_runtime(pid)};
+	return known->cpython;
 }
 
 static bool is_watched(pid_t pid, const pid_t *pids, unsigned n)
@@ -79,8 +99,8 @@ static void add(struct profile *profile, const struct child *rows, size_t n, dou
 	profile_note(profile, "children_work", text);
 }
 
-void idle_parent_note(const struct idle_parent *parent, const struct process *process,
-		      const pid_t *pids, unsigned n, struct profile *profile)
+void idle_parent_note(struct idle_parent *parent, const struct process *process, const pid_t *pids,
+		      unsigned n, struct profile *profile)
 {
 	double passed = (double)(clock_now_ns() - parent->began_ns), theirs = 0;
 	double own = process_cpu_ns(process) - parent->cpu_ns;
@@ -98,11 +118,17 @@ void idle_parent_note(const struct idle_parent *parent, const struct process *pr
 		if (is_watched(now.rows[i].pid, pids, n))
 			return;
 		now.rows[i].cpu_ns = children_used(&parent->before, &now.rows[i]);
-		if (is_cpython(&image, now.rows[i].pid)) {
+		theirs += now.rows[i].cpu_ns;
+	}
+	/* whether they are CPython is expensive to find out, and there may be hundreds */
+	if (!idle_parent_is(own, theirs, passed))
+		return;
+	theirs = 0;
+	for (size_t i = 0; i < now.n_rows; i++)
+		if (is_cpython(parent, &image, now.rows[i].pid)) {
 			theirs += now.rows[i].cpu_ns;
 			now.rows[n_python++] = now.rows[i];
 		}
-	}
 	if (!idle_parent_is(own, theirs, passed))
 		return;
 	qsort(now.rows, n_python, sizeof(now.rows[0]), busier);

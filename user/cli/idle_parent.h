@@ -7,8 +7,9 @@
  * much more.
  *
  * Place      layer 6; watched_look.c has one for its target.
- * Bounds     IDLE_PARENT_NAMED PIDs in a note. Memory of a child is read only where it runs another file than its
- *            parent does, to see whether that is a CPython.
+ * Bounds     IDLE_PARENT_NAMED PIDs in a note. Which children are CPython is asked only where all of them together have
+ *            used enough. Memory of a child is read only where it runs another file than its parent does, and of
+ *            IDLE_PARENT_KNOWN such only once.
  */
 #ifndef PYLEAKTRACE_CLI_IDLE_PARENT_H
 #define PYLEAKTRACE_CLI_IDLE_PARENT_H
@@ -17,9 +18,11 @@
 
 #include "model/profile.h"
 #include "target/children.h"
+#include "target/image.h"
 #include "target/process.h"
 
 #define IDLE_PARENT_NAMED 16
+#define IDLE_PARENT_KNOWN 64
 
 /* of a core: who uses more than that does something */
 #define IDLE_PARENT_MOST 0.01
@@ -31,6 +34,13 @@ struct idle_parent {
 	double cpu_ns; /* of the target, when the watch began */
 	uint64_t began_ns;
 	struct children before;
+	/* children of other files than the target's, that have been looked at; private */
+	struct idle_child {
+		pid_t pid;
+		struct image image;
+		bool cpython;
+	} known[IDLE_PARENT_KNOWN];
+	unsigned n_known, next;
 };
 
 void idle_parent_begin(struct idle_parent *parent, const struct process *process);
@@ -43,7 +53,7 @@ bool idle_parent_is(double own_ns, double children_ns, double passed_ns);
  *
  * in     pids: n of them, that are watched; with one of the children among them who watches knows already
  */
-void idle_parent_note(const struct idle_parent *parent, const struct process *process,
-		      const pid_t *pids, unsigned n, struct profile *profile);
+void idle_parent_note(struct idle_parent *parent, const struct process *process, const pid_t *pids,
+		      unsigned n, struct profile *profile);
 
 #endif

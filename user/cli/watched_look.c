@@ -162,7 +162,7 @@ static int take_snapshot(struct watched *watched, struct governor_state *state,
 }
 
 /* In what way it is less than it could be. */
-static void add_notes(const struct watched *watched, struct profile *profile)
+static void add_notes(struct watched *watched, struct profile *profile)
 {
 	char text[640];
 

@@ -54,6 +54,7 @@ static void on_trap(int number)
 
 static _Noreturn void be_target(int in, int out)
 {
+	pid_t child = 0;
 	char order;
 
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
@@ -62,6 +63,17 @@ static _Noreturn void be_target(int in, int out)
 
 		if (order == 'c')
 			answer = (char)left_first();
+		if (order == 'f')
+			child = fork();
+		if (order == 'f' && child == 0) {
+			prctl(PR_SET_PDEATHSIG, SIGKILL);
+			for (;;)
+				pause();
+		}
+		if (order == 'e') {
+			kill(child, SIGKILL);
+			waitpid(child, NULL, 0);
+		}
 		if (order == 's')
 			signal(SIGTRAP, on_trap);
 		if (write(out, &answer, 1) != 1)
@@ -249,6 +261,38 @@ static void a_debugger_is_not_disturbed(void **state)
 	target_end(&target);
 }
 
+/* A forked child has the same text, and breakpoints are taken out of it too. */
+static void nor_is_a_debugger_of_a_child(void **state)
+{
+	struct target target;
+	struct err err = ERR_INIT;
+	char path[64], tracer[64];
+	FILE *children;
+	pid_t child = 0;
+
+	(void)state;
+	target_start(&target);
+	put(&target, left_third, trap);
+	target_do(&target, 'f');
+	snprintf(path, sizeof(path), "/proc/%d/task/%d/children", target.pid, target.pid);
+	children = fopen(path, "re");
+	assert_non_null(children);
+	assert_int_equal(fscanf(children, "%d", &child), 1);
+	fclose(children);
+	assert_int_equal(ptrace(PTRACE_SEIZE, child, 0, 0), 0);
+	assert_int_equal(remove_all(&target, &err), -ERR_FAILED);
+	snprintf(tracer, sizeof(tracer), "pid %d is traced by pid %d", child, getpid());
+	assert_non_null(strstr(err.text, tracer));
+	assert_int_equal(get(&target, left_third), trap);
+	assert_int_equal(ptrace(PTRACE_INTERRUPT, child, 0, 0), 0);
+	assert_int_equal(waitpid(child, NULL, __WALL), child);
+	assert_int_equal(ptrace(PTRACE_DETACH, child, 0, 0), 0);
+	assert_int_equal(remove_all(&target, NULL), 0);
+	assert_int_not_equal(get(&target, left_third), trap);
+	target_do(&target, 'e');
+	target_end(&target);
+}
+
 static void nor_is_who_handles_traps(void **state)
 {
 	struct target target;
@@ -271,6 +315,7 @@ int main(void)
 		cmocka_unit_test(other_changes_are_left_alone),
 		cmocka_unit_test(a_live_uprobe_stays),
 		cmocka_unit_test(a_debugger_is_not_disturbed),
+		cmocka_unit_test(nor_is_a_debugger_of_a_child),
 		cmocka_unit_test(nor_is_who_handles_traps),
 	};
 

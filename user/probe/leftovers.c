@@ -12,6 +12,8 @@
 #include <unistd.h>
 
 #include "probe/prober.h"
+#include "target/children.h"
+#include "target/image.h"
 #include "target/maps.h"
 #include "target/pagemap.h"
 
@@ -221,8 +223,8 @@ void leftovers_free(struct leftovers *leftovers)
 
 /* ---- out of there --------------------------------------------------------------------------------------- */
 
-/* May the breakpoints be somebody else's than a uprobe's? */
-static int check_others(pid_t pid, struct err *err)
+/* May the breakpoints of this process be somebody else's than a uprobe's? */
+static int check_process(pid_t pid, struct err *err)
 {
 	unsigned long long caught = 0;
 	char path[64], line[256];
@@ -251,6 +253,32 @@ static int check_others(pid_t pid, struct err *err)
 			"own",
 			pid);
 	return 0;
+}
+
+/*
+ * Nor may they be in those children that have the target's text: the kernel takes breakpoints out of forked children too.
+ */
+static int check_others(pid_t pid, struct err *err)
+{
+	int result = check_process(pid, err);
+	struct children children;
+	struct image target, image;
+
+	if (result || !image_read(&target, pid) || !target.inode)
+		return result;
+	children_read(&children, pid);
+	for (size_t i = 0; i < children.n_rows && !result; i++) {
+		pid_t child = children.rows[i].pid;
+
+		if (!image_read(&image, child) || image.inode != target.inode ||
+		    image.device != target.device)
+			continue;
+		result = check_process(child, err);
+		/* one that has ended meanwhile has no breakpoints */
+		if (result && (!image_read(&image, child) || !image.inode))
+			result = 0;
+	}
+	return result;
 }
 
 /* Closing waits for the kernel: all at the same time. */

@@ -13,7 +13,9 @@
  *
  * What another uprobe user has there (perf, bpftrace, another pyleaktrace) stays: the kernel asks each of them. A
  * debugger's breakpoints look the same and the kernel would take them for its own, so nothing is done while the process is
- * traced by a debugger, or handles SIGTRAP by itself. A page that differs in anything else (text relocations, code that
+ * traced by a debugger, or handles SIGTRAP by itself; nor while that is so of one of its children that run its program, of
+ * the first CHILDREN_MAX (children.h). A debugger of a grandchild is not noticed, and would lose its breakpoint if that
+ * stands where one was left. A page that differs in anything else (text relocations, code that
  * patches itself) is left alone.
  *
  * Place      layer 3; used by session before it attaches, and by `doctor`.

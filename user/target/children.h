@@ -2,7 +2,7 @@
  *
  * children: a PID -> the processes that it is the parent of, and the CPU time that each has used.
  *
- * Place      layer 1; used by cli.
+ * Place      layer 1; used by cli and probe.
  * Source     proc(5): ppid (field 4) and starttime (field 22) of /proc/PID/stat; clock_getcpuclockid(3).
  * Shapes     in the order of /proc; children of children are not among them.
  * Units      ns of CPU time of all threads.

@@ -28,7 +28,7 @@ static __always_inline bool count_hit(__u32 counter)
 	__u32 zero = 0;
 	struct counters *c = bpf_map_lookup_elem(&counts, &zero);
 
-	/* the register that is checked shall be the one that is used: clang 18 and later make two of it */
+	/* the register that is checked must be the one that is used: clang 18 and later make two of it */
 	barrier_var(counter);
 	if (!c || counter >= ABI_COUNTERS)
 		return false;

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """Machines and containers that lack something: the watch goes on with what there is, and says in one sentence what is missing
-and what mends it; what cannot do without says the same and ends with the exit code of the contract."""
+and what to do about it; what cannot do without says the same and ends with the exit code of the contract."""
 import errno
 import json
 import os

@@ -63,7 +63,7 @@ static void test_permissions(void **state)
 	      "not permitted, CAP_BPF and CAP_PERFMON missing");
 	strcpy(features.missing, "CAP_PERFMON");
 	CHECK(features, ERR_PERMISSION, "run as root", "not permitted, CAP_PERFMON missing");
-	/* no capability would mend that */
+	/* no capability would help */
 	features.user_namespace = true;
 	CHECK(features, ERR_PERMISSION, "user namespace", "root on the host");
 	features = good();

@@ -2,9 +2,9 @@
  *
  * seccomp_test: would a return probe kill a process that has a seccomp filter? Tried on a process of our own.
  *
- * From Linux 6.11 on a probed function of x86-64 returns through a system call, uretprobe (335). Until that was mended (6.14,
+ * From Linux 6.11 on a probed function of x86-64 returns through a system call, uretprobe (335). Until that was fixed (6.14,
  * and in stable kernels before it, Debian's 6.12 among them) filters saw the call, and one that kills for system calls that
- * it does not know killed the process. A version number does not tell who has the mended one; this does:
+ * it does not know killed the process. A version number does not tell which kernel has the fix; this does:
  *
  *      tool ──fork──▶ tester ──fork──▶ child: filter (read, write, exit; else kill), calls a function
  *                        │ return probe on it ────────────▲              │
@@ -25,7 +25,7 @@
 
 enum return_verdict { RETURN_UNKNOWN, RETURN_SURVIVES, RETURN_KILLS };
 
-/* in  as_older: the child makes a call that its filter does not know, as it would on a kernel that is not mended */
+/* in  as_older: the child makes a call that its filter does not know, as it would on a kernel without the fix */
 enum return_verdict seccomp_test(bool as_older);
 
 #endif

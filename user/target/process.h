@@ -9,7 +9,7 @@
  * Errors     -ERR_TARGET: no such process, a kernel thread, a zombie, or a thread id that is not a process
  *            (the sentence says which, and for a thread id names its process).
  *            -ERR_PERMISSION: it may not be read, or not without making private what it shares with a
- *            forked process; the sentence says by whom, and the remedy.
+ *            forked process; the sentence says who may, and the remedy.
  * Ownership  process_open() fills, process_close() releases.
  * Bounds     nothing is written to the target; all text from /proc is bounded (comm 64, exe PATH_MAX,
  *            128 arguments of 4 KiB).

@@ -77,8 +77,8 @@ static void describe_losses(struct profile *about, const struct heap_report *rep
 	add_loss(about, losses, "swapped_bytes", scan->swapped_bytes,
 		 "bytes of memory are swapped out: objects in them are not counted");
 	add_loss(about, losses, "sparse_bytes", scan->sparse_bytes,
-		 "bytes of memory in large mappings that are mostly unused were not read: which "
-		 "pages of them are used only /proc/PID/pagemap says, which needs root or "
+		 "bytes of memory in large mappings that are mostly unused were not read: "
+		 "/proc/PID/pagemap says which pages are used, to root or with "
 		 "CAP_DAC_READ_SEARCH");
 	add_loss(about, losses, "torn_pools", scan->torn_pools,
 		 "pools changed each time they were read: dead objects in them may be counted");

@@ -23,6 +23,7 @@
 #define PYLEAKTRACE_BPF_PROBES_H
 
 #include "account.bpf.h"
+#include "own_stack.bpf.h"
 
 #define POOL_HEADER 48u /* bytes */
 
@@ -377,6 +378,7 @@ int on_entry(struct pt_regs *ctx)
 	__u64 start = 0, cookie;
 	__u32 cost;
 
+	KEEP_OWN_STACK(ctx, after_entry);
 	if (!is_target())
 		return 0;
 	cookie = bpf_get_attach_cookie(ctx);
@@ -414,6 +416,7 @@ int on_return(struct pt_regs *ctx)
 	struct abi_call *call;
 	__u64 start = 0;
 
+	KEEP_OWN_STACK(ctx, after_return);
 	if (!is_target())
 		return 0;
 	if (count_hit(at_ret ? ABI_COUNT_HITS_STEPPED : ABI_COUNT_HITS_RETURN))

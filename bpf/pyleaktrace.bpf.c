@@ -20,6 +20,7 @@
 #include "unwind_python.bpf.h"
 #include "stack.bpf.h"
 #include "account.bpf.h"
+#include "own_stack.bpf.h"
 #include "mappings.bpf.h"
 #include "probes.bpf.h"
 #include "syscalls.bpf.h"

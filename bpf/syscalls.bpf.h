@@ -8,6 +8,7 @@
 #define PYLEAKTRACE_BPF_SYSCALLS_H
 
 #include "mappings.bpf.h"
+#include "own_stack.bpf.h"
 
 #define FLAG_MAP_FIXED     0x10
 #define FLAG_MAP_ANONYMOUS 0x20
@@ -74,6 +75,7 @@ int on_enter_munmap(struct trace_event_raw_sys_enter *ctx)
 	struct abi_thread *thread = syscall_thread();
 	__u64 start = ctx->args[0], length = page_up(ctx->args[1]);
 
+	KEEP_OWN_STACK(ctx, after_munmap);
 	/* what the kernel refuses anyway changes nothing */
 	if (!thread || !length || start & PAGE_MASK_MIN || start + length < start)
 		return 0;
@@ -154,6 +156,7 @@ int on_exit_mapping(struct trace_event_raw_sys_exit *ctx)
 	struct abi_thread *thread = syscall_thread();
 	bool made = false;
 
+	KEEP_OWN_STACK(ctx, after_mapping);
 	if (!thread || !thread->syscall.sp || thread->syscall.kind != bpf_get_attach_cookie(ctx))
 		return 0;
 	thread->syscall.sp = 0;

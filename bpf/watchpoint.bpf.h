@@ -20,6 +20,7 @@
 #ifndef PYLEAKTRACE_BPF_WATCHPOINT_H
 #define PYLEAKTRACE_BPF_WATCHPOINT_H
 
+#include "own_stack.bpf.h"
 #include "stack.bpf.h"
 
 static __always_inline void add_items(__u32 id, __s64 step)
@@ -126,6 +127,7 @@ int on_watchpoint(struct bpf_perf_event_data *ctx)
 	__u64 start = bpf_ktime_get_ns();
 	__u32 i;
 
+	KEEP_OWN_STACK(ctx, after_watchpoint);
 	/* forked children have inherited it, on kernels before 5.13 */
 	if (!is_target_process())
 		return 0;

@@ -91,7 +91,7 @@ struct abi_facts {
 	__u32 split;     /* malloc and objects are recorded each for itself, see enum abi_part */
 	__u64 small_max; /* split: larger requests CPython's functions pass on to libc's, whose they are then */
 	__u32 pool_size; /* split: bytes of a pool of pymalloc's, a power of two; 0: not known */
-	__u32 pad;
+	__u32 zero;      /* is 0, which only the verifier knows (own_stack.bpf.h) */
 	__u64 loader_state; /* address of what the dynamic loader is doing (loader.bpf.h); 0: not known */
 	/* address of an int that is 1 as long as the loader has one namespace; 0: it does not say */
 	__u64 loader_version;

@@ -221,6 +221,9 @@ static long shim_update(struct shim_map *map, const void *key, const void *value
 	shim_update(SHIM_MAP(map), (key), (value), (flags))
 #define bpf_map_delete_elem(map, key) shim_delete(SHIM_MAP(map), (key))
 
+/* never made: facts.zero is 0 */
+#define bpf_tail_call(ctx, map, index) ((void)(ctx), (void)(map))
+
 /* The callback may delete the element that it was given; what it adds may or may not be visited. */
 #define bpf_for_each_map_elem(map, callback, context, flags)                                 \
 	do {                                                                                 \

@@ -196,12 +196,12 @@ def test_unused_memory(some_python, worker):
     assert report["heap"]["scan"]["read_bytes"] < before[0]["Rss"]
     after = both(target)
     assert_shared(before, after, "heap")
-    assert after[0]["VmPTE"] == before[0]["VmPTE"]
+    # files' pages that are in memory anyway may have been mapped
+    assert after[0]["VmPTE"] <= before[0]["VmPTE"] + 16 * KIB
     for options in (["--holders"], ["--chain", "Record"], ["--trend", "0.05", "2"]):
         run("heap", "-p", str(target.pid), *options)
         after = both(target)
         assert_shared(before, after, " ".join(options))
-        # files' pages that are in memory anyway may have been mapped
         assert after[0]["VmPTE"] <= before[0]["VmPTE"] + 16 * KIB
         assert after[0]["Rss"] <= before[0]["Rss"] + MIB
 

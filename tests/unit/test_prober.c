@@ -377,6 +377,10 @@ static void works_on_without_memory(void **state)
 	pid_t prober;
 
 	(void)state;
+#ifdef __SANITIZE_ADDRESS__
+	/* the sanitizer needs address space itself, and takes terabytes of it beforehand; unit runs this without */
+	skip();
+#endif
 	target_start(&target);
 	assert_int_equal(getrlimit(RLIMIT_AS, &before), 0);
 	none = before;

@@ -167,7 +167,8 @@ def test_another_user_forks(one_python, start_as_other, rights, validate):
         assert before >= first - 512 * 1024
         for _ in range(3):
             assert said in tool.report_now()
-        assert shared(target.pid) == before
+        # breakpoints are taken out of the children meanwhile: pages of text, 4 KiB each, that were shared
+        assert shared(target.pid) >= before - 64 * 1024
         report = tool.finish()
     finally:
         tool.close()

@@ -46,8 +46,9 @@ static int restore_text(pid_t pid, unsigned *n, struct err *err)
 		printf("pid %d: %u breakpoint%s taken out\n", pid, *n - after.n,
 		       plural(*n - after.n));
 	if (after.n)
-		printf("pid %d: %u breakpoint%s of a tracer that is running stay%s\n", pid, after.n,
-		       plural(after.n), after.n == 1 ? "s" : "");
+		printf("pid %d: %u breakpoint%s of a tracer that is running stay%s (if it has just "
+		       "been killed, try again)\n",
+		       pid, after.n, plural(after.n), after.n == 1 ? "s" : "");
 	leftovers_free(&after);
 	return 0;
 }

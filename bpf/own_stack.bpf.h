@@ -5,7 +5,8 @@
  * From Linux 6.13 on the JIT gives functions with 64 bytes of locals and more a stack of the CPU's instead, in programs
  * that nothing can interrupt by themselves. It counts those of uprobes among them by their type (kprobe), though they are
  * preempted as any system call is. Where the kernel is preemptible two threads that are hit one after the other on
- * one CPU then overwrite each other's locals: frees were lost, calls never seen to return (measured on 7.1 to 7.3).
+ * one CPU then overwrite each other's locals. That is read from the source, not traced; it fits what was seen on 7.1 to 7.3, where
+ * the demo lost frees and calls never returned, and which one exact and one default run no longer showed with this in place.
  *
  * A program that has a tail call anywhere gets no such stack. Ours is never made: the verifier knows that facts.zero is 0 and
  * takes the call out.

@@ -33,7 +33,7 @@ struct load_log {
 	char *text;       /* of the verifier, on the program that was loaded last; "": nothing */
 };
 
-/* How much libbpf shall ask for: kernel_log_level of its options. in  kernel: as in struct features */
+/* How much libbpf asks for: kernel_log_level of its options. in  kernel: as in struct features */
 unsigned load_log_level(unsigned kernel);
 
 /* return false: memory is out */

@@ -262,12 +262,41 @@ static void test_json(void **state)
 	profile_free(watch->about);
 }
 
+/* What the watch of a whole process lists is what the watch of one container does. */
+static void test_losses(void **state)
+{
+	const struct heap_watch_row one = {.unseen = 3, .unexplained = -2},
+				    more = {.unseen = 4, .unread = 1, .unexplained = 5};
+	const struct loss before = {"blocks_full", "blocks", 9};
+	struct profile *profile = profile_new();
+	struct heap_watch_losses losses;
+
+	(void)state;
+	profile_add_losses(profile, &before, 1);
+	heap_watch_losses_init(&losses);
+	profile_add_losses(profile, losses.kinds, HEAP_WATCH_LOSSES);
+	assert_int_equal(profile->n_losses, 1);
+	heap_watch_losses_add(&losses, &one);
+	heap_watch_losses_add(&losses, &more);
+	profile_add_losses(profile, losses.kinds, HEAP_WATCH_LOSSES);
+	assert_int_equal(profile->n_losses, 4);
+	assert_string_equal(profile->losses[0].name, "blocks_full");
+	assert_string_equal(profile->losses[1].name, "hits_unseen");
+	assert_int_equal(profile->losses[1].count, 7);
+	assert_string_equal(profile->losses[2].name, "hits_unread");
+	assert_int_equal(profile->losses[2].count, 1);
+	assert_string_equal(profile->losses[3].name, "items_unexplained");
+	assert_int_equal(profile->losses[3].count, 7);
+	profile_free(profile);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_settle),   cmocka_unit_test(test_bulk),
 		cmocka_unit_test(test_text),     cmocka_unit_test(test_ends),
 		cmocka_unit_test(test_unpaired), cmocka_unit_test(test_json),
+		cmocka_unit_test(test_losses),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -354,27 +354,13 @@ static void fill_row(struct container_watch *watch, struct profile *about, unsig
 
 static void fill_losses(struct container_watch *watch, const struct heap_watch *report)
 {
-	struct loss extra[] = {
-		{"hits_unseen",
-		 "changes were counted by the processor and not seen by the program: whose they "
-		 "are is "
-		 "not known",
-		 0},
-		{"hits_unread", "changes whose size could not be read", 0},
-		{"hits_foreign", "changes while something else was in the container's place", 0},
-		{"items_unexplained", "items more or less than the changes that were seen make", 0},
-	};
+	struct heap_watch_losses losses;
 
-	for (size_t i = 0; i < report->n_rows; i++) {
-		const struct heap_watch_row *row = &report->rows[i];
-
-		extra[0].count += row->unseen;
-		extra[1].count += row->unread;
-		extra[2].count += row->foreign;
-		extra[3].count +=
-			(uint64_t)(row->unexplained < 0 ? -row->unexplained : row->unexplained);
-	}
-	watch_hits_losses(watch->hits, report->about, extra, sizeof(extra) / sizeof(extra[0]));
+	heap_watch_losses_init(&losses);
+	for (size_t i = 0; i < report->n_rows; i++)
+		heap_watch_losses_add(&losses, &report->rows[i]);
+	profile_add_losses(report->about, losses.kinds, HEAP_WATCH_LOSSES);
+	watch_hits_losses(watch->hits, report->about);
 }
 
 struct heap_watch *container_watch_report(struct container_watch *watch, enum heap_watch_end end,

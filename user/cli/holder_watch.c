@@ -522,8 +522,10 @@ void holder_watch_report(struct holder_watch *watch, struct profile *profile)
 	struct profile_growing *growing = profile_alloc(profile, sizeof(*growing));
 	struct growing *rows = profile_alloc(profile, HOLDER_WATCH_KEPT * sizeof(*rows));
 	uint64_t now = clock_now_ns();
+	struct heap_watch_losses losses;
 	bool any = false;
 
+	heap_watch_losses_init(&losses);
 	pthread_mutex_lock(&watch->lock);
 	for (size_t i = 0; i < watch->n_results; i++) {
 		const struct result *result = &watch->results[i];
@@ -546,6 +548,7 @@ void holder_watch_report(struct holder_watch *watch, struct profile *profile)
 		heap_watch_copy(profile, &row->row, result->row);
 		if (!(row->watched_s > 0))
 			row->row.items_before = row->row.items_after = holder.items;
+		heap_watch_losses_add(&losses, &row->row);
 		any |= row->watched_s > 0;
 		growing->n_rows++;
 	}
@@ -555,4 +558,5 @@ void holder_watch_report(struct holder_watch *watch, struct profile *profile)
 	qsort(rows, growing->n_rows, sizeof(*rows), faster);
 	growing->rows = rows;
 	profile->growing = growing;
+	profile_add_losses(profile, losses.kinds, HEAP_WATCH_LOSSES);
 }

@@ -17,6 +17,27 @@ struct heap_watch *heap_watch_new(struct profile *about, size_t n_rows)
 	return watch;
 }
 
+void heap_watch_losses_init(struct heap_watch_losses *losses)
+{
+	*losses = (struct heap_watch_losses){{
+		{"hits_unseen",
+		 "changes were counted by the processor and not seen by the program: their items "
+		 "are counted with the next change that was seen",
+		 0},
+		{"hits_unread", "changes whose size could not be read", 0},
+		{"hits_foreign", "changes while something else was in the container's place", 0},
+		{"items_unexplained", "items more or less than the changes that were seen make", 0},
+	}};
+}
+
+void heap_watch_losses_add(struct heap_watch_losses *losses, const struct heap_watch_row *row)
+{
+	losses->kinds[0].count += row->unseen;
+	losses->kinds[1].count += row->unread;
+	losses->kinds[2].count += row->foreign;
+	losses->kinds[3].count += (uint64_t)llabs(row->unexplained);
+}
+
 static const struct frame *copy_frames(struct profile *profile, const struct stack *stack)
 {
 	struct frame *frames = profile_alloc(profile, (stack->n_frames + 1) * sizeof(*frames));

@@ -46,6 +46,15 @@ struct heap_watch_row {
 	int64_t unexplained; /* the size at the end, less what the hits say it should be */
 };
 
+/* What is not sure of some rows, by its kind; the sums are 0 at first. */
+#define HEAP_WATCH_LOSSES 4
+struct heap_watch_losses {
+	struct loss kinds[HEAP_WATCH_LOSSES];
+};
+
+void heap_watch_losses_init(struct heap_watch_losses *losses);
+void heap_watch_losses_add(struct heap_watch_losses *losses, const struct heap_watch_row *row);
+
 enum heap_watch_end {
 	WATCH_TIME,     /* as long as was asked for */
 	WATCH_ASKED,    /* a signal */

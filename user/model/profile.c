@@ -459,6 +459,20 @@ void profile_note(struct profile *profile, const char *name, const char *sentenc
 	profile->notes = notes;
 }
 
+void profile_add_losses(struct profile *profile, const struct loss *losses, size_t n)
+{
+	struct loss *all = profile_alloc(profile, (profile->n_losses + n + 1) * sizeof(*all));
+	size_t n_all = 0;
+
+	for (size_t i = 0; i < profile->n_losses; i++)
+		all[n_all++] = profile->losses[i];
+	for (size_t i = 0; i < n; i++)
+		if (losses[i].count)
+			all[n_all++] = losses[i];
+	profile->losses = all;
+	profile->n_losses = n_all;
+}
+
 bool profile_has_loss(const struct profile *profile, const char *name)
 {
 	for (size_t i = 0; i < profile->n_losses; i++)

@@ -361,6 +361,9 @@ bool profile_counts_calls(const struct profile *profile);
 /* Add a note; name: a literal; sentence: copied. */
 void profile_note(struct profile *profile, const char *name, const char *sentence);
 
+/* Add those of which there are some; names and sentences: literals. */
+void profile_add_losses(struct profile *profile, const struct loss *losses, size_t n);
+
 /* Is there a loss of this name? */
 bool profile_has_loss(const struct profile *profile, const char *name);
 

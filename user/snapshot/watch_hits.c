@@ -110,32 +110,25 @@ static const struct {
 
 #define N_KERNEL (sizeof(kernel_losses) / sizeof(kernel_losses[0]))
 
-static void add(struct profile *profile, struct loss *losses, const char *name,
-		const char *sentence, uint64_t count)
+void watch_hits_losses(struct watch_hits *hits, struct profile *profile)
 {
-	if (count)
-		losses[profile->n_losses++] = (struct loss){name, sentence, count};
-}
-
-void watch_hits_losses(struct watch_hits *hits, struct profile *profile, const struct loss *extra,
-		       size_t n_extra)
-{
-	struct loss *losses = profile_alloc(profile, (N_KERNEL + 2 + n_extra) * sizeof(*losses));
-	struct symbolizer_losses names = symbolizer_losses(hits->symbolizer);
+	const struct symbolizer_losses names = symbolizer_losses(hits->symbolizer);
+	const struct loss of_names[] = {
+		{"names_unreadable",
+		 "frames have no name: their code object could not be read any more",
+		 names.unreadable},
+		{"names_replaced",
+		 "frames have no name: their code object had been replaced before it was read",
+		 names.replaced},
+	};
+	struct loss losses[N_KERNEL];
 	uint64_t counts[ABI_COUNTERS];
 
-	profile->n_losses = 0;
-	for (size_t i = 0; i < n_extra; i++)
-		add(profile, losses, extra[i].name, extra[i].sentence, extra[i].count);
 	if (session_counters(hits->session, counts))
 		memset(counts, 0, sizeof(counts));
 	for (size_t i = 0; i < N_KERNEL; i++)
-		add(profile, losses, kernel_losses[i].name, kernel_losses[i].sentence,
-		    counts[kernel_losses[i].counter]);
-	add(profile, losses, "names_unreadable",
-	    "frames have no name: their code object could not be read any more", names.unreadable);
-	add(profile, losses, "names_replaced",
-	    "frames have no name: their code object had been replaced before it was read",
-	    names.replaced);
-	profile->losses = losses;
+		losses[i] = (struct loss){kernel_losses[i].name, kernel_losses[i].sentence,
+					  counts[kernel_losses[i].counter]};
+	profile_add_losses(profile, losses, N_KERNEL);
+	profile_add_losses(profile, of_names, sizeof(of_names) / sizeof(of_names[0]));
 }

@@ -27,8 +27,7 @@ void watch_hits_learn(void *context, uint32_t site);
 void watch_hits_take(struct watch_hits *hits, struct profile *profile, unsigned number,
 		     struct heap_watch_row *row);
 
-/* Losses of the kernel's part, in profile->losses; extra: n_extra more. */
-void watch_hits_losses(struct watch_hits *hits, struct profile *profile, const struct loss *extra,
-		       size_t n_extra);
+/* Add the losses of the kernel's part, and of names, to profile->losses. */
+void watch_hits_losses(struct watch_hits *hits, struct profile *profile);
 
 #endif

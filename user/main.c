@@ -15,10 +15,10 @@
 
 static const struct {
 	const char *name;
-	int (*run)(int argc, char **argv); /* NULL: of the contract, not in this version */
+	int (*run)(int argc, char **argv);
 } commands[] = {
-	{"doctor", command_doctor}, {"heap", command_heap}, {"top", NULL},
-	{"record", NULL},           {"report", NULL},       {"diff", NULL},
+	{"doctor", command_doctor},
+	{"heap", command_heap},
 };
 
 /* What was written to a full disk is lost: no success. Nobody reads any more: that is no failure. */
@@ -46,14 +46,8 @@ int main(int argc, char **argv)
 	if (argc > 0)
 		argv[0] = program_invocation_short_name;
 	for (size_t i = 0; argc > 1 && i < sizeof(commands) / sizeof(commands[0]); i++) {
-		if (strcmp(argv[1], commands[i].name) != 0)
-			continue;
-		if (commands[i].run)
+		if (strcmp(argv[1], commands[i].name) == 0)
 			return finish(commands[i].run(argc - 1, argv + 1));
-		fprintf(stderr,
-			"pyleaktrace: the command %s is not in version " PYLEAKTRACE_VERSION "\n",
-			argv[1]);
-		return ERR_USAGE;
 	}
 	if (argc > 1 && strcmp(argv[1], "help") == 0)
 		argv[1] = "--help";

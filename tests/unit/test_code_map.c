@@ -23,6 +23,8 @@
 
 #include "target/code_map.h"
 
+#include "code_map_at.h"
+
 #define PAGE 4096u
 
 static char folder[64] = "/tmp/pyleaktrace-code-XXXXXX";
@@ -91,7 +93,7 @@ static void assert_update(struct code_map *map, int expected)
 
 static const struct code_module *module_at(const struct code_map *map, uint64_t address)
 {
-	uint32_t id = code_map_find(map, address);
+	uint32_t id = find_module_at(map, address);
 
 	assert_int_not_equal(id, CODE_NO_MODULE);
 	return &map->modules[id];
@@ -131,13 +133,13 @@ static void test_files(void **state)
 
 		assert_true(range->start < range->end && range->module < map.n_modules);
 		assert_true(i == 0 || map.ranges[i - 1].end <= range->start);
-		assert_int_equal(code_map_find(&map, range->start), range->module);
-		assert_int_equal(code_map_find(&map, range->end - 1), range->module);
+		assert_int_equal(find_module_at(&map, range->start), range->module);
+		assert_int_equal(find_module_at(&map, range->end - 1), range->module);
 		if (i + 1 == map.n_ranges || map.ranges[i + 1].start != range->end)
-			assert_int_equal(code_map_find(&map, range->end), CODE_NO_MODULE);
+			assert_int_equal(find_module_at(&map, range->end), CODE_NO_MODULE);
 	}
-	assert_int_equal(code_map_find(&map, 0), CODE_NO_MODULE);
-	assert_int_equal(code_map_find(&map, UINT64_MAX), CODE_NO_MODULE);
+	assert_int_equal(find_module_at(&map, 0), CODE_NO_MODULE);
+	assert_int_equal(find_module_at(&map, UINT64_MAX), CODE_NO_MODULE);
 	assert_int_equal(map.left_out, 0);
 	code_map_fini(&map);
 }
@@ -155,28 +157,28 @@ static void test_ids_last(void **state)
 	n = map.n_modules;
 	library = load("a.so");
 	value = address_of(dlsym(library, "value"));
-	assert_int_equal(code_map_find(&map, value), CODE_NO_MODULE);
+	assert_int_equal(find_module_at(&map, value), CODE_NO_MODULE);
 	assert_update(&map, 1);
-	a = code_map_find(&map, value);
+	a = find_module_at(&map, value);
 	assert_int_equal(a, n);
 	bias = map.modules[a].bias;
 	assert_int_equal(bias, ((struct link_map *)library)->l_addr);
 	dlclose(library);
 	assert_update(&map, 1);
-	assert_int_equal(code_map_find(&map, value), CODE_NO_MODULE);
+	assert_int_equal(find_module_at(&map, value), CODE_NO_MODULE);
 	assert_string_equal(map.modules[a].path, in_folder("a.so"));
 	/* a file of the same contents, most likely at the same place */
 	library = load("b.so");
 	value = address_of(dlsym(library, "value"));
 	assert_update(&map, 1);
-	assert_int_equal(code_map_find(&map, value), n + 1);
+	assert_int_equal(find_module_at(&map, value), n + 1);
 	assert_string_equal(map.modules[n + 1].path, in_folder("b.so"));
 	dlclose(library);
 	/* the first again, at the place that it had or at another: as before, or a new copy */
 	library = load("a.so");
 	value = address_of(dlsym(library, "value"));
 	assert_update(&map, 1);
-	assert_int_equal(code_map_find(&map, value),
+	assert_int_equal(find_module_at(&map, value),
 			 ((struct link_map *)library)->l_addr == bias ? a : n + 2);
 	dlclose(library);
 	code_map_fini(&map);
@@ -257,20 +259,20 @@ static void test_generated_code(void **state)
 	assert_ptr_not_equal(shared, MAP_FAILED);
 	assert_int_equal(munmap(hole + PAGE, PAGE), 0);
 	start(&map);
-	id = code_map_find(&map, address_of(one));
+	id = find_module_at(&map, address_of(one));
 	assert_int_equal(map.modules[id].kind, CODE_ANONYMOUS);
 	assert_string_equal(map.modules[id].path, "generated code");
 	assert_true(map.modules[id].fd < 0 && !map.modules[id].elf);
-	assert_int_equal(code_map_find(&map, address_of(hole)), id);
-	assert_int_equal(code_map_find(&map, address_of(hole + PAGE)), CODE_NO_MODULE);
-	assert_int_equal(code_map_find(&map, address_of(hole + 2 * PAGE)), id);
-	assert_int_equal(code_map_find(&map, address_of(shared)), id);
+	assert_int_equal(find_module_at(&map, address_of(hole)), id);
+	assert_int_equal(find_module_at(&map, address_of(hole + PAGE)), CODE_NO_MODULE);
+	assert_int_equal(find_module_at(&map, address_of(hole + 2 * PAGE)), id);
+	assert_int_equal(find_module_at(&map, address_of(shared)), id);
 	n = map.n_modules;
 	for (int i = 0; i < 20; i++) {
 		void *more = map_code(-1, PAGE * (1 + (unsigned)i));
 
 		assert_update(&map, 1);
-		assert_int_equal(code_map_find(&map, address_of(more)), id);
+		assert_int_equal(find_module_at(&map, address_of(more)), id);
 		munmap(more, PAGE * (1 + (unsigned)i));
 	}
 	assert_int_equal(map.n_modules, n);

@@ -70,21 +70,10 @@ static void test_as_played(void **state)
 	}
 }
 
-static void test_most(void **state)
-{
-	double most = forecast_most(2000, 0.05);
-
-	(void)state;
-	assert_int_equal(forecast_part(2000, most * 0.99, 0.05, 100 * MS).mode, PART_ALL);
-	assert_int_equal(forecast_part(2000, most * 1.01, 0.05, 100 * MS).mode, PART_WINDOWS);
-	assert_true(forecast_most(0, 0.05) == 0);
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_as_played),
-		cmocka_unit_test(test_most),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -5,6 +5,8 @@
  */
 #include "unit/names_library.h"
 
+#include "code_map_at.h"
+
 #include <fcntl.h>
 #include <sys/auxv.h>
 #include <sys/mman.h>
@@ -192,7 +194,7 @@ static void test_vdso(void **state)
 		skip();
 	}
 	names_target_load(&target, "plain.so", NULL);
-	target.module = code_map_find(&target.map, vdso);
+	target.module = find_module_at(&target.map, vdso);
 	assert_int_not_equal(target.module, CODE_NO_MODULE);
 	target.bias = vdso;
 	for (uint64_t offset = 0; offset < 0x2000 && !found; offset++)
@@ -211,7 +213,7 @@ static void test_generated_code(void **state)
 	(void)state;
 	assert_ptr_not_equal(code, MAP_FAILED);
 	names_target_load(&target, "plain.so", NULL);
-	target.module = code_map_find(&target.map, (uint64_t)(uintptr_t)code);
+	target.module = find_module_at(&target.map, (uint64_t)(uintptr_t)code);
 	target.bias = 0;
 	snprintf(expected, sizeof(expected), "0x%llx [generated code]",
 		 (unsigned long long)(uintptr_t)code + 16);

@@ -4,7 +4,7 @@
  *
  * Place      layer 0; used everywhere; only user/cli prints an error.
  * Shapes     one struct err on the caller's stack holds one sentence and one code. The code is the exit
- *            code that the program would end with (cli.md), so nobody translates twice.
+ *            code that the program would end with, so nobody translates twice.
  * Ownership  the text lives in the struct; nothing to free.
  * Errors     every function that takes a struct err returns 0 or what err_set() returned (negative code),
  *            unless its header says otherwise.

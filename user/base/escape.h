@@ -4,8 +4,8 @@
  * folded line.
  *
  * Place      layer 0; used by everything that prints a name, a path or a word of somebody else's.
- * Source     UTF-8: RFC 3629; characters of XML: XML 1.0 (fifth edition) section 2.2; folded lines:
- *            cli.md.
+ * Source     UTF-8: RFC 3629; characters of XML: XML 1.0 (fifth edition) section 2.2; folded
+ *            lines: flamegraph.pl.
  * Shapes     what cannot be shown is written as a visible escape, the same in all three: \n \r \t,
  *            \x1b for control characters and for each byte that is not part of valid UTF-8, \u202e
  *            (six hex digits above U+FFFF: \U0e0001) for characters that turn the direction of

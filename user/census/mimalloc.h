@@ -39,7 +39,6 @@
 #define MI_SEGMENT_ALIGN (32ull << 20)
 #define MI_SLICE         (64ull << 10)
 #define MI_SLICES        512u           /* that a header has entries for */
-#define MI_HEADER        256u           /* bytes that mi_segment_parse() wants, at least */
 #define MI_ENTRY_MAX     112u           /* bytes of an entry */
 #define MI_AREA_MAX      (8 * MI_SLICE) /* of a page that has more than one block */
 #define MI_BLOCKS_MAX    (MI_SLICE / 8)

@@ -34,7 +34,7 @@ struct census;
 struct census *census_new(pid_t pid, const struct py_runtime *runtime, struct err *err);
 void census_free(struct census *census);
 
-/* Have each object shown that a scan finds; for tests. */
+/* Show `see` each object that a scan finds. reach_mark() and tests use it. */
 void census_watch(struct census *census, void (*see)(void *context, const struct found *found),
 		  void *context);
 

@@ -17,7 +17,6 @@
 #define SPAN_COST   256 /* bytes that one read counts beside its own: it costs as much */
 #define LINK_BYTES  (LRU_RESULT - LRU_NEXT + 8) /* of an entry of an lru_cache, from `next` on */
 #define CODES       4096
-#define FRAME_MAX   512
 #define LOCALS_MAX  65536u /* words of a frame */
 #define TAG_MASK    3ull   /* of a reference in a frame, from 3.14 on */
 #define TAG_INT     3ull   /* it is no reference */

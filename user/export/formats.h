@@ -14,7 +14,7 @@
 #include "model/profile.h"
 
 /*
- * json.c: cli.md's JSON, described by pyleaktrace-1.schema.json. One line for each part and for
+ * json.c: JSON as pyleaktrace-1.schema.json describes it. One line for each part and for
  * each stack.
  */
 int export_json(FILE *out, const struct profile *profile, struct err *err);

@@ -4,7 +4,7 @@
  * (html.c).
  *
  * Place      layer 5, private to export.
- * Source     cli.md, "JSON"; pyleaktrace-1.schema.json says the same strictly.
+ * Source     pyleaktrace-1.schema.json.
  * Ownership  each function gives a new reference, or NULL when memory is out.
  * Degrades   what the profile does not have is absent; numbers that JSON cannot write (infinite,
  *            not a number) are 0; counts above INT64_MAX are INT64_MAX; bytes that are not UTF-8

@@ -20,8 +20,3 @@ struct forecast forecast_part(double pair_ns, double per_s, double max_overhead,
 	forecast.every_ns = cost_ns / allowed(max_overhead);
 	return forecast;
 }
-
-double forecast_most(double pair_ns, double max_overhead)
-{
-	return pair_ns > 0 ? POLICY_ROOM * allowed(max_overhead) * 1e9 / pair_ns : 0;
-}

@@ -22,7 +22,4 @@ struct forecast {
  */
 struct forecast forecast_part(double pair_ns, double per_s, double max_overhead, double window_ns);
 
-/* The most pairs a second that can be traced all the time. */
-double forecast_most(double pair_ns, double max_overhead);
-
 #endif

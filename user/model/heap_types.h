@@ -9,7 +9,6 @@
  *            escaped, maybe not UTF-8.
  * Units      bytes, counts; times in seconds; growth per minute.
  * Ownership  heap_scan_free() and heap_growth_free() free all that is in them, names included.
- * Bounds     HEAP_TYPES_MAX rows.
  * Threads    one at a time per struct.
  */
 #ifndef PYLEAKTRACE_MODEL_HEAP_TYPES_H
@@ -23,7 +22,6 @@
 #include "base/fit.h"
 #include "model/profile.h"
 
-#define HEAP_TYPES_MAX 65536
 
 struct heap_type {
 	char *name;

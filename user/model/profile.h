@@ -82,7 +82,7 @@ int frame_compare(const struct frame *a, const struct frame *b);
 #define FRAME_TEXT_MAX (3 * PROFILE_STRING_MAX + 64)
 
 /*
- * The one way a frame is written (cli.md): `name (file:line)`, `symbol+0xoff (file.c:line)`,
+ * The one way a frame is written: `name (file:line)`, `symbol+0xoff (file.c:line)`,
  * `symbol+0xoff [libfoo.so]`, `0xoffset [libfoo.so]` or `0xoffset [libfoo.so, after symbol]`,
  * `[why]`; an inlined function has no +0xoff, and of a C file's path only the last part is written. Not
  * escaped: the bytes of the target.

@@ -2,7 +2,7 @@
  *
  * insn: machine code -> what a probe planner has to know of one instruction.
  *
- * Place      layer 3; used by place.c and steer.c only. The one user of the disassembler (Zydis).
+ * Place      layer 3; used by place.c, steer.c and function_ends.c.
  * Source     cost classes: arch/x86/kernel/uprobes.c of the kernel: branch_setup_xol_ops() and
  *            push_setup_xol_ops() list what is emulated; since 6.18 a 5-byte nop is replaced by a
  *            call into a trampoline. Measured: optimised nop 0.3 us, emulated 0.6 us, all else 7-20

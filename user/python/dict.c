@@ -9,7 +9,6 @@
 
 #define DICT_HEAD_MAX   128
 #define KEY_TEXT_MAX    64 /* bytes of a key's str that are compared at most */
-#define PREHEADER_DICT  24 /* before the object: the dict; 3.12: the tagged word */
 #define PREHEADER_FIRST 32 /* 3.11: the values */
 #define DICTOFFSET      24 /* of tp_dictoffset, behind tp_dict, in every version */
 #define CACHED_KEYS     8  /* of ht_cached_keys, behind ht_qualname, in every version */

@@ -2,7 +2,7 @@
  *
  * live_blocks: the maps of live blocks and mappings -> sums per site, and a sample of addresses per site.
  *
- * Place      layer 4; used by snapshot.c. Here and in probe is libbpf used, nowhere else.
+ * Place      layer 4; used by snapshot.c.
  * Shapes     live_site[id] belongs to site id of the session. The blocks themselves are not kept: a million of
  *            them pass through one buffer of 16,384.
  * Units      bytes, counts, ns of CLOCK_MONOTONIC.

@@ -252,19 +252,3 @@ int code_map_update(struct code_map *map, struct err *err)
 	map->left_out = left_out;
 	return changed;
 }
-
-uint32_t code_map_find(const struct code_map *map, uint64_t address)
-{
-	uint32_t low = 0, high = map->n_ranges;
-
-	while (low < high) {
-		uint32_t middle = low + (high - low) / 2;
-
-		if (map->ranges[middle].end <= address)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return low < map->n_ranges && map->ranges[low].start <= address ? map->ranges[low].module
-									: CODE_NO_MODULE;
-}

@@ -73,7 +73,4 @@ void code_map_fini(struct code_map *map);
  */
 int code_map_update(struct code_map *map, struct err *err);
 
-/* The module that holds this address now, or CODE_NO_MODULE. */
-uint32_t code_map_find(const struct code_map *map, uint64_t address);
-
 #endif

@@ -195,16 +195,6 @@ void elf_file_close(struct elf_file *file)
 	free(file);
 }
 
-const char *elf_file_path(const struct elf_file *file)
-{
-	return file->path;
-}
-
-bool elf_file_is_pie(const struct elf_file *file)
-{
-	return file->type == ET_DYN;
-}
-
 uint16_t elf_file_machine(const struct elf_file *file)
 {
 	return file->machine;

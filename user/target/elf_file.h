@@ -33,8 +33,6 @@ struct elf_symbol {
 struct elf_file *elf_file_open(const char *path, struct err *err);
 void elf_file_close(struct elf_file *file);
 
-const char *elf_file_path(const struct elf_file *file);
-bool elf_file_is_pie(const struct elf_file *file);      /* ET_DYN */
 uint16_t elf_file_machine(const struct elf_file *file); /* EM_X86_64, EM_AARCH64 */
 
 /* SONAME, or NULL. */

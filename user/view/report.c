@@ -18,7 +18,6 @@
 
 #define TYPES_SHOWN  3
 #define UNSURE_SHOWN 3   /* stacks, where none is sure */
-#define FRAME_INDENT 16  /* columns of two tabs */
 #define NARROWEST    40  /* a terminal narrower than this is treated as this wide */
 #define WORTH_A_RATE 0.5 /* bytes per second that are written as 1 B/s */
 #define WORTH_AN_AGE 1.0 /* seconds */

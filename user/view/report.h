@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
- * report: profile -> the text report of cli.md.
+ * report: profile -> the text report.
  *
  * Place      layer 5; called by cli for each report, and by export for the text format.
  * Shapes     the profile is already sorted (profile_sort()). The first lines are those of bcc's

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
- * How many blocks a survivor stands for, by made survivors and a made census: the functions of grower and survivors that
+ * How many blocks a survivor stands for, by made survivors and a made census: the functions of monitor and survivors that
  * estimates asks are this file's.
  */
 #include <math.h>
@@ -12,7 +12,7 @@
 
 #include <cmocka.h>
 
-#include "cli/estimates.h"
+#include "trace/estimates.h"
 
 #define N(array) (sizeof(array) / sizeof(array[0]))
 
@@ -20,29 +20,30 @@
 
 static struct {
 	struct heap_growth growth;
-	bool grows; /* what grower_grows() says of every row */
+	bool grows; /* what heap_monitor_grows() says of every row */
 	bool in_use_known;
 	double in_use_least_per_s, in_use_most_per_s;
 	const struct survivor *survivors;
 	size_t n_survivors;
 } made;
 
-bool grower_grows(const struct heap_growth_row *row)
+bool heap_monitor_grows(const struct heap_growth_row *row)
 {
 	(void)row;
 	return made.grows;
 }
 
-void grower_growth(struct grower *grower,
-		   void (*see)(void *context, const struct heap_growth *growth), void *context)
+void heap_monitor_growth(struct heap_monitor *monitor,
+			 void (*see)(void *context, const struct heap_growth *growth),
+			 void *context)
 {
-	(void)grower;
+	(void)monitor;
 	see(context, &made.growth);
 }
 
-bool grower_in_use(struct grower *grower, double *least_per_s, double *most_per_s)
+bool heap_monitor_in_use(struct heap_monitor *monitor, double *least_per_s, double *most_per_s)
 {
-	(void)grower;
+	(void)monitor;
 	if (made.in_use_known) {
 		*least_per_s = made.in_use_least_per_s;
 		*most_per_s = made.in_use_most_per_s;
@@ -95,9 +96,9 @@ static int setup(void **unused)
 
 static struct snapshot_scale scale_of(const struct survivor *survivor, bool census)
 {
-	int grower; /* its address stands for one */
-	struct estimates *estimates =
-		estimates_new(&state, NULL, census ? (struct grower *)&grower : NULL, PASSED_S);
+	int monitor; /* its address stands for one */
+	struct estimates *estimates = estimates_new(
+		&state, NULL, census ? (struct heap_monitor *)&monitor : NULL, PASSED_S);
 	struct snapshot_scale scale;
 
 	assert_non_null(estimates);

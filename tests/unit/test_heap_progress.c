@@ -95,7 +95,7 @@ static void test_no_terminal(void **state)
 
 	(void)state;
 	assert_non_null(freopen("/dev/null", "w", stderr));
-	heap_progress_watch(&progress, NULL, NULL);
+	heap_progress_watch(&progress, NULL, false);
 	assert_null(progress.terminal);
 	assert_true(dup2(terminal, STDERR_FILENO) >= 0);
 	close(terminal);

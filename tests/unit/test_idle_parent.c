@@ -9,7 +9,7 @@
 
 #include <cmocka.h>
 
-#include "cli/idle_parent.h"
+#include "trace/idle_parent.h"
 #include "target/children.h"
 
 #define S 1e9

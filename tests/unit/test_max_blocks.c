@@ -6,7 +6,7 @@
 
 #include <cmocka.h>
 
-#include "cli/max_blocks.h"
+#include "trace/max_blocks.h"
 
 #define GIB (1ull << 30)
 

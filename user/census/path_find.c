@@ -241,9 +241,8 @@ static void from_modules(struct search *search, size_t root, const char *path)
 		follow(search, modules, &part, path, modules, 0);
 }
 
-static void from_address(struct search *search, const char *text)
+static void from_address(struct search *search, uint64_t address)
 {
-	uint64_t address = strtoull(text, NULL, 16);
 	uint32_t object = objects_find(&search->edges->reach->objects, address);
 	const struct edge_part part = {.role = ROLE_ITSELF};
 
@@ -283,7 +282,7 @@ static int find(struct path_found *found, struct edges *edges, const char *path,
 	struct search search = {.edges = edges, .found = found, .any = any};
 
 	if (!strncmp(path, "0x", 2)) {
-		from_address(&search, path);
+		from_address(&search, strtoull(path, NULL, 16));
 		return judge(&search, path, census_pid(reach->census), err);
 	}
 	for (size_t i = 0; i < reach->n_roots && search.n_found < 2; i++) {
@@ -304,6 +303,17 @@ int path_find_object(struct path_found *found, struct edges *edges, const char *
 		     struct err *err)
 {
 	return find(found, edges, path, true, err);
+}
+
+int path_find_address(struct path_found *found, struct edges *edges, uint64_t address, bool any,
+		      struct err *err)
+{
+	struct search search = {.edges = edges, .found = found, .any = any};
+	char text[24];
+
+	snprintf(text, sizeof(text), "0x%" PRIx64, address);
+	from_address(&search, address);
+	return judge(&search, text, census_pid(edges->reach->census), err);
 }
 
 bool path_is_there(const struct edges *edges, const struct path_found *found)

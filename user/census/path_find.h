@@ -38,6 +38,10 @@ int path_find(struct path_found *found, struct edges *edges, const char *path, s
 int path_find_object(struct path_found *found, struct edges *edges, const char *path,
 		     struct err *err);
 
+/* The same, of the object at an address; any: it need not be a container, as path_find_object(). */
+int path_find_address(struct path_found *found, struct edges *edges, uint64_t address, bool any,
+		      struct err *err);
+
 /* Is that container still at its place in memory? */
 bool path_is_there(const struct edges *edges, const struct path_found *found);
 

@@ -14,7 +14,7 @@
 
 static int run(const struct heap_options *options)
 {
-	if (options->n_watch) {
+	if (options->watch.n) {
 		int result;
 
 		prober_start();

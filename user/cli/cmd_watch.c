@@ -19,9 +19,9 @@
 
 #include "base/clock.h"
 #include "cli/options.h"
-#include "cli/outputs.h"
+#include "export/outputs.h"
 #include "cli/signals.h"
-#include "cli/watched.h"
+#include "trace/target_trace.h"
 #include "model/group.h"
 #include "model/join.h"
 #include "probe/prober.h"
@@ -29,8 +29,7 @@
 #include "view/live_line.h"
 #include "view/report.h"
 
-_Static_assert(REMOTE_HANDLES_MAX >= 2 * OPTIONS_MAX_PIDS,
-	       "each target, and its parent or a child");
+_Static_assert(REMOTE_HANDLES_MAX >= 2 * TRACE_MAX_PIDS, "each target, and its parent or a child");
 
 enum source {
 	SOURCE_SIGNAL,
@@ -45,9 +44,9 @@ enum source {
 struct watch {
 	struct options options;
 	struct features features;
-	struct watched *targets[OPTIONS_MAX_PIDS];
-	bool ended[OPTIONS_MAX_PIDS]; /* final report written, or its final look is in looks */
-	struct profile *looks[OPTIONS_MAX_PIDS]; /* options_join(): the last of each target */
+	struct target_trace *targets[TRACE_MAX_PIDS];
+	bool ended[TRACE_MAX_PIDS]; /* final report written, or its final look is in looks */
+	struct profile *looks[TRACE_MAX_PIDS]; /* options_join(): the last of each target */
 	unsigned n_targets;
 	int epoll, signals;
 	bool live; /* a terminal waits for us */
@@ -119,7 +118,7 @@ static void show(struct watch *watch, const struct profile *profile, bool final)
 			 .color = outputs_want_color(watch->options.no_color),
 			 .width = terminal_width(),
 			 .quiet = watch->options.quiet,
-			 .all_frames = watch->options.verbose > 0},
+			 .all_frames = watch->options.trace.verbose > 0},
 	};
 	struct err err = ERR_INIT;
 
@@ -146,10 +145,10 @@ static void show(struct watch *watch, const struct profile *profile, bool final)
 }
 
 /* A profile with those stacks only that are wanted, sorted; NULL, and said why. */
-static struct profile *look(struct watch *watch, struct watched *target)
+static struct profile *look(struct watch *watch, struct target_trace *target)
 {
 	struct err err = ERR_INIT;
-	struct profile *profile = watched_look(target, &err);
+	struct profile *profile = target_trace_profile(target, &err);
 
 	if (profile)
 		profile_select(profile, watch->options.modules, watch->options.n_modules);
@@ -158,13 +157,13 @@ static struct profile *look(struct watch *watch, struct watched *target)
 	return profile;
 }
 
-static void report(struct watch *watch, struct watched *target, bool final)
+static void report(struct watch *watch, struct target_trace *target, bool final)
 {
 	struct profile *profile = look(watch, target);
 
 	if (!profile)
 		return;
-	profile_group(profile, watch->options.group_by, watch->options.order);
+	profile_group(profile, watch->options.group_by, watch->options.trace.order);
 	show(watch, profile, final);
 	profile_free(profile);
 }
@@ -183,7 +182,7 @@ static void renew(struct watch *watch, unsigned i)
 /* One report on all targets, those that have ended included. */
 static void report_joined(struct watch *watch, bool final)
 {
-	const struct profile *looks[OPTIONS_MAX_PIDS];
+	const struct profile *looks[TRACE_MAX_PIDS];
 	struct err err = ERR_INIT;
 	struct profile *joined;
 	size_t n = 0;
@@ -202,8 +201,8 @@ static void report_joined(struct watch *watch, bool final)
 		complain(watch, &err);
 		return;
 	}
-	profile_sort(joined, watch->options.order);
-	profile_group(joined, watch->options.group_by, watch->options.order);
+	profile_sort(joined, watch->options.trace.order);
+	profile_group(joined, watch->options.group_by, watch->options.trace.order);
 	show(watch, joined, final);
 	profile_free(joined);
 }
@@ -214,7 +213,7 @@ static void finish(struct watch *watch, unsigned i)
 	if (watch->ended[i])
 		return;
 	watch->ended[i] = true;
-	watched_stop(watch->targets[i]);
+	target_trace_stop(watch->targets[i]);
 	if (options_join(&watch->options))
 		renew(watch, i);
 	else
@@ -233,9 +232,9 @@ static void finish_all(struct watch *watch)
 static void finish_ended(struct watch *watch)
 {
 	for (unsigned i = 0; i < watch->n_targets; i++) {
-		if (watch->ended[i] || !watched_ended(watch->targets[i]))
+		if (watch->ended[i] || !target_trace_ended(watch->targets[i]))
 			continue;
-		epoll_ctl(watch->epoll, EPOLL_CTL_DEL, watched_pidfd(watch->targets[i]), NULL);
+		epoll_ctl(watch->epoll, EPOLL_CTL_DEL, target_trace_pidfd(watch->targets[i]), NULL);
 		finish(watch, i);
 	}
 }
@@ -288,7 +287,7 @@ static void on_signal(struct watch *watch)
 		break;
 	case SIGUSR2:
 		for (unsigned i = 0; i < watch->n_targets; i++)
-			watched_baseline(watch->targets[i]);
+			target_trace_baseline(watch->targets[i]);
 		break;
 	default:
 		watch->stop = true;
@@ -315,7 +314,7 @@ static void on_live(struct watch *watch)
 	for (unsigned i = 0; i < watch->n_targets; i++) {
 		if (watch->ended[i])
 			continue;
-		watched_live(watch->targets[i], &state);
+		target_trace_live(watch->targets[i], &state);
 		if (watch->deadline_ns)
 			state.left_s = ((double)watch->deadline_ns - (double)clock_now_ns()) / 1e9;
 		live_line_draw(stderr, live_line(&state, terminal_width(), line, sizeof(line)));
@@ -326,7 +325,7 @@ static void on_live(struct watch *watch)
 /* A target has something new: names to read, or its end. */
 static void on_target(struct watch *watch, unsigned index)
 {
-	watched_events(watch->targets[index]);
+	target_trace_events(watch->targets[index]);
 	finish_ended(watch);
 }
 
@@ -338,7 +337,8 @@ static void on_limit(struct watch *watch, unsigned index)
 			"pyleaktrace: pid %d: tracing everything would cost more than %.3g %% of "
 			"its own "
 			"work: ended\n",
-			watched_pid(watch->targets[index]), watch->options.max_overhead * 100);
+			target_trace_pid(watch->targets[index]),
+			watch->options.trace.max_overhead * 100);
 	watch->stop = true;
 	if (watch->result == 0)
 		watch->result = ERR_THRESHOLD;
@@ -390,14 +390,15 @@ static int prepare_sources(struct watch *watch, struct err *err)
 	int result = add_source(watch, watch->signals, SOURCE_SIGNAL, 0);
 
 	for (unsigned i = 0; i < watch->n_targets && !result; i++) {
-		if (watched_events_fd(watch->targets[i]) >= 0)
-			result = add_source(watch, watched_events_fd(watch->targets[i]),
+		if (target_trace_events_fd(watch->targets[i]) >= 0)
+			result = add_source(watch, target_trace_events_fd(watch->targets[i]),
 					    SOURCE_EVENTS, i);
-		if (!result && watched_limit_fd(watch->targets[i]) >= 0)
-			result = add_source(watch, watched_limit_fd(watch->targets[i]),
+		if (!result && target_trace_limit_fd(watch->targets[i]) >= 0)
+			result = add_source(watch, target_trace_limit_fd(watch->targets[i]),
 					    SOURCE_LIMIT, i);
 		if (!result)
-			result = add_source(watch, watched_pidfd(watch->targets[i]), SOURCE_END, i);
+			result = add_source(watch, target_trace_pidfd(watch->targets[i]),
+					    SOURCE_END, i);
 	}
 	if (!result)
 		result = add_timer(watch, options->interval_ns, options->interval_ns,
@@ -419,8 +420,8 @@ static int check_outputs(const struct watch *watch, struct err *err)
 	int result = 0;
 
 	for (unsigned i = 0; i < watch->options.n_outputs && !result; i++)
-		result = outputs_check(watch->options.outputs[i].pattern, watch->options.pids[0],
-				       err);
+		result = outputs_check(watch->options.outputs[i].pattern,
+				       watch->options.trace.pids[0], err);
 	return result;
 }
 
@@ -445,9 +446,9 @@ static int take_signals(struct watch *watch, struct err *err)
 
 static int open_targets(struct watch *watch, struct err *err)
 {
-	for (unsigned i = 0; i < watch->options.n_pids; i++) {
-		int result = watched_open(&watch->targets[i], watch->options.pids[i],
-					  &watch->options, &watch->features, err);
+	for (unsigned i = 0; i < watch->options.trace.n_pids; i++) {
+		int result = target_trace_open(&watch->targets[i], watch->options.trace.pids[i],
+					       &watch->options.trace, &watch->features, err);
 
 		if (result)
 			return result;
@@ -456,7 +457,8 @@ static int open_targets(struct watch *watch, struct err *err)
 		if (!watch->options.quiet)
 			fprintf(watch->options.format ? stderr : stdout,
 				"Attaching to pid %d (CPython %s), Ctrl+C to quit.\n",
-				watched_pid(watch->targets[i]), watched_python(watch->targets[i]));
+				target_trace_pid(watch->targets[i]),
+				target_trace_python(watch->targets[i]));
 		fflush(stdout);
 	}
 	return 0;
@@ -504,13 +506,13 @@ int command_watch(int argc, char **argv)
 		result = open_targets(watch, &err);
 	}
 	for (unsigned i = 0; i < watch->n_targets && !result; i++) {
-		watched_start(watch->targets[i]);
+		target_trace_start(watch->targets[i]);
 		if (!watch->options.quiet)
 			fprintf(stderr,
-				watched_traced(watch->targets[i])
+				target_trace_traced(watch->targets[i])
 					? "pyleaktrace: tracing pid %d\n"
 					: "pyleaktrace: looking at the heap of pid %d\n",
-				watched_pid(watch->targets[i]));
+				target_trace_pid(watch->targets[i]));
 	}
 	if (!result)
 		result = prepare_sources(watch, &err);
@@ -519,7 +521,7 @@ int command_watch(int argc, char **argv)
 	else
 		run(watch);
 	for (unsigned i = 0; i < watch->n_targets; i++) {
-		int code = watched_close(watch->targets[i]);
+		int code = target_trace_close(watch->targets[i]);
 
 		profile_free(watch->looks[i]);
 		if (watch->result == 0)

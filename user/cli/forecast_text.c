@@ -7,7 +7,7 @@
 
 #include "base/clock.h"
 #include "base/fmt.h"
-#include "cli/container_cost.h"
+#include "containers/container_cost.h"
 #include "govern/forecast.h"
 #include "probe/cost.h"
 #include "probe/session.h"

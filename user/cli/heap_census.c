@@ -23,8 +23,9 @@
 #include "census/scan.h"
 #include "cli/heap_held.h"
 #include "cli/heap_report.h"
-#include "cli/heap_target.h"
-#include "cli/outputs.h"
+#include "census/heap_target.h"
+#include "export/outputs.h"
+#include "cli/heap_progress.h"
 #include "cli/signals.h"
 
 #define GROWTH_PARTS 6
@@ -33,6 +34,7 @@
 struct look {
 	const struct heap_options *options;
 	struct heap_target target;
+	struct heap_progress progress;
 	struct heap_scan *scans[GROWTH_SCANS_MAX]; /* oldest first */
 	size_t n_scans;
 	uint64_t n_made; /* scans */
@@ -268,7 +270,9 @@ int heap_census(const struct heap_options *options)
 	if (!result)
 		result = take_signals(look, &err);
 	if (!result)
-		result = heap_target_open(&look->target, options->pid, options->quiet, &err);
+		result = heap_target_open(&look->target, options->pid, &err);
+	if (!result)
+		heap_progress_watch(&look->progress, &look->target, options->quiet);
 	if (!result && options->holders)
 		census_collect(look->target.census);
 	if (result)

@@ -9,9 +9,10 @@
 #include "census/growth.h"
 #include "census/holders.h"
 #include "census/owners.h"
+#include "cli/heap_progress.h"
 #include "cli/heap_report.h"
-#include "cli/outputs.h"
-#include "cli/type_name.h"
+#include "export/outputs.h"
+#include "census/type_name.h"
 
 /* ---- what is asked for ----------------------------------------------------------------------- */
 
@@ -176,6 +177,7 @@ static int report(const struct heap_held *held, const struct reach *reach,
 int heap_held(const struct heap_options *options)
 {
 	struct heap_target target = {0};
+	struct heap_progress progress;
 	struct heap_held held = {0};
 	struct reach reach = {0};
 	struct err err = ERR_INIT;
@@ -184,7 +186,9 @@ int heap_held(const struct heap_options *options)
 	for (unsigned i = 0; i < options->n_outputs && !result; i++)
 		result = outputs_check(options->outputs[i].pattern, options->pid, &err);
 	if (!result)
-		result = heap_target_open(&target, options->pid, options->quiet, &err);
+		result = heap_target_open(&target, options->pid, &err);
+	if (!result)
+		heap_progress_watch(&progress, &target, options->quiet);
 	if (!result)
 		result = heap_held_find(&held, &reach, options, &target, NULL, 0, &err);
 	if (!result)

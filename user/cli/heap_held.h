@@ -10,7 +10,7 @@
 
 #include "census/reach.h"
 #include "cli/heap_options.h"
-#include "cli/heap_target.h"
+#include "census/heap_target.h"
 #include "model/heap_graph.h"
 
 int heap_held(const struct heap_options *options);

@@ -158,14 +158,15 @@ static error_t add_watch(struct parse *parse, const char *path, bool refs)
 {
 	struct heap_options *options = parse->options;
 
-	if (options->n_watch == HEAP_WATCHES_MAX)
+	if (options->watch.n == CONTAINERS_MAX)
 		return words_wrong("--watch",
 				   "a processor watches four places at one time, not more");
-	for (unsigned i = 0; i < options->n_watch; i++)
-		if (!strcmp(options->watch[i], path) && options->watch_refs[i] == refs)
+	for (unsigned i = 0; i < options->watch.n; i++)
+		if (!strcmp(options->watch.asked[i].path, path) &&
+		    options->watch.asked[i].refs == refs)
 			return words_wrong("--watch", "it is watched already");
-	options->watch_refs[options->n_watch] = refs;
-	options->watch[options->n_watch++] = path;
+	options->watch.asked[options->watch.n].refs = refs;
+	options->watch.asked[options->watch.n++].path = path;
 	return 0;
 }
 
@@ -423,11 +424,11 @@ static bool settle_views(struct parse *parse)
 		wrong_way = "--at is for --chain and --backrefs";
 	else if (options->depth && !options->backrefs)
 		wrong_way = "--depth is for --backrefs";
-	else if (options->n_watch && (graph || options->growth || options->trend ||
+	else if (options->watch.n && (graph || options->growth || options->trend ||
 				      options->holders || options->frozen))
 		wrong_way = "--watch is a report of its own: without --growth, --trend, --holders, "
 			    "--chain, --backrefs, --frozen";
-	else if (!options->n_watch && (options->for_ns || options->max_overhead > 0))
+	else if (!options->watch.n && (options->for_ns || options->max_overhead > 0))
 		wrong_way = "--for and --max-overhead are for --watch and --watch-refs";
 	else if (options->frozen && (options->growth || options->trend))
 		wrong_way = "--frozen is for one look: without --growth and --trend";

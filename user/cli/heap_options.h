@@ -15,17 +15,9 @@
 #include <regex.h>
 
 #include "cli/options.h"
+#include "containers/container_find.h"
+#include "export/heap_picture.h"
 #include "model/heap_types.h"
-
-#define HEAP_WATCHES_MAX 4 /* as many as a processor has debug registers */
-
-enum heap_picture { PICTURE_NONE, PICTURE_DOT, PICTURE_SVG };
-
-struct heap_output {
-	const char *pattern; /* file name with %p, %t */
-	bool json;           /* else text */
-	enum heap_picture picture;
-};
 
 struct heap_options {
 	pid_t pid;
@@ -36,17 +28,9 @@ struct heap_options {
 	const char *backrefs; /* the same */
 	uint64_t at;          /* address of the one object; 0: all of the type */
 	unsigned depth;       /* of backrefs */
-	const char *watch[HEAP_WATCHES_MAX]; /* paths or addresses of containers */
-	bool name_watched; /* they are addresses, and reports shall have the paths */
-	bool no_native;    /* without C frames */
-	bool name_only;    /* ... and no watchpoints are wanted */
-	bool watch_refs[HEAP_WATCHES_MAX]; /* it is the reference count that is watched */
-	unsigned n_watch;
+	struct container_request watch;
 	uint64_t for_ns;     /* how long they are watched */
 	double max_overhead; /* of a core */
-	uint64_t ahead_ns;   /* the cost of so much time may be spent at once ... */
-	uint64_t
-		slow_ns; /* ... and the target be slow for so long (container_cost.h); 0: for any time */
 	bool frozen;
 	bool growth, trend;
 	uint64_t growth_ns;

@@ -58,12 +58,10 @@ static void tell(void *context, enum census_work work, uint64_t done, uint64_t a
 	heap_progress_tell(context, work, done, all, clock_now_s());
 }
 
-void heap_progress_watch(struct heap_progress *progress, struct census *census,
-			 const struct process *process)
+void heap_progress_watch(struct heap_progress *progress, struct heap_target *target, bool quiet)
 {
-	if (!isatty(STDERR_FILENO))
+	if (quiet || !isatty(STDERR_FILENO))
 		return;
-	progress->process = process;
-	progress->terminal = stderr;
-	census_tell(census, tell, progress);
+	*progress = (struct heap_progress){.process = &target->process, .terminal = stderr};
+	census_tell(target->census, tell, progress);
 }

@@ -6,7 +6,7 @@
  *     pid 4242: 1.2 GiB of about 9.8 GiB read, 4 s
  *     pid 4242: 3,145,728 of 5,022,939 objects reached, 2 s
  *
- * Place      layer 6; called by heap_target.
+ * Place      layer 6; for the commands of `pyleaktrace heap`.
  * Bounds     a line each PROGRESS_EACH_S; nothing when stderr is no terminal.
  */
 #ifndef PYLEAKTRACE_CLI_HEAP_PROGRESS_H
@@ -14,8 +14,7 @@
 
 #include <stdio.h>
 
-#include "census/scan.h"
-#include "target/process.h"
+#include "census/heap_target.h"
 
 #define PROGRESS_AFTER_S 1.0
 #define PROGRESS_EACH_S  0.2
@@ -29,9 +28,8 @@ struct heap_progress {
 	uint64_t rss_bytes;
 };
 
-/* From now on, when stderr is a terminal. Both must stay where they are. */
-void heap_progress_watch(struct heap_progress *progress, struct census *census,
-			 const struct process *process);
+/* From now on, when stderr is a terminal and not to be quiet. Both must stay where they are. */
+void heap_progress_watch(struct heap_progress *progress, struct heap_target *target, bool quiet);
 
 /* Work has gone on, at a time of the monotonic clock. Called by the census. */
 void heap_progress_tell(struct heap_progress *progress, enum census_work work, uint64_t done,

@@ -4,9 +4,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "cli/describe.h"
-#include "cli/heap_picture.h"
-#include "cli/outputs.h"
+#include "census/describe.h"
+#include "export/heap_picture.h"
+#include "export/outputs.h"
 #include "export/heap_json.h"
 #include "view/census_text.h"
 

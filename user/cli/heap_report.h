@@ -10,7 +10,7 @@
 #define PYLEAKTRACE_CLI_HEAP_REPORT_H
 
 #include "cli/heap_options.h"
-#include "cli/heap_target.h"
+#include "census/heap_target.h"
 #include "model/heap_graph.h"
 #include "model/heap_types.h"
 

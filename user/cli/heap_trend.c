@@ -11,11 +11,11 @@
 #include <unistd.h>
 
 #include "base/clock.h"
-#include "cli/describe.h"
-#include "cli/heap_target.h"
-#include "cli/outputs.h"
+#include "census/describe.h"
+#include "census/heap_target.h"
+#include "export/outputs.h"
 #include "cli/signals.h"
-#include "cli/trend_look.h"
+#include "trace/trend_look.h"
 #include "export/trend_json.h"
 #include "view/trend_text.h"
 
@@ -184,7 +184,7 @@ int heap_trend(const struct heap_options *options)
 	}
 	/* a line for each look says how far it is */
 	if (!result)
-		result = heap_target_open(&run->target, options->pid, true, &err);
+		result = heap_target_open(&run->target, options->pid, &err);
 	if (!result)
 		result = trend_watch_open(&run->watch, &run->target.process, &run->target.runtime,
 					  &err);

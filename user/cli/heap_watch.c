@@ -2,6 +2,7 @@
 #include "cli/heap_watch.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -10,10 +11,11 @@
 #include <unistd.h>
 
 #include "base/clock.h"
-#include "base/fmt.h"
-#include "cli/container_watch.h"
-#include "cli/outputs.h"
+#include "base/escape.h"
+#include "cli/heap_progress.h"
 #include "cli/signals.h"
+#include "containers/container_watch.h"
+#include "export/outputs.h"
 #include "export/watch_json.h"
 #include "view/watch_text.h"
 
@@ -83,6 +85,22 @@ static enum heap_watch_end loop(struct container_watch *watch, int signals,
 	}
 }
 
+/* Say on stderr what is watched. */
+static void announce(const struct container_find *found)
+{
+	char path[256], type[128];
+
+	for (unsigned i = 0; i < found->n; i++) {
+		const struct container_place *place = &found->places[i];
+
+		fprintf(stderr, "pyleaktrace: watching %s of pid %d: %s at 0x%" PRIx64 "%s\n",
+			escape_copy(path, sizeof(path), place->name ? place->name : place->path),
+			(int)found->target->process.pid,
+			escape_copy(type, sizeof(type), place->type), place->address,
+			place->fresh ? ", just made" : "");
+	}
+}
+
 static int run(struct container_watch *watch, int signals, const struct heap_options *options,
 	       struct err *err)
 {
@@ -91,12 +109,13 @@ static int run(struct container_watch *watch, int signals, const struct heap_opt
 	int code;
 
 	container_watch_start(watch);
-	container_watch_announce(watch);
+	announce(container_watch_found(watch));
 	end = loop(watch, signals, options);
 	container_watch_stop(watch);
 	result = container_watch_report(watch, end, err);
 	if (!result)
 		return -(int)err->code;
+	result->asked_s = (double)options->for_ns / 1e9;
 	code = report(result, options, err);
 	profile_free(result->about);
 	return code;
@@ -104,6 +123,11 @@ static int run(struct container_watch *watch, int signals, const struct heap_opt
 
 int heap_watch(const struct heap_options *options)
 {
+	const struct container_watch_options how = {.max_overhead = options->max_overhead,
+						    .native = true,
+						    .verbose = options->verbose > 0};
+	struct heap_target target = {0};
+	struct heap_progress progress;
 	struct container_watch *watch = NULL;
 	struct err err = ERR_INIT;
 	int signals = -1, result = 0;
@@ -115,12 +139,17 @@ int heap_watch(const struct heap_options *options)
 		result = signals < 0 ? signals : 0;
 	}
 	if (!result)
-		result = container_watch_open(&watch, options, &err);
+		result = heap_target_open(&target, options->pid, &err);
+	if (!result)
+		heap_progress_watch(&progress, &target, options->quiet);
+	if (!result)
+		result = container_watch_open(&watch, &target, &options->watch, &how, &err);
 	if (!result)
 		result = run(watch, signals, options, &err);
 	if (result)
 		fprintf(stderr, "pyleaktrace: %s\n", err.text);
 	container_watch_close(watch);
+	heap_target_close(&target);
 	if (signals >= 0)
 		close(signals);
 	return result ? (int)err.code : 0;

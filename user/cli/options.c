@@ -160,13 +160,13 @@ static error_t add_pids(struct parse *parse, const char *list)
 		error = words_number("--pid", word, 1, INT32_MAX, &pid);
 		if (error)
 			return error;
-		if (options->n_pids == OPTIONS_MAX_PIDS)
-			return words_wrong("--pid", "at most %d targets", OPTIONS_MAX_PIDS);
-		for (unsigned i = 0; i < options->n_pids; i++)
-			if (options->pids[i] == (pid_t)pid)
+		if (options->trace.n_pids == TRACE_MAX_PIDS)
+			return words_wrong("--pid", "at most %d targets", TRACE_MAX_PIDS);
+		for (unsigned i = 0; i < options->trace.n_pids; i++)
+			if (options->trace.pids[i] == (pid_t)pid)
 				pid = 0;
 		if (pid)
-			options->pids[options->n_pids++] = (pid_t)pid;
+			options->trace.pids[options->trace.n_pids++] = (pid_t)pid;
 		list += length;
 	} while (*list++ == ',');
 	return 0;
@@ -174,7 +174,7 @@ static error_t add_pids(struct parse *parse, const char *list)
 
 static error_t set_domains(struct parse *parse, const char *list)
 {
-	parse->options->domains = 0;
+	parse->options->trace.domains = 0;
 	do {
 		size_t length = strcspn(list, ",");
 		unsigned i;
@@ -186,7 +186,7 @@ static error_t set_domains(struct parse *parse, const char *list)
 		if (i == DOMAIN_COUNT)
 			return words_wrong("--domain",
 					   "a list of malloc, object and mmap is wanted");
-		parse->options->domains |= 1u << i;
+		parse->options->trace.domains |= 1u << i;
 		list += length;
 	} while (*list++ == ',');
 	return 0;
@@ -198,11 +198,11 @@ static error_t set_order(struct parse *parse, const char *name)
 					    [ORDER_COUNT] = "count",
 					    [ORDER_GROWTH] = "growth",
 					    [ORDER_AGE] = "age"};
-	unsigned order = parse->options->order;
+	unsigned order = parse->options->trace.order;
 	error_t error =
 		words_choice("--sort", name, names, sizeof(names) / sizeof(names[0]), &order);
 
-	parse->options->order = order;
+	parse->options->trace.order = order;
 	return error;
 }
 
@@ -271,10 +271,10 @@ static error_t take_argument(struct parse *parse, const char *arg)
 static error_t set_native(struct parse *parse, const char *arg)
 {
 	static const char *const names[] = {"no", "yes"};
-	unsigned native = parse->options->native;
+	unsigned native = parse->options->trace.native;
 	error_t error = words_choice("--native", arg, names, 2, &native);
 
-	parse->options->native = native;
+	parse->options->trace.native = native;
 	return error;
 }
 
@@ -285,10 +285,10 @@ static error_t set_sample(struct parse *parse, const char *arg)
 
 	if (error)
 		return error;
-	parse->options->sample_shift = 0;
-	while (1ull << parse->options->sample_shift < bytes)
-		parse->options->sample_shift++;
-	parse->options->exact = true;
+	parse->options->trace.sample_shift = 0;
+	while (1ull << parse->options->trace.sample_shift < bytes)
+		parse->options->trace.sample_shift++;
+	parse->options->trace.exact = true;
 	return 0;
 }
 
@@ -296,10 +296,10 @@ static error_t set_on_limit(struct parse *parse, const char *arg)
 {
 	static const char *const names[] = {
 		[ON_LIMIT_THROTTLE] = "throttle", [ON_LIMIT_STOP] = "stop"};
-	unsigned on_limit = parse->options->on_limit;
+	unsigned on_limit = parse->options->trace.on_limit;
 	error_t error = words_choice("--on-limit", arg, names, 2, &on_limit);
 
-	parse->options->on_limit = on_limit;
+	parse->options->trace.on_limit = on_limit;
 	return error;
 }
 
@@ -336,39 +336,40 @@ static error_t take_option(int key, char *arg, struct argp_state *state)
 	case KEY_MODULE:
 		return add_modules(parse, arg);
 	case KEY_OLDER:
-		return words_time("--older", arg, 0, &options->older_ns);
+		return words_time("--older", arg, 0, &options->trace.older_ns);
 	case KEY_MIN:
-		return words_size("--min-size", arg, 0, UINT64_MAX, &options->min_size);
+		return words_size("--min-size", arg, 0, UINT64_MAX, &options->trace.min_size);
 	case KEY_MAX:
-		return words_size("--max-size", arg, 0, UINT64_MAX, &options->max_size);
+		return words_size("--max-size", arg, 0, UINT64_MAX, &options->trace.max_size);
 	case KEY_DOMAIN:
 		return set_domains(parse, arg);
 	case KEY_NATIVE:
 		return set_native(parse, arg);
 	case KEY_EXACT:
-		options->exact = true;
+		options->trace.exact = true;
 		return 0;
 	case KEY_SAMPLE:
 		return set_sample(parse, arg);
 	case KEY_MAX_OVERHEAD:
 		parse->governs = true;
-		return words_share("--max-overhead", arg, LEAST_OVERHEAD, &options->max_overhead);
+		return words_share("--max-overhead", arg, LEAST_OVERHEAD,
+				   &options->trace.max_overhead);
 	case KEY_ON_LIMIT:
 		parse->governs = true;
 		return set_on_limit(parse, arg);
 	case KEY_MAX_WINDOW:
 		parse->governs = true;
-		return words_time("--max-window", arg, 1000000, &options->max_window_ns);
+		return words_time("--max-window", arg, 1000000, &options->trace.max_window_ns);
 	case KEY_NO_GROWS:
-		options->no_grows = true;
+		options->trace.no_grows = true;
 		return 0;
 	case KEY_NO_STEER:
-		options->no_steer = true;
+		options->trace.no_steer = true;
 		return 0;
 	case KEY_MAX_BLOCKS:
-		return words_u32("--max-blocks", arg, 1, 1u << 28, &options->max_blocks);
+		return words_u32("--max-blocks", arg, 1, 1u << 28, &options->trace.max_blocks);
 	case KEY_MAX_STACKS:
-		return words_u32("--max-stacks", arg, 1, 1u << 22, &options->max_stacks);
+		return words_u32("--max-stacks", arg, 1, 1u << 22, &options->trace.max_stacks);
 	case KEY_OUTPUT:
 		return add_output(parse, arg);
 	case KEY_FORMAT:
@@ -377,7 +378,7 @@ static error_t take_option(int key, char *arg, struct argp_state *state)
 		options->quiet = true;
 		return 0;
 	case KEY_VERBOSE:
-		options->verbose++;
+		options->trace.verbose++;
 		return 0;
 	case KEY_NO_COLOR:
 		options->no_color = true;
@@ -473,37 +474,38 @@ enum options_result options_parse(struct options *options, int argc, char **argv
 	*options = (struct options){
 		.interval_ns = 5000000000u,
 		.top = 10,
-		.order = ORDER_SIZE,
-		.older_ns = 500000000u,
-		.max_size = UINT64_MAX,
-		.domains = (1u << DOMAIN_COUNT) - 1,
-		.max_stacks = 32768,
-		.max_overhead = 0.05,
-		.max_window_ns = 200000000u,
-		.native = true,
+		.trace = {.order = ORDER_SIZE,
+			  .older_ns = 500000000u,
+			  .max_size = UINT64_MAX,
+			  .domains = (1u << DOMAIN_COUNT) - 1,
+			  .max_stacks = 32768,
+			  .max_overhead = 0.05,
+			  .max_window_ns = 200000000u,
+			  .native = true},
 	};
 	if (argp_parse(&argp, argc, argv, ARGP_NO_HELP | ARGP_NO_EXIT, NULL, &parse))
 		return parse.done ? OPTIONS_DONE : OPTIONS_WRONG;
 	if (!settle_formats(&parse))
 		return OPTIONS_WRONG;
-	if (options->n_pids == 0) {
+	if (options->trace.n_pids == 0) {
 		words_wrong("", "no target is given: pyleaktrace -p PID [INTERVAL [COUNT]], "
 				"pyleaktrace heap -p PID or pyleaktrace doctor (--help says more)");
 		return OPTIONS_WRONG;
 	}
-	if (options->n_pids > 1 && !can_tell_apart(options))
+	if (options->trace.n_pids > 1 && !can_tell_apart(options))
 		return OPTIONS_WRONG;
-	if (options->exact && parse.governs) {
+	if (options->trace.exact && parse.governs) {
 		fputs("pyleaktrace: --exact has no ceiling: --max-overhead, --on-limit and "
 		      "--max-window do not go with it\n",
 		      stderr);
 		return OPTIONS_WRONG;
 	}
-	if (options->min_size > options->max_size) {
+	if (options->trace.min_size > options->trace.max_size) {
 		fputs("pyleaktrace: --min-size is above --max-size: no block would be counted\n",
 		      stderr);
 		return OPTIONS_WRONG;
 	}
+	options->trace.by_thread = options->group_by == GROUP_THREAD;
 	say_what_is_not_grouped(options);
 	return OPTIONS_RUN;
 }

@@ -18,8 +18,8 @@
 #include "export/exporter.h"
 #include "model/group.h"
 #include "model/profile.h"
+#include "trace/trace_options.h"
 
-#define OPTIONS_MAX_PIDS    64
 #define OPTIONS_MAX_OUTPUTS 16
 #define OPTIONS_MAX_MODULES 64
 
@@ -28,39 +28,19 @@ struct output {
 	const struct exporter *format;
 };
 
-/* When the ceiling would be crossed: trace less, or end the watch */
-enum on_limit { ON_LIMIT_THROTTLE, ON_LIMIT_STOP };
-
 struct options {
-	pid_t pids[OPTIONS_MAX_PIDS];
-	unsigned n_pids;
+	struct trace_options trace;
 	uint64_t interval_ns;
 	uint64_t count;       /* reports; 0: endless */
 	uint64_t duration_ns; /* 0: endless */
 	unsigned top;
-	enum profile_order order;
 	enum group_by group_by;
 	const char *modules[OPTIONS_MAX_MODULES]; /* only stacks with a frame of one of these */
 	unsigned n_modules;                       /* 0: all stacks */
-	uint64_t older_ns;
-	uint64_t min_size, max_size;
-	unsigned domains; /* bits of enum domain */
-	unsigned
-		sample_shift; /* all the time, a block of every 2^sample_shift bytes; 0: not asked for; implies exact */
-	bool exact;          /* everything is traced, whatever it costs */
-	double max_overhead; /* else: the most that the target may lose, as a share of its own CPU time */
-	enum on_limit on_limit; /* not exact */
-	uint64_t max_window_ns; /* not exact: the longest that a window may be */
-	bool no_steer;
-	bool no_grows;       /* the heap is not scanned, and memory not looked at */
-	bool native;         /* C frames in the stacks */
-	uint32_t max_blocks; /* 0: from the target's size */
-	uint32_t max_stacks;
 	struct output outputs[OPTIONS_MAX_OUTPUTS];
 	unsigned n_outputs;
 	const struct exporter *format; /* of standard output; NULL: text */
 	bool quiet, no_color;
-	unsigned verbose;
 };
 
 /* what options_parse() found to do */
@@ -73,7 +53,7 @@ enum options_result {
 /* With several targets: is one report made on all of them? */
 static inline bool options_join(const struct options *options)
 {
-	return options->group_by == GROUP_PID && options->n_pids > 1;
+	return options->group_by == GROUP_PID && options->trace.n_pids > 1;
 }
 
 enum options_result options_parse(struct options *options, int argc, char **argv);

@@ -8,7 +8,7 @@
  *
  *      a window    part on ▸ record ──── looks every GOVERNOR_LOOK_NS whether it has become too dear ───▸ end ▸ part off
  *
- * Place      layer 5; watched.c has one for its target.
+ * Place      layer 5; target_trace.c has one for its target.
  * Ownership  session, process, runtime are borrowed until governor_close().
  * Errors     a part that cannot be switched on is tried again, less and less often; governor_state() tells.
  * Threads    makes one. All functions from one other thread; what it calls back comes from its own.

@@ -22,7 +22,6 @@
 #include "base/fit.h"
 #include "model/profile.h"
 
-
 struct heap_type {
 	char *name;
 	uint64_t count;

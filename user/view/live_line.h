@@ -12,22 +12,11 @@
 #ifndef PYLEAKTRACE_VIEW_LIVE_LINE_H
 #define PYLEAKTRACE_VIEW_LIVE_LINE_H
 
-#include <stdbool.h>
-#include <stdint.h>
 #include <stdio.h>
 
-#define LIVE_LINE_MAX 256
+#include "model/live_state.h"
 
-struct live_state {
-	double seconds;             /* since the baseline */
-	double left_s;              /* until the watch ends; < 0: it has no end */
-	bool untraced;              /* what follows is not known */
-	uint64_t outstanding_bytes; /* as last read */
-	double growth_bytes_per_s;
-	double hits_per_s;
-	double target_cpu_fraction; /* of one core; < 0: not measured yet */
-	uint64_t lost;              /* sum of all losses so far */
-};
+#define LIVE_LINE_MAX 256
 
 /*
  * Write the line: "12 s  3.4 MiB outstanding +204.1 KiB/s  812,000 hits/s, 38 % of a core". Pure.

@@ -1,0 +1,424 @@
+/* SPDX-License-Identifier: BSD-2-Clause
+ *
+ * How long containers are watched for and how often, within what may be spent, on a clock that is made: what the thread asks of
+ * the clock, the monitor and the rounds is this file's.
+ */
+#include <math.h>
+#include <poll.h>
+#include <pthread.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "containers/container_watch.h"
+#include "containers/container_find.h"
+#include "trace/growth_tracer.h"
+#define SECOND 1000000000.0
+#define ROUNDS 8 /* that a test looks at */
+
+/* ---- what is made ------------------------------------------------------------------------------------------ */
+
+static struct {
+	double now_ns, cpu_ns;
+	/* what a round is */
+	double search_cpu_ns; /* of the thread, to find the containers */
+	double splits_per_ns; /* of the target's, that nobody can measure, while there are watchpoints */
+	double measured_per_ns; /* and what can be */
+	bool fails;
+	bool cannot_watch; /* there are no watchpoints to be had */
+	bool grows;
+	/* what has been seen */
+	unsigned n_named;
+	unsigned n;
+	struct {
+		double opened_ns, started_ns, stopped_ns, max_overhead;
+	} rounds[ROUNDS + 1];
+	bool on;
+	pthread_mutex_t lock;
+	pthread_cond_t over; /* there were ROUNDS rounds */
+} made;
+
+int clock_gettime(clockid_t clock, struct timespec *time)
+{
+	double ns = clock == CLOCK_THREAD_CPUTIME_ID ? made.cpu_ns : made.now_ns;
+
+	time->tv_sec = (time_t)(ns / SECOND);
+	time->tv_nsec = (long)(ns - (double)time->tv_sec * SECOND);
+	return 0;
+}
+
+/* Time passes while one waits; after the last round, until the end of the test. */
+int ppoll(struct pollfd *fds, nfds_t n, const struct timespec *timeout, const __sigset_t *mask)
+{
+	(void)mask;
+	if (made.n >= ROUNDS) {
+		pthread_mutex_lock(&made.lock);
+		pthread_cond_signal(&made.over);
+		pthread_mutex_unlock(&made.lock);
+		poll(fds, n, -1);
+		return 1;
+	}
+	for (nfds_t i = 0; i < n; i++)
+		fds[i].revents = 0;
+	made.now_ns += (double)timeout->tv_sec * SECOND + (double)timeout->tv_nsec;
+	return 0;
+}
+
+bool process_alive(const struct process *process)
+{
+	(void)process;
+	return true;
+}
+
+size_t heap_monitor_containers(struct heap_monitor *monitor,
+			       struct heap_holder rows[HEAP_MONITOR_FASTEST])
+{
+	(void)monitor;
+	rows[0] = (struct heap_holder){.address = 0x1000};
+	return 1;
+}
+
+bool heap_monitor_container(struct heap_monitor *monitor, uint64_t address, struct heap_holder *row)
+{
+	(void)monitor;
+	*row = (struct heap_holder){.address = address,
+				    .items = 500,
+				    .have_growth = made.grows,
+				    .items_delta = 100,
+				    .items_per_s = 10,
+				    .least_per_s = 9};
+	return made.grows;
+}
+
+int heap_target_open(struct heap_target *target, pid_t pid, struct err *err)
+{
+	(void)target;
+	(void)pid;
+	(void)err;
+	return 0;
+}
+
+void heap_target_close(struct heap_target *target)
+{
+	(void)target;
+}
+
+int container_find_open(struct container_find *find, struct heap_target *target,
+			const struct container_request *request, struct err *err)
+{
+	static const uint64_t items = 400;
+
+	(void)target;
+	memset(find, 0, sizeof(*find));
+	made.cpu_ns += made.search_cpu_ns;
+	if (!request->unwatched || !request->named || request->asked[0].address != 0x1000)
+		return err_set(err, ERR_FAILED, "that was not to be watched");
+	made.n_named++;
+	if (made.cannot_watch)
+		made.rounds[made.n++].opened_ns = made.now_ns;
+	find->n = request->n;
+	find->places[0] = (struct container_place){.path = "0x1000",
+						   .name = "app.KEPT",
+						   .type = "dict",
+						   .found.field = (uintptr_t)&items,
+						   .address = 0x1000};
+	return 0;
+}
+
+void container_find_close(struct container_find *find)
+{
+	(void)find;
+}
+
+int container_watch_open(struct container_watch **out, struct heap_target *target,
+			 const struct container_request *request,
+			 const struct container_watch_options *options, struct err *err)
+{
+	(void)target;
+	(void)request;
+	*out = NULL;
+	made.cpu_ns += made.search_cpu_ns;
+	made.rounds[made.n].opened_ns = made.now_ns;
+	made.rounds[made.n].max_overhead = options->max_overhead;
+	if (!made.fails) {
+		*out = (void *)&made;
+		return 0;
+	}
+	made.n++;
+	return err_set(err, ERR_FAILED, "all debug registers are taken");
+}
+
+void container_watch_start(struct container_watch *watch)
+{
+	(void)watch;
+	made.on = true;
+	made.rounds[made.n].started_ns = made.now_ns;
+}
+
+static double taken(double per_ns)
+{
+	return made.on ? per_ns * (made.now_ns - made.rounds[made.n].started_ns) : 0;
+}
+
+double container_watch_splits(const struct container_watch *watch)
+{
+	(void)watch;
+	return taken(made.splits_per_ns);
+}
+
+double container_watch_spent(const struct container_watch *watch)
+{
+	(void)watch;
+	return taken(made.measured_per_ns);
+}
+
+bool container_watch_tick(struct container_watch *watch, enum heap_watch_end *end)
+{
+	(void)watch;
+	(void)end;
+	return false;
+}
+
+int container_watch_pidfd(const struct container_watch *watch)
+{
+	(void)watch;
+	return -1;
+}
+
+int container_watch_news_fd(const struct container_watch *watch)
+{
+	(void)watch;
+	return -1;
+}
+
+void container_watch_stop(struct container_watch *watch)
+{
+	(void)watch;
+	made.rounds[made.n].stopped_ns = made.now_ns;
+}
+
+struct heap_watch *container_watch_report(struct container_watch *watch, enum heap_watch_end end,
+					  struct err *err)
+{
+	struct profile *about = profile_new();
+	struct heap_watch *report = profile_alloc(about, sizeof(*report));
+
+	(void)watch;
+	(void)err;
+	report->about = about;
+	report->end = end;
+	return report;
+}
+
+void container_watch_close(struct container_watch *watch)
+{
+	if (!watch)
+		return;
+	made.on = false;
+	made.n++;
+}
+
+/* ---- rounds ------------------------------------------------------------------------------------------------ */
+
+static int setup(void **state)
+{
+	(void)state;
+	memset(&made, 0, sizeof(made));
+	pthread_mutex_init(&made.lock, NULL);
+	pthread_cond_init(&made.over, NULL);
+	made.now_ns = 1000 * SECOND;
+	return 0;
+}
+
+static struct profile *about; /* what a report has after the rounds */
+
+static int teardown(void **state)
+{
+	(void)state;
+	profile_free(about);
+	about = NULL;
+	return 0;
+}
+
+/* ROUNDS of them; what they have taken of the target. */
+static double watch_rounds(double cores, double share)
+{
+	struct process process = {.pid = getpid()};
+	const struct growth_tracer_options options = {.share = share,
+						      .can_watch = !made.cannot_watch};
+	struct growth_tracer *watch = growth_tracer_open(&process, NULL, &options, NULL);
+	double spent;
+
+	profile_free(about);
+	about = profile_new();
+	assert_non_null(watch);
+	growth_tracer_allow(watch, cores);
+	pthread_mutex_lock(&made.lock);
+	growth_tracer_start(watch);
+	while (made.n < ROUNDS)
+		pthread_cond_wait(&made.over, &made.lock);
+	pthread_mutex_unlock(&made.lock);
+	spent = growth_tracer_spent(watch);
+	growth_tracer_report(watch, about);
+	growth_tracer_close(watch);
+	return spent;
+}
+
+static double length_s(unsigned round)
+{
+	return (made.rounds[round].stopped_ns - made.rounds[round].started_ns) / SECOND;
+}
+
+static double rest_s(unsigned round)
+{
+	return (made.rounds[round].opened_ns - made.rounds[round - 1].stopped_ns) / SECOND;
+}
+
+#define assert_about(value, wanted) \
+	assert_true((value) > (wanted)*0.999 - 1e-9 && (value) < (wanted)*1.001 + 0.0501)
+
+/* What a store across two cache lines takes is nothing here: the whole time, and a rest. */
+static void test_nothing_that_cannot_be_measured(void **state)
+{
+	(void)state;
+	assert_true(watch_rounds(0.02, 1) == 0);
+	for (unsigned i = 0; i < ROUNDS; i++)
+		assert_about(length_s(i), 3);
+	for (unsigned i = 1; i < ROUNDS; i++)
+		assert_about(rest_s(i), 10);
+}
+
+/* The bound of what it takes is reached before a round may end for that, in its middle, or never. */
+static void test_until_it_is_spent(void **state)
+{
+	const double splits_per_ns[] = {1, 0.5, 0.03, 0.021, 0.019}, cores = 0.006;
+	const double saved =
+		cores * (10 / 3.0) * 3; /* in seconds: 10 s of rest are for rounds of 3 s */
+
+	for (size_t i = 0; i < sizeof(splits_per_ns) / sizeof(splits_per_ns[0]); i++) {
+		double wanted = fmin(fmax(saved / splits_per_ns[i], 1), 3);
+
+		setup(state);
+		made.splits_per_ns = splits_per_ns[i];
+		watch_rounds(cores, 1);
+		for (unsigned round = 1; round < ROUNDS; round++)
+			assert_about(length_s(round), wanted);
+	}
+}
+
+/* What may be spent on hits: what has been saved, five rounds' worth at most, and never less than a little. */
+static void test_what_may_be_spent(void **state)
+{
+	(void)state;
+	watch_rounds(0.003, 1);
+	assert_about(made.rounds[0].max_overhead * 1e3, 0.003 / 1.5 * 1e3);
+	for (unsigned i = 1; i < ROUNDS; i++)
+		assert_about(made.rounds[i].max_overhead * 1e3, 0.003 * (10 / 3.0) / 1.5 * 1e3);
+	setup(state);
+	watch_rounds(0, 1);
+	for (unsigned i = 0; i < ROUNDS; i++)
+		assert_about(made.rounds[i].max_overhead * 1e3, 0.0006 / 1.5 * 1e3);
+	/* the search takes so long that much is saved meanwhile */
+	setup(state);
+	made.search_cpu_ns = 2 * SECOND;
+	watch_rounds(0.003, 1);
+	for (unsigned i = 1; i < ROUNDS; i++)
+		assert_about(made.rounds[i].max_overhead * 1e3, 0.003 * 5 / 1.5 * 1e3);
+}
+
+/* The rest pays for the search, and for each target that is watched it is so much longer. */
+static void test_rests(void **state)
+{
+	(void)state;
+	made.search_cpu_ns = 0.5 * SECOND;
+	watch_rounds(0.02, 1);
+	for (unsigned i = 1; i < ROUNDS; i++)
+		assert_about(rest_s(i), 0.5 / GROWTH_TRACER_SHARE);
+	setup(state);
+	made.search_cpu_ns = 0.5 * SECOND;
+	watch_rounds(0.02, 0.25);
+	for (unsigned i = 1; i < ROUNDS; i++)
+		assert_about(rest_s(i), 4 * 0.5 / GROWTH_TRACER_SHARE);
+}
+
+/* Hits are charged half as much again as they are measured, what cannot be measured at its bound. */
+static void test_charges(void **state)
+{
+	(void)state;
+	made.measured_per_ns = 0.001;
+	made.splits_per_ns = 0.0001;
+	assert_about(watch_rounds(0.02, 1) / 1e6, ROUNDS * 3e3 * (1.5 * 0.001 + 0.0001));
+}
+
+/* A round that cannot be had is tried again after the same rest. */
+static void test_round_fails(void **state)
+{
+	(void)state;
+	made.fails = true;
+	assert_true(watch_rounds(0.02, 1) == 0);
+	for (unsigned i = 1; i < ROUNDS; i++)
+		assert_about((made.rounds[i].opened_ns - made.rounds[i - 1].opened_ns) / SECOND,
+			     10);
+}
+
+/* The container that grows is named, once; its figures are the census', and none of its changes. */
+static void check_named(void)
+{
+	const struct growing *row = &about->growing->rows[0];
+
+	assert_int_equal(about->growing->n_rows, 1);
+	assert_string_equal(row->row.path, "app.KEPT");
+	assert_string_equal(row->row.type, "dict");
+	assert_int_equal(row->row.items_after, 500);
+	assert_int_equal(row->row.insertions, 0);
+	assert_true(row->watched_s == 0 && row->items_per_s == 10);
+}
+
+/* Without BPF nothing is tried, and the heap is searched as often as its price allows. */
+static void test_no_watchpoints(void **state)
+{
+	(void)state;
+	made.cannot_watch = made.grows = true;
+	made.search_cpu_ns = 0.5 * SECOND;
+	assert_true(watch_rounds(0.02, 1) == 0);
+	assert_int_equal(made.n_named, ROUNDS);
+	for (unsigned i = 1; i < ROUNDS; i++)
+		assert_about((made.rounds[i].opened_ns - made.rounds[i - 1].opened_ns) / SECOND,
+			     0.5 / GROWTH_TRACER_SHARE);
+	check_named();
+	assert_null(about->growing->why_not);
+}
+
+/* Where they are taken the reason is said, beside the names. */
+static void test_watchpoints_are_taken(void **state)
+{
+	(void)state;
+	made.fails = made.grows = true;
+	watch_rounds(0.02, 1);
+	check_named();
+	assert_string_equal(about->growing->why_not, "all debug registers are taken");
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(test_nothing_that_cannot_be_measured),
+		TEST(test_until_it_is_spent),
+		TEST(test_what_may_be_spent),
+		TEST(test_rests),
+		TEST(test_charges),
+		TEST(test_round_fails),
+		TEST(test_no_watchpoints),
+		TEST(test_watchpoints_are_taken),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: BSD-2-Clause
+ *
+ * container_find: paths, addresses and names of types -> the containers that they lead to now, and later whether they
+ * still do.
+ *
+ *      PATH ──▶ path_find ──▶ the container, the field that has its size, what it is called
+ *      TYPE ──▶ newest ──▶ one object of that type, by its address from here on (--watch-refs)
+ *
+ * Place      containers; container_watch has one.
+ * Ownership  container_find_open() fills, whatever it returns; container_find_close() releases. target and request are borrowed.
+ * Errors     of reach_scan() and path_find(); -ERR_TARGET also for a CPython without a GIL and for objects
+ *            that do not count their references; -ERR_USAGE: two paths lead to one object.
+ * Bounds     CONTAINERS_MAX containers.
+ */
+#ifndef PYLEAKTRACE_CONTAINERS_CONTAINER_FIND_H
+#define PYLEAKTRACE_CONTAINERS_CONTAINER_FIND_H
+
+#include "census/heap_target.h"
+#include "census/path_find.h"
+#include "probe/watchpoint.h"
+
+#define CONTAINERS_MAX 4 /* as many as a processor has debug registers */
+
+struct container_request {
+	struct {
+		const char *
+			path; /* as census/path_find.h has it, or with refs the name of a type; NULL: */
+		uint64_t address; /* ... it is the container at this address */
+		bool refs;        /* its references are counted, not its items */
+	} asked[CONTAINERS_MAX];
+	unsigned n;
+	bool named; /* those that are asked for by address get the path that a report would write */
+	bool unwatched; /* no watchpoints are to be set */
+};
+
+/* One container, or with `refs` one object whose references are counted. */
+struct container_place {
+	const char *path;
+	char by_address[24]; /* what `path` is where it is known by its address */
+	char *name,
+		*name_type; /* request.named, or chosen by type: what it is called; NULL: not known */
+	bool is_address;    /* no path leads to it, so none can lead elsewhere */
+	bool refs;
+	bool fresh; /* chosen by its type: it was made while we looked */
+	struct path_found found;
+	uint64_t address;
+	const char *type; /* lives as long as the target */
+};
+
+struct container_find {
+	const struct container_request *request;
+	struct heap_target *target;
+	struct reach reach;
+	struct edges edges;
+	bool have_edges;
+	struct container_place places[CONTAINERS_MAX];
+	unsigned n;
+};
+
+int container_find_open(struct container_find *find, struct heap_target *target,
+			const struct container_request *request, struct err *err);
+void container_find_close(struct container_find *find);
+
+/* Where its watchpoint goes. */
+struct watchpoint container_find_point(const struct container_find *find, unsigned i);
+
+/* Does the path still lead to its container? */
+bool container_find_there(struct container_find *find, unsigned i);
+
+struct container_now {
+	uint64_t address; /* 0: the path leads nowhere */
+	const char *type; /* as in container_place */
+};
+
+/* What the paths lead to now, in a new scan; now: [find->n] */
+int container_find_again(struct container_find *find, struct container_now *now, struct err *err);
+
+#endif

@@ -1,0 +1,375 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "containers/container_watch.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "census/describe.h"
+#include "containers/container_cost.h"
+#include "containers/container_find.h"
+#include "probe/features.h"
+#include "probe/session.h"
+#include "snapshot/watch_hits.h"
+#include "target/remote_mem.h"
+
+#define STACKS       4096
+#define CHECK_NS     1000000000u /* how often the paths are gone again */
+#define SETTLE_TRIES 300         /* of 100 us */
+
+/* share lost of what bytes in bulk take, from which on that is worth looking at */
+#define STRING_LOSS 0.1
+
+/* What is known of one container at the end. */
+struct container_end {
+	uint64_t items;
+	int64_t unexplained;
+	uint64_t events; /* hits that the processor counted */
+	bool have_items, have_events;
+};
+
+struct container_watch {
+	struct container_watch_options options;
+	const struct heap_target *target;
+	struct features features;
+	struct container_find found;
+	struct watchpoint points[CONTAINERS_MAX];
+	struct plan plan; /* empty: no function is probed */
+	struct code_map code;
+	struct code_tables *tables; /* NULL: C frames are not walked */
+	struct session *session;
+	struct watch_hits *hits;
+	struct container_cost cost;
+	struct container_end ends[CONTAINERS_MAX];
+	uint64_t stopped_ns, checked_ns;
+};
+
+/* ---- opening --------------------------------------------------------------------------------- */
+
+static int open_code(struct container_watch *watch, struct err *err)
+{
+	int result;
+
+	code_map_init(&watch->code, watch->target->process.pid);
+	if (!watch->features.c_frames || !watch->options.native)
+		return 0;
+	result = code_map_update(&watch->code, err);
+	if (result < 0)
+		return result;
+	watch->tables = code_tables_new(&watch->code);
+	if (!watch->tables)
+		return err_set(err, ERR_FAILED, "out of memory");
+	code_tables_compile(watch->tables);
+	return 0;
+}
+
+static int open_session(struct container_watch *watch, struct err *err)
+{
+	const struct session_options options = {
+		.max_blocks = 1,
+		.max_stacks = STACKS,
+		.max_size = UINT64_MAX,
+		.code = watch->tables,
+		.verbose = watch->options.verbose,
+		.watchpoints = watch->points,
+		.n_watchpoints = watch->found.n,
+		.moments = watch->cost.each.string_loss > STRING_LOSS,
+	};
+	int result = session_open(&watch->session, &watch->target->process, &watch->target->runtime,
+				  &watch->plan, &options, err);
+
+	if (result)
+		return result;
+	if (session_no_native(watch->session)) {
+		code_tables_free(watch->tables);
+		watch->tables = NULL;
+	}
+	watch->hits = watch_hits_new(&watch->target->process, &watch->target->runtime,
+				     watch->session, watch->tables ? &watch->code : NULL);
+	if (!watch->hits)
+		return err_set(err, ERR_FAILED, "out of memory");
+	watch->cost.session = watch->session;
+	result = watch_cost_trap(&watch->cost.each, session_watch_program(watch->session), err);
+	return result ? result : session_attach(watch->session, err);
+}
+
+int container_watch_open(struct container_watch **out, struct heap_target *target,
+			 const struct container_request *request,
+			 const struct container_watch_options *options, struct err *err)
+{
+	struct container_watch *watch = calloc(1, sizeof(*watch));
+	int result;
+
+	*out = watch;
+	if (!watch)
+		return err_set(err, ERR_FAILED, "out of memory");
+	watch->options = *options;
+	watch->target = target;
+	features_detect(&watch->features);
+	result = features_require(&watch->features, err);
+	if (!result)
+		result = container_find_open(&watch->found, target, request, err);
+	for (unsigned i = 0; i < watch->found.n && !result; i++)
+		watch->points[i] = container_find_point(&watch->found, i);
+	if (!result)
+		result = open_code(watch, err);
+	watch->cost.n = watch->found.n;
+	watch->cost.process = &watch->target->process;
+	watch->cost.ceiling = options->max_overhead;
+	watch->cost.ahead_ns = (double)options->ahead_ns;
+	watch->cost.slow_ns = options->slow_ns ? (double)options->slow_ns : INFINITY;
+	if (!result)
+		result = watch_cost_measure(&watch->cost.each, watch->found.n, err);
+	if (!result)
+		result = open_session(watch, err);
+	return result;
+}
+
+void container_watch_close(struct container_watch *watch)
+{
+	if (!watch)
+		return;
+	watch_hits_free(watch->hits);
+	session_close(watch->session);
+	code_tables_free(watch->tables);
+	code_map_fini(&watch->code);
+	container_find_close(&watch->found);
+	free(watch);
+}
+
+int container_watch_pidfd(const struct container_watch *watch)
+{
+	return watch->target->process.pidfd;
+}
+
+int container_watch_news_fd(const struct container_watch *watch)
+{
+	return session_events_fd(watch->session);
+}
+
+const struct container_find *container_watch_found(const struct container_watch *watch)
+{
+	return &watch->found;
+}
+
+/* ---- watching -------------------------------------------------------------------------------- */
+
+/* Give each watchpoint the value that the first hit is compared with. */
+static void begin_values(struct container_watch *watch)
+{
+	for (unsigned i = 0; i < watch->found.n; i++) {
+		uint64_t value;
+
+		if (!remote_read_u64(watch->target->process.pid, watch->points[i].field, &value))
+			session_watch_begin(watch->session, i, (int64_t)value);
+	}
+}
+
+double container_watch_spent(const struct container_watch *watch)
+{
+	return container_cost_spent(&watch->cost);
+}
+
+double container_watch_splits(const struct container_watch *watch)
+{
+	return container_cost_splits(&watch->cost);
+}
+
+void container_watch_start(struct container_watch *watch)
+{
+	begin_values(watch);
+	watch->checked_ns = clock_now_ns();
+	container_cost_begin(&watch->cost);
+	container_cost_allow(&watch->cost, watch->session);
+	session_start(watch->session);
+}
+
+static void refresh_code(struct container_watch *watch)
+{
+	int changed;
+
+	if (!watch->tables)
+		return;
+	session_read_code(watch->session);
+	changed = code_map_update(&watch->code, NULL);
+	if (changed < 0)
+		return;
+	code_tables_compile(watch->tables);
+	session_publish_code(watch->session, changed > 0);
+}
+
+bool container_watch_tick(struct container_watch *watch, enum heap_watch_end *end)
+{
+	uint64_t now = clock_now_ns();
+
+	container_cost_allow(&watch->cost, watch->session);
+	session_events(watch->session, watch_hits_learn, watch->hits);
+	if (session_wants_code(watch->session))
+		refresh_code(watch);
+	*end = WATCH_OVERHEAD;
+	if (session_watch_over(watch->session))
+		return true;
+	*end = WATCH_TARGET;
+	if (session_execed(watch->session) || !process_alive(&watch->target->process))
+		return true;
+	*end = WATCH_LOST;
+	for (unsigned i = 0; i < watch->found.n; i++)
+		if (session_watch(watch->session, i)->dead)
+			return true;
+	if (now - watch->checked_ns < CHECK_NS)
+		return false;
+	watch->checked_ns = now;
+	for (unsigned i = 0; i < watch->found.n; i++)
+		if (!container_find_there(&watch->found, i))
+			return true;
+	return false;
+}
+
+/* ---- the end --------------------------------------------------------------------------------- */
+
+/*
+ * The field as it is, and as the last hit left it: they are the same, or hits were not seen. Compared while no hit
+ * comes in between.
+ */
+static void settle(struct container_watch *watch, unsigned i)
+{
+	const volatile struct abi_watch *seen = session_watch(watch->session, i);
+	struct container_end *end = &watch->ends[i];
+
+	for (unsigned try = 0; try < SETTLE_TRIES; try++) {
+		uint64_t hits = seen->hits, value;
+		int64_t last = seen->last;
+
+		if (remote_read_u64(watch->target->process.pid, watch->points[i].field, &value))
+			return;
+		if (seen->hits == hits && seen->last == last) {
+			end->have_items = true;
+			end->items = value;
+			end->unexplained = last == ABI_NOT_SEEN ? 0 : (int64_t)value - last;
+		}
+		if (end->have_items && !end->unexplained)
+			return;
+		/* the last write has been made, and its hit is on the way */
+		usleep(100);
+	}
+}
+
+void container_watch_stop(struct container_watch *watch)
+{
+	session_stop(watch->session);
+	watch->stopped_ns = clock_now_ns();
+	if (!session_execed(watch->session))
+		for (unsigned i = 0; i < watch->found.n; i++)
+			settle(watch, i);
+	session_watch_disarm(watch->session);
+	for (unsigned i = 0; i < watch->found.n; i++)
+		watch->ends[i].have_events =
+			session_watch_events(watch->session, i, &watch->ends[i].events);
+	session_events(watch->session, watch_hits_learn, watch->hits);
+	container_cost_look(&watch->cost);
+	session_detach(watch->session, NULL);
+}
+
+/* What has become of those that are not where they were? */
+static void look_again(struct container_watch *watch, struct heap_watch *report)
+{
+	struct container_now now[CONTAINERS_MAX];
+
+	if (container_find_again(&watch->found, now, NULL))
+		return;
+	for (unsigned i = 0; i < watch->found.n; i++) {
+		struct heap_watch_row *row = &report->rows[i];
+
+		if (row->fate == WATCH_SAME)
+			continue;
+		row->fate = now[i].address == watch->found.places[i].address ? WATCH_SAME
+			    : now[i].address                                 ? WATCH_REPLACED
+									     : WATCH_GONE;
+		if (!now[i].address)
+			continue;
+		row->now_address = now[i].address;
+		row->now_type = profile_str(report->about, now[i].type, -1);
+	}
+}
+
+static void fill_fates(struct container_watch *watch, struct heap_watch *report)
+{
+	bool again = false;
+
+	for (unsigned i = 0; i < watch->found.n; i++) {
+		report->rows[i].fate = WATCH_UNKNOWN;
+		if (!process_alive(&watch->target->process) || session_execed(watch->session))
+			continue;
+		/* what was asked for by its address has no path that could lead elsewhere */
+		if (!watch->found.places[i].is_address && container_find_there(&watch->found, i))
+			report->rows[i].fate = WATCH_SAME;
+		again |= report->rows[i].fate != WATCH_SAME;
+	}
+	if (again)
+		look_again(watch, report);
+}
+
+static void fill_row(struct container_watch *watch, struct profile *about, unsigned i,
+		     struct heap_watch_row *row)
+{
+	const volatile struct abi_watch *seen = session_watch(watch->session, i);
+	const struct container_place *place = &watch->found.places[i];
+	const struct container_end *end = &watch->ends[i];
+
+	row->path = profile_str(about, place->name ? place->name : place->path, -1);
+	row->refs = place->refs;
+	row->type = profile_str(about, place->name_type ? place->name_type : place->type, -1);
+	row->address = place->address;
+	watch_hits_take(watch->hits, about, i, row);
+	row->items_before = (uint64_t)(seen->first == ABI_NOT_SEEN ? seen->last : seen->first);
+	if (seen->last == ABI_NOT_SEEN)
+		row->items_before = end->items;
+	row->items_after =
+		end->have_items ? end->items : row->items_before + row->inserted - row->removed;
+	if (row->refs) {
+		/* the upper half has other things in some versions */
+		row->items_before = (uint32_t)row->items_before;
+		row->items_after = (uint32_t)row->items_after;
+	}
+	if (seen->dead)
+		row->items_after = 0;
+	row->unexplained = seen->dead ? 0 : end->unexplained;
+	row->foreign = seen->foreign;
+	row->unread = seen->unread;
+	if (end->have_events && end->events > seen->hits)
+		row->unseen = end->events - seen->hits;
+}
+
+static void fill_losses(struct container_watch *watch, const struct heap_watch *report)
+{
+	struct heap_watch_losses losses;
+
+	heap_watch_losses_init(&losses);
+	for (size_t i = 0; i < report->n_rows; i++)
+		heap_watch_losses_add(&losses, &report->rows[i]);
+	profile_add_losses(report->about, losses.kinds, HEAP_WATCH_LOSSES);
+	watch_hits_losses(watch->hits, report->about);
+}
+
+struct heap_watch *container_watch_report(struct container_watch *watch, enum heap_watch_end end,
+					  struct err *err)
+{
+	struct profile *about = describe_target(&watch->target->process, &watch->target->runtime);
+	struct heap_watch *report = heap_watch_new(about, watch->found.n);
+	double seconds = (double)(watch->stopped_ns - watch->cost.started_ns) / 1e9;
+
+	if (!report) {
+		err_set(err, ERR_FAILED, "no memory for a report");
+		return NULL;
+	}
+	about->duration_s = seconds;
+	report->end = end;
+	report->slow = session_watch_slow(watch->session);
+	container_cost_fill(&watch->cost, seconds, report);
+	for (unsigned i = 0; i < watch->found.n; i++)
+		fill_row(watch, about, i, &report->rows[i]);
+	fill_fates(watch, report);
+	fill_losses(watch, report);
+	return report;
+}

@@ -1,0 +1,561 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "trace/growth_tracer.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <malloc.h>
+#include <math.h>
+#include <poll.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "census/holders.h"
+#include "containers/container_find.h"
+#include "containers/container_watch.h"
+#include "target/remote_mem.h"
+
+#define ROUND_NS 3000000000u /* containers are watched for so long at a time, ... */
+/* ... and for so long where watchpoints may cost what nobody can measure (container_cost.h), by what has been allowed */
+#define LEAST_ROUND_NS 1000000000u
+#define REST_NS        10000000000u /* between two rounds, at least */
+#define LOOK_NS        500000000u   /* while nothing is known to grow */
+#define TICK_NS        50000000u    /* as container_watch_tick() wants it */
+/* of what has been allowed and not spent, at most so many rounds' worth */
+#define SAVED_ROUNDS 5.0
+/* Of a core, in a round: what may be spent in any case, so that a few changes are seen of a process that mostly sleeps. With
+ * the rests between that is half of the governor's BUDGET_FLOOR, so that windows can be paid too. */
+#define LEAST_CORES 0.0006
+/* a hit costs the target more than its trap and the program: caches, the kernel's way there (measured: 10 us are 15) */
+#define CAUTION 1.5
+
+/* What the last round with a container has shown. */
+struct result {
+	struct profile *about; /* of its own; the row lives in it */
+	const struct heap_watch_row *row;
+	uint64_t address, ended_ns;
+	double watched_s, lost;
+	bool cut;
+};
+
+struct growth_tracer {
+	const struct process *process;
+	struct heap_monitor *monitor;
+	struct growth_tracer_options options;
+	pthread_t thread;
+	bool started;
+	int wake; /* eventfd: stop */
+
+	pthread_mutex_t lock; /* of what follows */
+	double cores;         /* allowed */
+	double spent_ns;      /* in rounds that are over */
+	struct container_watch *current;
+	bool forgotten; /* what this round has seen of the past is not wanted any more */
+	struct result results[GROWTH_TRACER_KEPT];
+	size_t n_results;
+	char why_not[160];
+	uint64_t
+		not_watched; /* ... this container; it may have died meanwhile, which is no trouble */
+};
+
+/* ---- results ----------------------------------------------------------------------------------------------- */
+
+static void drop_result(struct growth_tracer *tracer, size_t i)
+{
+	profile_free(tracer->results[i].about);
+	tracer->results[i] = tracer->results[--tracer->n_results];
+}
+
+/* A place for this container's result: its own, a free one, or that of the one that was watched longest ago. */
+static struct result *result_place(struct growth_tracer *tracer, uint64_t address)
+{
+	size_t oldest = 0;
+
+	for (size_t i = 0; i < tracer->n_results; i++) {
+		if (tracer->results[i].address == address) {
+			oldest = i;
+			break;
+		}
+		if (tracer->results[i].ended_ns < tracer->results[oldest].ended_ns)
+			oldest = i;
+	}
+	if (tracer->n_results &&
+	    (tracer->results[oldest].address == address || tracer->n_results == GROWTH_TRACER_KEPT))
+		drop_result(tracer, oldest);
+	return &tracer->results[tracer->n_results++];
+}
+
+static bool is_known(const struct growth_tracer *tracer, uint64_t address)
+{
+	for (size_t i = 0; i < tracer->n_results; i++)
+		if (tracer->results[i].address == address)
+			return true;
+	return false;
+}
+
+/*
+ * Under the lock: a round that the end of the watch broke off tells less than the whole one before it, and one that was
+ * cut before anything was seen tells nothing.
+ */
+static bool is_wanted(const struct growth_tracer *tracer, enum heap_watch_end end,
+		      const struct heap_watch_row *row)
+{
+	bool saw = row->insertions || row->removals;
+
+	if (tracer->forgotten)
+		return false;
+	return !is_known(tracer, row->address) ||
+	       (end != WATCH_ASKED && (end != WATCH_OVERHEAD || saw));
+}
+
+/* Each row gets a profile of its own, so that it can be dropped for itself. */
+static void keep_results(struct growth_tracer *tracer, const struct heap_watch *round)
+{
+	for (size_t i = 0; i < round->n_rows; i++) {
+		struct profile *about = profile_new();
+		struct heap_watch_row *row;
+
+		if (!about)
+			return;
+		row = profile_alloc(about, sizeof(*row));
+		heap_watch_copy(about, row, &round->rows[i]);
+		pthread_mutex_lock(&tracer->lock);
+		if (is_wanted(tracer, round->end, row)) {
+			*result_place(tracer, row->address) = (struct result){
+				.about = about,
+				.row = row,
+				.address = row->address,
+				.ended_ns = clock_now_ns(),
+				.watched_s = round->about->duration_s,
+				.lost = round->strings_fraction,
+				.cut = round->end == WATCH_OVERHEAD,
+			};
+			about = NULL;
+		}
+		pthread_mutex_unlock(&tracer->lock);
+		profile_free(about);
+	}
+}
+
+static uint64_t last_watched_ns(struct growth_tracer *tracer, uint64_t address)
+{
+	uint64_t ns = 0;
+
+	pthread_mutex_lock(&tracer->lock);
+	for (size_t i = 0; i < tracer->n_results; i++)
+		if (tracer->results[i].address == address)
+			ns = tracer->results[i].ended_ns;
+	pthread_mutex_unlock(&tracer->lock);
+	return ns;
+}
+
+/* err: NULL: it could */
+static void set_why_not(struct growth_tracer *tracer, uint64_t address, const struct err *err)
+{
+	pthread_mutex_lock(&tracer->lock);
+	tracer->not_watched = address;
+	snprintf(tracer->why_not, sizeof(tracer->why_not), "%.150s", err ? err->text : "");
+	pthread_mutex_unlock(&tracer->lock);
+}
+
+/* ---- a round ----------------------------------------------------------------------------------------------- */
+
+/* Wait; false: to be stopped. */
+static bool rest(const struct growth_tracer *tracer, uint64_t ns)
+{
+	struct pollfd wake = {.fd = tracer->wake, .events = POLLIN};
+	const struct timespec time = {(time_t)(ns / 1000000000u), (long)(ns % 1000000000u)};
+
+	return ppoll(&wake, 1, &time, NULL) == 0 || !(wake.revents & POLLIN);
+}
+
+/* Those that were not watched for longest, of the fastest. */
+static unsigned choose(struct growth_tracer *tracer, struct heap_holder chosen[CONTAINERS_MAX])
+{
+	struct heap_holder rows[HEAP_MONITOR_FASTEST];
+	size_t n = heap_monitor_containers(tracer->monitor, rows);
+	uint64_t last[HEAP_MONITOR_FASTEST];
+	unsigned n_chosen = 0;
+
+	for (size_t i = 0; i < n; i++)
+		last[i] = last_watched_ns(tracer, rows[i].address);
+	while (n_chosen < CONTAINERS_MAX) {
+		size_t next = n;
+
+		for (size_t i = 0; i < n; i++)
+			if (rows[i].address && (next == n || last[i] < last[next]))
+				next = i;
+		if (next == n)
+			break;
+		chosen[n_chosen++] = rows[next];
+		rows[next].address = 0;
+	}
+	return n_chosen;
+}
+
+/* Is it over? */
+static bool round_done(const struct container_watch *round, uint64_t began_ns, double most_ns)
+{
+	uint64_t passed = clock_now_ns() - began_ns;
+
+	return passed >= ROUND_NS ||
+	       (passed >= LEAST_ROUND_NS && container_watch_splits(round) >= most_ns);
+}
+
+static enum heap_watch_end follow(struct growth_tracer *tracer, struct container_watch *round,
+				  double most_ns)
+{
+	struct pollfd sources[] = {{.fd = tracer->wake, .events = POLLIN},
+				   {.fd = container_watch_pidfd(round), .events = POLLIN},
+				   {.fd = container_watch_news_fd(round), .events = POLLIN}};
+	const struct timespec tick = {0, TICK_NS};
+	uint64_t began = clock_now_ns();
+	enum heap_watch_end end;
+
+	for (;;) {
+		int n = ppoll(sources, 3, &tick, NULL);
+
+		if (container_watch_tick(round, &end))
+			return end;
+		if ((n > 0 && sources[0].revents) || (n < 0 && errno != EINTR))
+			return WATCH_ASKED;
+		if (round_done(round, began, most_ns))
+			return WATCH_TIME;
+	}
+}
+
+static double spent(const struct container_watch *round)
+{
+	return CAUTION * container_watch_spent(round) + container_watch_splits(round);
+}
+
+static void set_current(struct growth_tracer *tracer, struct container_watch *round)
+{
+	pthread_mutex_lock(&tracer->lock);
+	if (!round && tracer->current)
+		tracer->spent_ns += spent(tracer->current);
+	tracer->current = round;
+	if (round)
+		tracer->forgotten = false;
+	pthread_mutex_unlock(&tracer->lock);
+}
+
+static struct container_request ask_for(const struct heap_holder *chosen, unsigned n,
+					bool unwatched)
+{
+	struct container_request request = {.n = n, .named = true, .unwatched = unwatched};
+
+	for (unsigned i = 0; i < n; i++)
+		request.asked[i].address = chosen[i].address;
+	return request;
+}
+
+/* return false: these containers could not be watched; err says why */
+static bool watch_some(struct growth_tracer *tracer, const struct heap_holder *chosen, unsigned n,
+		       double cores, struct err *err)
+{
+	const struct container_watch_options options = {.max_overhead = cores / CAUTION,
+							.ahead_ns = ROUND_NS,
+							.slow_ns = tracer->options.slow_ns,
+							.native = !tracer->options.no_native};
+	const struct container_request request = ask_for(chosen, n, false);
+	struct heap_target target = {0};
+	struct container_watch *round = NULL;
+	struct heap_watch *report = NULL;
+	bool watched = heap_target_open(&target, tracer->process->pid, err) == 0 &&
+		       container_watch_open(&round, &target, &request, &options, err) == 0;
+
+	if (watched) {
+		enum heap_watch_end end;
+
+		set_current(tracer, round);
+		container_watch_start(round);
+		end = follow(tracer, round, cores * ROUND_NS);
+		container_watch_stop(round);
+		set_current(tracer, NULL);
+		report = container_watch_report(round, end, err);
+	}
+	if (report) {
+		keep_results(tracer, report);
+		profile_free(report->about);
+	}
+	container_watch_close(round);
+	heap_target_close(&target);
+	return watched;
+}
+
+/* Under the lock: of one that has been watched more is known already. */
+static void keep_name(struct growth_tracer *tracer, const struct container_find *find, unsigned i)
+{
+	const struct container_place *place = &find->places[i];
+	struct profile *about;
+	struct heap_watch_row *row;
+	uint64_t items;
+
+	if (is_known(tracer, place->address) ||
+	    remote_read_u64(tracer->process->pid, place->found.field, &items))
+		return;
+	about = profile_new();
+	if (!about)
+		return;
+	row = profile_alloc(about, sizeof(*row));
+	row->path = profile_str(about, place->name ? place->name : place->path, -1);
+	row->type = profile_str(about, place->name_type ? place->name_type : place->type, -1);
+	row->address = place->address;
+	row->items_before = row->items_after = items;
+	*result_place(tracer, row->address) = (struct result){
+		.about = about,
+		.row = row,
+		.address = row->address,
+		.ended_ns = clock_now_ns(),
+	};
+}
+
+/* What they are called, where who changes them is not to be had. return as watch_some() */
+static bool name_some(struct growth_tracer *tracer, const struct heap_holder *chosen, unsigned n,
+		      struct err *err)
+{
+	const struct container_request request = ask_for(chosen, n, true);
+	struct heap_target target = {0};
+	struct container_find *find = calloc(1, sizeof(*find));
+	bool found;
+
+	if (!find)
+		return false;
+	found = heap_target_open(&target, tracer->process->pid, err) == 0 &&
+		container_find_open(find, &target, &request, err) == 0;
+	pthread_mutex_lock(&tracer->lock);
+	for (unsigned i = 0; i < find->n && found; i++)
+		keep_name(tracer, find, i);
+	pthread_mutex_unlock(&tracer->lock);
+	container_find_close(find);
+	heap_target_close(&target);
+	free(find);
+	return found;
+}
+
+static bool look_at_some(struct growth_tracer *tracer, const struct heap_holder *chosen, unsigned n,
+			 double cores, struct err *err)
+{
+	struct err unnamed = ERR_INIT;
+	bool watched = tracer->options.can_watch && watch_some(tracer, chosen, n, cores, err);
+
+	/* a container that has died is no reason to look at the others only */
+	if (watched || (tracer->options.can_watch && err->code == ERR_TARGET))
+		return watched;
+	if (!tracer->options.can_watch)
+		return name_some(tracer, chosen, n, err);
+	/* why they cannot be watched is known, and is what is said */
+	name_some(tracer, chosen, n, &unnamed);
+	return false;
+}
+
+/* One of them may have died since it was chosen: then each is tried alone. */
+static void run_round(struct growth_tracer *tracer, const struct heap_holder *chosen, unsigned n,
+		      double cores)
+{
+	struct err err = ERR_INIT;
+	bool any = look_at_some(tracer, chosen, n, cores, &err);
+
+	for (unsigned i = 0; i < n && n > 1 && !any && err.code == ERR_TARGET; i++) {
+		err = (struct err)ERR_INIT;
+		any = look_at_some(tracer, &chosen[i], 1, cores, &err);
+	}
+	set_why_not(tracer, chosen[0].address, any ? NULL : &err);
+}
+
+static double allowed(struct growth_tracer *tracer, uint64_t rested_ns)
+{
+	double rounds = fmin(fmax((double)rested_ns / ROUND_NS, 1), SAVED_ROUNDS), cores;
+
+	pthread_mutex_lock(&tracer->lock);
+	cores = tracer->cores;
+	pthread_mutex_unlock(&tracer->lock);
+	return fmax(cores * rounds, LEAST_CORES);
+}
+
+static void *run(void *context)
+{
+	struct growth_tracer *tracer = context;
+	struct heap_holder chosen[CONTAINERS_MAX];
+	uint64_t last_ns = clock_now_ns();
+	uint64_t pause_ns = LOOK_NS;
+
+	while (rest(tracer, pause_ns) && process_alive(tracer->process)) {
+		double began_s = clock_cpu_s();
+		unsigned n = choose(tracer, chosen);
+
+		pause_ns = LOOK_NS;
+		if (!n)
+			continue;
+		run_round(tracer, chosen, n, allowed(tracer, clock_now_ns() - last_ns));
+		/* a round looks through the whole heap, with 20 MiB of tables; libc would keep them until the next */
+		malloc_trim(0);
+		last_ns = clock_now_ns();
+		pause_ns = (uint64_t)((clock_cpu_s() - began_s) /
+				      (tracer->options.share * GROWTH_TRACER_SHARE) * 1e9);
+		pause_ns = pause_ns > REST_NS ? pause_ns : REST_NS;
+	}
+	return NULL;
+}
+
+/* ---- from outside ------------------------------------------------------------------------------------------- */
+
+struct growth_tracer *growth_tracer_open(const struct process *process,
+					 struct heap_monitor *monitor,
+					 const struct growth_tracer_options *options,
+					 struct err *err)
+{
+	struct growth_tracer *tracer = calloc(1, sizeof(*tracer));
+
+	if (!tracer) {
+		err_set(err, ERR_FAILED, "out of memory");
+		return NULL;
+	}
+	tracer->process = process;
+	tracer->monitor = monitor;
+	tracer->options = *options;
+	pthread_mutex_init(&tracer->lock, NULL);
+	tracer->wake = eventfd(0, EFD_CLOEXEC);
+	if (tracer->wake < 0) {
+		err_set(err, ERR_FAILED, "eventfd: %s", strerror(errno));
+		growth_tracer_close(tracer);
+		return NULL;
+	}
+	return tracer;
+}
+
+void growth_tracer_start(struct growth_tracer *tracer)
+{
+	tracer->started = pthread_create(&tracer->thread, NULL, run, tracer) == 0;
+}
+
+void growth_tracer_stop(struct growth_tracer *tracer)
+{
+	const uint64_t one = 1;
+
+	if (!tracer->started || write(tracer->wake, &one, sizeof(one)) != sizeof(one))
+		return;
+	pthread_join(tracer->thread, NULL);
+	tracer->started = false;
+}
+
+void growth_tracer_close(struct growth_tracer *tracer)
+{
+	if (!tracer)
+		return;
+	growth_tracer_stop(tracer);
+	while (tracer->n_results)
+		drop_result(tracer, 0);
+	if (tracer->wake >= 0)
+		close(tracer->wake);
+	pthread_mutex_destroy(&tracer->lock);
+	free(tracer);
+}
+
+void growth_tracer_forget(struct growth_tracer *tracer)
+{
+	pthread_mutex_lock(&tracer->lock);
+	while (tracer->n_results)
+		drop_result(tracer, 0);
+	tracer->forgotten = true;
+	pthread_mutex_unlock(&tracer->lock);
+}
+
+void growth_tracer_allow(struct growth_tracer *tracer, double cores)
+{
+	pthread_mutex_lock(&tracer->lock);
+	tracer->cores = cores;
+	pthread_mutex_unlock(&tracer->lock);
+}
+
+double growth_tracer_spent(struct growth_tracer *tracer)
+{
+	double ns;
+
+	pthread_mutex_lock(&tracer->lock);
+	ns = tracer->spent_ns;
+	if (tracer->current)
+		ns += spent(tracer->current);
+	pthread_mutex_unlock(&tracer->lock);
+	return ns;
+}
+
+static int faster(const void *a, const void *b)
+{
+	const struct growing *x = a, *y = b;
+
+	if (x->least_per_s != y->least_per_s)
+		return x->least_per_s > y->least_per_s ? -1 : 1;
+	return x->row.address < y->row.address ? -1 : x->row.address > y->row.address;
+}
+
+/* Is it among the fastest of the latest scan? */
+static bool grows_still(struct growth_tracer *tracer, uint64_t address)
+{
+	struct heap_holder rows[HEAP_MONITOR_FASTEST];
+	size_t n = heap_monitor_containers(tracer->monitor, rows);
+
+	for (size_t i = 0; i < n; i++)
+		if (rows[i].address == address)
+			return true;
+	return false;
+}
+
+/*
+ * Garbage and what is gone cannot grow any more. They are remembered all the same, so that others have their turn to be watched.
+ */
+static bool can_grow(const struct heap_watch_row *row)
+{
+	return row->insertions || row->removals ||
+	       (row->fate != WATCH_GONE && strcmp(row->path, HOLDERS_GARBAGE) != 0);
+}
+
+void growth_tracer_report(struct growth_tracer *tracer, struct profile *profile)
+{
+	struct profile_growing *growing = profile_alloc(profile, sizeof(*growing));
+	struct growing *rows = profile_alloc(profile, GROWTH_TRACER_KEPT * sizeof(*rows));
+	uint64_t now = clock_now_ns();
+	struct heap_watch_losses losses;
+	bool any = false;
+
+	heap_watch_losses_init(&losses);
+	pthread_mutex_lock(&tracer->lock);
+	for (size_t i = 0; i < tracer->n_results; i++) {
+		const struct result *result = &tracer->results[i];
+		struct growing *row = &rows[growing->n_rows];
+		struct heap_holder holder = {0};
+
+		/* it may have stopped to grow, or died */
+		if (!can_grow(result->row) ||
+		    !heap_monitor_container(tracer->monitor, result->address, &holder) ||
+		    !holder_grows(&holder))
+			continue;
+		*row = (struct growing){
+			.watched_s = result->watched_s,
+			.lost = result->lost,
+			.ago_s = (double)(now - result->ended_ns) / 1e9,
+			.items_per_s = holder.items_per_s,
+			.least_per_s = holder.least_per_s,
+			.cut = result->cut,
+		};
+		heap_watch_copy(profile, &row->row, result->row);
+		if (!(row->watched_s > 0))
+			row->row.items_before = row->row.items_after = holder.items;
+		heap_watch_losses_add(&losses, &row->row);
+		any |= row->watched_s > 0;
+		growing->n_rows++;
+	}
+	if (tracer->why_not[0] && !any && grows_still(tracer, tracer->not_watched))
+		growing->why_not = profile_str(profile, tracer->why_not, -1);
+	pthread_mutex_unlock(&tracer->lock);
+	qsort(rows, growing->n_rows, sizeof(*rows), faster);
+	growing->rows = rows;
+	profile->growing = growing;
+	profile_add_losses(profile, losses.kinds, HEAP_WATCH_LOSSES);
+}

@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: BSD-2-Clause
+ *
+ * growth_tracer: during a watch, who puts things into the containers that grow.
+ *
+ *      monitor (which containers grow?) ─▶ container_watch (watchpoints on the fastest, for a few seconds) ─▶ report
+ *            ▲                                                                                 │
+ *            └─────────────── others' turn, after a rest that pays for the search ◀────────────┘
+ *
+ * Where there can be no watchpoints (no BPF, no debug registers) the containers are found all the same, and a report has
+ * what they are called and how they grow.
+ *
+ * Each round is exact: every change of the containers in it, by stack. What it costs the target is measured
+ * (container_cost.h); a round ends early when that is more than is allowed.
+ *
+ * Place      trace; target_trace.c has one for its target.
+ * Ownership  growth_tracer_open() gives, growth_tracer_close() takes; process and monitor are borrowed.
+ * Errors     a round that cannot be had is no error: the report says why, and it is tried again after a rest.
+ * Bounds     CONTAINERS_MAX containers at a time, GROWTH_TRACER_KEPT in a report. Its own CPU time is GROWTH_TRACER_SHARE of a
+ *            core, but for the first round.
+ * Threads    makes one; growth_tracer_allow() and growth_tracer_spent() from any, the others from one.
+ */
+#ifndef PYLEAKTRACE_TRACE_GROWTH_TRACER_H
+#define PYLEAKTRACE_TRACE_GROWTH_TRACER_H
+
+#include "trace/heap_monitor.h"
+#include "model/heap_watch.h"
+
+#define GROWTH_TRACER_SHARE 0.02
+#define GROWTH_TRACER_KEPT  8
+
+struct growth_tracer;
+
+struct growth_tracer_options {
+	double share; /* of GROWTH_TRACER_SHARE, where several targets are watched */
+	uint64_t
+		slow_ns; /* a target that is slow while it is watched (container_cost.h) is, for so long at a time */
+	bool can_watch; /* else there are no watchpoints to be had, and none is tried */
+	bool no_native; /* the verifier refuses programs that walk C frames */
+};
+
+/*
+ * return NULL: err says why
+ */
+struct growth_tracer *growth_tracer_open(const struct process *process,
+					 struct heap_monitor *monitor,
+					 const struct growth_tracer_options *options,
+					 struct err *err);
+void growth_tracer_start(struct growth_tracer *tracer);
+void growth_tracer_stop(struct growth_tracer *tracer); /* the round is ended; what was seen stays */
+void growth_tracer_close(struct growth_tracer *tracer); /* accepts NULL */
+
+/* USR2: the past is forgotten. */
+void growth_tracer_forget(struct growth_tracer *tracer);
+
+/* So much of a core may that take from the target, on the average. */
+void growth_tracer_allow(struct growth_tracer *tracer, double cores);
+
+/* ns of the target's CPU time that it has taken so far. */
+double growth_tracer_spent(struct growth_tracer *tracer);
+
+/* Put what is known into the profile. */
+void growth_tracer_report(struct growth_tracer *tracer, struct profile *profile);
+
+#endif

@@ -1,0 +1,366 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "trace/heap_monitor.h"
+
+#include <math.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "base/clock.h"
+#include "census/growth.h"
+#include "census/holders.h"
+#include "census/scan.h"
+#include "trace/trend_look.h"
+#include "python/runtime.h"
+
+#define PERIOD \
+	1.25 /* of the time in which the share pays for a scan: for the first one, which nothing came before */
+
+_Static_assert(HEAP_MONITOR_SCANS <= GROWTH_SCANS_MAX, "growth_measure() takes them all");
+
+/* what grows is not told from what changes by fewer scans */
+#define CONTAINER_SCANS 3
+
+#define LIKELY_ERRORS   2 /* of a slope, to its upper bound */
+
+struct heap_monitor {
+	const struct process *process;
+	double share;
+	struct py_runtime runtime;
+	struct census *census; /* NULL: the heap cannot be scanned */
+	pthread_t thread;
+	bool started;
+	unsigned hasty; /* scans that may still come close together; the thread's own */
+
+	pthread_mutex_t lock; /* of what follows */
+	pthread_cond_t wake;
+	bool stop, forget;
+	struct trend_watch watch;
+	struct heap_scan *scans[HEAP_MONITOR_SCANS]; /* oldest first */
+	size_t n_scans;
+	struct heap_holder fastest[HEAP_MONITOR_FASTEST];
+	size_t n_fastest;
+	double cpu_s, begun_s; /* of all scans and looks; since the first of them */
+};
+
+/* ---- the thread ------------------------------------------------------------------------------------------- */
+
+static void drop_scans(struct heap_monitor *monitor)
+{
+	for (size_t i = 0; i < monitor->n_scans; i++)
+		heap_scan_free(monitor->scans[i]);
+	monitor->n_scans = 0;
+	monitor->n_fastest = 0;
+}
+
+/* Room for one more: every second one goes, but the first. */
+static void thin(struct heap_monitor *monitor)
+{
+	size_t n = 0, rows = 0;
+
+	for (size_t i = 0; i < monitor->n_scans; i++)
+		rows += monitor->scans[i]->n_types;
+	if (monitor->n_scans < HEAP_MONITOR_SCANS &&
+	    (rows < HEAP_MONITOR_ROWS_MAX || monitor->n_scans < 4))
+		return;
+	for (size_t i = 0; i < monitor->n_scans; i++) {
+		if (i % 2)
+			heap_scan_free(monitor->scans[i]);
+		else
+			monitor->scans[n++] = monitor->scans[i];
+	}
+	monitor->n_scans = n;
+}
+
+/* Into rows that are in order, the fastest first; the slowest falls out. */
+static void insert_row(struct heap_monitor *monitor, const struct heap_holder *row)
+{
+	struct heap_holder *rows = monitor->fastest;
+	size_t at = monitor->n_fastest;
+
+	while (at > 0 && rows[at - 1].least_per_s < row->least_per_s)
+		at--;
+	if (at == HEAP_MONITOR_FASTEST)
+		return;
+	if (monitor->n_fastest < HEAP_MONITOR_FASTEST)
+		monitor->n_fastest++;
+	memmove(&rows[at + 1], &rows[at], (monitor->n_fastest - at - 1) * sizeof(*rows));
+	rows[at] = *row;
+}
+
+/* Once for each scan: the scan's containers times the scans that are kept is work. */
+static void find_fastest(struct heap_monitor *monitor)
+{
+	const struct heap_scan *last =
+		monitor->n_scans >= CONTAINER_SCANS ? monitor->scans[monitor->n_scans - 1] : NULL;
+
+	monitor->n_fastest = 0;
+	for (size_t i = 0; last && i < last->n_containers; i++) {
+		struct heap_holder row = {0};
+
+		if (holders_measure(&row, last->containers[i].address, monitor->scans,
+				    monitor->n_scans) &&
+		    holder_grows(&row))
+			insert_row(monitor, &row);
+	}
+}
+
+/* return CPU seconds that it took */
+static double look(struct heap_monitor *monitor)
+{
+	double begin = clock_cpu_s(), used;
+	struct err err = ERR_INIT;
+	struct heap_scan *scan = monitor->census ? census_scan(monitor->census, &err) : NULL;
+
+	pthread_mutex_lock(&monitor->lock);
+	if (err.code && process_alive(monitor->process))
+		trend_watch_miss(&monitor->watch, &err);
+	if (monitor->forget) {
+		drop_scans(monitor);
+		trend_watch_forget(&monitor->watch);
+		monitor->hasty = HEAP_MONITOR_FIRST;
+		monitor->forget = false;
+	}
+	trend_watch_look(&monitor->watch, scan);
+	trend_watch_settle(&monitor->watch);
+	if (scan) {
+		thin(monitor);
+		monitor->scans[monitor->n_scans++] = scan;
+		find_fastest(monitor);
+	}
+	used = clock_cpu_s() - begin;
+	monitor->cpu_s += used;
+	pthread_mutex_unlock(&monitor->lock);
+	return used;
+}
+
+/* return false when it is to stop */
+static bool wait_until(struct heap_monitor *monitor, double until_s)
+{
+	const struct timespec until = {(time_t)until_s,
+				       (long)((until_s - (double)(time_t)until_s) * 1e9)};
+	bool stop;
+
+	pthread_mutex_lock(&monitor->lock);
+	while (!monitor->stop && !monitor->forget && clock_now_s() < until_s)
+		pthread_cond_timedwait(&monitor->wake, &monitor->lock, &until);
+	stop = monitor->stop;
+	pthread_mutex_unlock(&monitor->lock);
+	return !stop;
+}
+
+static void *run(void *context)
+{
+	struct heap_monitor *monitor = context;
+	double begin, period;
+
+	do {
+		begin = clock_now_s();
+		period = PERIOD * look(monitor) / monitor->share;
+		if (monitor->hasty) {
+			period /= HEAP_MONITOR_HASTE;
+			monitor->hasty--;
+		}
+		period = period > HEAP_MONITOR_LEAST_S ? period : HEAP_MONITOR_LEAST_S;
+	} while (wait_until(monitor, begin + period) && process_alive(monitor->process));
+	return NULL;
+}
+
+/* ---- from outside ----------------------------------------------------------------------------------------- */
+
+static int init_lock(struct heap_monitor *monitor)
+{
+	pthread_condattr_t attributes;
+	int failed = pthread_condattr_init(&attributes);
+
+	if (failed)
+		return failed;
+	pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+	failed = pthread_cond_init(&monitor->wake, &attributes);
+	pthread_condattr_destroy(&attributes);
+	return failed ? failed : pthread_mutex_init(&monitor->lock, NULL);
+}
+
+struct heap_monitor *heap_monitor_open(const struct process *process, double share, struct err *err)
+{
+	struct heap_monitor *monitor = calloc(1, sizeof(*monitor));
+	struct err why = ERR_INIT;
+
+	if (!monitor || init_lock(monitor)) {
+		free(monitor);
+		err_set(err, ERR_FAILED, "no memory to watch the heap");
+		return NULL;
+	}
+	monitor->process = process;
+	monitor->share = share;
+	monitor->hasty = HEAP_MONITOR_FIRST;
+	if (py_runtime_find(&monitor->runtime, process, err)) {
+		free(monitor);
+		return NULL;
+	}
+	if (trend_watch_open(&monitor->watch, process, &monitor->runtime, err)) {
+		py_runtime_fini(&monitor->runtime);
+		free(monitor);
+		return NULL;
+	}
+	monitor->census = census_new(process->pid, &monitor->runtime, &why);
+	if (monitor->census)
+		census_collect(monitor->census);
+	else
+		trend_watch_miss(&monitor->watch, &why);
+	return monitor;
+}
+
+void heap_monitor_start(struct heap_monitor *monitor)
+{
+	monitor->begun_s = clock_now_s();
+	monitor->started = pthread_create(&monitor->thread, NULL, run, monitor) == 0;
+}
+
+static void tell(struct heap_monitor *monitor, bool *flag)
+{
+	pthread_mutex_lock(&monitor->lock);
+	*flag = true;
+	pthread_cond_signal(&monitor->wake);
+	pthread_mutex_unlock(&monitor->lock);
+}
+
+void heap_monitor_close(struct heap_monitor *monitor)
+{
+	if (!monitor)
+		return;
+	tell(monitor, &monitor->stop);
+	if (monitor->started)
+		pthread_join(monitor->thread, NULL);
+	drop_scans(monitor);
+	trend_watch_close(&monitor->watch);
+	census_free(monitor->census);
+	py_runtime_fini(&monitor->runtime);
+	pthread_cond_destroy(&monitor->wake);
+	pthread_mutex_destroy(&monitor->lock);
+	free(monitor);
+}
+
+void heap_monitor_forget(struct heap_monitor *monitor)
+{
+	tell(monitor, &monitor->forget);
+}
+
+/* ---- reports ---------------------------------------------------------------------------------------------- */
+
+bool heap_monitor_grows(const struct heap_growth_row *row)
+{
+	return row->bytes_delta > 0 && (row->shape == FIT_UNKNOWN ||
+					(row->shape == FIT_STEADY && row->least_bytes_per_min > 0));
+}
+
+static void put_growth(struct profile *profile, const struct heap_growth *growth)
+{
+	struct heap_growth_row *rows = profile_alloc(profile, HEAP_MONITOR_SHOWN * sizeof(*rows));
+	struct profile_grows *grows_part = profile_alloc(profile, sizeof(*grows_part));
+
+	for (size_t i = 0; i < growth->n_rows && grows_part->n_rows < HEAP_MONITOR_SHOWN; i++) {
+		if (!heap_monitor_grows(&growth->rows[i]))
+			continue;
+		rows[grows_part->n_rows] = growth->rows[i];
+		rows[grows_part->n_rows++].name = profile_str(profile, growth->rows[i].name, -1);
+	}
+	grows_part->rows = rows;
+	grows_part->span_s = growth->span_s;
+	grows_part->n_scans = growth->n_scans;
+	grows_part->no_full_collection = growth->no_full_collection;
+	profile->grows = grows_part;
+}
+
+size_t heap_monitor_containers(struct heap_monitor *monitor,
+			       struct heap_holder rows[HEAP_MONITOR_FASTEST])
+{
+	size_t n;
+
+	pthread_mutex_lock(&monitor->lock);
+	n = monitor->n_fastest;
+	memcpy(rows, monitor->fastest, n * sizeof(*rows));
+	pthread_mutex_unlock(&monitor->lock);
+	return n;
+}
+
+bool heap_monitor_container(struct heap_monitor *monitor, uint64_t address, struct heap_holder *row)
+{
+	bool known;
+
+	pthread_mutex_lock(&monitor->lock);
+	known = holders_measure(row, address, monitor->scans, monitor->n_scans);
+	pthread_mutex_unlock(&monitor->lock);
+	return known;
+}
+
+/*
+ * What can hold a leaked block: also another malloc's mappings, and pages that are swapped out, which is where the leaked
+ * ones go first.
+ */
+static double in_use(const struct heap_scan *scan)
+{
+	const struct heap_room *room = &scan->room;
+
+	return (double)(room->objects_bytes + room->pymalloc_bytes + room->malloc_bytes +
+			room->other_bytes + scan->swapped_bytes);
+}
+
+bool heap_monitor_in_use(struct heap_monitor *monitor, double *least_per_s, double *most_per_s)
+{
+	double seconds[HEAP_MONITOR_SCANS], bytes[HEAP_MONITOR_SCANS], cycle[HEAP_MONITOR_SCANS];
+	bool known, have_cycle = true;
+	struct fit_line line;
+
+	pthread_mutex_lock(&monitor->lock);
+	known = monitor->n_scans >= CONTAINER_SCANS;
+	for (size_t i = 0; i < monitor->n_scans; i++) {
+		const struct heap_scan *scan = monitor->scans[i];
+
+		seconds[i] = scan->at_s;
+		bytes[i] = in_use(scan);
+		cycle[i] = scan->gc.since_full;
+		have_cycle &= scan->gc.have_since_full;
+	}
+	line = fit_line_beside(seconds, bytes, have_cycle ? cycle : NULL, monitor->n_scans);
+	known = known && line.error >= 0;
+	if (known) {
+		*least_per_s = fmax(line.slope - LIKELY_ERRORS * line.error, 0);
+		*most_per_s = fmax(line.slope + LIKELY_ERRORS * line.error, 0);
+	}
+	pthread_mutex_unlock(&monitor->lock);
+	return known;
+}
+
+void heap_monitor_growth(struct heap_monitor *monitor,
+			 void (*see)(void *context, const struct heap_growth *growth),
+			 void *context)
+{
+	struct heap_growth *growth;
+
+	pthread_mutex_lock(&monitor->lock);
+	growth = monitor->n_scans > 1 ? growth_measure(monitor->scans, monitor->n_scans) : NULL;
+	if (growth)
+		see(context, growth);
+	heap_growth_free(growth);
+	pthread_mutex_unlock(&monitor->lock);
+}
+
+void heap_monitor_report(struct heap_monitor *monitor, struct profile *profile)
+{
+	struct heap_growth *growth;
+	double passed;
+
+	pthread_mutex_lock(&monitor->lock);
+	if (monitor->watch.trend->n_looks)
+		profile->trend = trend_copy(profile, monitor->watch.trend);
+	growth = monitor->n_scans > 1 ? growth_measure(monitor->scans, monitor->n_scans) : NULL;
+	if (growth)
+		put_growth(profile, growth);
+	passed = clock_now_s() - monitor->begun_s;
+	if (profile->grows && passed > 0)
+		profile->grows->cpu_fraction = monitor->cpu_s / passed;
+	heap_growth_free(growth);
+	pthread_mutex_unlock(&monitor->lock);
+}

@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: BSD-2-Clause
+ *
+ * monitor: during a watch, what grows in the heap and how memory goes, at a price that is kept.
+ *
+ * A thread scans the heap, looks at the trend, finds the containers that grow fastest, and then waits so long that its
+ * CPU time stays below a share of a core: a heap of a million objects is scanned every few seconds, one of a hundred
+ * million every few minutes. The first scans come closer together, so that what leaks is known soon: they may take
+ * HEAP_MONITOR_HASTE times as much.
+ *
+ * Place      trace; target_trace.c has one for its target.
+ * Ownership  heap_monitor_open() gives, heap_monitor_close() takes. What heap_monitor_report() puts into a profile is the
+ *            profile's. The thread has a py_runtime of its own: nothing is shared with the tracer but the process.
+ * Errors     a heap that cannot be scanned is no error: the trend says so (missing), and goes on without.
+ * Bounds     HEAP_MONITOR_SCANS scans are kept, fewer of heaps with very many types: then every second one is dropped,
+ *            so that the first stays. heap_monitor_close() waits for the scan that is being made.
+ * Threads    all functions from one thread; it is not the one that scans.
+ */
+#ifndef PYLEAKTRACE_TRACE_HEAP_MONITOR_H
+#define PYLEAKTRACE_TRACE_HEAP_MONITOR_H
+
+#include "model/heap_graph.h"
+#include "model/heap_types.h"
+#include "model/profile.h"
+#include "target/process.h"
+
+#define HEAP_MONITOR_SHARE    0.01 /* of a core, at most */
+#define HEAP_MONITOR_LEAST_S  1.0  /* between two scans */
+#define HEAP_MONITOR_SCANS    64
+#define HEAP_MONITOR_ROWS_MAX (1u << 18) /* types in all scans that are kept */
+#define HEAP_MONITOR_SHOWN    5          /* types in a report */
+#define HEAP_MONITOR_FIRST    6          /* scans that come closer together */
+#define HEAP_MONITOR_HASTE    10.0
+#define HEAP_MONITOR_FASTEST  16 /* containers, of the latest scan */
+
+struct heap_monitor;
+
+/* in  share: of a core, at most; process: borrowed. NULL: err says why */
+struct heap_monitor *heap_monitor_open(const struct process *process, double share,
+				       struct err *err);
+
+/* The first scan, and then on. */
+void heap_monitor_start(struct heap_monitor *monitor);
+void heap_monitor_close(struct heap_monitor *monitor); /* may be NULL */
+
+/* USR2: the past is forgotten. */
+void heap_monitor_forget(struct heap_monitor *monitor);
+
+/* Goes up steadily; while there are too few scans to tell, more. What a report names as growing. */
+bool heap_monitor_grows(const struct heap_growth_row *row);
+
+/* How all types have grown since the start: shown as long as `see` runs, and not at all before there are two scans. */
+void heap_monitor_growth(struct heap_monitor *monitor,
+			 void (*see)(void *context, const struct heap_growth *growth),
+			 void *context);
+
+/*
+ * How many bytes more have come into use each second since the start, at least and at most: the slope of all memory in use, and two of
+ * its errors to both sides. Never below 0. What is garbage and waits for the collector is no part of it, as far as it can be told.
+ *
+ * return false: not known (fewer than three scans)
+ */
+bool heap_monitor_in_use(struct heap_monitor *monitor, double *least_per_s, double *most_per_s);
+
+/*
+ * Containers that grow for sure, fastest first, as the latest scan has them.
+ *
+ * out    rows: without path and type
+ * return how many
+ */
+size_t heap_monitor_containers(struct heap_monitor *monitor,
+			       struct heap_holder rows[HEAP_MONITOR_FASTEST]);
+
+/* How the container at this address has grown since the start; false: not known. */
+bool heap_monitor_container(struct heap_monitor *monitor, uint64_t address,
+			    struct heap_holder *row);
+
+/* Put what is known now into the profile: trend, and what grows. */
+void heap_monitor_report(struct heap_monitor *monitor, struct profile *profile);
+
+#endif

@@ -19,6 +19,7 @@
 #include <stdlib.h>
 
 #include "probe/session.h"
+#include "probe/session_maps.h"
 
 struct watch {
 	struct process process;

@@ -16,8 +16,10 @@
 #include <cmocka.h>
 
 #include "base/clock.h"
-#include "snapshot/block_map.h"
+#include "probe/map_reader.h"
 #include "snapshot/reclaim.h"
+#include "probe/session_maps.h"
+#include "probe/session_sites.h"
 
 #define SITES      20
 #define FIRST      ABI_FIRST_SITE
@@ -139,9 +141,9 @@ uint32_t survivors_halve(struct survivors *survivors, uint32_t least)
 	return 0;
 }
 
-int block_map_each(int map_fd,
-		   void (*see)(void *context, uint64_t address, const struct abi_block *block),
-		   void *context, struct err *err)
+int map_blocks_each(int map_fd,
+		    void (*see)(void *context, uint64_t address, const struct abi_block *block),
+		    void *context, struct err *err)
 {
 	const struct abi_block block = {.site = map_fd == BLOCKS_FD ? made.block : made.mapping};
 
@@ -152,22 +154,17 @@ int block_map_each(int map_fd,
 }
 
 /* One thread. */
-int bpf_map_get_next_key(int fd, const void *key, void *next)
+int map_threads_each(int map_fd, void (*see)(void *context, const struct abi_thread *thread),
+		     void *context, struct err *err)
 {
-	assert_int_equal(fd, THREADS_FD);
-	*(uint32_t *)next = 4242;
-	return key ? -ENOENT : 0;
-}
+	static struct abi_thread thread;
 
-int bpf_map_lookup_elem(int fd, const void *key, void *value)
-{
-	struct abi_thread *thread = value;
-
-	assert_int_equal(fd, THREADS_FD);
-	assert_int_equal(*(const uint32_t *)key, 4242);
-	memset(thread, 0, sizeof(*thread));
-	thread->calls[ABI_PART_OBJECT].old.site = made.call;
-	thread->syscall.old.site = made.syscall;
+	(void)err;
+	assert_int_equal(map_fd, THREADS_FD);
+	memset(&thread, 0, sizeof(thread));
+	thread.calls[ABI_PART_OBJECT].old.site = made.call;
+	thread.syscall.old.site = made.syscall;
+	see(context, &thread);
 	return 0;
 }
 

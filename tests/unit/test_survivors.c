@@ -14,9 +14,10 @@
 
 #include "python/object.h"
 #include "python/pool.h"
-#include "snapshot/block_map.h"
+#include "probe/map_reader.h"
 #include "snapshot/survivors.h"
 #include "target/remote_mem.h"
+#include "probe/session_maps.h"
 
 #define BEGIN      1000
 #define END        2000
@@ -45,9 +46,9 @@ static struct py_types *const types = (void *)&made;
 static const struct abi_block others = {
 	.size = 64, .time_ns = BEGIN, .site = 9, .domain = ABI_MALLOC};
 
-int block_map_each(int map_fd,
-		   void (*see)(void *context, uint64_t address, const struct abi_block *block),
-		   void *context, struct err *err)
+int map_blocks_each(int map_fd,
+		    void (*see)(void *context, uint64_t address, const struct abi_block *block),
+		    void *context, struct err *err)
 {
 	(void)err;
 	assert_int_equal(map_fd, BLOCKS_FD);
@@ -58,12 +59,11 @@ int block_map_each(int map_fd,
 	return 0;
 }
 
-int bpf_map_delete_elem(int fd, const void *key)
+void map_block_remove(int map_fd, uint64_t address)
 {
-	(void)key;
-	assert_int_equal(fd, BLOCKS_FD);
+	(void)address;
+	assert_int_equal(map_fd, BLOCKS_FD);
 	made.deleted++;
-	return 0;
 }
 
 void remote_read_many(pid_t pid, struct remote_item *items, size_t n_items)

@@ -11,6 +11,7 @@
 #include "govern/forecast.h"
 #include "probe/cost.h"
 #include "probe/session.h"
+#include "probe/session_syscalls.h"
 #include "probe/watch_cost.h"
 
 #define OVERHEAD  0.05

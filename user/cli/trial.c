@@ -14,6 +14,8 @@
 #include "base/clock.h"
 #include "base/fmt.h"
 #include "probe/session.h"
+#include "probe/session_watch.h"
+#include "probe/session_maps.h"
 #include "probe/watch_cost.h"
 #include "probe/watchpoint.h"
 

@@ -4,6 +4,7 @@
 #include <math.h>
 
 #include "base/clock.h"
+#include "probe/session_watch.h"
 
 #define FIRST_NS 10000.0 /* the program's part of a hit, until one has been measured */
 #define MOMENTS  4       /* fewer may be chance: they do not end a watch */

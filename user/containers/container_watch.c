@@ -11,6 +11,8 @@
 #include "containers/container_find.h"
 #include "probe/features.h"
 #include "probe/session.h"
+#include "probe/session_watch.h"
+#include "probe/session_events.h"
 #include "snapshot/watch_hits.h"
 #include "target/remote_mem.h"
 

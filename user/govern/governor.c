@@ -13,6 +13,8 @@
 
 #include "base/clock.h"
 #include "snapshot/thin.h"
+#include "probe/session_maps.h"
+#include "probe/session_parts.h"
 
 /*
  * The least that a window may be. In its first milliseconds every stack and every code object is new, and a hit costs

@@ -3,6 +3,7 @@
 
 #include "base/clock.h"
 #include "govern/governor_impl.h"
+#include "probe/session_syscalls.h"
 
 /* where mappings are traced all the time: calls are counted so often, for so long */
 #define COUNT_EVERY_NS 10000000000u

@@ -4,6 +4,9 @@
 
 #include "base/clock.h"
 #include "govern/governor_impl.h"
+#include "probe/session_maps.h"
+#include "probe/session_parts.h"
+#include "probe/session_syscalls.h"
 
 /* what a measured cost may be off by, either way */
 #define COST_ERROR 0.25

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "probe/session_maps.h"
 
 void reading_take(struct reading *reading, const struct session *session,
 		  const struct process *process)

@@ -14,6 +14,7 @@
 
 #include "base/clock.h"
 #include "probe/attach.h"
+#include "probe/session_impl.h"
 #include "target/maps.h"
 #include "target/module.h"
 

@@ -14,7 +14,9 @@
 #include "probe/facts.h"
 #include "probe/features.h"
 #include "probe/map_memory.h"
+#include "probe/session_events.h"
 #include "probe/session_impl.h"
+#include "probe/session_maps.h"
 #include "pyleaktrace.skel.h"
 
 static int on_event(void *context, void *data, size_t size)
@@ -301,60 +303,4 @@ bool session_multi(const struct session *session)
 struct bpf_program *session_program(const struct session *session, bool returns)
 {
 	return returns ? session->skel->progs.on_return : session->skel->progs.on_entry;
-}
-
-/* ---- watchpoints ---------------------------------------------------------------------------------------- */
-
-const volatile struct abi_watch *session_watch(const struct session *session, unsigned i)
-{
-	return &session->skel->bss->watches[i];
-}
-
-bool session_watch_begin(struct session *session, unsigned i, int64_t value)
-{
-	__s64 none = ABI_NOT_SEEN;
-
-	return __atomic_compare_exchange_n(&session->skel->bss->watches[i].last, &none, value,
-					   false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE);
-}
-
-void session_allow(struct session *session, uint64_t hits, uint64_t moments)
-{
-	__atomic_store_n(&session->skel->bss->watch_allowance, hits, __ATOMIC_RELEASE);
-	__atomic_store_n(&session->skel->bss->moments.allowed, moments, __ATOMIC_RELEASE);
-}
-
-uint64_t session_watch_moments(const struct session *session)
-{
-	return __atomic_load_n(&session->skel->bss->moments.at_string, __ATOMIC_RELAXED);
-}
-
-uint64_t session_watch_switches(const struct session *session)
-{
-	return watchpoints_switches(session->watchpoints);
-}
-
-bool session_watch_over(const struct session *session)
-{
-	return session->watch_over;
-}
-
-bool session_watch_slow(const struct session *session)
-{
-	return session->watch_slow;
-}
-
-void session_watch_disarm(struct session *session)
-{
-	watchpoints_stop(session->watchpoints);
-}
-
-bool session_watch_events(const struct session *session, unsigned i, uint64_t *hits)
-{
-	return watchpoints_count(session->watchpoints, i, hits);
-}
-
-int session_watch_program(const struct session *session)
-{
-	return bpf_program__fd(session->skel->progs.on_watchpoint);
 }

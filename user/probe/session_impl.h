@@ -2,8 +2,9 @@
  *
  * session_impl: what the files of session share: its state.
  *
- * Place      layer 3; session_load.c (sizes, facts, load), session.c (open, read), session_parts.c (attach, steer, record), session_syscalls.c (system calls),
- *            session_sites.c (sites that are used again) and nobody else.
+ * Place      layer 3; session.c (life), session_load.c (sizes, facts, load), session_parts.c (attach, steer, record),
+ *            session_syscalls.c, session_watch.c, session_sites.c (sites that are used again), cost.c (which calibrates
+ *            with its programs) and nobody else.
  */
 #ifndef PYLEAKTRACE_PROBE_SESSION_IMPL_H
 #define PYLEAKTRACE_PROBE_SESSION_IMPL_H
@@ -91,5 +92,10 @@ int session_load(struct session *session, const struct session_options *options,
  * of any system call, all system calls of all processes take the kernel's slow way.
  */
 int session_syscalls_attach(struct session *session, struct links *links, struct err *err);
+
+/* Links of this session's programs also serve the calibration of probe costs; see cost.h. */
+struct bpf_program;
+struct bpf_program *session_program(const struct session *session, bool returns);
+bool session_multi(const struct session *session); /* for links.multi */
 
 #endif

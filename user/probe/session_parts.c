@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+#include "probe/session_parts.h"
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -7,6 +9,8 @@
 #include "probe/leftovers.h"
 #include "probe/session_impl.h"
 #include "probe/steer.h"
+#include "probe/session_syscalls.h"
+#include "probe/session_watch.h"
 #include "pyleaktrace.skel.h"
 
 /* ---- probes of a part ------------------------------------------------------------------------------------- */

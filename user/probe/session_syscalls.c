@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+#include "probe/session_syscalls.h"
+
 #include <stdlib.h>
 #include <sys/syscall.h>
 #include <unistd.h>

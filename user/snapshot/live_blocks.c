@@ -4,11 +4,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <bpf/bpf.h>
-
 #include "base/xorshift.h"
-#include "snapshot/block_map.h"
+#include "probe/map_reader.h"
 #include "snapshot/weight.h"
+#include "probe/session_maps.h"
 
 int live_blocks_init(struct live_blocks *live, uint32_t n_sites, struct err *err)
 {
@@ -131,9 +130,9 @@ int live_blocks_read(struct live_blocks *live, const struct session_view *view,
 	int result;
 
 	forget(live);
-	result = block_map_each(view->blocks_fd, add_wanted, &reading, err);
+	result = map_blocks_each(view->blocks_fd, add_wanted, &reading, err);
 	if (!result)
-		result = block_map_each(view->mappings_fd, add_wanted, &reading, err);
+		result = map_blocks_each(view->mappings_fd, add_wanted, &reading, err);
 	for (uint32_t i = 0; i < live->n_sites && !result; i++) {
 		struct live_site *site = &live->sites[i];
 
@@ -145,6 +144,5 @@ int live_blocks_read(struct live_blocks *live, const struct session_view *view,
 
 bool live_blocks_find(const struct session_view *view, uint64_t address, struct abi_block *block)
 {
-	return !bpf_map_lookup_elem(view->blocks_fd, &address, block) &&
-	       block->site < view->n_sites;
+	return map_block_find(view->blocks_fd, address, block) && block->site < view->n_sites;
 }

@@ -19,6 +19,7 @@
 #include <stdint.h>
 
 #include "probe/session.h"
+#include "probe/session_maps.h"
 #include "snapshot/thin.h"
 
 #define LIVE_SAMPLES       64

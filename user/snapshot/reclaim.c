@@ -4,10 +4,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <bpf/bpf.h>
-
 #include "base/clock.h"
-#include "snapshot/block_map.h"
+#include "probe/map_reader.h"
+#include "probe/session_maps.h"
+#include "probe/session_sites.h"
 
 /* threads that are read, of a map that changes all the while */
 #define THREADS_READ (2 * ABI_MAX_THREADS)
@@ -81,24 +81,11 @@ static void see_survivor(void *context, const struct survivor *survivor)
 }
 
 /* Blocks that a realloc has taken out, and may put back. */
-static int see_calls(struct reclaim *reclaim, int threads_fd, struct err *err)
+static void see_thread(void *context, const struct abi_thread *thread)
 {
-	struct abi_thread *thread = malloc(sizeof(*thread));
-	uint32_t before, tid, *at = NULL;
-
-	if (!thread)
-		return err_set(err, ERR_FAILED, "out of memory");
-	for (uint32_t n = 0; n < THREADS_READ && !bpf_map_get_next_key(threads_fd, at, &tid); n++) {
-		before = tid;
-		at = &before;
-		if (bpf_map_lookup_elem(threads_fd, &tid, thread))
-			continue; /* it has ended */
-		for (unsigned part = 0; part < ABI_PARTS; part++)
-			refer(reclaim, thread->calls[part].old.site);
-		refer(reclaim, thread->syscall.old.site);
-	}
-	free(thread);
-	return 0;
+	for (unsigned part = 0; part < ABI_PARTS; part++)
+		refer(context, thread->calls[part].old.site);
+	refer(context, thread->syscall.old.site);
 }
 
 static int see_all(struct reclaim *reclaim, const struct session_view *view,
@@ -110,11 +97,11 @@ static int see_all(struct reclaim *reclaim, const struct session_view *view,
 		reclaim->sites[id].referred = false;
 	if (survivors)
 		survivors_each(survivors, see_survivor, reclaim);
-	result = see_calls(reclaim, view->threads_fd, err);
+	result = map_threads_each(view->threads_fd, see_thread, reclaim, err);
 	if (!result)
-		result = block_map_each(view->blocks_fd, see_block, reclaim, err);
+		result = map_blocks_each(view->blocks_fd, see_block, reclaim, err);
 	if (!result)
-		result = block_map_each(view->mappings_fd, see_block, reclaim, err);
+		result = map_blocks_each(view->mappings_fd, see_block, reclaim, err);
 	return result;
 }
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "snapshot/site_stack.h"
+#include "probe/session_maps.h"
 
 const struct abi_frame *site_frames(const struct session_view *view, uint32_t id,
 				    uint32_t *n_frames)

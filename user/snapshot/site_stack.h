@@ -11,6 +11,7 @@
 
 #include "model/profile.h"
 #include "probe/session.h"
+#include "probe/session_maps.h"
 #include "symbol/symbolizer.h"
 
 /* The frames of a site, leaf first; the run is checked against the pool. */

@@ -2,6 +2,7 @@
 #include "snapshot/site_sums.h"
 
 #include "snapshot/site_stack.h"
+#include "probe/session_maps.h"
 
 /* Why the C frames of a site end early; 0: they do not. */
 static uint32_t native_gap(const struct session_view *view, uint32_t id)

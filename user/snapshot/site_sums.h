@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 #include "probe/session.h"
+#include "probe/session_maps.h"
 
 struct site_sums {
 	uint64_t allocated_bytes, allocated_count, freed_count;

@@ -15,6 +15,7 @@
 #include "snapshot/site_sums.h"
 #include "snapshot/thread_names.h"
 #include "symbol/symbolizer.h"
+#include "probe/session_maps.h"
 
 struct snapshot {
 	const struct process *process;

@@ -5,15 +5,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <bpf/bpf.h>
-
 #include "base/clock.h"
 #include "base/xorshift.h"
 #include "python/object.h"
 #include "python/pool.h"
-#include "snapshot/block_map.h"
+#include "probe/map_reader.h"
 #include "snapshot/weight.h"
 #include "target/remote_mem.h"
+#include "probe/session_maps.h"
 
 /* heads that are read at one time */
 #define HEADS          64
@@ -226,7 +225,7 @@ void survivors_look(struct survivors *survivors, const struct session_view *view
 	uint64_t start = clock_now_ns();
 
 	survivors->n_seen = 0;
-	block_map_each(view->blocks_fd, see_living, &look, NULL);
+	map_blocks_each(view->blocks_fd, see_living, &look, NULL);
 	name_all(survivors, survivors->seen, survivors->n_seen);
 	qsort(survivors->seen, survivors->n_seen, sizeof(survivors->seen[0]), by_address);
 	survivors->look_ns = clock_now_ns() - start;
@@ -297,13 +296,13 @@ static void take(void *context, uint64_t address, const struct abi_block *block)
 	if (!(harvest->domains >> block->domain & 1))
 		return;
 	see(harvest->survivors, harvest, address, block);
-	bpf_map_delete_elem(harvest->map_fd, &address);
+	map_block_remove(harvest->map_fd, address);
 }
 
 static int empty_map(struct harvest *harvest, int map_fd, struct err *err)
 {
 	harvest->map_fd = map_fd;
-	return block_map_each(map_fd, take, harvest, err);
+	return map_blocks_each(map_fd, take, harvest, err);
 }
 
 /* Every second one goes by chance, the others stand for two. */

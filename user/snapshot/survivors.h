@@ -26,6 +26,7 @@
 #include <stdint.h>
 
 #include "probe/session.h"
+#include "probe/session_maps.h"
 #include "python/runtime.h"
 
 #define SURVIVORS_MAX          (1u << 16)

@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "snapshot/thin.h"
 
-#include <bpf/bpf.h>
-
 #include "base/xorshift.h"
-#include "snapshot/block_map.h"
+#include "probe/map_reader.h"
 #include "snapshot/weight.h"
+#include "probe/session_maps.h"
 
 /* ---- which count -------------------------------------------------------------------------------------------- */
 
@@ -62,7 +61,7 @@ static bool is_there(int fd, uint64_t address, const struct abi_block *block)
 {
 	struct abi_block now;
 
-	return !bpf_map_lookup_elem(fd, &address, &now) && now.time_ns == block->time_ns &&
+	return map_block_find(fd, address, &now) && now.time_ns == block->time_ns &&
 	       now.site == block->site;
 }
 
@@ -73,14 +72,14 @@ static void empty_one(void *context, uint64_t address, const struct abi_block *b
 
 	if (!thin_apply(emptying->thinning, address, &left) &&
 	    is_there(emptying->fd, address, block))
-		bpf_map_delete_elem(emptying->fd, &address);
+		map_block_remove(emptying->fd, address);
 }
 
 int thin_blocks(const struct session_view *view, const struct thinning *thinning, struct err *err)
 {
 	struct emptying emptying = {view->blocks_fd, thinning};
 
-	return block_map_each(view->blocks_fd, empty_one, &emptying, err);
+	return map_blocks_each(view->blocks_fd, empty_one, &emptying, err);
 }
 
 struct tally {
@@ -99,7 +98,7 @@ static void tally_one(void *context, uint64_t address, const struct abi_block *b
 int thin_count(const struct session_view *view, unsigned domains, uint64_t *count, struct err *err)
 {
 	struct tally tally = {.domains = domains};
-	int result = block_map_each(view->blocks_fd, tally_one, &tally, err);
+	int result = map_blocks_each(view->blocks_fd, tally_one, &tally, err);
 
 	*count = tally.n;
 	return result;

@@ -25,6 +25,7 @@
 #include <stdbool.h>
 
 #include "probe/session.h"
+#include "probe/session_maps.h"
 
 /* Zeroed: nothing has been thinned. */
 struct thinning {

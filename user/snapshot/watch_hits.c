@@ -6,6 +6,7 @@
 
 #include "snapshot/site_stack.h"
 #include "symbol/symbolizer.h"
+#include "probe/session_maps.h"
 
 struct watch_hits {
 	const struct session *session;

@@ -14,6 +14,8 @@
 #include "model/trend.h"
 #include "probe/prober.h"
 #include "target/sharing.h"
+#include "probe/session_maps.h"
+#include "probe/session_syscalls.h"
 
 #define STARTERS_MAX 256 /* threads */
 

@@ -9,6 +9,9 @@
 #include "base/clock.h"
 #include "trace/max_blocks.h"
 #include "probe/code_tables.h"
+#include "probe/session_events.h"
+#include "probe/session_maps.h"
+#include "probe/session_parts.h"
 
 /* how often the mappings are read at a time, when they change all the while */
 #define READS_OF_CODE 4

@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: BSD-2-Clause
+ *
+ * session_sites: places of stacks that nothing refers to any more, for other stacks.
+ *
+ * Place      layer 3; snapshot/reclaim decides which ones.
+ * Threads    one.
+ */
+#ifndef PYLEAKTRACE_PROBE_SESSION_SITES_H
+#define PYLEAKTRACE_PROBE_SESSION_SITES_H
+
+#include "probe/session.h"
+
+/*
+ * Sites that nothing refers to any more, so that their places may have other stacks (session_sites.c; which ones,
+ * snapshot/reclaim.h decides):
+ *
+ *     in use ── hide ──▶ no stack finds it ── settle, look again ──▶ clear ──▶ free ──▶ taken: in use, of another stack
+ *                                └───── show: it was used after all
+ *
+ * All from one thread; ids from ABI_FIRST_SITE to n_sites of a view.
+ */
+
+/* From now on only who has already found it by its stack goes on to use it. return false: it was not to be found */
+bool session_site_hide(struct session *session, uint32_t site);
+
+/* It can be found again, unless its stack has another site by now. */
+void session_site_show(struct session *session, uint32_t site);
+
+/*
+ * All hits that were at work have ended. It takes some milliseconds. return false: this kernel cannot tell
+ * (membarrier(2) where processors run without ticks)
+ */
+bool session_settle(void);
+
+/* It has no stack and has counted nothing. Nobody finds it, so nobody counts meanwhile. */
+void session_site_clear(struct session *session, uint32_t site);
+
+/*
+ * Free sites that have been taken since the last time. session_settle() comes before more are put, or a hit that is still
+ * taking one could find another in its place.
+ */
+void session_sites_taken(struct session *session, void (*see)(void *context, uint32_t site),
+			 void *context);
+
+/* Have stacks found no room since session_sites_taken()? */
+bool session_sites_missed(const struct session *session);
+
+/* A cleared site waits for a stack. return false: ABI_FREE_ROOM of its kind do already */
+bool session_site_free(struct session *session, uint32_t site);
+
+#endif

@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "probe/session_watch.h"
+
+#include <bpf/libbpf.h>
+
+#include "abi/facts.h"
+#include "probe/session_impl.h"
+#include "pyleaktrace.skel.h"
+
+const volatile struct abi_watch *session_watch(const struct session *session, unsigned i)
+{
+	return &session->skel->bss->watches[i];
+}
+
+bool session_watch_begin(struct session *session, unsigned i, int64_t value)
+{
+	__s64 none = ABI_NOT_SEEN;
+
+	return __atomic_compare_exchange_n(&session->skel->bss->watches[i].last, &none, value,
+					   false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE);
+}
+
+void session_allow(struct session *session, uint64_t hits, uint64_t moments)
+{
+	__atomic_store_n(&session->skel->bss->watch_allowance, hits, __ATOMIC_RELEASE);
+	__atomic_store_n(&session->skel->bss->moments.allowed, moments, __ATOMIC_RELEASE);
+}
+
+uint64_t session_watch_moments(const struct session *session)
+{
+	return __atomic_load_n(&session->skel->bss->moments.at_string, __ATOMIC_RELAXED);
+}
+
+uint64_t session_watch_switches(const struct session *session)
+{
+	return watchpoints_switches(session->watchpoints);
+}
+
+bool session_watch_over(const struct session *session)
+{
+	return session->watch_over;
+}
+
+bool session_watch_slow(const struct session *session)
+{
+	return session->watch_slow;
+}
+
+void session_watch_disarm(struct session *session)
+{
+	watchpoints_stop(session->watchpoints);
+}
+
+bool session_watch_events(const struct session *session, unsigned i, uint64_t *hits)
+{
+	return watchpoints_count(session->watchpoints, i, hits);
+}
+
+int session_watch_program(const struct session *session)
+{
+	return bpf_program__fd(session->skel->progs.on_watchpoint);
+}

@@ -96,25 +96,25 @@ bool heap_monitor_container(struct heap_monitor *monitor, uint64_t address, stru
 	return made.grows;
 }
 
-int heap_target_open(struct heap_target *target, pid_t pid, struct err *err)
+int heap_target_share(struct heap_target *heap, const struct target *target, struct err *err)
 {
+	(void)heap;
 	(void)target;
-	(void)pid;
 	(void)err;
 	return 0;
 }
 
-void heap_target_close(struct heap_target *target)
+void heap_target_close(struct heap_target *heap)
 {
-	(void)target;
+	(void)heap;
 }
 
-int container_find_open(struct container_find *find, struct heap_target *target,
+int container_find_open(struct container_find *find, struct heap_target *heap,
 			const struct container_request *request, struct err *err)
 {
 	static const uint64_t items = 400;
 
-	(void)target;
+	(void)heap;
 	memset(find, 0, sizeof(*find));
 	made.cpu_ns += made.search_cpu_ns;
 	if (!request->unwatched || !request->named || request->asked[0].address != 0x1000)
@@ -136,11 +136,11 @@ void container_find_close(struct container_find *find)
 	(void)find;
 }
 
-int container_watch_open(struct container_watch **out, struct heap_target *target,
+int container_watch_open(struct container_watch **out, struct heap_target *heap,
 			 const struct container_request *request,
 			 const struct container_watch_options *options, struct err *err)
 {
-	(void)target;
+	(void)heap;
 	(void)request;
 	*out = NULL;
 	made.cpu_ns += made.search_cpu_ns;
@@ -249,10 +249,10 @@ static int teardown(void **state)
 /* ROUNDS of them; what they have taken of the target. */
 static double watch_rounds(double cores, double share)
 {
-	struct process process = {.pid = getpid()};
+	const struct target target = {.process.pid = getpid()};
 	const struct growth_tracer_options options = {.share = share,
 						      .can_watch = !made.cannot_watch};
-	struct growth_tracer *watch = growth_tracer_open(&process, NULL, &options, NULL);
+	struct growth_tracer *watch = growth_tracer_open(&target, NULL, &options, NULL);
 	double spent;
 
 	profile_free(about);

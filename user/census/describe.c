@@ -4,8 +4,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-struct profile *describe_target(const struct process *process, const struct py_runtime *runtime)
+struct profile *describe_target(const struct target *target)
 {
+	const struct process *process = &target->process;
+	const struct py_runtime *runtime = &target->runtime;
 	struct profile *about = profile_new();
 	struct process_stats stats;
 	size_t n_words = 0;

@@ -8,10 +8,9 @@
 #define PYLEAKTRACE_CENSUS_DESCRIBE_H
 
 #include "model/profile.h"
-#include "python/runtime.h"
-#include "target/process.h"
+#include "python/target.h"
 
 /* The time is now; to be freed with profile_free(). NULL: memory is out. */
-struct profile *describe_target(const struct process *process, const struct py_runtime *runtime);
+struct profile *describe_target(const struct target *target);
 
 #endif

@@ -3,47 +3,43 @@
 
 #include "base/clock.h"
 
-int heap_target_open(struct heap_target *target, pid_t pid, struct err *err)
+int heap_target_share(struct heap_target *heap, const struct target *target, struct err *err)
 {
-	int result = process_open(&target->process, pid, err);
-
-	if (result)
-		return result;
-	target->have_process = true;
-	result = py_runtime_find(&target->runtime, &target->process, err);
-	if (result)
-		return result;
-	target->have_runtime = true;
-	target->census = census_new(target->process.pid, &target->runtime, err);
-	return target->census ? 0 : -(int)err->code;
+	heap->target = target;
+	heap->census = census_new(target->process.pid, &target->runtime, err);
+	return heap->census ? 0 : -(int)err->code;
 }
 
-int heap_target_hold(struct heap_target *target, struct err *err)
+int heap_target_open(struct heap_target *heap, pid_t pid, struct err *err)
+{
+	int result = target_open(&heap->own, pid, err);
+
+	return result ? result : heap_target_share(heap, &heap->own, err);
+}
+
+int heap_target_hold(struct heap_target *heap, struct err *err)
 {
 	int result;
 
-	target->held_since_s = clock_now_s();
-	result = hold_begin(&target->hold, target->process.pid, err);
-	target->held = !result;
+	heap->held_since_s = clock_now_s();
+	result = hold_begin(&heap->hold, heap->target->process.pid, err);
+	heap->held = !result;
 	return result;
 }
 
-void heap_target_let_go(struct heap_target *target)
+void heap_target_let_go(struct heap_target *heap)
 {
-	if (!target->held)
+	if (!heap->held)
 		return;
-	hold_end(&target->hold);
-	target->held = false;
-	target->pause_s = clock_now_s() - target->held_since_s;
+	hold_end(&heap->hold);
+	heap->held = false;
+	heap->pause_s = clock_now_s() - heap->held_since_s;
 }
 
-void heap_target_close(struct heap_target *target)
+void heap_target_close(struct heap_target *heap)
 {
-	heap_target_let_go(target);
-	census_free(target->census);
-	if (target->have_runtime)
-		py_runtime_fini(&target->runtime);
-	if (target->have_process)
-		process_close(&target->process);
-	*target = (struct heap_target){0};
+	heap_target_let_go(heap);
+	census_free(heap->census);
+	target_close(&heap->own);
+	*heap = (struct heap_target){0};
 }

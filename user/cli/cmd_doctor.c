@@ -19,6 +19,7 @@
 #include "cli/trial.h"
 #include "model/profile.h"
 #include "probe/plan.h"
+#include "python/target.h"
 
 enum key { KEY_RESTORE = 256, KEY_NO_STEER };
 
@@ -98,19 +99,14 @@ static int show_plan(const struct process *process, const struct py_runtime *run
 
 static int look_at(const struct features *features, const struct wishes *wishes, struct err *err)
 {
-	struct process process;
-	struct py_runtime runtime;
-	int result = process_open(&process, wishes->pid, err);
+	struct target target;
+	int result = target_open(&target, wishes->pid, err);
 
-	if (result)
-		return result;
-	result = py_runtime_find(&runtime, &process, err);
-	if (!result) {
-		result = wishes->restore ? doctor_restore(&process, &runtime, err)
-					 : show_plan(&process, &runtime, features, wishes, err);
-		py_runtime_fini(&runtime);
-	}
-	process_close(&process);
+	if (!result)
+		result = wishes->restore ? doctor_restore(&target.process, &target.runtime, err)
+					 : show_plan(&target.process, &target.runtime, features,
+						     wishes, err);
+	target_close(&target);
 	return result;
 }
 

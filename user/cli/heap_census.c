@@ -33,7 +33,7 @@
 
 struct look {
 	const struct heap_options *options;
-	struct heap_target target;
+	struct heap_target heap;
 	struct heap_progress progress;
 	struct heap_scan *scans[GROWTH_SCANS_MAX]; /* oldest first */
 	size_t n_scans;
@@ -72,16 +72,16 @@ static void report(struct look *look, bool last)
 	if (options->growth && look->n_scans > 1)
 		growth = growth_measure(look->scans, look->n_scans);
 	parts.growth = growth;
-	if (options->holders && process_alive(&look->target.process)) {
-		if (heap_held_find(&held, &reach, options, &look->target, look->scans,
-				   look->n_scans, &err))
+	if (options->holders && process_alive(&look->heap.target->process)) {
+		if (heap_held_find(&held, &reach, options, &look->heap, look->scans, look->n_scans,
+				   &err))
 			complain(look, &err);
 		else
 			parts.held = &held;
 	}
 	if ((options->growth && look->n_scans > 1 && !growth) ||
-	    heap_report_fill(&parts, options, &look->target,
-			     parts.scan->at_s - look->scans[0]->at_s, growth)) {
+	    heap_report_fill(&parts, options, &look->heap, parts.scan->at_s - look->scans[0]->at_s,
+			     growth)) {
 		err_set(&err, ERR_FAILED, "no memory for a report");
 		complain(look, &err);
 	} else {
@@ -129,15 +129,15 @@ static bool scan(struct look *look)
 	struct err err = ERR_INIT;
 	struct heap_scan *made = NULL;
 
-	if (!look->options->frozen || !heap_target_hold(&look->target, &err))
-		made = census_scan(look->target.census, &err);
-	heap_target_let_go(&look->target);
+	if (!look->options->frozen || !heap_target_hold(&look->heap, &err))
+		made = census_scan(look->heap.census, &err);
+	heap_target_let_go(&look->heap);
 	if (!made) {
 		complain(look, &err);
 		look->stop = true;
 		return false;
 	}
-	made->pause_s = look->target.pause_s;
+	made->pause_s = look->heap.pause_s;
 	forget_old(look, made->at_s);
 	look->scans[look->n_scans++] = made;
 	look->n_made++;
@@ -150,7 +150,7 @@ static bool scan(struct look *look)
 			(double)made->read_bytes / made->duration_s / 1e9);
 	if (look->options->growth && !look->options->quiet)
 		fprintf(stderr, "pyleaktrace: scan %llu of pid %d\n",
-			(unsigned long long)look->n_made, (int)look->target.process.pid);
+			(unsigned long long)look->n_made, (int)look->heap.target->process.pid);
 	return true;
 }
 
@@ -214,7 +214,7 @@ static uint64_t next_ns(const struct look *look)
 static void run(struct look *look)
 {
 	struct pollfd sources[] = {{.fd = look->signals, .events = POLLIN},
-				   {.fd = look->target.process.pidfd, .events = POLLIN}};
+				   {.fd = look->heap.target->process.pidfd, .events = POLLIN}};
 
 	look->start_ns = clock_now_ns();
 	look->scan_ns = look->start_ns + look->options->growth_ns / GROWTH_PARTS;
@@ -238,7 +238,7 @@ static void run(struct look *look)
 		if (ferror(stdout)) /* nobody reads us any more */
 			look->stop = true;
 	}
-	if (look->n_scans == 1 && !look->result && process_alive(&look->target.process))
+	if (look->n_scans == 1 && !look->result && process_alive(&look->heap.target->process))
 		scan(look);
 }
 
@@ -270,11 +270,11 @@ int heap_census(const struct heap_options *options)
 	if (!result)
 		result = take_signals(look, &err);
 	if (!result)
-		result = heap_target_open(&look->target, options->pid, &err);
+		result = heap_target_open(&look->heap, options->pid, &err);
 	if (!result)
-		heap_progress_watch(&look->progress, &look->target, options->quiet);
+		heap_progress_watch(&look->progress, &look->heap, options->quiet);
 	if (!result && options->holders)
-		census_collect(look->target.census);
+		census_collect(look->heap.census);
 	if (result)
 		complain(look, &err);
 	else if (scan(look) && options->growth)
@@ -283,7 +283,7 @@ int heap_census(const struct heap_options *options)
 		report(look, true);
 	result = look->result;
 	forget(look, look->n_scans);
-	heap_target_close(&look->target);
+	heap_target_close(&look->heap);
 	if (look->signals >= 0)
 		close(look->signals);
 	free(look);

@@ -122,7 +122,7 @@ static int search(struct reach *reach, const struct heap_options *options, struc
 }
 
 int heap_held_find(struct heap_held *held, struct reach *reach, const struct heap_options *options,
-		   struct heap_target *target, struct heap_scan *const *scans, size_t n_scans,
+		   struct heap_target *heap, struct heap_scan *const *scans, size_t n_scans,
 		   struct err *err)
 {
 	struct heap_scan *all[GROWTH_SCANS_MAX];
@@ -130,11 +130,11 @@ int heap_held_find(struct heap_held *held, struct reach *reach, const struct hea
 	int result = 0;
 
 	if (options->holders)
-		census_collect(target->census);
+		census_collect(heap->census);
 	if (options->frozen)
-		result = heap_target_hold(target, err);
+		result = heap_target_hold(heap, err);
 	if (!result)
-		result = reach_scan(reach, target->census, err);
+		result = reach_scan(reach, heap->census, err);
 	if (!result)
 		result = search(reach, options, err);
 	if (!result)
@@ -147,24 +147,24 @@ int heap_held_find(struct heap_held *held, struct reach *reach, const struct hea
 		result = find_parts(held, reach, &edges, options, all, n_scans + 1, err);
 		edges_fini(&edges);
 	}
-	heap_target_let_go(target);
+	heap_target_let_go(heap);
 	held->search_s = reach->search_s;
 	held->unread = reach->unread;
 	if (reach->scan)
-		reach->scan->pause_s = target->pause_s;
+		reach->scan->pause_s = heap->pause_s;
 	return result;
 }
 
 /* ---- the command ----------------------------------------------------------------------------- */
 
 static int report(const struct heap_held *held, const struct reach *reach,
-		  const struct heap_options *options, const struct heap_target *target,
+		  const struct heap_options *options, const struct heap_target *heap,
 		  struct err *err)
 {
 	struct heap_report parts = {.scan = reach->scan, .held = held};
 	int result = 0;
 
-	if (heap_report_fill(&parts, options, target, 0, NULL))
+	if (heap_report_fill(&parts, options, heap, 0, NULL))
 		result = err_set(err, ERR_FAILED, "no memory for a report");
 	if (!result)
 		result = heap_report_print(&parts, options, err);
@@ -176,7 +176,7 @@ static int report(const struct heap_held *held, const struct reach *reach,
 
 int heap_held(const struct heap_options *options)
 {
-	struct heap_target target = {0};
+	struct heap_target heap = {0};
 	struct heap_progress progress;
 	struct heap_held held = {0};
 	struct reach reach = {0};
@@ -186,17 +186,17 @@ int heap_held(const struct heap_options *options)
 	for (unsigned i = 0; i < options->n_outputs && !result; i++)
 		result = outputs_check(options->outputs[i].pattern, options->pid, &err);
 	if (!result)
-		result = heap_target_open(&target, options->pid, &err);
+		result = heap_target_open(&heap, options->pid, &err);
 	if (!result)
-		heap_progress_watch(&progress, &target, options->quiet);
+		heap_progress_watch(&progress, &heap, options->quiet);
 	if (!result)
-		result = heap_held_find(&held, &reach, options, &target, NULL, 0, &err);
+		result = heap_held_find(&held, &reach, options, &heap, NULL, 0, &err);
 	if (!result)
-		result = report(&held, &reach, options, &target, &err);
+		result = report(&held, &reach, options, &heap, &err);
 	if (result)
 		fprintf(stderr, "pyleaktrace: %s\n", err.text);
 	heap_held_fini(&held);
 	reach_fini(&reach);
-	heap_target_close(&target);
+	heap_target_close(&heap);
 	return result ? (int)err.code : 0;
 }

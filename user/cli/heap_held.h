@@ -22,7 +22,7 @@ int heap_held(const struct heap_options *options);
  * out    held: to be freed with heap_held_fini(); reach: with reach_fini(); also after a failure
  */
 int heap_held_find(struct heap_held *held, struct reach *reach, const struct heap_options *options,
-		   struct heap_target *target, struct heap_scan *const *scans, size_t n_scans,
+		   struct heap_target *heap, struct heap_scan *const *scans, size_t n_scans,
 		   struct err *err);
 
 #endif

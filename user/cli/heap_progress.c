@@ -58,10 +58,10 @@ static void tell(void *context, enum census_work work, uint64_t done, uint64_t a
 	heap_progress_tell(context, work, done, all, clock_now_s());
 }
 
-void heap_progress_watch(struct heap_progress *progress, struct heap_target *target, bool quiet)
+void heap_progress_watch(struct heap_progress *progress, const struct heap_target *heap, bool quiet)
 {
 	if (quiet || !isatty(STDERR_FILENO))
 		return;
-	*progress = (struct heap_progress){.process = &target->process, .terminal = stderr};
-	census_tell(target->census, tell, progress);
+	*progress = (struct heap_progress){.process = &heap->target->process, .terminal = stderr};
+	census_tell(heap->census, tell, progress);
 }

@@ -99,10 +99,9 @@ static void describe_losses(struct profile *about, const struct heap_report *rep
 }
 
 int heap_report_fill(struct heap_report *report, const struct heap_options *options,
-		     const struct heap_target *target, double duration_s,
-		     struct heap_growth *growth)
+		     const struct heap_target *heap, double duration_s, struct heap_growth *growth)
 {
-	struct profile *about = describe_target(&target->process, &target->runtime);
+	struct profile *about = describe_target(heap->target);
 
 	report->about = about;
 	if (!about)

@@ -25,8 +25,7 @@ bool heap_report_wants_holder(const struct heap_options *options, const struct h
  *        growth: is sorted; NULL: none
  */
 int heap_report_fill(struct heap_report *report, const struct heap_options *options,
-		     const struct heap_target *target, double duration_s,
-		     struct heap_growth *growth);
+		     const struct heap_target *heap, double duration_s, struct heap_growth *growth);
 void heap_report_fini(struct heap_report *report);
 
 /* To standard output, and to a file. */

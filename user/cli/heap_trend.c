@@ -21,7 +21,7 @@
 
 struct run {
 	const struct heap_options *options;
-	struct heap_target target;
+	struct heap_target heap;
 	struct trend_watch watch;
 	int signals;
 	uint64_t n_looks;
@@ -62,7 +62,7 @@ static int write_document(FILE *out, const void *context, struct err *err)
 static void report(struct run *run, bool last)
 {
 	const struct heap_options *options = run->options;
-	struct profile *about = describe_target(&run->target.process, &run->target.runtime);
+	struct profile *about = describe_target(run->heap.target);
 	struct document document = {.run = run,
 				    .about = about,
 				    .json = options->json,
@@ -82,7 +82,7 @@ static void report(struct run *run, bool last)
 	document.color = false;
 	for (unsigned i = 0; last && i < options->n_outputs; i++) {
 		document.json = options->outputs[i].json;
-		if (outputs_write(options->outputs[i].pattern, run->target.process.pid,
+		if (outputs_write(options->outputs[i].pattern, run->heap.target->process.pid,
 				  about->time.tv_sec, write_document, &document, &err))
 			complain(run, &err);
 	}
@@ -94,14 +94,14 @@ static void report(struct run *run, bool last)
 static void look(struct run *run)
 {
 	struct err err = ERR_INIT;
-	struct heap_scan *scan = census_scan(run->target.census, &err);
+	struct heap_scan *scan = census_scan(run->heap.census, &err);
 
 	/* a heap that cannot be read leaves the rest of the trend */
-	if (!scan && process_alive(&run->target.process))
+	if (!scan && process_alive(&run->heap.target->process))
 		complain(run, &err);
 	trend_watch_look(&run->watch, scan);
 	heap_scan_free(scan);
-	if (!process_alive(&run->target.process)) {
+	if (!process_alive(&run->heap.target->process)) {
 		run->stop = true;
 		return;
 	}
@@ -110,7 +110,7 @@ static void look(struct run *run)
 		trend_text_look(stdout, run->watch.trend, time(NULL));
 	else if (!run->options->quiet)
 		fprintf(stderr, "pyleaktrace: look %llu at pid %d\n",
-			(unsigned long long)run->n_looks, (int)run->target.process.pid);
+			(unsigned long long)run->n_looks, (int)run->heap.target->process.pid);
 	fflush(stdout);
 	run->stop |= run->options->count && run->n_looks >= run->options->count;
 }
@@ -139,7 +139,7 @@ static void on_signal(struct run *run)
 static void loop(struct run *run)
 {
 	struct pollfd sources[] = {{.fd = run->signals, .events = POLLIN},
-				   {.fd = run->target.process.pidfd, .events = POLLIN}};
+				   {.fd = run->heap.target->process.pidfd, .events = POLLIN}};
 	uint64_t start = clock_now_ns(), next = start;
 	uint64_t end = run->options->duration_ns ? start + run->options->duration_ns : UINT64_MAX;
 
@@ -184,10 +184,10 @@ int heap_trend(const struct heap_options *options)
 	}
 	/* a line for each look says how far it is */
 	if (!result)
-		result = heap_target_open(&run->target, options->pid, &err);
+		result = heap_target_open(&run->heap, options->pid, &err);
 	if (!result)
-		result = trend_watch_open(&run->watch, &run->target.process, &run->target.runtime,
-					  &err);
+		result = trend_watch_open(&run->watch, &run->heap.target->process,
+					  &run->heap.target->runtime, &err);
 	if (result) {
 		complain(run, &err);
 	} else {
@@ -197,7 +197,7 @@ int heap_trend(const struct heap_options *options)
 	}
 	result = run->result;
 	trend_watch_close(&run->watch);
-	heap_target_close(&run->target);
+	heap_target_close(&run->heap);
 	if (run->signals >= 0)
 		close(run->signals);
 	free(run);

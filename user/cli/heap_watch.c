@@ -95,7 +95,7 @@ static void announce(const struct container_find *found)
 
 		fprintf(stderr, "pyleaktrace: watching %s of pid %d: %s at 0x%" PRIx64 "%s\n",
 			escape_copy(path, sizeof(path), place->name ? place->name : place->path),
-			(int)found->target->process.pid,
+			(int)found->heap->target->process.pid,
 			escape_copy(type, sizeof(type), place->type), place->address,
 			place->fresh ? ", just made" : "");
 	}
@@ -126,7 +126,7 @@ int heap_watch(const struct heap_options *options)
 	const struct container_watch_options how = {.max_overhead = options->max_overhead,
 						    .native = true,
 						    .verbose = options->verbose > 0};
-	struct heap_target target = {0};
+	struct heap_target heap = {0};
 	struct heap_progress progress;
 	struct container_watch *watch = NULL;
 	struct err err = ERR_INIT;
@@ -139,17 +139,17 @@ int heap_watch(const struct heap_options *options)
 		result = signals < 0 ? signals : 0;
 	}
 	if (!result)
-		result = heap_target_open(&target, options->pid, &err);
+		result = heap_target_open(&heap, options->pid, &err);
 	if (!result)
-		heap_progress_watch(&progress, &target, options->quiet);
+		heap_progress_watch(&progress, &heap, options->quiet);
 	if (!result)
-		result = container_watch_open(&watch, &target, &options->watch, &how, &err);
+		result = container_watch_open(&watch, &heap, &options->watch, &how, &err);
 	if (!result)
 		result = run(watch, signals, options, &err);
 	if (result)
 		fprintf(stderr, "pyleaktrace: %s\n", err.text);
 	container_watch_close(watch);
-	heap_target_close(&target);
+	heap_target_close(&heap);
 	if (signals >= 0)
 		close(signals);
 	return result ? (int)err.code : 0;

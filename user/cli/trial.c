@@ -18,6 +18,7 @@
 #include "probe/session_maps.h"
 #include "probe/watch_cost.h"
 #include "probe/watchpoint.h"
+#include "python/target.h"
 
 #define TEXT(n)     TEXT_OF(n)
 #define TEXT_OF(n)  #n
@@ -52,9 +53,7 @@ struct subject {
 struct child {
 	pid_t pid; /* 0: none */
 	int to, from;
-	struct process process;
-	struct py_runtime runtime;
-	bool opened, found;
+	struct target target;
 };
 
 /* ---- the child -------------------------------------------------------------------------------- */
@@ -82,10 +81,7 @@ static bool said(const struct child *child, char what)
 
 static void child_end(struct child *child)
 {
-	if (child->found)
-		py_runtime_fini(&child->runtime);
-	if (child->opened)
-		process_close(&child->process);
+	target_close(&child->target);
 	if (child->pid <= 0)
 		return;
 	close(child->to);
@@ -103,7 +99,7 @@ static void close_both(const int ends[2])
 /* return 0, or why there is none to try on, which says nothing of the machine */
 static int child_start(struct child *child, struct err *err)
 {
-	int to[2], from[2], result;
+	int to[2], from[2];
 	pid_t pid;
 
 	memset(child, 0, sizeof(*child));
@@ -132,12 +128,7 @@ static int child_start(struct child *child, struct err *err)
 	child->from = from[0];
 	if (!said(child, 'r'))
 		return err_set(err, ERR_TARGET, TRIAL_PYTHON " does not run");
-	result = process_open(&child->process, child->pid, err);
-	child->opened = result == 0;
-	if (!result)
-		result = py_runtime_find(&child->runtime, &child->process, err);
-	child->found = result == 0;
-	return result;
+	return target_open(&child->target, child->pid, err);
 }
 
 /* ---- what is tried ----------------------------------------------------------------------------- */
@@ -326,10 +317,10 @@ int trial_run(FILE *out, const struct features *features, const struct process *
 		child_end(&child);
 		return 0;
 	}
-	subject.process = &child.process;
-	subject.runtime = &child.runtime;
+	subject.process = &child.target.process;
+	subject.runtime = &child.target.runtime;
 	fprintf(out, "tried on a " TRIAL_PYTHON " of its own (CPython %s)\n",
-		child.runtime.version);
+		child.target.runtime.version);
 	result = try_both(out, features, &subject, &child, err);
 	child_end(&child);
 	return result;

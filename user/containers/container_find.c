@@ -28,8 +28,8 @@ static int refuse_immortal(const struct container_find *find, const struct conta
 {
 	uint32_t count = 0;
 
-	if (find->target->runtime.layout.minor < 12 ||
-	    remote_read_u32(find->target->process.pid, place->found.field, &count) ||
+	if (find->heap->target->runtime.layout.minor < 12 ||
+	    remote_read_u32(find->heap->target->process.pid, place->found.field, &count) ||
 	    count < IMMORTAL)
 		return 0;
 	return err_set(err, ERR_TARGET,
@@ -50,8 +50,8 @@ static int choose_by_type(struct container_find *find, struct container_place *p
 {
 	struct err why = ERR_INIT;
 
-	if (newest_find(&place->address, &place->fresh, find->target->census, place->path, &why))
-		return err_set(err, why.code, "pid %d: %s", (int)find->target->process.pid,
+	if (newest_find(&place->address, &place->fresh, find->heap->census, place->path, &why))
+		return err_set(err, why.code, "pid %d: %s", (int)find->heap->target->process.pid,
 			       why.text);
 	place->name = strdup(place->path);
 	call_by_address(place);
@@ -67,7 +67,7 @@ static int scan_again(struct container_find *find, struct err *err)
 	find->have_edges = false;
 	reach_fini(&find->reach);
 	memset(&find->reach, 0, sizeof(find->reach));
-	result = reach_scan(&find->reach, find->target->census, err);
+	result = reach_scan(&find->reach, find->heap->census, err);
 	if (!result)
 		result = edges_init(&find->edges, &find->reach, err);
 	find->have_edges = !result;
@@ -77,7 +77,7 @@ static int scan_again(struct container_find *find, struct err *err)
 /* Has the heap objects of a type that is called so in full? Its name is a path as well, to the class itself. */
 static bool names_type(const struct container_find *find, const char *text)
 {
-	const struct type_table *types = census_types(find->target->census);
+	const struct type_table *types = census_types(find->heap->census);
 
 	for (size_t i = 0; i < type_table_length(types); i++)
 		if (strcmp(type_table_at(types, i)->py->name, text) == 0 &&
@@ -150,22 +150,22 @@ static int name_all(struct container_find *find, struct err *err)
 	return result;
 }
 
-int container_find_open(struct container_find *find, struct heap_target *target,
+int container_find_open(struct container_find *find, struct heap_target *heap,
 			const struct container_request *request, struct err *err)
 {
 	int result = 0;
 
 	memset(find, 0, sizeof(*find));
 	find->request = request;
-	find->target = target;
-	if (!request->unwatched && target->runtime.layout.free_threaded)
+	find->heap = heap;
+	if (!request->unwatched && heap->target->runtime.layout.free_threaded)
 		result = err_set(
 			err, ERR_TARGET,
 			"pid %d is a CPython without a GIL: who changes what at which moment "
 			"cannot be told there",
-			(int)target->process.pid);
+			(int)heap->target->process.pid);
 	if (!result)
-		result = reach_scan(&find->reach, find->target->census, err);
+		result = reach_scan(&find->reach, find->heap->census, err);
 	if (!result && request->named) {
 		result = reach_search(&find->reach, err);
 		if (!result)
@@ -196,8 +196,8 @@ struct watchpoint container_find_point(const struct container_find *find, unsign
 
 	return (struct watchpoint){
 		.field = place->found.field,
-		.type_field =
-			place->address + (uint64_t)find->target->runtime.layout.object.ob_type,
+		.type_field = place->address +
+			      (uint64_t)find->heap->target->runtime.layout.object.ob_type,
 		.type = edges_type(&find->edges, place->found.container)->address,
 		.refs = place->refs,
 	};
@@ -222,7 +222,7 @@ int container_find_again(struct container_find *find, struct container_now *now,
 {
 	struct reach reach = {0};
 	struct edges edges;
-	int result = reach_scan(&reach, find->target->census, err);
+	int result = reach_scan(&reach, find->heap->census, err);
 
 	memset(now, 0, find->n * sizeof(*now));
 	if (!result)

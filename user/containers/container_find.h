@@ -7,7 +7,7 @@
  *      TYPE ──▶ newest ──▶ one object of that type, by its address from here on (--watch-refs)
  *
  * Place      containers; container_watch has one.
- * Ownership  container_find_open() fills, whatever it returns; container_find_close() releases. target and request are borrowed.
+ * Ownership  container_find_open() fills, whatever it returns; container_find_close() releases. heap and request are borrowed.
  * Errors     of reach_scan() and path_find(); -ERR_TARGET also for a CPython without a GIL and for objects
  *            that do not count their references; -ERR_USAGE: two paths lead to one object.
  * Bounds     CONTAINERS_MAX containers.
@@ -49,7 +49,7 @@ struct container_place {
 
 struct container_find {
 	const struct container_request *request;
-	struct heap_target *target;
+	struct heap_target *heap;
 	struct reach reach;
 	struct edges edges;
 	bool have_edges;
@@ -57,7 +57,7 @@ struct container_find {
 	unsigned n;
 };
 
-int container_find_open(struct container_find *find, struct heap_target *target,
+int container_find_open(struct container_find *find, struct heap_target *heap,
 			const struct container_request *request, struct err *err);
 void container_find_close(struct container_find *find);
 

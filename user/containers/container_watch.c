@@ -33,7 +33,7 @@ struct container_end {
 
 struct container_watch {
 	struct container_watch_options options;
-	const struct heap_target *target;
+	const struct target *target;
 	struct features features;
 	struct container_find found;
 	struct watchpoint points[CONTAINERS_MAX];
@@ -96,7 +96,7 @@ static int open_session(struct container_watch *watch, struct err *err)
 	return result ? result : session_attach(watch->session, err);
 }
 
-int container_watch_open(struct container_watch **out, struct heap_target *target,
+int container_watch_open(struct container_watch **out, struct heap_target *heap,
 			 const struct container_request *request,
 			 const struct container_watch_options *options, struct err *err)
 {
@@ -107,11 +107,11 @@ int container_watch_open(struct container_watch **out, struct heap_target *targe
 	if (!watch)
 		return err_set(err, ERR_FAILED, "out of memory");
 	watch->options = *options;
-	watch->target = target;
+	watch->target = heap->target;
 	features_detect(&watch->features);
 	result = features_require(&watch->features, err);
 	if (!result)
-		result = container_find_open(&watch->found, target, request, err);
+		result = container_find_open(&watch->found, heap, request, err);
 	for (unsigned i = 0; i < watch->found.n && !result; i++)
 		watch->points[i] = container_find_point(&watch->found, i);
 	if (!result)
@@ -357,7 +357,7 @@ static void fill_losses(struct container_watch *watch, const struct heap_watch *
 struct heap_watch *container_watch_report(struct container_watch *watch, enum heap_watch_end end,
 					  struct err *err)
 {
-	struct profile *about = describe_target(&watch->target->process, &watch->target->runtime);
+	struct profile *about = describe_target(watch->target);
 	struct heap_watch *report = heap_watch_new(about, watch->found.n);
 	double seconds = (double)(watch->stopped_ns - watch->cost.started_ns) / 1e9;
 

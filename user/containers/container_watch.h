@@ -28,8 +28,8 @@ struct container_watch_options {
 	bool verbose;
 };
 
-/* in  target, request: borrowed until container_watch_close(); options: copied */
-int container_watch_open(struct container_watch **out, struct heap_target *target,
+/* in  heap, request: borrowed until container_watch_close(); options: copied */
+int container_watch_open(struct container_watch **out, struct heap_target *heap,
 			 const struct container_request *request,
 			 const struct container_watch_options *options, struct err *err);
 void container_watch_close(struct container_watch *watch); /* accepts NULL */

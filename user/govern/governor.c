@@ -407,17 +407,17 @@ static void init_parts(struct governor *governor, const struct plan *plan)
 }
 
 int governor_open(struct governor **out, struct session *session, const struct plan *plan,
-		  const struct process *process, const struct governor_options *options,
+		  const struct target *target, const struct governor_options *options,
 		  struct err *err)
 {
 	struct governor *governor = calloc(1, sizeof(*governor));
-	int result;
+	int result = 0;
 
 	*out = NULL;
 	if (!governor)
 		return err_set(err, ERR_FAILED, "out of memory");
 	governor->session = session;
-	governor->process = process;
+	governor->process = &target->process;
 	governor->options = *options;
 	governor->room.most = options->max_blocks;
 	pthread_mutex_init(&governor->lock, NULL);
@@ -426,12 +426,10 @@ int governor_open(struct governor **out, struct session *session, const struct p
 	governor->wake = eventfd(0, EFD_CLOEXEC);
 	governor->limit = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	init_parts(governor, plan);
-	result = py_runtime_find(&governor->runtime, process, err);
-	governor->have_runtime = result == 0;
-	if (!result && (governor->wake < 0 || governor->limit < 0))
+	if (governor->wake < 0 || governor->limit < 0)
 		result = err_set(err, ERR_FAILED, "eventfd: %s", strerror(errno));
 	if (!result) {
-		governor->survivors = survivors_new(process, &governor->runtime, err);
+		governor->survivors = survivors_new(&target->process, &target->runtime, err);
 		if (!governor->survivors)
 			result = -ERR_FAILED;
 	}
@@ -469,8 +467,6 @@ void governor_close(struct governor *governor)
 		return;
 	governor_stop(governor, NULL);
 	survivors_free(governor->survivors);
-	if (governor->have_runtime)
-		py_runtime_fini(&governor->runtime);
 	if (governor->wake >= 0)
 		close(governor->wake);
 	if (governor->limit >= 0)

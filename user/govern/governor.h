@@ -9,7 +9,7 @@
  *      a window    part on ▸ record ──── looks every GOVERNOR_LOOK_NS whether it has become too dear ───▸ end ▸ part off
  *
  * Place      layer 5; target_trace.c has one for its target.
- * Ownership  session, process, runtime are borrowed until governor_close().
+ * Ownership  session, plan and target are borrowed until governor_close().
  * Errors     a part that cannot be switched on is tried again, less and less often; governor_state() tells.
  * Threads    makes one. All functions from one other thread; what it calls back comes from its own.
  * Bounds     reacts within GOVERNOR_TICK_NS, and within GOVERNOR_LOOK_NS in a window.
@@ -19,6 +19,7 @@
 
 #include "govern/policy.h"
 #include "probe/cost.h"
+#include "python/target.h"
 #include "snapshot/survivors.h"
 #include "snapshot/thin.h"
 
@@ -52,7 +53,7 @@ struct governor_options {
 
 /* Reads the target's types by itself. */
 int governor_open(struct governor **out, struct session *session, const struct plan *plan,
-		  const struct process *process, const struct governor_options *options,
+		  const struct target *target, const struct governor_options *options,
 		  struct err *err);
 void governor_start(struct governor *governor);
 

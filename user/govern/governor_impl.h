@@ -27,8 +27,6 @@ struct governor {
 	struct session *session;
 	const struct process *process;
 	struct governor_options options;
-	struct py_runtime runtime; /* the thread's own */
-	bool have_runtime;
 	struct survivors *survivors;
 	pthread_t thread;
 	bool started;

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <gelf.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -26,6 +27,7 @@ struct segment {
 };
 
 struct elf_file {
+	pthread_mutex_t lock; /* of elf, and of what segments have read so far; recursive */
 	char *path;
 	int fd;
 	Elf *elf;
@@ -157,11 +159,22 @@ static int open_regular(struct elf_file *file, struct err *err)
 	return 0;
 }
 
+static void init_lock(struct elf_file *file)
+{
+	pthread_mutexattr_t attributes;
+
+	pthread_mutexattr_init(&attributes);
+	pthread_mutexattr_settype(&attributes, PTHREAD_MUTEX_RECURSIVE);
+	pthread_mutex_init(&file->lock, &attributes);
+	pthread_mutexattr_destroy(&attributes);
+}
+
 struct elf_file *elf_file_open(const char *path, struct err *err)
 {
 	struct elf_file *file = calloc(1, sizeof(*file));
 
 	if (file) {
+		init_lock(file);
 		file->fd = -1;
 		file->path = strdup(path);
 	}
@@ -190,6 +203,7 @@ void elf_file_close(struct elf_file *file)
 		elf_end(file->elf);
 	if (file->fd >= 0)
 		close(file->fd);
+	pthread_mutex_destroy(&file->lock);
 	free(file->soname);
 	free(file->path);
 	free(file);
@@ -291,7 +305,7 @@ static bool search_table(struct elf_file *file, Elf_Scn *section, const GElf_Shd
 	return found;
 }
 
-bool elf_file_symbol(struct elf_file *file, const char *name, struct elf_symbol *out)
+static bool find_symbol(struct elf_file *file, const char *name, struct elf_symbol *out)
 {
 	static const uint32_t tables[] = {SHT_DYNSYM, SHT_SYMTAB};
 	unsigned i;
@@ -308,9 +322,20 @@ bool elf_file_symbol(struct elf_file *file, const char *name, struct elf_symbol 
 	return false;
 }
 
-void elf_file_functions(struct elf_file *file,
-			void (*each)(void *context, const char *name,
-				     const struct elf_symbol *symbol),
+bool elf_file_symbol(struct elf_file *file, const char *name, struct elf_symbol *out)
+{
+	bool found;
+
+	pthread_mutex_lock(&file->lock);
+	found = find_symbol(file, name, out);
+	pthread_mutex_unlock(&file->lock);
+	return found;
+}
+
+/* All defined symbols, of .dynsym first. name: NULL: it has none */
+static void each_symbol(struct elf_file *file,
+			void (*see)(void *context, struct elf_file *file, const char *name,
+				    const GElf_Sym *symbol, bool exported),
 			void *context)
 {
 	static const uint32_t tables[] = {SHT_DYNSYM, SHT_SYMTAB};
@@ -324,47 +349,74 @@ void elf_file_functions(struct elf_file *file,
 			GElf_Sym symbol;
 
 			for (unsigned i = 0;
-			     data && i < SYMBOLS_MAX && gelf_getsym(data, (int)i, &symbol); i++) {
-				struct elf_symbol out;
-				const char *name;
-
-				if (symbol.st_shndx == SHN_UNDEF || !usable(file, &symbol))
-					continue;
-				describe(&symbol, header.sh_type == SHT_DYNSYM, &out);
-				name = elf_strptr(file->elf, header.sh_link, symbol.st_name);
-				if (out.function && name && *name)
-					each(context, name, &out);
-			}
+			     data && i < SYMBOLS_MAX && gelf_getsym(data, (int)i, &symbol); i++)
+				if (symbol.st_shndx != SHN_UNDEF)
+					see(context, file,
+					    elf_strptr(file->elf, header.sh_link, symbol.st_name),
+					    &symbol, header.sh_type == SHT_DYNSYM);
 		}
 	}
+}
+
+struct functions {
+	void (*each)(void *context, const char *name, const struct elf_symbol *symbol);
+	void *context;
+};
+
+static void see_function(void *context, struct elf_file *file, const char *name,
+			 const GElf_Sym *symbol, bool exported)
+{
+	const struct functions *functions = context;
+	struct elf_symbol out;
+
+	if (!usable(file, symbol))
+		return;
+	describe(symbol, exported, &out);
+	if (out.function && name && *name)
+		functions->each(functions->context, name, &out);
+}
+
+void elf_file_functions(struct elf_file *file,
+			void (*each)(void *context, const char *name,
+				     const struct elf_symbol *symbol),
+			void *context)
+{
+	struct functions functions = {each, context};
+
+	pthread_mutex_lock(&file->lock);
+	each_symbol(file, see_function, &functions);
+	pthread_mutex_unlock(&file->lock);
+}
+
+struct nearest {
+	uint64_t vaddr, best;
+};
+
+static void see_nearest(void *context, struct elf_file *file, const char *name,
+			const GElf_Sym *symbol, bool exported)
+{
+	struct nearest *nearest = context;
+
+	(void)file;
+	(void)name;
+	(void)exported;
+	if (GELF_ST_TYPE(symbol->st_info) == STT_FUNC && symbol->st_value <= nearest->vaddr &&
+	    symbol->st_value > nearest->best)
+		nearest->best = symbol->st_value;
 }
 
 uint64_t elf_file_symbol_before(struct elf_file *file, uint64_t vaddr)
 {
-	static const uint32_t tables[] = {SHT_DYNSYM, SHT_SYMTAB};
-	uint64_t best = 0;
+	struct nearest nearest = {.vaddr = vaddr};
 
-	for (unsigned t = 0; t < 2; t++) {
-		GElf_Shdr header;
-		Elf_Scn *section = NULL;
-
-		while ((section = next_section(file->elf, section, tables[t], &header))) {
-			Elf_Data *data = elf_getdata(section, NULL);
-			GElf_Sym symbol;
-
-			for (unsigned i = 0;
-			     data && i < SYMBOLS_MAX && gelf_getsym(data, (int)i, &symbol); i++)
-				if (GELF_ST_TYPE(symbol.st_info) == STT_FUNC &&
-				    symbol.st_shndx != SHN_UNDEF && symbol.st_value <= vaddr &&
-				    symbol.st_value > best)
-					best = symbol.st_value;
-		}
-	}
-	return best;
+	pthread_mutex_lock(&file->lock);
+	each_symbol(file, see_nearest, &nearest);
+	pthread_mutex_unlock(&file->lock);
+	return nearest.best;
 }
 
 /* The first relocation by symbol that is of this name, or (name NULL) at this address. */
-static const char *find_import(struct elf_file *file, const char *name, uint64_t *vaddr)
+static const char *search_imports(struct elf_file *file, const char *name, uint64_t *vaddr)
 {
 	GElf_Shdr header, symbols_header;
 	Elf_Scn *section = NULL, *symbols_section;
@@ -397,6 +449,16 @@ static const char *find_import(struct elf_file *file, const char *name, uint64_t
 	return NULL;
 }
 
+static const char *find_import(struct elf_file *file, const char *name, uint64_t *vaddr)
+{
+	const char *found;
+
+	pthread_mutex_lock(&file->lock);
+	found = search_imports(file, name, vaddr);
+	pthread_mutex_unlock(&file->lock);
+	return found;
+}
+
 const char *elf_file_import_at(struct elf_file *file, uint64_t vaddr)
 {
 	return find_import(file, NULL, &vaddr);
@@ -409,7 +471,7 @@ uint64_t elf_file_import_of(struct elf_file *file, const char *name)
 	return find_import(file, name, &vaddr) ? vaddr : 0;
 }
 
-bool elf_file_section(struct elf_file *file, const char *name, uint64_t *vaddr, uint64_t *size)
+static bool find_section(struct elf_file *file, const char *name, uint64_t *vaddr, uint64_t *size)
 {
 	Elf_Scn *section = NULL;
 	size_t names;
@@ -433,6 +495,16 @@ bool elf_file_section(struct elf_file *file, const char *name, uint64_t *vaddr, 
 		return true;
 	}
 	return false;
+}
+
+bool elf_file_section(struct elf_file *file, const char *name, uint64_t *vaddr, uint64_t *size)
+{
+	bool found;
+
+	pthread_mutex_lock(&file->lock);
+	found = find_section(file, name, vaddr, size);
+	pthread_mutex_unlock(&file->lock);
+	return found;
 }
 
 bool elf_file_offset(const struct elf_file *file, uint64_t vaddr, uint64_t *offset)
@@ -474,8 +546,10 @@ const uint8_t *elf_file_bytes(const struct elf_file *file, uint64_t vaddr, size_
 	*available = 0;
 	if (!segment)
 		return NULL;
+	pthread_mutex_lock((pthread_mutex_t *)&file->lock);
 	if (!segment->tried)
 		read_segment(file, segment);
+	pthread_mutex_unlock((pthread_mutex_t *)&file->lock);
 	if (vaddr - segment->vaddr >= segment->n_bytes)
 		return NULL;
 	*available = segment->n_bytes - (vaddr - segment->vaddr);

@@ -8,6 +8,8 @@
  *            elf_file_bias()). offset: in the file; what uprobes want.
  * Ownership  elf_file_open()/elf_file_close(); names and bytes are borrowed until close.
  * Errors     -ERR_FAILED with the path. The file is hostile: every offset and count is checked against its size.
+ * Threads    any number: libelf reads a file as it goes, so a lookup holds the file's lock. What `each` of
+ *            elf_file_functions() calls may look into the same file.
  * Bounds     symbols are not copied; a lookup walks the symbol table (at most 4 M entries).
  */
 #ifndef PYLEAKTRACE_TARGET_ELF_FILE_H

@@ -44,7 +44,7 @@ struct result {
 };
 
 struct growth_tracer {
-	const struct process *process;
+	const struct target *target;
 	struct heap_monitor *monitor;
 	struct growth_tracer_options options;
 	pthread_t thread;
@@ -264,11 +264,11 @@ static bool watch_some(struct growth_tracer *tracer, const struct heap_holder *c
 							.slow_ns = tracer->options.slow_ns,
 							.native = !tracer->options.no_native};
 	const struct container_request request = ask_for(chosen, n, false);
-	struct heap_target target = {0};
+	struct heap_target heap = {0};
 	struct container_watch *round = NULL;
 	struct heap_watch *report = NULL;
-	bool watched = heap_target_open(&target, tracer->process->pid, err) == 0 &&
-		       container_watch_open(&round, &target, &request, &options, err) == 0;
+	bool watched = heap_target_share(&heap, tracer->target, err) == 0 &&
+		       container_watch_open(&round, &heap, &request, &options, err) == 0;
 
 	if (watched) {
 		enum heap_watch_end end;
@@ -285,7 +285,7 @@ static bool watch_some(struct growth_tracer *tracer, const struct heap_holder *c
 		profile_free(report->about);
 	}
 	container_watch_close(round);
-	heap_target_close(&target);
+	heap_target_close(&heap);
 	return watched;
 }
 
@@ -298,7 +298,7 @@ static void keep_name(struct growth_tracer *tracer, const struct container_find 
 	uint64_t items;
 
 	if (is_known(tracer, place->address) ||
-	    remote_read_u64(tracer->process->pid, place->found.field, &items))
+	    remote_read_u64(tracer->target->process.pid, place->found.field, &items))
 		return;
 	about = profile_new();
 	if (!about)
@@ -321,20 +321,20 @@ static bool name_some(struct growth_tracer *tracer, const struct heap_holder *ch
 		      struct err *err)
 {
 	const struct container_request request = ask_for(chosen, n, true);
-	struct heap_target target = {0};
+	struct heap_target heap = {0};
 	struct container_find *find = calloc(1, sizeof(*find));
 	bool found;
 
 	if (!find)
 		return false;
-	found = heap_target_open(&target, tracer->process->pid, err) == 0 &&
-		container_find_open(find, &target, &request, err) == 0;
+	found = heap_target_share(&heap, tracer->target, err) == 0 &&
+		container_find_open(find, &heap, &request, err) == 0;
 	pthread_mutex_lock(&tracer->lock);
 	for (unsigned i = 0; i < find->n && found; i++)
 		keep_name(tracer, find, i);
 	pthread_mutex_unlock(&tracer->lock);
 	container_find_close(find);
-	heap_target_close(&target);
+	heap_target_close(&heap);
 	free(find);
 	return found;
 }
@@ -386,7 +386,7 @@ static void *run(void *context)
 	uint64_t last_ns = clock_now_ns();
 	uint64_t pause_ns = LOOK_NS;
 
-	while (rest(tracer, pause_ns) && process_alive(tracer->process)) {
+	while (rest(tracer, pause_ns) && process_alive(&tracer->target->process)) {
 		double began_s = clock_cpu_s();
 		unsigned n = choose(tracer, chosen);
 
@@ -406,8 +406,7 @@ static void *run(void *context)
 
 /* ---- from outside ------------------------------------------------------------------------------------------- */
 
-struct growth_tracer *growth_tracer_open(const struct process *process,
-					 struct heap_monitor *monitor,
+struct growth_tracer *growth_tracer_open(const struct target *target, struct heap_monitor *monitor,
 					 const struct growth_tracer_options *options,
 					 struct err *err)
 {
@@ -417,7 +416,7 @@ struct growth_tracer *growth_tracer_open(const struct process *process,
 		err_set(err, ERR_FAILED, "out of memory");
 		return NULL;
 	}
-	tracer->process = process;
+	tracer->target = target;
 	tracer->monitor = monitor;
 	tracer->options = *options;
 	pthread_mutex_init(&tracer->lock, NULL);

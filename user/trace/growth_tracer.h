@@ -13,7 +13,7 @@
  * (container_cost.h); a round ends early when that is more than is allowed.
  *
  * Place      trace; target_trace.c has one for its target.
- * Ownership  growth_tracer_open() gives, growth_tracer_close() takes; process and monitor are borrowed.
+ * Ownership  growth_tracer_open() gives, growth_tracer_close() takes; target and monitor are borrowed.
  * Errors     a round that cannot be had is no error: the report says why, and it is tried again after a rest.
  * Bounds     CONTAINERS_MAX containers at a time, GROWTH_TRACER_KEPT in a report. Its own CPU time is GROWTH_TRACER_SHARE of a
  *            core, but for the first round.
@@ -41,8 +41,7 @@ struct growth_tracer_options {
 /*
  * return NULL: err says why
  */
-struct growth_tracer *growth_tracer_open(const struct process *process,
-					 struct heap_monitor *monitor,
+struct growth_tracer *growth_tracer_open(const struct target *target, struct heap_monitor *monitor,
 					 const struct growth_tracer_options *options,
 					 struct err *err);
 void growth_tracer_start(struct growth_tracer *tracer);

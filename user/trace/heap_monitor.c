@@ -27,7 +27,6 @@ _Static_assert(HEAP_MONITOR_SCANS <= GROWTH_SCANS_MAX, "growth_measure() takes t
 struct heap_monitor {
 	const struct process *process;
 	double share;
-	struct py_runtime runtime;
 	struct census *census; /* NULL: the heap cannot be scanned */
 	pthread_t thread;
 	bool started;
@@ -182,7 +181,7 @@ static int init_lock(struct heap_monitor *monitor)
 	return failed ? failed : pthread_mutex_init(&monitor->lock, NULL);
 }
 
-struct heap_monitor *heap_monitor_open(const struct process *process, double share, struct err *err)
+struct heap_monitor *heap_monitor_open(const struct target *target, double share, struct err *err)
 {
 	struct heap_monitor *monitor = calloc(1, sizeof(*monitor));
 	struct err why = ERR_INIT;
@@ -192,19 +191,14 @@ struct heap_monitor *heap_monitor_open(const struct process *process, double sha
 		err_set(err, ERR_FAILED, "no memory to watch the heap");
 		return NULL;
 	}
-	monitor->process = process;
+	monitor->process = &target->process;
 	monitor->share = share;
 	monitor->hasty = HEAP_MONITOR_FIRST;
-	if (py_runtime_find(&monitor->runtime, process, err)) {
+	if (trend_watch_open(&monitor->watch, &target->process, &target->runtime, err)) {
 		free(monitor);
 		return NULL;
 	}
-	if (trend_watch_open(&monitor->watch, process, &monitor->runtime, err)) {
-		py_runtime_fini(&monitor->runtime);
-		free(monitor);
-		return NULL;
-	}
-	monitor->census = census_new(process->pid, &monitor->runtime, &why);
+	monitor->census = census_new(target->process.pid, &target->runtime, &why);
 	if (monitor->census)
 		census_collect(monitor->census);
 	else
@@ -236,7 +230,6 @@ void heap_monitor_close(struct heap_monitor *monitor)
 	drop_scans(monitor);
 	trend_watch_close(&monitor->watch);
 	census_free(monitor->census);
-	py_runtime_fini(&monitor->runtime);
 	pthread_cond_destroy(&monitor->wake);
 	pthread_mutex_destroy(&monitor->lock);
 	free(monitor);

@@ -9,7 +9,7 @@
  *
  * Place      trace; target_trace.c has one for its target.
  * Ownership  heap_monitor_open() gives, heap_monitor_close() takes. What heap_monitor_report() puts into a profile is the
- *            profile's. The thread has a py_runtime of its own: nothing is shared with the tracer but the process.
+ *            profile's. Nothing is shared with the tracer but the target, which nobody writes.
  * Errors     a heap that cannot be scanned is no error: the trend says so (missing), and goes on without.
  * Bounds     HEAP_MONITOR_SCANS scans are kept, fewer of heaps with very many types: then every second one is dropped,
  *            so that the first stays. heap_monitor_close() waits for the scan that is being made.
@@ -21,7 +21,7 @@
 #include "model/heap_graph.h"
 #include "model/heap_types.h"
 #include "model/profile.h"
-#include "target/process.h"
+#include "python/target.h"
 
 #define HEAP_MONITOR_SHARE    0.01 /* of a core, at most */
 #define HEAP_MONITOR_LEAST_S  1.0  /* between two scans */
@@ -34,9 +34,8 @@
 
 struct heap_monitor;
 
-/* in  share: of a core, at most; process: borrowed. NULL: err says why */
-struct heap_monitor *heap_monitor_open(const struct process *process, double share,
-				       struct err *err);
+/* in  share: of a core, at most; target: borrowed. NULL: err says why */
+struct heap_monitor *heap_monitor_open(const struct target *target, double share, struct err *err);
 
 /* The first scan, and then on. */
 void heap_monitor_start(struct heap_monitor *monitor);

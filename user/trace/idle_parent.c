@@ -6,7 +6,7 @@
 
 #include "base/clock.h"
 #include "base/fmt.h"
-#include "python/runtime.h"
+#include "python/target.h"
 
 void idle_parent_begin(struct idle_parent *parent, const struct process *process)
 {
@@ -24,16 +24,10 @@ bool idle_parent_is(double own_ns, double children_ns, double passed_ns)
 
 static bool has_runtime(pid_t pid)
 {
-	struct py_runtime runtime;
-	struct process process;
-	bool is;
+	struct target target;
+	bool is = target_open(&target, pid, NULL) == 0;
 
-	if (process_open(&process, pid, NULL))
-		return false;
-	is = py_runtime_find(&runtime, &process, NULL) == 0;
-	if (is)
-		py_runtime_fini(&runtime);
-	process_close(&process);
+	target_close(&target);
 	return is;
 }
 

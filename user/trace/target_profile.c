@@ -25,7 +25,7 @@ static void fill_end(const struct target_trace *trace, struct profile *profile)
 
 	if (target_trace_execed(trace)) {
 		profile->target.end = TARGET_EXECED;
-	} else if (!process_alive(&trace->process)) {
+	} else if (!process_alive(&trace->target.process)) {
 		profile->target.end = TARGET_EXITED;
 		profile->target.end_detail = -1;
 		if (status >= 0 && WIFSIGNALED(status)) {
@@ -104,7 +104,7 @@ static void fill_cost(struct target_trace *trace, struct profile *profile,
 			profile->cost.own_share_most = share_at_most(state);
 		}
 	}
-	reading_take(&now, trace->session, &trace->process);
+	reading_take(&now, trace->session, &trace->target.process);
 	passed_s = (double)(now.ns - trace->reported.ns) / 1e9;
 	sum = cost_between(&trace->costs, trace->reported.counts, now.counts);
 	all = cost_between(&trace->costs, trace->started.counts, now.counts);
@@ -168,7 +168,7 @@ static void add_notes(struct target_trace *trace, struct profile *profile)
 {
 	char text[640];
 
-	idle_parent_note(&trace->parent, &trace->process, trace->options->pids,
+	idle_parent_note(&trace->parent, &trace->target.process, trace->options->pids,
 			 trace->options->n_pids, profile);
 	if (!trace->session) {
 		snprintf(text, sizeof(text),
@@ -185,7 +185,7 @@ static void add_notes(struct target_trace *trace, struct profile *profile)
 /* The profile of a target of which nothing is traced. */
 static struct profile *look_untraced(struct target_trace *trace, struct err *err)
 {
-	struct profile *profile = describe_target(&trace->process, &trace->runtime);
+	struct profile *profile = describe_target(&trace->target);
 
 	if (!profile) {
 		err_set(err, ERR_FAILED, "out of memory");
@@ -232,7 +232,7 @@ static void note_shared(struct profile *profile, const struct err *why)
 struct profile *target_trace_profile(struct target_trace *trace, struct err *err)
 {
 	struct err why = ERR_INIT;
-	bool is_shared = sharing_check(trace->process.pid, &why) == -ERR_PERMISSION;
+	bool is_shared = sharing_check(trace->target.process.pid, &why) == -ERR_PERMISSION;
 	struct profile *profile = (trace->session ? look_traced : look_untraced)(trace, err);
 
 	if (!profile)
@@ -261,7 +261,7 @@ void target_trace_live(struct target_trace *trace, struct live_state *state)
 	struct cost_sum sum;
 	double passed_s;
 
-	reading_take(&now, trace->session, &trace->process);
+	reading_take(&now, trace->session, &trace->target.process);
 	passed_s = (double)(now.ns - trace->lived.ns) / 1e9;
 	sum = cost_between(&trace->costs, trace->lived.counts, now.counts);
 	memset(state, 0, sizeof(*state));

@@ -62,10 +62,10 @@ static void print_code(const struct target_trace *trace)
 
 static void print_facts(const struct target_trace *trace)
 {
-	const struct py_runtime *r = &trace->runtime;
+	const struct py_runtime *r = &trace->target.runtime;
 
-	fprintf(stderr, "pid %d: CPython %s in %s, libc %s\n", trace->process.pid, r->version,
-		r->python.path, r->libc.path);
+	fprintf(stderr, "pid %d: CPython %s in %s, libc %s\n", trace->target.process.pid,
+		r->version, r->python.path, r->libc.path);
 	plan_print(stderr, &trace->plan);
 	print_code(trace);
 	session_print_maps(stderr, trace->session);
@@ -73,17 +73,11 @@ static void print_facts(const struct target_trace *trace)
 
 static int open_target(struct target_trace *trace, pid_t pid, struct err *err)
 {
-	int result = process_open(&trace->process, pid, err);
+	int result;
 
-	trace->have_process = result == 0;
 	image_read(&trace->image, pid);
-	if (!result)
-		result = claim_take(&trace->claim, pid, err);
-	if (!result) {
-		result = py_runtime_find(&trace->runtime, &trace->process, err);
-		trace->have_runtime = result == 0;
-	}
-	return result;
+	result = target_open(&trace->target, pid, err);
+	return result ? result : claim_take(&trace->claim, pid, err);
 }
 
 static int open_plan(struct target_trace *trace, struct err *err)
@@ -93,8 +87,8 @@ static int open_plan(struct target_trace *trace, struct err *err)
 					     .by_parts = !trace->options->exact};
 
 	trace->have_plan = true;
-	return plan_make(&trace->plan, &trace->runtime, &trace->process, trace->features, &options,
-			 err);
+	return plan_make(&trace->plan, &trace->target.runtime, &trace->target.process,
+			 trace->features, &options, err);
 }
 
 /* Have the unwind tables of all code of the target, unless C frames are not wanted or cannot be had. */
@@ -102,7 +96,7 @@ static int open_code(struct target_trace *trace, struct err *err)
 {
 	int result;
 
-	code_map_init(&trace->code, trace->process.pid);
+	code_map_init(&trace->code, trace->target.process.pid);
 	if (!trace->options->native || !trace->features->c_frames)
 		return 0;
 	result = code_map_update(&trace->code, err);
@@ -123,11 +117,11 @@ static void refresh_allocators(struct target_trace *trace)
 
 	if (trace->governor)
 		governor_lock(trace->governor);
-	if (plan_update(&trace->plan, &trace->runtime, &trace->process) &&
+	if (plan_update(&trace->plan, &trace->target.runtime, &trace->target.process) &&
 	    session_attach_more(trace->session, n_probes, &err))
 		fprintf(stderr,
 			"pyleaktrace: pid %d has loaded an allocator, which is not traced: %s\n",
-			trace->process.pid, err.text);
+			trace->target.process.pid, err.text);
 	if (trace->governor)
 		governor_unlock(trace->governor);
 }
@@ -229,7 +223,7 @@ static int open_holders(struct target_trace *trace, bool can_watch, struct err *
 		.no_native = trace->no_native[0] != '\0',
 	};
 
-	trace->holders = growth_tracer_open(&trace->process, trace->monitor, &options, err);
+	trace->holders = growth_tracer_open(&trace->target, trace->monitor, &options, err);
 	return trace->holders ? 0 : -(int)err->code;
 }
 
@@ -257,7 +251,7 @@ static int open_governor(struct target_trace *trace, uint32_t max_blocks, struct
 		if (result)
 			return result;
 	}
-	return governor_open(&trace->governor, trace->session, &trace->plan, &trace->process,
+	return governor_open(&trace->governor, trace->session, &trace->plan, &trace->target,
 			     &options, err);
 }
 
@@ -275,8 +269,8 @@ static int open_session(struct target_trace *trace, struct err *err)
 		.verbose = wanted->verbose > 0,
 		.code = trace->tables,
 	};
-	int result = session_open(&trace->session, &trace->process, &trace->runtime, &trace->plan,
-				  &options, err);
+	int result = session_open(&trace->session, &trace->target.process, &trace->target.runtime,
+				  &trace->plan, &options, err);
 
 	if (result || !session_no_native(trace->session))
 		return result;
@@ -300,7 +294,7 @@ static int open_traced(struct target_trace *trace, struct err *err)
 		result = open_session(trace, err);
 	if (result)
 		return result;
-	trace->snapshot = snapshot_new(&trace->process, &trace->runtime, &trace->plan,
+	trace->snapshot = snapshot_new(&trace->target.process, &trace->target.runtime, &trace->plan,
 				       trace->session, trace->tables ? &trace->code : NULL, err);
 	if (!trace->snapshot)
 		return -(int)err->code;
@@ -349,16 +343,16 @@ static bool can_go_untraced(const struct target_trace *trace, int result)
 /* The target may be the cause of a failure: then that is the reason. */
 static int say_gone(const struct target_trace *trace, int result, struct err *err)
 {
-	if (!trace->have_process)
+	if (!trace->target.have_process)
 		return result;
-	if (!process_alive(&trace->process))
+	if (!process_alive(&trace->target.process))
 		return err_set(err, ERR_TARGET, "pid %d ended while we attached",
-			       trace->process.pid);
-	if (image_replaced(&trace->image, trace->process.pid))
+			       trace->target.process.pid);
+	if (image_replaced(&trace->image, trace->target.process.pid))
 		return err_set(err, ERR_TARGET,
 			       "pid %d replaced itself by exec while we attached: start the watch "
 			       "anew",
-			       trace->process.pid);
+			       trace->target.process.pid);
 	return result;
 }
 
@@ -376,14 +370,14 @@ int target_trace_open(struct target_trace **out, pid_t pid, const struct trace_o
 	pthread_mutex_init(&trace->looking, NULL);
 	result = open_target(trace, pid, err);
 	if (!result && !options->no_grows) {
-		trace->monitor = heap_monitor_open(&trace->process,
+		trace->monitor = heap_monitor_open(&trace->target,
 						   HEAP_MONITOR_SHARE / options->n_pids, err);
 		if (!trace->monitor)
 			result = -(int)err->code;
 	}
 	trace->max_blocks = options->max_blocks;
 	if (!result && !trace->max_blocks)
-		trace->max_blocks = default_max_blocks(&trace->process);
+		trace->max_blocks = default_max_blocks(&trace->target.process);
 	if (!result)
 		result = open_traced(trace, err);
 	if (result)
@@ -410,8 +404,8 @@ void target_trace_start(struct target_trace *trace)
 		snapshot_baseline(trace->snapshot);
 		session_start(trace->session);
 	}
-	idle_parent_begin(&trace->parent, &trace->process);
-	reading_take(&trace->started, trace->session, &trace->process);
+	idle_parent_begin(&trace->parent, &trace->target.process);
+	reading_take(&trace->started, trace->session, &trace->target.process);
 	trace->reported = trace->lived = trace->started;
 	trace->forgotten_ns = trace->started.ns;
 	if (trace->monitor)
@@ -452,14 +446,11 @@ int target_trace_close(struct target_trace *trace)
 		fprintf(stderr,
 			"pyleaktrace: pid %d: %s; `pyleaktrace doctor --restore -p %d` tries "
 			"again\n",
-			trace->process.pid, err.text, trace->process.pid);
+			trace->target.process.pid, err.text, trace->target.process.pid);
 	close_traced(trace);
 	heap_monitor_close(trace->monitor);
-	if (trace->have_runtime)
-		py_runtime_fini(&trace->runtime);
 	claim_drop(&trace->claim);
-	if (trace->have_process)
-		process_close(&trace->process);
+	target_close(&trace->target);
 	pthread_mutex_destroy(&trace->looking);
 	free(trace);
 	return result;
@@ -467,17 +458,17 @@ int target_trace_close(struct target_trace *trace)
 
 pid_t target_trace_pid(const struct target_trace *trace)
 {
-	return trace->process.pid;
+	return trace->target.process.pid;
 }
 
 const char *target_trace_python(const struct target_trace *trace)
 {
-	return trace->runtime.version;
+	return trace->target.runtime.version;
 }
 
 int target_trace_pidfd(const struct target_trace *trace)
 {
-	return trace->process.pidfd;
+	return trace->target.process.pidfd;
 }
 
 int target_trace_events_fd(const struct target_trace *trace)
@@ -505,13 +496,13 @@ void target_trace_events(struct target_trace *trace)
 
 bool target_trace_ended(const struct target_trace *trace)
 {
-	return target_trace_execed(trace) || !process_alive(&trace->process);
+	return target_trace_execed(trace) || !process_alive(&trace->target.process);
 }
 
 bool target_trace_execed(const struct target_trace *trace)
 {
 	return trace->session ? session_execed(trace->session)
-			      : image_replaced(&trace->image, trace->process.pid);
+			      : image_replaced(&trace->image, trace->target.process.pid);
 }
 
 bool target_trace_traced(const struct target_trace *trace)

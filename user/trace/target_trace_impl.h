@@ -18,7 +18,7 @@
 #include "govern/reading.h"
 #include "probe/claim.h"
 #include "probe/cost.h"
-#include "python/runtime.h"
+#include "python/target.h"
 #include "snapshot/snapshot.h"
 #include "target/image.h"
 
@@ -28,8 +28,7 @@
 struct target_trace {
 	const struct trace_options *options;
 	const struct features *features;
-	struct process process;
-	struct py_runtime runtime;
+	struct target target;
 	struct plan plan;
 	struct claim claim;
 	struct idle_parent parent;
@@ -45,7 +44,7 @@ struct target_trace {
 	struct growth_tracer *holders; /* NULL: containers are not looked for */
 	struct governor *governor;     /* NULL: everything is traced */
 	pthread_mutex_t looking;       /* a report is being made */
-	bool have_process, have_runtime, have_plan;
+	bool have_plan;
 	/* measures the cost of the traps while we wait for the first report */
 	pthread_t calibration;
 	bool calibrating, calibrated;

@@ -153,7 +153,7 @@ def details(outcomes, n_last=1000):
 
 
 def markdown(outcomes, cells, date, commit):
-    """For the README: without logs; the reasons of what was not run below it."""
+    """For docs/kernels.md: without logs; the reasons of what was not run below it."""
     rows = list(lines(outcomes, cells))
     for row in rows:
         for n, part in enumerate(row):

@@ -27,8 +27,8 @@
 #include "probe/session.h"
 #include "probe/watch_cost.h"
 
-/* Per ns of CPU time: services on CPython lost 0 to 8 % of it where a split store takes 5.6 ns more (README, the watch of
- * holders). */
+/* Per ns of CPU time: services on CPython lost 0 to 8 % of it where a split store takes 5.6 ns more
+ * (docs/benchmarks.md, split stores). */
 #define CONTAINER_COST_SPLITS 0.0145
 
 struct container_cost {

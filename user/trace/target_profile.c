@@ -127,9 +127,12 @@ static void find_starters(struct target_trace *trace, struct profile *profile)
 {
 	const struct trend_threads *threads = &profile->trend->threads;
 
+	/* the governor's thread reclaims sites and names */
+	pthread_mutex_lock(&trace->looking);
 	for (size_t i = 0; i < threads->n_rows && i < STARTERS_MAX; i++)
 		threads->rows[i].starter =
 			snapshot_allocator(trace->snapshot, profile, threads->rows[i].made);
+	pthread_mutex_unlock(&trace->looking);
 }
 
 static int take_snapshot(struct target_trace *trace, struct governor_state *state,

@@ -6,6 +6,7 @@
 #include <poll.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "base/err.h"
@@ -37,10 +38,22 @@ static int finish(int code)
 	return ERR_FAILED;
 }
 
+/* Probes, maps, watchpoints and files of the target are descriptors: 1,024, the usual limit, are soon used up. */
+static void raise_descriptors(void)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
+		limit.rlim_cur = limit.rlim_max;
+		setrlimit(RLIMIT_NOFILE, &limit);
+	}
+}
+
 int main(int argc, char **argv)
 {
 	char word[64];
 
+	raise_descriptors();
 	/* argp and getopt name the program in their messages by these; the path it was called with says nothing */
 	program_invocation_name = program_invocation_short_name;
 	if (argc > 0)

@@ -62,40 +62,39 @@ static int choose(struct heap_report *report, const struct heap_options *options
 
 /* ---- what is said ------------------------------------------------------------------------------ */
 
-static void add_loss(struct profile *about, struct loss *losses, const char *name, uint64_t count,
-		     const char *sentence)
-{
-	if (count)
-		losses[about->n_losses++] = (struct loss){name, sentence, count};
-}
-
 static void describe_losses(struct profile *about, const struct heap_report *report)
 {
 	const struct heap_scan *scan = report->scan;
-	struct loss *losses = profile_alloc(about, 9 * sizeof(*losses));
-
-	add_loss(about, losses, "swapped_bytes", scan->swapped_bytes,
-		 "bytes of memory are swapped out: objects in them are not counted");
-	add_loss(about, losses, "sparse_bytes", scan->sparse_bytes,
+	const struct loss losses[] = {
+		{"swapped_bytes",
+		 "bytes of memory are swapped out: objects in them are not counted",
+		 scan->swapped_bytes},
+		{"sparse_bytes",
 		 "bytes of memory in large mappings that are mostly unused were not read: "
 		 "/proc/PID/pagemap says which pages are used, to root or with "
-		 "CAP_DAC_READ_SEARCH");
-	add_loss(about, losses, "torn_pools", scan->torn_pools,
-		 "pools changed each time they were read: dead objects in them may be counted");
-	add_loss(about, losses, "lost_chains", scan->lost_chains,
+		 "CAP_DAC_READ_SEARCH",
+		 scan->sparse_bytes},
+		{"torn_pools",
+		 "pools changed each time they were read: dead objects in them may be counted",
+		 scan->torn_pools},
+		{"lost_chains",
 		 "places in malloc's heaps changed while they were read: objects there may be "
-		 "missed");
-	add_loss(about, losses, "unasked_words", scan->unasked_words,
-		 "words that may be types were not looked up: their objects are not counted");
-	if (report->held)
-		add_loss(about, losses, "unread", report->held->unread,
-			 "objects or their buffers could not be read when they were looked up "
-			 "again: "
-			 "what they hold is not known");
-	add_loss(about, losses, "judged", scan->judged,
+		 "missed",
+		 scan->lost_chains},
+		{"unasked_words",
+		 "words that may be types were not looked up: their objects are not counted",
+		 scan->unasked_words},
+		{"unread",
+		 "objects or their buffers could not be read when they were looked up again: "
+		 "what they hold is not known",
+		 report->held ? report->held->unread : 0},
+		{"judged",
 		 "malloc is not glibc's: objects above 512 bytes are recognized by their contents "
-		 "alone");
-	about->losses = losses;
+		 "alone",
+		 scan->judged},
+	};
+
+	profile_add_losses(about, losses, sizeof(losses) / sizeof(losses[0]));
 }
 
 int heap_report_fill(struct heap_report *report, const struct heap_options *options,

@@ -19,7 +19,8 @@
 
 /* of the ceiling the part that is handed out: what is left is for what nobody counts (caches, page faults) */
 #define BUDGET_SHARE 0.8
-/* what a cost is taken for: a hit takes more than its trap and its program (caches, the first hits of a window) */
+/* what a cost is taken for: a hit takes more than its trap and its program (caches, the first hits of a window);
+ * measured: 10 us are 15 */
 #define BUDGET_CAUTION 1.5
 /* of a core: what may always be spent */
 #define BUDGET_FLOOR 0.0005

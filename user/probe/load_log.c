@@ -95,6 +95,12 @@ void load_log_last(const char *text, char line[LOAD_LOG_LINE])
 	}
 }
 
+/* What the user can do about it. */
+static const char *remedy(int error)
+{
+	return error == EMFILE ? " (raise ulimit -n)" : "";
+}
+
 void load_log_reason(const struct load_log *log, int error, char *reason, size_t size)
 {
 	char last[LOAD_LOG_LINE];
@@ -110,10 +116,11 @@ void load_log_reason(const struct load_log *log, int error, char *reason, size_t
 			 strstr(last, "bpf_probe_read_kernel") ? " (lockdown=confidentiality?)"
 							       : "");
 	else if (log->map[0])
-		snprintf(reason, size, "the kernel refuses the map %s: %s", log->map,
-			 strerror(error));
+		snprintf(reason, size, "the kernel refuses the map %s: %s%s", log->map,
+			 strerror(error), remedy(error));
 	else
-		snprintf(reason, size, "the kernel refuses the BPF object: %s", strerror(error));
+		snprintf(reason, size, "the kernel refuses the BPF object: %s%s", strerror(error),
+			 remedy(error));
 }
 
 void load_log_tail(const struct load_log *log, FILE *out)

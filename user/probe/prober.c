@@ -12,7 +12,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
-#include <sys/resource.h>
 #include <sys/single_threaded.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
@@ -239,7 +238,6 @@ static void close_all(void)
 static _Noreturn void run(int socket, int tool)
 {
 	struct pollfd fds[] = {{.fd = socket, .events = POLLIN}, {.fd = tool, .events = POLLIN}};
-	struct rlimit files;
 	sigset_t all;
 
 	placeholder = socket;
@@ -247,11 +245,6 @@ static _Noreturn void run(int socket, int tool)
 	sigprocmask(SIG_BLOCK, &all, NULL);
 	setsid();
 	prctl(PR_SET_NAME, "pyleaktrace-prb");
-	/* the tool may open many, and the numbers are the same here */
-	if (getrlimit(RLIMIT_NOFILE, &files) == 0) {
-		files.rlim_cur = files.rlim_max;
-		setrlimit(RLIMIT_NOFILE, &files);
-	}
 	for (;;) {
 		if (poll(fds, 2, -1) < 0)
 			continue;

@@ -5,7 +5,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
-#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -199,16 +198,6 @@ static int watch_new(struct watchpoints *watchpoints, struct err *err)
 	return result ? result : n_new;
 }
 
-static void raise_limit(void)
-{
-	struct rlimit limit;
-
-	if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
-		limit.rlim_cur = limit.rlim_max;
-		setrlimit(RLIMIT_NOFILE, &limit);
-	}
-}
-
 int watchpoints_open(struct watchpoints **out, pid_t pid, const struct watchpoint *points,
 		     unsigned n_points, int program_fd, struct err *err)
 {
@@ -222,7 +211,6 @@ int watchpoints_open(struct watchpoints **out, pid_t pid, const struct watchpoin
 	watchpoints->points = points;
 	watchpoints->n_points = n_points;
 	watchpoints->program_fd = program_fd;
-	raise_limit();
 	for (unsigned pass = 0; pass < PASSES_MAX && n_new > 0; pass++)
 		n_new = watch_new(watchpoints, err);
 	if (n_new > 0)

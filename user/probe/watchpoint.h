@@ -16,8 +16,7 @@
  *            has as many as the processor has debug registers (four on x86-64), debuggers' included.
  * Ownership  watchpoints_open() gives, watchpoints_close() takes. When the program ends the kernel does.
  * Errors     -ERR_KERNEL: the debug registers are taken, or there are none; -ERR_PERMISSION; -ERR_TARGET: it ended.
- * Bounds     one file descriptor for each word and thread, and one more for each thread; the limit of open files is raised
- *            as far as may be.
+ * Bounds     one file descriptor for each word and thread, and one more for each thread (main.c raises the limit).
  *            TASKS_MAX threads.
  * Threads    one at a time.
  */

@@ -16,27 +16,28 @@ static const struct {
 
 #define N_KERNEL (sizeof(kernel_losses) / sizeof(kernel_losses[0]))
 
-static void add(struct loss *losses, size_t *n, const char *name, const char *sentence,
-		uint64_t count)
+void losses_add_names(struct profile *profile, const struct symbolizer_losses *names)
 {
-	if (count)
-		losses[(*n)++] = (struct loss){name, sentence, count};
+	const struct loss losses[] = {
+		{"names_unreadable",
+		 "frames have no name: their code object could not be read any more",
+		 names->unreadable},
+		{"names_replaced",
+		 "frames have no name: their code object had been replaced before it was read",
+		 names->replaced},
+	};
+
+	profile_add_losses(profile, losses, sizeof(losses) / sizeof(losses[0]));
 }
 
 void losses_fill(struct profile *profile, const uint64_t *counts,
 		 const struct symbolizer_losses *names)
 {
-	struct loss *losses = profile_alloc(profile, (N_KERNEL + 2) * sizeof(*losses));
-	size_t n = 0;
+	struct loss losses[N_KERNEL];
 
 	for (size_t i = 0; i < N_KERNEL; i++)
-		add(losses, &n, kernel_losses[i].name, kernel_losses[i].sentence,
-		    counts[kernel_losses[i].counter]);
-	add(losses, &n, "names_unreadable",
-	    "frames have no name: their code object could not be read any more", names->unreadable);
-	add(losses, &n, "names_replaced",
-	    "frames have no name: their code object had been replaced before it was read",
-	    names->replaced);
-	profile->losses = losses;
-	profile->n_losses = n;
+		losses[i] = (struct loss){kernel_losses[i].name, kernel_losses[i].sentence,
+					  counts[kernel_losses[i].counter]};
+	profile_add_losses(profile, losses, N_KERNEL);
+	losses_add_names(profile, names);
 }

@@ -2,7 +2,7 @@
  *
  * losses: counters of the kernel and of the symbolizer -> what was lost, in words.
  *
- * Place      layer 4; used by snapshot.c. Source: bpf/abi/counters.h, the one list of names and sentences.
+ * Place      layer 4; used by snapshot.c and watch_hits.c. Source: bpf/abi/counters.h, the one list of names and sentences.
  * Ownership  names and sentences are static; the array lives in the profile.
  */
 #ifndef PYLEAKTRACE_SNAPSHOT_LOSSES_H
@@ -13,7 +13,8 @@
 #include "model/profile.h"
 #include "symbol/symbolizer.h"
 
-/* Fill profile->losses with everything that is not zero. */
+/* Add to profile->losses what is not zero: of the names; of the counters and the names. */
+void losses_add_names(struct profile *profile, const struct symbolizer_losses *names);
 void losses_fill(struct profile *profile, const uint64_t *counts,
 		 const struct symbolizer_losses *names);
 

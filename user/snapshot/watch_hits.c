@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "snapshot/losses.h"
 #include "snapshot/site_stack.h"
 #include "symbol/symbolizer.h"
 #include "probe/session_maps.h"
@@ -114,14 +115,6 @@ static const struct {
 void watch_hits_losses(struct watch_hits *hits, struct profile *profile)
 {
 	const struct symbolizer_losses names = symbolizer_losses(hits->symbolizer);
-	const struct loss of_names[] = {
-		{"names_unreadable",
-		 "frames have no name: their code object could not be read any more",
-		 names.unreadable},
-		{"names_replaced",
-		 "frames have no name: their code object had been replaced before it was read",
-		 names.replaced},
-	};
 	struct loss losses[N_KERNEL];
 	uint64_t counts[ABI_COUNTERS];
 
@@ -131,5 +124,5 @@ void watch_hits_losses(struct watch_hits *hits, struct profile *profile)
 		losses[i] = (struct loss){kernel_losses[i].name, kernel_losses[i].sentence,
 					  counts[kernel_losses[i].counter]};
 	profile_add_losses(profile, losses, N_KERNEL);
-	profile_add_losses(profile, of_names, sizeof(of_names) / sizeof(of_names[0]));
+	losses_add_names(profile, &names);
 }

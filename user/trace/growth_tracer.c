@@ -18,6 +18,7 @@
 #include "census/holders.h"
 #include "containers/container_find.h"
 #include "containers/container_watch.h"
+#include "govern/budget.h"
 #include "target/remote_mem.h"
 
 #define ROUND_NS 3000000000u /* containers are watched for so long at a time, ... */
@@ -31,8 +32,6 @@
 /* Of a core, in a round: what may be spent in any case, so that a few changes are seen of a process that mostly sleeps. With
  * the rests between that is half of the governor's BUDGET_FLOOR, so that windows can be paid too. */
 #define LEAST_CORES 0.0006
-/* a hit costs the target more than its trap and the program: caches, the kernel's way there (measured: 10 us are 15) */
-#define CAUTION 1.5
 
 /* What the last round with a container has shown. */
 struct result {
@@ -231,7 +230,7 @@ static enum heap_watch_end follow(struct growth_tracer *tracer, struct container
 
 static double spent(const struct container_watch *round)
 {
-	return CAUTION * container_watch_spent(round) + container_watch_splits(round);
+	return BUDGET_CAUTION * container_watch_spent(round) + container_watch_splits(round);
 }
 
 static void set_current(struct growth_tracer *tracer, struct container_watch *round)
@@ -259,7 +258,7 @@ static struct container_request ask_for(const struct heap_holder *chosen, unsign
 static bool watch_some(struct growth_tracer *tracer, const struct heap_holder *chosen, unsigned n,
 		       double cores, struct err *err)
 {
-	const struct container_watch_options options = {.max_overhead = cores / CAUTION,
+	const struct container_watch_options options = {.max_overhead = cores / BUDGET_CAUTION,
 							.ahead_ns = ROUND_NS,
 							.slow_ns = tracer->options.slow_ns,
 							.native = !tracer->options.no_native};

@@ -493,6 +493,39 @@ static void test_deep_graph(void **state)
 	free(text);
 }
 
+/*
+ * Two objects on each level, each referred to by both of the next one: 2^19 ways lead to the last. What refers to an object is
+ * shown in one place.
+ */
+static void test_graph_of_many_ways(void **state)
+{
+	struct heap_graph_node nodes[40];
+	struct heap_graph_edge edges[4 * 19];
+	struct heap_held held = {.type = TEXT("list"),
+				 .have_graph = true,
+				 .graph = {nodes, COUNT(nodes), edges, COUNT(edges)}};
+	size_t length, lines = 0;
+	char *text = NULL, *line;
+	struct made made;
+	FILE *out = open_memstream(&text, &length);
+
+	(void)state;
+	for (unsigned i = 0; i < COUNT(nodes); i++)
+		nodes[i] = (struct heap_graph_node){
+			.address = i, .type = TEXT("list"), .depth = i / 2};
+	for (unsigned i = 0; i < COUNT(edges); i++)
+		edges[i] = (struct heap_graph_edge){2 + i / 4 * 2 + i % 2, i / 4 * 2 + i / 2 % 2,
+						    TEXT("[0]")};
+	make(&made)->held = &held;
+	census_text(out, &made.report, &QUIET);
+	fclose(out);
+	/* every reference once, and nothing is left out */
+	for (line = text; (line = strstr(line, "<- list at ")); line++)
+		lines++;
+	assert_int_equal(lines, COUNT(edges));
+	free(text);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -508,6 +541,7 @@ int main(void)
 		cmocka_unit_test(test_chains),
 		cmocka_unit_test(test_graph),
 		cmocka_unit_test(test_deep_graph),
+		cmocka_unit_test(test_graph_of_many_ways),
 	};
 
 	setenv("TZ", "UTC0", 1);

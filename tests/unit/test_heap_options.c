@@ -196,8 +196,9 @@ static void test_trend(void **state)
 
 static void test_references(void **state)
 {
-	static const char *const wrong[] = {"",   "0",     "0x0", "7",   "0x7f1",
-					    "-8", "0x10 ", "x10", "10q", "0x10000000000000000"};
+	static const char *const wrong[] = {"",    "0",     "0x0", "7",   "0x7f1",
+					    "-8",  "0x10 ", "x10", "10q", "0x10000000000000000",
+					    " 16", " -16",  "+16"};
 
 	(void)state;
 	RUN("--chain", "app.Session");

@@ -401,6 +401,12 @@ static void test_several_targets(void **state)
 	assert_false(options_join(&options));
 	WRONG("--output: with several targets the name needs a %p for the pid", "-p", "7,8", "-o",
 	      "a-%p.json", "-o", "b.json");
+	/* a % of its own is none */
+	WRONG("--output: with several targets the name needs a %p for the pid", "-p", "7,8", "-o",
+	      "a-%%p.json");
+	WRONG("--output: with several targets the name needs a %p for the pid", "-p", "7,8", "-o",
+	      "a-%t%", "-f", "json");
+	RUN("-p", "8", "-o", "a-%%%p.json");
 	WRONG("--format: with several targets use -o with %p in the name", "-p", "7,8", "-f",
 	      "json");
 	/* the report itself can be of all */

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """Fixtures of the live tests. A test that takes `python` runs on every CPython found; one that takes
 `some_python` on the oldest, the newest and Debian's own; one that takes `one_python` on Debian's own;
-one that takes `free_threaded` on those without a GIL; `home` and `allocator` are one of each."""
+one that takes `free_threaded` on those without a GIL; `home` and `allocator` are one of each. What `python` cannot do in
+every version a test says with @pytest.mark.pythons(suits): it is not made for the others, so that none returns early or is skipped."""
 import contextlib
 import glob
 import json
@@ -88,7 +89,9 @@ def allocator_rows():
 def pytest_generate_tests(metafunc):
     some = {i.name: i for i in FOUND[:1] + system_pythons() + FOUND[-1:]}.values()
     if "python" in metafunc.fixturenames:
-        metafunc.parametrize("python", parameters(FOUND + FREE_THREADED, MISSING), scope="module")
+        marker = metafunc.definition.get_closest_marker("pythons")
+        suits = [i for i in FOUND + FREE_THREADED if not marker or marker.args[0](i)]
+        metafunc.parametrize("python", parameters(suits, MISSING, suits[:1]), scope="module")
     if "free_threaded" in metafunc.fixturenames:
         # one is enough; that there is none is said here, and not again for each test that takes `python`
         metafunc.parametrize("free_threaded",

@@ -63,6 +63,10 @@ class Interpreter:
         """Its version, as reports have it."""
         return "%d.%d.%d" % self.version + ("t" if self.free_threaded else "")
 
+    @property
+    def has_gil(self):
+        return not self.free_threaded
+
     def place(self):
         """Put the programs where this interpreter sees them; the folder's name as it sees it."""
         if self.folder is None:

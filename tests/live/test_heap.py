@@ -108,10 +108,9 @@ def test_threads_that_ended(python, start):
         assert [made[kind] for kind in ("__main__.Session", "complex", "bytes")] == [3000] * 3, malloc
 
 
+@pytest.mark.pythons(lambda python: python.version >= (3, 8))  # before, a program of Python cannot have one
 def test_another_interpreter(python, start):
     """Its objects are found as those of the first; from 3.12 on it has memory of its own."""
-    if python.version < (3, 8):
-        return  # a program of Python cannot have one
     target = start(python, "heap.py")
     made = more(target, "interpreter", n=3000)
     assert [made[kind] for kind in ("__main__.Inside", "complex", "__main__.Large")] == [3000] * 3

@@ -6,6 +6,8 @@ Nothing depends on time: a target works when it is told to, and goes on being to
 """
 import re
 
+import pytest
+
 import harness
 
 STEPS = 50  # that are done at a time
@@ -23,10 +25,9 @@ class Watch(harness.Command):
             assert self.err.wait(r"^pyleaktrace: watching %s " % re.escape(path)), self.err.text
 
 
+@pytest.mark.pythons(lambda python: python.has_gil)  # the others are refused, as test_heap_watch.py has it
 def test_among_a_million(python, start, tmp_path, validate):
     """Exact counts, each by its thread's own stack: two threads were there before, one is born meanwhile."""
-    if python.free_threaded:
-        return  # refused, as test_heap_watch.py has it
     target = start(python, "holders.py")
     paths = "app.state.BY_NAME", "app.state.LOG"
     watch = Watch(target, tmp_path, *paths)

@@ -132,6 +132,24 @@ static inline void child_runtime(struct python_child *child, const char *fact)
 	child->runtime.layout = *row;
 }
 
+/* After its last word the script has still to reach its read: then it sleeps. */
+static inline void child_sleeps(const struct python_child *child)
+{
+	char path[32], text[512], *state;
+	FILE *file;
+
+	snprintf(path, sizeof(path), "/proc/%d/stat", (int)child->pid);
+	do {
+		file = fopen(path, "r");
+		assert_non_null(file);
+		assert_non_null(fgets(text, sizeof(text), file));
+		fclose(file);
+		state = strrchr(text, ')');
+		assert_non_null(state);
+		assert_int_not_equal(state[2], 'Z');
+	} while (state[2] != 'S');
+}
+
 static inline void child_end(struct python_child *child)
 {
 	int status;

@@ -54,24 +54,6 @@ static void see(void *context, const struct found *found)
 		assert_string_equal(found->type->py->name, "int");
 }
 
-/* After its last word the script has still to reach its read: then it sleeps. */
-static void wait_until_it_sleeps(pid_t pid)
-{
-	char path[32], text[512], *state;
-	FILE *file;
-
-	snprintf(path, sizeof(path), "/proc/%d/stat", (int)pid);
-	do {
-		file = fopen(path, "r");
-		assert_non_null(file);
-		assert_non_null(fgets(text, sizeof(text), file));
-		fclose(file);
-		state = strrchr(text, ')');
-		assert_non_null(state);
-		assert_int_not_equal(state[2], 'Z');
-	} while (state[2] != 'S');
-}
-
 static const char *environment;
 
 static void check_python(const char *python)
@@ -98,7 +80,7 @@ static void check_python(const char *python)
 	census = census_new(child.pid, &child.runtime, &err);
 	assert_non_null(census);
 	census_watch(census, see, &all);
-	wait_until_it_sleeps(child.pid);
+	child_sleeps(&child);
 	scan = census_scan(census, &err);
 	if (!scan)
 		fail_msg("%s: %s", python, err.text);

@@ -1,51 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdio.h>
+#include "unit/heard.h"
+
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
-
-#include <cmocka.h>
 
 #include "cli/words.h"
-
-static FILE *said; /* what goes to standard error in a test */
-static int usual;  /* standard error */
-
-static int begin(void **state)
-{
-	(void)state;
-	said = tmpfile();
-	usual = dup(STDERR_FILENO);
-	return !said || usual < 0 || dup2(fileno(said), STDERR_FILENO) < 0;
-}
-
-static int end(void **state)
-{
-	(void)state;
-	fflush(stderr);
-	dup2(usual, STDERR_FILENO);
-	close(usual);
-	return fclose(said);
-}
-
-/* What was said since the last time. */
-static const char *heard(void)
-{
-	static char text[512];
-	size_t n;
-
-	fflush(stderr);
-	rewind(said);
-	n = fread(text, 1, sizeof(text) - 1, said);
-	text[n] = '\0';
-	rewind(said);
-	assert_int_equal(ftruncate(fileno(said), 0), 0);
-	return text;
-}
 
 static void test_wrong(void **state)
 {
@@ -142,11 +101,11 @@ static void test_choices(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(test_wrong, begin, end),
-		cmocka_unit_test_setup_teardown(test_numbers, begin, end),
-		cmocka_unit_test_setup_teardown(test_sizes_and_times, begin, end),
-		cmocka_unit_test_setup_teardown(test_shares, begin, end),
-		cmocka_unit_test_setup_teardown(test_choices, begin, end),
+		cmocka_unit_test_setup_teardown(test_wrong, heard_begin, heard_end),
+		cmocka_unit_test_setup_teardown(test_numbers, heard_begin, heard_end),
+		cmocka_unit_test_setup_teardown(test_sizes_and_times, heard_begin, heard_end),
+		cmocka_unit_test_setup_teardown(test_shares, heard_begin, heard_end),
+		cmocka_unit_test_setup_teardown(test_choices, heard_begin, heard_end),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -121,6 +121,11 @@ static bool describe_part(const struct edges *edges, const struct ref *ref, stru
 	char name[NAMES_MAX] = "";
 
 	*part = (struct edge_part){.role = ROLE_ITSELF};
+	/* the class of the part is not what the whole holds */
+	if (ref->place == REF_TYPE) {
+		snprintf(via, EDGES_TEXT, " type");
+		return false;
+	}
 	switch (was.role) {
 	case ROLE_MODULES:
 	case ROLE_KWDEFAULTS:

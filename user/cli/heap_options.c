@@ -149,7 +149,9 @@ static error_t set_address(struct parse *parse, const char *word)
 
 	errno = 0;
 	parse->options->at = strtoull(word, &end, 0);
-	if (errno || *end || !parse->options->at || parse->options->at % 8 || word[0] == '-')
+	/* strtoull() takes spaces and a sign before it */
+	if (errno || *end || !parse->options->at || parse->options->at % 8 || word[0] < '0' ||
+	    word[0] > '9')
 		return words_wrong("--at", "an address as id() gives it is wanted");
 	return 0;
 }

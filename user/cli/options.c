@@ -424,6 +424,17 @@ static bool settle_formats(struct parse *parse)
 	return true;
 }
 
+/* Is the pid a part of the file's name? (%% is a %.) */
+static bool names_pid(const char *pattern)
+{
+	while ((pattern = strchr(pattern, '%')) && pattern[1]) {
+		if (pattern[1] == 'p')
+			return true;
+		pattern += 2;
+	}
+	return false;
+}
+
 /*
  * Several targets need files of their own, but for one report on all of them; standard output can hold one document
  * only.
@@ -433,7 +444,7 @@ static bool can_tell_apart(const struct options *options)
 	bool join = options_join(options);
 
 	for (unsigned i = 0; i < options->n_outputs; i++) {
-		if (!strstr(options->outputs[i].pattern, "%p") != join) {
+		if (names_pid(options->outputs[i].pattern) == join) {
 			fputs(join ? "pyleaktrace: --output: with --group-by pid one file is of "
 				     "all targets: no %p in its name\n"
 				   : "pyleaktrace: --output: with several targets the name "

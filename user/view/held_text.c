@@ -166,6 +166,22 @@ static void put_node(const struct pen *pen, const struct heap_graph *graph, size
 	fputc('\n', pen->out);
 }
 
+/*
+ * Who refers to a node is written in one place, behind its first edge that leads nearer to the objects asked for: as many ways as
+ * there are would be twice as many with each step.
+ */
+static bool is_first(const struct heap_graph *graph, size_t e)
+{
+	const struct heap_graph_node *nodes = graph->nodes;
+	size_t from = graph->edges[e].from, first = 0;
+
+	while (graph->edges[first].from != from ||
+	       nodes[graph->edges[first].to].depth >= nodes[from].depth)
+		if (++first > e)
+			return false;
+	return first == e;
+}
+
 static void put_tree(const struct pen *pen, const struct heap_graph *graph, size_t i,
 		     unsigned level)
 {
@@ -175,8 +191,8 @@ static void put_tree(const struct pen *pen, const struct heap_graph *graph, size
 		if (edge->to != i)
 			continue;
 		put_node(pen, graph, edge->from, edge->via, level + 1);
-		/* farther from the objects asked for: so it ends, and each is followed once or more */
-		if (graph->nodes[edge->from].depth > graph->nodes[i].depth)
+		/* farther from the objects asked for: so it ends */
+		if (is_first(graph, e))
 			put_tree(pen, graph, edge->from, level + 1);
 	}
 	if (graph->nodes[i].more)

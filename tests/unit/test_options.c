@@ -1,0 +1,505 @@
+/* SPDX-License-Identifier: BSD-2-Clause
+ *
+ * The command line of `pyleaktrace -p PID`: what each option does, what it allows, and what is said
+ * of the rest.
+ */
+#include "unit/heard.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli/options.h"
+
+#define MS 1000000ull
+#define S  1000000000ull
+
+static struct heard_words line;
+static struct options options;
+
+static enum options_result parse(const char *const *words)
+{
+	heard_words(&line, words);
+	return options_parse(&options, line.argc, line.argv);
+}
+
+#define PARSE(...) parse((const char *const[]){__VA_ARGS__, NULL})
+
+/* It is understood, and nothing is said. */
+#define RUN(...)                                                              \
+	do {                                                                  \
+		assert_int_equal(PARSE("-p", "7", __VA_ARGS__), OPTIONS_RUN); \
+		assert_string_equal(heard(), "");                             \
+		assert_string_equal(heard_out(), "");                         \
+	} while (0)
+
+/* It is refused with one line, and nothing goes to standard output. */
+static void expect_wrong(const char *said, const char *const *words)
+{
+	assert_int_equal(parse(words), OPTIONS_WRONG);
+	assert_string_equal(heard(), said);
+	assert_string_equal(heard_out(), "");
+}
+
+#define WRONG(said, ...) \
+	expect_wrong("pyleaktrace: " said "\n", (const char *const[]){__VA_ARGS__, NULL})
+
+static void test_defaults(void **state)
+{
+	(void)state;
+	assert_int_equal(PARSE("-p", "7"), OPTIONS_RUN);
+	assert_string_equal(heard(), "");
+	assert_int_equal(options.trace.n_pids, 1);
+	assert_int_equal(options.trace.pids[0], 7);
+	assert_int_equal(options.interval_ns, 5 * S);
+	assert_int_equal(options.count, 0);
+	assert_int_equal(options.duration_ns, 0);
+	assert_int_equal(options.top, 10);
+	assert_int_equal(options.group_by, GROUP_STACK);
+	assert_int_equal(options.n_modules, 0);
+	assert_int_equal(options.n_outputs, 0);
+	assert_null(options.format);
+	assert_false(options.quiet);
+	assert_false(options.no_color);
+	assert_int_equal(options.trace.order, ORDER_SIZE);
+	assert_false(options.trace.by_thread);
+	assert_int_equal(options.trace.older_ns, 500 * MS);
+	assert_int_equal(options.trace.min_size, 0);
+	assert_true(options.trace.max_size == UINT64_MAX);
+	assert_int_equal(options.trace.domains, 7);
+	assert_int_equal(options.trace.sample_shift, 0);
+	assert_false(options.trace.exact);
+	assert_float_equal(options.trace.max_overhead, 0.05, 1e-12);
+	assert_int_equal(options.trace.on_limit, ON_LIMIT_THROTTLE);
+	assert_int_equal(options.trace.max_window_ns, 200 * MS);
+	assert_false(options.trace.no_steer);
+	assert_false(options.trace.no_grows);
+	assert_true(options.trace.native);
+	assert_int_equal(options.trace.max_blocks, 0);
+	assert_int_equal(options.trace.max_stacks, 32768);
+	assert_int_equal(options.trace.verbose, 0);
+}
+
+static void test_flags(void **state)
+{
+	(void)state;
+	RUN("-q");
+	assert_true(options.quiet);
+	RUN("-v", "--verbose", "-v");
+	assert_int_equal(options.trace.verbose, 3);
+	RUN("--no-color");
+	assert_true(options.no_color);
+	RUN("--no-grows");
+	assert_true(options.trace.no_grows);
+	RUN("--no-steer");
+	assert_true(options.trace.no_steer);
+	RUN("--exact");
+	assert_true(options.trace.exact);
+	/* none of them is kept from one line to the next */
+	RUN("-T", "3");
+	assert_false(options.quiet || options.no_color || options.trace.no_grows ||
+		     options.trace.no_steer || options.trace.exact || options.trace.verbose);
+}
+
+static void test_targets(void **state)
+{
+	char list[1024] = "1";
+
+	(void)state;
+	assert_int_equal(PARSE("-p", "7,2147483647", "--pid=9", "-p7"), OPTIONS_RUN);
+	assert_string_equal(heard(), "");
+	/* one that is given twice is one target */
+	assert_int_equal(options.trace.n_pids, 3);
+	assert_int_equal(options.trace.pids[0], 7);
+	assert_int_equal(options.trace.pids[1], 2147483647);
+	assert_int_equal(options.trace.pids[2], 9);
+
+	for (int pid = 2; pid <= TRACE_MAX_PIDS; pid++)
+		sprintf(list + strlen(list), ",%d", pid);
+	assert_int_equal(PARSE("-p", list), OPTIONS_RUN);
+	assert_int_equal(options.trace.n_pids, TRACE_MAX_PIDS);
+	assert_int_equal(options.trace.pids[TRACE_MAX_PIDS - 1], TRACE_MAX_PIDS);
+	assert_string_equal(heard(), "");
+	WRONG("--pid: at most 64 targets", "-p", list, "-p", "65");
+
+#define RANGE "; write a whole number from 1 to 2147483647"
+	WRONG("--pid: \"0\" is out of range" RANGE, "-p", "0");
+	WRONG("--pid: \"2147483648\" is out of range" RANGE, "-p", "2147483648");
+	WRONG("--pid: \"-1\" is not understood" RANGE, "-p", "-1");
+	WRONG("--pid: \"python\" is not understood" RANGE, "-p", "7,python");
+	WRONG("--pid: the value is empty" RANGE, "-p", "7,");
+	WRONG("--pid: the value is empty" RANGE, "-p", "");
+	/* too long for any number: cut, and what it does to a terminal is not done to this one */
+	WRONG("--pid: \"\\x1b[31mxxxxxxxxxxxxxxxxxxxxxxxxxx\" is not understood" RANGE, "-p",
+	      "\033[31mxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx");
+#undef RANGE
+	WRONG("no target is given: pyleaktrace -p PID [INTERVAL [COUNT]], pyleaktrace heap -p PID "
+	      "or pyleaktrace doctor (--help says more)",
+	      "--exact");
+}
+
+static void test_arguments(void **state)
+{
+	(void)state;
+	RUN("2");
+	assert_int_equal(options.interval_ns, 2 * S);
+	assert_int_equal(options.count, 0);
+	RUN("10ms", "4294967295");
+	assert_int_equal(options.interval_ns, 10 * MS);
+	assert_int_equal(options.count, UINT32_MAX);
+	WRONG("INTERVAL: at least 10 ms is wanted", "-p", "7", "9ms");
+	WRONG("INTERVAL: \"5q\" is not understood; write a time like 90, 90s, 1.5s, 5m, 2h, 1d or "
+	      "500ms",
+	      "-p", "7", "5q");
+	WRONG("COUNT: \"0\" is out of range; write a whole number from 1 to 4294967295", "-p", "7",
+	      "5", "0");
+	WRONG("COUNT: \"x\" is not understood; write a whole number from 1 to 4294967295", "-p",
+	      "7", "5", "x");
+	WRONG("too many arguments: -p PID [INTERVAL [COUNT]] is wanted", "-p", "7", "5", "2", "3");
+	WRONG("the command comes first: pyleaktrace heap -p PID", "-p", "7", "heap");
+	WRONG("the command comes first: pyleaktrace doctor -p PID", "-p", "7", "5", "doctor");
+	WRONG("what is \"heep\"? If you mean the command: pyleaktrace heap -p PID", "heep", "-p",
+	      "7");
+	WRONG("starting a program (-- COMMAND) is not in this version; start it, then use -p PID",
+	      "--", "python3", "app.py");
+}
+
+static void test_times(void **state)
+{
+	(void)state;
+	RUN("-d", "5m");
+	assert_int_equal(options.duration_ns, 300 * S);
+	RUN("--duration=10ms");
+	assert_int_equal(options.duration_ns, 10 * MS);
+	WRONG("--duration: at least 10 ms is wanted", "-p", "7", "-d", "0");
+	RUN("--older", "0");
+	assert_int_equal(options.trace.older_ns, 0);
+	RUN("--older", "1.5s");
+	assert_int_equal(options.trace.older_ns, 1500 * MS);
+	WRONG("--older: \"367d\" is out of range; a time is at most 366d", "-p", "7", "--older",
+	      "367d");
+	RUN("--max-window", "1ms");
+	assert_int_equal(options.trace.max_window_ns, MS);
+	WRONG("--max-window: at least 1 ms is wanted", "-p", "7", "--max-window", "999us");
+}
+
+static void test_numbers(void **state)
+{
+	(void)state;
+	RUN("-T", "0");
+	assert_int_equal(options.top, 0);
+	RUN("--top=1000000");
+	assert_int_equal(options.top, 1000000);
+	WRONG("--top: \"1000001\" is out of range; write a whole number from 0 to 1000000", "-p",
+	      "7", "-T", "1000001");
+	RUN("--max-blocks", "1");
+	assert_int_equal(options.trace.max_blocks, 1);
+	RUN("--max-blocks", "268435456");
+	assert_int_equal(options.trace.max_blocks, 1 << 28);
+	WRONG("--max-blocks: \"268435457\" is out of range; write a whole number from 1 to "
+	      "268435456",
+	      "-p", "7", "--max-blocks", "268435457");
+	WRONG("--max-blocks: \"0\" is out of range; write a whole number from 1 to 268435456", "-p",
+	      "7", "--max-blocks", "0");
+	RUN("--max-stacks", "4194304");
+	assert_int_equal(options.trace.max_stacks, 1 << 22);
+	WRONG("--max-stacks: \"4194305\" is out of range; write a whole number from 1 to 4194304",
+	      "-p", "7", "--max-stacks", "4194305");
+	WRONG("--max-stacks: \"0\" is out of range; write a whole number from 1 to 4194304", "-p",
+	      "7", "--max-stacks", "0");
+}
+
+static void test_sizes(void **state)
+{
+	(void)state;
+	RUN("-z", "4k", "-Z", "1m");
+	assert_int_equal(options.trace.min_size, 4096);
+	assert_int_equal(options.trace.max_size, 1 << 20);
+	RUN("--min-size=8", "--max-size=8");
+	assert_int_equal(options.trace.min_size, 8);
+	assert_int_equal(options.trace.max_size, 8);
+	WRONG("--min-size is above --max-size: no block would be counted", "-p", "7", "-Z", "7",
+	      "-z", "8");
+	WRONG("--min-size: \"-1\" is not understood; write a size like 512, 4k, 1m or 2g", "-p",
+	      "7", "-z", "-1");
+	WRONG("--max-size: the value is empty; write a size like 512, 4k, 1m or 2g", "-p", "7",
+	      "-Z", "");
+}
+
+/* The next power of two, and everything else as with --exact. */
+static void test_sample(void **state)
+{
+	static const struct {
+		const char *word;
+		unsigned shift;
+	} rows[] = {{"256", 8}, {"257", 9}, {"512", 9}, {"512k", 19}, {"1000000", 20}, {"1g", 30}};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		RUN("--sample", rows[i].word);
+		assert_int_equal(options.trace.sample_shift, rows[i].shift);
+		assert_true(options.trace.exact);
+	}
+	WRONG("--sample: a size from 256 B to 1.0 GiB is wanted", "-p", "7", "--sample", "255");
+	WRONG("--sample: a size from 256 B to 1.0 GiB is wanted", "-p", "7", "--sample",
+	      "1073741825");
+	WRONG("--sample: \"often\" is not understood; write a size like 512, 4k, 1m or 2g", "-p",
+	      "7", "--sample", "often");
+}
+
+static void test_ceiling(void **state)
+{
+	static const char no_ceiling[] =
+		"pyleaktrace: --exact has no ceiling: --max-overhead, --on-limit and --max-window "
+		"do not go with it\n";
+	static const char *const governing[] = {"--max-overhead=5", "--on-limit=throttle",
+						"--max-window=1s"};
+
+	(void)state;
+	RUN("--max-overhead", "0.1%");
+	assert_float_equal(options.trace.max_overhead, 0.001, 1e-12);
+	RUN("--max-overhead", "100", "--on-limit", "stop", "--max-window", "2s");
+	assert_float_equal(options.trace.max_overhead, 1, 1e-12);
+	assert_int_equal(options.trace.on_limit, ON_LIMIT_STOP);
+	assert_int_equal(options.trace.max_window_ns, 2 * S);
+	assert_false(options.trace.exact);
+	RUN("--on-limit", "stop", "--on-limit", "throttle");
+	assert_int_equal(options.trace.on_limit, ON_LIMIT_THROTTLE);
+	WRONG("--max-overhead: a percentage from 0.1 to 100 is wanted", "-p", "7", "--max-overhead",
+	      "0.09");
+	WRONG("--max-overhead: a percentage from 0.1 to 100 is wanted", "-p", "7", "--max-overhead",
+	      "101");
+	WRONG("--on-limit: throttle or stop is wanted", "-p", "7", "--on-limit", "go on");
+	for (size_t i = 0; i < sizeof(governing) / sizeof(governing[0]); i++) {
+		/* in either order, and though the value is the default */
+		expect_wrong(no_ceiling,
+			     (const char *const[]){"-p", "7", "--exact", governing[i], NULL});
+		expect_wrong(no_ceiling,
+			     (const char *const[]){"-p", "7", governing[i], "--sample=1k", NULL});
+	}
+}
+
+static void test_choices(void **state)
+{
+	(void)state;
+	RUN("--sort", "count");
+	assert_int_equal(options.trace.order, ORDER_COUNT);
+	RUN("--sort", "growth");
+	assert_int_equal(options.trace.order, ORDER_GROWTH);
+	RUN("--sort", "age");
+	assert_int_equal(options.trace.order, ORDER_AGE);
+	RUN("--sort", "age", "--sort", "size");
+	assert_int_equal(options.trace.order, ORDER_SIZE);
+	WRONG("--sort: size, count, growth or age is wanted", "-p", "7", "--sort", "Size");
+	RUN("--native", "no");
+	assert_false(options.trace.native);
+	RUN("--native", "no", "--native", "yes");
+	assert_true(options.trace.native);
+	WRONG("--native: no or yes is wanted", "-p", "7", "--native", "1");
+	for (unsigned by = 0; by < GROUP_BY_COUNT; by++) {
+		RUN("--group-by", group_by_name(by));
+		assert_int_equal(options.group_by, by);
+		/* only then are threads kept apart */
+		assert_int_equal(options.trace.by_thread, by == GROUP_THREAD);
+	}
+	WRONG("--group-by: stack, line, function, module, thread or pid is wanted", "-p", "7",
+	      "--group-by", "file");
+}
+
+static void test_domains(void **state)
+{
+	static const char *const wrong[] = {"", "all", "malloc,", ",mmap", "mmap,mal", "Object"};
+
+	(void)state;
+	RUN("--domain", "object");
+	assert_int_equal(options.trace.domains, domain_bit(DOMAIN_OBJECT));
+	RUN("--domain", "mmap,malloc,mmap");
+	assert_int_equal(options.trace.domains,
+			 domain_bit(DOMAIN_MALLOC) | domain_bit(DOMAIN_MMAP));
+	/* the last one counts */
+	RUN("--domain", "malloc,object", "--domain", "mmap");
+	assert_int_equal(options.trace.domains, domain_bit(DOMAIN_MMAP));
+	for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++)
+		WRONG("--domain: a list of malloc, object and mmap is wanted", "-p", "7",
+		      "--domain", wrong[i]);
+}
+
+static void test_modules(void **state)
+{
+	char list[512] = "m0";
+
+	(void)state;
+	RUN("--module", "numpy,json.decoder", "--module=libcrypto");
+	assert_int_equal(options.n_modules, 3);
+	assert_string_equal(options.modules[0], "numpy");
+	assert_string_equal(options.modules[1], "json.decoder");
+	assert_string_equal(options.modules[2], "libcrypto");
+	WRONG("--module: a name is missing", "-p", "7", "--module", "");
+	WRONG("--module: a name is missing", "-p", "7", "--module", "numpy,");
+	WRONG("--module: a name is missing", "-p", "7", "--module", "numpy,,json");
+	for (int i = 1; i < OPTIONS_MAX_MODULES; i++)
+		sprintf(list + strlen(list), ",m%d", i);
+	RUN("--module", list);
+	assert_int_equal(options.n_modules, OPTIONS_MAX_MODULES);
+	assert_string_equal(options.modules[63], "m63");
+	WRONG("--module: at most 64 names", "-p", "7", "--module", list, "--module", "one");
+}
+
+/* A file's format is told by its name; else -f tells it; else that is wrong. */
+static void test_formats(void **state)
+{
+	static const char *const formats[] = {"text", "json", "folded", "svg", "html"};
+
+	(void)state;
+	RUN("-o", "a.txt", "--output=b.JSON", "-o", "/tmp/c.folded", "-o", "d.svg", "-o", "e.html");
+	assert_int_equal(options.n_outputs, 5);
+	assert_string_equal(options.outputs[2].pattern, "/tmp/c.folded");
+	for (unsigned i = 0; i < 5; i++)
+		assert_string_equal(options.outputs[i].format->name, formats[i]);
+	assert_null(options.format);
+	for (unsigned i = 0; i < 5; i++) {
+		RUN("-f", formats[i]);
+		assert_string_equal(options.format->name, formats[i]);
+	}
+	/* of the one file without such a name, and not of standard output */
+	RUN("-o", "report", "-f", "JSON", "-o", "a.svg");
+	assert_string_equal(options.outputs[0].format->name, "json");
+	assert_string_equal(options.outputs[1].format->name, "svg");
+	assert_null(options.format);
+	/* no file has a use for it */
+	RUN("-o", "a.svg", "-f", "json");
+	assert_string_equal(options.outputs[0].format->name, "svg");
+	assert_string_equal(options.format->name, "json");
+	WRONG("--format: there is no format \"xml\\n\"; there are text, json, folded, svg, html",
+	      "-p", "7", "-f", "xml\n");
+	WRONG("--output: re\\tport: the name does not say which format is wanted; end it "
+	      "accordingly or give -f: text (.txt), json (.json), folded (.folded), svg (.svg), "
+	      "html (.html)",
+	      "-p", "7", "-o", "a.txt", "-o", "re\tport");
+}
+
+static void test_most_files(void **state)
+{
+	const char *words[2 * OPTIONS_MAX_OUTPUTS + 5] = {"-p", "7"};
+
+	(void)state;
+	for (int i = 0; i < OPTIONS_MAX_OUTPUTS; i++) {
+		words[2 + 2 * i] = "-o";
+		words[3 + 2 * i] = "a.txt";
+	}
+	assert_int_equal(parse(words), OPTIONS_RUN);
+	assert_int_equal(options.n_outputs, OPTIONS_MAX_OUTPUTS);
+	assert_string_equal(heard(), "");
+	words[2 + 2 * OPTIONS_MAX_OUTPUTS] = "-o";
+	words[3 + 2 * OPTIONS_MAX_OUTPUTS] = "b.txt";
+	expect_wrong("pyleaktrace: --output: at most 16 files\n", words);
+}
+
+static void test_several_targets(void **state)
+{
+	(void)state;
+	RUN("-p", "8", "-o", "a-%p.json", "-o", "%t/%p.svg");
+	assert_false(options_join(&options));
+	WRONG("--output: with several targets the name needs a %p for the pid", "-p", "7,8", "-o",
+	      "a-%p.json", "-o", "b.json");
+	/* a % of its own is none */
+	WRONG("--output: with several targets the name needs a %p for the pid", "-p", "7,8", "-o",
+	      "a-%%p.json");
+	WRONG("--output: with several targets the name needs a %p for the pid", "-p", "7,8", "-o",
+	      "a-%t%", "-f", "json");
+	RUN("-p", "8", "-o", "a-%%%p.json");
+	WRONG("--format: with several targets use -o with %p in the name", "-p", "7,8", "-f",
+	      "json");
+	/* the report itself can be of all */
+	RUN("-p", "8", "-f", "text");
+	assert_string_equal(options.format->name, "text");
+	RUN("-p", "8", "--group-by", "pid", "-o", "a.json", "-f", "json");
+	assert_true(options_join(&options));
+	assert_string_equal(options.format->name, "json");
+	WRONG("--output: with --group-by pid one file is of all targets: no %p in its name", "-p",
+	      "7,8", "--group-by", "pid", "-o", "%p.json");
+	/* of one target nothing is joined: as it is wanted */
+	RUN("-p", "7", "--group-by", "pid", "-o", "%p.json", "-o", "a.json", "-f", "svg");
+	assert_false(options_join(&options));
+}
+
+/* A flame graph that has no groups as its roots says so, and is made all the same. */
+static void test_what_is_not_grouped(void **state)
+{
+	static const char said[] =
+		"pyleaktrace: --group-by line is for text and json; svg shows whole stacks\n";
+
+	(void)state;
+	assert_int_equal(PARSE("-p", "7", "--group-by", "line", "-o", "a.json", "-o", "b.svg"),
+			 OPTIONS_RUN);
+	assert_string_equal(heard(), said);
+	assert_int_equal(PARSE("-p", "7", "--group-by", "line", "-f", "svg", "-o", "a.json"),
+			 OPTIONS_RUN);
+	assert_string_equal(heard(), said);
+	RUN("--group-by", "line", "-f", "svg", "-q");
+	RUN("--group-by", "line", "-f", "json", "-o", "a.txt");
+	RUN("--group-by", "module", "-f", "svg", "-o", "a.html");
+	RUN("--group-by", "stack", "-f", "svg");
+}
+
+static void test_about(void **state)
+{
+	static const char *const options_of_help[] = {
+		"-d, --duration=TIME", "-p, --pid=PID[,PID...]", "    --max-overhead=PERCENT",
+		"-f, --format=FORMAT", "    --version",
+	};
+	const char *text;
+
+	(void)state;
+	/* what comes behind is not looked at any more */
+	assert_int_equal(PARSE("--version", "--top", "x"), OPTIONS_DONE);
+	assert_string_equal(heard_out(), "pyleaktrace " PYLEAKTRACE_VERSION "\n");
+	assert_string_equal(heard(), "");
+	assert_int_equal(PARSE("-h"), OPTIONS_DONE);
+	text = heard_out();
+	assert_string_equal(heard(), "");
+	assert_int_equal(strncmp(text, "Usage: pyleaktrace [-qvh] [-d TIME] ", 36), 0);
+	assert_non_null(strstr(text, " -p PID [INTERVAL [COUNT]]\n"
+				     "  or:  pyleaktrace [OPTION...] heap -p PID [OPTIONS]\n"));
+	for (size_t i = 0; i < sizeof(options_of_help) / sizeof(options_of_help[0]); i++)
+		assert_non_null(strstr(text, options_of_help[i]));
+	assert_non_null(strstr(text, "\nExit codes: 0 done; 1 "));
+	assert_int_equal(PARSE("--usage"), OPTIONS_DONE);
+	text = heard_out();
+	assert_non_null(strstr(text, "[--max-blocks=N]"));
+	assert_null(strstr(text, "Exit codes"));
+	assert_string_equal(heard(), "");
+}
+
+/* What argp finds itself: said, and the program goes on to return its own code. */
+static void test_unknown(void **state)
+{
+	(void)state;
+	assert_int_equal(PARSE("-p", "7", "--leaks"), OPTIONS_WRONG);
+	assert_non_null(strstr(heard(), "pyleaktrace: unrecognized option '--leaks'\n"));
+	assert_int_equal(PARSE("-p", "7", "-x"), OPTIONS_WRONG);
+	assert_non_null(strstr(heard(), "pyleaktrace: invalid option -- 'x'\n"));
+	assert_int_equal(PARSE("-p", "7", "--top"), OPTIONS_WRONG);
+	assert_non_null(strstr(heard(), "pyleaktrace: option '--top' requires an argument\n"));
+	assert_int_equal(PARSE("-p", "7", "--max=3"), OPTIONS_WRONG);
+	assert_non_null(strstr(heard(), "pyleaktrace: option '--max=3' is ambiguous"));
+	assert_string_equal(heard_out(), "");
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, heard_begin, heard_end)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(test_defaults),        TEST(test_flags),
+		TEST(test_targets),         TEST(test_arguments),
+		TEST(test_times),           TEST(test_numbers),
+		TEST(test_sizes),           TEST(test_sample),
+		TEST(test_ceiling),         TEST(test_choices),
+		TEST(test_domains),         TEST(test_modules),
+		TEST(test_formats),         TEST(test_most_files),
+		TEST(test_several_targets), TEST(test_what_is_not_grouped),
+		TEST(test_about),           TEST(test_unknown),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

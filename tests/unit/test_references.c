@@ -194,7 +194,7 @@ static void check_counts_of_references(struct subject *subject)
 	assert_int_equal(path_find_object(&found, &subject->edges, "app.cache.NESTED['a']", &err),
 			 0);
 	/* without a GIL they are counted in two places; from 3.14 on there are flags above the count */
-	if (!subject->target.runtime.layout.free_threaded)
+	if (!subject->target.target->runtime.layout.free_threaded)
 		assert_int_equal((uint32_t)word_at(subject, found.field), strtoul(fact, NULL, 10));
 }
 

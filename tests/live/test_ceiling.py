@@ -282,12 +282,12 @@ def test_system_calls(one_python, start, attach, validate):
 def test_usage(one_python, start):
     target = start(one_python, "busy.py")
     pid = str(target.pid)
-    for options, said in ((["--exact", "--max-overhead", "3"], "--exact has no ceiling"),
-                          (["--exact", "--on-limit", "stop"], "--exact has no ceiling"),
+    for options, said in ((["--exact", "--max-overhead", "3"], "--exact and --sample have no ceiling"),
+                          (["--exact", "--on-limit", "stop"], "--exact and --sample have no ceiling"),
                           (["--max-overhead", "0"], "a percentage from 0.1 to 100"),
                           (["--max-overhead", "nan"], "a percentage from 0.1 to 100"),
                           (["--max-overhead", "5%x"], "a percentage from 0.1 to 100"),
-                          (["--on-limit", "panic"], "--on-limit: throttle or stop is wanted"),
+                          (["--on-limit", "panic"], "--on-limit: expected throttle or stop"),
                           (["--max-window", "1us"], "wanted")):
         result = harness.tool("-p", pid, *options)
         assert (result.returncode, result.stdout) == (64, ""), (options, result.stderr)
@@ -299,7 +299,7 @@ def test_number_of_windows(one_python, start):
     for number in ("", "x", "-1", "5x", "99999999999999999999"):
         result = harness.tool("-p", str(target.pid), environment={"PYLEAKTRACE_WINDOWS": number})
         assert (result.returncode, result.stdout) == (64, ""), (number, result.stderr)
-        assert "PYLEAKTRACE_WINDOWS is no number of windows" in result.stderr
+        assert "PYLEAKTRACE_WINDOWS is not a number of windows" in result.stderr
 
 
 def test_sampling(one_python, start, attach, validate):

@@ -335,7 +335,7 @@ def test_what_cannot_be_watched(one_python, start):
             (["--watch", "a", "--watch", "b", "--watch", "c", "--watch", "d", "--watch", "e"], 64, "four places"),
             (["--watch", "a", "--growth"], 64, "a report of its own"),
             (["--for", "3"], 64, "are for --watch"),
-            (["--watch", "a", "--max-overhead", "0"], 64, "a percentage from 0.01 to 100 is wanted")):
+            (["--watch", "a", "--max-overhead", "0"], 64, "expected a percentage from 0.01 to 100")):
         result = harness.tool("heap", "-p", pid, *options)
         assert (result.returncode, result.stdout) == (code, ""), (options, result.stderr)
         assert said in result.stderr

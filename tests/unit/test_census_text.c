@@ -135,8 +135,8 @@ static void test_no_types(void **state)
 	struct heap_report *report = make(&made);
 
 	(void)state;
-	expect(report, ALL, HEAD TYPES_HEAD "        no type is like that\n" FOOT);
-	expect(report, QUIET, HEAD TYPES_HEAD "        no type is like that\n");
+	expect(report, ALL, HEAD TYPES_HEAD "        no matching types\n" FOOT);
+	expect(report, QUIET, HEAD TYPES_HEAD "        no matching types\n");
 	/* one of each, and a target of which little is known */
 	made.about.target.python = NULL;
 	made.about.target.threads = 1;
@@ -145,11 +145,11 @@ static void test_no_types(void **state)
 	made.scan.bytes = 16;
 	expect(report, QUIET,
 	       "[00:01:02] pid 42 (CPython ?): 2 objects of 1 type, 16 B; RSS 3.0 MiB, 1 "
-	       "thread\n" TYPES_HEAD "        no type is like that\n");
+	       "thread\n" TYPES_HEAD "        no matching types\n");
 	made.about.target.python = HOSTILE;
 	expect(report, QUIET,
 	       "[00:01:02] pid 42 (CPython " ESCAPED "): 2 objects of 1 type, 16 B; RSS 3.0 MiB, "
-	       "1 thread\n" TYPES_HEAD "        no type is like that\n");
+	       "1 thread\n" TYPES_HEAD "        no matching types\n");
 }
 
 /* ---- growth ---------------------------------------------------------------------------------- */
@@ -247,7 +247,7 @@ static void test_collector(void **state)
 
 	(void)state;
 	*gc = (struct heap_gc){.have_enabled = true};
-#define NO_TYPES HEAD TYPES_HEAD "        no type is like that\n"
+#define NO_TYPES HEAD TYPES_HEAD "        no matching types\n"
 	expect(report, ALL, NO_TYPES "gc: off\n" FOOT);
 	*gc = (struct heap_gc){.have_generations = true,
 			       .thresholds = {700, 10, 10},

@@ -82,7 +82,7 @@ static void test_target(void **state)
 {
 	(void)state;
 	RUN("--pid=7", "-p", "7");
-	WRONG("--pid: one process at a time is looked at", "-p", "8");
+	WRONG("--pid: only one process at a time", "-p", "8");
 	WRONG("--pid: \"1,2\" is not understood; write a whole number from 1 to 2147483647", "-p",
 	      "1,2");
 	WRONG("--pid: \"0\" is out of range; write a whole number from 1 to 2147483647", "-p", "0");
@@ -109,7 +109,7 @@ static void test_what_is_shown(void **state)
 	assert_int_equal(options.order, HEAP_BY_NAME);
 	RUN("--sort", "name", "--sort", "bytes");
 	assert_int_equal(options.order, HEAP_BY_BYTES);
-	WRONG("--sort: bytes, count or name is wanted", "--sort", "size");
+	WRONG("--sort: expected bytes, count or name", "--sort", "size");
 	RUN("--min-count", "9223372036854775807");
 	assert_true(options.min_count == INT64_MAX);
 	WRONG("--min-count: \"-1\" is not understood; write a whole number from 0 to "
@@ -157,18 +157,18 @@ static void test_growth(void **state)
 	RUN("--growth", "10", "5", "-d", "1m", "--holders");
 	assert_int_equal(options.interval_ns, 5 * S);
 	assert_true(options.holders);
-	WRONG("--growth: at least 10 ms is wanted", "--growth=9ms");
+	WRONG("--growth: expected at least 10 ms", "--growth=9ms");
 	WRONG("--growth: the value is empty; write a time like 90, 90s, 1.5s, 5m, 2h, 1d or 500ms",
 	      "--growth=");
-	WRONG("TIME: at least 10 ms is wanted", "--growth", "9ms");
-	WRONG("INTERVAL: at least 10 ms is wanted", "--growth", "10", "9ms");
+	WRONG("TIME: expected at least 10 ms", "--growth", "9ms");
+	WRONG("INTERVAL: expected at least 10 ms", "--growth", "10", "9ms");
 	WRONG("COUNT: \"0\" is out of range; write a whole number from 1 to 4294967295", "--growth",
 	      "10", "5", "0");
-	WRONG("too many arguments: -p PID --growth=TIME [INTERVAL [COUNT]] is wanted",
-	      "--growth=10", "5", "3", "1");
-	WRONG("too many arguments: -p PID --growth [TIME [INTERVAL [COUNT]]] is wanted", "--growth",
+	WRONG("too many arguments: expected -p PID --growth=TIME [INTERVAL [COUNT]]", "--growth=10",
+	      "5", "3", "1");
+	WRONG("too many arguments: expected -p PID --growth [TIME [INTERVAL [COUNT]]]", "--growth",
 	      "10", "5", "3", "1");
-	WRONG("--duration: at least 10 ms is wanted", "--growth", "-d", "0");
+	WRONG("--duration: expected at least 10 ms", "--growth", "-d", "0");
 }
 
 static void test_trend(void **state)
@@ -189,9 +189,9 @@ static void test_trend(void **state)
 	RUN("--trend", "100ms", "4");
 	assert_int_equal(options.interval_ns, 100 * MS);
 	assert_int_equal(options.count, 4);
-	WRONG("INTERVAL: at least 10 ms is wanted", "--trend", "9ms");
-	WRONG("too many arguments: -p PID --growth=TIME [INTERVAL [COUNT]] is wanted", "--trend",
-	      "1", "2", "3");
+	WRONG("INTERVAL: expected at least 10 ms", "--trend", "9ms");
+	WRONG("too many arguments: expected -p PID --trend [INTERVAL [COUNT]]", "--trend", "1", "2",
+	      "3");
 }
 
 static void test_references(void **state)
@@ -217,7 +217,7 @@ static void test_references(void **state)
 	WRONG("--depth: \"0\" is out of range; write a whole number from 1 to 20", "--backrefs",
 	      "a", "--depth", "0");
 	for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++)
-		WRONG("--at: an address as id() gives it is wanted", "--chain", "a", "--at",
+		WRONG("--at: expected an address, as id() gives it", "--chain", "a", "--at",
 		      wrong[i]);
 }
 
@@ -241,12 +241,12 @@ static void test_watch(void **state)
 	RUN("--watch", "a");
 	assert_int_equal(options.for_ns, 5 * S);
 	assert_float_equal(options.max_overhead, 0.05, 1e-12);
-	WRONG("--watch: a processor watches four places at one time, not more", "--watch", "a",
+	WRONG("--watch: at most four: a processor has four debug registers", "--watch", "a",
 	      "--watch", "b", "--watch", "c", "--watch-refs", "d", "--watch", "e");
 	WRONG("--watch: it is watched already", "--watch", "a", "--watch", "a");
 	WRONG("--watch: it is watched already", "--watch-refs", "a", "--watch-refs", "a");
-	WRONG("--for: at least 10 ms is wanted", "--watch", "a", "--for", "9ms");
-	WRONG("--max-overhead: a percentage from 0.01 to 100 is wanted", "--watch", "a",
+	WRONG("--for: expected at least 10 ms", "--watch", "a", "--for", "9ms");
+	WRONG("--max-overhead: expected a percentage from 0.01 to 100", "--watch", "a",
 	      "--max-overhead", "0.009");
 }
 

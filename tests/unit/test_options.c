@@ -146,7 +146,7 @@ static void test_arguments(void **state)
 	RUN("10ms", "4294967295");
 	assert_int_equal(options.interval_ns, 10 * MS);
 	assert_int_equal(options.count, UINT32_MAX);
-	WRONG("INTERVAL: at least 10 ms is wanted", "-p", "7", "9ms");
+	WRONG("INTERVAL: expected at least 10 ms", "-p", "7", "9ms");
 	WRONG("INTERVAL: \"5q\" is not understood; write a time like 90, 90s, 1.5s, 5m, 2h, 1d or "
 	      "500ms",
 	      "-p", "7", "5q");
@@ -154,7 +154,7 @@ static void test_arguments(void **state)
 	      "5", "0");
 	WRONG("COUNT: \"x\" is not understood; write a whole number from 1 to 4294967295", "-p",
 	      "7", "5", "x");
-	WRONG("too many arguments: -p PID [INTERVAL [COUNT]] is wanted", "-p", "7", "5", "2", "3");
+	WRONG("too many arguments: expected -p PID [INTERVAL [COUNT]]", "-p", "7", "5", "2", "3");
 	WRONG("the command comes first: pyleaktrace heap -p PID", "-p", "7", "heap");
 	WRONG("the command comes first: pyleaktrace doctor -p PID", "-p", "7", "5", "doctor");
 	WRONG("what is \"heep\"? If you mean the command: pyleaktrace heap -p PID", "heep", "-p",
@@ -170,7 +170,7 @@ static void test_times(void **state)
 	assert_int_equal(options.duration_ns, 300 * S);
 	RUN("--duration=10ms");
 	assert_int_equal(options.duration_ns, 10 * MS);
-	WRONG("--duration: at least 10 ms is wanted", "-p", "7", "-d", "0");
+	WRONG("--duration: expected at least 10 ms", "-p", "7", "-d", "0");
 	RUN("--older", "0");
 	assert_int_equal(options.trace.older_ns, 0);
 	RUN("--older", "1.5s");
@@ -179,7 +179,7 @@ static void test_times(void **state)
 	      "367d");
 	RUN("--max-window", "1ms");
 	assert_int_equal(options.trace.max_window_ns, MS);
-	WRONG("--max-window: at least 1 ms is wanted", "-p", "7", "--max-window", "999us");
+	WRONG("--max-window: expected at least 1 ms", "-p", "7", "--max-window", "999us");
 }
 
 static void test_numbers(void **state)
@@ -239,8 +239,8 @@ static void test_sample(void **state)
 		assert_int_equal(options.trace.sample_shift, rows[i].shift);
 		assert_true(options.trace.exact);
 	}
-	WRONG("--sample: a size from 256 B to 1.0 GiB is wanted", "-p", "7", "--sample", "255");
-	WRONG("--sample: a size from 256 B to 1.0 GiB is wanted", "-p", "7", "--sample",
+	WRONG("--sample: expected a size from 256 B to 1.0 GiB", "-p", "7", "--sample", "255");
+	WRONG("--sample: expected a size from 256 B to 1.0 GiB", "-p", "7", "--sample",
 	      "1073741825");
 	WRONG("--sample: \"often\" is not understood; write a size like 512, 4k, 1m or 2g", "-p",
 	      "7", "--sample", "often");
@@ -249,8 +249,8 @@ static void test_sample(void **state)
 static void test_ceiling(void **state)
 {
 	static const char no_ceiling[] =
-		"pyleaktrace: --exact has no ceiling: --max-overhead, --on-limit and --max-window "
-		"do not go with it\n";
+		"pyleaktrace: --exact and --sample have no ceiling: --max-overhead, --on-limit and "
+		"--max-window do not go with them\n";
 	static const char *const governing[] = {"--max-overhead=5", "--on-limit=throttle",
 						"--max-window=1s"};
 
@@ -264,11 +264,11 @@ static void test_ceiling(void **state)
 	assert_false(options.trace.exact);
 	RUN("--on-limit", "stop", "--on-limit", "throttle");
 	assert_int_equal(options.trace.on_limit, ON_LIMIT_THROTTLE);
-	WRONG("--max-overhead: a percentage from 0.1 to 100 is wanted", "-p", "7", "--max-overhead",
+	WRONG("--max-overhead: expected a percentage from 0.1 to 100", "-p", "7", "--max-overhead",
 	      "0.09");
-	WRONG("--max-overhead: a percentage from 0.1 to 100 is wanted", "-p", "7", "--max-overhead",
+	WRONG("--max-overhead: expected a percentage from 0.1 to 100", "-p", "7", "--max-overhead",
 	      "101");
-	WRONG("--on-limit: throttle or stop is wanted", "-p", "7", "--on-limit", "go on");
+	WRONG("--on-limit: expected throttle or stop", "-p", "7", "--on-limit", "go on");
 	for (size_t i = 0; i < sizeof(governing) / sizeof(governing[0]); i++) {
 		/* in either order, and though the value is the default */
 		expect_wrong(no_ceiling,
@@ -289,19 +289,19 @@ static void test_choices(void **state)
 	assert_int_equal(options.trace.order, ORDER_AGE);
 	RUN("--sort", "age", "--sort", "size");
 	assert_int_equal(options.trace.order, ORDER_SIZE);
-	WRONG("--sort: size, count, growth or age is wanted", "-p", "7", "--sort", "Size");
+	WRONG("--sort: expected size, count, growth or age", "-p", "7", "--sort", "Size");
 	RUN("--native", "no");
 	assert_false(options.trace.native);
 	RUN("--native", "no", "--native", "yes");
 	assert_true(options.trace.native);
-	WRONG("--native: no or yes is wanted", "-p", "7", "--native", "1");
+	WRONG("--native: expected no or yes", "-p", "7", "--native", "1");
 	for (unsigned by = 0; by < GROUP_BY_COUNT; by++) {
 		RUN("--group-by", group_by_name(by));
 		assert_int_equal(options.group_by, by);
 		/* only then are threads kept apart */
 		assert_int_equal(options.trace.by_thread, by == GROUP_THREAD);
 	}
-	WRONG("--group-by: stack, line, function, module, thread or pid is wanted", "-p", "7",
+	WRONG("--group-by: expected stack, line, function, module, thread or pid", "-p", "7",
 	      "--group-by", "file");
 }
 
@@ -319,8 +319,8 @@ static void test_domains(void **state)
 	RUN("--domain", "malloc,object", "--domain", "mmap");
 	assert_int_equal(options.trace.domains, domain_bit(DOMAIN_MMAP));
 	for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++)
-		WRONG("--domain: a list of malloc, object and mmap is wanted", "-p", "7",
-		      "--domain", wrong[i]);
+		WRONG("--domain: expected a list of malloc, object and mmap", "-p", "7", "--domain",
+		      wrong[i]);
 }
 
 static void test_modules(void **state)
@@ -371,8 +371,8 @@ static void test_formats(void **state)
 	assert_string_equal(options.format->name, "json");
 	WRONG("--format: there is no format \"xml\\n\"; there are text, json, folded, svg, html",
 	      "-p", "7", "-f", "xml\n");
-	WRONG("--output: re\\tport: the name does not say which format is wanted; end it "
-	      "accordingly or give -f: text (.txt), json (.json), folded (.folded), svg (.svg), "
+	WRONG("--output: re\\tport: the file extension names no format; use one of these, or give "
+	      "-f: text (.txt), json (.json), folded (.folded), svg (.svg), "
 	      "html (.html)",
 	      "-p", "7", "-o", "a.txt", "-o", "re\tport");
 }

@@ -15,7 +15,7 @@ static void test_wrong(void **state)
 	assert_string_equal(heard(), "pyleaktrace: whom?\n");
 }
 
-/* In range: the value. Else it stays as it was, and a line says what is wanted. */
+/* In range: the value. Else it stays as it was, and a line says what is expected. */
 static void test_numbers(void **state)
 {
 	uint64_t number = 1;
@@ -47,10 +47,10 @@ static void test_sizes_and_times(void **state)
 	assert_string_equal(heard(), "");
 	assert_int_equal(words_size("--sample", "1025", 256, 1024, &bytes), EINVAL);
 	assert_string_equal(heard(),
-			    "pyleaktrace: --sample: a size from 256 B to 1.0 KiB is wanted\n");
+			    "pyleaktrace: --sample: expected a size from 256 B to 1.0 KiB\n");
 	assert_int_equal(words_size("--sample", "255", 256, 1024, &bytes), EINVAL);
 	assert_int_equal(words_time("--older", "9ms", 10000000, &ns), EINVAL);
-	assert_non_null(strstr(heard(), "--older: at least 10 ms is wanted"));
+	assert_non_null(strstr(heard(), "--older: expected at least 10 ms"));
 	assert_int_equal(words_time("--older", "soon", 10000000, &ns), EINVAL);
 	heard();
 	assert_int_equal(bytes, 1024);
@@ -74,8 +74,8 @@ static void test_shares(void **state)
 	for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
 		assert_int_equal(words_share("--max-overhead", wrong[i], 0.1, &share), EINVAL);
 		assert_string_equal(heard(),
-				    "pyleaktrace: --max-overhead: a percentage from 0.1 to "
-				    "100 is wanted\n");
+				    "pyleaktrace: --max-overhead: expected a percentage from 0.1 "
+				    "to 100\n");
 	}
 	assert_float_equal(share, 1, 1e-12);
 }
@@ -92,9 +92,9 @@ static void test_choices(void **state)
 	assert_int_equal(choice, 2);
 	assert_string_equal(heard(), "");
 	assert_int_equal(words_choice("--sort", "ag", names, 3, &choice), EINVAL);
-	assert_string_equal(heard(), "pyleaktrace: --sort: size, count or age is wanted\n");
+	assert_string_equal(heard(), "pyleaktrace: --sort: expected size, count or age\n");
 	assert_int_equal(words_choice("--sort", "", names, 2, &choice), EINVAL);
-	assert_string_equal(heard(), "pyleaktrace: --sort: size or count is wanted\n");
+	assert_string_equal(heard(), "pyleaktrace: --sort: expected size or count\n");
 	assert_int_equal(choice, 2);
 }
 

@@ -104,9 +104,7 @@ static void put_table(FILE *out, double malloc_ns, double object_ns)
 		put_rate(out, malloc_ns, rates[i], false);
 		put_rate(out, object_ns, rates[i], true);
 	}
-	fputs("  what grows in the heap, and who puts it there, is told beside that, by the census "
-	      "and "
-	      "by watchpoints\n",
+	fputs("  heap scans and watchpoints add what grows in the heap, and who puts it there\n",
 	      out);
 }
 

@@ -52,54 +52,54 @@ enum key {
 static const struct argp_option rows[] = {
 	{"pid", KEY_PID, "PID", 0, "the target", 1},
 	{"growth", KEY_GROWTH, "TIME", OPTION_ARG_OPTIONAL,
-	 "scan again and again over TIME (30s), show what grows; with INTERVAL go on, and report "
-	 "every "
-	 "INTERVAL, COUNT times, what grew over the last TIME",
+	 "scan repeatedly over TIME (30s) and show what grows; with INTERVAL keep going, and "
+	 "report every INTERVAL, COUNT times, what grew over the last TIME",
 	 1},
 	{"trend", KEY_TREND, NULL, 0,
-	 "look every INTERVAL, COUNT times (5 s, 7 times): how memory, threads and files go, and "
-	 "where the RSS is",
+	 "look every INTERVAL, COUNT times (5 s, 7 times): memory, threads and files over time, "
+	 "and where the RSS is",
 	 1},
 	{"holders", KEY_HOLDERS, NULL, 0,
-	 "containers by name that are large (or grow, with --growth), and what no root reaches", 1},
-	{"chain", KEY_CHAIN, "TYPE", 0,
-	 "through what objects of TYPE are held, with the shortest chain of one of each; a name, "
-	 "with or without its module, or a pattern (app.*)",
+	 "named containers that are large (or, with --growth, that grow), and what no root reaches",
 	 1},
-	{"backrefs", KEY_BACKREFS, "TYPE", 0, "the graph of who refers to objects of TYPE", 1},
-	{"at", KEY_AT, "ADDRESS", 0, "--chain, --backrefs: only the object at this address", 1},
-	{"depth", KEY_DEPTH, "N", 0, "--backrefs: so many steps back (3)", 1},
+	{"chain", KEY_CHAIN, "TYPE", 0,
+	 "what holds objects of TYPE, with a shortest chain for each way; TYPE: a name, with or "
+	 "without its module, or a pattern (app.*)",
+	 1},
+	{"backrefs", KEY_BACKREFS, "TYPE", 0, "graph of what refers to objects of TYPE", 1},
+	{"at", KEY_AT, "ADDRESS", 0, "--chain, --backrefs: only the object at ADDRESS", 1},
+	{"depth", KEY_DEPTH, "N", 0, "--backrefs: number of steps back (3)", 1},
 	{"watch", KEY_WATCH, "PATH", 0,
-	 "who puts what into a container, and who takes it out: PATH as --holders writes it "
+	 "who inserts into a container, and who removes: PATH as --holders prints it "
 	 "(app.cache.SESSIONS), or an address; up to 4 times",
 	 1},
 	{"watch-refs", KEY_WATCH_REFS, "WHAT", 0,
-	 "who takes references to an object, and who drops them; a path or an address, as for "
-	 "--watch, or a type: the newest of its objects; together with these up to 4",
+	 "who takes references to an object, and who drops them: a path or an address, as for "
+	 "--watch, or a type (its newest object); at most 4 together with --watch",
 	 1},
-	{"for", KEY_FOR, "TIME", 0, "--watch: so long (5s)", 1},
+	{"for", KEY_FOR, "TIME", 0, "--watch: for how long (5s)", 1},
 	{"max-overhead", KEY_MAX_OVERHEAD, "PERCENT", 0,
-	 "--watch: end it when it costs the target more of a core than this (5)", 1},
-	{"frozen", KEY_FROZEN, NULL, 0,
-	 "let the target stand still while it is read; the pause is measured", 1},
+	 "--watch: end when it costs the target more than this share of a core (5)", 1},
+	{"frozen", KEY_FROZEN, NULL, 0, "pause the target while it is read; the pause is measured",
+	 1},
 	{"duration", KEY_DURATION, "TIME", 0,
 	 "stop --growth or --trend after TIME (90, 90s, 5m, 2h)", 1},
-	{NULL, 0, NULL, 0, "What is shown:", 2},
-	{"top", KEY_TOP, "N", 0, "types shown (20; 0: all)", 2},
+	{NULL, 0, NULL, 0, "Output:", 2},
+	{"top", KEY_TOP, "N", 0, "types to show (20; 0: all)", 2},
 	{"sort", KEY_SORT, "ORDER", 0, "bytes, count or name (bytes)", 2},
 	{"types-like", KEY_TYPES_LIKE, "REGEX", 0,
-	 "only types whose name is matched by this extended regular expression", 2},
+	 "only types whose name matches this extended regular expression", 2},
 	{"module", KEY_MODULE, "PREFIX", 0,
-	 "only types of this module and those below it (builtins: of no module)", 2},
+	 "only types of this module and its submodules (builtins: of no module)", 2},
 	{"min-count", KEY_MIN_COUNT, "N", 0, "only types with at least N objects", 2},
 	{"output", KEY_OUTPUT, "FILE", 0,
-	 "write the last report to FILE too; may repeat; %p: pid, %t: time; .txt or .json", 2},
+	 "also write the last report to FILE; may repeat; %p: pid, %t: time; .txt or .json", 2},
 	{"format", KEY_FORMAT, "FORMAT", 0,
-	 "text or json: of the -o files that have no such name, or of standard output", 2},
+	 "text or json: for each -o whose extension names no format, else for standard output", 2},
 	{"json", KEY_JSON, NULL, 0, "the same as -f json", 2},
-	{"quiet", KEY_QUIET, NULL, 0, "the head and the table only", 2},
-	{"verbose", KEY_VERBOSE, NULL, 0, "say on stderr what each scan did", 2},
-	{"no-color", KEY_NO_COLOR, NULL, 0, "no colours (NO_COLOR is honoured too)", 2},
+	{"quiet", KEY_QUIET, NULL, 0, "only the heading and the table", 2},
+	{"verbose", KEY_VERBOSE, NULL, 0, "print on stderr what each scan did", 2},
+	{"no-color", KEY_NO_COLOR, NULL, 0, "no colors (NO_COLOR is honored too)", 2},
 	{NULL, 0, NULL, 0, "About:", 3},
 	{"help", KEY_HELP, NULL, 0, "this text", 3},
 	{"version", KEY_VERSION, NULL, 0, "the version", 3},
@@ -111,9 +111,9 @@ static const char arguments[] = "-p PID [--holders]\n-p PID --chain TYPE [--at A
 				"-p PID --trend [INTERVAL [COUNT]]\n-p PID --watch PATH [--for "
 				"TIME]\n-p PID --watch-refs WHAT [--for TIME]";
 static const char text[] =
-	"Show what is in the heap of a live CPython process, by type: counts and bytes, or with "
-	"--growth "
-	"what gets more; with --trend how memory, threads and files go.\v"
+	"Show what is in the heap of a live CPython process: types by count and bytes, what grows "
+	"(--growth), what holds objects (--holders, --chain, --backrefs), memory over time "
+	"(--trend), who changes a container (--watch).\v"
 	"The process is not stopped, and nothing in it is changed: its memory is read from "
 	"outside. --frozen holds its threads while it is read; --watch and --watch-refs set debug "
 	"registers of its threads, and clear them at the end. "
@@ -122,7 +122,7 @@ static const char text[] =
 	"end it "
 	"with a last report.\n\n"
 	"Exit codes: 0 done; 1 failed while running; 2 no such process, or not a CPython that is "
-	"supported; 64 wrong usage; 77 not permitted.";
+	"supported; 64 wrong usage; 69 the kernel lacks something (--watch); 77 not permitted.";
 
 struct parse {
 	struct heap_options *options;
@@ -138,7 +138,7 @@ static error_t set_pid(struct parse *parse, const char *word)
 	error_t error = words_number("--pid", word, 1, INT32_MAX, &pid);
 
 	if (!error && parse->options->pid && parse->options->pid != (pid_t)pid)
-		return words_wrong("--pid", "one process at a time is looked at");
+		return words_wrong("--pid", "only one process at a time");
 	parse->options->pid = (pid_t)pid;
 	return error;
 }
@@ -152,7 +152,7 @@ static error_t set_address(struct parse *parse, const char *word)
 	/* strtoull() takes spaces and a sign before it */
 	if (errno || *end || !parse->options->at || parse->options->at % 8 || word[0] < '0' ||
 	    word[0] > '9')
-		return words_wrong("--at", "an address as id() gives it is wanted");
+		return words_wrong("--at", "expected an address, as id() gives it");
 	return 0;
 }
 
@@ -161,8 +161,7 @@ static error_t add_watch(struct parse *parse, const char *path, bool refs)
 	struct heap_options *options = parse->options;
 
 	if (options->watch.n == CONTAINERS_MAX)
-		return words_wrong("--watch",
-				   "a processor watches four places at one time, not more");
+		return words_wrong("--watch", "at most four: a processor has four debug registers");
 	for (unsigned i = 0; i < options->watch.n; i++)
 		if (!strcmp(options->watch.asked[i].path, path) &&
 		    options->watch.asked[i].refs == refs)
@@ -222,8 +221,9 @@ static error_t add_output(struct parse *parse, const char *pattern)
 static error_t take_argument(struct parse *parse, const char *word)
 {
 	if (parse->n_words == sizeof(parse->words) / sizeof(parse->words[0]))
-		return words_wrong("", "too many arguments: -p PID --growth [TIME [INTERVAL "
-				       "[COUNT]]] is wanted");
+		return words_wrong("",
+				   "too many arguments: expected -p PID --growth [TIME [INTERVAL "
+				   "[COUNT]]]");
 	parse->words[parse->n_words++] = word;
 	return 0;
 }
@@ -351,8 +351,12 @@ static bool settle_arguments(struct parse *parse)
 	    words_number("COUNT", parse->words[next++], 1, UINT32_MAX, &options->count))
 		return false;
 	if (next < parse->n_words) {
-		words_wrong("", "too many arguments: -p PID --growth=TIME [INTERVAL [COUNT]] is "
-				"wanted");
+		words_wrong(
+			"",
+			options->trend
+				? "too many arguments: expected -p PID --trend [INTERVAL [COUNT]]"
+				: "too many arguments: expected -p PID --growth=TIME [INTERVAL "
+				  "[COUNT]]");
 		return false;
 	}
 	if (options->trend && !options->interval_ns) {

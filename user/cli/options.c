@@ -49,70 +49,63 @@ enum key {
 };
 
 static const struct argp_option rows[] = {
-	{NULL, 0, NULL, 0, "What is watched:", 1},
-	{"pid", KEY_PID, "PID[,PID...]", 0, "the target; may repeat", 1},
+	{NULL, 0, NULL, 0, "Tracing:", 1},
+	{"pid", KEY_PID, "PID[,PID...]", 0, "process to trace; may repeat", 1},
 	{"duration", KEY_DURATION, "TIME", 0,
 	 "stop after TIME (90, 90s, 5m, 2h) with a final report; default: until Ctrl-C or the "
-	 "target's end",
+	 "target exits",
 	 1},
-	{"domain", KEY_DOMAIN, "LIST", 0, "allocators traced: malloc,object,mmap (all)", 1},
+	{"domain", KEY_DOMAIN, "LIST", 0, "allocators to trace: malloc,object,mmap (all)", 1},
 	{"min-size", KEY_MIN, "BYTES", 0, "count only blocks of at least this size", 1},
 	{"max-size", KEY_MAX, "BYTES", 0, "count only blocks of at most this size", 1},
-	{"native", KEY_NATIVE, "yes|no", 0, "C frames in the stacks (yes)", 1},
-	{"no-grows", KEY_NO_GROWS, NULL, 0,
-	 "do not scan the heap for types that grow (below 1 % of a core), nor look at memory", 1},
+	{"native", KEY_NATIVE, "yes|no", 0, "C frames in stacks (yes)", 1},
+	{"no-grows", KEY_NO_GROWS, NULL, 0, "no background heap scans and no memory statistics", 1},
 	{"no-steer", KEY_NO_STEER, NULL, 0,
-	 "never write to the target, even where that leaves objects unseen", 1},
+	 "never write to the target, even if some objects are not seen then", 1},
 	{"max-overhead", KEY_MAX_OVERHEAD, "PERCENT", 0,
-	 "what the target may lose by being watched, of its own CPU time (5): what costs more is "
-	 "traced in part, and what is shown of it is estimated",
+	 "ceiling on the target's slowdown, in percent of its own CPU time (5): what would cost "
+	 "more is traced in windows and estimated",
 	 1},
-	{"exact", KEY_EXACT, NULL, 0, "trace everything, whatever it costs", 1},
+	{"exact", KEY_EXACT, NULL, 0, "trace every allocation, whatever it costs", 1},
 	{"sample", KEY_SAMPLE, "BYTES", 0,
-	 "trace all the time, and record a block of every BYTES that are allocated (256 to 1G; the "
-	 "next power "
-	 "of two); what is shown is estimated",
+	 "trace all the time, but record one block per BYTES allocated (256 to 1G, rounded up to a "
+	 "power of two); figures are estimates",
 	 1},
 	{"on-limit", KEY_ON_LIMIT, "throttle|stop", 0,
-	 "where everything would cost more than --max-overhead: trace less (throttle), or end with "
-	 "a "
-	 "final report and exit code 3",
+	 "when tracing everything would exceed --max-overhead: trace less (throttle), or end with "
+	 "a final report and exit code 3 (stop)",
 	 1},
-	{"max-window", KEY_MAX_WINDOW, "TIME", 0,
-	 "the longest that the target is traced at a time where that is not all the time (200ms)",
-	 1},
+	{"max-window", KEY_MAX_WINDOW, "TIME", 0, "maximum length of a tracing window (200ms)", 1},
 	{"max-blocks", KEY_MAX_BLOCKS, "N", 0,
-	 "live blocks that can be known (default: from the target's size)", 1},
-	{"max-stacks", KEY_MAX_STACKS, "N", 0,
-	 "different stacks that are known at one time (32768)", 1},
-	{NULL, 0, NULL, 0, "What is shown:", 2},
-	{"top", KEY_TOP, "N", 0, "stacks or groups shown (10; 0: all)", 2},
+	 "room for live blocks (default: from the target's size)", 1},
+	{"max-stacks", KEY_MAX_STACKS, "N", 0, "room for distinct stacks (32768)", 1},
+	{NULL, 0, NULL, 0, "Output:", 2},
+	{"top", KEY_TOP, "N", 0, "stacks or groups to show (10; 0: all)", 2},
 	{"group-by", KEY_GROUP_BY, "WHAT", 0,
-	 "add up what has the same stack, line, function, module, thread or pid (stack); module: "
-	 "the package or library that allocates; pid: one table over all targets",
+	 "sum by stack, line, function, module, thread or pid (stack); module: the package or "
+	 "library that allocates; pid: one table of all targets",
 	 2},
 	{"module", KEY_MODULE, "NAME[,NAME...]", 0,
-	 "only stacks with a frame of these modules and those below them: numpy, json.decoder, "
+	 "only stacks with a frame in these modules or their submodules: numpy, json.decoder, "
 	 "libcrypto; may repeat",
 	 2},
 	{"sort", KEY_SORT, "ORDER", 0, "size, count, growth or age (size)", 2},
 	{"older", KEY_OLDER, "TIME", 0, "ignore blocks younger than TIME (500ms)", 2},
 	{"output", KEY_OUTPUT, "FILE", 0,
-	 "write the final report to FILE too; may repeat; %p: pid, %t: time; the format is told by "
-	 "the name: .txt "
-	 ".json .folded .svg .html",
+	 "also write the final report to FILE; may repeat; %p: pid, %t: time; the format follows "
+	 "the file extension: .txt .json .folded .svg .html",
 	 2},
 	{"format", KEY_FORMAT, "FORMAT", 0,
-	 "text, json, folded, svg, html: of the -o before it that have no such name, or of "
-	 "standard output",
+	 "text, json, folded, svg or html: for each -o before it whose extension names no format, "
+	 "else for standard output",
 	 2},
 	{"quiet", KEY_QUIET, NULL, 0, "reports only", 2},
 	{"verbose", KEY_VERBOSE, NULL, 0,
-	 "show the target's facts, the plan of the probes and the maps", 2},
-	{"no-color", KEY_NO_COLOR, NULL, 0, "no colours (NO_COLOR is honoured too)", 2},
+	 "show facts about the target, the probe plan and the maps", 2},
+	{"no-color", KEY_NO_COLOR, NULL, 0, "no colors (NO_COLOR is honored too)", 2},
 	{NULL, 0, NULL, 0, "About:", 3},
 	{"help", KEY_HELP, NULL, 0, "this text", 3},
-	{"usage", KEY_USAGE, NULL, 0, "the options in short", 3},
+	{"usage", KEY_USAGE, NULL, 0, "a short list of the options", 3},
 	{"version", KEY_VERSION, NULL, 0, "the version", 3},
 	{0},
 };
@@ -130,7 +123,7 @@ static const char text[] =
 	"traced there are breakpoints at its allocator functions, builds of "
 	"CPython with inlined allocators have eight pointers changed to other "
 	"addresses of the same functions, and debug registers of its threads are "
-	"set while containers are watched; all of it is undone at the end.\n\n"
+	"set while containers are watched; all of this is undone at the end.\n\n"
 	"INT and TERM end the watch with a final report, USR1 "
 	"makes a report now, USR2 forgets the past.\n\n"
 	"Exit codes: 0 done; 1 failed while running; 2 no such process, or not "
@@ -185,7 +178,7 @@ static error_t set_domains(struct parse *parse, const char *list)
 				break;
 		if (i == DOMAIN_COUNT)
 			return words_wrong("--domain",
-					   "a list of malloc, object and mmap is wanted");
+					   "expected a list of malloc, object and mmap");
 		parse->options->trace.domains |= 1u << i;
 		list += length;
 	} while (*list++ == ',');
@@ -264,7 +257,7 @@ static error_t take_argument(struct parse *parse, const char *arg)
 	case 1:
 		return words_number("COUNT", arg, 1, UINT32_MAX, &parse->options->count);
 	default:
-		return words_wrong("", "too many arguments: -p PID [INTERVAL [COUNT]] is wanted");
+		return words_wrong("", "too many arguments: expected -p PID [INTERVAL [COUNT]]");
 	}
 }
 
@@ -506,8 +499,9 @@ enum options_result options_parse(struct options *options, int argc, char **argv
 	if (options->trace.n_pids > 1 && !can_tell_apart(options))
 		return OPTIONS_WRONG;
 	if (options->trace.exact && parse.governs) {
-		fputs("pyleaktrace: --exact has no ceiling: --max-overhead, --on-limit and "
-		      "--max-window do not go with it\n",
+		fputs("pyleaktrace: --exact and --sample have no ceiling: --max-overhead, "
+		      "--on-limit and "
+		      "--max-window do not go with them\n",
 		      stderr);
 		return OPTIONS_WRONG;
 	}

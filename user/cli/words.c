@@ -50,7 +50,7 @@ error_t words_size(const char *option, const char *word, uint64_t least, uint64_
 	if (fmt_parse_size(word, &size, &err))
 		return words_wrong(option, "%s", err.text);
 	if (size < least || size > most)
-		return words_wrong(option, "a size from %s to %s is wanted", fmt_bytes(least).text,
+		return words_wrong(option, "expected a size from %s to %s", fmt_bytes(least).text,
 				   fmt_bytes(most).text);
 	*bytes = size;
 	return 0;
@@ -64,7 +64,7 @@ error_t words_time(const char *option, const char *word, uint64_t least_ns, uint
 	if (fmt_parse_time(word, &time, &err))
 		return words_wrong(option, "%s", err.text);
 	if (time < least_ns)
-		return words_wrong(option, "at least %s is wanted",
+		return words_wrong(option, "expected at least %s",
 				   fmt_duration((double)least_ns / 1e9).text);
 	*ns = time;
 	return 0;
@@ -79,7 +79,7 @@ error_t words_share(const char *option, const char *word, double least, double *
 		end++;
 	/* written so that what is no number fails too */
 	if (end == word || *end || !(percent >= least && percent <= 100))
-		return words_wrong(option, "a percentage from %g to 100 is wanted", least);
+		return words_wrong(option, "expected a percentage from %g to 100", least);
 	*share = percent / 100;
 	return 0;
 }
@@ -102,5 +102,5 @@ error_t words_choice(const char *option, const char *word, const char *const *na
 							    : ", ",
 					       names[i]);
 	}
-	return words_wrong(option, "%s is wanted", wanted);
+	return words_wrong(option, "expected %s", wanted);
 }

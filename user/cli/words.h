@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
- * words: what a command line has behind an option -> a value, or one line on stderr that says what is wanted.
+ * words: what a command line has behind an option -> a value, or one line on stderr that says what is expected.
  *
- *      pyleaktrace: --older: at least 10 ms is wanted
+ *      pyleaktrace: --older: expected at least 10 ms
  *                   option   sentence
  *
  * Place      layer 6; the parsers of argp (options.c, heap_options.c).

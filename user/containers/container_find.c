@@ -159,11 +159,10 @@ int container_find_open(struct container_find *find, struct heap_target *heap,
 	find->request = request;
 	find->heap = heap;
 	if (!request->unwatched && heap->target->runtime.layout.free_threaded)
-		result = err_set(
-			err, ERR_TARGET,
-			"pid %d is a CPython without a GIL: who changes what at which moment "
-			"cannot be told there",
-			(int)heap->target->process.pid);
+		result = err_set(err, ERR_TARGET,
+				 "pid %d is a CPython without a GIL: who changes what cannot be "
+				 "determined there",
+				 (int)heap->target->process.pid);
 	if (!result)
 		result = reach_scan(&find->reach, find->heap->census, err);
 	if (!result && request->named) {

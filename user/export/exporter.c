@@ -85,7 +85,7 @@ const struct exporter *exporter_by_file(const char *path, struct err *err)
 	}
 	list(formats, sizeof(formats), true);
 	err_set(err, ERR_USAGE,
-		"%s: the name does not say which format is wanted; end it accordingly or give -f: "
+		"%s: the file extension names no format; use one of these, or give -f: "
 		"%s",
 		escape_copy(quoted, sizeof(quoted), path), formats);
 	return NULL;

@@ -241,11 +241,11 @@ static int check_process(pid_t pid, struct err *err)
 	}
 	fclose(status);
 	if (tracer)
-		return err_set(
-			err, ERR_FAILED,
-			"pid %d is traced by pid %d: breakpoints of a debugger cannot be told "
-			"from those that a killed tool has left; end that first",
-			pid, tracer);
+		return err_set(err, ERR_FAILED,
+			       "pid %d is traced by pid %d: breakpoints of a debugger cannot be "
+			       "distinguished "
+			       "from those that a killed tool has left; end that first",
+			       pid, tracer);
 	if (caught >> (SIGTRAP - 1) & 1)
 		return err_set(
 			err, ERR_FAILED,

@@ -43,7 +43,7 @@ int denial_explain(const struct denial *denial, pid_t pid, const char *name, str
 {
 	if (denial->yama == YAMA_NOBODY)
 		return err_set(err, ERR_PERMISSION,
-			       "nobody may read pid %d (%s), not even root: "
+			       "no process may read pid %d (%s), not even root: "
 			       "kernel.yama.ptrace_scope is 3 on this machine, which only a reboot "
 			       "with another value changes",
 			       (int)pid, name);

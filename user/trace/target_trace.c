@@ -193,7 +193,7 @@ static int rehearsal(unsigned *n, struct err *err)
 	errno = 0;
 	number = strtoul(text, &end, 10);
 	if (errno || *end || *text < '0' || *text > '9' || number > UINT_MAX)
-		return err_set(err, ERR_USAGE, "PYLEAKTRACE_WINDOWS is no number of windows");
+		return err_set(err, ERR_USAGE, "PYLEAKTRACE_WINDOWS is not a number of windows");
 	*n = (unsigned)number;
 	return 0;
 }

@@ -50,7 +50,7 @@ static void put_types(FILE *out, const struct heap_report *report,
 		fputc('\n', out);
 	}
 	if (!n)
-		fputs("        no type is like that\n", out);
+		fputs("        no matching types\n", out);
 	if (!options->quiet && n < report->n_types)
 		fprintf(out, "        and %s more type%s (-T 0 shows all)\n",
 			fmt_count(report->n_types - n).text, plural(report->n_types - n));

@@ -33,7 +33,7 @@ static void put_windows(const struct pen *pen, const struct profile *profile,
 			const struct trace_part *part)
 {
 	if (!part->windows) {
-		fputs(" not yet: a first look will be had when the ceiling allows it.", pen->out);
+		fputs(" not sampled yet: waiting for overhead budget.", pen->out);
 		return;
 	}
 	fprintf(pen->out, " %s window%s, %s of %s", fmt_count(part->windows).text,
@@ -45,7 +45,7 @@ static void put_windows(const struct pen *pen, const struct profile *profile,
 	put_demand(pen, part);
 	if (part->survivors && !part->settled)
 		pen_put(pen, INK_WARNING,
-			" Not enough seen yet to tell what stays from work in progress.");
+			" Too few so far to separate leaks from work in progress.");
 }
 
 void parts_text(const struct pen *pen, const struct profile *profile)

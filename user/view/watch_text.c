@@ -313,9 +313,7 @@ static void put_cost(FILE *out, const struct heap_watch *watch)
 	if (watch->splits_most >= PART_SHOWN)
 		fprintf(out,
 			"      and up to %s more: stores across two cache lines take %s longer "
-			"while there are watchpoints, and "
-			"nobody "
-			"counts them\n",
+			"while there are watchpoints, and cannot be counted\n",
 			fmt_percent(watch->splits_most).text,
 			fmt_duration(watch->split_ns / 1e9).text);
 }

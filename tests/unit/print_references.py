@@ -84,15 +84,13 @@ def make():
     cache.cached = cached
 
 
-fillers = []
-
-
 # n pairs that hold each other, and nothing else does. They lie where no object was before, so that no word that was left
 # behind (in a free list, say) happens to be the address of one
 def cycles(n):
     members = {"__slots__": ("__dict__", ), "__module__": "shapes", "__del__": lambda self: None}
-    cycle, filler = type("Cycle", (Session, ), members), type("Filler", (Session, ), {"__slots__": ("__dict__", )})
-    fillers.extend([filler() for _ in range(3000)] + [Slotted() for _ in range(3000)])
+    cycle, freed = type("Cycle", (Session, ), members), [{i: i} for i in range(200)]
+    del freed
+    gc.collect()
     for _ in range(n):
         first, second = cycle(), Slotted()
         first.link, second.held = second, first

@@ -269,7 +269,6 @@ int reach_search(struct reach *reach, struct err *err)
 	reach->now = REACH_OTHER;
 	reach->skip_interned = true;
 	reach_refill(reach);
-	add_roots(reach, ROOT_INTERPRETER, ROOT_INTERPRETER);
 	add_interned(reach);
 	follow(reach, named, 0);
 	reach->skip_interned = false;
@@ -393,6 +392,8 @@ void reach_rest(struct reach *reach)
 	follow_from(reach, REACH_OTHER, begin); /* what immortal objects hold */
 	begin = reach->n_order;
 	reach->referents.spans.see = see_claim;
+	/* its free lists have words that were left behind (3.10) */
+	add_roots(reach, ROOT_INTERPRETER, ROOT_INTERPRETER);
 	reach->referents.spans.whole_frames = true;
 	add_roots(reach, ROOT_FRAME, ROOT_FRAME);
 	add_roots(reach, ROOT_DATA, ROOT_DATA);

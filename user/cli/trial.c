@@ -18,6 +18,7 @@
 #include "probe/session_maps.h"
 #include "probe/watch_cost.h"
 #include "probe/watchpoint.h"
+#include "probe/target_code.h"
 #include "python/target.h"
 
 #define TEXT(n)     TEXT_OF(n)
@@ -46,8 +47,7 @@ struct subject {
 	const struct process *process;
 	const struct py_runtime *runtime;
 	struct plan plan;
-	struct code_map code;
-	struct code_tables *tables; /* NULL: C frames are not walked here */
+	struct target_code code;
 };
 
 struct child {
@@ -139,23 +139,14 @@ static int subject_open(struct subject *subject, const struct features *features
 	int result = plan_make(&subject->plan, subject->runtime, subject->process, features,
 			       &options, err);
 
-	code_map_init(&subject->code, subject->process->pid);
-	if (result || !features->c_frames)
-		return result;
-	result = code_map_update(&subject->code, err);
-	if (result < 0)
-		return result;
-	subject->tables = code_tables_new(&subject->code);
-	if (!subject->tables)
-		return err_set(err, ERR_FAILED, "out of memory");
-	code_tables_compile(subject->tables);
-	return 0;
+	return result ? result
+		      : target_code_open(&subject->code, subject->process->pid, features->c_frames,
+					 err);
 }
 
 static void subject_close(struct subject *subject)
 {
-	code_tables_free(subject->tables);
-	code_map_fini(&subject->code);
+	target_code_close(&subject->code);
 	plan_fini(&subject->plan);
 }
 
@@ -189,13 +180,14 @@ static int open_session(FILE *out, const char *what, struct session **session,
 
 	options->max_blocks = BLOCKS_ROOM;
 	options->max_stacks = STACKS_ROOM;
-	options->code = subject->tables;
+	options->code = subject->code.tables;
 	options->refusals = out;
 	result = session_open(session, subject->process, subject->runtime, &subject->plan, options,
 			      err);
 	if (result)
 		return put_failure(out, what, result, err);
-	put_loaded(out, what, *session, subject->tables, (double)(clock_now_ns() - began) / 1e9);
+	put_loaded(out, what, *session, subject->code.tables,
+		   (double)(clock_now_ns() - began) / 1e9);
 	return 0;
 }
 

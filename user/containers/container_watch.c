@@ -13,6 +13,7 @@
 #include "probe/session.h"
 #include "probe/session_watch.h"
 #include "probe/session_events.h"
+#include "probe/target_code.h"
 #include "snapshot/watch_hits.h"
 #include "target/remote_mem.h"
 
@@ -38,8 +39,7 @@ struct container_watch {
 	struct container_find found;
 	struct watchpoint points[CONTAINERS_MAX];
 	struct plan plan; /* empty: no function is probed */
-	struct code_map code;
-	struct code_tables *tables; /* NULL: C frames are not walked */
+	struct target_code code;
 	struct session *session;
 	struct watch_hits *hits;
 	struct container_cost cost;
@@ -49,30 +49,13 @@ struct container_watch {
 
 /* ---- opening --------------------------------------------------------------------------------- */
 
-static int open_code(struct container_watch *watch, struct err *err)
-{
-	int result;
-
-	code_map_init(&watch->code, watch->target->process.pid);
-	if (!watch->features.c_frames || !watch->options.native)
-		return 0;
-	result = code_map_update(&watch->code, err);
-	if (result < 0)
-		return result;
-	watch->tables = code_tables_new(&watch->code);
-	if (!watch->tables)
-		return err_set(err, ERR_FAILED, "out of memory");
-	code_tables_compile(watch->tables);
-	return 0;
-}
-
 static int open_session(struct container_watch *watch, struct err *err)
 {
 	const struct session_options options = {
 		.max_blocks = 1,
 		.max_stacks = STACKS,
 		.max_size = UINT64_MAX,
-		.code = watch->tables,
+		.code = watch->code.tables,
 		.verbose = watch->options.verbose,
 		.watchpoints = watch->points,
 		.n_watchpoints = watch->found.n,
@@ -83,12 +66,10 @@ static int open_session(struct container_watch *watch, struct err *err)
 
 	if (result)
 		return result;
-	if (session_no_native(watch->session)) {
-		code_tables_free(watch->tables);
-		watch->tables = NULL;
-	}
+	if (session_no_native(watch->session))
+		target_code_drop(&watch->code);
 	watch->hits = watch_hits_new(&watch->target->process, &watch->target->runtime,
-				     watch->session, watch->tables ? &watch->code : NULL);
+				     watch->session, target_code_map(&watch->code));
 	if (!watch->hits)
 		return err_set(err, ERR_FAILED, "out of memory");
 	watch->cost.session = watch->session;
@@ -115,7 +96,8 @@ int container_watch_open(struct container_watch **out, struct heap_target *heap,
 	for (unsigned i = 0; i < watch->found.n && !result; i++)
 		watch->points[i] = container_find_point(&watch->found, i);
 	if (!result)
-		result = open_code(watch, err);
+		result = target_code_open(&watch->code, heap->target->process.pid,
+					  watch->features.c_frames && watch->options.native, err);
 	watch->cost.n = watch->found.n;
 	watch->cost.process = &watch->target->process;
 	watch->cost.ceiling = options->max_overhead;
@@ -134,8 +116,7 @@ void container_watch_close(struct container_watch *watch)
 		return;
 	watch_hits_free(watch->hits);
 	session_close(watch->session);
-	code_tables_free(watch->tables);
-	code_map_fini(&watch->code);
+	target_code_close(&watch->code);
 	container_find_close(&watch->found);
 	free(watch);
 }
@@ -191,14 +172,12 @@ static void refresh_code(struct container_watch *watch)
 {
 	int changed;
 
-	if (!watch->tables)
+	if (!watch->code.tables)
 		return;
 	session_read_code(watch->session);
-	changed = code_map_update(&watch->code, NULL);
-	if (changed < 0)
-		return;
-	code_tables_compile(watch->tables);
-	session_publish_code(watch->session, changed > 0);
+	changed = target_code_update(&watch->code);
+	if (changed >= 0)
+		session_publish_code(watch->session, changed > 0);
 }
 
 bool container_watch_tick(struct container_watch *watch, enum heap_watch_end *end)

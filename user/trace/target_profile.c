@@ -178,7 +178,7 @@ static void add_notes(struct target_trace *trace, struct profile *profile)
 			 "Allocations are not traced, the heap is only looked at from outside: %s.",
 			 trace->why_not_traced);
 		profile_note(profile, "not_traced", text);
-	} else if (trace->options->native && !trace->tables) {
+	} else if (trace->options->native && !trace->code.tables) {
 		snprintf(text, sizeof(text), "Stacks have no C frames: %s.",
 			 trace->no_native[0] ? trace->no_native : "they are walked on x86-64 only");
 		profile_note(profile, "no_c_frames", text);

@@ -52,9 +52,9 @@ static void print_code(const struct target_trace *trace)
 {
 	struct code_tables_stats stats;
 
-	if (!trace->tables)
+	if (!trace->code.tables)
 		return;
-	code_tables_stats(trace->tables, &stats);
+	code_tables_stats(trace->code.tables, &stats);
 	fprintf(stderr, "  unwind tables: %u modules (%u without), %u pages, %u rows, %u rules%s\n",
 		stats.modules, stats.without, stats.pages, stats.rows, stats.rules,
 		stats.no_room ? "; some left out for want of room" : "");
@@ -91,24 +91,6 @@ static int open_plan(struct target_trace *trace, struct err *err)
 			 trace->features, &options, err);
 }
 
-/* Have the unwind tables of all code of the target, unless C frames are not wanted or cannot be had. */
-static int open_code(struct target_trace *trace, struct err *err)
-{
-	int result;
-
-	code_map_init(&trace->code, trace->target.process.pid);
-	if (!trace->options->native || !trace->features->c_frames)
-		return 0;
-	result = code_map_update(&trace->code, err);
-	if (result < 0)
-		return result;
-	trace->tables = code_tables_new(&trace->code);
-	if (!trace->tables)
-		return err_set(err, ERR_FAILED, "out of memory");
-	code_tables_compile(trace->tables);
-	return 0;
-}
-
 /* An allocator may have been loaded: probe it too. */
 static void refresh_allocators(struct target_trace *trace)
 {
@@ -136,14 +118,14 @@ void target_trace_refresh_code(struct target_trace *trace, bool in_vain_too)
 		bool first_in_vain = in_vain_too && i == 0;
 
 		session_read_code(trace->session);
-		changed = trace->tables ? code_map_update(&trace->code, NULL) : i == 0;
+		changed = trace->code.tables ? code_map_update(&trace->code.map, NULL) : i == 0;
 		/* first, for what is allocated meanwhile is not seen; C frames may be missing for a moment */
 		if (changed > 0 || first_in_vain)
 			refresh_allocators(trace);
 		if (changed < 0)
 			break;
-		if (trace->tables)
-			code_tables_compile(trace->tables);
+		if (trace->code.tables)
+			code_tables_compile(trace->code.tables);
 		session_publish_code(trace->session, changed || first_in_vain);
 	}
 	if (trace->options->verbose)
@@ -267,7 +249,7 @@ static int open_session(struct target_trace *trace, struct err *err)
 		.by_parts = !wanted->exact,
 		.multi = trace->features->uprobe_multi,
 		.verbose = wanted->verbose > 0,
-		.code = trace->tables,
+		.code = trace->code.tables,
 	};
 	int result = session_open(&trace->session, &trace->target.process, &trace->target.runtime,
 				  &trace->plan, &options, err);
@@ -276,8 +258,7 @@ static int open_session(struct target_trace *trace, struct err *err)
 		return result;
 	snprintf(trace->no_native, sizeof(trace->no_native), "%s",
 		 session_no_native(trace->session));
-	code_tables_free(trace->tables);
-	trace->tables = NULL;
+	target_code_drop(&trace->code);
 	return 0;
 }
 
@@ -289,13 +270,14 @@ static int open_traced(struct target_trace *trace, struct err *err)
 	if (!result)
 		result = open_plan(trace, err);
 	if (!result)
-		result = open_code(trace, err);
+		result = target_code_open(&trace->code, trace->target.process.pid,
+					  trace->options->native && trace->features->c_frames, err);
 	if (!result)
 		result = open_session(trace, err);
 	if (result)
 		return result;
 	trace->snapshot = snapshot_new(&trace->target.process, &trace->target.runtime, &trace->plan,
-				       trace->session, trace->tables ? &trace->code : NULL, err);
+				       trace->session, target_code_map(&trace->code), err);
 	if (!trace->snapshot)
 		return -(int)err->code;
 	if (trace->options->verbose)
@@ -311,15 +293,13 @@ static void close_traced(struct target_trace *trace)
 	growth_tracer_close(trace->holders);
 	snapshot_free(trace->snapshot);
 	session_close(trace->session);
-	code_tables_free(trace->tables);
-	code_map_fini(&trace->code);
+	target_code_close(&trace->code);
 	if (trace->have_plan)
 		plan_fini(&trace->plan);
 	trace->governor = NULL;
 	trace->holders = NULL;
 	trace->snapshot = NULL;
 	trace->session = NULL;
-	trace->tables = NULL;
 	trace->have_plan = false;
 }
 

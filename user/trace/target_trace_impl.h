@@ -18,6 +18,7 @@
 #include "govern/reading.h"
 #include "probe/claim.h"
 #include "probe/cost.h"
+#include "probe/target_code.h"
 #include "python/target.h"
 #include "snapshot/snapshot.h"
 #include "target/image.h"
@@ -32,9 +33,8 @@ struct target_trace {
 	struct plan plan;
 	struct claim claim;
 	struct idle_parent parent;
-	struct image image;         /* of the target, when it was opened */
-	struct code_map code;       /* of the target; empty without C frames */
-	struct code_tables *tables; /* NULL: C frames are not walked */
+	struct image image; /* of the target, when it was opened */
+	struct target_code code;
 	char no_native[256]; /* why, where they were wanted; "": they are walked, or were not */
 	uint32_t max_blocks;
 	struct session *session; /* NULL, and all that hangs on it: nothing is traced, and */

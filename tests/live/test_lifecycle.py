@@ -23,7 +23,7 @@ def state(pid):
 
 def stands(pid):
     """Wait until its user's stop has it. A thread that we held goes back into that by itself, without a step of its own
-    program, but as soon as it gets a CPU (test_hold.c): until then it is runnable."""
+    program, but as soon as it gets a CPU (test_freeze.c): until then it is runnable."""
     harness.until(lambda: state(pid) == "T", "the stop")
 
 

@@ -32,15 +32,15 @@ static struct trend_look make_look(double t)
 					   .files = 4 * MIB,
 					   .shared = MIB / 2,
 					   .other = MIB / 4};
-	const struct heap_room room = {.objects_bytes = 60 * MIB,
-				       .pymalloc_bytes = MIB,
-				       .malloc_bytes = 2 * MIB,
-				       .pools_free_bytes = 20 * MIB,
-				       .malloc_free_bytes = 10 * MIB,
-				       .stacks_bytes = MIB / 4,
-				       .data_bytes = MIB / 4,
-				       .other_bytes = MIB / 4,
-				       .arenas = 85};
+	const struct heap_usage room = {.objects_bytes = 60 * MIB,
+					.pymalloc_bytes = MIB,
+					.malloc_bytes = 2 * MIB,
+					.pools_free_bytes = 20 * MIB,
+					.malloc_free_bytes = 10 * MIB,
+					.stacks_bytes = MIB / 4,
+					.data_bytes = MIB / 4,
+					.other_bytes = MIB / 4,
+					.arenas = 85};
 
 	trend_set_memory(&look, &memory, &room);
 	trend_set(&look, TREND_OBJECTS, 500000);

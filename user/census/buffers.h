@@ -18,7 +18,7 @@
 
 #include <string.h>
 
-#include "census/judge.h"
+#include "census/classify.h"
 
 #define BUFFERS_BATCH 256
 #define BUFFERS_MAX   (1ull << 46)

@@ -13,7 +13,7 @@
 #ifndef PYLEAKTRACE_CENSUS_CONTAINERS_H
 #define PYLEAKTRACE_CENSUS_CONTAINERS_H
 
-#include "census/judge.h"
+#include "census/classify.h"
 #include "model/heap_types.h"
 
 #define CONTAINERS_MAX   4096

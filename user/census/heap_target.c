@@ -22,7 +22,7 @@ int heap_target_hold(struct heap_target *heap, struct err *err)
 	int result;
 
 	heap->held_since_s = clock_now_s();
-	result = hold_begin(&heap->hold, heap->target->process.pid, err);
+	result = freeze_begin(&heap->hold, heap->target->process.pid, err);
 	heap->held = !result;
 	return result;
 }
@@ -31,7 +31,7 @@ void heap_target_let_go(struct heap_target *heap)
 {
 	if (!heap->held)
 		return;
-	hold_end(&heap->hold);
+	freeze_end(&heap->hold);
 	heap->held = false;
 	heap->pause_s = clock_now_s() - heap->held_since_s;
 }

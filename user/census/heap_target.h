@@ -4,14 +4,14 @@
  *
  * Place      the census; the commands of `pyleaktrace heap` and trace/growth_tracer have one.
  * Ownership  heap_target_close() gives back what was opened, also after a failure.
- * Errors     of target_open(), census_new() and hold_begin().
+ * Errors     of target_open(), census_new() and freeze_begin().
  */
 #ifndef PYLEAKTRACE_CENSUS_HEAP_TARGET_H
 #define PYLEAKTRACE_CENSUS_HEAP_TARGET_H
 
 #include "census/scan.h"
 #include "python/target.h"
-#include "target/hold.h"
+#include "target/freeze.h"
 
 struct heap_target {
 	const struct target *target;
@@ -20,7 +20,7 @@ struct heap_target {
 	/* private */
 	struct target own; /* when it was opened here */
 	bool held;
-	struct hold hold;
+	struct freeze hold;
 	double held_since_s;
 };
 
@@ -31,7 +31,7 @@ int heap_target_open(struct heap_target *heap, pid_t pid, struct err *err);
 int heap_target_share(struct heap_target *heap, const struct target *target, struct err *err);
 
 /*
- * From here on the process stands still (target/hold.h), until heap_target_let_go(). After a failure
+ * From here on the process stands still (target/freeze.h), until heap_target_let_go(). After a failure
  * the program must end soon.
  */
 int heap_target_hold(struct heap_target *heap, struct err *err);

@@ -122,7 +122,7 @@ void reach_fini(struct reach *reach)
 static void tell(const struct reach *reach)
 {
 	if (reach->n_order % TELL_EACH == 0)
-		census_told(reach->census, CENSUS_FOLLOWS, reach->n_order, reach->objects.n);
+		census_progress(reach->census, CENSUS_FOLLOWS, reach->n_order, reach->objects.n);
 }
 
 /* ---- the search ------------------------------------------------------------------------------ */
@@ -257,7 +257,7 @@ int reach_search(struct reach *reach, struct err *err)
 	double begin = clock_now_s();
 	size_t named;
 
-	census_told(reach->census, CENSUS_FOLLOWS, 0, reach->objects.n);
+	census_progress(reach->census, CENSUS_FOLLOWS, 0, reach->objects.n);
 	reach->now = REACH_NAMED;
 	reach_refill(reach);
 	add_roots(reach, ROOT_MODULES, ROOT_MODULES);
@@ -338,8 +338,8 @@ static void walk_rest(struct reach *reach)
 		batch[n++] = (uint32_t)i;
 		if (n == BATCH) {
 			referents_walk(&reach->referents, batch, n);
-			census_told(reach->census, CENSUS_FOLLOWS, reach->n_order,
-				    reach->objects.n);
+			census_progress(reach->census, CENSUS_FOLLOWS, reach->n_order,
+					reach->objects.n);
 			n = 0;
 		}
 	}
@@ -409,7 +409,7 @@ void reach_rest(struct reach *reach)
 	}
 	follow_from(reach, REACH_HELD, begin);
 	reach->referents.spans.see = see;
-	census_told(reach->census, CENSUS_RESTS, 0, 0);
+	census_progress(reach->census, CENSUS_RESTS, 0, 0);
 	reach->unread += reach->referents.spans.unread;
 	reach->referents.spans.unread = 0;
 	reach->search_s += clock_now_s() - start;

@@ -9,7 +9,7 @@
 #include "census/containers.h"
 #include "census/fast_bins.h"
 #include "census/gc_state.h"
-#include "census/judge_run.h"
+#include "census/classify_run.h"
 #include "python/locate.h"
 #include "python/pthreads.h"
 #include "python/threads.h"
@@ -95,15 +95,17 @@ void census_watch(struct census *census, void (*see)(void *context, const struct
 	census->see_context = context;
 }
 
-void census_tell(struct census *census,
-		 void (*tell)(void *context, enum census_work work, uint64_t done, uint64_t all),
-		 void *context)
+void census_on_progress(struct census *census,
+			void (*tell)(void *context, enum census_work work, uint64_t done,
+				     uint64_t all),
+			void *context)
 {
 	census->tell = tell;
 	census->tell_context = context;
 }
 
-void census_told(const struct census *census, enum census_work work, uint64_t done, uint64_t all)
+void census_progress(const struct census *census, enum census_work work, uint64_t done,
+		     uint64_t all)
 {
 	if (census->tell)
 		census->tell(census->tell_context, work, done, all);
@@ -111,7 +113,7 @@ void census_told(const struct census *census, enum census_work work, uint64_t do
 
 static void tell_read(void *context, uint64_t bytes)
 {
-	census_told(context, CENSUS_READS, bytes, 0);
+	census_progress(context, CENSUS_READS, bytes, 0);
 }
 
 static void take_found(void *context, const struct found *found)
@@ -134,7 +136,7 @@ static void take_block(void *context, const struct block *block)
 	struct census *census = context;
 	struct found found;
 
-	if (!judge_block(&census->judge, block, &found))
+	if (!classify_block(&census->judge, block, &found))
 		return;
 	if (block->kind == BLOCK_PAGE)
 		census->pool_objects += block->resident;
@@ -157,7 +159,7 @@ static void take_run(void *context, const struct block_run *run)
 {
 	struct census *census = context;
 
-	census->pool_objects += (uint64_t)judge_run(&census->run_judge, run) * run->size;
+	census->pool_objects += (uint64_t)classify_run(&census->run_judge, run) * run->size;
 }
 
 /* Chunks are glibc's only when nothing has taken the place of its malloc. */
@@ -229,9 +231,9 @@ static void move(uint64_t *from, uint64_t *to, uint64_t bytes)
 	*to += bytes;
 }
 
-static void take_room(struct heap_room *room, const struct census *census)
+static void take_room(struct heap_usage *room, const struct census *census)
 {
-	const struct walk_room *walked = &census->walk.room;
+	const struct walk_usage *walked = &census->walk.room;
 	/* the lists of free chunks were read at another moment than the heaps */
 	uint64_t main_free =
 			 lesser(walked->heap_free + census->fast.main_bytes, walked->heap_bytes),
@@ -240,7 +242,7 @@ static void take_room(struct heap_room *room, const struct census *census)
 		 pools = walked->pool_bytes + walked->segment_bytes,
 		 pools_used = walked->pool_used + walked->segment_used;
 
-	*room = (struct heap_room){
+	*room = (struct heap_usage){
 		.mimalloc = walked->segments,
 		.pymalloc_bytes = pools_used,
 		.malloc_bytes = less(walked->heap_bytes, main_free) +
@@ -408,7 +410,7 @@ struct heap_scan *census_scan(struct census *census, struct err *err)
 	struct maps maps = {0};
 	int result = maps_read(&maps, census->pid, err);
 
-	census_told(census, CENSUS_READS, 0, 0);
+	census_progress(census, CENSUS_READS, 0, 0);
 	type_table_free(census->table);
 	census->table = NULL;
 	py_types_begin(census->types);
@@ -436,7 +438,7 @@ struct heap_scan *census_scan(struct census *census, struct err *err)
 	}
 	if (!result)
 		result = check(scan, census, err);
-	census_told(census, CENSUS_RESTS, 0, 0);
+	census_progress(census, CENSUS_RESTS, 0, 0);
 	free(census->stacks);
 	census->stacks = NULL;
 	memory_close(&census->walk.memory);

@@ -25,7 +25,7 @@
 #ifndef PYLEAKTRACE_CENSUS_SCAN_H
 #define PYLEAKTRACE_CENSUS_SCAN_H
 
-#include "census/judge.h"
+#include "census/classify.h"
 #include "model/heap_types.h"
 
 struct census;
@@ -45,12 +45,14 @@ enum census_work {
 };
 
 /* Have it told, often, how far the work is. */
-void census_tell(struct census *census,
-		 void (*tell)(void *context, enum census_work work, uint64_t done, uint64_t all),
-		 void *context);
+void census_on_progress(struct census *census,
+			void (*tell)(void *context, enum census_work work, uint64_t done,
+				     uint64_t all),
+			void *context);
 
 /* For those who work on what was scanned. */
-void census_told(const struct census *census, enum census_work work, uint64_t done, uint64_t all);
+void census_progress(const struct census *census, enum census_work work, uint64_t done,
+		     uint64_t all);
 
 /* From now on scans have the large containers too (heap_scan.containers). */
 void census_collect(struct census *census);

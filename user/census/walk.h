@@ -63,7 +63,7 @@ struct walk_span {
 };
 
 /* How the memory that was walked is used: bytes that are in memory. */
-struct walk_room {
+struct walk_usage {
 	uint64_t pools, pool_bytes,
 		pool_used; /* bytes: unused ones too; used: blocks, of any content */
 	uint64_t arenas;   /* of pymalloc, that have a pool */
@@ -86,7 +86,7 @@ struct walk {
 
 	uint64_t n_pools, torn_pools, lost_chains; /* torn: pages too */
 	uint64_t n_chunks;
-	struct walk_room room;
+	struct walk_usage room;
 	const struct walk_span *spans; /* not walked; by address; borrowed */
 	size_t n_spans, next_span;
 	uint64_t data_end;    /* of this range: what is no block before it is a program's data */

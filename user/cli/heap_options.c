@@ -9,7 +9,7 @@
 #include <strings.h>
 
 #include "base/escape.h"
-#include "cli/words.h"
+#include "cli/arg_parse.h"
 
 #define LEAST_TIME_NS     10000000u
 #define LEAST_OVERHEAD    0.01 /* % of a core */
@@ -135,10 +135,10 @@ struct parse {
 static error_t set_pid(struct parse *parse, const char *word)
 {
 	uint64_t pid = 0;
-	error_t error = words_number("--pid", word, 1, INT32_MAX, &pid);
+	error_t error = arg_number("--pid", word, 1, INT32_MAX, &pid);
 
 	if (!error && parse->options->pid && parse->options->pid != (pid_t)pid)
-		return words_wrong("--pid", "only one process at a time");
+		return arg_wrong("--pid", "only one process at a time");
 	parse->options->pid = (pid_t)pid;
 	return error;
 }
@@ -152,7 +152,7 @@ static error_t set_address(struct parse *parse, const char *word)
 	/* strtoull() takes spaces and a sign before it */
 	if (errno || *end || !parse->options->at || parse->options->at % 8 || word[0] < '0' ||
 	    word[0] > '9')
-		return words_wrong("--at", "expected an address, as id() gives it");
+		return arg_wrong("--at", "expected an address, as id() gives it");
 	return 0;
 }
 
@@ -161,11 +161,11 @@ static error_t add_watch(struct parse *parse, const char *path, bool refs)
 	struct heap_options *options = parse->options;
 
 	if (options->watch.n == CONTAINERS_MAX)
-		return words_wrong("--watch", "at most four: a processor has four debug registers");
+		return arg_wrong("--watch", "at most four: a processor has four debug registers");
 	for (unsigned i = 0; i < options->watch.n; i++)
 		if (!strcmp(options->watch.asked[i].path, path) &&
 		    options->watch.asked[i].refs == refs)
-			return words_wrong("--watch", "it is watched already");
+			return arg_wrong("--watch", "it is watched already");
 	options->watch.asked[options->watch.n].refs = refs;
 	options->watch.asked[options->watch.n++].path = path;
 	return 0;
@@ -176,8 +176,7 @@ static error_t set_order(struct parse *parse, const char *name)
 	static const char *const names[] = {
 		[HEAP_BY_BYTES] = "bytes", [HEAP_BY_COUNT] = "count", [HEAP_BY_NAME] = "name"};
 	unsigned order = parse->options->order;
-	error_t error =
-		words_choice("--sort", name, names, sizeof(names) / sizeof(names[0]), &order);
+	error_t error = arg_choice("--sort", name, names, sizeof(names) / sizeof(names[0]), &order);
 
 	parse->options->order = order;
 	return error;
@@ -195,8 +194,8 @@ static error_t set_like(struct parse *parse, const char *expression)
 	if (!code)
 		return 0;
 	regerror(code, &options->like, why, sizeof(why));
-	return words_wrong("--types-like", "\"%s\": %s",
-			   escape_copy(quoted, sizeof(quoted), expression), why);
+	return arg_wrong("--types-like", "\"%s\": %s",
+			 escape_copy(quoted, sizeof(quoted), expression), why);
 }
 
 static error_t set_format(struct parse *parse, const char *name)
@@ -205,7 +204,7 @@ static error_t set_format(struct parse *parse, const char *name)
 	parse->format_json = !strcasecmp(name, "json");
 	if (parse->format_json || !strcasecmp(name, "text"))
 		return 0;
-	return words_wrong("--format", "a heap is written as text or json");
+	return arg_wrong("--format", "a heap is written as text or json");
 }
 
 static error_t add_output(struct parse *parse, const char *pattern)
@@ -213,7 +212,7 @@ static error_t add_output(struct parse *parse, const char *pattern)
 	struct heap_options *options = parse->options;
 
 	if (options->n_outputs == OPTIONS_MAX_OUTPUTS)
-		return words_wrong("--output", "too many files");
+		return arg_wrong("--output", "too many files");
 	options->outputs[options->n_outputs++].pattern = pattern;
 	return 0;
 }
@@ -221,9 +220,8 @@ static error_t add_output(struct parse *parse, const char *pattern)
 static error_t take_argument(struct parse *parse, const char *word)
 {
 	if (parse->n_words == sizeof(parse->words) / sizeof(parse->words[0]))
-		return words_wrong("",
-				   "too many arguments: expected -p PID --growth [TIME [INTERVAL "
-				   "[COUNT]]]");
+		return arg_wrong("", "too many arguments: expected -p PID --growth [TIME [INTERVAL "
+				     "[COUNT]]]");
 	parse->words[parse->n_words++] = word;
 	return 0;
 }
@@ -262,7 +260,7 @@ static error_t take_option(int key, char *arg, struct argp_state *state)
 	case KEY_GROWTH:
 		options->growth = true;
 		parse->have_growth_time = arg;
-		return arg ? words_time("--growth", arg, LEAST_TIME_NS, &options->growth_ns) : 0;
+		return arg ? arg_time("--growth", arg, LEAST_TIME_NS, &options->growth_ns) : 0;
 	case KEY_HOLDERS:
 		options->holders = true;
 		return 0;
@@ -275,14 +273,14 @@ static error_t take_option(int key, char *arg, struct argp_state *state)
 	case KEY_AT:
 		return set_address(parse, arg);
 	case KEY_DEPTH:
-		return words_u32("--depth", arg, 1, 20, &options->depth);
+		return arg_u32("--depth", arg, 1, 20, &options->depth);
 	case KEY_WATCH:
 	case KEY_WATCH_REFS:
 		return add_watch(parse, arg, key == KEY_WATCH_REFS);
 	case KEY_FOR:
-		return words_time("--for", arg, LEAST_TIME_NS, &options->for_ns);
+		return arg_time("--for", arg, LEAST_TIME_NS, &options->for_ns);
 	case KEY_MAX_OVERHEAD:
-		return words_share("--max-overhead", arg, LEAST_OVERHEAD, &options->max_overhead);
+		return arg_share("--max-overhead", arg, LEAST_OVERHEAD, &options->max_overhead);
 	case KEY_FROZEN:
 		options->frozen = true;
 		return 0;
@@ -290,9 +288,9 @@ static error_t take_option(int key, char *arg, struct argp_state *state)
 		options->trend = true;
 		return 0;
 	case KEY_DURATION:
-		return words_time("--duration", arg, LEAST_TIME_NS, &options->duration_ns);
+		return arg_time("--duration", arg, LEAST_TIME_NS, &options->duration_ns);
 	case KEY_TOP:
-		return words_u32("--top", arg, 0, 1000000, &options->top);
+		return arg_u32("--top", arg, 0, 1000000, &options->top);
 	case KEY_SORT:
 		return set_order(parse, arg);
 	case KEY_TYPES_LIKE:
@@ -301,7 +299,7 @@ static error_t take_option(int key, char *arg, struct argp_state *state)
 		options->module = arg;
 		return 0;
 	case KEY_MIN_COUNT:
-		return words_number("--min-count", arg, 0, INT64_MAX, &options->min_count);
+		return arg_number("--min-count", arg, 0, INT64_MAX, &options->min_count);
 	case KEY_OUTPUT:
 		return add_output(parse, arg);
 	case KEY_FORMAT:
@@ -331,32 +329,30 @@ static bool settle_arguments(struct parse *parse)
 	unsigned next = 0;
 
 	if (options->growth && options->trend) {
-		words_wrong("", "--growth and --trend are two reports: give one of them");
+		arg_wrong("", "--growth and --trend are two reports: give one of them");
 		return false;
 	}
 	if (!options->growth && !options->trend && (parse->n_words || options->duration_ns)) {
-		words_wrong(
-			"",
-			"times are for --growth: -p PID --growth [TIME [INTERVAL [COUNT]]], and "
-			"for --trend [INTERVAL [COUNT]]");
+		arg_wrong("",
+			  "times are for --growth: -p PID --growth [TIME [INTERVAL [COUNT]]], and "
+			  "for --trend [INTERVAL [COUNT]]");
 		return false;
 	}
 	if (options->growth && !parse->have_growth_time && next < parse->n_words &&
-	    words_time("TIME", parse->words[next++], LEAST_TIME_NS, &options->growth_ns))
+	    arg_time("TIME", parse->words[next++], LEAST_TIME_NS, &options->growth_ns))
 		return false;
 	if (next < parse->n_words &&
-	    words_time("INTERVAL", parse->words[next++], LEAST_TIME_NS, &options->interval_ns))
+	    arg_time("INTERVAL", parse->words[next++], LEAST_TIME_NS, &options->interval_ns))
 		return false;
 	if (next < parse->n_words &&
-	    words_number("COUNT", parse->words[next++], 1, UINT32_MAX, &options->count))
+	    arg_number("COUNT", parse->words[next++], 1, UINT32_MAX, &options->count))
 		return false;
 	if (next < parse->n_words) {
-		words_wrong(
-			"",
-			options->trend
-				? "too many arguments: expected -p PID --trend [INTERVAL [COUNT]]"
-				: "too many arguments: expected -p PID --growth=TIME [INTERVAL "
-				  "[COUNT]]");
+		arg_wrong("",
+			  options->trend
+				  ? "too many arguments: expected -p PID --trend [INTERVAL [COUNT]]"
+				  : "too many arguments: expected -p PID --growth=TIME [INTERVAL "
+				    "[COUNT]]");
 		return false;
 	}
 	if (options->trend && !options->interval_ns) {
@@ -394,10 +390,9 @@ static bool settle_output(struct parse *parse, struct heap_output *output)
 		parse->format_used = true;
 		return true;
 	}
-	words_wrong(
-		"--output",
-		graph ? "it is written as .txt, .json, .dot or .svg; end the name so, or give -f"
-		      : "a heap is written as .txt or .json; end the name so, or give -f");
+	arg_wrong("--output",
+		  graph ? "it is written as .txt, .json, .dot or .svg; end the name so, or give -f"
+			: "a heap is written as .txt or .json; end the name so, or give -f");
 	return false;
 }
 
@@ -439,7 +434,7 @@ static bool settle_views(struct parse *parse)
 	else if (options->frozen && (options->growth || options->trend))
 		wrong_way = "--frozen is for one look: without --growth and --trend";
 	if (wrong_way)
-		words_wrong("", "%s", wrong_way);
+		arg_wrong("", "%s", wrong_way);
 	if (!options->depth)
 		options->depth = DEPTH;
 	if (!options->for_ns)
@@ -462,8 +457,8 @@ enum options_result heap_options_parse(struct heap_options *options, int argc, c
 	if (!settle_arguments(&parse) || !settle_views(&parse) || !settle_formats(&parse))
 		return OPTIONS_WRONG;
 	if (!options->pid) {
-		words_wrong("", "no target is given: pyleaktrace heap -p PID (heap --help says "
-				"more)");
+		arg_wrong("", "no target is given: pyleaktrace heap -p PID (heap --help says "
+			      "more)");
 		return OPTIONS_WRONG;
 	}
 	return OPTIONS_RUN;

@@ -63,5 +63,5 @@ void heap_progress_watch(struct heap_progress *progress, const struct heap_targe
 	if (quiet || !isatty(STDERR_FILENO))
 		return;
 	*progress = (struct heap_progress){.process = &heap->target->process, .terminal = stderr};
-	census_tell(heap->census, tell, progress);
+	census_on_progress(heap->census, tell, progress);
 }

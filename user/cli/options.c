@@ -8,7 +8,7 @@
 
 #include "base/escape.h"
 #include "cli/command_words.h"
-#include "cli/words.h"
+#include "cli/arg_parse.h"
 
 /* percent: the least ceiling */
 #define LEAST_OVERHEAD 0.1
@@ -150,11 +150,11 @@ static error_t add_pids(struct parse *parse, const char *list)
 
 		snprintf(word, sizeof(word), "%.*s",
 			 length < sizeof(word) ? (int)length : (int)sizeof(word) - 1, list);
-		error = words_number("--pid", word, 1, INT32_MAX, &pid);
+		error = arg_number("--pid", word, 1, INT32_MAX, &pid);
 		if (error)
 			return error;
 		if (options->trace.n_pids == TRACE_MAX_PIDS)
-			return words_wrong("--pid", "at most %d targets", TRACE_MAX_PIDS);
+			return arg_wrong("--pid", "at most %d targets", TRACE_MAX_PIDS);
 		for (unsigned i = 0; i < options->trace.n_pids; i++)
 			if (options->trace.pids[i] == (pid_t)pid)
 				pid = 0;
@@ -177,8 +177,7 @@ static error_t set_domains(struct parse *parse, const char *list)
 			    strncmp(list, domain_name(i), length) == 0)
 				break;
 		if (i == DOMAIN_COUNT)
-			return words_wrong("--domain",
-					   "expected a list of malloc, object and mmap");
+			return arg_wrong("--domain", "expected a list of malloc, object and mmap");
 		parse->options->trace.domains |= 1u << i;
 		list += length;
 	} while (*list++ == ',');
@@ -192,8 +191,7 @@ static error_t set_order(struct parse *parse, const char *name)
 					    [ORDER_GROWTH] = "growth",
 					    [ORDER_AGE] = "age"};
 	unsigned order = parse->options->trace.order;
-	error_t error =
-		words_choice("--sort", name, names, sizeof(names) / sizeof(names[0]), &order);
+	error_t error = arg_choice("--sort", name, names, sizeof(names) / sizeof(names[0]), &order);
 
 	parse->options->trace.order = order;
 	return error;
@@ -207,7 +205,7 @@ static error_t set_group_by(struct parse *parse, const char *name)
 
 	for (unsigned by = 0; by < GROUP_BY_COUNT; by++)
 		names[by] = group_by_name(by);
-	error = words_choice("--group-by", name, names, GROUP_BY_COUNT, &group_by);
+	error = arg_choice("--group-by", name, names, GROUP_BY_COUNT, &group_by);
 	parse->options->group_by = group_by;
 	return error;
 }
@@ -220,9 +218,9 @@ static error_t add_modules(struct parse *parse, char *list)
 
 	while ((name = strsep(&list, ","))) {
 		if (!*name)
-			return words_wrong("--module", "a name is missing");
+			return arg_wrong("--module", "a name is missing");
 		if (options->n_modules == OPTIONS_MAX_MODULES)
-			return words_wrong("--module", "at most %d names", OPTIONS_MAX_MODULES);
+			return arg_wrong("--module", "at most %d names", OPTIONS_MAX_MODULES);
 		options->modules[options->n_modules++] = name;
 	}
 	return 0;
@@ -233,7 +231,7 @@ static error_t add_output(struct parse *parse, const char *pattern)
 	struct options *options = parse->options;
 
 	if (options->n_outputs == OPTIONS_MAX_OUTPUTS)
-		return words_wrong("--output", "at most %d files", OPTIONS_MAX_OUTPUTS);
+		return arg_wrong("--output", "at most %d files", OPTIONS_MAX_OUTPUTS);
 	options->outputs[options->n_outputs++].pattern = pattern;
 	return 0;
 }
@@ -243,21 +241,21 @@ static error_t take_argument(struct parse *parse, const char *arg)
 	char word[64];
 
 	if (command_word_is(arg))
-		return words_wrong("", "the command comes first: pyleaktrace %s -p PID", arg);
+		return arg_wrong("", "the command comes first: pyleaktrace %s -p PID", arg);
 	if (command_word_near(arg))
-		return words_wrong("",
-				   "what is \"%s\"? If you mean the command: pyleaktrace %s -p PID",
-				   escape_copy(word, sizeof(word), arg), command_word_near(arg));
+		return arg_wrong("",
+				 "what is \"%s\"? If you mean the command: pyleaktrace %s -p PID",
+				 escape_copy(word, sizeof(word), arg), command_word_near(arg));
 	if (parse->n_arguments == 0 && (*arg < '0' || *arg > '9') && *arg != '.')
-		return words_wrong("", "starting a program (-- COMMAND) is not in this version; "
-				       "start it, then use -p PID");
+		return arg_wrong("", "starting a program (-- COMMAND) is not in this version; "
+				     "start it, then use -p PID");
 	switch (parse->n_arguments++) {
 	case 0:
-		return words_time("INTERVAL", arg, LEAST_TIME_NS, &parse->options->interval_ns);
+		return arg_time("INTERVAL", arg, LEAST_TIME_NS, &parse->options->interval_ns);
 	case 1:
-		return words_number("COUNT", arg, 1, UINT32_MAX, &parse->options->count);
+		return arg_number("COUNT", arg, 1, UINT32_MAX, &parse->options->count);
 	default:
-		return words_wrong("", "too many arguments: expected -p PID [INTERVAL [COUNT]]");
+		return arg_wrong("", "too many arguments: expected -p PID [INTERVAL [COUNT]]");
 	}
 }
 
@@ -265,7 +263,7 @@ static error_t set_native(struct parse *parse, const char *arg)
 {
 	static const char *const names[] = {"no", "yes"};
 	unsigned native = parse->options->trace.native;
-	error_t error = words_choice("--native", arg, names, 2, &native);
+	error_t error = arg_choice("--native", arg, names, 2, &native);
 
 	parse->options->trace.native = native;
 	return error;
@@ -274,7 +272,7 @@ static error_t set_native(struct parse *parse, const char *arg)
 static error_t set_sample(struct parse *parse, const char *arg)
 {
 	uint64_t bytes = 0;
-	error_t error = words_size("--sample", arg, LEAST_SAMPLE, MOST_SAMPLE, &bytes);
+	error_t error = arg_size("--sample", arg, LEAST_SAMPLE, MOST_SAMPLE, &bytes);
 
 	if (error)
 		return error;
@@ -290,7 +288,7 @@ static error_t set_on_limit(struct parse *parse, const char *arg)
 	static const char *const names[] = {
 		[ON_LIMIT_THROTTLE] = "throttle", [ON_LIMIT_STOP] = "stop"};
 	unsigned on_limit = parse->options->trace.on_limit;
-	error_t error = words_choice("--on-limit", arg, names, 2, &on_limit);
+	error_t error = arg_choice("--on-limit", arg, names, 2, &on_limit);
 
 	parse->options->trace.on_limit = on_limit;
 	return error;
@@ -301,7 +299,7 @@ static error_t set_format(struct parse *parse, const char *name)
 	struct err err = ERR_INIT;
 
 	parse->forced = exporter_by_name(name, &err);
-	return parse->forced ? 0 : words_wrong("--format", "%s", err.text);
+	return parse->forced ? 0 : arg_wrong("--format", "%s", err.text);
 }
 
 static error_t done(struct parse *parse)
@@ -319,9 +317,9 @@ static error_t take_option(int key, char *arg, struct argp_state *state)
 	case KEY_PID:
 		return add_pids(parse, arg);
 	case KEY_DURATION:
-		return words_time("--duration", arg, LEAST_TIME_NS, &options->duration_ns);
+		return arg_time("--duration", arg, LEAST_TIME_NS, &options->duration_ns);
 	case KEY_TOP:
-		return words_u32("--top", arg, 0, 1000000, &options->top);
+		return arg_u32("--top", arg, 0, 1000000, &options->top);
 	case KEY_SORT:
 		return set_order(parse, arg);
 	case KEY_GROUP_BY:
@@ -329,11 +327,11 @@ static error_t take_option(int key, char *arg, struct argp_state *state)
 	case KEY_MODULE:
 		return add_modules(parse, arg);
 	case KEY_OLDER:
-		return words_time("--older", arg, 0, &options->trace.older_ns);
+		return arg_time("--older", arg, 0, &options->trace.older_ns);
 	case KEY_MIN:
-		return words_size("--min-size", arg, 0, UINT64_MAX, &options->trace.min_size);
+		return arg_size("--min-size", arg, 0, UINT64_MAX, &options->trace.min_size);
 	case KEY_MAX:
-		return words_size("--max-size", arg, 0, UINT64_MAX, &options->trace.max_size);
+		return arg_size("--max-size", arg, 0, UINT64_MAX, &options->trace.max_size);
 	case KEY_DOMAIN:
 		return set_domains(parse, arg);
 	case KEY_NATIVE:
@@ -345,14 +343,14 @@ static error_t take_option(int key, char *arg, struct argp_state *state)
 		return set_sample(parse, arg);
 	case KEY_MAX_OVERHEAD:
 		parse->governs = true;
-		return words_share("--max-overhead", arg, LEAST_OVERHEAD,
-				   &options->trace.max_overhead);
+		return arg_share("--max-overhead", arg, LEAST_OVERHEAD,
+				 &options->trace.max_overhead);
 	case KEY_ON_LIMIT:
 		parse->governs = true;
 		return set_on_limit(parse, arg);
 	case KEY_MAX_WINDOW:
 		parse->governs = true;
-		return words_time("--max-window", arg, 1000000, &options->trace.max_window_ns);
+		return arg_time("--max-window", arg, 1000000, &options->trace.max_window_ns);
 	case KEY_NO_GROWS:
 		options->trace.no_grows = true;
 		return 0;
@@ -360,9 +358,9 @@ static error_t take_option(int key, char *arg, struct argp_state *state)
 		options->trace.no_steer = true;
 		return 0;
 	case KEY_MAX_BLOCKS:
-		return words_u32("--max-blocks", arg, 1, 1u << 28, &options->trace.max_blocks);
+		return arg_u32("--max-blocks", arg, 1, 1u << 28, &options->trace.max_blocks);
 	case KEY_MAX_STACKS:
-		return words_u32("--max-stacks", arg, 1, 1u << 22, &options->trace.max_stacks);
+		return arg_u32("--max-stacks", arg, 1, 1u << 22, &options->trace.max_stacks);
 	case KEY_OUTPUT:
 		return add_output(parse, arg);
 	case KEY_FORMAT:
@@ -408,7 +406,7 @@ static bool settle_formats(struct parse *parse)
 			used = true;
 		}
 		if (!output->format) {
-			words_wrong("--output", "%s", err.text);
+			arg_wrong("--output", "%s", err.text);
 			return false;
 		}
 	}
@@ -492,8 +490,8 @@ enum options_result options_parse(struct options *options, int argc, char **argv
 	if (!settle_formats(&parse))
 		return OPTIONS_WRONG;
 	if (options->trace.n_pids == 0) {
-		words_wrong("", "no target is given: pyleaktrace -p PID [INTERVAL [COUNT]], "
-				"pyleaktrace heap -p PID or pyleaktrace doctor (--help says more)");
+		arg_wrong("", "no target is given: pyleaktrace -p PID [INTERVAL [COUNT]], "
+			      "pyleaktrace heap -p PID or pyleaktrace doctor (--help says more)");
 		return OPTIONS_WRONG;
 	}
 	if (options->trace.n_pids > 1 && !can_tell_apart(options))

@@ -102,7 +102,7 @@ static json_t *account(const struct trend *trend)
 	return object;
 }
 
-static json_t *allocators(const struct heap_room *room)
+static json_t *allocators(const struct heap_usage *room)
 {
 	const struct {
 		const char *name;

@@ -30,7 +30,7 @@
 struct budget {
 	double ceiling; /* share of the target's own CPU time */
 	double level;
-	double least_cap; /* ... and this much can be saved in any case: the dearest window */
+	double least_cap; /* ... and this much can be saved in any case: the most expensive window */
 	double income;    /* ns for each second, lately */
 };
 

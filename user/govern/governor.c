@@ -12,7 +12,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
-#include "snapshot/thin.h"
+#include "snapshot/downsample.h"
 #include "probe/session_maps.h"
 #include "probe/session_parts.h"
 
@@ -222,11 +222,11 @@ static void resample(struct governor *governor, const struct policy_step *step)
 	governor_publish(governor, step->part);
 	set_sampling(governor, step->part, step->shift);
 	if (step->thin) {
-		thin_add(&governor->thinning,
-			 governor_domains(governor, step->part) & ~(1u << ABI_MMAP), step->shift,
-			 clock_now_ns());
+		downsample_add(&governor->downsampling,
+			       governor_domains(governor, step->part) & ~(1u << ABI_MMAP),
+			       step->shift, clock_now_ns());
 		session_look(governor->session, &view);
-		thin_blocks(&view, &governor->thinning, NULL);
+		downsample_blocks(&view, &governor->downsampling, NULL);
 	}
 	end_change(governor);
 }
@@ -240,13 +240,14 @@ static void check_room(struct governor *governor)
 	session_look(governor->session, &view);
 	for (unsigned i = 0; i < ABI_PARTS; i++) {
 		if (!policy_is_on(&governor->policy, i) ||
-		    thin_count(&view, governor_domains(governor, i) & ~(1u << ABI_MMAP), &n, NULL))
+		    downsample_count(&view, governor_domains(governor, i) & ~(1u << ABI_MMAP), &n,
+				     NULL))
 			continue;
 		all += n;
-		if (room_is_full(&governor->room, n))
+		if (map_fill_is_full(&governor->fill, n))
 			policy_is_full(&governor->policy, i);
 	}
-	room_counted(&governor->room, all, clock_now_ns());
+	map_fill_counted(&governor->fill, all, clock_now_ns());
 }
 
 static void begin_all(struct governor *governor, enum abi_part part, unsigned shift)
@@ -280,20 +281,20 @@ static void end_all(struct governor *governor, enum abi_part part)
 	governor_say_limit(governor);
 }
 
-void governor_tend(struct governor *governor)
+void governor_maintain(struct governor *governor)
 {
 	if (clock_now_ns() - governor->checked_ns <= CHECK_NS)
 		return;
 	survivors_check(governor->survivors, CHECK_MOST);
-	if (governor->options.tend)
-		governor->options.tend(governor->options.context, governor->survivors);
+	if (governor->options.maintain)
+		governor->options.maintain(governor->options.context, governor->survivors);
 	governor->checked_ns = clock_now_ns();
 }
 
 /* Until there is something to look at: the costs, or before that the room in the map. */
 static uint64_t idle_ns(const struct governor *governor)
 {
-	uint64_t now = clock_now_ns(), next = governor->room.next_ns;
+	uint64_t now = clock_now_ns(), next = governor->fill.next_ns;
 
 	if (next <= now + GOVERNOR_LOOK_NS)
 		return GOVERNOR_LOOK_NS;
@@ -367,16 +368,16 @@ static void *run(void *context)
 	pthread_mutex_unlock(&governor->lock);
 	if (!calibrated)
 		return NULL;
-	governor_rehearse(governor);
+	governor_run_test_windows(governor);
 	while (session_active(governor->session)) {
 		const struct policy_step step = policy_next(&governor->policy);
 
 		if (!carry_out(governor, &step))
 			break;
 		pass(governor);
-		governor_tend(governor);
+		governor_maintain(governor);
 		governor_syscalls_count(governor);
-		if (clock_now_ns() >= governor->room.next_ns)
+		if (clock_now_ns() >= governor->fill.next_ns)
 			check_room(governor);
 	}
 	return NULL;
@@ -419,7 +420,7 @@ int governor_open(struct governor **out, struct session *session, const struct p
 	governor->session = session;
 	governor->process = &target->process;
 	governor->options = *options;
-	governor->room.most = options->max_blocks;
+	governor->fill.most = options->max_blocks;
 	pthread_mutex_init(&governor->lock, NULL);
 	pthread_mutex_init(&governor->switching, NULL);
 	pthread_cond_init(&governor->calibrated, NULL);
@@ -507,9 +508,9 @@ struct survivors *governor_survivors(const struct governor *governor)
 	return governor->survivors;
 }
 
-const struct thinning *governor_thinning(const struct governor *governor)
+const struct downsampling *governor_thinning(const struct governor *governor)
 {
-	return &governor->thinning;
+	return &governor->downsampling;
 }
 
 void governor_state(struct governor *governor, struct governor_state *state)

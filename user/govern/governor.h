@@ -21,7 +21,7 @@
 #include "probe/cost.h"
 #include "python/target.h"
 #include "snapshot/survivors.h"
-#include "snapshot/thin.h"
+#include "snapshot/downsample.h"
 
 #define GOVERNOR_TICK_NS 50000000u
 #define GOVERNOR_LOOK_NS 4000000u
@@ -35,7 +35,7 @@ struct governor_options {
 	bool verbose;        /* what it does goes to stderr */
 	uint32_t max_blocks; /* that the map of live blocks has room for */
 	unsigned
-		n_rehearsal; /* tests: so many windows of the steered part back to back, before anything else */
+		n_test_windows; /* tests: so many windows of the steered part back to back, before anything else */
 	/*
 	 * What is in the maps is about to mean something else, or has (end): nobody reads them in between. A report asks for
 	 * governor_state() within its own reading.
@@ -44,7 +44,7 @@ struct governor_options {
 	/* Within that: a part begins to be traced all the time; what its sites have counted so far is the past. */
 	void (*on_all)(void *context, unsigned domains);
 	/* Between two windows, now and then: what is kept of survivors may be looked through; NULL: nobody does */
-	void (*tend)(void *context, struct survivors *survivors);
+	void (*maintain)(void *context, struct survivors *survivors);
 	/* ns of the target's CPU time that others took so far (watchpoints), and what they may take; NULL: nobody */
 	double (*others)(void *context);
 	void (*allow_others)(void *context, double cores);
@@ -77,7 +77,7 @@ void governor_unlock(struct governor *governor);
 struct survivors *governor_survivors(const struct governor *governor);
 
 /* Of the blocks in the maps; changes between change(begin) and change(end) only. */
-const struct thinning *governor_thinning(const struct governor *governor);
+const struct downsampling *governor_thinning(const struct governor *governor);
 
 /* The windows of one part, since the start or the last governor_forget(). */
 struct windows_sum {

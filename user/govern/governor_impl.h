@@ -13,7 +13,7 @@
 
 #include "govern/governor.h"
 #include "govern/reading.h"
-#include "govern/room.h"
+#include "govern/map_fill.h"
 #include "python/runtime.h"
 
 /* How many system calls there are: sums over the moments in which they were counted, older ones less and less. */
@@ -40,8 +40,8 @@ struct governor {
 	bool on[ABI_PARTS]; /* all the time */
 	bool left;          /* probes of part object do not stay */
 	uint64_t checked_ns;
-	struct room room;
-	struct thinning thinning;
+	struct map_fill fill;
+	struct downsampling downsampling;
 	struct syscall_rates syscalls;
 
 	pthread_mutex_t lock; /* of what follows */
@@ -73,7 +73,7 @@ void governor_switch_off(struct governor *governor, enum abi_part part);
 bool governor_rest(const struct governor *governor, uint64_t ns);
 
 /* Look after survivors, and have others look after what they keep; between two windows. */
-void governor_tend(struct governor *governor);
+void governor_maintain(struct governor *governor);
 
 /* To trace everything would cost more than may be. */
 void governor_say_limit(struct governor *governor);
@@ -83,8 +83,8 @@ void governor_say_limit(struct governor *governor);
 /* One window, of ns at most, and until it has cost most_ns. return false: it could not be had */
 bool governor_window(struct governor *governor, enum abi_part part, uint64_t ns, double most_ns);
 
-/* For tests: options.n_rehearsal windows one after the other, whatever they cost. */
-void governor_rehearse(struct governor *governor);
+/* For tests: options.n_test_windows windows one after the other, whatever they cost. */
+void governor_run_test_windows(struct governor *governor);
 
 /* ---- governor_syscalls.c: while mappings are traced each system call takes longer ---------------------------------- */
 

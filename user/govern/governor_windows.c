@@ -139,20 +139,20 @@ bool governor_window(struct governor *governor, enum abi_part part, uint64_t ns,
 	return true;
 }
 
-void governor_rehearse(struct governor *governor)
+void governor_run_test_windows(struct governor *governor)
 {
 	enum abi_part part = session_split(governor->session) ? ABI_PART_OBJECT : ABI_PART_NATIVE;
 	unsigned n = 0;
 
-	while (n < governor->options.n_rehearsal && governor_rest(governor, 0) &&
+	while (n < governor->options.n_test_windows && governor_rest(governor, 0) &&
 	       session_active(governor->session)) {
 		if (governor_window(governor, part, governor->policy.parts[part].least_ns,
 				    INFINITY))
 			n++;
 		else
 			governor_rest(governor, GOVERNOR_LOOK_NS);
-		governor_tend(governor);
+		governor_maintain(governor);
 	}
-	if (governor->options.n_rehearsal)
+	if (governor->options.n_test_windows)
 		fprintf(stderr, "pyleaktrace: %u windows done\n", n);
 }

@@ -18,7 +18,7 @@
 /* ... and at least, where it was seen of a target that mostly sleeps: it may wake up in the next */
 #define LEAST_COST 0.01
 /* of a core: what a window may cost at most, for there is one that runs Python at a time */
-#define DEAREST 1.0
+#define MOST_EXPENSIVE 1.0
 /* a window in which the target used less than that says nothing of it */
 #define ENOUGH_CPU_NS 100000.0
 /* windows in a row, after a part was let in and thrown out again and again */
@@ -39,7 +39,7 @@ void policy_init(struct policy *policy, const struct policy_options *options)
 	policy->max_window_ns = options->max_window_ns;
 	policy->can_sample = options->can_sample;
 	budget_init(&policy->budget, options->max_overhead,
-		    BUDGET_CAUTION * DEAREST * (double)options->max_window_ns);
+		    BUDGET_CAUTION * MOST_EXPENSIVE * (double)options->max_window_ns);
 	for (unsigned i = 0; i < ABI_PARTS; i++) {
 		struct policy_part *part = &policy->parts[i];
 		uint64_t first = FIRST_WINDOWS * options->least_ns[i];
@@ -161,7 +161,7 @@ void policy_window_done(struct policy *policy, enum abi_part number,
 		part->trap_demand = share(figures->trap_ns, trap_cpu);
 		part->calm = fits(policy, part) ? part->calm + 1 : 0;
 		part->n_dear = fits(policy, part) ? 0 : part->n_dear + 1;
-		/* the dearest of the last few: one that runs out of what can be paid is cut, and worth little */
+		/* the most expensive of the last few: one that runs out of what can be paid is cut, and worth little */
 		if (figures->recorded_ns > 0)
 			part->cost_per_wall_ns =
 				fmax(part->n_windows > 1 ? 0.8 * part->cost_per_wall_ns : 0,
@@ -237,36 +237,37 @@ static bool let_in(struct policy *policy, struct policy_step *step)
 	return false;
 }
 
-/* The dearest part that is on all the time, when the budget is empty. */
+/* The most expensive part that is on all the time, when the budget is empty. */
 static bool throw_out(struct policy *policy, struct policy_step *step)
 {
-	struct policy_part *dearest = NULL;
+	struct policy_part *most_expensive = NULL;
 
 	if (policy->budget.level >= 0)
 		return false;
 	for (unsigned i = 0; i < ABI_PARTS; i++) {
 		struct policy_part *part = &policy->parts[i];
 
-		if (on_all_the_time(part) && (!dearest || part->cost > dearest->cost))
-			dearest = part;
+		if (on_all_the_time(part) && (!most_expensive || part->cost > most_expensive->cost))
+			most_expensive = part;
 	}
 	/* what is on all the time takes no more than comes in: a window has emptied it, which is paid back before the next */
-	if (!dearest || taken(policy, NULL) < policy->budget.ceiling / BUDGET_CAUTION)
+	if (!most_expensive || taken(policy, NULL) < policy->budget.ceiling / BUDGET_CAUTION)
 		return false;
 	/* coarser is tried first, as long as there is something to be gained by it */
-	if (dearest->mode == PART_SAMPLED && dearest->shift < POLICY_SHIFT_MOST &&
+	if (most_expensive->mode == PART_SAMPLED && most_expensive->shift < POLICY_SHIFT_MOST &&
 	    policy->budget.level > -policy->budget.income / 2) {
 		step->action = POLICY_SAMPLE;
-		step->shift = dearest->shift += 1;
-		dearest->shift_age_ns = 0;
+		step->shift = most_expensive->shift += 1;
+		most_expensive->shift_age_ns = 0;
 	} else {
-		dearest->mode = PART_WINDOWS;
-		dearest->calm = 0;
-		dearest->patience = dearest->patience * 2 < MOST_PATIENCE ? dearest->patience * 2
-									  : MOST_PATIENCE;
+		most_expensive->mode = PART_WINDOWS;
+		most_expensive->calm = 0;
+		most_expensive->patience = most_expensive->patience * 2 < MOST_PATIENCE
+						   ? most_expensive->patience * 2
+						   : MOST_PATIENCE;
 		step->action = POLICY_OFF;
 	}
-	step->part = (enum abi_part)(dearest - policy->parts);
+	step->part = (enum abi_part)(most_expensive - policy->parts);
 	return true;
 }
 
@@ -277,7 +278,7 @@ void policy_is_full(struct policy *policy, enum abi_part part)
 }
 
 /* A part whose blocks are too many for the maps. */
-static bool thin_out(struct policy *policy, struct policy_step *step)
+static bool downsample_out(struct policy *policy, struct policy_step *step)
 {
 	for (unsigned i = 0; i < ABI_PARTS; i++) {
 		struct policy_part *part = &policy->parts[i];
@@ -353,7 +354,7 @@ struct policy_step policy_next(struct policy *policy)
 {
 	struct policy_step step = {.action = POLICY_WAIT};
 
-	if (!throw_out(policy, &step) && !thin_out(policy, &step) && !let_in(policy, &step) &&
+	if (!throw_out(policy, &step) && !downsample_out(policy, &step) && !let_in(policy, &step) &&
 	    !refine(policy, &step))
 		open_window(policy, &step);
 	return step;

@@ -117,7 +117,7 @@ void policy_pass(struct policy *policy, double wall_ns, double cpu_ns,
 
 /*
  * The map of live blocks fills up: what is traced all the time is sampled from here on, or by larger distances, and what is
- * there is thinned out (snapshot/thin.h): POLICY_SAMPLE with `thin`.
+ * there is thinned out (snapshot/downsample.h): POLICY_SAMPLE with `thin`.
  */
 void policy_is_full(struct policy *policy, enum abi_part part);
 

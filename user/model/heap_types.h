@@ -57,7 +57,7 @@ struct heap_gc {
  * How the memory that a scan walked is used: private, writable memory without a file. Bytes that are
  * in memory (RSS), so that reserved and swapped pages count nowhere.
  */
-struct heap_room {
+struct heap_usage {
 	/* add up to what was walked */
 	uint64_t objects_bytes;     /* objects, and the buffers that belong to them */
 	uint64_t pymalloc_bytes;    /* other blocks of pymalloc that are in use */
@@ -95,7 +95,7 @@ struct heap_scan {
 	struct heap_container *containers; /* by address; when they were asked for */
 	size_t n_containers;
 	struct heap_gc gc;
-	struct heap_room room;
+	struct heap_usage room;
 	bool judged; /* another malloc than glibc's: blocks above 512 bytes by their contents only */
 	/* what makes it inexact */
 	uint64_t swapped_bytes, sparse_bytes, torn_pools, lost_chains, unasked_words;

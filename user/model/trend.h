@@ -150,7 +150,7 @@ struct trend {
 	struct trend_row rows[TREND_KINDS];
 	int64_t unexplained_bytes; /* of RSS, in the last look */
 	bool have_account;         /* every part is there, in the last look */
-	struct heap_room room;     /* of the last scan */
+	struct heap_usage room;    /* of the last scan */
 	bool have_room;
 	struct heap_gc gc;
 	struct trend_cgroup cgroup;

@@ -11,7 +11,7 @@
 #include <unistd.h>
 
 #include "python/allocators.h"
-#include "target/hold.h"
+#include "target/freeze.h"
 #include "target/remote_mem.h"
 
 /* how often a hold is tried */
@@ -130,7 +130,7 @@ static int change_words(const struct writer *writer, const struct plan_word *wor
 
 /*
  * The same in a process of its own, which holds the threads and ends: whatever happens, nothing stays held
- * (hold.h). A thread that cannot be held now is tried again a few times.
+ * (freeze.h). A thread that cannot be held now is tried again a few times.
  */
 static int change_words_in_child(const struct writer *writer, const struct plan_word *words,
 				 unsigned n_words, enum direction direction, struct err *err)
@@ -174,7 +174,7 @@ static int change_words(const struct writer *writer, const struct plan_word *wor
 			unsigned n_words, enum direction direction, bool is_child, struct err *err)
 {
 	bool must_hold = false;
-	struct hold hold;
+	struct freeze hold;
 	int result = 0;
 
 	for (unsigned i = 0; i < n_words; i++) {
@@ -187,7 +187,7 @@ static int change_words(const struct writer *writer, const struct plan_word *wor
 	if (must_hold && !is_child)
 		return change_words_in_child(writer, words, n_words, direction, err);
 	if (must_hold)
-		result = hold_begin(&hold, writer->pid, err);
+		result = freeze_begin(&hold, writer->pid, err);
 	if (result)
 		return result;
 	for (unsigned i = 0; i < n_words && (!result || direction == TO_PLAIN); i++) {
@@ -205,7 +205,7 @@ static int change_words(const struct writer *writer, const struct plan_word *wor
 			result = one;
 	}
 	if (must_hold)
-		hold_end(&hold);
+		freeze_end(&hold);
 	return result;
 }
 

@@ -119,7 +119,8 @@ static void add_wanted(void *context, uint64_t address, const struct abi_block *
 	struct abi_block counted = *block;
 
 	if (wanted->domains >> block->domain & 1 && block->time_ns >= wanted->from_ns &&
-	    block->time_ns <= wanted->until_ns && thin_apply(wanted->thinning, address, &counted))
+	    block->time_ns <= wanted->until_ns &&
+	    downsample_apply(wanted->downsampling, address, &counted))
 		live_blocks_add(reading->live, address, &counted, NULL);
 }
 

@@ -20,7 +20,7 @@
 
 #include "probe/session.h"
 #include "probe/session_maps.h"
-#include "snapshot/thin.h"
+#include "snapshot/downsample.h"
 
 #define LIVE_SAMPLES       64
 #define LIVE_SAMPLED_SITES 8192
@@ -59,9 +59,9 @@ void live_blocks_fini(struct live_blocks *live);
 
 /* Which blocks count. */
 struct live_wanted {
-	unsigned domains;                /* bits of enum abi_domain */
-	uint64_t from_ns, until_ns;      /* both included */
-	const struct thinning *thinning; /* NULL: all do; borrowed */
+	unsigned domains;                        /* bits of enum abi_domain */
+	uint64_t from_ns, until_ns;              /* both included */
+	const struct downsampling *downsampling; /* NULL: all do; borrowed */
 };
 
 /* Read both maps anew; what was there before is forgotten. */

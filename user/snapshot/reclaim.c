@@ -122,11 +122,11 @@ static bool is_short(const struct reclaim *reclaim, const struct session *sessio
 
 bool reclaim_is_due(const struct reclaim *reclaim, const struct session *session, uint64_t now_ns)
 {
-	bool room_is_short = is_short(reclaim, session);
-	uint64_t period = room_is_short ? RECLAIM_SHORT_NS : RECLAIM_PERIOD_NS;
+	bool map_fill_is_short = is_short(reclaim, session);
+	uint64_t period = map_fill_is_short ? RECLAIM_SHORT_NS : RECLAIM_PERIOD_NS;
 	uint64_t pause = RECLAIM_PAUSE * reclaim->took_ns;
 
-	if (reclaim->impossible || (reclaim->took_ns > RECLAIM_LONG_NS && !room_is_short))
+	if (reclaim->impossible || (reclaim->took_ns > RECLAIM_LONG_NS && !map_fill_is_short))
 		return false;
 	return now_ns - reclaim->last_ns >= (pause > period ? pause : period);
 }

@@ -13,7 +13,7 @@
 #include "model/profile.h"
 #include "snapshot/live_blocks.h"
 #include "snapshot/survivors.h"
-#include "snapshot/thin.h"
+#include "snapshot/downsample.h"
 
 /*
  * Where not all domains are traced all the time: those that are count by their blocks in the maps, the others by
@@ -22,8 +22,8 @@
 struct snapshot_estimates {
 	unsigned
 		exact_domains; /* bits of enum abi_domain: their blocks are in the maps; of these ... */
-	unsigned sampled_domains;        /* ... those whose blocks are, or were, sampled */
-	const struct thinning *thinning; /* of those; NULL: none; borrowed */
+	unsigned sampled_domains;                /* ... those whose blocks are, or were, sampled */
+	const struct downsampling *downsampling; /* of those; NULL: none; borrowed */
 	struct survivors *survivors;
 	/* outstanding blocks that one block of the target's stands for, and the relative standard error of that; 0: none */
 	struct snapshot_scale {

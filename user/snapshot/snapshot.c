@@ -241,7 +241,7 @@ static int scan_blocks(struct snapshot *snapshot, const struct session_view *vie
 	const struct live_wanted wanted = {.domains = snapshot->estimates.exact_domains,
 					   .from_ns = snapshot->baseline_ns,
 					   .until_ns = until_ns,
-					   .thinning = snapshot->estimates.thinning};
+					   .downsampling = snapshot->estimates.downsampling};
 	int result = live_blocks_read(&snapshot->live, view, &wanted, err);
 
 	snapshot->scan_cpu_ns = clock_cpu_ns() - began;

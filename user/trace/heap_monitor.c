@@ -294,7 +294,7 @@ bool heap_monitor_container(struct heap_monitor *monitor, uint64_t address, stru
  */
 static double in_use(const struct heap_scan *scan)
 {
-	const struct heap_room *room = &scan->room;
+	const struct heap_usage *room = &scan->room;
 
 	return (double)(room->objects_bytes + room->pymalloc_bytes + room->malloc_bytes +
 			room->other_bytes + scan->swapped_bytes);

@@ -149,7 +149,7 @@ static int take_snapshot(struct target_trace *trace, struct governor_state *stat
 		how.exact_domains = trace_parts_mapped(state);
 		how.sampled_domains = trace_parts_thinned(state);
 		how.survivors = governor_survivors(trace->governor);
-		how.thinning = governor_thinning(trace->governor);
+		how.downsampling = governor_thinning(trace->governor);
 		how.context = estimates_new(state, how.survivors, trace->monitor,
 					    (double)(clock_now_ns() - trace->forgotten_ns) / 1e9);
 		if (!how.context)

@@ -163,7 +163,7 @@ void target_trace_maintain(void *context, struct survivors *survivors)
 }
 
 /* For tests: how many windows shall there be one after the other? 0: as the ceiling allows. */
-static int rehearsal(unsigned *n, struct err *err)
+static int test_windows(unsigned *n, struct err *err)
 {
 	const char *text = getenv("PYLEAKTRACE_WINDOWS");
 	unsigned long number;
@@ -219,12 +219,12 @@ static int open_governor(struct target_trace *trace, uint32_t max_blocks, struct
 		.max_blocks = max_blocks,
 		.change = on_change,
 		.on_all = on_all,
-		.tend = target_trace_maintain,
+		.maintain = target_trace_maintain,
 		.others = others,
 		.allow_others = allow_others,
 		.context = trace,
 	};
-	int result = rehearsal(&options.n_rehearsal, err);
+	int result = test_windows(&options.n_test_windows, err);
 
 	if (result)
 		return result;

@@ -27,7 +27,7 @@ void trend_forget(struct trend *trend)
 }
 
 void trend_set_memory(struct trend_look *look, const struct proc_memory *memory,
-		      const struct heap_room *room)
+		      const struct heap_usage *room)
 {
 	trend_set(look, TREND_RSS, memory->rss);
 	trend_set(look, TREND_PSS, memory->pss);

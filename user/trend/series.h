@@ -32,6 +32,6 @@ void trend_find(struct trend *trend);
 
 /* The parts of RSS. in  room: of a scan, or NULL: then the parts of the heap are not known */
 void trend_set_memory(struct trend_look *look, const struct proc_memory *memory,
-		      const struct heap_room *room);
+		      const struct heap_usage *room);
 
 #endif

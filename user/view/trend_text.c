@@ -154,7 +154,7 @@ static double share(uint64_t part, uint64_t whole)
 	return whole ? (double)part / (double)whole : 0;
 }
 
-static void put_allocators(FILE *out, const struct heap_room *room)
+static void put_allocators(FILE *out, const struct heap_usage *room)
 {
 	uint64_t heaps = room->main_bytes + room->side_bytes;
 	uint64_t heaps_free = room->main_free_bytes + room->side_free_bytes;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-#include "cli/words.h"
+#include "cli/arg_parse.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -8,7 +8,7 @@
 
 #include "base/fmt.h"
 
-error_t words_wrong(const char *option, const char *format, ...)
+error_t arg_wrong(const char *option, const char *format, ...)
 {
 	va_list arguments;
 
@@ -20,57 +20,56 @@ error_t words_wrong(const char *option, const char *format, ...)
 	return EINVAL;
 }
 
-error_t words_number(const char *option, const char *word, uint64_t least, uint64_t most,
-		     uint64_t *number)
+error_t arg_number(const char *option, const char *word, uint64_t least, uint64_t most,
+		   uint64_t *number)
 {
 	struct err err = ERR_INIT;
 
-	return fmt_parse_number(word, least, most, number, &err)
-		       ? words_wrong(option, "%s", err.text)
-		       : 0;
+	return fmt_parse_number(word, least, most, number, &err) ? arg_wrong(option, "%s", err.text)
+								 : 0;
 }
 
-error_t words_u32(const char *option, const char *word, uint64_t least, uint64_t most,
-		  uint32_t *number)
+error_t arg_u32(const char *option, const char *word, uint64_t least, uint64_t most,
+		uint32_t *number)
 {
 	uint64_t wide = 0;
-	error_t error = words_number(option, word, least, most, &wide);
+	error_t error = arg_number(option, word, least, most, &wide);
 
 	if (!error)
 		*number = (uint32_t)wide;
 	return error;
 }
 
-error_t words_size(const char *option, const char *word, uint64_t least, uint64_t most,
-		   uint64_t *bytes)
+error_t arg_size(const char *option, const char *word, uint64_t least, uint64_t most,
+		 uint64_t *bytes)
 {
 	struct err err = ERR_INIT;
 	uint64_t size;
 
 	if (fmt_parse_size(word, &size, &err))
-		return words_wrong(option, "%s", err.text);
+		return arg_wrong(option, "%s", err.text);
 	if (size < least || size > most)
-		return words_wrong(option, "expected a size from %s to %s", fmt_bytes(least).text,
-				   fmt_bytes(most).text);
+		return arg_wrong(option, "expected a size from %s to %s", fmt_bytes(least).text,
+				 fmt_bytes(most).text);
 	*bytes = size;
 	return 0;
 }
 
-error_t words_time(const char *option, const char *word, uint64_t least_ns, uint64_t *ns)
+error_t arg_time(const char *option, const char *word, uint64_t least_ns, uint64_t *ns)
 {
 	struct err err = ERR_INIT;
 	uint64_t time;
 
 	if (fmt_parse_time(word, &time, &err))
-		return words_wrong(option, "%s", err.text);
+		return arg_wrong(option, "%s", err.text);
 	if (time < least_ns)
-		return words_wrong(option, "expected at least %s",
-				   fmt_duration((double)least_ns / 1e9).text);
+		return arg_wrong(option, "expected at least %s",
+				 fmt_duration((double)least_ns / 1e9).text);
 	*ns = time;
 	return 0;
 }
 
-error_t words_share(const char *option, const char *word, double least, double *share)
+error_t arg_share(const char *option, const char *word, double least, double *share)
 {
 	char *end;
 	double percent = strtod(word, &end);
@@ -79,13 +78,13 @@ error_t words_share(const char *option, const char *word, double least, double *
 		end++;
 	/* written so that what is no number fails too */
 	if (end == word || *end || !(percent >= least && percent <= 100))
-		return words_wrong(option, "expected a percentage from %g to 100", least);
+		return arg_wrong(option, "expected a percentage from %g to 100", least);
 	*share = percent / 100;
 	return 0;
 }
 
-error_t words_choice(const char *option, const char *word, const char *const *names, unsigned n,
-		     unsigned *choice)
+error_t arg_choice(const char *option, const char *word, const char *const *names, unsigned n,
+		   unsigned *choice)
 {
 	char wanted[128] = "";
 	size_t at = 0;
@@ -102,5 +101,5 @@ error_t words_choice(const char *option, const char *word, const char *const *na
 							    : ", ",
 					       names[i]);
 	}
-	return words_wrong(option, "expected %s", wanted);
+	return arg_wrong(option, "expected %s", wanted);
 }

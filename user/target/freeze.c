@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-#include "target/hold.h"
+#include "target/freeze.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -13,7 +13,7 @@
 
 #include "base/clock.h"
 
-static bool is_asked(const struct hold *hold, pid_t tid)
+static bool is_asked(const struct freeze *hold, pid_t tid)
 {
 	for (size_t i = 0; i < hold->n_threads; i++)
 		if (hold->threads[i].tid == tid)
@@ -57,7 +57,7 @@ static void let_go(pid_t tid, int signal)
 	ptrace(PTRACE_DETACH, tid, NULL, (void *)(long)signal);
 }
 
-static int add(struct hold *hold, pid_t tid, struct err *err)
+static int add(struct freeze *hold, pid_t tid, struct err *err)
 {
 	if (hold->n_threads == hold->capacity) {
 		size_t more = hold->capacity ? 2 * hold->capacity : 64;
@@ -75,7 +75,7 @@ static int add(struct hold *hold, pid_t tid, struct err *err)
 }
 
 /* Ask the thread to stop; one that has ended meanwhile is none. */
-static int ask(struct hold *hold, pid_t pid, pid_t tid, struct err *err)
+static int ask(struct freeze *hold, pid_t pid, pid_t tid, struct err *err)
 {
 	if (ptrace(PTRACE_SEIZE, tid, NULL, NULL)) {
 		int error = errno;
@@ -93,7 +93,7 @@ static int ask(struct hold *hold, pid_t pid, pid_t tid, struct err *err)
 }
 
 /* Ask every thread that was not asked yet. */
-static int ask_all(struct hold *hold, pid_t pid, struct err *err)
+static int ask_all(struct freeze *hold, pid_t pid, struct err *err)
 {
 	struct dirent *entry;
 	char path[64];
@@ -115,7 +115,7 @@ static int ask_all(struct hold *hold, pid_t pid, struct err *err)
 }
 
 /* Note which of the threads have stopped since; those that have ended are dropped. Returns who has not, or 0. */
-static pid_t look(struct hold *hold, size_t from)
+static pid_t look(struct freeze *hold, size_t from)
 {
 	pid_t waited_for = 0;
 	size_t n = from;
@@ -140,7 +140,7 @@ static pid_t look(struct hold *hold, size_t from)
 }
 
 /* It has ended, and nobody is told (a main thread before its process). */
-static void drop(struct hold *hold, pid_t tid)
+static void drop(struct freeze *hold, pid_t tid)
 {
 	size_t n = 0;
 
@@ -150,7 +150,7 @@ static void drop(struct hold *hold, pid_t tid)
 	hold->n_threads = n;
 }
 
-static int wait_for_all(struct hold *hold, size_t from, pid_t pid, uint64_t until_ns,
+static int wait_for_all(struct freeze *hold, size_t from, pid_t pid, uint64_t until_ns,
 			struct err *err)
 {
 	const struct timespec step = {0, 200000};
@@ -179,7 +179,7 @@ static int wait_for_all(struct hold *hold, size_t from, pid_t pid, uint64_t unti
 	return 0;
 }
 
-int hold_begin(struct hold *hold, pid_t pid, struct err *err)
+int freeze_begin(struct freeze *hold, pid_t pid, struct err *err)
 {
 	uint64_t until_ns = clock_now_ns() + HOLD_WAIT_MS * 1000000ull;
 	size_t before;
@@ -199,11 +199,11 @@ int hold_begin(struct hold *hold, pid_t pid, struct err *err)
 			result = wait_for_all(hold, before, pid, until_ns, err);
 	} while (!result && more);
 	if (result)
-		hold_end(hold);
+		freeze_end(hold);
 	return result;
 }
 
-void hold_end(struct hold *hold)
+void freeze_end(struct freeze *hold)
 {
 	for (size_t i = 0; i < hold->n_threads; i++)
 		if (hold->threads[i].stopped)

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
- * judge_run: the blocks of a pool -> the objects in them, fast.
+ * classify_run: the blocks of a pool -> the objects in them, fast.
  *
  * Nearly every block is like one that was met before: of this size, with an object of this type in this
  * place. What was found out about that one is kept (struct run_known), and the block is judged by
- * comparing a few words. Whatever is not just as usual goes to judge_block(): the verdicts are the
+ * comparing a few words. Whatever is not just as usual goes to classify_block(): the verdicts are the
  * same.
  *
  * Place      the census; called by scan.
@@ -13,11 +13,11 @@
  *            are shown to the taker, who does that.
  * Bounds     RUN_KNOWN entries, each in the one place where it would be.
  */
-#ifndef PYLEAKTRACE_CENSUS_JUDGE_RUN_H
-#define PYLEAKTRACE_CENSUS_JUDGE_RUN_H
+#ifndef PYLEAKTRACE_CENSUS_CLASSIFY_RUN_H
+#define PYLEAKTRACE_CENSUS_CLASSIFY_RUN_H
 
 #include "census/buffers.h"
-#include "census/judge.h"
+#include "census/classify.h"
 
 #define RUN_KNOWN 512u
 
@@ -47,6 +47,6 @@ struct run_judge {
 };
 
 /* return how many objects were only counted */
-uint32_t judge_run(struct run_judge *judge, const struct block_run *blocks);
+uint32_t classify_run(struct run_judge *judge, const struct block_run *blocks);
 
 #endif

@@ -24,7 +24,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "target/hold.h"
+#include "target/freeze.h"
 
 #define THREADS 24
 #define CAUGHT  20 /* signals caught on their way by a hold, before a test is content */
@@ -173,11 +173,11 @@ static unsigned count_in_state(pid_t pid, char state)
 	return n;
 }
 
-static void begin(struct hold *hold, pid_t pid)
+static void begin(struct freeze *hold, pid_t pid)
 {
 	struct err err = ERR_INIT;
 
-	if (hold_begin(hold, pid, &err))
+	if (freeze_begin(hold, pid, &err))
 		fail_msg("%s", err.text);
 }
 
@@ -187,7 +187,7 @@ static void test_all_stand_still(void **state)
 {
 	pid_t pid = start(THREADS, 0, false);
 	unsigned long before[THREADS], after;
-	struct hold hold;
+	struct freeze hold;
 
 	(void)state;
 	begin(&hold, pid);
@@ -201,7 +201,7 @@ static void test_all_stand_still(void **state)
 		after = atomic_load(&shared->beats[i]);
 		assert_int_equal(after, before[i]);
 	}
-	hold_end(&hold);
+	freeze_end(&hold);
 	assert_null(hold.threads);
 	/* they go on: every runner beats again */
 	for (unsigned i = 0; i < THREADS; i += 2)
@@ -257,13 +257,13 @@ static void test_no_signal_is_lost(void **state)
 	assert_int_equal(sigaction(SIGALRM, &action, &old), 0);
 	setitimer(ITIMER_REAL, &often, NULL);
 	while (caught < CAUGHT && tries++ < TRIES) {
-		struct hold hold;
+		struct freeze hold;
 
 		begin(&hold, pid);
 		assert_int_equal(count_in_state(pid, 't'), 3);
 		for (size_t i = 0; i < hold.n_threads; i++)
 			caught += hold.threads[i].signal == SIGRTMIN;
-		hold_end(&hold);
+		freeze_end(&hold);
 	}
 	setitimer(ITIMER_REAL, &never, NULL);
 	sigaction(SIGALRM, &old, NULL);
@@ -290,13 +290,13 @@ static void test_threads_come_and_go(void **state)
 
 	(void)state;
 	for (unsigned i = 0; i < HOLDS; i++) {
-		struct hold hold;
+		struct freeze hold;
 
 		begin(&hold, pid);
 		/* nobody runs: all are held, or have ended and are on their way out */
 		assert_int_equal(count_in_state(pid, 't'), hold.n_threads);
 		assert_int_equal(count_in_state(pid, 'R') + count_in_state(pid, 'S'), 0);
-		hold_end(&hold);
+		freeze_end(&hold);
 	}
 	stop(pid);
 }
@@ -305,7 +305,7 @@ static void test_threads_come_and_go(void **state)
 static void test_main_thread_has_ended(void **state)
 {
 	pid_t pid = start(4, 0, true);
-	struct hold hold;
+	struct freeze hold;
 
 	(void)state;
 	while (state_of(pid, pid) != 'Z')
@@ -313,7 +313,7 @@ static void test_main_thread_has_ended(void **state)
 	begin(&hold, pid);
 	assert_int_equal(hold.n_threads, 4);
 	assert_int_equal(count_in_state(pid, 't'), 4);
-	hold_end(&hold);
+	freeze_end(&hold);
 	stop(pid);
 }
 
@@ -321,7 +321,7 @@ static void test_main_thread_has_ended(void **state)
 static void test_stopped_process(void **state)
 {
 	pid_t pid = start(4, 0, false);
-	struct hold hold;
+	struct freeze hold;
 	unsigned long before;
 	int status;
 
@@ -331,7 +331,7 @@ static void test_stopped_process(void **state)
 	assert_true(WIFSTOPPED(status));
 	begin(&hold, pid);
 	assert_int_equal(count_in_state(pid, 't'), 5);
-	hold_end(&hold);
+	freeze_end(&hold);
 	while (count_in_state(pid, 'T') != 5)
 		sched_yield();
 	before = atomic_load(&shared->beats[0]);
@@ -349,7 +349,7 @@ static void test_debugger(void **state)
 {
 	pid_t pid = start(THREADS, 0, false), debugger;
 	struct err err = ERR_INIT;
-	struct hold hold;
+	struct freeze hold;
 	int ready[2], status;
 	char byte;
 
@@ -366,7 +366,7 @@ static void test_debugger(void **state)
 	}
 	assert_int_equal(read(ready[0], &byte, 1), 1);
 	assert_int_equal(byte, 'y');
-	assert_int_equal(hold_begin(&hold, pid, &err), -ERR_PERMISSION);
+	assert_int_equal(freeze_begin(&hold, pid, &err), -ERR_PERMISSION);
 	assert_non_null(strstr(err.text, "debugger"));
 	while (count_in_state(pid, 't') != 0)
 		sched_yield();
@@ -375,7 +375,7 @@ static void test_debugger(void **state)
 	assert_int_equal(waitpid(debugger, &status, 0), debugger);
 	/* it is gone: now it works */
 	begin(&hold, pid);
-	hold_end(&hold);
+	freeze_end(&hold);
 	stop(pid);
 	close(ready[0]);
 	close(ready[1]);
@@ -384,7 +384,7 @@ static void test_debugger(void **state)
 static void test_no_process(void **state)
 {
 	struct err err = ERR_INIT;
-	struct hold hold;
+	struct freeze hold;
 	pid_t pid = fork();
 	int status;
 
@@ -393,9 +393,9 @@ static void test_no_process(void **state)
 	if (!pid)
 		_exit(0);
 	assert_int_equal(waitpid(pid, &status, 0), pid);
-	assert_int_equal(hold_begin(&hold, pid, &err), -ERR_FAILED);
+	assert_int_equal(freeze_begin(&hold, pid, &err), -ERR_FAILED);
 	assert_true(strlen(err.text) > 0);
-	hold_end(&hold);
+	freeze_end(&hold);
 }
 
 static int setup(void **state)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
- * judge: a block that is in use -> the object in it, or "a buffer". What block_type does for some
+ * classify: a block that is in use -> the object in it, or "a buffer". What block_type does for some
  * blocks with all care, this does for tens of millions a second.
  *
  * A block is an object's when it begins with a plausible reference count and the address of a type
@@ -12,15 +12,15 @@
  * Builds without a GIL keep apart what is an object: mimalloc's page tells whether there is one, and
  * whether its type has GC and a pre-header. Its references are in two counts, and it has no GC head.
  *
- * Place      the census; called by scan and judge_run.
+ * Place      the census; called by scan and classify_run.
  * Source     Modules/gcmodule.c, Python/gc.c, Include/object.h, Objects/obmalloc.c 3.6-3.15; glibc
  *            malloc.c (PROTECT_PTR: how the links of freed chunks are written).
  * Errors     none; a block that is nothing known is a buffer.
  * Bounds     reads of the target: types not met before, and reference counts that could be
  *            addresses.
  */
-#ifndef PYLEAKTRACE_CENSUS_JUDGE_H
-#define PYLEAKTRACE_CENSUS_JUDGE_H
+#ifndef PYLEAKTRACE_CENSUS_CLASSIFY_H
+#define PYLEAKTRACE_CENSUS_CLASSIFY_H
 
 #include "census/type_table.h"
 #include "census/walk.h"
@@ -44,15 +44,15 @@ struct found {
 };
 
 /* Which object lies in the block? false: none. */
-bool judge_block(const struct judge *judge, const struct block *block, struct found *found);
+bool classify_block(const struct judge *judge, const struct block *block, struct found *found);
 
 /*
  * May an object of the type lie in a block with so much room for it?
  *
  * in  object: what is known of it, `length` bytes. Not for loose blocks
  */
-bool judge_fits(const struct py_layout *layout, enum block_kind kind,
-		const struct census_type *type, const uint8_t *object, size_t length,
-		uint64_t room);
+bool classify_fits(const struct py_layout *layout, enum block_kind kind,
+		   const struct census_type *type, const uint8_t *object, size_t length,
+		   uint64_t room);
 
 #endif

@@ -4,14 +4,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "cli/words.h"
+#include "cli/arg_parse.h"
 
 static void test_wrong(void **state)
 {
 	(void)state;
-	assert_int_equal(words_wrong("--top", "%d is too many", 7), EINVAL);
+	assert_int_equal(arg_wrong("--top", "%d is too many", 7), EINVAL);
 	assert_string_equal(heard(), "pyleaktrace: --top: 7 is too many\n");
-	assert_int_equal(words_wrong("", "whom?"), EINVAL);
+	assert_int_equal(arg_wrong("", "whom?"), EINVAL);
 	assert_string_equal(heard(), "pyleaktrace: whom?\n");
 }
 
@@ -22,15 +22,15 @@ static void test_numbers(void **state)
 	uint32_t small = 1;
 
 	(void)state;
-	assert_int_equal(words_number("COUNT", "4294967296", 1, UINT64_MAX, &number), 0);
+	assert_int_equal(arg_number("COUNT", "4294967296", 1, UINT64_MAX, &number), 0);
 	assert_int_equal(number, 4294967296);
-	assert_int_equal(words_u32("--top", "4294967295", 0, UINT32_MAX, &small), 0);
+	assert_int_equal(arg_u32("--top", "4294967295", 0, UINT32_MAX, &small), 0);
 	assert_int_equal(small, UINT32_MAX);
 	assert_string_equal(heard(), "");
-	assert_int_equal(words_u32("--top", "8", 0, 7, &small), EINVAL);
+	assert_int_equal(arg_u32("--top", "8", 0, 7, &small), EINVAL);
 	assert_int_equal(small, UINT32_MAX);
 	assert_non_null(strstr(heard(), "--top: \"8\" is out of range"));
-	assert_int_equal(words_number("COUNT", "-1", 0, 7, &number), EINVAL);
+	assert_int_equal(arg_number("COUNT", "-1", 0, 7, &number), EINVAL);
 	assert_int_equal(number, 4294967296);
 	assert_non_null(strstr(heard(), "COUNT: \"-1\" is not understood"));
 }
@@ -40,18 +40,18 @@ static void test_sizes_and_times(void **state)
 	uint64_t bytes = 1, ns = 1;
 
 	(void)state;
-	assert_int_equal(words_size("--sample", "1k", 256, 1024, &bytes), 0);
+	assert_int_equal(arg_size("--sample", "1k", 256, 1024, &bytes), 0);
 	assert_int_equal(bytes, 1024);
-	assert_int_equal(words_time("--older", "10ms", 10000000, &ns), 0);
+	assert_int_equal(arg_time("--older", "10ms", 10000000, &ns), 0);
 	assert_int_equal(ns, 10000000);
 	assert_string_equal(heard(), "");
-	assert_int_equal(words_size("--sample", "1025", 256, 1024, &bytes), EINVAL);
+	assert_int_equal(arg_size("--sample", "1025", 256, 1024, &bytes), EINVAL);
 	assert_string_equal(heard(),
 			    "pyleaktrace: --sample: expected a size from 256 B to 1.0 KiB\n");
-	assert_int_equal(words_size("--sample", "255", 256, 1024, &bytes), EINVAL);
-	assert_int_equal(words_time("--older", "9ms", 10000000, &ns), EINVAL);
+	assert_int_equal(arg_size("--sample", "255", 256, 1024, &bytes), EINVAL);
+	assert_int_equal(arg_time("--older", "9ms", 10000000, &ns), EINVAL);
 	assert_non_null(strstr(heard(), "--older: expected at least 10 ms"));
-	assert_int_equal(words_time("--older", "soon", 10000000, &ns), EINVAL);
+	assert_int_equal(arg_time("--older", "soon", 10000000, &ns), EINVAL);
 	heard();
 	assert_int_equal(bytes, 1024);
 	assert_int_equal(ns, 10000000);
@@ -64,15 +64,15 @@ static void test_shares(void **state)
 	double share = -1;
 
 	(void)state;
-	assert_int_equal(words_share("--max-overhead", "5", 0.1, &share), 0);
+	assert_int_equal(arg_share("--max-overhead", "5", 0.1, &share), 0);
 	assert_float_equal(share, 0.05, 1e-12);
-	assert_int_equal(words_share("--max-overhead", "0.1%", 0.1, &share), 0);
+	assert_int_equal(arg_share("--max-overhead", "0.1%", 0.1, &share), 0);
 	assert_float_equal(share, 0.001, 1e-12);
-	assert_int_equal(words_share("--max-overhead", "100", 0.1, &share), 0);
+	assert_int_equal(arg_share("--max-overhead", "100", 0.1, &share), 0);
 	assert_float_equal(share, 1, 1e-12);
 	assert_string_equal(heard(), "");
 	for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
-		assert_int_equal(words_share("--max-overhead", wrong[i], 0.1, &share), EINVAL);
+		assert_int_equal(arg_share("--max-overhead", wrong[i], 0.1, &share), EINVAL);
 		assert_string_equal(heard(),
 				    "pyleaktrace: --max-overhead: expected a percentage from 0.1 "
 				    "to 100\n");
@@ -86,14 +86,14 @@ static void test_choices(void **state)
 	unsigned choice = 9;
 
 	(void)state;
-	assert_int_equal(words_choice("--sort", "size", names, 3, &choice), 0);
+	assert_int_equal(arg_choice("--sort", "size", names, 3, &choice), 0);
 	assert_int_equal(choice, 0);
-	assert_int_equal(words_choice("--sort", "age", names, 3, &choice), 0);
+	assert_int_equal(arg_choice("--sort", "age", names, 3, &choice), 0);
 	assert_int_equal(choice, 2);
 	assert_string_equal(heard(), "");
-	assert_int_equal(words_choice("--sort", "ag", names, 3, &choice), EINVAL);
+	assert_int_equal(arg_choice("--sort", "ag", names, 3, &choice), EINVAL);
 	assert_string_equal(heard(), "pyleaktrace: --sort: expected size, count or age\n");
-	assert_int_equal(words_choice("--sort", "", names, 2, &choice), EINVAL);
+	assert_int_equal(arg_choice("--sort", "", names, 2, &choice), EINVAL);
 	assert_string_equal(heard(), "pyleaktrace: --sort: expected size or count\n");
 	assert_int_equal(choice, 2);
 }

@@ -12,7 +12,7 @@
 #include <cmocka.h>
 
 #include "base/xorshift.h"
-#include "snapshot/thin.h"
+#include "snapshot/downsample.h"
 #include "snapshot/weight.h"
 
 #define N     4000
@@ -27,10 +27,11 @@ static struct abi_block block_of(uint64_t size, uint64_t time_ns, unsigned shift
 }
 
 /* The shift with which it counts; -1: it does not. */
-static int applied(const struct thinning *thinning, struct abi_block block)
+static int applied(const struct downsampling *downsampling, struct abi_block block)
 {
-	return thin_apply(thinning, 0x7f0012345670, &block) ? (int)ABI_BLOCK_SHIFT(block.flags)
-							    : -1;
+	return downsample_apply(downsampling, 0x7f0012345670, &block)
+		       ? (int)ABI_BLOCK_SHIFT(block.flags)
+		       : -1;
 }
 
 /* A block so large that it is always kept, so that its shift is to be seen. */
@@ -41,69 +42,69 @@ static struct abi_block large(uint64_t time_ns, unsigned shift)
 
 static void test_which_are_thinned(void **state)
 {
-	struct thinning thinning = {0};
+	struct downsampling downsampling = {0};
 	struct abi_block mapping = large(5, 0);
 
 	(void)state;
 	assert_int_equal(applied(NULL, large(5, 3)), 3);
-	assert_int_equal(applied(&thinning, large(5, 3)), 3);
-	thin_add(&thinning, 1u << ABI_OBJECT | 1u << ABI_MALLOC, 11, 100);
-	assert_int_equal(applied(&thinning, large(99, 0)), 11);
-	assert_int_equal(applied(&thinning, large(99, 10)), 11);
+	assert_int_equal(applied(&downsampling, large(5, 3)), 3);
+	downsample_add(&downsampling, 1u << ABI_OBJECT | 1u << ABI_MALLOC, 11, 100);
+	assert_int_equal(applied(&downsampling, large(99, 0)), 11);
+	assert_int_equal(applied(&downsampling, large(99, 10)), 11);
 	/* as coarse as that, or coarser */
-	assert_int_equal(applied(&thinning, large(99, 11)), 11);
-	assert_int_equal(applied(&thinning, large(99, 14)), 14);
+	assert_int_equal(applied(&downsampling, large(99, 11)), 11);
+	assert_int_equal(applied(&downsampling, large(99, 14)), 14);
 	/* younger */
-	assert_int_equal(applied(&thinning, large(100, 8)), 8);
+	assert_int_equal(applied(&downsampling, large(100, 8)), 8);
 	mapping.domain = ABI_MMAP;
-	assert_int_equal(applied(&thinning, mapping), 0);
+	assert_int_equal(applied(&downsampling, mapping), 0);
 	mapping.domain = ABI_DOMAINS;
-	assert_int_equal(applied(&thinning, mapping), 0);
+	assert_int_equal(applied(&downsampling, mapping), 0);
 }
 
 /* A sample that has become finer in between, and coarser again. */
 static void test_several_times(void **state)
 {
-	struct thinning thinning = {0};
+	struct downsampling downsampling = {0};
 
 	(void)state;
-	thin_add(&thinning, 1u << ABI_OBJECT, 12, 100);
-	thin_add(&thinning, 1u << ABI_OBJECT, 9, 200);
-	assert_int_equal(applied(&thinning, large(50, 0)), 12);
-	assert_int_equal(applied(&thinning, large(150, 8)), 9);
-	assert_int_equal(applied(&thinning, large(250, 8)), 8);
-	thin_add(&thinning, 1u << ABI_OBJECT, ABI_SAMPLE_SHIFT_MAX, 300);
-	assert_int_equal(applied(&thinning, large(50, 0)), ABI_SAMPLE_SHIFT_MAX);
-	assert_int_equal(applied(&thinning, large(300, 0)), 0);
+	downsample_add(&downsampling, 1u << ABI_OBJECT, 12, 100);
+	downsample_add(&downsampling, 1u << ABI_OBJECT, 9, 200);
+	assert_int_equal(applied(&downsampling, large(50, 0)), 12);
+	assert_int_equal(applied(&downsampling, large(150, 8)), 9);
+	assert_int_equal(applied(&downsampling, large(250, 8)), 8);
+	downsample_add(&downsampling, 1u << ABI_OBJECT, ABI_SAMPLE_SHIFT_MAX, 300);
+	assert_int_equal(applied(&downsampling, large(50, 0)), ABI_SAMPLE_SHIFT_MAX);
+	assert_int_equal(applied(&downsampling, large(300, 0)), 0);
 }
 
 static void test_other_flags_stay(void **state)
 {
-	struct thinning thinning = {0};
+	struct downsampling downsampling = {0};
 	struct abi_block block = large(5, 0);
 
 	(void)state;
-	thin_add(&thinning, 1u << ABI_OBJECT, 7, 100);
-	assert_true(thin_apply(&thinning, 16, &block));
+	downsample_add(&downsampling, 1u << ABI_OBJECT, 7, 100);
+	assert_true(downsample_apply(&downsampling, 16, &block));
 	assert_int_equal(block.flags & 0xff, ABI_BLOCK_LIBC);
 }
 
 /* What does not count any more never does again, and each look has the same answer. */
 static void test_nobody_comes_back(void **state)
 {
-	struct thinning thinning = {0}, more;
+	struct downsampling downsampling = {0}, more;
 	unsigned gone = 0;
 
 	(void)state;
-	thin_add(&thinning, 1u << ABI_OBJECT, 8, 1000000);
-	more = thinning;
-	thin_add(&more, 1u << ABI_OBJECT, 10, 1000000);
+	downsample_add(&downsampling, 1u << ABI_OBJECT, 8, 1000000);
+	more = downsampling;
+	downsample_add(&more, 1u << ABI_OBJECT, 10, 1000000);
 	for (uint64_t i = 0; i < N; i++) {
 		struct abi_block first = block_of(200, 7 * i, 6), second = first, later = first;
-		bool counts = thin_apply(&thinning, 64 * i, &first);
+		bool counts = downsample_apply(&downsampling, 64 * i, &first);
 
-		assert_int_equal(thin_apply(&thinning, 64 * i, &second), counts);
-		if (thin_apply(&more, 64 * i, &later))
+		assert_int_equal(downsample_apply(&downsampling, 64 * i, &second), counts);
+		if (downsample_apply(&more, 64 * i, &later))
 			assert_true(counts);
 		gone += !counts;
 	}
@@ -111,7 +112,7 @@ static void test_nobody_comes_back(void **state)
 }
 
 /* One sample of N blocks of many sizes, all that is recorded with a shift of `recorded`. How far off is what it stands for? */
-static double error_of(const struct thinning *thinning, unsigned recorded, uint64_t *random,
+static double error_of(const struct downsampling *downsampling, unsigned recorded, uint64_t *random,
 		       double *variance)
 {
 	static const uint64_t sizes[] = {0, 1, 33, 64, 100, 512, 3000, 40000};
@@ -124,7 +125,7 @@ static double error_of(const struct thinning *thinning, unsigned recorded, uint6
 		struct block_weight weight;
 
 		if (xorshift_share(random) >= sample_chance(block.size, recorded) ||
-		    !thin_apply(thinning, 0x7f0000000000 + 48 * i, &block))
+		    !downsample_apply(downsampling, 0x7f0000000000 + 48 * i, &block))
 			continue;
 		weight = block_weight(&block);
 		stands_for += weight.blocks;
@@ -135,15 +136,15 @@ static double error_of(const struct thinning *thinning, unsigned recorded, uint6
 
 static void stands_for_the_same(unsigned recorded, unsigned then, unsigned last)
 {
-	struct thinning thinning = {0};
+	struct downsampling downsampling = {0};
 	uint64_t random = XORSHIFT_SEED;
 	double sum = 0;
 	unsigned within = 0;
 
-	thin_add(&thinning, 1u << ABI_OBJECT, then, 1000 * N / 2);
-	thin_add(&thinning, 1u << ABI_OBJECT, last, 1000 * N);
+	downsample_add(&downsampling, 1u << ABI_OBJECT, then, 1000 * N / 2);
+	downsample_add(&downsampling, 1u << ABI_OBJECT, last, 1000 * N);
 	for (unsigned seed = 0; seed < SEEDS; seed++) {
-		double variance, error = error_of(&thinning, recorded, &random, &variance);
+		double variance, error = error_of(&downsampling, recorded, &random, &variance);
 
 		sum += error;
 		within += fabs(error) * N <= 2.5 * sqrt(variance);

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
- * judge_run() beside judge_block(): the pools of real interpreters, as they are and with words in
+ * classify_run() beside classify_block(): the pools of real interpreters, as they are and with words in
  * them changed, give the same objects of the same types, whichever way they are judged.
  */
 #include "unit/python_child.h"
 
 #include <stdbool.h>
 
-#include "census/judge_run.h"
+#include "census/classify_run.h"
 #include "target/maps.h"
 
 #define ROUNDS   12
@@ -44,7 +44,7 @@ static void show(void *context, const struct found *found)
 	found->type->tracked += found->tracked;
 }
 
-static void judge_slowly(struct beside *beside, const struct block_run *run)
+static void classify_slowly(struct beside *beside, const struct block_run *run)
 {
 	memset(&beside->slow, 0, sizeof(beside->slow));
 	for (uint32_t i = 0; i < run->n; i++) {
@@ -61,7 +61,7 @@ static void judge_slowly(struct beside *beside, const struct block_run *run)
 		struct found found;
 
 		if (run->is_free[i / 64] >> i % 64 & 1 ||
-		    !judge_block(&beside->judge, &block, &found))
+		    !classify_block(&beside->judge, &block, &found))
 			continue;
 		beside->slow.count[found.type->index]++;
 		beside->slow.tracked[found.type->index] += found.tracked;
@@ -69,7 +69,7 @@ static void judge_slowly(struct beside *beside, const struct block_run *run)
 	}
 }
 
-static void judge_fast(struct beside *beside, const struct block_run *run)
+static void classify_fast(struct beside *beside, const struct block_run *run)
 {
 	size_t shown = beside->n_shown, n = 0;
 	uint32_t counted;
@@ -78,7 +78,7 @@ static void judge_fast(struct beside *beside, const struct block_run *run)
 		type_table_at(beside->types, i)->count = 0;
 		type_table_at(beside->types, i)->tracked = 0;
 	}
-	counted = judge_run(&beside->run_judge, run);
+	counted = classify_run(&beside->run_judge, run);
 	for (size_t i = 0; i < type_table_length(beside->types); i++) {
 		const struct census_type *type = type_table_at(beside->types, i);
 
@@ -96,9 +96,9 @@ static void compare(struct beside *beside, const struct block_run *run)
 
 	do {
 		n = type_table_length(beside->types);
-		judge_slowly(beside, run);
+		classify_slowly(beside, run);
 	} while (type_table_length(beside->types) != n);
-	judge_fast(beside, run);
+	classify_fast(beside, run);
 }
 
 /* What may stand in a block: counts, flags, links, types, other words of the pool, anything. */

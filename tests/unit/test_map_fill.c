@@ -9,32 +9,32 @@
 
 #include <cmocka.h>
 
-#include "govern/room.h"
+#include "govern/map_fill.h"
 
 #define MOST  12000
 #define USUAL (uint64_t)(MOST * ROOM_NS)
 
 static void test_full(void **state)
 {
-	const struct room room = {.most = MOST};
+	const struct map_fill fill = {.most = MOST};
 
 	(void)state;
-	assert_false(room_is_full(&room, 9000));
-	assert_true(room_is_full(&room, 9001));
+	assert_false(map_fill_is_full(&fill, 9000));
+	assert_true(map_fill_is_full(&fill, 9001));
 }
 
 /* As long as they are as many as before, or fewer, or it is far from full. */
 static void test_usual(void **state)
 {
 	static const uint64_t blocks[] = {0, 0, 5, 8000, 8000, 100, 101, 0};
-	struct room room = {.most = MOST};
+	struct map_fill fill = {.most = MOST};
 	uint64_t now = 7000;
 
 	(void)state;
-	for (size_t i = 0; i < sizeof(blocks) / sizeof(blocks[0]); i++, now = room.next_ns) {
-		room_counted(&room, blocks[i], now);
+	for (size_t i = 0; i < sizeof(blocks) / sizeof(blocks[0]); i++, now = fill.next_ns) {
+		map_fill_counted(&fill, blocks[i], now);
 		if (blocks[i] != 8000)
-			assert_int_equal(room.next_ns, now + USUAL);
+			assert_int_equal(fill.next_ns, now + USUAL);
 	}
 }
 
@@ -43,24 +43,24 @@ static void test_fills_up(void **state)
 {
 	(void)state;
 	for (unsigned per_usual = 100; per_usual < MOST * ROOM_SOONER / 4; per_usual += 100) {
-		struct room room = {.most = MOST};
+		struct map_fill fill = {.most = MOST};
 		uint64_t now = 1, begun;
 
-		room_counted(&room, 0, now);
+		map_fill_counted(&fill, 0, now);
 		/* it begins to fill just when it has been looked at, at the least that is possible */
-		room.next_ns = now + USUAL / ROOM_SOONER;
+		fill.next_ns = now + USUAL / ROOM_SOONER;
 		begun = now;
 		for (;;) {
 			uint64_t blocks;
 
-			assert_true(room.next_ns >= now + USUAL / ROOM_SOONER);
-			assert_true(room.next_ns <= now + USUAL);
-			now = room.next_ns;
+			assert_true(fill.next_ns >= now + USUAL / ROOM_SOONER);
+			assert_true(fill.next_ns <= now + USUAL);
+			now = fill.next_ns;
 			blocks = (now - begun) * per_usual / USUAL;
 			assert_true(blocks <= MOST);
-			if (room_is_full(&room, blocks))
+			if (map_fill_is_full(&fill, blocks))
 				break;
-			room_counted(&room, blocks, now);
+			map_fill_counted(&fill, blocks, now);
 		}
 	}
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-#include "snapshot/thin.h"
+#include "snapshot/downsample.h"
 
 #include "base/xorshift.h"
 #include "probe/map_reader.h"
@@ -8,14 +8,15 @@
 
 /* ---- which count -------------------------------------------------------------------------------------------- */
 
-void thin_add(struct thinning *thinning, unsigned domains, unsigned shift, uint64_t now_ns)
+void downsample_add(struct downsampling *downsampling, unsigned domains, unsigned shift,
+		    uint64_t now_ns)
 {
 	shift &= ABI_SAMPLE_SHIFT_MAX;
-	if (shift > thinning->largest)
-		thinning->largest = shift;
+	if (shift > downsampling->largest)
+		downsampling->largest = shift;
 	for (unsigned domain = 0; domain < ABI_DOMAINS; domain++)
 		if (domains >> domain & 1)
-			thinning->until_ns[domain][shift] = now_ns;
+			downsampling->until_ns[domain][shift] = now_ns;
 }
 
 /*
@@ -32,15 +33,16 @@ static double share_of(uint64_t address, uint64_t time_ns)
 	return xorshift_as_share(hash ^ hash >> 33);
 }
 
-bool thin_apply(const struct thinning *thinning, uint64_t address, struct abi_block *block)
+bool downsample_apply(const struct downsampling *downsampling, uint64_t address,
+		      struct abi_block *block)
 {
 	unsigned recorded = ABI_BLOCK_SHIFT(block->flags), shift;
 	double keep;
 
-	if (!thinning || block->domain >= ABI_DOMAINS)
+	if (!downsampling || block->domain >= ABI_DOMAINS)
 		return true;
-	shift = thinning->largest;
-	while (shift > recorded && thinning->until_ns[block->domain][shift] <= block->time_ns)
+	shift = downsampling->largest;
+	while (shift > recorded && downsampling->until_ns[block->domain][shift] <= block->time_ns)
 		shift--;
 	if (shift <= recorded)
 		return true;
@@ -53,7 +55,7 @@ bool thin_apply(const struct thinning *thinning, uint64_t address, struct abi_bl
 
 struct emptying {
 	int fd;
-	const struct thinning *thinning;
+	const struct downsampling *downsampling;
 };
 
 /* Is it the one that was read? A batch is some milliseconds old, in which a busy target gives an address out again. */
@@ -70,14 +72,15 @@ static void empty_one(void *context, uint64_t address, const struct abi_block *b
 	const struct emptying *emptying = context;
 	struct abi_block left = *block;
 
-	if (!thin_apply(emptying->thinning, address, &left) &&
+	if (!downsample_apply(emptying->downsampling, address, &left) &&
 	    is_there(emptying->fd, address, block))
 		map_block_remove(emptying->fd, address);
 }
 
-int thin_blocks(const struct session_view *view, const struct thinning *thinning, struct err *err)
+int downsample_blocks(const struct session_view *view, const struct downsampling *downsampling,
+		      struct err *err)
 {
-	struct emptying emptying = {view->blocks_fd, thinning};
+	struct emptying emptying = {view->blocks_fd, downsampling};
 
 	return map_blocks_each(view->blocks_fd, empty_one, &emptying, err);
 }
@@ -95,7 +98,8 @@ static void tally_one(void *context, uint64_t address, const struct abi_block *b
 	tally->n += tally->domains >> block->domain & 1;
 }
 
-int thin_count(const struct session_view *view, unsigned domains, uint64_t *count, struct err *err)
+int downsample_count(const struct session_view *view, unsigned domains, uint64_t *count,
+		     struct err *err)
 {
 	struct tally tally = {.domains = domains};
 	int result = map_blocks_each(view->blocks_fd, tally_one, &tally, err);

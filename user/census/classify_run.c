@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-#include "census/judge_run.h"
+#include "census/classify_run.h"
 
 #include <string.h>
 
@@ -76,7 +76,7 @@ static __always_inline bool is_usual_preheader(const uint8_t *bytes)
 }
 
 /*
- * An object of this type lies in the block, and judge_block() would say so too.
+ * An object of this type lies in the block, and classify_block() would say so too.
  *
  * in     form: known->form, a constant of the caller's loop
  */
@@ -94,8 +94,8 @@ static __always_inline bool is_like(const struct run *run, const struct run_know
 		return false;
 	if (form == RUN_PREHEADER && (!is_no_count(load(block + gc)) || !is_usual_preheader(block)))
 		return false;
-	return known->fits || judge_fits(run->layout, BLOCK_POOL, known->type, object,
-					 run->head - offset, run->blocks->size - offset);
+	return known->fits || classify_fits(run->layout, BLOCK_POOL, known->type, object,
+					    run->head - offset, run->blocks->size - offset);
 }
 
 /* ---- what is known --------------------------------------------------------------------------- */
@@ -198,7 +198,7 @@ static void show(struct run *run, uint64_t address, const uint8_t *block, bool t
 	take(run, &found);
 }
 
-static void judge_carefully(struct run *run, uint64_t address, const uint8_t *bytes)
+static void classify_carefully(struct run *run, uint64_t address, const uint8_t *bytes)
 {
 	const struct block block = {
 		.kind = BLOCK_POOL,
@@ -212,7 +212,7 @@ static void judge_carefully(struct run *run, uint64_t address, const uint8_t *by
 	};
 	struct found found;
 
-	if (!judge_block(run->judge->judge, &block, &found))
+	if (!classify_block(run->judge->judge, &block, &found))
 		return;
 	settle(run);
 	take(run, &found);
@@ -232,7 +232,7 @@ static bool is_like_known(const struct run *run, const struct run_known *known,
 	}
 }
 
-static void judge_one(struct run *run, uint64_t address, const uint8_t *block)
+static void classify_one(struct run *run, uint64_t address, const uint8_t *block)
 {
 	bool nothing, tracked;
 	struct run_known *known = guess(run, block, &nothing);
@@ -240,7 +240,7 @@ static void judge_one(struct run *run, uint64_t address, const uint8_t *block)
 	if (nothing)
 		return;
 	if (!known || !is_like_known(run, known, block, &tracked)) {
-		judge_carefully(run, address, block);
+		classify_carefully(run, address, block);
 		return;
 	}
 	if (known != run->last)
@@ -286,7 +286,7 @@ static __always_inline uint64_t streak(struct run *run, enum run_form form, cons
 	return live;
 }
 
-static void judge_64(struct run *run, uint32_t first, uint64_t live)
+static void classify_64(struct run *run, uint32_t first, uint64_t live)
 {
 	const uint8_t *blocks = run->blocks->bytes + (size_t)first * run->blocks->size;
 
@@ -302,13 +302,14 @@ static void judge_64(struct run *run, uint32_t first, uint64_t live)
 		if (!live)
 			break;
 		offset = (size_t)__builtin_ctzll(live) * run->blocks->size;
-		judge_one(run, run->blocks->address + (uint64_t)first * run->blocks->size + offset,
-			  blocks + offset);
+		classify_one(run,
+			     run->blocks->address + (uint64_t)first * run->blocks->size + offset,
+			     blocks + offset);
 		live &= live - 1;
 	}
 }
 
-uint32_t judge_run(struct run_judge *judge, const struct block_run *blocks)
+uint32_t classify_run(struct run_judge *judge, const struct block_run *blocks)
 {
 	const struct py_layout *layout = judge->judge->layout;
 	struct run_known none = {0};
@@ -329,7 +330,7 @@ uint32_t judge_run(struct run_judge *judge, const struct block_run *blocks)
 
 		if (blocks->n - i < 64)
 			live &= (1ull << (blocks->n - i)) - 1;
-		judge_64(&run, i, live);
+		classify_64(&run, i, live);
 	}
 	settle(&run);
 	return run.n_counted;

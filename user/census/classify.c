@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-#include "census/judge.h"
+#include "census/classify.h"
 
 #include <endian.h>
 #include <string.h>
@@ -211,8 +211,9 @@ static uint64_t least_size(const struct py_layout *layout, const struct census_t
  * mimalloc's blocks have a fifth more than was asked for, and it leaves an object in its block that
  * becomes smaller by half.
  */
-bool judge_fits(const struct py_layout *layout, enum block_kind kind,
-		const struct census_type *type, const uint8_t *object, size_t length, uint64_t room)
+bool classify_fits(const struct py_layout *layout, enum block_kind kind,
+		   const struct census_type *type, const uint8_t *object, size_t length,
+		   uint64_t room)
 {
 	static const uint64_t rounding[] = {
 		[BLOCK_POOL] = 16,
@@ -239,8 +240,8 @@ static bool size_fits(const struct candidate *at, const struct census_type *type
 	bool exact;
 
 	if (at->block->kind != BLOCK_LOOSE)
-		return judge_fits(layout, at->block->kind, type, at->head + offset,
-				  at->head_length - offset, room);
+		return classify_fits(layout, at->block->kind, type, at->head + offset,
+				     at->head_length - offset, room);
 	least = least_size(layout, type, at->head + offset, at->head_length - offset, room, &exact);
 	return least <= room && offset + least > at->judge->loose_above;
 }
@@ -328,7 +329,7 @@ static size_t find(const struct candidate *at, struct found *found)
 	return offset;
 }
 
-bool judge_block(const struct judge *judge, const struct block *block, struct found *found)
+bool classify_block(const struct judge *judge, const struct block *block, struct found *found)
 {
 	struct candidate at = {
 		.judge = judge,

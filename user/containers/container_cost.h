@@ -13,7 +13,7 @@
  *
  * The kernel's part stops counting by itself at so many hits, or moments, as the ceiling leaves for the time that has
  * passed and one second more, or for ahead_ns where that is more; so a burst of a second's worth is seen as a whole, and
- * nothing dearer goes on for longer than that. And a target that stands nearly still does so for slow_ns at most;
+ * nothing more expensive goes on for longer than that. And a target that stands nearly still does so for slow_ns at most;
  * a few moments are always allowed, for what one of them says is chance.
  *
  * Place      containers; container_watch has one.

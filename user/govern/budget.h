@@ -8,7 +8,7 @@
  *
  *      level ─┬─ cap: what is not spent for a while is not saved up
  *             ├─ a window is opened when it can be paid
- *             └─ 0: nothing is bought; below: what was bought turned out dearer, and is earned first
+ *             └─ 0: nothing is bought; below: what was bought turned out more expensive, and is earned first
  *
  * Place      layer 5; policy has one. Pure: no clock, no target.
  * Units      ns of the target's CPU time; wall time in ns.

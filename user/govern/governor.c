@@ -60,7 +60,7 @@ void governor_spend(struct governor *governor, double cpu_ns, double cost_ns)
 }
 
 /*
- * Probes that stay (plan.switchable) should not be come by; of those on a jmp that is seldom run that may not be true.
+ * Probes that stay (plan.switchable) should not be hit; of those on a jmp that rarely runs that may not be true.
  * Looked at while nothing is on.
  */
 static void leave_if_hit(struct governor *governor, double cost_ns, double cpu_ns)

@@ -6,7 +6,7 @@
  *      policy (what next?) ◀── costs, the target's CPU time ── governor ── switch, record ──▶ session
  *                                                                 └── what windows leave ──▶ survivors
  *
- *      a window    part on ▸ record ──── looks every GOVERNOR_LOOK_NS whether it has become too dear ───▸ end ▸ part off
+ *      a window    part on ▸ record ──── looks every GOVERNOR_LOOK_NS whether it is too expensive ──▸ end ▸ part off
  *
  * Place      layer 5; target_trace.c has one for its target.
  * Ownership  session, plan and target are borrowed until governor_close().

@@ -16,7 +16,7 @@ static void sum_window(struct governor *governor, enum abi_part number,
 {
 	struct windows_sum *sum = &governor->state.parts[number].windows;
 	double cost = fmin(figures->cost_ns, figures->cpu_ns), own = figures->cpu_ns - cost;
-	double dear = fmin(cost * (1 + COST_ERROR), figures->cpu_ns);
+	double most = fmin(cost * (1 + COST_ERROR), figures->cpu_ns);
 
 	pthread_mutex_lock(&governor->lock);
 	sum->n++;
@@ -25,7 +25,7 @@ static void sum_window(struct governor *governor, enum abi_part number,
 	sum->cpu_ns += figures->cpu_ns;
 	sum->cost_ns += cost;
 	sum->own_half_ns += own / 2;
-	sum->own_half_least += (figures->cpu_ns - dear) / 2;
+	sum->own_half_least += (figures->cpu_ns - most) / 2;
 	sum->own_half_most += (figures->cpu_ns - cost * (1 - COST_ERROR)) / 2;
 	sum->kept += taken->kept;
 	pthread_mutex_unlock(&governor->lock);

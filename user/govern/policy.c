@@ -336,7 +336,7 @@ static bool open_window(struct policy *policy, struct policy_step *step)
 
 		if (part->mode != PART_WINDOWS || part->rest_ns > 0)
 			continue;
-		/* one that turns out dearer is ended when it has cost the level */
+		/* one that turns out more expensive is ended when it has cost the level */
 		price = fmax(part->cost_per_wall_ns, LEAST_COST) * (double)part->window_ns;
 		if (price > level)
 			return false;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
  * heap_graph: how objects of a heap are held, as plain data: chains from roots, holders, objects
- * that no root reaches, and the graph of who refers to whom.
+ * that no root reaches, and the graph of what refers to what.
  *
  * Place      layer 1; filled by the census; read by view and export.
  * Shapes     a chain goes from its root to the object: links[0] is what the root holds. A link says

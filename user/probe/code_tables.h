@@ -2,8 +2,7 @@
  *
  * code_tables: the executable memory of a target -> the unwind tables in the BPF maps.
  *
- * Place      layer 3; made by cli, used by session (which sizes and maps the maps) and told by cli when the code map
- *            has changed.
+ * Place      layer 3; target_code has them; session sizes and maps the maps, and publishes changes of the code map.
  * Source     tables from unwind/cache.h; the maps' form in bpf/abi/unwind.h and bpf/abi/records.h (code_state).
  * Shapes     tables are appended: a module's pages, rows and rules stay where they are once they are there, also
  *            when it has been unmapped (its pages are used again when it comes back). Only the ranges change,

@@ -5,7 +5,7 @@
  * libc's malloc may be used by nobody: jemalloc, tcmalloc, mimalloc or another one takes its place (LD_PRELOAD, linked
  * into the program), or works beside it under names of its own, for one library that has it in its inside or that is
  * loaded later. A probe that is never hit costs nothing, so all of them are probed, and a block belongs to whoever
- * gave it. What a file has is told by its symbols, not by its name:
+ * gave it. Symbols say what a file has, not its name:
  *
  *      it exports malloc and free                            whoever comes first takes the place of libc's
  *      PREFIXmalloc_usable_size, PREFIXmallocx, ...          functions that only an allocator has: je_malloc,

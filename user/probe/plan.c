@@ -223,9 +223,9 @@ static bool has_inlined_copies(const struct py_runtime *runtime)
 }
 
 /*
- * What a probe on a function needs. own_way: calls that come by its entry are not to be seen, only those by an alias:
+ * What a probe on a function needs. own_way: calls that hit its entry are not to be seen, only those by an alias:
  * then a target that is not steered never pays for the probe. (A jmp that serves as the alias belongs to some function, and
- * is come by when that runs; that is seldom, and counted.)
+ * is hit when that runs, which is rare, and counted.)
  */
 static struct place_need need_of(enum abi_call_kind kind, uint64_t function, bool own_way)
 {
@@ -281,9 +281,9 @@ static bool is_frequent(enum abi_call_kind kind)
 
 /*
  * The alias of a word; 0: it has none that will do. A plan that is to be switchable takes one with its own way. The padding
- * before an entry is mostly one long nop, which is single-stepped: for a frequent function that is too dear where there
+ * before an entry is mostly one long nop, which is single-stepped: for a frequent function that is too expensive where there
  * is a cheaper place in it. (Measured on Debian's 3.13 to 3.15, whose free has such padding: 1.2 to 1.9 us for the traps of a pair
- * by places in the functions, 5.8 to 7.6 by their own ways. That a place in a function stays and is hardly come by, since
+ * by places in the functions, 5.8 to 7.6 by their own ways. That a place in a function stays and is hardly hit, since
  * there are inlined copies, does not hold for it: with nothing steered 50,000 to 90,000 calls went there in 2,000 steps of
  * tests/programs/busy.py.)
  */
@@ -301,7 +301,7 @@ static uint64_t choose_alias(const struct module *module, uint64_t function,
 
 /*
  * Plan to steer all functions of all tables, or none of them. A function of which there are no copies is called by
- * its pointer as it is: where it has no alias (gcc packs what is seldom called without padding), it needs none; but in a
+ * its pointer as it is: where it has no alias (gcc packs what is rarely called without padding), it needs none; but in a
  * plan that is switchable it does.
  */
 static bool plan_steering(struct plan *plan, const struct py_runtime *runtime, bool switchable)

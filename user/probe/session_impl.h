@@ -49,7 +49,7 @@ struct session {
 	struct session_part parts[ABI_PARTS];
 	bool by_parts; /* parts are switched on and off one by one */
 	bool split;
-	bool multi; /* see attach.h; of the parts' links, which somebody may come by often */
+	bool multi; /* see attach.h; of the parts' links, which may be hit often */
 	struct loader loader;
 	bool have_loader; /* else what it loads and unloads is not noticed before the next report */
 	pthread_mutex_t sweeping; /* while the sweeper looks at the links of the parts */

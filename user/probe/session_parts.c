@@ -154,7 +154,7 @@ int session_part_off(struct session *session, enum abi_part part, struct err *er
 	session_record(session, part, false);
 	check_steering(session, &session->parts[part]);
 	result = unsteer(session, part, err);
-	/* a target that is still steered comes by the probes, whether they were to stay or not */
+	/* a target that is still steered hits the probes, whether they were to stay or not */
 	if (session->parts[part].attached && (result || !stays_attached(session, part)))
 		detach_probes(session, part);
 	return result;
@@ -206,7 +206,7 @@ int session_attach_more(struct session *session, unsigned first, struct err *err
 
 /* ---- the whole -------------------------------------------------------------------------------------------- */
 
-/* What is hit so seldom that it stays all the time: threads and forks, exec(), the loader. */
+/* What is hit so rarely that it stays all the time: threads and forks, exec(), the loader. */
 static int attach_lifecycle(struct session *session, struct err *err)
 {
 	struct pyleaktrace_bpf *skel = session->skel;
@@ -276,7 +276,7 @@ void session_stop(struct session *session)
 }
 
 /*
- * All parts. By parts none is: each is when it is switched on for the first time; even probes that should not be come by
+ * All parts. By parts none is: each is when it is switched on for the first time; even probes that should not be hit
  * before (stays_attached()) may be, and nobody has measured yet what that costs.
  */
 static int attach_parts(struct session *session, struct err *err)

@@ -15,7 +15,7 @@ bool session_split(const struct session *session);
 
 /*
  * Have the probes of a part in place, and the target steered. Nothing is recorded by that. With plan.switchable part
- * object costs the steering alone: its probes are there from session_attach() on, and nobody comes by them.
+ * object costs the steering alone: its probes are there from session_attach() on, and nothing hits them.
  *
  * After an error the part is off.
  */
@@ -25,7 +25,7 @@ int session_part_on(struct session *session, enum abi_part part, struct err *err
 int session_part_off(struct session *session, enum abi_part part, struct err *err);
 
 /*
- * The target comes by the probes of a part that is off, and pays for it: they are taken out, and from now on they are there
+ * The target hits the probes of a part that is off, and pays for it: they are taken out, and from now on they are there
  * only while the part is on.
  */
 void session_part_leave(struct session *session, enum abi_part part);

@@ -19,7 +19,7 @@
 #include "view/pen.h"
 
 /*
- * in     interpreter: base name of the ELF file that holds it, or NULL: told by its usual names
+ * in     interpreter: base name of the ELF file that holds it, or NULL: found by its usual names
  *        all: a line for every frame
  */
 void frames_text(const struct pen *pen, const struct stack *stack, const char *interpreter,

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
- * held_text: who holds what -> text: holders, chains, the graph of who refers to whom, and what no
+ * held_text: who holds what -> text: holders, chains, the graph of what refers to what, and what no
  * root reaches.
  *
  * Place      layer 5, private to view; called by census_text.

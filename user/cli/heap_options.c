@@ -160,7 +160,7 @@ static error_t add_watch(struct parse *parse, const char *path, bool refs)
 {
 	struct heap_options *options = parse->options;
 
-	if (options->watch.n == CONTAINERS_MAX)
+	if (options->watch.n == CONTAINER_WATCH_MAX)
 		return arg_wrong("--watch", "at most four: a processor has four debug registers");
 	for (unsigned i = 0; i < options->watch.n; i++)
 		if (!strcmp(options->watch.asked[i].path, path) &&

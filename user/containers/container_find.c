@@ -183,7 +183,7 @@ void container_find_close(struct container_find *find)
 	if (find->have_edges)
 		edges_fini(&find->edges);
 	reach_fini(&find->reach);
-	for (unsigned i = 0; i < CONTAINERS_MAX; i++) {
+	for (unsigned i = 0; i < CONTAINER_WATCH_MAX; i++) {
 		free(find->places[i].name);
 		free(find->places[i].name_type);
 	}

@@ -10,7 +10,7 @@
  * Ownership  container_find_open() fills, whatever it returns; container_find_close() releases. heap and request are borrowed.
  * Errors     of reach_scan() and path_find(); -ERR_TARGET also for a CPython without a GIL and for objects
  *            that do not count their references; -ERR_USAGE: two paths lead to one object.
- * Bounds     CONTAINERS_MAX containers.
+ * Bounds     CONTAINER_WATCH_MAX containers.
  */
 #ifndef PYLEAKTRACE_CONTAINERS_CONTAINER_FIND_H
 #define PYLEAKTRACE_CONTAINERS_CONTAINER_FIND_H
@@ -19,7 +19,7 @@
 #include "census/path_find.h"
 #include "probe/watchpoint.h"
 
-#define CONTAINERS_MAX 4 /* as many as a processor has debug registers */
+#define CONTAINER_WATCH_MAX 4 /* as many as a processor has debug registers */
 
 struct container_request {
 	struct {
@@ -27,7 +27,7 @@ struct container_request {
 			path; /* as census/path_find.h has it, or with refs the name of a type; NULL: */
 		uint64_t address; /* ... it is the container at this address */
 		bool refs;        /* its references are counted, not its items */
-	} asked[CONTAINERS_MAX];
+	} asked[CONTAINER_WATCH_MAX];
 	unsigned n;
 	bool named; /* those that are asked for by address get the path that a report would write */
 	bool unwatched; /* no watchpoints are to be set */
@@ -53,7 +53,7 @@ struct container_find {
 	struct reach reach;
 	struct edges edges;
 	bool have_edges;
-	struct container_place places[CONTAINERS_MAX];
+	struct container_place places[CONTAINER_WATCH_MAX];
 	unsigned n;
 };
 

@@ -37,13 +37,13 @@ struct container_watch {
 	const struct target *target;
 	struct features features;
 	struct container_find found;
-	struct watchpoint points[CONTAINERS_MAX];
+	struct watchpoint points[CONTAINER_WATCH_MAX];
 	struct plan plan; /* empty: no function is probed */
 	struct target_code code;
 	struct session *session;
 	struct watch_hits *hits;
 	struct container_cost cost;
-	struct container_end ends[CONTAINERS_MAX];
+	struct container_end ends[CONTAINER_WATCH_MAX];
 	uint64_t stopped_ns, checked_ns;
 };
 
@@ -255,7 +255,7 @@ void container_watch_stop(struct container_watch *watch)
 /* What has become of those that are not where they were? */
 static void look_again(struct container_watch *watch, struct heap_watch *report)
 {
-	struct container_now now[CONTAINERS_MAX];
+	struct container_now now[CONTAINER_WATCH_MAX];
 
 	if (container_find_again(&watch->found, now, NULL))
 		return;

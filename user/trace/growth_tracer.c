@@ -174,7 +174,7 @@ static bool rest(const struct growth_tracer *tracer, uint64_t ns)
 }
 
 /* Those that were not watched for longest, of the fastest. */
-static unsigned choose(struct growth_tracer *tracer, struct heap_holder chosen[CONTAINERS_MAX])
+static unsigned choose(struct growth_tracer *tracer, struct heap_holder chosen[CONTAINER_WATCH_MAX])
 {
 	struct heap_holder rows[HEAP_MONITOR_FASTEST];
 	size_t n = heap_monitor_containers(tracer->monitor, rows);
@@ -183,7 +183,7 @@ static unsigned choose(struct growth_tracer *tracer, struct heap_holder chosen[C
 
 	for (size_t i = 0; i < n; i++)
 		last[i] = last_watched_ns(tracer, rows[i].address);
-	while (n_chosen < CONTAINERS_MAX) {
+	while (n_chosen < CONTAINER_WATCH_MAX) {
 		size_t next = n;
 
 		for (size_t i = 0; i < n; i++)
@@ -381,7 +381,7 @@ static double allowed(struct growth_tracer *tracer, uint64_t rested_ns)
 static void *run(void *context)
 {
 	struct growth_tracer *tracer = context;
-	struct heap_holder chosen[CONTAINERS_MAX];
+	struct heap_holder chosen[CONTAINER_WATCH_MAX];
 	uint64_t last_ns = clock_now_ns();
 	uint64_t pause_ns = LOOK_NS;
 

@@ -15,7 +15,7 @@
  * Place      trace; target_trace.c has one for its target.
  * Ownership  growth_tracer_open() gives, growth_tracer_close() takes; target and monitor are borrowed.
  * Errors     a round that cannot be had is no error: the report says why, and it is tried again after a rest.
- * Bounds     CONTAINERS_MAX containers at a time, GROWTH_TRACER_KEPT in a report. Its own CPU time is GROWTH_TRACER_SHARE of a
+ * Bounds     CONTAINER_WATCH_MAX containers at a time, GROWTH_TRACER_KEPT in a report. Its own CPU time is GROWTH_TRACER_SHARE of a
  *            core, but for the first round.
  * Threads    makes one; growth_tracer_allow() and growth_tracer_spent() from any, the others from one.
  */

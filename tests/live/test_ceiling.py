@@ -288,7 +288,7 @@ def test_usage(one_python, start):
                           (["--max-overhead", "nan"], "a percentage from 0.1 to 100"),
                           (["--max-overhead", "5%x"], "a percentage from 0.1 to 100"),
                           (["--on-limit", "panic"], "--on-limit: expected throttle or stop"),
-                          (["--max-window", "1us"], "wanted")):
+                          (["--max-window", "1us"], "expected at least 1 ms")):
         result = harness.tool("-p", pid, *options)
         assert (result.returncode, result.stdout) == (64, ""), (options, result.stderr)
         assert said in result.stderr, (options, result.stderr)

@@ -330,9 +330,9 @@ def test_what_cannot_be_watched(one_python, start):
             (["--watch", "app.cache.NOTHING"], 2, "has nothing that is called app.cache.NOTHING"),
             (["--watch", "app.cache.TUPLE"], 2, "is no container: tuple"),
             (["--watch", "0x1000"], 2, "has nothing that is called 0x1000"),
-            (["--watch", "app.cache.SESSIONS", "--watch", "app.cache.ALIAS"], 64, "lead to one object"),
+            (["--watch", "app.cache.SESSIONS", "--watch", "app.cache.ALIAS"], 64, "lead to the same object"),
             (["--watch", "a", "--watch", "a"], 64, "it is watched already"),
-            (["--watch", "a", "--watch", "b", "--watch", "c", "--watch", "d", "--watch", "e"], 64, "four places"),
+            (["--watch", "a", "--watch", "b", "--watch", "c", "--watch", "d", "--watch", "e"], 64, "at most four"),
             (["--watch", "a", "--growth"], 64, "a report of its own"),
             (["--for", "3"], 64, "are for --watch"),
             (["--watch", "a", "--max-overhead", "0"], 64, "expected a percentage from 0.01 to 100")):

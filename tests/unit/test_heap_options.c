@@ -266,9 +266,11 @@ static void test_views(void **state)
 		      "--chain, --backrefs, --frozen",
 		      "--watch-refs", "a", with_watch[i]);
 	for (size_t i = 0; i < sizeof(with_graph) / sizeof(with_graph[0]); i++) {
-		WRONG("--chain and --backrefs are one look: without --growth, --trend, --holders",
+		WRONG("--chain and --backrefs cannot be combined with --growth, --trend or "
+		      "--holders",
 		      "--chain", "a", with_graph[i]);
-		WRONG("--chain and --backrefs are one look: without --growth, --trend, --holders",
+		WRONG("--chain and --backrefs cannot be combined with --growth, --trend or "
+		      "--holders",
 		      with_graph[i], "--backrefs", "a");
 	}
 	WRONG("--chain and --backrefs are two reports: give one of them", "--chain", "a",
@@ -282,8 +284,8 @@ static void test_views(void **state)
 	WRONG("--for and --max-overhead are for --watch and --watch-refs", "--for", "5");
 	WRONG("--for and --max-overhead are for --watch and --watch-refs", "--max-overhead", "5",
 	      "--holders");
-	WRONG("--frozen is for one look: without --growth and --trend", "--frozen", "--growth");
-	WRONG("--frozen is for one look: without --growth and --trend", "--trend", "--frozen");
+	WRONG("--frozen cannot be combined with --growth or --trend", "--frozen", "--growth");
+	WRONG("--frozen cannot be combined with --growth or --trend", "--trend", "--frozen");
 #define TIMES                                                                         \
 	"times are for --growth: -p PID --growth [TIME [INTERVAL [COUNT]]], and for " \
 	"--trend [INTERVAL [COUNT]]"

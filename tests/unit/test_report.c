@@ -156,6 +156,29 @@ static void guesses_are_one_line(void **state)
 	free(text);
 }
 
+/* Before the first window nobody knows what is outstanding; after one that found nothing it is nothing. */
+static void what_was_not_traced_is_not_called_nothing(void **state)
+{
+	struct trace_part parts[] = {{.how = TRACE_WINDOWS}, {.how = TRACE_NONE}};
+	struct profile *profile = made_profile("empty");
+	char *text;
+
+	(void)state;
+	profile->mode.parts = parts;
+	profile->mode.n_parts = 2;
+	text = golden_text(plain, profile, NULL);
+	assert_non_null(strstr(text, "\nNothing has been traced yet: what is outstanding is not "
+				     "known.\n"));
+	assert_null(strstr(text, "Nothing is outstanding"));
+	free(text);
+	parts[0].windows = 1;
+	text = golden_text(plain, profile, NULL);
+	assert_non_null(strstr(text, "\nNothing is outstanding"));
+	assert_null(strstr(text, "has been traced yet"));
+	free(text);
+	profile_free(profile);
+}
+
 /* That nothing came for a while is said: what grows has young blocks. */
 static void the_newest_is_said_when_it_is_old(void **state)
 {
@@ -335,6 +358,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(lines_of_memleak_are_kept),
 		cmocka_unit_test(nothing_reaches_the_terminal_unescaped),
 		cmocka_unit_test(guesses_are_one_line),
+		cmocka_unit_test(what_was_not_traced_is_not_called_nothing),
 		cmocka_unit_test(the_newest_is_said_when_it_is_old),
 		cmocka_unit_test(titles_are_escaped),
 		cmocka_unit_test(frames_fit_the_terminal),

@@ -16,6 +16,7 @@
 #include "base/fmt.h"
 #include "cli/doctor_restore.h"
 #include "cli/forecast_text.h"
+#include "cli/signals.h"
 #include "cli/trial.h"
 #include "model/profile.h"
 #include "probe/plan.h"
@@ -58,6 +59,7 @@ static error_t take_option(int key, char *arg, struct argp_state *state)
 		wishes->no_steer = true;
 		return 0;
 	case 'h':
+		state->name = (char *)"pyleaktrace doctor";
 		argp_state_help(state, stdout, ARGP_HELP_LONG | ARGP_HELP_USAGE | ARGP_HELP_DOC);
 		wishes->helped = true;
 		return ECANCELED;
@@ -122,6 +124,8 @@ int command_doctor(int argc, char **argv)
 	struct err err = ERR_INIT;
 	int result;
 
+	argv[0] = program_invocation_short_name; /* what messages begin with */
+	signals_ignore_usr();
 	if (argp_parse(&argp, argc, argv, ARGP_NO_HELP | ARGP_NO_EXIT, NULL, &wishes))
 		return wishes.helped ? 0 : ERR_USAGE;
 	if (wishes.restore && !wishes.pid) {

@@ -417,8 +417,8 @@ static bool settle_views(struct parse *parse)
 	if (options->chain && options->backrefs)
 		wrong_way = "--chain and --backrefs are two reports: give one of them";
 	else if (graph && (options->growth || options->trend || options->holders))
-		wrong_way =
-			"--chain and --backrefs are one look: without --growth, --trend, --holders";
+		wrong_way = "--chain and --backrefs cannot be combined with --growth, --trend or "
+			    "--holders";
 	else if (options->trend && options->holders)
 		wrong_way = "--trend and --holders are two reports: give one of them";
 	else if (options->at && !graph)
@@ -432,7 +432,7 @@ static bool settle_views(struct parse *parse)
 	else if (!options->watch.n && (options->for_ns || options->max_overhead > 0))
 		wrong_way = "--for and --max-overhead are for --watch and --watch-refs";
 	else if (options->frozen && (options->growth || options->trend))
-		wrong_way = "--frozen is for one look: without --growth and --trend";
+		wrong_way = "--frozen cannot be combined with --growth or --trend";
 	if (wrong_way)
 		arg_wrong("", "%s", wrong_way);
 	if (!options->depth)

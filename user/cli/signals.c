@@ -16,6 +16,12 @@ int signals_take(const sigset_t *set, struct err *err)
 	return fd < 0 ? err_set(err, ERR_FAILED, "signalfd: %s", strerror(errno)) : fd;
 }
 
+void signals_ignore_usr(void)
+{
+	signal(SIGUSR1, SIG_IGN);
+	signal(SIGUSR2, SIG_IGN);
+}
+
 int signals_take_usual(bool looks, struct err *err)
 {
 	sigset_t set;
@@ -27,6 +33,8 @@ int signals_take_usual(bool looks, struct err *err)
 	if (looks) {
 		sigaddset(&set, SIGUSR1);
 		sigaddset(&set, SIGUSR2);
+	} else {
+		signals_ignore_usr();
 	}
 	return signals_take(&set, err);
 }

@@ -300,7 +300,7 @@ int trial_run(FILE *out, const struct features *features, const struct process *
 	int result;
 
 	if (process) {
-		fprintf(out, "tried with the facts of pid %d, to which nothing is attached\n",
+		fprintf(out, "tried with the facts of pid %d; the trial attaches nothing to it\n",
 			process->pid);
 		return try_both(out, features, &subject, NULL, err);
 	}

@@ -133,7 +133,7 @@ static int find_all(struct container_find *find, struct err *err)
 		for (unsigned k = 0; k < i && !result; k++)
 			if (find->places[k].found.field == place->found.field)
 				result = err_set(err, ERR_USAGE,
-						 "the paths %u and %u lead to one object", k + 1,
+						 "paths %u and %u lead to the same object", k + 1,
 						 i + 1);
 	}
 	return result;

@@ -100,8 +100,9 @@ static int refused(pid_t pid, int error, struct err *err)
 	case EMFILE:
 	case ENFILE:
 		return err_set(err, ERR_FAILED,
-			       "pid %d has too many threads: each needs a file descriptor for each "
-			       "watchpoint (ulimit -n)",
+			       "no file descriptor is left for a watchpoint in each thread of pid "
+			       "%d: raise "
+			       "ulimit -n",
 			       (int)pid);
 	default:
 		return err_set(err, ERR_KERNEL, "a watchpoint in pid %d cannot be set: %s",

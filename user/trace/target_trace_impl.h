@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
- * watched_impl: what the files of trace share: its state.
+ * target_trace_impl: what the files of target_trace share: its state.
  *
  * Place      trace; target_trace.c (its life, from the attach to the detach), target_profile.c (what reports and live lines
  *            say of it) and nobody else.

@@ -259,12 +259,28 @@ static size_t count_stacks(const struct profile *profile)
 	return n;
 }
 
+/* Has no part been traced, not even for a window? Then what is outstanding is not known. */
+static bool is_untouched(const struct profile *profile)
+{
+	for (size_t i = 0; i < profile->mode.n_parts; i++) {
+		const struct trace_part *part = &profile->mode.parts[i];
+
+		if (part->how != TRACE_NONE && (part->how != TRACE_WINDOWS || part->windows))
+			return false;
+	}
+	return profile->mode.n_parts > 0;
+}
+
 /* n: rows with something outstanding, n_put of them listed */
 static void put_outstanding(const struct pen *pen, const struct profile *profile, size_t n,
 			    size_t n_put)
 {
 	size_t n_stacks = count_stacks(profile) + profile->selection.left_out_stacks;
 
+	if (!n_stacks && is_untouched(profile)) {
+		fputs("Nothing has been traced yet: what is outstanding is not known.\n", pen->out);
+		return;
+	}
 	if (!n_stacks) {
 		fprintf(pen->out, "Nothing is outstanding that was allocated in the last %s",
 			fmt_duration(profile->duration_s).text);
@@ -476,8 +492,8 @@ static void put_end(const struct pen *pen, const struct profile_target *target, 
 			"what it holds: see the reports before)\n",
 			detail);
 	else if (target->end == TARGET_EXITED)
-		fputs("target exited during the watch (a Python that exits frees most of what it "
-		      "holds: see the reports before)\n",
+		fputs("target ended during the watch; how is not known (a Python that exits frees "
+		      "most of what it holds: see the reports before)\n",
 		      pen->out);
 	else if (target->end == TARGET_KILLED)
 		fprintf(pen->out, "target was killed by signal %d during the watch\n", detail);

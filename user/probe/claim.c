@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #define FOLDER "/run/pyleaktrace"
+#define TRIES  100 /* each is another owner that came and went */
 
 /* PF_EXITING of include/linux/sched.h, in field 9 of /proc/PID/stat */
 #define EXITING 0x4u
@@ -38,6 +39,35 @@ static bool owner_is_ending(int fd)
 	       flags & EXITING;
 }
 
+/* An owner that ended meanwhile has unlinked the file: another tool gets a new one, and both would have a lock. */
+static bool is_still_there(int fd, const char *path)
+{
+	struct stat locked, there;
+
+	return fstat(fd, &locked) == 0 && lstat(path, &there) == 0 &&
+	       locked.st_ino == there.st_ino && locked.st_dev == there.st_dev;
+}
+
+/* return the locked file; -1: somebody else has it; -2: there can be none */
+static int open_locked(const char *path)
+{
+	for (unsigned try = 0; try < TRIES; try++) {
+		int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+
+		if (fd < 0)
+			return -2;
+		if (flock(fd, LOCK_EX | LOCK_NB) &&
+		    !(owner_is_ending(fd) && flock(fd, LOCK_EX) == 0)) {
+			close(fd);
+			return -1;
+		}
+		if (is_still_there(fd, path))
+			return fd;
+		close(fd);
+	}
+	return -1;
+}
+
 int claim_take(struct claim *claim, pid_t pid, struct err *err)
 {
 	struct stat folder;
@@ -48,14 +78,12 @@ int claim_take(struct claim *claim, pid_t pid, struct err *err)
 	if (lstat(FOLDER, &folder) || !S_ISDIR(folder.st_mode) || folder.st_uid != geteuid())
 		return 0;
 	snprintf(claim->path, sizeof(claim->path), FOLDER "/%d", pid);
-	fd = open(claim->path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
-	if (fd < 0)
-		return 0;
-	if (flock(fd, LOCK_EX | LOCK_NB) && !(owner_is_ending(fd) && flock(fd, LOCK_EX) == 0)) {
-		close(fd);
+	fd = open_locked(claim->path);
+	if (fd == -1)
 		return err_set(err, ERR_FAILED, "pid %d is being watched by another pyleaktrace",
 			       pid);
-	}
+	if (fd < 0)
+		return 0;
 	dprintf(fd, "%-15d", getpid());
 	claim->fd = fd;
 	return 0;

@@ -402,12 +402,13 @@ void target_trace_start(struct target_trace *trace)
 /* A window may have left the target steered; the detach tries once more, and tells. */
 void target_trace_stop(struct target_trace *trace)
 {
-	if (trace->holders)
-		growth_tracer_stop(trace->holders);
 	if (trace->governor)
 		governor_stop(trace->governor, NULL);
 	if (trace->session)
 		session_stop(trace->session);
+	/* last: it may be in the middle of a scan, which ends by itself */
+	if (trace->holders)
+		growth_tracer_stop(trace->holders);
 }
 
 int target_trace_close(struct target_trace *trace)

@@ -8,7 +8,8 @@
 #include "abi/ints.h"
 #include "abi/records.h"
 
-/* A call pushes the return address on x86, so at the return the stack pointer is 8 above the entry's. */
+/* A call pushes the return address on x86, so at the return the stack pointer is 8 above the
+ * entry's. */
 #if defined(__TARGET_ARCH_arm64)
 #define RETURN_SP_STEP 0
 #else
@@ -41,8 +42,8 @@ static __always_inline void keep_registers(struct abi_thread *thread, const stru
 #define STRING_INSTRUCTION_BYTES 3
 
 /*
- * Does it move or fill many bytes at one go: rep movs, rep stos? While a processor has a watchpoint set it does so
- * byte by byte (measured: memset() of 4 KiB takes 50 times as long).
+ * Does it move or fill many bytes at one go: rep movs, rep stos? While a processor has a watchpoint
+ * set it does so byte by byte (measured: memset() of 4 KiB takes 50 times as long).
  */
 static __always_inline bool is_string_instruction(const __u8 text[STRING_INSTRUCTION_BYTES])
 {
@@ -74,8 +75,9 @@ static __always_inline const struct pt_regs *user_registers(void)
 }
 
 /*
- * The thread pointer of the current thread (pthread_self() on glibc and musl for x86; TPIDR_EL0 on arm64).
- * thread.fsbase is what arch_prctl() or clone() set: libc never changes it behind the kernel's back.
+ * The thread pointer of the current thread (pthread_self() on glibc and musl for x86; TPIDR_EL0 on
+ * arm64). thread.fsbase is what arch_prctl() or clone() set: libc never changes it behind the
+ * kernel's back.
  */
 static __always_inline __u64 thread_pointer(void)
 {

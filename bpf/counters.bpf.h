@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause)
  *
- * counters: count one thing on this CPU. A program may be preempted by another hit on the same CPU, so the
- * additions are atomic.
+ * counters: count one thing on this CPU. A program may be preempted by another hit on the same CPU,
+ * so the additions are atomic.
  */
 #ifndef PYLEAKTRACE_BPF_COUNTERS_H
 #define PYLEAKTRACE_BPF_COUNTERS_H
@@ -28,7 +28,8 @@ static __always_inline bool count_hit(__u32 counter)
 	__u32 zero = 0;
 	struct counters *c = bpf_map_lookup_elem(&counts, &zero);
 
-	/* the register that is checked must be the one that is used: clang 18 and later make two of it */
+	/* the register that is checked must be the one that is used: clang 18 and later make two of
+	 * it */
 	barrier_var(counter);
 	if (!c || counter >= ABI_COUNTERS)
 		return false;

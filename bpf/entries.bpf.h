@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause)
  *
- * entries: the stack that is being recorded, frame by frame, in the thread's scratch; and what both walks need.
+ * entries: the stack that is being recorded, frame by frame, in the thread's scratch; and what both
+ * walks need.
  */
 #ifndef PYLEAKTRACE_BPF_ENTRIES_H
 #define PYLEAKTRACE_BPF_ENTRIES_H
@@ -54,7 +55,8 @@ static __always_inline void put_gap(struct abi_thread *thread, enum abi_gap why)
 	put_entry(thread, why, ABI_FRAME_GAP);
 }
 
-/* Tell user space something through one of the ring buffers; false, when there is no room for it. */
+/* Tell user space something through one of the ring buffers; false, when there is no room for
+ * it. */
 static __always_inline bool send_through(void *ring, __u32 kind, __u32 value)
 {
 	struct abi_event *event = bpf_ringbuf_reserve(ring, sizeof(*event), 0);
@@ -72,7 +74,8 @@ static __always_inline bool send_event(__u32 kind, __u32 value)
 	return send_through(&events, kind, value);
 }
 
-/* There is executable memory that user space does not know (yet): ask it once to read the mappings. */
+/* There is executable memory that user space does not know (yet): ask it once to read the
+ * mappings. */
 static __always_inline void want_code(void)
 {
 	if (!code_wanted && __sync_lock_test_and_set(&code_wanted, 1) == 0 &&

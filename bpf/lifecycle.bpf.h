@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause)
  *
- * lifecycle: threads end, the target replaces itself, forks, ends. (Forked children have another tgid and are
- * not the target.)
+ * lifecycle: threads end, the target replaces itself, forks, ends. (Forked children have another
+ * tgid and are not the target.)
  */
 #ifndef PYLEAKTRACE_BPF_LIFECYCLE_H
 #define PYLEAKTRACE_BPF_LIFECYCLE_H
@@ -16,7 +16,8 @@ int on_thread_exit(void *ctx)
 
 	if (!is_target_process())
 		return 0;
-	/* what a call holds that never returns is still there; of a part that is off the return would not have been seen */
+	/* what a call holds that never returns is still there; of a part that is off the return
+	 * would not have been seen */
 	thread = thread_find();
 #pragma unroll
 	for (part = 0; part < ABI_PARTS; part++)
@@ -41,8 +42,9 @@ int on_exec(void *ctx)
 }
 
 /*
- * The child, which has not run yet, is the second argument. Threads, and what vfork() and posix_spawn() make, share the
- * target's memory: there is nothing to take out of a copy. No room in the ring: user space is being woken anyway.
+ * The child, which has not run yet, is the second argument. Threads, and what vfork() and
+ * posix_spawn() make, share the target's memory: there is nothing to take out of a copy. No room in
+ * the ring: user space is being woken anyway.
  */
 SEC("raw_tp/sched_process_fork")
 int on_fork(__u64 *ctx)
@@ -53,7 +55,8 @@ int on_fork(__u64 *ctx)
 	return 0;
 }
 
-/* What is attached for a moment so that its end takes the breakpoints out of forked children (user/probe/sweep.h). */
+/* What is attached for a moment so that its end takes the breakpoints out of forked children
+ * (user/probe/sweep.h). */
 SEC("uprobe")
 int on_nothing(struct pt_regs *ctx)
 {

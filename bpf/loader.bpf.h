@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause)
  *
- * loader: the dynamic loader says that it is about to load or unload something, or has (user/target/loader.h). A probe
- * there is hit by dlopen() and dlclose() alone; munmap()'s tracepoints, which see more, would make every system call of
- * every process slower for as long as they are there.
+ * loader: the dynamic loader says that it is about to load or unload something, or has
+ * (user/target/loader.h). A probe there is hit by dlopen() and dlclose() alone; munmap()'s
+ * tracepoints, which see more, would make every system call of every process slower for as long as
+ * they are there.
  */
 #ifndef PYLEAKTRACE_BPF_LOADER_H
 #define PYLEAKTRACE_BPF_LOADER_H
@@ -25,8 +26,8 @@ static __always_inline void code_has_changed(void)
 }
 
 /*
- * Has the program loaded nothing by dlmopen()? The state of such a namespace is kept elsewhere: what is read here stays
- * consistent while code comes and goes there.
+ * Has the program loaded nothing by dlmopen()? The state of such a namespace is kept elsewhere:
+ * what is read here stays consistent while code comes and goes there.
  */
 static __always_inline bool has_one_namespace(void)
 {
@@ -41,8 +42,8 @@ static __always_inline bool has_one_namespace(void)
 /*
  * From glibc 2.41 on dlopen() of what is loaded already says that all is consistent, as it was.
  *
- * Before an unloading and after it: what is read in between may still have what is about to go. Only one thread loads or
- * unloads at a time, for the loader has a lock.
+ * Before an unloading and after it: what is read in between may still have what is about to go.
+ * Only one thread loads or unloads at a time, for the loader has a lock.
  */
 SEC("uprobe")
 int on_loader(struct pt_regs *ctx)

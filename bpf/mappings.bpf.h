@@ -5,9 +5,10 @@
  *      munmap:      ########            a mapping loses its middle:
  *      mapping:  [------------------]   ->  [--]        [-------]
  *
- * Pieces keep site and time of the mapping they came from; each piece counts as a block of its own, so a cut
- * in the middle adds one to the outstanding count (and to the allocated one). The usual case, a range that
- * is exactly one mapping, costs one lookup; everything else walks the map, which is small.
+ * Pieces keep site and time of the mapping they came from; each piece counts as a block of its own,
+ * so a cut in the middle adds one to the outstanding count (and to the allocated one). The usual
+ * case, a range that is exactly one mapping, costs one lookup; everything else walks the map, which
+ * is small.
  */
 #ifndef PYLEAKTRACE_BPF_MAPPINGS_H
 #define PYLEAKTRACE_BPF_MAPPINGS_H

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause)
  *
- * maps: all map definitions and nothing else. bpf/README.md tells who writes and who reads each. Capacities
- * given here are defaults; user/probe/session.c sets them before the load.
+ * maps: all map definitions and nothing else. bpf/README.md tells who writes and who reads each.
+ * Capacities given here are defaults; user/probe/session.c sets them before the load.
  */
 #ifndef PYLEAKTRACE_BPF_MAPS_H
 #define PYLEAKTRACE_BPF_MAPS_H
@@ -56,7 +56,8 @@ struct {
 	__type(value, struct abi_chunk);
 } frames SEC(".maps");
 
-/* sites that may have another stack: a ring for each class, see free_rings. (Elements of an array are 8 bytes at least.) */
+/* sites that may have another stack: a ring for each class, see free_rings. (Elements of an array
+ * are 8 bytes at least.) */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(map_flags, BPF_F_MMAPABLE);
@@ -81,7 +82,8 @@ struct {
 	__type(value, struct abi_thread);
 } threads SEC(".maps");
 
-/* one zeroed struct abi_thread: new entries of `threads` are copied from it (too big for the BPF stack) */
+/* one zeroed struct abi_thread: new entries of `threads` are copied from it (too big for the BPF
+ * stack) */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(max_entries, 1);
@@ -96,7 +98,8 @@ struct {
 	__type(value, struct counters);
 } counts SEC(".maps");
 
-/* ---- unwind tables (abi/unwind.h); user space writes them, before `active` and while the target runs ---- */
+/* ---- unwind tables (abi/unwind.h); user space writes them, before `active` and while the target
+ * runs */
 
 /* two sides of ABI_MAX_RANGES, see code_state */
 struct {
@@ -148,14 +151,15 @@ const volatile struct abi_facts facts;
 /* .bss, mapped by user space */
 __u32 active; /* nothing is recorded while 0: all probes begin and end at one moment */
 /*
- * Parts (enum abi_part) that are recorded: a bit each. User space writes turns and began_ns before it sets a bit; a
- * call or a block that is older is what a hit left that was still on its way when the bit was last cleared.
+ * Parts (enum abi_part) that are recorded: a bit each. User space writes turns and began_ns before
+ * it sets a bit; a call or a block that is older is what a hit left that was still on its way when
+ * the bit was last cleared.
  */
 __u32 recording;
 __u32 turns[ABI_PARTS];
 __u64 began_ns[ABI_PARTS];
 __u32 sample_shift[ABI_DOMAINS]; /* see sample.bpf.h; 0: every block is recorded */
-__u32 next_site; /* id that the next new site gets; user space sets ABI_FIRST_SITE before `active` */
+__u32 next_site;  /* id that the next new site gets; user space sets ABI_FIRST_SITE first */
 __u32 next_chunk; /* index in `frames` that the next new stack gets */
 struct abi_free_ring
 	free_rings[ABI_FREE_CLASSES]; /* sites that have been used, and are new again */
@@ -163,10 +167,11 @@ __u32 code_epoch;                     /* counts the frees of (what may be) code 
 __u64 code_state;                     /* ABI_CODE_STATE: which ranges of executable memory count */
 __u32 code_gone;   /* counts the times that code was unloaded, or was about to be */
 __u32 code_loader; /* what the loader said last (loader.bpf.h) */
-__u32 code_known; /* its value when user space began to read the mappings that code_state is about */
+__u32 code_known;  /* its value when user space began to read the mappings of code_state */
 struct abi_watch watches[ABI_MAX_WATCHES]; /* see watchpoint.bpf.h */
 __u64 watch_allowance; /* hits that may be counted until user space allows more */
 struct abi_moments moments;
-__u32 code_wanted; /* an ABI_EVENT_CODE is on its way; user space sets 0 when it has read the mappings */
+__u32 code_wanted; /* an ABI_EVENT_CODE is on its way; user space sets 0 when it has read the
+		      mappings */
 
 #endif

@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause)
  *
- * moment: every so often on each CPU, while there are watchpoints -> is the target just moving or filling bytes?
+ * moment: every so often on each CPU, while there are watchpoints -> is the target just moving or
+ * filling bytes?
  *
- * A processor that has a watchpoint set does so byte by byte, in the program and in the kernel's work for it (copies
- * from and to user space, fresh pages). Nothing else about it is slower, and no hit tells: a service that copies large
- * buffers would stand still for as long as it is watched. So the moments at such instructions are counted, and end the
- * watch when they are as many as the ceiling allows.
+ * A processor that has a watchpoint set does so byte by byte, in the program and in the kernel's
+ * work for it (copies from and to user space, fresh pages). Nothing else about it is slower, and no
+ * hit tells: a service that copies large buffers would stand still for as long as it is watched. So
+ * the moments at such instructions are counted, and end the watch when they are as many as the
+ * ceiling allows.
  */
 #ifndef PYLEAKTRACE_BPF_MOMENT_H
 #define PYLEAKTRACE_BPF_MOMENT_H

@@ -1,23 +1,27 @@
 /* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause)
  *
- * probes: one program at the entry of every allocator function, one at the return of those that allocate.
- * The entry probe's cookie says which function it is and how far the stack pointer has moved since its entry.
+ * probes: one program at the entry of every allocator function, one at the return of those that
+ * allocate. The entry probe's cookie says which function it is and how far the stack pointer has
+ * moved since its entry.
  *
- * Allocators call each other (calloc -> malloc, PyObject_Malloc(600) -> malloc, tracemalloc -> everything).
- * The outermost call owns the block; calls inside it are only let pass:
+ * Allocators call each other (calloc -> malloc, PyObject_Malloc(600) -> malloc, tracemalloc ->
+ * everything). The outermost call owns the block; calls inside it are only let pass:
  *
  *      sp at entry   0x7f..58  PyObject_Malloc(600)   <- thread->call
  *                    0x7f..10    malloc(600)          lower stack pointer: nested, ignored
- *                    0x7f..58    or, where the compiler made a jump of the last call: the same stack pointer
+ *                    0x7f..58    or, where the compiler made a jump of the last call: the same
+ *                                stack pointer
  *
- * A return belongs to the outermost call when the stack pointer is back where that call began. A remembered
- * call that is not above a new entry's has been left without a return (longjmp): it is dropped and counted.
+ * A return belongs to the outermost call when the stack pointer is back where that call began. A
+ * remembered call that is not above a new entry's has been left without a return (longjmp): it is
+ * dropped and counted.
  *
  * Where the parts are split (enum abi_part) CPython's functions and libc's do not see each other:
  *
  *      PyObject_Malloc(40)                  part object: a block of 40 bytes of a pool
- *      PyObject_Malloc(600) -> malloc(600)  part native: libc's block; larger than facts.small_max, so that CPython's
- *                                           function, which would be the outermost, is let pass
+ *      PyObject_Malloc(600) -> malloc(600)  part native: libc's block; larger than facts.small_max,
+ *                                           so that CPython's function, which would be the
+ *                                           outermost, is let pass
  */
 #ifndef PYLEAKTRACE_BPF_PROBES_H
 #define PYLEAKTRACE_BPF_PROBES_H
@@ -39,7 +43,8 @@ static __always_inline __u64 product(__u64 n, __u64 size)
 
 	if ((n | size) >> 32 && n) {
 		most = ~0ull / n;
-		/* keep the compiler from making a 128-bit multiplication of it, which BPF has not */
+		/* keep the compiler from making a 128-bit multiplication of it, which BPF has
+		 * not */
 		barrier_var(most);
 		if (size > most)
 			return ~0ull;
@@ -100,7 +105,8 @@ static __always_inline bool is_realloc(__u32 kind)
 	       kind == ABI_CALL_PY_REALLOC;
 }
 
-/* The call that this thread is in, of those of one part; what was remembered when it was switched off is forgotten. */
+/* The call that this thread is in, of those of one part; what was remembered when it was switched
+ * off is forgotten. */
 static __always_inline struct abi_call *current_call(struct abi_thread *thread, __u32 part)
 {
 	struct abi_call *call = &thread->calls[part & (ABI_PARTS - 1)];
@@ -126,8 +132,9 @@ static __always_inline bool is_nested(const struct abi_call *call, __u64 sp)
 }
 
 /*
- * Did the remembered call jump here? Then the request is the same (_PyMem_RawMalloc(0) and its like ask libc for
- * one byte, pvalloc for whole pages); another request at the same height is a new call, and the remembered one was left.
+ * Did the remembered call jump here? Then the request is the same (_PyMem_RawMalloc(0) and its like
+ * ask libc for one byte, pvalloc for whole pages); another request at the same height is a new
+ * call, and the remembered one was left.
  */
 static __always_inline bool is_continued(const struct abi_call *call, const struct arguments *args,
 					 __u64 sp)
@@ -158,7 +165,8 @@ static __always_inline bool is_pool_block(__u64 address)
 	return block && block->domain == ABI_OBJECT;
 }
 
-/* Split parts: what CPython frees is a pool's, or libc's, which will see it too. What is not known is older. */
+/* Split parts: what CPython frees is a pool's, or libc's, which will see it too. What is not known
+ * is older. */
 static __always_inline void free_of_pool(__u64 address)
 {
 	struct abi_block block;
@@ -183,7 +191,8 @@ static __always_inline void enter_free(__u64 address, __u64 sp, __u32 kind, __u3
 	known = take_block(address, &block);
 	if (known) {
 		site_freed(block.site, block.size, 1);
-		/* what came from pymalloc's pools does not reach libc's free; see below for the others */
+		/* what came from pymalloc's pools does not reach libc's free; see below for the
+		 * others */
 		if (!on || (kind == ABI_CALL_PY_FREE && !(block.flags & ABI_BLOCK_LIBC)))
 			return;
 	}
@@ -195,8 +204,9 @@ static __always_inline void enter_free(__u64 address, __u64 sp, __u32 kind, __u3
 
 		if (!known && !again && !is_nested(current_call(thread, ABI_PART_NATIVE), sp))
 			count_unknown_free();
-		/* CPython's free may go on to libc's free with the same block (or with the debug allocator's
-		 * 16 bytes before it), and so may operator delete: one event, not two */
+		/* CPython's free may go on to libc's free with the same block (or with the debug
+		 * allocator's 16 bytes before it), and so may operator delete: one event, not
+		 * two */
 		thread->last_freed = address;
 		return;
 	}
@@ -207,8 +217,8 @@ static __always_inline void enter_free(__u64 address, __u64 sp, __u32 kind, __u3
 }
 
 /*
- * An exception is thrown: out of operator new, if that is the remembered call. It has no return probe, which would
- * hide the way back from whoever looks for the one that catches.
+ * An exception is thrown: out of operator new, if that is the remembered call. It has no return
+ * probe, which would hide the way back from whoever looks for the one that catches.
  */
 static __always_inline void leave_new(void)
 {
@@ -225,10 +235,10 @@ static __always_inline void leave_new(void)
 }
 
 /*
- * Split parts: may this call of CPython's make a block of a pool? Of a block that is not on the account it cannot be told here
- * whether it is one of them or libc's. Its realloc is let pass: its birth was not seen either. In a sample most are of that
- * kind, and what becomes of them has its chance to be recorded (is_of_pool()). A block of no bytes is libc's, who gives one
- * byte.
+ * Split parts: may this call of CPython's make a block of a pool? Of a block that is not on the
+ * account it cannot be told here whether it is one of them or libc's. Its realloc is let pass: its
+ * birth was not seen either. In a sample most are of that kind, and what becomes of them has its
+ * chance to be recorded (is_of_pool()). A block of no bytes is libc's, who gives one byte.
  */
 static __always_inline bool is_pool_call(__u32 kind, const struct arguments *args)
 {
@@ -240,8 +250,8 @@ static __always_inline bool is_pool_call(__u32 kind, const struct arguments *arg
 }
 
 /*
- * Split parts: does this block of so many bytes lie in one of pymalloc's pools? Told by its pool's header, of which all must
- * agree. What is libc's has other bytes there.
+ * Split parts: does this block of so many bytes lie in one of pymalloc's pools? Told by its pool's
+ * header, of which all must agree. What is libc's has other bytes there.
  *
  * Source     as user/python/pool.h
  */
@@ -275,8 +285,9 @@ static __always_inline bool is_of_pool(const struct abi_call *call, __u64 addres
 }
 
 /*
- * The block that a realloc makes another of. Split parts: of those, part object has the pools' only. One of libc's that CPython makes
- * smaller goes on to libc's realloc, which has it on its own account; its result is no pool's either.
+ * The block that a realloc makes another of. Split parts: of those, part object has the pools'
+ * only. One of libc's that CPython makes smaller goes on to libc's realloc, which has it on its own
+ * account; its result is no pool's either.
  */
 static __always_inline bool take_old(__u32 part, __u64 address, struct abi_block *out)
 {
@@ -405,7 +416,8 @@ static __always_inline bool ends_here(const struct abi_call *call, __u64 sp, boo
 		      : sp == call->sp + RETURN_SP_STEP;
 }
 
-/* At the return of an allocator function; for an ABI_CALL_NEW at its instruction `ret`, before it. */
+/* At the return of an allocator function; for an ABI_CALL_NEW at its instruction `ret`, before
+ * it. */
 SEC("uretprobe")
 int on_return(struct pt_regs *ctx)
 {

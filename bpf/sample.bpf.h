@@ -2,17 +2,19 @@
  *
  * sample: which blocks are recorded where not all are: a sample by bytes.
  *
- * Along the bytes that a thread asks for, one call after the other, points lie at distances drawn from the exponential
- * distribution with a mean of 2^shift bytes. A block on which a point falls is recorded:
+ * Along the bytes that a thread asks for, one call after the other, points lie at distances drawn
+ * from the exponential distribution with a mean of 2^shift bytes. A block on which a point falls is
+ * recorded:
  *
  *      bytes    |--40--|------------------600------------------|-24-|--40--|-----...
  *      points   .................................x.......................x..........
  *
- * So a block of s bytes is in the sample with p = 1 - exp(-s / 2^shift), whatever was before it (the distribution has no memory), and
- * counts for 1 / p. The shift is kept with the block: it may change at any time.
+ * So a block of s bytes is in the sample with p = 1 - exp(-s / 2^shift), whatever was before it
+ * (the distribution has no memory), and counts for 1 / p. The shift is kept with the block: it may
+ * change at any time.
  *
- * Source     -ln(u) = (32 - log2(r)) ln 2 for u = r / 2^32; log2 by a table of 64 steps, between which the line is straight: off by at most
- *            5e-5.
+ * Source     -ln(u) = (32 - log2(r)) ln 2 for u = r / 2^32; log2 by a table of 64 steps, between
+ *            which the line is straight: off by at most 5e-5.
  */
 #ifndef PYLEAKTRACE_BPF_SAMPLE_H
 #define PYLEAKTRACE_BPF_SAMPLE_H

@@ -2,12 +2,14 @@
  *
  * stack: the current stack -> site id. One site is one stack in one domain.
  *
- * A site is found by the hash of its frames and then compared frame by frame, so that two stacks never share
- * an id by an accident of the hash; up to ABI_MAX_COLLISIONS stacks of one hash are told apart by stepping
- * the hash on. When there is no room left, blocks go to the reserved site of their domain, counted.
+ * A site is found by the hash of its frames and then compared frame by frame, so that two stacks
+ * never share an id by an accident of the hash; up to ABI_MAX_COLLISIONS stacks of one hash are
+ * told apart by stepping the hash on. When there is no room left, blocks go to the reserved site of
+ * their domain, counted.
  *
- * A site that nothing refers to any more is given another stack: user space takes it out of `stacks`, waits until nobody can
- * have found it there before, clears it, and puts it into the ring of free ones (user/probe/session_sites.c).
+ * A site that nothing refers to any more is given another stack: user space takes it out of
+ * `stacks`, waits until nobody can have found it there before, clears it, and puts it into the ring
+ * of free ones (user/probe/session_sites.c).
  */
 #ifndef PYLEAKTRACE_BPF_STACK_H
 #define PYLEAKTRACE_BPF_STACK_H
@@ -73,7 +75,8 @@ static __always_inline __u32 take_free_site(__u32 n_chunks)
 	taken = *(volatile __u32 *)&ring->taken;
 	if (*(volatile __u32 *)&ring->put == taken)
 		return 0;
-	/* in the ring first, then read: until we are done user space puts nothing in our place (session_settle()) */
+	/* in the ring first, then read: until we are done user space puts nothing in our place
+	 * (session_settle()) */
 	if (__sync_val_compare_and_swap(&ring->taken, taken, taken + 1) != taken)
 		return 0; /* another thread was faster; a new one will do */
 	index = n_chunks * ABI_FREE_ROOM + taken % ABI_FREE_ROOM;
@@ -154,7 +157,8 @@ static __noinline __u32 new_site(struct abi_thread *thread, __u64 hash, __u32 do
 	site->n_frames = thread->n_entries;
 	site->domain = domain;
 	if (bpf_map_update_elem(&stacks, &hash, &id, BPF_NOEXIST)) {
-		/* another thread was faster with the same stack: its site counts, ours stays unused */
+		/* another thread was faster with the same stack: its site counts, ours stays
+		 * unused */
 		winner = bpf_map_lookup_elem(&stacks, &hash);
 		if (!winner)
 			goto full;

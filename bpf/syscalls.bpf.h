@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause)
  *
- * syscalls: mmap, munmap, mremap at their tracepoints. Only anonymous memory counts; what an allocator maps
- * for itself (glibc's heaps and big blocks, pymalloc's arenas) happens inside an allocator call and is that
- * call's matter. A mapping is taken off the account before the kernel unmaps it, and entered after it was made.
+ * syscalls: mmap, munmap, mremap at their tracepoints. Only anonymous memory counts; what an
+ * allocator maps for itself (glibc's heaps and big blocks, pymalloc's arenas) happens inside an
+ * allocator call and is that call's matter. A mapping is taken off the account before the kernel
+ * unmaps it, and entered after it was made.
  */
 #ifndef PYLEAKTRACE_BPF_SYSCALLS_H
 #define PYLEAKTRACE_BPF_SYSCALLS_H
@@ -49,8 +50,9 @@ static __always_inline void begin_syscall(struct abi_thread *thread, __u32 kind,
 }
 
 /*
- * Address space that is only reserved is no memory: glibc reserves 64 MiB for each thread's heap, at times
- * outside of any allocator call. A thread's stack begins as such a reservation, and counts.
+ * Address space that is only reserved is no memory: glibc reserves 64 MiB for each thread's heap,
+ * at times outside of any allocator call. A thread's stack begins as such a reservation, and
+ * counts.
  */
 static __always_inline bool is_reservation(struct trace_event_raw_sys_enter *ctx)
 {
@@ -98,7 +100,8 @@ int on_enter_mremap(struct trace_event_raw_sys_enter *ctx)
 	thread->syscall.old_address = start;
 	thread->syscall.old.time_ns = 0;
 	block = bpf_map_lookup_elem(&mappings, &start);
-	/* the usual case, a whole mapping, is taken out so that it can be put back when the call fails */
+	/* the usual case, a whole mapping, is taken out so that it can be put back when the call
+	 * fails */
 	if (length && block && block->size == length) {
 		thread->syscall.old = *block;
 		bpf_map_delete_elem(&mappings, &start);
@@ -147,8 +150,8 @@ static __always_inline bool finish_mremap(struct abi_thread *thread, __u64 start
 }
 
 /*
- * The exit of all three; the cookie says of which. One program, because walking the stack is what the verifier
- * takes its time for at each load.
+ * The exit of all three; the cookie says of which. One program, because walking the stack is what
+ * the verifier takes its time for at each load.
  */
 SEC("tp/syscalls/sys_exit_mmap")
 int on_exit_mapping(struct trace_event_raw_sys_exit *ctx)
@@ -180,7 +183,8 @@ int on_exit_mapping(struct trace_event_raw_sys_exit *ctx)
 	return 0;
 }
 
-/* Everybody's calls of any kind: each is slower while the tracepoints above are there. Attached for moments only. */
+/* Everybody's calls of any kind: each is slower while the tracepoints above are there. Attached for
+ * moments only. */
 SEC("raw_tp/sys_enter")
 int on_syscall(void *ctx)
 {

@@ -1,22 +1,27 @@
 /* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause)
  *
- * unwind_native: registers -> the C frames below them, leaf first, by the tables of bpf/abi/unwind.h.
+ * unwind_native: registers -> the C frames below them, leaf first, by the tables of
+ * bpf/abi/unwind.h.
  *
- *      pc ─▶ code_ranges ─▶ code_pages ─▶ code_rows ─▶ code_rules ─▶ the caller's pc, sp, rbp, rbx, r12..r15 ─▶ pc ...
+ *      pc ─▶ code_ranges ─▶ code_pages ─▶ code_rows ─▶ code_rules
+ *         ─▶ the caller's pc, sp, rbp, rbx, r12..r15 ─▶ pc ...
  *
- * Nothing is guessed: no frame pointers, no looking for what may be a return address. Where the tables do not
- * know how to go on, the walk ends in a gap frame that says why.
+ * Nothing is guessed: no frame pointers, no looking for what may be a return address. Where the
+ * tables do not know how to go on, the walk ends in a gap frame that says why.
  *
- * The address that is looked up is that of the call: a return address may be the first of the next function, or of
- * another row. Only the first frame of a system call and one that a signal interrupted are at their instruction.
+ * The address that is looked up is that of the call: a return address may be the first of the next
+ * function, or of another row. Only the first frame of a system call and one that a signal
+ * interrupted are at their instruction.
  *
- * What makes it fast: the stack is read 1 KiB at a time, so that most frames need no read of their own; each thread
- * remembers the rules of addresses it has met, so that most frames need no search; consecutive frames often lie in
- * the same range; the searches have no branches that the verifier would have to follow twice.
+ * What makes it fast: the stack is read 1 KiB at a time, so that most frames need no read of their
+ * own; each thread remembers the rules of addresses it has met, so that most frames need no search;
+ * consecutive frames often lie in the same range; the searches have no branches that the verifier
+ * would have to follow twice.
  *
- * User space changes the ranges while we read them: there are two sides of them, and code_state says which
- * counts. A walk that was overtaken twice drops what it has found. When code has been unmapped, other code may be in its
- * place: until user space has read the mappings anew (code_gone, code_known) there are no C frames.
+ * User space changes the ranges while we read them: there are two sides of them, and code_state
+ * says which counts. A walk that was overtaken twice drops what it has found. When code has been
+ * unmapped, other code may be in its place: until user space has read the mappings anew (code_gone,
+ * code_known) there are no C frames.
  */
 #ifndef PYLEAKTRACE_BPF_UNWIND_NATIVE_H
 #define PYLEAKTRACE_BPF_UNWIND_NATIVE_H
@@ -25,9 +30,10 @@
 #include "thread.bpf.h"
 #include "entries.bpf.h"
 
-/* ---- memory of the stack --------------------------------------------------------------------------------- */
+/* ---- memory of the stack -------------------------------------------------------------------- */
 
-/* words below the one that is asked for that are read with it: saved registers lie below the return address */
+/* words below the one that is asked for that are read with it: saved registers lie below the return
+ * address */
 #define STACK_BEFORE 8
 
 static __always_inline bool stack_fetch(struct abi_thread *thread, __u64 from, __u32 size)
@@ -71,12 +77,13 @@ static __noinline int stack_word(struct abi_thread *thread, __u64 address, __u64
 	return 0;
 }
 
-/* ---- tables ---------------------------------------------------------------------------------------------- */
+/* ---- tables --------------------------------------------------------------------------------- */
 
 /*
- * 1 when a < b, else 0; for numbers below 2^63, without a branch. To be multiplied by, not to be made a mask: from 6.19 on
- * the verifier follows both outcomes of a sign that is spread over a word, so that a search doubles its paths at each step.
- * The barriers keep the compiler from making a comparison with a branch of the one half, and the mask of the other.
+ * 1 when a < b, else 0; for numbers below 2^63, without a branch. To be multiplied by, not to be
+ * made a mask: from 6.19 on the verifier follows both outcomes of a sign that is spread over a
+ * word, so that a search doubles its paths at each step. The barriers keep the compiler from making
+ * a comparison with a branch of the one half, and the mask of the other.
  */
 static __always_inline __u64 is_less(__u64 a, __u64 b)
 {
@@ -88,7 +95,8 @@ static __always_inline __u64 is_less(__u64 a, __u64 b)
 	return less;
 }
 
-/* Have the last range that does not begin above the address, or the first one, in thread->range; false: there is none. */
+/* Have the last range that does not begin above the address, or the first one, in thread->range;
+ * false: there is none. */
 static __noinline int last_range(struct abi_thread *thread, __u64 address)
 {
 	__u32 side, n, at = 0, step, index;
@@ -120,7 +128,8 @@ static __always_inline bool is_in_range(const struct abi_thread *thread, __u64 a
 	return address - thread->range.start < thread->range.end - thread->range.start;
 }
 
-/* Is the address in thread->range, or is there a range that it is in? Then that one is in thread->range. */
+/* Is the address in thread->range, or is there a range that it is in? Then that one is in
+ * thread->range. */
 static __always_inline bool find_code(struct abi_thread *thread, __u64 address)
 {
 	return is_in_range(thread, address) ||
@@ -179,9 +188,9 @@ static __noinline __u32 find_rule(struct abi_thread *thread, __u64 address, enum
 }
 
 /*
- * The rule for an address and the module that it is in; false, with the reason in *gap, when there is no code known
- * there. The address and the turn of code_state decide what the tables say, so what is remembered of both is what
- * the search would find.
+ * The rule for an address and the module that it is in; false, with the reason in *gap, when there
+ * is no code known there. The address and the turn of code_state decide what the tables say, so
+ * what is remembered of both is what the search would find.
  */
 static __always_inline bool look_up(struct abi_thread *thread, __u64 at, __u32 *rule, __u32 *module,
 				    enum abi_gap *gap)
@@ -211,7 +220,7 @@ static __always_inline bool look_up(struct abi_thread *thread, __u64 at, __u32 *
 	return true;
 }
 
-/* ---- one frame ------------------------------------------------------------------------------------------- */
+/* ---- one frame ------------------------------------------------------------------------------ */
 
 static __always_inline __u64 register_of(const struct abi_thread *thread, __u32 reg)
 {
@@ -285,7 +294,8 @@ static __always_inline enum abi_gap step_by_rule(struct abi_thread *thread,
 	return 0;
 }
 
-/* Registers of the interrupted code, from the ucontext that the kernel has put on the stack for the handler. */
+/* Registers of the interrupted code, from the ucontext that the kernel has put on the stack for the
+ * handler. */
 static __always_inline enum abi_gap step_by_signal(struct abi_thread *thread,
 						   const struct abi_unwind_rule *rule)
 {
@@ -311,7 +321,8 @@ static __always_inline void native_gap(struct abi_thread *thread, enum abi_gap w
 }
 
 /*
- * One frame: keep it, and go to its caller. Not static, as python_step() is not, and for the same reason.
+ * One frame: keep it, and go to its caller. Not static, as python_step() is not, and for the same
+ * reason.
  *
  * return 1 to stop, 0 to go on
  */
@@ -373,8 +384,8 @@ stop:
 }
 
 /*
- * Write the C frames of the current thread into thread->entries, from thread->pc and thread->regs on; return
- * their hash.
+ * Write the C frames of the current thread into thread->entries, from thread->pc and thread->regs
+ * on; return their hash.
  */
 static __noinline __u64 walk_native(struct abi_thread *thread)
 {

@@ -2,28 +2,33 @@
  *
  * unwind_python: thread state -> frames -> entries in the thread's scratch, leaf first.
  *
- * From the thread pointer to the thread state there are up to three ways (facts.python.ways), because the
- * cheap one (a C thread-local, 3.12+) is empty while the thread has let go of the GIL, and older versions
- * have only the pthread key. Where the word lies is found once per thread and remembered in thread->slots;
- * its value is read anew each time and believed only when the thread state names this very thread:
+ * From the thread pointer to the thread state there are up to three ways (facts.python.ways),
+ * because the cheap one (a C thread-local, 3.12+) is empty while the thread has let go of the GIL,
+ * and older versions have only the pthread key. Where the word lies is found once per thread and
+ * remembered in thread->slots; its value is read anew each time and believed only when the thread
+ * state names this very thread:
  *
- *      thread pointer ──way──▶ slot ──▶ PyThreadState { thread_id == thread pointer, frame } ──▶ frame ──▶ ...
+ *      thread pointer ──way──▶ slot ──▶ PyThreadState { thread_id == thread pointer, frame }
+ *          ──▶ frame ──▶ ...
  *
- * A frame is kept as (code object, position, signature of the code object); see abi/frame.h. The chain is
- * followed ABI_MAX_STEPS steps at most.
+ * A frame is kept as (code object, position, signature of the code object); see abi/frame.h. The
+ * chain is followed ABI_MAX_STEPS steps at most.
  *
  * What makes it fast is to read seldom: a read of the target costs 30 to 100 ns, whatever its size.
  *
- *   * From 3.11 on the frames of a thread lie side by side in its data stack, callers below. So a read fetches
- *     what is below the frame, too, within the page, and the next frames are found in that copy (fetch()).
- *   * The signature of a code object is remembered per thread, as long as no code object has been freed:
- *     every address at which one was seen has a bit in `code_bits`, and each free of such an address raises
- *     code_epoch, which makes all that is remembered invalid. A bit may stand for several addresses; that costs
- *     a read too many, never a wrong name. Where frees are not seen (facts.code_frees), nothing is remembered.
+ *   * From 3.11 on the frames of a thread lie side by side in its data stack, callers below. So a
+ *     read fetches what is below the frame, too, within the page, and the next frames are found in
+ *     that copy (fetch()).
+ *   * The signature of a code object is remembered per thread, as long as no code object has been
+ *     freed: every address at which one was seen has a bit in `code_bits`, and each free of such an
+ *     address raises code_epoch, which makes all that is remembered invalid. A bit may stand for
+ *     several addresses; that costs a read too many, never a wrong name. Where frees are not seen
+ *     (facts.code_frees), nothing is remembered.
  *
- * In a free-threaded build (3.14+) each thread but the first runs a copy of the bytecode of its own, which the
- * interpreter specialises; the instruction pointer is in there. Where the copy begins takes two reads, and is
- * remembered with the signature, under the same condition (frame_bytecode()).
+ * In a free-threaded build (3.14+) each thread but the first runs a copy of the bytecode of its
+ * own, which the interpreter specialises; the instruction pointer is in there. Where the copy
+ * begins takes two reads, and is remembered with the signature, under the same condition
+ * (frame_bytecode()).
  */
 #ifndef PYLEAKTRACE_BPF_UNWIND_PYTHON_H
 #define PYLEAKTRACE_BPF_UNWIND_PYTHON_H
@@ -103,7 +108,7 @@ static __always_inline bool find_first_frame(struct abi_thread *thread)
 	return false;
 }
 
-/* ---- code objects ---------------------------------------------------------------------------------------- */
+/* ---- code objects --------------------------------------------------------------------------- */
 
 static __always_inline __u32 code_bit(__u64 address)
 {
@@ -117,7 +122,8 @@ static __always_inline __u64 *code_word(__u32 bit)
 	return bpf_map_lookup_elem(&code_bits, &index);
 }
 
-/* Are all frees of code objects seen at this time? User space adds to `code_epoch` before they are again. */
+/* Are all frees of code objects seen at this time? User space adds to `code_epoch` before they are
+ * again. */
 static __always_inline bool sees_code_frees(void)
 {
 	return facts.code_frees && (!facts.split || is_recorded(ABI_PART_OBJECT));
@@ -133,7 +139,8 @@ static __always_inline void code_seen(__u64 address)
 		__sync_fetch_and_or(word, 1ull << (bit % 64));
 }
 
-/* A block at this address is freed: if it may be a code object, nothing remembered of any holds on. */
+/* A block at this address is freed: if it may be a code object, nothing remembered of any holds
+ * on. */
 static __always_inline void code_freed(__u64 address)
 {
 	__u32 bit = code_bit(address);
@@ -174,7 +181,7 @@ static __always_inline bool code_signature(struct abi_thread *thread, __u64 code
 	return true;
 }
 
-/* ---- frames ---------------------------------------------------------------------------------------------- */
+/* ---- frames --------------------------------------------------------------------------------- */
 
 /*
  * Have the window of the frame at `frame` in thread->memory.
@@ -241,7 +248,8 @@ static __always_inline bool frame_bytecode(struct abi_thread *thread, const __u8
 	return true;
 }
 
-/* Position in code units of a frame whose code object is at `code`; false when it cannot be read. */
+/* Position in code units of a frame whose code object is at `code`; false when it cannot be
+ * read. */
 static __always_inline bool frame_unit(struct abi_thread *thread, const __u8 *window, __u64 code,
 				       __u32 *unit)
 {
@@ -299,7 +307,8 @@ static __always_inline enum frame_result read_frame(struct abi_thread *thread,
 	return FRAME_KEPT;
 }
 
-/* Between two activations of the evaluation loop lies a shim: the frame before it was the outermost of its own. */
+/* Between two activations of the evaluation loop lies a shim: the frame before it was the outermost
+ * of its own. */
 static __always_inline void end_run(struct abi_thread *thread, __u32 n)
 {
 	__u32 last = n - 1;
@@ -317,9 +326,10 @@ static __always_inline void end_run(struct abi_thread *thread, __u32 n)
 /*
  * One step along the frame chain, from thread->frame on.
  *
- * Not static: the verifier checks a global function once, by itself, and each call of it is one step. Checked again at each
- * turn of the loop it is too much for kernels before 5.17, and slow to load on all of them. That is why the walk keeps all
- * of its state in the thread: nothing else is known of a global function's arguments.
+ * Not static: the verifier checks a global function once, by itself, and each call of it is one
+ * step. Checked again at each turn of the loop it is too much for kernels before 5.17, and slow to
+ * load on all of them. That is why the walk keeps all of its state in the thread: nothing else is
+ * known of a global function's arguments.
  *
  * return 1 to stop, 0 to go on
  */
@@ -350,7 +360,8 @@ __noinline int python_step(struct abi_thread *thread)
 	case FRAME_KEPT:
 		break;
 	}
-	/* only now it is known: behind the last frame that is kept there may have been nothing but shims */
+	/* only now it is known: behind the last frame that is kept there may have been nothing but
+	 * shims */
 	if (n - thread->first_python == ABI_MAX_FRAMES) {
 		thread->is_cut = 1;
 		return 1;
@@ -361,7 +372,8 @@ __noinline int python_step(struct abi_thread *thread)
 	return 0;
 }
 
-/* Write the Python frames of the current thread behind the entries that are there; return the hash of all. */
+/* Write the Python frames of the current thread behind the entries that are there; return the hash
+ * of all. */
 static __noinline __u64 walk_python(struct abi_thread *thread, __u64 hash)
 {
 	__u32 step;

@@ -1,21 +1,23 @@
 /* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause)
  *
- * watchpoint: the size field of a container is written -> which stack made it larger or smaller, by how many items.
+ * watchpoint: the size field of a container is written -> which stack made it larger or smaller, by
+ * how many items.
  *
- * The processor stops the thread behind the instruction that wrote; the program runs in that thread, which holds the
- * GIL. So the field has the value that was written, nobody else writes meanwhile, and the difference from the hit
- * before is what this stack did:
+ * The processor stops the thread behind the instruction that wrote; the program runs in that
+ * thread, which holds the GIL. So the field has the value that was written, nobody else writes
+ * meanwhile, and the difference from the hit before is what this stack did:
  *
  *      field    120031 ──▶ 120032                    ──▶ 120031
  *               hit: +1, SESSIONS[key] = ...         hit: -1, del SESSIONS[key]
  *
- * A hit while nothing is recorded is looked at too, so that the first one that counts has a value to compare with.
- * Two watchpoints on one field (a thread may have come by one twice) do no harm: the second finds no difference.
+ * A hit while nothing is recorded is looked at too, so that the first one that counts has a value
+ * to compare with. Two watchpoints on one field (a thread may have come by one twice) do no harm:
+ * the second finds no difference.
  *
  * The field may be an object's reference count as well: who takes references, and who drops them.
  *
- * The user's registers lie where a system call has them: a debug exception from user mode is handled on the thread's
- * own kernel stack.
+ * The user's registers lie where a system call has them: a debug exception from user mode is
+ * handled on the thread's own kernel stack.
  */
 #ifndef PYLEAKTRACE_BPF_WATCHPOINT_H
 #define PYLEAKTRACE_BPF_WATCHPOINT_H
@@ -100,8 +102,8 @@ static __always_inline void see_field(struct abi_watch *watch, __u32 number)
 }
 
 /*
- * Which container has its size at this address; ABI_MAX_WATCHES: none. Without branches, or the verifier would go
- * through all that follows once for each of them.
+ * Which container has its size at this address; ABI_MAX_WATCHES: none. Without branches, or the
+ * verifier would go through all that follows once for each of them.
  */
 static __always_inline __u32 find_watch(__u64 address)
 {

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
- * verifier-cost: a built BPF object -> what the running kernel's verifier spends on each program and
- * how much stack it finds, with the facts of each row of the layout table; run by tools/verifier-cost.
+ * verifier-cost: a built BPF object -> what the running kernel's verifier spends on each program
+ * and how much stack it finds, with the facts of each row of the layout table; run by
+ * tools/verifier-cost.
  *
  * usage: verifier-cost OBJECT NATIVE [CPYTHON]
  *
@@ -37,8 +38,9 @@
 #define ROW_NAME     24
 #define MAX_SUBPROGS 64 /* functions of one program; the kernel takes 256 */
 
-/* What leaves room for the verifiers and compilers that nobody here has tried: the kernel's own limits are
- * 1,000,000 steps, and 512 bytes for all frames of a chain of calls, each rounded up to 32 bytes. */
+/* What leaves room for the verifiers and compilers that nobody here has tried: the kernel's own
+ * limits are 1,000,000 steps, and 512 bytes for all frames of a chain of calls, each rounded up to
+ * 32 bytes. */
 #define STEPS_MOST  400000
 #define STACK_MOST  448
 #define STACK_ROUND 32
@@ -101,7 +103,7 @@ static unsigned jited_bytes(const struct bpf_program *program)
 		       : info.jited_prog_len;
 }
 
-/* ---- stack ------------------------------------------------------------------------------------ */
+/* ---- stack ---------------------------------------------------------------------------------- */
 
 /* The functions of one program, in the order of their instructions: the first one is its entry. */
 struct functions {
@@ -113,8 +115,8 @@ struct functions {
 /*
  * The instruction that this one calls or passes as a callback; -1: it does neither.
  *
- * Source     jit_subprogs() of the kernel's kernel/bpf/verifier.c: what it leaves for those who ask for
- *            the program
+ * Source     jit_subprogs() of the kernel's kernel/bpf/verifier.c: what it leaves for those who ask
+ *            for the program
  */
 static long callee(const struct bpf_insn *code, unsigned at)
 {
@@ -211,7 +213,7 @@ done:
 	return result;
 }
 
-/* ---- cost ------------------------------------------------------------------------------------- */
+/* ---- cost ----------------------------------------------------------------------------------- */
 
 /*
  * "processed 812 insns (limit 1000000) max_states_per_insn 2 total_states 60 peak_states 60
@@ -242,8 +244,8 @@ static void row_name(const struct py_layout *layout, char name[ROW_NAME])
 }
 
 /*
- * Before 6.1 a program of a perf event takes maps only that are filled beforehand, and the kernel warns of the others in
- * its log; the programs are the same. Here nothing will be in them.
+ * Before 6.1 a program of a perf event takes maps only that are filled beforehand, and the kernel
+ * warns of the others in its log; the programs are the same. Here nothing will be in them.
  */
 static void shrink_maps(struct bpf_object *object)
 {

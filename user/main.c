@@ -22,7 +22,8 @@ static const struct {
 	{"heap", command_heap},
 };
 
-/* What was written to a full disk is lost: no success. Nobody reads any more: that is no failure. */
+/* What was written to a full disk is lost: no success. Nobody reads any more: that is no
+ * failure. */
 static int finish(int code)
 {
 	struct pollfd out = {.fd = STDOUT_FILENO, .events = POLLOUT};
@@ -38,7 +39,8 @@ static int finish(int code)
 	return ERR_FAILED;
 }
 
-/* Probes, maps, watchpoints and files of the target are descriptors: 1,024, the usual limit, are soon used up. */
+/* Probes, maps, watchpoints and files of the target are descriptors: 1,024, the usual limit, are
+ * soon used up. */
 static void raise_descriptors(void)
 {
 	struct rlimit limit;
@@ -54,7 +56,8 @@ int main(int argc, char **argv)
 	char word[64];
 
 	raise_descriptors();
-	/* argp and getopt name the program in their messages by these; the path it was called with says nothing */
+	/* argp and getopt name the program in their messages by these; the path it was called with
+	 * says nothing */
 	program_invocation_name = program_invocation_short_name;
 	if (argc > 0)
 		argv[0] = program_invocation_short_name;

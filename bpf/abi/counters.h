@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
- * counters: one list of all that is counted in the kernel: measures first, then losses. A loss has a name and
- * a sentence that user space shows whenever the count is not zero (user/snapshot/losses.c).
+ * counters: one list of all that is counted in the kernel: measures first, then losses. A loss has
+ * a name and a sentence that user space shows whenever the count is not zero
+ * (user/snapshot/losses.c).
  *
  * X(id, name, sentence)
  */

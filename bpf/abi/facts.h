@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
- * facts: what the BPF program must know of its one target. Written into .rodata before the load, so that the
- * verifier sees constants: branches for other CPython versions cost nothing at run time.
+ * facts: what the BPF program must know of its one target. Written into .rodata before the load, so
+ * that the verifier sees constants: branches for other CPython versions cost nothing at run time.
  *
- * The offsets come from user/python/layout (which names their source); user/probe/facts.c fills this in and
- * checks that each window holds its fields.
+ * The offsets come from user/python/layout (which names their source); user/probe/facts.c fills
+ * this in and checks that each window holds its fields.
  */
 #ifndef PYLEAKTRACE_ABI_FACTS_H
 #define PYLEAKTRACE_ABI_FACTS_H
@@ -29,8 +29,8 @@ struct abi_way {
 	__s64 a, b;
 };
 
-/* A run of bytes read in one go; `start` is a multiple of 8, so that fields stay aligned in the copy. Field
- * offsets below are relative to `start`. */
+/* A run of bytes read in one go; `start` is a multiple of 8, so that fields stay aligned in the
+ * copy. Field offsets below are relative to `start`. */
 struct abi_window {
 	__u32 start;
 	__u32 size;
@@ -79,21 +79,26 @@ struct abi_python {
 };
 
 struct abi_facts {
-	__u32 tgid; /* the target, as the kernel's initial namespace knows it */
-	__u32 domains; /* bit per enum abi_domain: recorded; others only bracket what is nested in them */
+	__u32 tgid;     /* the target, as the kernel's initial namespace knows it */
+	__u32 domains;  /* bit per enum abi_domain: recorded; others only bracket what is nested in
+			   them */
 	__u64 min_size; /* -z, -Z: blocks of other sizes are not recorded */
 	__u64 max_size;
 	__u32 max_sites;  /* entries of map `sites` */
 	__u32 max_chunks; /* entries of map `frames` */
-	__u32 code_frees; /* the frees of code objects are seen: their signatures may be remembered till then */
-	__u32 native;    /* C frames are walked */
-	__u32 by_thread; /* stacks of different threads are different stacks */
-	__u32 split;     /* malloc and objects are recorded each for itself, see enum abi_part */
-	__u64 small_max; /* split: larger requests CPython's functions pass on to libc's, whose they are then */
+	__u32 code_frees; /* the frees of code objects are seen: their signatures may be remembered
+			     till then */
+	__u32 native;     /* C frames are walked */
+	__u32 by_thread;  /* stacks of different threads are different stacks */
+	__u32 split;      /* malloc and objects are recorded each for itself, see enum abi_part */
+	__u64 small_max; /* split: larger requests CPython's functions pass on to libc's, whose they
+			    are then */
 	__u32 pool_size; /* split: bytes of a pool of pymalloc's, a power of two; 0: not known */
 	__u32 zero;      /* is 0, which only the verifier knows (own_stack.bpf.h) */
-	__u64 loader_state; /* address of what the dynamic loader is doing (loader.bpf.h); 0: not known */
-	/* address of an int that is 1 as long as the loader has one namespace; 0: it does not say */
+	__u64 loader_state; /* address of what the dynamic loader is doing (loader.bpf.h); 0: not
+			       known */
+	/* address of an int that is 1 as long as the loader has one namespace; 0: it does not
+	 * say */
 	__u64 loader_version;
 	struct abi_python python;
 };

@@ -2,15 +2,15 @@
  *
  * frame: one entry of a stack as BPF records it. User space gives it a name (user/symbol).
  *
- * A Python frame is (code object, position). The code object's address alone is not its identity: code
- * objects die and their memory is used again. So the frame carries a 24-bit signature of three fields of the
- * code object as they were when the frame was seen; user space computes the same from what it reads there
- * later and says so when it differs.
+ * A Python frame is (code object, position). The code object's address alone is not its identity:
+ * code objects die and their memory is used again. So the frame carries a 24-bit signature of three
+ * fields of the code object as they were when the frame was seen; user space computes the same from
+ * what it reads there later and says so when it differs.
  *
- * An entry of a stack: leaf first, the C frames (with a gap frame at their end, where they do not reach the
- * thread's beginning), then the Python frames, then the thread where stacks are kept by thread. User space puts
- * C and Python frames together: each activation of the evaluation loop among the C frames stands for one run of
- * Python frames, up to one with ABI_FRAME_RUN_END.
+ * An entry of a stack: leaf first, the C frames (with a gap frame at their end, where they do not
+ * reach the thread's beginning), then the Python frames, then the thread where stacks are kept by
+ * thread. User space puts C and Python frames together: each activation of the evaluation loop
+ * among the C frames stands for one run of Python frames, up to one with ABI_FRAME_RUN_END.
  */
 #ifndef PYLEAKTRACE_ABI_FRAME_H
 #define PYLEAKTRACE_ABI_FRAME_H
@@ -20,8 +20,8 @@
 
 enum abi_frame_kind {
 	ABI_FRAME_NONE = 0,
-	ABI_FRAME_PYTHON =
-		1, /* where: code object; unit: position in code units, ABI_UNIT_NONE: not started */
+	ABI_FRAME_PYTHON = 1, /* where: code object; unit: position in code units, ABI_UNIT_NONE:
+				 not started */
 	ABI_FRAME_NATIVE =
 		2, /* where: instruction or return address; unit: module (user/target/code_map.h) */
 	ABI_FRAME_GAP = 3,    /* unit: enum abi_gap */
@@ -71,7 +71,7 @@ struct abi_chunk {
 #define ABI_FRAME_RUN_END \
 	0x40u /* Python: the last (outermost) frame of its activation of the evaluation loop */
 #define ABI_FRAME_GENERATOR      0x80u /* Python: the frame belongs to a generator or coroutine */
-#define ABI_FRAME_EXACT          0x80u /* native: `where` is the instruction itself, not a return address */
+#define ABI_FRAME_EXACT          0x80u /* native: `where` is the instruction, not a return address */
 #define ABI_FRAME_SIGNATURE(tag) ((tag) >> 8)
 
 /* Signature of a code object: first line, address of co_filename, address of co_name. 24 bits. */

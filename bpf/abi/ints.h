@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
- * ints: integer names for both sides. BPF takes them from vmlinux.h, user space and the host tests from
- * the kernel's user API.
+ * ints: integer names for both sides. BPF takes them from vmlinux.h, user space and the host tests
+ * from the kernel's user API.
  */
 #ifndef PYLEAKTRACE_ABI_INTS_H
 #define PYLEAKTRACE_ABI_INTS_H

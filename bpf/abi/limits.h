@@ -5,19 +5,22 @@
 #ifndef PYLEAKTRACE_ABI_LIMITS_H
 #define PYLEAKTRACE_ABI_LIMITS_H
 
-/* Python frames kept of one stack; a longer stack loses its root end and says so with a gap frame. */
+/* Python frames kept of one stack; a longer stack loses its root end and says so with a gap
+ * frame. */
 #define ABI_MAX_FRAMES 128
 
 /* C frames kept of one stack; what is left out are those nearest to the root */
 #define ABI_MAX_NATIVE 128
 
-/* entries of a recorded stack: C frames, Python frames, gap frames that tell what is missing, the thread */
+/* entries of a recorded stack: C frames, Python frames, gap frames that tell what is missing, the
+ * thread */
 #define ABI_MAX_ENTRIES (ABI_MAX_NATIVE + ABI_MAX_FRAMES + 4)
 
 /* steps along the frame chain: shim frames (3.12+) are stepped over and not kept */
 #define ABI_MAX_STEPS 512
 
-/* stacks with the same hash but different frames that are told apart before one is given up as lost */
+/* stacks with the same hash but different frames that are told apart before one is given up as
+ * lost */
 #define ABI_MAX_COLLISIONS 4
 
 /* bytes read of one frame or thread state in one go; the offsets in the facts must fit */
@@ -25,7 +28,8 @@
 #define ABI_TSTATE_WINDOW 192
 #define ABI_CODE_WINDOW   96
 
-/* from CPython 3.11 on frames lie side by side in memory: bytes that are fetched at a time, for several frames */
+/* from CPython 3.11 on frames lie side by side in memory: bytes that are fetched at a time, for
+ * several frames */
 #define ABI_FETCH 1024
 
 /* words of the target's stack that are read at a time while C frames are walked (power of two) */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
- * records: keys and values of the maps, and the cookies of the probes. See bpf/README.md for who writes what.
+ * records: keys and values of the maps, and the cookies of the probes. See bpf/README.md for who
+ * writes what.
  */
 #ifndef PYLEAKTRACE_ABI_RECORDS_H
 #define PYLEAKTRACE_ABI_RECORDS_H
@@ -17,8 +18,9 @@ enum abi_domain {
 };
 
 /*
- * What is recorded or not at one time. Where the two are split (facts.split) each has its own calls in flight and
- * its own blocks, and neither knows of the other; else there is ABI_PART_NATIVE alone, which has all domains.
+ * What is recorded or not at one time. Where the two are split (facts.split) each has its own calls
+ * in flight and its own blocks, and neither knows of the other; else there is ABI_PART_NATIVE
+ * alone, which has all domains.
  */
 enum abi_part {
 	ABI_PART_NATIVE = 0, /* domains malloc and mmap */
@@ -27,7 +29,8 @@ enum abi_part {
 	ABI_PARTS = 2,
 };
 
-/* What a probed function does; where its arguments are. CPython's functions take a context first. */
+/* What a probed function does; where its arguments are. CPython's functions take a context
+ * first. */
 enum abi_call_kind {
 	ABI_CALL_MALLOC = 1,     /* (size); also valloc */
 	ABI_CALL_CALLOC,         /* (count, size) */
@@ -52,8 +55,8 @@ enum abi_call_kind {
 };
 
 /*
- * Cookie of an entry probe: kind in bits 0-7, domain in 8-15, bytes pushed before the place in 16-31, cost class
- * of the place (0 emulated, 1 single-stepped) in 32-39.
+ * Cookie of an entry probe: kind in bits 0-7, domain in 8-15, bytes pushed before the place in
+ * 16-31, cost class of the place (0 emulated, 1 single-stepped) in 32-39.
  */
 #define ABI_COOKIE(kind, domain, pushed, cost) \
 	((__u64)(kind) | ((__u64)(domain) << 8) | ((__u64)(pushed) << 16) | ((__u64)(cost) << 32))
@@ -71,7 +74,8 @@ struct abi_block {
 	__u16 flags; /* ABI_BLOCK_* */
 };
 
-/* Bits 8 to 12 of the flags: the shift with which it was sampled (bpf/sample.bpf.h); 0: it was not. */
+/* Bits 8 to 12 of the flags: the shift with which it was sampled (bpf/sample.bpf.h); 0: it was
+ * not. */
 #define ABI_SAMPLE_SHIFT_MAX     31
 #define ABI_BLOCK_SHIFT(flags)   ((flags) >> 8 & ABI_SAMPLE_SHIFT_MAX)
 #define ABI_BLOCK_SAMPLED(shift) ((__u16)((shift) << 8))
@@ -82,23 +86,25 @@ struct abi_block {
 /*
  * Map `sites`, index: site id. Ids below ABI_FIRST_SITE take what found no room, one per domain.
  *
- * Of a watchpoint (watchpoint.bpf.h) the domain is the number of the container, allocated_* are items and hits
- * by which it grew, freed_* those by which it became smaller.
+ * Of a watchpoint (watchpoint.bpf.h) the domain is the number of the container, allocated_* are
+ * items and hits by which it grew, freed_* those by which it became smaller.
  */
 struct abi_site {
 	/* sums since the attach, changed by atomic additions */
 	__u64 allocated_bytes, allocated_count;
 	__u64 freed_bytes, freed_count;
-	__u64 hash; /* of the frames and the domain; 0: this id is not (yet) in use */
-	__u32 first_chunk; /* index into `frames`, of the first of n_chunks that are this site's for ever */
-	__u32 n_chunks; /* at least ABI_CHUNKS(n_frames) */
+	__u64 hash;        /* of the frames and the domain; 0: this id is not (yet) in use */
+	__u32 first_chunk; /* index into `frames`, of the first of n_chunks that are this site's for
+			      ever */
+	__u32 n_chunks;    /* at least ABI_CHUNKS(n_frames) */
 	__u32 n_frames;
 	__u32 domain;
 };
 
 /*
- * Free sites of one class (ABI_CHUNKS of their stacks to come), in `free_sites` from class * ABI_FREE_ROOM on, each place
- * modulo ABI_FREE_ROOM. User space puts, BPF takes. All numbers only grow, and wrap.
+ * Free sites of one class (ABI_CHUNKS of their stacks to come), in `free_sites` from class *
+ * ABI_FREE_ROOM on, each place modulo ABI_FREE_ROOM. User space puts, BPF takes. All numbers only
+ * grow, and wrap.
  */
 struct abi_free_ring {
 	__u32 put, taken;
@@ -114,9 +120,9 @@ _Static_assert(ABI_FIRST_SITE >= ABI_DOMAINS && ABI_FIRST_SITE >= ABI_MAX_WATCHE
 	       "each has a site for what finds no room");
 
 /*
- * A container whose size field has a watchpoint; in `watches`, .bss. User space writes the first three before the
- * watchpoints are set, and `last` while it is ABI_NOT_SEEN; BPF the rest. All hits of one container come one after the
- * other: who writes the field holds the GIL.
+ * A container whose size field has a watchpoint; in `watches`, .bss. User space writes the first
+ * three before the watchpoints are set, and `last` while it is ABI_NOT_SEEN; BPF the rest. All hits
+ * of one container come one after the other: who writes the field holds the GIL.
  */
 struct abi_watch {
 	__u64 field;      /* address of the size field; 0: none */
@@ -135,8 +141,8 @@ struct abi_watch {
 };
 
 /*
- * Moments at which a CPU was with the target, every so often on each of them, while there are watchpoints; .bss. See
- * moment.bpf.h. User space writes `allowed`.
+ * Moments at which a CPU was with the target, every so often on each of them, while there are
+ * watchpoints; .bss. See moment.bpf.h. User space writes `allowed`.
  */
 struct abi_moments {
 	__u64 seen;
@@ -161,8 +167,8 @@ struct abi_call {
 };
 
 /*
- * A code object whose signature is known, and where one of its copies begins; good as long as no code object and no
- * copy has been freed since (`code_epoch`).
+ * A code object whose signature is known, and where one of its copies begins; good as long as no
+ * code object and no copy has been freed since (`code_epoch`).
  */
 struct abi_known_code {
 	__u64 code;
@@ -173,7 +179,8 @@ struct abi_known_code {
 	__u32 pad;
 };
 
-/* What the tables say of an address of code; good as long as code_state has the same number of turns. */
+/* What the tables say of an address of code; good as long as code_state has the same number of
+ * turns. */
 struct abi_known_rule {
 	__u64 at;
 	__u32 rule; /* index in `code_rules`; 0: nothing is known */
@@ -199,7 +206,8 @@ struct abi_thread {
 	struct abi_known_code codes[ABI_KNOWN_CODES];
 	struct abi_known_rule rules[ABI_KNOWN_RULES];
 	__u64 hash; /* of the entries so far */
-	/* scratch of the walk; of the thread and not of the CPU, since it may be preempted in the middle */
+	/* scratch of the walk; of the thread and not of the CPU, since it may be preempted in the
+	 * middle */
 	struct abi_chunk entries[ABI_CHUNKS(ABI_MAX_ENTRIES)];
 	/* the walk along the C frames: where it begins, then where it is */
 	__u64 pc;
@@ -215,13 +223,14 @@ struct abi_thread {
 	__u64 frame;        /* to be read next; 0: the chain has ended */
 	__u32 first_python; /* index of the first Python frame among the entries */
 	__u32 is_cut;       /* there is a frame more than are kept */
-	/* of the thread state, then of one code object after the other; too large for the BPF stack */
+	/* of the thread state, then of one code object after the other; too large for the BPF
+	 * stack */
 	__u8 window[ABI_TSTATE_WINDOW];
 };
 
 /*
- * code_state: which of the two sides of `code_ranges` counts and how many ranges it has; changed as one word. The
- * side is the lowest bit of a number that grows by one with each change.
+ * code_state: which of the two sides of `code_ranges` counts and how many ranges it has; changed as
+ * one word. The side is the lowest bit of a number that grows by one with each change.
  */
 #define ABI_CODE_STATE(turns, n) ((__u64)(turns) << 32 | (n))
 #define ABI_CODE_TURNS(state)    ((__u32)((state) >> 32))
@@ -238,9 +247,11 @@ enum abi_event_kind {
 	ABI_EVENT_EXIT =
 		3, /* the target's last thread ends; value: its status as wait(2) gives it */
 	ABI_EVENT_CODE = 4, /* there is executable memory that is in no range: read the mappings */
-	/* in ring buffer `forks`: a child has a copy of the target's memory, and of the breakpoints in it */
+	/* in ring buffer `forks`: a child has a copy of the target's memory, and of the breakpoints
+	 * in it */
 	ABI_EVENT_FORK = 5,
-	/* watchpoints: so many hits as were allowed (value 0), or moments (1); nothing is counted from here on */
+	/* watchpoints: so many hits as were allowed (value 0), or moments (1); nothing is counted
+	 * from here on */
 	ABI_EVENT_OVER = 6,
 };
 

@@ -1,17 +1,20 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
- * unwind: compact unwind tables. User space compiles them from .eh_frame (user/unwind); BPF searches them.
+ * unwind: compact unwind tables. User space compiles them from .eh_frame (user/unwind); BPF
+ * searches them.
  *
- * Where a caller's frame is depends on the instruction that the callee has reached. A *rule* says how to find
- * it; a *row* says from which instruction on a rule holds, until the next row. Functions of all programs share
- * few rules (some thousands), so a row is 4 bytes: an offset within a page of text and the number of a rule.
+ * Where a caller's frame is depends on the instruction that the callee has reached. A *rule* says
+ * how to find it; a *row* says from which instruction on a rule holds, until the next row.
+ * Functions of all programs share few rules (some thousands), so a row is 4 bytes: an offset within
+ * a page of text and the number of a rule.
  *
- *      pc ──▶ range of the process ──▶ page (pc / 4096) ──▶ rows, sorted ──▶ rule ──▶ caller's registers
- *             abi_code_range           abi_unwind_page       u32             abi_unwind_rule
+ *   pc ──▶ range of the process ──▶ page (pc / 4096) ──▶ rows, sorted ──▶ rule ──▶ registers
+ *          abi_code_range           abi_unwind_page       u32             abi_unwind_rule
  *
  * A page's first row holds from the page's first byte on, so that the search never leaves the page.
  *
- * Source     System V ABI for x86-64, DWARF 5 section 6.4, LSB .eh_frame. Only x86-64 is compiled so far.
+ * Source     System V ABI for x86-64, DWARF 5 section 6.4, LSB .eh_frame. Only x86-64 is compiled
+ *            so far.
  */
 #ifndef PYLEAKTRACE_ABI_UNWIND_H
 #define PYLEAKTRACE_ABI_UNWIND_H
@@ -20,7 +23,8 @@
 
 #define ABI_TEXT_PAGE 4096u
 
-/* A row: offset in the page (12 bits) | number of its rule (20 bits). Rows are sorted as numbers. */
+/* A row: offset in the page (12 bits) | number of its rule (20 bits). Rows are sorted as
+ * numbers. */
 #define ABI_ROW(offset, rule) ((__u32)(offset) << 20 | (__u32)(rule))
 #define ABI_ROW_OFFSET(row)   ((row) >> 20)
 #define ABI_ROW_RULE(row)     ((row)&ABI_RULES_MAX_ID)
@@ -28,7 +32,8 @@
 /* rows in a page: one for each byte at most */
 #define ABI_MAX_PAGE_ROWS 4096u
 
-/* Rows are kept 16 to an element of their map: array maps round the size of an element up to 8 bytes. */
+/* Rows are kept 16 to an element of their map: array maps round the size of an element up to 8
+ * bytes. */
 #define ABI_ROW_BLOCK 16u
 struct abi_row_block {
 	__u32 rows[ABI_ROW_BLOCK];
@@ -54,10 +59,11 @@ enum abi_unwind_reg {
 enum abi_rule_kind {
 	ABI_RULE_NONE = 0, /* no unwind information here */
 	ABI_RULE_CFA,      /* cfa = reg + offset */
-	ABI_RULE_DEREF, /* cfa = *(reg + offset) + add: realigned stacks (gcc's DRAP), OpenSSL's assembly */
-	ABI_RULE_PLT,    /* cfa = sp + offset + ((pc & 15) >= add ? 8 : 0): lazy binding stubs */
-	ABI_RULE_SIGNAL, /* a struct ucontext lies at sp + offset: all registers come from it */
-	ABI_RULE_END,    /* the outermost frame: it has no return address */
+	ABI_RULE_DEREF,    /* cfa = *(reg + offset) + add: realigned stacks (gcc's DRAP), OpenSSL's
+			      assembly */
+	ABI_RULE_PLT,      /* cfa = sp + offset + ((pc & 15) >= add ? 8 : 0): lazy binding stubs */
+	ABI_RULE_SIGNAL,   /* a struct ucontext lies at sp + offset: all registers come from it */
+	ABI_RULE_END,      /* the outermost frame: it has no return address */
 	ABI_RULE_UNSUPPORTED, /* there is information, in a form that rules cannot say */
 };
 
@@ -73,7 +79,7 @@ enum abi_saved {
 struct abi_unwind_rule {
 	__u8 kind;   /* enum abi_rule_kind */
 	__u8 reg;    /* enum abi_unwind_reg: base of CFA and DEREF */
-	__u16 saved; /* bits 2(r-1), 2(r-1)+1: enum abi_saved of register r, for r = ABI_REG_BP ... */
+	__u16 saved; /* bits 2(r-1), 2(r-1)+1: abi_saved of register r, r = ABI_REG_BP ... */
 	__s32 offset;
 	__s32 add;
 	__s16 ra;                      /* the return address is at cfa + 8 * ra */

@@ -6,8 +6,8 @@
  *            E  an ELF file, as if it were loaded with bias 0
  *            V  the image of a vdso
  *            S  a symbol
- * Errors     what must hold of every frame is asserted; crashes, leaks, time and memory are libFuzzer's and the
- *            sanitizers' to find. tools/fuzz-names runs it.
+ * Errors     what must hold of every frame is asserted; crashes, leaks, time and memory are
+ *            libFuzzer's and the sanitizers' to find. tools/fuzz-names runs it.
  */
 #include <stdlib.h>
 #include <string.h>

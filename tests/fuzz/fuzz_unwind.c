@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
- * fuzz_unwind: hostile bytes -> the compiler of unwind tables and the reader of its cache (libFuzzer).
+ * fuzz_unwind: hostile bytes -> the compiler of unwind tables and the reader of its cache
+ * (libFuzzer).
  *
  * Shapes     the first byte of an input says what the rest is:
  *            E  an ELF file, read from a file and from memory
  *            F  .eh_frame, D  .debug_frame: struct place, then the section
- *            C  a file of the cache; its magic number and fingerprints are made right, or nothing would come
- *               further than they
- * Errors     what must hold of every table (unwind_table_valid()) is asserted; crashes, leaks, time and memory are
- *            libFuzzer's and the sanitizers' to find. tools/fuzz-unwind runs it.
+ *            C  a file of the cache; its magic number and fingerprints are made right, or nothing
+ *               would come further than they
+ * Errors     what must hold of every table (unwind_table_valid()) is asserted; crashes, leaks, time
+ *            and memory are libFuzzer's and the sanitizers' to find. tools/fuzz-unwind runs it.
  */
 #include <stdlib.h>
 #include <sys/mman.h>

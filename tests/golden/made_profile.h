@@ -9,9 +9,10 @@
  * made_profile("freed")     stacks, but nothing is outstanding any more
  * made_profile("wheels")    stacks of Python and C, of two threads, that lead into packages
  * made_profile("by-module") the same grouped; likewise by-line, by-function, by-thread, by-pid
- * made_profile("pids")      the same as two processes, of which one has ended, grouped by pid * made_profile("selected")  the same: only stacks with a frame of numpy or json, by module
+ * made_profile("pids")      the same as two processes, of which one has ended, grouped by pid
+ * made_profile("selected")  the same: only stacks with a frame of numpy or json, by module
  * made_profile("untraced")  nothing could be traced: notes, containers and types that grow
-*
+ *
  * All of them are sorted by size. made_names[] lists them.
  */
 #ifndef PYLEAKTRACE_GOLDEN_MADE_PROFILE_H
@@ -312,7 +313,8 @@ static inline void made_estimated(struct profile *profile)
 	profile->totals.missed_frees = 3;
 }
 
-/* Below a ceiling: windows only, between two of which nothing is hit; what was allocated in all is not known. */
+/* Below a ceiling: windows only, between two of which nothing is hit; what was allocated in all is
+ * not known. */
 static inline void made_below(struct profile *profile)
 {
 	const struct frame frames[] = {made_python(profile, "<module>", "/srv/app/main.py", 34),

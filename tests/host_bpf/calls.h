@@ -23,7 +23,7 @@
 
 #define TGID 4242
 
-/* ---- a small CPython of our own -------------------------------------------------------------- */
+/* ---- a small CPython of our own ------------------------------------------------------------- */
 
 static const struct abi_python python_facts = {
 	.ways = {{.kind = ABI_WAY_TLS, .a = -64}},
@@ -129,7 +129,7 @@ static int calls_teardown(void **state)
 	return 0;
 }
 
-/* ---- hits ------------------------------------------------------------------------------------ */
+/* ---- hits ----------------------------------------------------------------------------------- */
 
 /* Entry of a function with this stack pointer; the probe lies behind `pushed` bytes of pushes. */
 static void enter_pushed(enum abi_call_kind kind, unsigned domain, __u64 sp, unsigned pushed,
@@ -195,7 +195,8 @@ static void do_py_free(__u64 address)
 	enter_call(ABI_CALL_PY_FREE, ABI_OBJECT, SP, 0, address, 0);
 }
 
-/* Objects, where the parts are split (calls_begin_split()): as do_py_malloc() and its like, with the part's own return probe. */
+/* Objects, where the parts are split (calls_begin_split()): as do_py_malloc() and its like, with
+ * the part's own return probe. */
 static inline void leave_object(__u64 sp, __u64 result)
 {
 	struct pt_regs regs = {.sp = sp + RETURN_SP_STEP, .result = result};
@@ -216,7 +217,7 @@ static inline void object_realloc(__u64 old, __u64 size, __u64 result)
 	leave_object(SP, result);
 }
 
-/* ---- what the maps say ----------------------------------------------------------------------- */
+/* ---- what the maps say ---------------------------------------------------------------------- */
 
 static __u64 counted(enum abi_counter counter)
 {
@@ -321,7 +322,8 @@ static struct holding check_account(void)
 	return sum;
 }
 
-/* As user space does (user/probe/session_sites.c): its stack finds it no more, it has counted nothing, and waits for another. */
+/* As user space does (user/probe/session_sites.c): its stack finds it no more, it has counted
+ * nothing, and waits for another. */
 static inline void free_site(__u32 id, __u32 class)
 {
 	struct abi_site *site = bpf_map_lookup_elem(&sites, &id);

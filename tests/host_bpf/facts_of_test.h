@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
- * facts_of_test: the facts of the target (bpf/maps.bpf.h), to be changed by tests. Include it after pyleaktrace.bpf.c.
+ * facts_of_test: the facts of the target (bpf/maps.bpf.h), to be changed by tests. Include it after
+ * pyleaktrace.bpf.c.
  *
- * They are const volatile. GCC up to 12 puts that into writable memory, later ones and clang into .rodata, which is made
- * writable here.
+ * They are const volatile. GCC up to 12 puts that into writable memory, later ones and clang into
+ * .rodata, which is made writable here.
  */
 #ifndef PYLEAKTRACE_HOST_BPF_FACTS_OF_TEST_H
 #define PYLEAKTRACE_HOST_BPF_FACTS_OF_TEST_H

@@ -51,7 +51,7 @@
 #define barrier()        __asm__ volatile("" : : : "memory")
 #define barrier_var(var) __asm__ volatile("" : "+r"(var))
 
-/* ---- the machine ----------------------------------------------------------------------------- */
+/* ---- the machine ---------------------------------------------------------------------------- */
 
 #define SHIM_CPUS   4
 #define SHIM_EVENTS 4096
@@ -83,7 +83,7 @@ struct shim {
 
 static struct shim shim;
 
-/* ---- maps ------------------------------------------------------------------------------------ */
+/* ---- maps ----------------------------------------------------------------------------------- */
 
 struct shim_element {
 	UT_hash_handle hh;
@@ -237,7 +237,7 @@ static long shim_update(struct shim_map *map, const void *key, const void *value
 		}                                                                            \
 	} while (0)
 
-/* ---- other helpers --------------------------------------------------------------------------- */
+/* ---- other helpers -------------------------------------------------------------------------- */
 
 static inline __u64 bpf_get_current_pid_tgid(void)
 {
@@ -316,7 +316,7 @@ static inline void bpf_ringbuf_submit(void *event, __u64 flags)
 	shim.event_in_work = NULL;
 }
 
-/* ---- contexts of the programs ---------------------------------------------------------------- */
+/* ---- contexts of the programs --------------------------------------------------------------- */
 
 #define PT_REGS_PARM1(ctx) ((ctx)->arguments[0])
 #define PT_REGS_PARM2(ctx) ((ctx)->arguments[1])

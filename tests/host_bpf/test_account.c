@@ -100,7 +100,7 @@ static void test_frames_of_a_site(void **state)
 		assert_int_equal(frame_of(site, i)->tag, ABI_FRAME_NONE);
 }
 
-/* ---- collisions ------------------------------------------------------------------------------ */
+/* ---- collisions ----------------------------------------------------------------------------- */
 
 /* Other stacks sit under this stack's hash: it steps on, and finds its own place again. */
 static void test_collisions(void **state)
@@ -174,7 +174,7 @@ static void test_stacks_that_differ_in_one_field(void **state)
 	check_outstanding(5, 5);
 }
 
-/* ---- full maps ------------------------------------------------------------------------------- */
+/* ---- full maps ------------------------------------------------------------------------------ */
 
 static void test_full_blocks(void **state)
 {

@@ -330,7 +330,7 @@ static void test_crossed_returns(void **state)
 	check_outstanding(PAGE, 1);
 }
 
-/* ---- a long run against a model of pages ----------------------------------------------------- */
+/* ---- a long run against a model of pages ---------------------------------------------------- */
 
 #define MODEL_PAGES 96
 #define MODEL_STEPS 60000

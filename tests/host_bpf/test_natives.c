@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
- * Functions of other allocators: operator new with probes on its ends, exceptions that leave it, frees that go on
- * to others, requests that are rounded before a jump.
+ * Functions of other allocators: operator new with probes on its ends, exceptions that leave it,
+ * frees that go on to others, requests that are rounded before a jump.
  */
 #include "shim.h"
 #include "pyleaktrace.bpf.c"
@@ -50,7 +50,8 @@ static void test_new_and_delete(void **state)
 	check_no_losses();
 }
 
-/* Ends are shared with functions that work for others: only at the height of the call is it its end. */
+/* Ends are shared with functions that work for others: only at the height of the call is it its
+ * end. */
 static void test_ends_of_others(void **state)
 {
 	at_ret(SP, B);

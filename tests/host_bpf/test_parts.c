@@ -126,7 +126,8 @@ static void test_switches(void **state)
 	check_no_losses();
 }
 
-/* What was known when a part was switched off is void when it is on again: no free of it was to be seen. */
+/* What was known when a part was switched off is void when it is on again: no free of it was to be
+ * seen. */
 static void test_turns(void **state)
 {
 	object(A, 40);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
- * Which call owns a block: nesting, functions that jump to others, realloc in all its outcomes, calls
- * that never return, threads, frees that pass through two functions.
+ * Which call owns a block: nesting, functions that jump to others, realloc in all its outcomes,
+ * calls that never return, threads, frees that pass through two functions.
  */
 #include "shim.h"
 #include "pyleaktrace.bpf.c"

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
- * Sampling by bytes: what the recorded blocks stand for is what there is, on the average, and the error bars say how far off one
- * sample is. Many seeds; the truth is known.
+ * Sampling by bytes: what the recorded blocks stand for is what there is, on the average, and the
+ * error bars say how far off one sample is. Many seeds; the truth is known.
  */
 #include "shim.h"
 #include "pyleaktrace.bpf.c"
@@ -88,13 +88,15 @@ static void check_shift(unsigned shift)
 	}
 	if (fabs(bytes - (double)true_bytes) > 0.02 * (double)true_bytes)
 		fail_msg("shift %u: %.0f bytes for %llu", shift, bytes, true_bytes);
-	/* few and small blocks make a count that varies much: by its own error, of this many seeds */
+	/* few and small blocks make a count that varies much: by its own error, of this many
+	 * seeds */
 	if (shift <= 12 && fabs(count - (double)true_count) > 0.05 * (double)true_count)
 		fail_msg("shift %u: %.1f blocks for %llu", shift, count, true_count);
 	/* of 300 intervals of 95 % no fewer than 270 but once in ten thousand times */
 	if (bytes_in < SEEDS * 0.90)
 		fail_msg("shift %u: %u of %u intervals have the bytes", shift, bytes_in, SEEDS);
-	/* where of the smallest blocks one in a hundred is seen, what none was seen of is in no error bar */
+	/* where of the smallest blocks one in a hundred is seen, what none was seen of is in no
+	 * error bar */
 	if (shift <= 4 && count_in < SEEDS * 0.90)
 		fail_msg("shift %u: %u of %u intervals have the count", shift, count_in, SEEDS);
 }
@@ -129,7 +131,8 @@ static void test_chance(void **state)
 	}
 }
 
-/* Distances are exponential: mean and median are what they should be, for small and for large shifts. */
+/* Distances are exponential: mean and median are what they should be, for small and for large
+ * shifts. */
 static void test_distances(void **state)
 {
 	for (unsigned shift = 4; shift <= 30; shift += 13) {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
- * Sampling where the parts are split: PyObject_Realloc() of a block that is not in the sample makes one that may be. Whether it
- * is a pool's is seen at the pool.
+ * Sampling where the parts are split: PyObject_Realloc() of a block that is not in the sample makes
+ * one that may be. Whether it is a pool's is seen at the pool.
  */
 #include "shim.h"
 #include "pyleaktrace.bpf.c"
@@ -53,7 +53,8 @@ static void begin_seed(unsigned seed, unsigned shift)
 	sample_shift[ABI_OBJECT] = shift;
 }
 
-/* Lists that grow, as list.append() has them grow: what they end with is estimated as what it is. */
+/* Lists that grow, as list.append() has them grow: what they end with is estimated as what it
+ * is. */
 static void test_growth(void **state)
 {
 	double bytes = 0, truth = LISTS * 512.0;
@@ -96,7 +97,8 @@ static unsigned n_blocks(void)
 	return HASH_COUNT(SHIM_MAP(&blocks)->elements);
 }
 
-/* What only looks small is libc's when it lies in no pool, and so is what lies between a pool's blocks. */
+/* What only looks small is libc's when it lies in no pool, and so is what lies between a pool's
+ * blocks. */
 static void test_libcs(void **state)
 {
 	begin_seed(1, 4);
@@ -127,7 +129,8 @@ static void test_libcs(void **state)
 	check_no_losses();
 }
 
-/* A block of libc's that is on the account, made smaller than a pool's largest: libc's realloc has it, and nobody else. */
+/* A block of libc's that is on the account, made smaller than a pool's largest: libc's realloc has
+ * it, and nobody else. */
 static void test_libcs_on_the_account(void **state)
 {
 	begin_seed(1, 4);
@@ -146,7 +149,8 @@ static void test_libcs_on_the_account(void **state)
 	check_no_losses();
 }
 
-/* Without sampling, or without knowing of pools, a block that is not on the account is from before: it is let pass. */
+/* Without sampling, or without knowing of pools, a block that is not on the account is from before:
+ * it is let pass. */
 static void test_older(void **state)
 {
 	begin_seed(1, 0);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
- * Free-threaded 3.14 and later: threads run copies of a bytecode, and positions count from the start of the
- * copy that the frame names.
+ * Free-threaded 3.14 and later: threads run copies of a bytecode, and positions count from the
+ * start of the copy that the frame names.
  */
 #include "python_target.h"
 
@@ -36,7 +36,8 @@ static void run_copy(unsigned i, unsigned copy, unsigned unit)
 		      copy_at(i, copy) + 2 * unit);
 }
 
-/* Three frames: of the bytecode itself, of copy 1, of copy 5. False where the version has no copies. */
+/* Three frames: of the bytecode itself, of copy 1, of copy 5. False where the version has no
+ * copies. */
 static bool three_frames(bool code_frees)
 {
 	begin(target.layout);

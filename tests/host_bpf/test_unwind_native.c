@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
- * The walk along C frames: every kind of rule, every way to end, the search in full and sparse pages, ranges that
- * change meanwhile. The target is made of a stack, registers, and tables that a test writes row by row.
+ * The walk along C frames: every kind of rule, every way to end, the search in full and sparse
+ * pages, ranges that change meanwhile. The target is made of a stack, registers, and tables that a
+ * test writes row by row.
  */
 #include "python_target.h"
 
@@ -387,7 +388,8 @@ static void loader_says(__s32 state)
 	on_loader(&(struct pt_regs){0});
 }
 
-/* Where code was unloaded other code may be: nothing is believed until user space has read the mappings anew. */
+/* Where code was unloaded other code may be: nothing is believed until user space has read the
+ * mappings anew. */
 static void test_code_is_unloaded(void **state)
 {
 	unsigned n_events;
@@ -425,7 +427,8 @@ static void test_code_is_unloaded(void **state)
 	loader_says(LOADER_DELETE);
 	loader_says(LOADER_CONSISTENT);
 	assert_int_equal(code_gone, 4);
-	/* in another namespace, whose state is not read; before glibc 2.35 nobody knows whether there is one */
+	/* in another namespace, whose state is not read; before glibc 2.35 nobody knows whether
+	 * there is one */
 	loader_says(LOADER_CONSISTENT);
 	loader_says(LOADER_CONSISTENT);
 	assert_int_equal(code_gone, 6);
@@ -470,8 +473,8 @@ static __u32 remembered(const struct abi_thread *thread)
 	return n;
 }
 
-/* A rule is remembered until code_state turns; addresses that share a place do not get each other's; nothing is remembered of
- * code without a rule. */
+/* A rule is remembered until code_state turns; addresses that share a place do not get each
+ * other's; nothing is remembered of code without a rule. */
 static void test_rules_are_remembered(void **state)
 {
 	const struct abi_thread *thread;

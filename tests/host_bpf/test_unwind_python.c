@@ -5,7 +5,7 @@
  */
 #include "python_target.h"
 
-/* ---- frames ---------------------------------------------------------------------------------- */
+/* ---- frames --------------------------------------------------------------------------------- */
 
 static void chain(void)
 {
@@ -119,7 +119,7 @@ static void test_hashes(void **state)
 	for_each_row(hashes);
 }
 
-/* ---- depth ----------------------------------------------------------------------------------- */
+/* ---- depth ---------------------------------------------------------------------------------- */
 
 static void depths(void)
 {
@@ -203,7 +203,7 @@ static void test_circle(void **state)
 	for_each_row(circle);
 }
 
-/* ---- memory that cannot be read, or changes -------------------------------------------------- */
+/* ---- memory that cannot be read, or changes ------------------------------------------------- */
 
 static void unmapped(void)
 {

@@ -5,7 +5,7 @@
  */
 #include "python_target.h"
 
-/* ---- reading less ---------------------------------------------------------------------------- */
+/* ---- reading less --------------------------------------------------------------------------- */
 
 #define STACK_PAGES 4
 
@@ -198,7 +198,7 @@ static void test_many_codes(void **state)
 	for_each_row(many_codes);
 }
 
-/* ---- the way to the thread state ------------------------------------------------------------- */
+/* ---- the way to the thread state ------------------------------------------------------------ */
 
 static void no_thread_state(void)
 {

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
- * Watchpoints on sizes of containers and on reference counts: what is counted at which stack, and what is not.
+ * Watchpoints on sizes of containers and on reference counts: what is counted at which stack, and
+ * what is not.
  */
 #include "shim.h"
 #include "pyleaktrace.bpf.c"
@@ -161,7 +162,8 @@ static void test_another_type(void **state)
 	assert_int_equal(watches[1].last, 10);
 }
 
-/* A reference count that comes to 0: the object is dead, and what is written there then is another's. */
+/* A reference count that comes to 0: the object is dead, and what is written there then is
+ * another's. */
 static void test_references(void **state)
 {
 	watches[3].refs = 1;
@@ -225,7 +227,8 @@ static void interrupt(__u64 address, __u32 instruction)
 	on_moment(&context);
 }
 
-/* Moments at which bytes are moved or filled in bulk are told from all others, the kernel's work for the target too. */
+/* Moments at which bytes are moved or filled in bulk are told from all others, the kernel's work
+ * for the target too. */
 static void test_moments(void **state)
 {
 	static const __u32 in_bulk[] = {

@@ -1,17 +1,18 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
- * raw_stacks: a process -> every stack that BPF recorded, as it recorded it, also those of which nothing is left.
- * The live tests compare them with a debugger's.
+ * raw_stacks: a process -> every stack that BPF recorded, as it recorded it, also those of which
+ * nothing is left. The live tests compare them with a debugger's.
  *
  * usage: raw_stacks PID
  *
- * Prints "functions" and their addresses in libc; attaches after a line on standard input and prints "tracing"; after
- * another line prints one line per stack, and ends:
+ * Prints "functions" and their addresses in libc; attaches after a line on standard input and
+ * prints "tracing"; after another line prints one line per stack, and ends:
  *
  *   malloc 20 f 7f12a0 7f12b4 ... | 3 gap 0
  *   |      |  |                     | |
  *   domain |  C frames' addresses   | reason of the gap that ends the C frames, 0: none
- *          |  (!: exact)            activations of the evaluation loop that the Python frames stand for
+ *          |  (!: exact)            activations of the evaluation loop that the Python frames stand
+ *                                   for
  *          allocations
  */
 #include <inttypes.h>

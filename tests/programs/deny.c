@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
- * deny CALL ERROR COMMAND [ARGUMENT...]: COMMAND below a seccomp filter that answers one system call with an error, as those of
- * containers do. CALL and ERROR are numbers.
+ * deny CALL ERROR COMMAND [ARGUMENT...]: COMMAND below a seccomp filter that answers one system
+ * call with an error, as those of containers do. CALL and ERROR are numbers.
  */
 #include <errno.h>
 #include <stddef.h>

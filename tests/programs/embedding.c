@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
- * embedding: a program with a Python in its inside, which the live tests link with an allocator of its own.
+ * embedding: a program with a Python in its inside, which the live tests link with an allocator of
+ * its own.
  */
 int Py_BytesMain(int argc, char **argv);
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
- * native: C code with stacks of every kind, for the live tests. Built at test time with -O2 and without frame
- * pointers, loaded with ctypes. Every function ends in take(), which makes a block and frees it, or keeps it.
+ * native: C code with stacks of every kind, for the live tests. Built at test time with -O2 and
+ * without frame pointers, loaded with ctypes. Every function ends in take(), which makes a block
+ * and frees it, or keeps it.
  */
 #define _GNU_SOURCE
 #include <alloca.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
- * own_allocator: a library that has an allocator in its inside, under names of its own that it does not export. The
- * test links it with jemalloc, whose functions get the prefix own_ then.
+ * own_allocator: a library that has an allocator in its inside, under names of its own that it does
+ * not export. The test links it with jemalloc, whose functions get the prefix own_ then.
  */
 #include <stddef.h>
 
@@ -11,7 +11,8 @@ void *own_realloc(void *old, size_t size);
 void *own_mallocx(size_t size, int flags);
 void own_free(void *old);
 
-/* Make n blocks each with four functions, keep n_keep of each; `keep` has room for four times n_keep. */
+/* Make n blocks each with four functions, keep n_keep of each; `keep` has room for four times
+ * n_keep. */
 void own_allocate(void **keep, size_t n_keep, size_t n, size_t size);
 void own_allocate(void **keep, size_t n_keep, size_t n, size_t size)
 {

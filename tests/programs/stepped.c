@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
- * stepped: a signal comes at each instruction of a piece of code, and its handler allocates. By the processor's trap flag
- * this is exact: a stub of the procedure linkage table, a prologue, assembly that moves the stack, the vdso and the trampoline of
- * a callback are all interrupted at each of their instructions, once.
+ * stepped: a signal comes at each instruction of a piece of code, and its handler allocates. By the
+ * processor's trap flag this is exact: a stub of the procedure linkage table, a prologue, assembly
+ * that moves the stack, the vdso and the trampoline of a callback are all interrupted at each of
+ * their instructions, once.
  *
  * What is stepped through must not be in the middle of an allocator, nor of a lock.
  */
@@ -73,7 +74,8 @@ static void prepare(int size, int steps)
 	block_size = size;
 }
 
-/* The first call of a lazily bound function goes through the dynamic linker, the second does not. */
+/* The first call of a lazily bound function goes through the dynamic linker, the second does
+ * not. */
 NOINLINE int step_linkage(int size)
 {
 	prepare(size, 1000000);

@@ -3,8 +3,9 @@
  * cfi_image: unwind information built entry by entry, of which everything is known.
  *
  * Shapes     an .eh_frame at link-time address IMAGE_FRAME; the only executable segment is
- *            [IMAGE_TEXT, IMAGE_TEXT_END). cfi_cie() begins a CIE, cfi_fde() an FDE of the CIE before it; what is put
- *            next are their instructions; cfi_end() ends them and fills in their length.
+ *            [IMAGE_TEXT, IMAGE_TEXT_END). cfi_cie() begins a CIE, cfi_fde() an FDE of the CIE
+ *            before it; what is put next are their instructions; cfi_end() ends them and fills in
+ *            their length.
  */
 #ifndef PYLEAKTRACE_TESTS_UNIT_CFI_IMAGE_H
 #define PYLEAKTRACE_TESTS_UNIT_CFI_IMAGE_H
@@ -125,7 +126,8 @@ static inline int cfi_compile_part(struct cfi_image *image, size_t size, struct 
 					 .n_text = 1};
 	int result;
 
-	/* memory of its own, so that sanitizers see what is read behind its end; zeros as in section_load() */
+	/* memory of its own, so that sanitizers see what is read behind its end; zeros as in
+	 * section_load() */
 	section.bytes = calloc(1, size + 64);
 	assert_non_null(section.bytes);
 	memcpy(section.bytes, image->bytes, size);
@@ -145,7 +147,7 @@ static inline int cfi_compile(struct cfi_image *image, struct unwind_table *tabl
 	return cfi_compile_part(image, image->size, table);
 }
 
-/* ---- what a test works with ------------------------------------------------------------------------- */
+/* ---- what a test works with ----------------------------------------------------------------- */
 
 static struct cfi_image image;
 static struct unwind_table table;

@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
- * elf_image: a small ELF program built by hand, of which everything is known, to be read whole or damaged.
+ * elf_image: a small ELF program built by hand, of which everything is known, to be read whole or
+ * damaged.
  *
- * Shapes     text at 0x401000 and data at 0x402000 when its type is ET_EXEC; the same, 0x400000 lower, as
- *            ET_DYN. Dynamic symbols: `twice` in an old and a default version, `data_word`, `outside` (points
- *            nowhere), `imported` (undefined). Other symbols: `hidden`, `thread_word` (TLS). One section
- *            .PyRuntime in the data. The loader puts the address of `imported` at 16 in the data.
+ * Shapes     text at 0x401000 and data at 0x402000 when its type is ET_EXEC; the same, 0x400000
+ *            lower, as ET_DYN. Dynamic symbols: `twice` in an old and a default version,
+ *            `data_word`, `outside` (points nowhere), `imported` (undefined). Other symbols:
+ *            `hidden`, `thread_word` (TLS). One section .PyRuntime in the data. The loader puts the
+ *            address of `imported` at 16 in the data.
  */
 #ifndef PYLEAKTRACE_TESTS_UNIT_ELF_IMAGE_H
 #define PYLEAKTRACE_TESTS_UNIT_ELF_IMAGE_H

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
- * names_library: the library of tests/unit/names, compiled in several forms; its names compared with addr2line's.
+ * names_library: the library of tests/unit/names, compiled in several forms; its names compared
+ * with addr2line's.
  */
 #ifndef PYLEAKTRACE_TESTS_UNIT_NAMES_LIBRARY_H
 #define PYLEAKTRACE_TESTS_UNIT_NAMES_LIBRARY_H
@@ -37,7 +38,7 @@ static inline uint64_t local(const char *library, const char *name)
 	return strtoull(line, NULL, 16);
 }
 
-/* ---- addr2line ------------------------------------------------------------------------------- */
+/* ---- addr2line ------------------------------------------------------------------------------ */
 
 struct place {
 	char function[2048], file[128];
@@ -95,9 +96,10 @@ static inline bool ends_with(const char *text, const char *end, const char *betw
 }
 
 /*
- * addr2line writes what functions made from templates return, leaves out the namespace of what has only a local symbol,
- * takes a lambda and templates with one for the function that the lambda is in, calls the file of a function split by LTO
- * <artificial>, and writes ??:0 for what is not known.
+ * addr2line writes what functions made from templates return, leaves out the namespace of what has
+ * only a local symbol, takes a lambda and templates with one for the function that the lambda is
+ * in, calls the file of a function split by LTO <artificial>, and writes ??:0 for what is not
+ * known.
  */
 static inline bool same_place(const struct frame *frame, const struct place *place)
 {
@@ -136,8 +138,9 @@ static inline void fail_with(uint64_t vaddr, const char *ours, const struct plac
 }
 
 /*
- * Compare with addr2line, at every `step`th byte of the text. It does not tell padding between functions from the
- * functions, and knows no more of functions without debug information than their names.
+ * Compare with addr2line, at every `step`th byte of the text. It does not tell padding between
+ * functions from the functions, and knows no more of functions without debug information than their
+ * names.
  *
  * return how many addresses were compared
  */

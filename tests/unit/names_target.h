@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
- * names_target: libraries compiled while the test runs and loaded into this very process, which is the target; the
- * names of their addresses.
+ * names_target: libraries compiled while the test runs and loaded into this very process, which is
+ * the target; the names of their addresses.
  *
  * Example    struct names_target target;
  *            run("gcc -shared -o %s/a.so %s/library.c", folder, NAMES_SOURCES);
@@ -39,7 +39,8 @@ static inline int make_folder(void **state)
 	return mkdtemp(folder) ? 0 : -1;
 }
 
-/* A shell command that must work; the working directory is the folder, $SOURCES is where the sources are. */
+/* A shell command that must work; the working directory is the folder, $SOURCES is where the
+ * sources are. */
 __attribute__((format(printf, 1, 2))) static inline void run(const char *format, ...)
 {
 	char command[4096], *sources = realpath(NAMES_SOURCES, NULL);

@@ -19,7 +19,7 @@
 
 #define BASE 0x7f0000010000ull
 
-/* ---- pools ----------------------------------------------------------------------------------- */
+/* ---- pools ---------------------------------------------------------------------------------- */
 
 static void put32(uint8_t *bytes, size_t place, uint32_t value)
 {
@@ -118,7 +118,8 @@ static void test_no_pool(void **state)
 	assert_int_equal(pool_parse(&pool, bytes, BASE, 4096), POOL_NONE);
 }
 
-/* Whatever the bytes are, nothing outside them is touched (sanitizers look) and it comes to an end. */
+/* Whatever the bytes are, nothing outside them is touched (sanitizers look) and it comes to an
+ * end. */
 static void test_pool_of_anything(void **state)
 {
 	uint8_t *bytes = malloc(16384);
@@ -145,7 +146,7 @@ static void test_pool_of_anything(void **state)
 	free(bytes);
 }
 
-/* ---- growth ---------------------------------------------------------------------------------- */
+/* ---- growth --------------------------------------------------------------------------------- */
 
 static struct heap_scan *make_scan(double at_s, const char *const *names, const uint64_t *counts,
 				   size_t n)
@@ -224,7 +225,8 @@ static void test_growth(void **state)
 		heap_scan_free(scans[i]);
 }
 
-/* Garbage goes with what was made since the last full collection: a leak beside it is seen in seven looks, though it is less. */
+/* Garbage goes with what was made since the last full collection: a leak beside it is seen in seven
+ * looks, though it is less. */
 static void test_growth_beside_garbage(void **state)
 {
 	static const char *const pair[] = {"garbage", "both"};
@@ -267,9 +269,10 @@ static void test_growth_beside_garbage(void **state)
 		heap_scan_free(scans[i]);
 }
 
-/* ---- containers -------------------------------------------------------------------------------- */
+/* ---- containers ----------------------------------------------------------------------------- */
 
-/* What lies at an address that is used again and again is larger now and then; what only grows is a container that does. */
+/* What lies at an address that is used again and again is larger now and then; what only grows is a
+ * container that does. */
 static void test_holders(void **state)
 {
 	static const struct {

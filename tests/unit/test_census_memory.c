@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
- * The window over memory: of a reservation of terabytes the pages that are there are found, and nothing else
- * is read.
+ * The window over memory: of a reservation of terabytes the pages that are there are found, and
+ * nothing else is read.
  */
 #include <setjmp.h>
 #include <stdarg.h>

@@ -76,7 +76,7 @@ static void expect(const struct heap_report *report, struct census_text_options 
 #define ALL   ((struct census_text_options){0})
 #define QUIET ((struct census_text_options){.quiet = true})
 
-/* ---- types ----------------------------------------------------------------------------------- */
+/* ---- types ---------------------------------------------------------------------------------- */
 
 #define TYPES_HEAD "       count          bytes    average  type\n"
 
@@ -152,7 +152,7 @@ static void test_no_types(void **state)
 	       "1 thread\n" TYPES_HEAD "        no matching types\n");
 }
 
-/* ---- growth ---------------------------------------------------------------------------------- */
+/* ---- growth --------------------------------------------------------------------------------- */
 
 #define GROWTH_HEAD                                           \
 	"Growth over 1 min 30 s, 4 scans; steadiest first:\n" \
@@ -237,7 +237,7 @@ static void test_growth_in_colour(void **state)
 	       "unclear   unclear\n");
 }
 
-/* ---- the foot -------------------------------------------------------------------------------- */
+/* ---- the foot ------------------------------------------------------------------------------- */
 
 static void test_collector(void **state)
 {
@@ -291,7 +291,7 @@ static void test_foot(void **state)
 	expect(report, QUIET, NO_TYPES);
 }
 
-/* ---- who holds what -------------------------------------------------------------------------- */
+/* ---- who holds what ------------------------------------------------------------------------- */
 
 static void test_holders(void **state)
 {
@@ -494,8 +494,8 @@ static void test_deep_graph(void **state)
 }
 
 /*
- * Two objects on each level, each referred to by both of the next one: 2^19 ways lead to the last. What refers to an object is
- * shown in one place.
+ * Two objects on each level, each referred to by both of the next one: 2^19 ways lead to the last.
+ * What refers to an object is shown in one place.
  */
 static void test_graph_of_many_ways(void **state)
 {

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
- * One tool at a time has a process: who comes second is told, and who comes after the first has gone is not.
+ * One tool at a time has a process: who comes second is told, and who comes after the first has
+ * gone is not.
  */
 #include <sched.h>
 #include <setjmp.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
- * classify_run() beside classify_block(): the pools of real interpreters, as they are and with words in
- * them changed, give the same objects of the same types, whichever way they are judged.
+ * classify_run() beside classify_block(): the pools of real interpreters, as they are and with
+ * words in them changed, give the same objects of the same types, whichever way they are judged.
  */
 #include "unit/python_child.h"
 

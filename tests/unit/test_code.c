@@ -10,7 +10,7 @@
 #include "python/code.h"
 #include "target/remote_mem.h"
 
-/* ---- against running interpreters ------------------------------------------------------------ */
+/* ---- against running interpreters ----------------------------------------------------------- */
 
 static void unhex(const char *hex, char *text, size_t size)
 {
@@ -95,7 +95,7 @@ static void test_codes(void **state)
 	with_pythons((unsigned)(uintptr_t)*state, compare_codes);
 }
 
-/* ---- tables by hand -------------------------------------------------------------------------- */
+/* ---- tables by hand ------------------------------------------------------------------------- */
 
 #define CODE_OF(table, first, ...)                                                               \
 	(struct py_code)                                                                         \

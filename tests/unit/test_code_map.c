@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
- * The executable memory of this very process, and which file is behind it, while mappings come and go.
+ * The executable memory of this very process, and which file is behind it, while mappings come and
+ * go.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -99,7 +100,7 @@ static const struct code_module *module_at(const struct code_map *map, uint64_t 
 	return &map->modules[id];
 }
 
-/* ---- tests ----------------------------------------------------------------------------------- */
+/* ---- tests ---------------------------------------------------------------------------------- */
 
 /* Every function of this program and its libraries is found, with the file that it comes from. */
 static void test_files(void **state)
@@ -207,7 +208,8 @@ static void test_two_copies(void **state)
 	dlclose(one);
 }
 
-/* A file that was deleted, or replaced by another of its name, is read as it was mapped; or not at all. */
+/* A file that was deleted, or replaced by another of its name, is read as it was mapped; or not at
+ * all. */
 static void test_deleted(void **state)
 {
 	struct code_map map;
@@ -246,7 +248,8 @@ static void *map_code(int fd, size_t size)
 	return code;
 }
 
-/* All generated code is one module, so that a program that makes much of it does not use up the numbers. */
+/* All generated code is one module, so that a program that makes much of it does not use up the
+ * numbers. */
 static void test_generated_code(void **state)
 {
 	struct code_map map;
@@ -282,7 +285,8 @@ static void test_generated_code(void **state)
 	munmap(shared, PAGE);
 }
 
-/* Executable, but no ELF file: what a JIT writes through a memfd, an archive. One module, wherever it is mapped. */
+/* Executable, but no ELF file: what a JIT writes through a memfd, an archive. One module, wherever
+ * it is mapped. */
 static void test_no_elf(void **state)
 {
 	struct code_map map;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
- * The executable memory of this very process -> what BPF sees of it: ranges with the part of their table, on the side that
- * counts. The maps are plain memory here.
+ * The executable memory of this very process -> what BPF sees of it: ranges with the part of their
+ * table, on the side that counts. The maps are plain memory here.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -184,7 +184,8 @@ static void update(struct tables *t)
 	publish(t);
 }
 
-/* What comes later is put behind what is there, on the other side, and is found again when it comes back. */
+/* What comes later is put behind what is there, on the other side, and is found again when it comes
+ * back. */
 static void test_loaded_later(void **state)
 {
 	struct code_tables_stats before, after;
@@ -217,7 +218,8 @@ static void test_loaded_later(void **state)
 	end(&t);
 }
 
-/* A table for which there is no room is left out; its code is there without one, and what is there stays. */
+/* A table for which there is no room is left out; its code is there without one, and what is there
+ * stays. */
 static void test_no_room(void **state)
 {
 	struct code_tables_stats stats;

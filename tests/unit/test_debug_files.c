@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
- * Debug information that is not in the file itself: found by build id and by link, in containers and on servers, in two
- * parts, packed; what is not the file's own is not believed.
+ * Debug information that is not in the file itself: found by build id and by link, in containers
+ * and on servers, in two parts, packed; what is not the file's own is not believed.
  */
 #include "unit/names_library.h"
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
- * Names of C++ and Rust symbols, of symbols with versions; names that are damaged, or made to grow without end.
+ * Names of C++ and Rust symbols, of symbols with versions; names that are damaged, or made to grow
+ * without end.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -27,7 +28,8 @@ static void test_schemes(void **state)
 		{"_ZN12_GLOBAL__N_16hiddenEi", "(anonymous namespace)::hidden"},
 		{"_ZNSt6vectorIiSaIiEE9push_backERKi@@GLIBCXX_3.4",
 		 "std::vector<int, std::allocator<int> >::push_back"},
-		/* Rust: legacy, v0 (generic arguments, a closure, an identifier that is not ASCII) */
+		/* Rust: legacy, v0 (generic arguments, a closure, an identifier that is not
+		 * ASCII) */
 		{"_ZN4core3fmt5Write9write_fmt17h0123456789abcdefE", "core::fmt::Write::write_fmt"},
 		{"_RNvCs4fqI2P2rA04_4name3foo", "name::foo"},
 		{"_RINvCs4fqI2P2rA04_4name3fooReE", "name::foo::<&str>"},
@@ -72,7 +74,8 @@ static void test_cut(void **state)
 	free(name);
 }
 
-/* A number as the schemes count what came before: "" for the first, then 0, 1, ... in base 36 or 62. */
+/* A number as the schemes count what came before: "" for the first, then 0, 1, ... in base 36 or
+ * 62. */
 static const char *counted(unsigned n, unsigned base, bool capitals_first)
 {
 	static const char cxx[] = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ";

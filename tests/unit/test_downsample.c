@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
- * Blocks that are thinned out: which count, with what shift, and that they stand for the same on the average.
+ * Blocks that are thinned out: which count, with what shift, and that they stand for the same on
+ * the average.
  */
 #include <math.h>
 #include <setjmp.h>
@@ -111,7 +112,8 @@ static void test_nobody_comes_back(void **state)
 	assert_in_range(gone, N / 3, N * 2 / 3);
 }
 
-/* One sample of N blocks of many sizes, all that is recorded with a shift of `recorded`. How far off is what it stands for? */
+/* One sample of N blocks of many sizes, all that is recorded with a shift of `recorded`. How far
+ * off is what it stands for? */
 static double error_of(const struct downsampling *downsampling, unsigned recorded, uint64_t *random,
 		       double *variance)
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
- * How many blocks a survivor stands for, by made survivors and a made census: the functions of monitor and survivors that
- * estimates asks are this file's.
+ * How many blocks a survivor stands for, by made survivors and a made census: the functions of
+ * monitor and survivors that estimates asks are this file's.
  */
 #include <math.h>
 #include <setjmp.h>
@@ -16,7 +16,7 @@
 
 #define N(array) (sizeof(array) / sizeof(array[0]))
 
-/* ---- the census and the windows that are made ------------------------------------------------- */
+/* ---- the census and the windows that are made ----------------------------------------------- */
 
 static struct {
 	struct heap_growth growth;
@@ -113,7 +113,8 @@ static void expect(double value, double wanted)
 		fail_msg("%.9g is not %.9g", value, wanted);
 }
 
-/* Objects by the growth of their type; buffers as all types that grow; what does not grow stands for nothing. */
+/* Objects by the growth of their type; buffers as all types that grow; what does not grow stands
+ * for nothing. */
 static void test_objects(void **unused)
 {
 	const struct survivor survivors[] = {session, session, session, node, buffer};
@@ -170,7 +171,8 @@ static void test_cap_of_objects(void **unused)
 	expect(scale_of(&session, true).blocks, 0);
 }
 
-/* C code's blocks by the work, and no more bytes than have come into use; gone ones do not count. */
+/* C code's blocks by the work, and no more bytes than have come into use; gone ones do not
+ * count. */
 static void test_native(void **unused)
 {
 	struct survivor survivors[] = {lost, lost, lost};

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
- * What doctor foretells is what the policy does: the same loads, once reckoned and once played through.
+ * What doctor foretells is what the policy does: the same loads, once reckoned and once played
+ * through.
  */
 #include <math.h>
 #include <setjmp.h>
@@ -15,7 +16,8 @@
 #define MS 1e6
 #define S  1e9
 
-/* Seconds in windows for each second, by the policy: one part, windows of one length, a core in use. */
+/* Seconds in windows for each second, by the policy: one part, windows of one length, a core in
+ * use. */
 static double played(double demand, double overhead, bool *all)
 {
 	const struct policy_options options = {.max_overhead = overhead,

@@ -43,7 +43,7 @@ struct shared {
 
 static struct shared *shared;
 
-/* ---- the target ------------------------------------------------------------------------------ */
+/* ---- the target ----------------------------------------------------------------------------- */
 
 static void on_signal(int number, siginfo_t *info, void *context)
 {
@@ -181,7 +181,7 @@ static void begin(struct freeze *hold, pid_t pid)
 		fail_msg("%s", err.text);
 }
 
-/* ---- tests ----------------------------------------------------------------------------------- */
+/* ---- tests ---------------------------------------------------------------------------------- */
 
 static void test_all_stand_still(void **state)
 {

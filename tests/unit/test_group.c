@@ -450,7 +450,7 @@ static void long_command_lines_are_cut(void **state)
 	profile_free(profile);
 }
 
-/* ---- several targets ----------------------------------------------------------------------------- */
+/* ---- several targets ------------------------------------------------------------------------ */
 
 static void targets_are_joined(void **state)
 {

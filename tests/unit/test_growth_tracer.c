@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
- * How long containers are watched for and how often, within what may be spent, on a clock that is made: what the thread asks of
- * the clock, the monitor and the rounds is this file's.
+ * How long containers are watched for and how often, within what may be spent, on a clock that is
+ * made: what the thread asks of the clock, the monitor and the rounds is this file's.
  */
 #include <math.h>
 #include <poll.h>
@@ -22,13 +22,14 @@
 #define SECOND 1000000000.0
 #define ROUNDS 8 /* that a test looks at */
 
-/* ---- what is made ------------------------------------------------------------------------------------------ */
+/* ---- what is made --------------------------------------------------------------------------- */
 
 static struct {
 	double now_ns, cpu_ns;
 	/* what a round is */
-	double search_cpu_ns; /* of the thread, to find the containers */
-	double splits_per_ns; /* of the target's, that nobody can measure, while there are watchpoints */
+	double search_cpu_ns;   /* of the thread, to find the containers */
+	double splits_per_ns;   /* of the target's, that nobody can measure, while there are
+				   watchpoints */
 	double measured_per_ns; /* and what can be */
 	bool fails;
 	bool cannot_watch; /* there are no watchpoints to be had */
@@ -224,7 +225,7 @@ void container_watch_close(struct container_watch *watch)
 	made.n++;
 }
 
-/* ---- rounds ------------------------------------------------------------------------------------------------ */
+/* ---- rounds --------------------------------------------------------------------------------- */
 
 static int setup(void **state)
 {
@@ -294,7 +295,8 @@ static void test_nothing_that_cannot_be_measured(void **state)
 		assert_about(rest_s(i), 10);
 }
 
-/* The bound of what it takes is reached before a round may end for that, in its middle, or never. */
+/* The bound of what it takes is reached before a round may end for that, in its middle, or
+ * never. */
 static void test_until_it_is_spent(void **state)
 {
 	const double splits_per_ns[] = {1, 0.5, 0.03, 0.021, 0.019}, cores = 0.006;
@@ -312,7 +314,8 @@ static void test_until_it_is_spent(void **state)
 	}
 }
 
-/* What may be spent on hits: what has been saved, five rounds' worth at most, and never less than a little. */
+/* What may be spent on hits: what has been saved, five rounds' worth at most, and never less than a
+ * little. */
 static void test_what_may_be_spent(void **state)
 {
 	(void)state;
@@ -347,7 +350,8 @@ static void test_rests(void **state)
 		assert_about(rest_s(i), 4 * 0.5 / GROWTH_TRACER_SHARE);
 }
 
-/* Hits are charged half as much again as they are measured, what cannot be measured at its bound. */
+/* Hits are charged half as much again as they are measured, what cannot be measured at its
+ * bound. */
 static void test_charges(void **state)
 {
 	(void)state;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
- * The command line of `pyleaktrace heap`: what each option does, what goes together, and what is said
- * of the rest.
+ * The command line of `pyleaktrace heap`: what each option does, what goes together, and what is
+ * said of the rest.
  */
 #include "unit/heard.h"
 

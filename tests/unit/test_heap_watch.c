@@ -204,7 +204,8 @@ static void test_ends(void **state)
 		"faster than 5.0 % of a core can follow (--max-overhead); the first 353 of them");
 }
 
-/* main calls work (takes 5, drops 5), which calls other (3 more taken) and the extension (one dropped too often) */
+/* main calls work (takes 5, drops 5), which calls other (3 more taken) and the extension (one
+ * dropped too often) */
 static void test_unpaired(void **state)
 {
 	struct profile *about = profile_new();

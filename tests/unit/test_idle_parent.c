@@ -84,7 +84,8 @@ static void test_children(void **state)
 	assert_true(children_used(&children, &later.rows[1]) == 0);
 	later.rows[0].start_time++;
 	assert_true(children_used(&children, &later.rows[0]) == later.rows[0].cpu_ns);
-	/* more children than rows: one that may have been there before counts from when it is known */
+	/* more children than rows: one that may have been there before counts from when it is
+	 * known */
 	later.rows[0].start_time = children.newest;
 	later.rows[0].pid = 1;
 	assert_true(children_used(&children, &later.rows[0]) == later.rows[0].cpu_ns);

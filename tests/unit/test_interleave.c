@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
- * C frames and Python frames of one stack, put together. A frame is a letter: lower case is C, `e` the
- * evaluation loop, `s` what switches greenlets, upper case Python, `!` behind it the end of a run, `-` a gap among the C frames, `_` one among
- * the Python frames, `t` the thread, `?` and `=` the gaps that interleave() itself puts.
+ * C frames and Python frames of one stack, put together. A frame is a letter: lower case is C, `e`
+ * the evaluation loop, `s` what switches greenlets, upper case Python, `!` behind it the end of a
+ * run, `-` a gap among the C frames, `_` one among the Python frames, `t` the thread, `?` and `=`
+ * the gaps that interleave() itself puts.
  */
 #include <setjmp.h>
 #include <stdarg.h>

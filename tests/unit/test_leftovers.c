@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
- * Breakpoints that somebody has left in a process: they are found, the kernel takes them out, and what another one needs
- * stays. We leave them ourselves, by writing into a child's copy of our text, as a debugger does.
+ * Breakpoints that somebody has left in a process: they are found, the kernel takes them out, and
+ * what another one needs stays. We leave them ourselves, by writing into a child's copy of our
+ * text, as a debugger does.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -28,7 +29,8 @@
 
 #define PLACES 3
 
-/* Our own text, on pages that nothing else is on; the child calls the first function when it is told to. */
+/* Our own text, on pages that nothing else is on; the child calls the first function when it is
+ * told to. */
 __asm__(".pushsection .text\n"
 	".p2align 12\nleft_first: push %rbx\npop %rbx\nmov $7,%eax\nret\n"
 	".p2align 12\nleft_second: push %rbx\npop %rbx\nret\n.byte 0x0f,0x1f,0x44,0x00,0x00\n"
@@ -187,7 +189,8 @@ static void found_and_removed(void **state)
 	target_end(&target);
 }
 
-/* Of pages that differ in something else nobody knows what they are; nor may the kernel optimize a long nop. */
+/* Of pages that differ in something else nobody knows what they are; nor may the kernel optimize a
+ * long nop. */
 static void other_changes_are_left_alone(void **state)
 {
 	const void *const third = left_third;

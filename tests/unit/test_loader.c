@@ -11,7 +11,8 @@
 
 #include "target/loader.h"
 
-/* As a debugger finds it: in our own dynamic section. (To name _r_debug would have the linker make a copy of it.) */
+/* As a debugger finds it: in our own dynamic section. (To name _r_debug would have the linker make
+ * a copy of it.) */
 static const struct r_debug *own_debug(void)
 {
 	for (const ElfW(Dyn) *entry = _DYNAMIC; entry->d_tag != DT_NULL; entry++)

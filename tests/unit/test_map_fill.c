@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
- * A map that fills up is looked at often enough to be thinned out before it is full, and never much too often.
+ * A map that fills up is looked at often enough to be thinned out before it is full, and never much
+ * too often.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -38,7 +39,8 @@ static void test_usual(void **state)
 	}
 }
 
-/* Whatever the rate, up to ROOM_SOONER times of what fills the map between two usual looks: none is lost. */
+/* Whatever the rate, up to ROOM_SOONER times of what fills the map between two usual looks: none is
+ * lost. */
 static void test_fills_up(void **state)
 {
 	(void)state;
@@ -47,7 +49,8 @@ static void test_fills_up(void **state)
 		uint64_t now = 1, begun;
 
 		map_fill_counted(&fill, 0, now);
-		/* it begins to fill just when it has been looked at, at the least that is possible */
+		/* it begins to fill just when it has been looked at, at the least that is
+		 * possible */
 		fill.next_ns = now + USUAL / ROOM_SOONER;
 		begun = now;
 		for (;;) {

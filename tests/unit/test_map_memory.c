@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
- * Maps of the kinds that a session has, made here: what is counted against what this kernel states, which from 6.4 on is
- * what there is. Needs the permission to make maps, and is skipped without.
+ * Maps of the kinds that a session has, made here: what is counted against what this kernel states,
+ * which from 6.4 on is what there is. Needs the permission to make maps, and is skipped without.
  */
 #include <errno.h>
 #include <setjmp.h>

@@ -18,7 +18,8 @@
 #define BASE    0x7f0000000000ull
 #define N_SMALL 700u /* blocks that were ever used */
 
-/* mi_page_t of mimalloc 2.1, as 3.13 has it; a build without a GIL has three words in the place of one. */
+/* mi_page_t of mimalloc 2.1, as 3.13 has it; a build without a GIL has three words in the place of
+ * one. */
 struct page_21 {
 	uint32_t slice_count, slice_offset;
 	uint8_t bits, debug_offset;
@@ -124,7 +125,7 @@ static struct mi_segment parse(const struct kind *kind, const uint8_t *header)
 	return segment;
 }
 
-/* ---- what it is ------------------------------------------------------------------------------ */
+/* ---- what it is ----------------------------------------------------------------------------- */
 
 static void test_segment(void **state)
 {
@@ -184,7 +185,7 @@ static void test_no_segment(void **state)
 	free(header);
 }
 
-/* ---- pages ----------------------------------------------------------------------------------- */
+/* ---- pages ---------------------------------------------------------------------------------- */
 
 /* Blocks 5 and 2 are free, 9 was given back by its thread, 600 and 7 by others. */
 static struct want small_page(const struct kind *kind, uint8_t *area, uint64_t block_size)
@@ -372,7 +373,8 @@ static void test_no_page(void **state)
 	free(page);
 }
 
-/* Whatever the bytes are, nothing outside them is touched (sanitizers look) and it comes to an end. */
+/* Whatever the bytes are, nothing outside them is touched (sanitizers look) and it comes to an
+ * end. */
 static void test_anything(void **state)
 {
 	uint8_t *header = malloc(MI_SLICE), *area = malloc(MI_AREA_MAX);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
- * Which allocators a file has, and which functions they consist of: real ones of Debian, libc, musl's libc, and files
- * that have none; and where functions end.
+ * Which allocators a file has, and which functions they consist of: real ones of Debian, libc,
+ * musl's libc, and files that have none; and where functions end.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -59,7 +59,8 @@ static void check_once(void)
 					     allocator.functions[k].address);
 }
 
-/* Every function has a place for a probe, and those that may throw have ends: each an instruction `ret`. */
+/* Every function has a place for a probe, and those that may throw have ends: each an instruction
+ * `ret`. */
 static void check_places(const struct module *module)
 {
 	static const struct place_need need = {INSN_ARG(0), false, -1, 0};
@@ -126,7 +127,8 @@ static void test_tcmalloc(void **state)
 	assert_int_equal(allocator.n_prefixes, 2);
 	assert_string_equal(allocator.prefixes[0], "");
 	assert_string_equal(allocator.prefixes[1], "tc_");
-	/* one address has several names; aligned_alloc is memalign, cfree and operator delete are free */
+	/* one address has several names; aligned_alloc is memalign, cfree and operator delete are
+	 * free */
 	check_function("malloc", ABI_CALL_MALLOC);
 	check_function("free", ABI_CALL_FREE);
 	check_function("operator new", ABI_CALL_NEW);
@@ -161,7 +163,8 @@ static void test_mimalloc(void **state)
 	check_once();
 	check_places(&module);
 
-	/* CPython has a copy in its inside that it does not export; this one is exported, wherever it is */
+	/* CPython has a copy in its inside that it does not export; this one is exported, wherever
+	 * it is */
 	assert_true(native_allocator_find(&allocator, &module, false, true));
 	assert_int_equal(allocator.n_prefixes, 2);
 	module_unload(&module);
@@ -226,7 +229,7 @@ static void test_none(void **state)
 	module_unload(&module);
 }
 
-/* ---- this program has functions with such names, too ------------------------------------------------- */
+/* ---- this program has functions with such names, too ---------------------------------------- */
 
 /* clang-format off */
 __asm__(".pushsection .text\n"
@@ -241,7 +244,8 @@ __asm__(".pushsection .text\n"
 	FUNCTION(z_malloc) "ret\n" END(z_malloc)
 	FUNCTION(z_free) "ret\n" END(z_free)
 
-	/* ends: its own, behind a branch, in another function, and none behind the call that never returns */
+	/* ends: its own, behind a branch, in another function, and none behind the call that never
+	 * returns */
 	FUNCTION(ends_other) "test %rdi, %rdi\nje 1f\nret\n1: call *%rax\n" END(ends_other)
 	FUNCTION(ends_three) "cmp $1, %rdi\njb 1f\nja 2f\nret\n1: pop %rax\nret\n2: jmp ends_other\n" END(ends_three)
 	FUNCTION(ends_loop) "1: dec %rdi\njne 1b\nud2\n" END(ends_loop)

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
- * Names of native addresses: those that addr2line gives, with debug information of every form; what is left in stripped
- * files; which of several names is taken; the vdso, generated code; what is remembered.
+ * Names of native addresses: those that addr2line gives, with debug information of every form; what
+ * is left in stripped files; which of several names is taken; the vdso, generated code; what is
+ * remembered.
  */
 #include "unit/names_library.h"
 
@@ -40,7 +41,8 @@ static void test_cxx(void **state)
 	names_target_unload(&target);
 }
 
-/* The ranges that clang writes as DWARF 5 addr2line 2.40 does not know: they are those of its DWARF 4. */
+/* The ranges that clang writes as DWARF 5 addr2line 2.40 does not know: they are those of its DWARF
+ * 4. */
 static void compare_versions_of_clang(void)
 {
 	struct names_target four, five;
@@ -82,7 +84,7 @@ static void test_forms_of_debug_information(void **state)
 	compare_versions_of_clang();
 }
 
-/* ---- stripped files -------------------------------------------------------------------------- */
+/* ---- stripped files ------------------------------------------------------------------------- */
 
 static void test_stripped(void **state)
 {
@@ -112,7 +114,7 @@ static void test_stripped(void **state)
 	names_target_unload(&target);
 }
 
-/* ---- one of several names -------------------------------------------------------------------- */
+/* ---- one of several names ------------------------------------------------------------------- */
 
 static void test_the_name_that_says_most(void **state)
 {
@@ -146,7 +148,7 @@ static void test_the_name_that_says_most(void **state)
 	names_target_unload(&target);
 }
 
-/* ---- inlined functions ----------------------------------------------------------------------- */
+/* ---- inlined functions ---------------------------------------------------------------------- */
 
 /* Deeper than there is room for: the innermost are there, and the function itself. */
 static void test_deeply_inlined(void **state)
@@ -180,7 +182,7 @@ static void test_deeply_inlined(void **state)
 	names_target_unload(&target);
 }
 
-/* ---- what is no file ------------------------------------------------------------------------- */
+/* ---- what is no file ------------------------------------------------------------------------ */
 
 static void test_vdso(void **state)
 {
@@ -229,7 +231,7 @@ static void test_generated_code(void **state)
 	munmap(code, 4096);
 }
 
-/* ---- what is known --------------------------------------------------------------------------- */
+/* ---- what is known -------------------------------------------------------------------------- */
 
 /* Names stay when their file is gone, and are given to any profile. */
 static void test_names_outlive_their_file(void **state)

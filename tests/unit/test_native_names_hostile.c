@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
- * Names out of files that were made to do harm: damaged everywhere, cut short, with impossible sizes, naming other
- * files that would make us wait. Nothing crashes (run it with sanitizers), hangs, or takes memory beyond bounds.
+ * Names out of files that were made to do harm: damaged everywhere, cut short, with impossible
+ * sizes, naming other files that would make us wait. Nothing crashes (run it with sanitizers),
+ * hangs, or takes memory beyond bounds.
  */
 #include "unit/names_target.h"
 
@@ -30,9 +31,10 @@ static int make_libraries(void **state)
 	return 0;
 }
 
-/* ---- names of files that are not loaded ------------------------------------------------------- */
+/* ---- names of files that are not loaded ----------------------------------------------------- */
 
-/* A file as if it were loaded with bias 0. Nothing checks that it fits its mapping, as code_map does. */
+/* A file as if it were loaded with bias 0. Nothing checks that it fits its mapping, as code_map
+ * does. */
 static void pretend(struct names_target *target, const char *name)
 {
 	struct code_map *map = &target->map;
@@ -109,7 +111,7 @@ static void write_file(const char *name, const char *bytes, size_t size)
 	assert_int_equal(fclose(out), 0);
 }
 
-/* ---- damage ---------------------------------------------------------------------------------- */
+/* ---- damage --------------------------------------------------------------------------------- */
 
 static uint32_t next_random(uint32_t *seed)
 {
@@ -142,8 +144,8 @@ static void find_section(const char *name, const char *section, size_t *start, s
 }
 
 /*
- * Some bytes changed: anywhere, in the headers, in the section headers, in one kind of section. The damage is the same
- * in every run.
+ * Some bytes changed: anywhere, in the headers, in the section headers, in one kind of section. The
+ * damage is the same in every run.
  */
 static void test_damaged(void **state)
 {
@@ -208,7 +210,7 @@ static void test_cut_short_in_use(void **state)
 	end_pretence(&target);
 }
 
-/* ---- sizes ----------------------------------------------------------------------------------- */
+/* ---- sizes ---------------------------------------------------------------------------------- */
 
 static void reset_peak(void)
 {
@@ -241,7 +243,8 @@ static Elf64_Shdr *section_of(char *bytes, unsigned i)
 	return (Elf64_Shdr *)(bytes + ((Elf64_Ehdr *)bytes)->e_shoff) + i;
 }
 
-/* In a file with a hole of 2 GB every size up to that can be read; each of these would read it all. */
+/* In a file with a hole of 2 GB every size up to that can be read; each of these would read it
+ * all. */
 static void test_impossible_sizes(void **state)
 {
 	size_t size;
@@ -326,7 +329,7 @@ static void test_bombs(void **state)
 	assert_in_range(peak_bytes(), 0, MEMORY_MAX);
 }
 
-/* ---- scopes ---------------------------------------------------------------------------------- */
+/* ---- scopes --------------------------------------------------------------------------------- */
 
 /* Thousands of scopes within each other, in each of which an address is looked for. */
 static void test_deep_nesting(void **state)
@@ -387,7 +390,7 @@ static void test_references_in_circles(void **state)
 	assert_function("circle.so", "f");
 }
 
-/* ---- names ----------------------------------------------------------------------------------- */
+/* ---- names ---------------------------------------------------------------------------------- */
 
 /* Names that are long, empty, not text, or that stand for a text without end. */
 static void test_names(void **state)
@@ -429,7 +432,7 @@ static void test_names(void **state)
 	end_pretence(&target);
 }
 
-/* ---- other files ----------------------------------------------------------------------------- */
+/* ---- other files ---------------------------------------------------------------------------- */
 
 /* Files that are named as holding debug information, and never end, or are not files at all. */
 static void test_links_to_what_waits(void **state)

@@ -13,7 +13,7 @@
 #include "python/object.h"
 #include "target/remote_mem.h"
 
-/* ---- against running interpreters ------------------------------------------------------------ */
+/* ---- against running interpreters ----------------------------------------------------------- */
 
 static char *unhex(const char *hex)
 {
@@ -123,11 +123,13 @@ static void spoil_block(const struct python_child *child, struct py_types *types
 			assert_null(py_block_type(types, 4096, size + 64, head, length));
 	}
 	memcpy(&shared, head + refcount + 4, sizeof(shared));
-	/* only the collector frees a free-threaded object that counts like this: it may have no references */
+	/* only the collector frees a free-threaded object that counts like this: it may have no
+	 * references */
 	if (!layout->free_threaded || shared < 1ll << 40)
 		assert_spoiled(types, size, head, length, refcount, 0);
 	if (layout->free_threaded) {
-		/* an owner that is no thread; a lock that is more than locked; too many references */
+		/* an owner that is no thread; a lock that is more than locked; too many
+		 * references */
 		assert_spoiled(types, size, head, length, object, 0x12);
 		assert_spoiled(types, size, head, length, object + 8, 0x040000);
 		assert_spoiled(types, size, head, length, refcount + 4, 1ull << 40);
@@ -298,7 +300,7 @@ static void test_objects_debug(void **state)
 	with_pythons((unsigned)(uintptr_t)*state, compare_objects_debug);
 }
 
-/* ---- bytes by hand: this process is the target ----------------------------------------------- */
+/* ---- bytes by hand: this process is the target ---------------------------------------------- */
 
 static uint64_t random_next(uint64_t *seed)
 {

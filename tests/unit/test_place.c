@@ -426,7 +426,7 @@ static void test_no_place(void **state)
 	assert_false(place_find(&place, &module, module.end + 4096, &need_malloc));
 }
 
-/* ---- aliases --------------------------------------------------------------------------------- */
+/* ---- aliases -------------------------------------------------------------------------------- */
 
 /*
  * Is this distance from the entry among the aliases? Each of them must lead back to the
@@ -509,7 +509,7 @@ static void test_entry_is_no_alias(void **state)
 	assert_int_equal(place_alias_entry(&module, ~0ull), 0);
 }
 
-/* ---- guards ---------------------------------------------------------------------------------- */
+/* ---- guards --------------------------------------------------------------------------------- */
 
 static void test_guards(void **state)
 {

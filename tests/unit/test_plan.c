@@ -102,7 +102,8 @@ static uint64_t word_at(const struct subject *subject, uint64_t address)
 	return word;
 }
 
-/* What the kernel would put the probe on is what the target runs: the same bytes in file and memory. */
+/* What the kernel would put the probe on is what the target runs: the same bytes in file and
+ * memory. */
 static void check_place(const struct subject *subject, const struct plan_probe *probe)
 {
 	int file = open(probe->module->host_path, O_RDONLY | O_CLOEXEC);
@@ -150,7 +151,7 @@ static void check_words(const struct subject *subject)
 	}
 }
 
-/* ---- libc ------------------------------------------------------------------------------------ */
+/* ---- libc ----------------------------------------------------------------------------------- */
 
 static void check_libc(struct subject *subject)
 {
@@ -190,7 +191,8 @@ static void check_libc(struct subject *subject)
 	plan_fini(&subject->plan);
 }
 
-/* Mappings alone: calls of malloc only bracket those that it makes itself, and no free is of use. */
+/* Mappings alone: calls of malloc only bracket those that it makes itself, and no free is of
+ * use. */
 static void check_mappings(struct subject *subject)
 {
 	const struct plan *plan = make(subject, (struct plan_options){.domains = MMAP});
@@ -217,7 +219,7 @@ static void check_mappings(struct subject *subject)
 	plan_fini(&subject->plan);
 }
 
-/* ---- objects --------------------------------------------------------------------------------- */
+/* ---- objects -------------------------------------------------------------------------------- */
 
 static const char *const object_functions[] = {"obj.malloc", "obj.calloc", "obj.realloc",
 					       "obj.free"};
@@ -315,7 +317,7 @@ static void check_parts(struct subject *subject)
 	plan_fini(&subject->plan);
 }
 
-/* ---- what else ------------------------------------------------------------------------------- */
+/* ---- what else ------------------------------------------------------------------------------ */
 
 static unsigned count_lines(const char *text, const char *begin)
 {

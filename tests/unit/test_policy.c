@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
- * The governor's decisions, on made loads: a program with so many calls for each second of its own work, and a kernel
- * that takes so long for each. Time is made too: nothing here waits.
+ * The governor's decisions, on made loads: a program with so many calls for each second of its own
+ * work, and a kernel that takes so long for each. Time is made too: nothing here waits.
  */
 #include <math.h>
 #include <setjmp.h>
@@ -38,7 +38,7 @@ struct run {
 	unsigned windows[ABI_PARTS];
 	double longest_ns;
 	double on_since_ns[ABI_PARTS];
-	double worst_second; /* share that watching took in the worst of all seconds after the first */
+	double worst_second; /* share that watching took in the worst second after the first */
 	double second_wall, second_work, second_cost;
 };
 
@@ -80,7 +80,8 @@ static double demand(const struct run *run, unsigned part)
 	return run->load->calls_per_work_s[part] * run->load->pair_ns / S;
 }
 
-/* All the time: of a sample the traps of all, and the rest of those blocks on which a point falls. */
+/* All the time: of a sample the traps of all, and the rest of those blocks on which a point
+ * falls. */
 static double cost_on(const struct run *run, unsigned part)
 {
 	const struct policy_part *known = &run->policy.parts[part];
@@ -107,7 +108,8 @@ static void window(struct run *run, const struct policy_step *step)
 	pass(run, ns, per_work, &work, &cost);
 	half = work / 2;
 	unit = fmin(run->load->unit_work_ns, work);
-	/* blocks of the unit of work that was going on at the end, from its begin on: younger than `unit` of work */
+	/* blocks of the unit of work that was going on at the end, from its begin on: younger than
+	 * `unit` of work */
 	figures = (struct window_figures){
 		.recorded_ns = ns,
 		.cpu_ns = work + cost,
@@ -229,8 +231,8 @@ static void test_first_minute(void **state)
 }
 
 /*
- * A process that mostly sleeps has hardly anything to spend. Its first windows show how little one takes; the next ones are as frequent as
- * that allows, and not as a guess.
+ * A process that mostly sleeps has hardly anything to spend. Its first windows show how little one
+ * takes; the next ones are as frequent as that allows, and not as a guess.
  */
 static void test_sleepy(void **state)
 {
@@ -273,7 +275,8 @@ static void test_one_cheap(void **state)
 	assert_true(share(&run) <= 0.05);
 }
 
-/* A program that begins to allocate is noticed within a second, and let in again no sooner than before. */
+/* A program that begins to allocate is noticed within a second, and let in again no sooner than
+ * before. */
 static void test_burst(void **state)
 {
 	struct load load = {1, {2000, 3000}, 2500, 1600, 10e3, 100};
@@ -315,7 +318,8 @@ static void test_sampled(void **state)
 	assert_int_equal(run.policy.parts[0].mode, PART_WINDOWS);
 }
 
-/* A sample becomes as fine as can be paid for, and stays that: where all can be, nearly, down to the finest. */
+/* A sample becomes as fine as can be paid for, and stays that: where all can be, nearly, down to
+ * the finest. */
 static void test_fineness(void **state)
 {
 	const struct load rare = {1, {2500, 8e6}, 15000, 1600, 10e3, 100};

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
- * The prober on a real kernel: what it attaches and closes is as if we had done it, and whoever uses it may be killed at
- * any moment without a breakpoint staying in the target.
+ * The prober on a real kernel: what it attaches and closes is as if we had done it, and whoever
+ * uses it may be killed at any moment without a breakpoint staying in the target.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -40,7 +40,7 @@ __asm__(".pushsection .text\n"
 	".popsection\n");
 void prober_probed(void);
 
-/* ---- the target: does nothing ---------------------------------------------------------------------------- */
+/* ---- the target: does nothing --------------------------------------------------------------- */
 
 struct target {
 	pid_t pid;
@@ -129,7 +129,7 @@ static pid_t other_child(const struct target *target)
 	return found;
 }
 
-/* ---- what it does ---------------------------------------------------------------------------------------- */
+/* ---- what it does --------------------------------------------------------------------------- */
 
 static void attaches_and_closes(const struct target *target)
 {
@@ -216,7 +216,7 @@ static void nothing_stays_open(void **state)
 	target_end(&target);
 }
 
-/* ---- a prober that is stopped, killed, without memory ----------------------------------------------------- */
+/* ---- a prober that is stopped, killed, without memory --------------------------------------- */
 
 static pid_t stop(const struct target *target)
 {
@@ -378,7 +378,8 @@ static void works_on_without_memory(void **state)
 
 	(void)state;
 #ifdef __SANITIZE_ADDRESS__
-	/* the sanitizer needs address space itself, and takes terabytes of it beforehand; unit runs this without */
+	/* the sanitizer needs address space itself, and takes terabytes of it beforehand; unit runs
+	 * this without */
 	skip();
 #endif
 	target_start(&target);
@@ -405,7 +406,7 @@ static void works_on_without_memory(void **state)
 	target_end(&target);
 }
 
-/* ---- a user that is killed ------------------------------------------------------------------------------- */
+/* ---- a user that is killed ------------------------------------------------------------------ */
 
 static void *close_one(void *fd)
 {

@@ -102,8 +102,8 @@ static pid_t start(const char *program, char *const argv[], int input[2])
 }
 
 /*
- * Until the child's exec is through, it is still us: wait for its own name, and for its words, which the
- * kernel writes a moment later.
+ * Until the child's exec is through, it is still us: wait for its own name, and for its words,
+ * which the kernel writes a moment later.
  */
 static void wait_for_exec(pid_t pid)
 {

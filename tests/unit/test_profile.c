@@ -241,7 +241,8 @@ static void orders_put_the_greatest_first(void **state)
 	profile_free(profile);
 }
 
-/* An estimate goes where the lower end of its interval has it; two that may be nothing, by what they say. */
+/* An estimate goes where the lower end of its interval has it; two that may be nothing, by what
+ * they say. */
 static void estimates_stand_where_they_are_sure(void **state)
 {
 	struct profile *profile = profile_new();

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
- * Which sites are given up, and in what order, by a session, blocks, calls and survivors that are made: the functions that
- * reclaim asks are this file's.
+ * Which sites are given up, and in what order, by a session, blocks, calls and survivors that are
+ * made: the functions that reclaim asks are this file's.
  */
 #include <errno.h>
 #include <setjmp.h>
@@ -27,7 +27,7 @@
 #define MAPPED_FD  102
 #define THREADS_FD 103
 
-/* ---- what is made ------------------------------------------------------------------------------------------ */
+/* ---- what is made --------------------------------------------------------------------------- */
 
 static struct {
 	struct abi_site sites[SITES];
@@ -168,7 +168,7 @@ int map_threads_each(int map_fd, void (*see)(void *context, const struct abi_thr
 	return 0;
 }
 
-/* ---- rounds ------------------------------------------------------------------------------------------------ */
+/* ---- rounds --------------------------------------------------------------------------------- */
 
 static struct reclaim *reclaim;
 static struct session *const session = NULL;
@@ -266,7 +266,8 @@ static void hide_it(void)
 	assert_string_equal(look(), "hide 4");
 }
 
-/* A hit that had found it before it was hidden: its block is there in the next round, or has been. */
+/* A hit that had found it before it was hidden: its block is there in the next round, or has
+ * been. */
 static void test_used_after_all(void **state)
 {
 	(void)state;
@@ -281,7 +282,8 @@ static void test_used_after_all(void **state)
 	assert_string_equal(look(), "give up 4, clear 4, free 4");
 }
 
-/* A hit was entering its stack when it was hidden, and counted nothing (the map of blocks was full): others have found it since. */
+/* A hit was entering its stack when it was hidden, and counted nothing (the map of blocks was
+ * full): others have found it since. */
 static void test_entered_meanwhile(void **state)
 {
 	(void)state;
@@ -326,7 +328,7 @@ static void test_unreadable(void **state)
 	assert_string_equal(look(), "give up 4, clear 4, free 4");
 }
 
-/* ---- when -------------------------------------------------------------------------------------------------- */
+/* ---- when ----------------------------------------------------------------------------------- */
 
 static void test_when(void **state)
 {

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
- * References of running interpreters, followed from outside: paths to containers and objects, chains,
- * owners, holders, the graph of referrers; each compared with what the script says of itself.
+ * References of running interpreters, followed from outside: paths to containers and objects,
+ * chains, owners, holders, the graph of referrers; each compared with what the script says of
+ * itself.
  */
 #include "unit/python_child.h"
 
@@ -77,7 +78,8 @@ static void end(struct subject *subject)
 	child_end(&subject->child);
 }
 
-/* The next fact of a kind behind *at, which is moved there: the text behind the kind's name, or NULL. */
+/* The next fact of a kind behind *at, which is moved there: the text behind the kind's name, or
+ * NULL. */
 static const char *next_fact(const struct subject *subject, const char *kind, size_t *at)
 {
 	size_t n = strlen(kind);
@@ -105,7 +107,7 @@ static uint64_t address_of(const struct subject *subject, uint32_t object)
 	return subject->reach.objects.address[object];
 }
 
-/* ---- paths ----------------------------------------------------------------------------------- */
+/* ---- paths ---------------------------------------------------------------------------------- */
 
 /* A path leads to the object, and the object's chain is called by the path. */
 static void check_objects(struct subject *subject)
@@ -193,7 +195,8 @@ static void check_counts_of_references(struct subject *subject)
 	fact = next_fact(subject, "references", &at);
 	assert_int_equal(path_find_object(&found, &subject->edges, "app.cache.NESTED['a']", &err),
 			 0);
-	/* without a GIL they are counted in two places; from 3.14 on there are flags above the count */
+	/* without a GIL they are counted in two places; from 3.14 on there are flags above the
+	 * count */
 	if (!subject->target.target->runtime.layout.free_threaded)
 		assert_int_equal((uint32_t)word_at(subject, found.field), strtoul(fact, NULL, 10));
 }
@@ -242,7 +245,7 @@ static void check_wrong_paths(struct subject *subject)
 			 -ERR_TARGET);
 }
 
-/* ---- chains ---------------------------------------------------------------------------------- */
+/* ---- chains --------------------------------------------------------------------------------- */
 
 /* Each object on the way; what a module consists of is hidden. */
 static void check_chain(struct subject *subject)
@@ -276,7 +279,7 @@ static void check_chain(struct subject *subject)
 	heap_chain_fini(&chain);
 }
 
-/* ---- what an object refers to ---------------------------------------------------------------- */
+/* ---- what an object refers to --------------------------------------------------------------- */
 
 struct seen {
 	const struct subject *subject;
@@ -342,7 +345,7 @@ static void check_referents(struct subject *subject)
 	free(wanted);
 }
 
-/* ---- who owns, who is large ------------------------------------------------------------------ */
+/* ---- who owns, who is large ----------------------------------------------------------------- */
 
 static void check_owners(struct subject *subject)
 {
@@ -433,7 +436,7 @@ static void check_holders(struct subject *subject)
 	heap_held_fini(&held);
 }
 
-/* ---- who refers to it ------------------------------------------------------------------------ */
+/* ---- who refers to it ----------------------------------------------------------------------- */
 
 static void check_backrefs(struct subject *subject)
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
- * remote_mem on a child: what it shares stays shared, many reads are as true as single ones, and memory
- * that is gone is told from memory that is not mapped.
+ * remote_mem on a child: what it shares stays shared, many reads are as true as single ones, and
+ * memory that is gone is told from memory that is not mapped.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -115,7 +115,8 @@ static void test_stays_shared(void **state)
 	finish(&child);
 }
 
-/* Items of all sizes, in any order, beside, within and across one another, some where nothing is mapped. */
+/* Items of all sizes, in any order, beside, within and across one another, some where nothing is
+ * mapped. */
 static void test_many(void **state)
 {
 	enum { N = 1500 };
@@ -289,7 +290,7 @@ static void test_handles(void **state)
 	finish(&child);
 }
 
-/* ---- threads that open and close at the same time ---------------------------------------------- */
+/* ---- threads that open and close at the same time ------------------------------------------- */
 
 enum {
 	THREADS = 4,
@@ -379,7 +380,7 @@ static void test_threads(void **state)
 	}
 }
 
-/* ---- another user's process, without the right to open its file ---------------------------------- */
+/* ---- another user's process, without the right to open its file ----------------------------- */
 
 static bool only_ptrace(void)
 {

@@ -129,7 +129,8 @@ static char *text_with_guesses(size_t first,
 	return text;
 }
 
-/* What may be nothing does not stand beside what is known; but it does where nothing is known, and to who asks for all. */
+/* What may be nothing does not stand beside what is known; but it does where nothing is known, and
+ * to who asks for all. */
 static void guesses_are_one_line(void **state)
 {
 	char *text, line[80], all[80];
@@ -156,7 +157,8 @@ static void guesses_are_one_line(void **state)
 	free(text);
 }
 
-/* Before the first window nobody knows what is outstanding; after one that found nothing it is nothing. */
+/* Before the first window nobody knows what is outstanding; after one that found nothing it is
+ * nothing. */
 static void what_was_not_traced_is_not_called_nothing(void **state)
 {
 	struct trace_part parts[] = {{.how = TRACE_WINDOWS}, {.how = TRACE_NONE}};
@@ -245,7 +247,8 @@ static void frames_fit_the_terminal(void **state)
 	profile_free(profile);
 }
 
-/* What is left of a stack whose C frames have these names; "!" before one: of another file than the interpreter. */
+/* What is left of a stack whose C frames have these names; "!" before one: of another file than the
+ * interpreter. */
 static void check_frames(const char *const *functions, const char *interpreter,
 			 const char *expected)
 {
@@ -332,7 +335,8 @@ static void live_line_is_whole_parts(void **state)
 			    "3 s  allocations are not traced");
 }
 
-/* A target that has not run since the start, and no hit yet: neither a share of 0 % nor hits of 0 ns. */
+/* A target that has not run since the start, and no hit yet: neither a share of 0 % nor hits of 0
+ * ns. */
 static void what_is_not_known_is_left_out(void **state)
 {
 	struct profile *profile = made_profile("below");

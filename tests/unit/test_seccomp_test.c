@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
- * What return probes do to a process with a seccomp filter, on this kernel, and that the test leaves nothing behind.
+ * What return probes do to a process with a seccomp filter, on this kernel, and that the test
+ * leaves nothing behind.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -60,7 +61,8 @@ static void says_what_happens(void **state)
 	assert_int_equal(errno, ECHILD);
 }
 
-/* A child that makes the system call of such kernels, or one that its filter does not know either. */
+/* A child that makes the system call of such kernels, or one that its filter does not know
+ * either. */
 static void sees_who_is_killed(void **state)
 {
 	(void)state;

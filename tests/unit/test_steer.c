@@ -255,7 +255,7 @@ static void test_words_that_are_not_there(void **state)
 	assert_true(steer_restore(pid, words, WORDS, &err) < 0);
 }
 
-/* ---- aliases that somebody left -------------------------------------------------------------- */
+/* ---- aliases that somebody left ------------------------------------------------------------- */
 
 #ifdef __x86_64__
 /* clang-format off */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
- * What windows leave, and what becomes of it: blocks and their types are made here, and so are the functions that read them.
+ * What windows leave, and what becomes of it: blocks and their types are made here, and so are the
+ * functions that read them.
  */
 #include <errno.h>
 #include <setjmp.h>
@@ -27,7 +28,7 @@
 #define BLOCKS_FD  101
 #define POOL_BYTES 4096u
 
-/* ---- what is made ------------------------------------------------------------------------------------------ */
+/* ---- what is made --------------------------------------------------------------------------- */
 
 static struct {
 	struct abi_block blocks[MANY + 1];
@@ -187,7 +188,7 @@ static int teardown(void **state)
 	return 0;
 }
 
-/* ---- a window ---------------------------------------------------------------------------------------------- */
+/* ---- a window ------------------------------------------------------------------------------- */
 
 static void test_first_half(void **state)
 {
@@ -218,7 +219,7 @@ static void test_other_domains_stay(void **state)
 	assert_int_equal(made.deleted, 0);
 }
 
-/* ---- later ------------------------------------------------------------------------------------------------- */
+/* ---- later ---------------------------------------------------------------------------------- */
 
 static void test_gone(void **state)
 {
@@ -246,19 +247,22 @@ static void test_gone(void **state)
 }
 
 /* Those that were not looked at for longest come first, so that all have their turn. */
-/* A buffer is gone when its block is free: at once, or later; a block that no pool has says nothing. */
+/* A buffer is gone when its block is free: at once, or later; a block that no pool has says
+ * nothing. */
 static void test_free_block(void **state)
 {
 	(void)state;
 	made.pool = true;
 	made.in_use = 2;
 	made.touched = 4;
-	/* one at each of the first 400 addresses: the header's, of blocks 0 to 3, and of some that were never used */
+	/* one at each of the first 400 addresses: the header's, of blocks 0 to 3, and of some that
+	 * were never used */
 	for (unsigned i = 0; i < 400; i++)
 		make(BEGIN + 1, i % 64 ? NULL : "str");
 	take();
 	assert_int_equal(all().n, 400);
-	/* 48 + 2 * 64 = 176 on are free, of which 192, 256, 320 and 384 are strings, that tell it by themselves */
+	/* 48 + 2 * 64 = 176 on are free, of which 192, 256, 320 and 384 are strings, that tell it
+	 * by themselves */
 	assert_int_equal(all().gone, 400 - 176 - 4);
 	survivors_check(survivors, 1000);
 	assert_int_equal(all().gone, 400 - 176 - 4);
@@ -278,7 +282,8 @@ static void test_free_block(void **state)
 	assert_int_equal(all().gone, 0);
 }
 
-/* What a block held while its window recorded is what it was made for; it is gone when it holds something else at the end. */
+/* What a block held while its window recorded is what it was made for; it is gone when it holds
+ * something else at the end. */
 static void test_look(void **state)
 {
 	const struct session_view view = {.blocks_fd = BLOCKS_FD};

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
- * Links, and the sweeping of forked children, on a real kernel: what is probed is in the target's memory and nobody
- * else's, and after the end it is nowhere. A place is probed where a process's memory differs from ours.
+ * Links, and the sweeping of forked children, on a real kernel: what is probed is in the target's
+ * memory and nobody else's, and after the end it is nowhere. A place is probed where a process's
+ * memory differs from ours.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -43,7 +44,7 @@ void probed_second(void);
 static void (*const probed[])(void) = {probed_first, probed_second};
 #define PLACES 2
 
-/* ---- the target: forks when it is told to, tells the child's PID ---------------------------------------- */
+/* ---- the target: forks when it is told to, tells the child's PID ---------------------------- */
 
 struct target {
 	pid_t pid;
@@ -120,7 +121,8 @@ static unsigned n_probed(pid_t pid)
 	return n;
 }
 
-/* The kernel takes a breakpoint out when the child hits it, and tells nobody: look until all are gone. */
+/* The kernel takes a breakpoint out when the child hits it, and tells nobody: look until all are
+ * gone. */
 static void wait_until_swept(pid_t pid)
 {
 	for (unsigned i = 0; n_probed(pid) > 0; i++) {
@@ -129,7 +131,7 @@ static void wait_until_swept(pid_t pid)
 	}
 }
 
-/* ---- the links ------------------------------------------------------------------------------------------ */
+/* ---- the links ------------------------------------------------------------------------------ */
 
 struct fixture {
 	struct target target;
@@ -276,7 +278,7 @@ static void test_too_many(void **state)
 	teardown(&fixture);
 }
 
-/* ---- sweeping ------------------------------------------------------------------------------------------- */
+/* ---- sweeping ------------------------------------------------------------------------------- */
 
 static struct sweeper *sweep(struct fixture *fixture)
 {

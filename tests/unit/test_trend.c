@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
- * Trends from made looks: rows, the account of RSS, what is told and what is not; their text and JSON.
+ * Trends from made looks: rows, the account of RSS, what is told and what is not; their text and
+ * JSON.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -73,7 +74,7 @@ static void settle(struct trend *trend)
 	trend_find(trend);
 }
 
-/* ---- rows and the account -------------------------------------------------------------------- */
+/* ---- rows and the account ------------------------------------------------------------------- */
 
 static void grow(struct trend_look *look, double t)
 {
@@ -140,7 +141,7 @@ static void test_long_watch(void **state)
 	trend_free(trend);
 }
 
-/* ---- what is told ---------------------------------------------------------------------------- */
+/* ---- what is told --------------------------------------------------------------------------- */
 
 static void test_growth(void **state)
 {
@@ -256,7 +257,8 @@ static void copy_little(struct trend_look *look, double t)
 	trend_set(look, TREND_COMMON, 80 * MIB - (uint64_t)t * 8192);
 }
 
-/* A leak, while as many shared file pages are evicted: RSS is flat, and TREND_COMMON does not count those. */
+/* A leak, while as many shared file pages are evicted: RSS is flat, and TREND_COMMON does not count
+ * those. */
 static void leak_for_files(struct trend_look *look, double t)
 {
 	trend_set(look, TREND_PRIVATE, 20 * MIB + (uint64_t)t * 2 * MIB);
@@ -264,7 +266,8 @@ static void leak_for_files(struct trend_look *look, double t)
 	look->value[TREND_ANONYMOUS] += (uint64_t)t * 2 * MIB;
 }
 
-/* The same in a worker whose parent writes to what they share: its pages become the worker's alone. */
+/* The same in a worker whose parent writes to what they share: its pages become the worker's
+ * alone. */
 static void leak_and_lose(struct trend_look *look, double t)
 {
 	copy(look, t);
@@ -474,7 +477,7 @@ static void test_collector(void **state)
 	trend_free(trend);
 }
 
-/* ---- text and JSON --------------------------------------------------------------------------- */
+/* ---- text and JSON -------------------------------------------------------------------------- */
 
 static struct trend *make_all(struct profile **about)
 {

@@ -136,7 +136,8 @@ static void test_shapes(void **state)
 	}
 }
 
-/* Noise alone is never growth: what is said to be steady must be so in nearly all such series, for they are many. */
+/* Noise alone is never growth: what is said to be steady must be so in nearly all such series, for
+ * they are many. */
 static void test_noise(void **state)
 {
 	unsigned growth = 0;
@@ -149,7 +150,7 @@ static void test_noise(void **state)
 	assert_true(growth <= 5);
 }
 
-/* ---- a collector ------------------------------------------------------------------------------- */
+/* ---- a collector ---------------------------------------------------------------------------- */
 
 #define AMOUNT 200.0 /* of garbage, at most */
 
@@ -158,7 +159,8 @@ struct run {
 	size_t n;
 };
 
-/* Garbage that waits is an amount that goes with what was made since the last collection, roughly. */
+/* Garbage that waits is an amount that goes with what was made since the last collection,
+ * roughly. */
 static enum fit_shape shape_with_collector(const struct run *run, bool know, struct fit_line *line)
 {
 	double x[FIT_POINTS_MAX], y[FIT_POINTS_MAX], cycle[FIT_POINTS_MAX];

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
- * What /proc says, from files made by hand: mappings by their kind, control groups of both versions,
- * with and without a limit; glibc's arena in a copy of its data.
+ * What /proc says, from files made by hand: mappings by their kind, control groups of both
+ * versions, with and without a limit; glibc's arena in a copy of its data.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -22,7 +22,7 @@
 #include "trend/cgroup.h"
 #include "trend/proc_memory.h"
 
-/* ---- smaps ----------------------------------------------------------------------------------- */
+/* ---- smaps ---------------------------------------------------------------------------------- */
 
 /* kilobytes: Rss, Anonymous; Pss is 2, Swap is 1 */
 #define MAPPING(head, rss, anonymous)                                               \
@@ -63,7 +63,8 @@ static void test_smaps(void **state)
 	assert_int_equal(memory.anonymous, 1121 << 10);
 	assert_int_equal(memory.swap, 13 << 10);
 	assert_int_equal(memory.own, 13 * 11 << 10);
-	/* of private mappings: with a file 0 and 4; without 1, 7, 7, 5, 3, 2, 7, 0, at most what is anonymous */
+	/* of private mappings: with a file 0 and 4; without 1, 7, 7, 5, 3, 2, 7, 0, at most what is
+	 * anonymous */
 	assert_int_equal(memory.common, 36 << 10);
 	assert_int_equal(memory.data, 20 << 10);
 	assert_int_equal(memory.files, 710 << 10);
@@ -127,7 +128,7 @@ static void test_own_memory(void **state)
 	assert_int_not_equal(proc_memory_read(&memory, 0x7ffffff0, &err), 0);
 }
 
-/* ---- which pages are in memory --------------------------------------------------------------- */
+/* ---- which pages are in memory -------------------------------------------------------------- */
 
 #define PAGES 600 /* more than the window has */
 
@@ -174,7 +175,7 @@ static void test_resident(void **state)
 	check_resident(true);
 }
 
-/* ---- control groups -------------------------------------------------------------------------- */
+/* ---- control groups ------------------------------------------------------------------------- */
 
 static char root[64];
 
@@ -326,7 +327,7 @@ static void test_no_cgroup(void **state)
 	assert_false(cgroup.have);
 }
 
-/* ---- glibc's main arena ---------------------------------------------------------------------- */
+/* ---- glibc's main arena --------------------------------------------------------------------- */
 
 /* Bins whose links stand from words[at] on; the n first ones have chunks. */
 static void make_bins(uint64_t *words, size_t at, size_t n, uint64_t address)
@@ -364,7 +365,7 @@ static void test_main_arena(void **state)
 	assert_int_equal(fast_bins_find_top(words, 0, address), 0);
 }
 
-/* ---- lists of free chunks --------------------------------------------------------------------- */
+/* ---- lists of free chunks ------------------------------------------------------------------- */
 
 #define ROOM_CHUNKS 1000
 
@@ -413,7 +414,8 @@ static uint64_t side_bytes(const struct made_arena *arena)
 	return bins.side_bytes;
 }
 
-/* While lists are followed they change, and pages of different moments may make a loop: every chunk is one all the same. */
+/* While lists are followed they change, and pages of different moments may make a loop: every chunk
+ * is one all the same. */
 static void test_free_lists(void **state)
 {
 	struct made_arena *arena = mmap(NULL, sizeof(*arena), PROT_READ | PROT_WRITE,

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
- * Threads of real interpreters, of every version found: names, ids, where they are and what they were
- * made for, their stacks; and chains that lead nowhere.
+ * Threads of real interpreters, of every version found: names, ids, where they are and what they
+ * were made for, their stacks; and chains that lead nowhere.
  */
 #include "unit/python_child.h"
 
@@ -154,7 +154,7 @@ static void test_threads(void **state)
 	with_pythons((unsigned)(uintptr_t)*state, check_threads);
 }
 
-/* ---- memory by hand -------------------------------------------------------------------------- */
+/* ---- memory by hand ------------------------------------------------------------------------- */
 
 /* Thread states that go round and round, point into nothing, or belong to somebody else. */
 static void test_hostile(void **state)

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
- * The cache of unwind tables: what it gives is what compiling gives; what is damaged, somebody else's, or another file's
- * is not believed. Whether a table came from the cache is seen by its file: compiling puts a new one there.
+ * The cache of unwind tables: what it gives is what compiling gives; what is damaged, somebody
+ * else's, or another file's is not believed. Whether a table came from the cache is seen by its
+ * file: compiling puts a new one there.
  */
 #include <fcntl.h>
 #include <limits.h>
@@ -284,7 +285,8 @@ static int forge(int program, bool change_frames)
 	return copy;
 }
 
-/* Anybody can give his file the build id of libc: it has its own table, and libc never has that one. */
+/* Anybody can give his file the build id of libc: it has its own table, and libc never has that
+ * one. */
 static void test_forged_build_id(void **state)
 {
 	struct fixture *fixture = *state;
@@ -342,7 +344,8 @@ static void test_shrink(void **state)
 	assert_false(is_there(fixture->folder, "oldest"));
 	assert_false(is_there(fixture->folder, "old"));
 	assert_true(is_there(fixture->folder, "younger"));
-	/* keeping a table shrinks the folder by itself; a file with a hole is as large as it says */
+	/* keeping a table shrinks the folder by itself; a file with a hole is as large as it
+	 * says */
 	put_file(fixture->folder, "huge", UNWIND_CACHE_MAX_BYTES, 4000);
 	flip(fixture->file, 0);
 	assert_false(cached(fixture));

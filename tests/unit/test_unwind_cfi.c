@@ -12,7 +12,7 @@ static void assert_saved(uint64_t at, enum abi_unwind_reg reg, enum abi_saved sa
 	assert_int_equal(rule_at(at)->at[reg - 1], where);
 }
 
-/* ---- instructions ---------------------------------------------------------------------------------- */
+/* ---- instructions --------------------------------------------------------------------------- */
 
 static void test_cfa(void **state)
 {
@@ -148,7 +148,7 @@ static void test_lost_registers(void **state)
 	unwind_table_fini(&table);
 }
 
-/* ---- forms ----------------------------------------------------------------------------------------- */
+/* ---- forms ---------------------------------------------------------------------------------- */
 
 static void test_realigned_stack(void **state)
 {
@@ -256,7 +256,8 @@ static void test_return_address(void **state)
 	cfi_ops(&image, DW_CFA_advance_loc | 1, DW_CFA_offset_extended_sf, 16, 0xff, 0xff, 0xff,
 		0x7f);
 	cfi_ops(&image, DW_CFA_advance_loc | 1, DW_CFA_offset | 16, 1);
-	/* the caller's stack pointer is the CFA, and may be said to be; anything else is not known */
+	/* the caller's stack pointer is the CFA, and may be said to be; anything else is not
+	 * known */
 	cfi_ops(&image, DW_CFA_val_offset, 7, 0);
 	cfi_ops(&image, DW_CFA_advance_loc | 1, DW_CFA_val_offset, 7, 1);
 	cfi_ops(&image, DW_CFA_advance_loc | 1, DW_CFA_offset | 7, 2);
@@ -317,7 +318,8 @@ static void test_signal_frame(void **state)
 	}
 	put_trampoline(0, -1);
 	cfi_ops(&image, DW_CFA_same_value, 12);
-	/* a signal's frame whose registers are saved as a function's: the caller's address is not that of a call */
+	/* a signal's frame whose registers are saved as a function's: the caller's address is not
+	 * that of a call */
 	cfi_ops(&image, DW_CFA_advance_loc | 1, DW_CFA_def_cfa, 7, 8, DW_CFA_offset | 16, 1);
 	compile_one();
 	assert_int_equal(rule_at(0)->kind, ABI_RULE_UNSUPPORTED);

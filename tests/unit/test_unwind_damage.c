@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
- * Damaged unwind information: what is damaged is left out and counted, what is not is read, nothing else happens.
+ * Damaged unwind information: what is damaged is left out and counted, what is not is read, nothing
+ * else happens.
  */
 #include <stdlib.h>
 
@@ -61,7 +62,8 @@ static void test_damaged_instructions(void **state)
 	DAMAGED(DW_CFA_expression, 3, 4, DW_OP_breg6, 8, DW_OP_nop);
 	DAMAGED(DW_CFA_def_cfa_expression, 1);
 	DAMAGED(DW_CFA_GNU_args_size);
-	/* impossible numbers: lengths, an offset of 65 bits, one that is negative, products that overflow */
+	/* impossible numbers: lengths, an offset of 65 bits, one that is negative, products that
+	 * overflow */
 	DAMAGED(DW_CFA_def_cfa_expression, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 1);
 	DAMAGED(DW_CFA_offset | 3, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 3);
 	DAMAGED(DW_CFA_def_cfa_offset, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 1);
@@ -195,7 +197,8 @@ static void test_places(void **state)
 	unwind_table_fini(&table);
 }
 
-/* Cut at any byte, with any length changed, with any byte changed: a table or an error, nothing else. */
+/* Cut at any byte, with any length changed, with any byte changed: a table or an error, nothing
+ * else. */
 static void test_every_byte(void **state)
 {
 	static struct cfi_image whole;

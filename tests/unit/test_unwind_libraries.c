@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
- * Unwind tables of real files against libdw's answers: for every row of the C library, the dynamic linker,
- * Python, C++, cryptography, the vdso, and shared libraries that are installed for other reasons. Rules and DWARF
- * are both carried out, with made-up registers and memory, so that equal means equal in effect, not in form.
+ * Unwind tables of real files against libdw's answers: for every row of the C library, the dynamic
+ * linker, Python, C++, cryptography, the vdso, and shared libraries that are installed for other
+ * reasons. Rules and DWARF are both carried out, with made-up registers and memory, so that equal
+ * means equal in effect, not in form.
  */
 #include <dwarf.h>
 #include <elfutils/libdw.h>
@@ -35,7 +36,7 @@ static const int dwarf_number[] = {7, 6, 3, 12, 13, 14, 15};
 static const int in_gregs[] = {15, 10, 11, 4, 5, 6, 7};
 #define GREGS_RIP 16
 
-/* ---- a machine that is made up --------------------------------------------------------------------- */
+/* ---- a machine that is made up -------------------------------------------------------------- */
 
 static uint64_t mix(uint64_t x)
 {
@@ -74,7 +75,7 @@ static bool same_place(const struct place *a, const struct place *b)
 	return a->kind == b->kind && a->value == b->value;
 }
 
-/* ---- what rules say -------------------------------------------------------------------------------- */
+/* ---- what rules say ------------------------------------------------------------------------- */
 
 static struct place memory(uint64_t address)
 {
@@ -144,7 +145,7 @@ static struct answer carry_out(const struct abi_unwind_rule *rule, uint64_t pc)
 	return answer;
 }
 
-/* ---- what DWARF says ------------------------------------------------------------------------------- */
+/* ---- what DWARF says ------------------------------------------------------------------------ */
 
 /* Value of an expression; *in_memory: it is the address of what is meant, not that itself. */
 static uint64_t evaluate(const Dwarf_Op *ops, size_t count, uint64_t cfa, uint64_t pc,
@@ -222,7 +223,8 @@ static struct place place_of(Dwarf_Frame *frame, int number, uint64_t cfa, uint6
 	return place;
 }
 
-/* False: libdw does not know the CFA: half of one that was an expression before (libgcrypt has that). */
+/* False: libdw does not know the CFA: half of one that was an expression before (libgcrypt has
+ * that). */
 static bool ask_libdw(Dwarf_Frame *frame, uint64_t pc, struct answer *out)
 {
 	struct answer answer = {.kind = ABI_RULE_CFA};
@@ -242,7 +244,7 @@ static bool ask_libdw(Dwarf_Frame *frame, uint64_t pc, struct answer *out)
 	return true;
 }
 
-/* ---- comparison ------------------------------------------------------------------------------------ */
+/* ---- comparison ----------------------------------------------------------------------------- */
 
 struct totals {
 	uint64_t files, rows, unsupported, lost, not_known;
@@ -278,7 +280,8 @@ static void compare_registers(struct comparison *comparison, const struct answer
 		if (r == ABI_REG_SP && theirs->regs[r].kind == IN_MEMORY)
 			theirs->regs[r] = (struct place){.kind = IS,
 							 .value = memory_at(theirs->regs[r].value)};
-		/* libdw 0.188 takes register 0 for rbx where it begins with what the ABI preserves */
+		/* libdw 0.188 takes register 0 for rbx where it begins with what the ABI
+		 * preserves */
 		if (r == ABI_REG_BX && theirs->regs[r].kind == LOST)
 			theirs->regs[r].kind = ours->regs[r].kind == SAME ? SAME : LOST;
 		if (ours->regs[r].kind == LOST &&
@@ -452,7 +455,7 @@ static void print_totals(const struct totals *totals)
 	       totals->files, totals->rows, totals->unsupported, totals->lost);
 }
 
-/* ---- the files ------------------------------------------------------------------------------------- */
+/* ---- the files ------------------------------------------------------------------------------ */
 
 static void test_libraries(void **state)
 {
@@ -463,7 +466,8 @@ static void test_libraries(void **state)
 
 	(void)state;
 	compare_matching("/lib/x86_64-linux-gnu/libc.so.6", 1, &totals);
-	/* it has a section of lazy binding stubs, a signal's trampoline, and the start of threads */
+	/* it has a section of lazy binding stubs, a signal's trampoline, and the start of
+	 * threads */
 	assert_int_equal(totals.kinds & in_libc, in_libc);
 	compare_matching("/lib64/ld-linux-x86-64.so.2", 1, &totals);
 	assert_int_equal(totals.files, 2); /* these are everywhere */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
- * Numbers and pointers as unwind information encodes them: each form, its limits, and what is cut off.
+ * Numbers and pointers as unwind information encodes them: each form, its limits, and what is cut
+ * off.
  */
 #include <dwarf.h>
 #include <setjmp.h>

@@ -19,7 +19,7 @@ static const struct abi_unwind_page *page_at(uint64_t offset)
 	return &table.pages[(IMAGE_TEXT + offset) / ABI_TEXT_PAGE - table.first_page];
 }
 
-/* ---- entries ------------------------------------------------------------------------------------- */
+/* ---- entries -------------------------------------------------------------------------------- */
 
 /* Functions whose places are written in each way. */
 static void test_encodings(void **state)
@@ -88,7 +88,7 @@ static void test_augmentations(void **state)
 	unwind_table_fini(&table);
 }
 
-/* ---- pages ----------------------------------------------------------------------------------------- */
+/* ---- pages ---------------------------------------------------------------------------------- */
 
 /* A function over three pages, with a change in the last; then a gap, then a page of its own. */
 static void test_pages(void **state)
@@ -167,7 +167,8 @@ static void put_function(uint64_t start, uint64_t end, uint8_t offset)
 	cfi_end(&image);
 }
 
-/* In no order, and one over the other: what starts first holds, then what comes first in the section. */
+/* In no order, and one over the other: what starts first holds, then what comes first in the
+ * section. */
 static void test_order(void **state)
 {
 	static const struct {
@@ -247,7 +248,7 @@ static void test_linear_time(void **state)
 	assert_true(seconds[1] < 20 * seconds[0] + 0.05);
 }
 
-/* ---- files ----------------------------------------------------------------------------------------- */
+/* ---- files ---------------------------------------------------------------------------------- */
 
 static char folder[] = "/tmp/pyleaktrace-unwind-XXXXXX";
 
@@ -266,7 +267,8 @@ static int remove_folder(void **state)
 	return system(command);
 }
 
-/* Build the fuzzer's seed with these options, change it with objcopy; open for reading and writing. */
+/* Build the fuzzer's seed with these options, change it with objcopy; open for reading and
+ * writing. */
 static int build(const char *name, const char *options, const char *changes)
 {
 	char path[128], command[512];
@@ -397,7 +399,7 @@ static void test_functions(void **state)
 	close(fd);
 }
 
-/* ---- files that are refused ------------------------------------------------------------------------ */
+/* ---- files that are refused ----------------------------------------------------------------- */
 
 static void assert_refused(struct elf_image *elf, size_t size, const char *why)
 {
@@ -448,7 +450,8 @@ static void test_refused(void **state)
 	assert_refused(&elf, sizeof(elf), "cannot be read");
 }
 
-/* A section that says that it is huge, in a file that is not, and in one that has only a hole there. */
+/* A section that says that it is huge, in a file that is not, and in one that has only a hole
+ * there. */
 static void test_huge_section(void **state)
 {
 	static struct elf_image elf;

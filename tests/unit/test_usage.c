@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
- * What of a process is shared with a forked one, by the text of smaps; and a census of memory whose pagemap may
- * not be opened.
+ * What of a process is shared with a forked one, by the text of smaps; and a census of memory whose
+ * pagemap may not be opened.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -80,7 +80,8 @@ static void test_hostile(void **state)
 	}
 }
 
-/* Without pagemap: what is mostly used is read whole, what is mostly unused is left out and said. */
+/* Without pagemap: what is mostly used is read whole, what is mostly unused is left out and
+ * said. */
 static void test_without_pagemap(void **state)
 {
 	enum { SIZE = 8 << 20 };

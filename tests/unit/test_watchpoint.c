@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
- * Watchpoints that come and go while their words are written harm nobody: no SIGTRAP, neither in the process that is watched
- * nor in one that watches itself.
+ * Watchpoints that come and go while their words are written harm nobody: no SIGTRAP, neither in
+ * the process that is watched nor in one that watches itself.
  */
 #include <setjmp.h>
 #include <stdarg.h>

@@ -15,8 +15,8 @@
 static volatile uint64_t word __attribute__((aligned(8)));
 
 /*
- * Skips where none can be set: only root may everywhere, and there may be no registers. One that can be set and is not hit
- * is a failure.
+ * Skips where none can be set: only root may everywhere, and there may be no registers. One that
+ * can be set and is not hit is a failure.
  */
 static void need_watchpoints(void)
 {

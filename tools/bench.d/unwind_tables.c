@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
- * unwind_tables: what tools/bench-unwind-tables prints. Usage: unwind_tables CACHE-FOLDER ROUNDS FILE...
+ * unwind_tables: what tools/bench-unwind-tables prints. Usage: unwind_tables CACHE-FOLDER ROUNDS
+ * FILE...
  */
 #include <fcntl.h>
 #include <stdio.h>

@@ -3,8 +3,8 @@
  * clock: the time that intervals are measured with, and CPU time.
  *
  * Place      layer 0.
- * Units      ns, or seconds, of CLOCK_MONOTONIC: the clock of bpf_ktime_get_ns(), so that both can be
- *            compared.
+ * Units      ns, or seconds, of CLOCK_MONOTONIC: the clock of bpf_ktime_get_ns(), so that both can
+ *            be compared.
  */
 #ifndef PYLEAKTRACE_BASE_CLOCK_H
 #define PYLEAKTRACE_BASE_CLOCK_H

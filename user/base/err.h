@@ -3,13 +3,14 @@
  * err: the first function that knows a cause says it, once; everybody above passes it on.
  *
  * Place      layer 0; used everywhere; only user/cli prints an error.
- * Shapes     one struct err on the caller's stack holds one sentence and one code. The code is the exit
- *            code that the program would end with, so nobody translates twice.
+ * Shapes     one struct err on the caller's stack holds one sentence and one code. The code is the
+ *            exit code that the program would end with, so nobody translates twice.
  * Ownership  the text lives in the struct; nothing to free.
- * Errors     every function that takes a struct err returns 0 or what err_set() returned (negative code),
- *            unless its header says otherwise.
+ * Errors     every function that takes a struct err returns 0 or what err_set() returned (negative
+ *            code), unless its header says otherwise.
  * Example    if (fd < 0)
- *                    return err_set(err, ERR_PERMISSION, "%s: %s; run as root", path, strerror(errno));
+ *                    return err_set(err, ERR_PERMISSION, "%s: %s; run as root", path,
+ *                    strerror(errno));
  */
 #ifndef PYLEAKTRACE_BASE_ERR_H
 #define PYLEAKTRACE_BASE_ERR_H

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
- * file: a path -> the whole contents of a small file, or a refusal. Made for /proc, whose files have no
- * size to ask for.
+ * file: a path -> the whole contents of a small file, or a refusal. Made for /proc, whose files
+ * have no size to ask for.
  *
  * Place      layer 0; used by target, trend and cli.
  * Ownership  file_read_all() allocates, the caller frees with free().
  * Errors     negative errno; -EFBIG: there is more than the limit (nothing is cut in silence).
- * Bounds     the limit that the caller gives; never blocks on a FIFO that somebody put in place of a file.
+ * Bounds     the limit that the caller gives; never blocks on a FIFO that somebody put in place of
+ *            a file.
  * Example    char text[4096];
  *            if (file_read("/proc/self/stat", text, sizeof(text)) < 0)
  *                    return -1;

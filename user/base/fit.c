@@ -8,10 +8,11 @@
 #define FLOOR_RISE  0.1   /* of the range: lowest points that rise by less are level */
 #define TROUGHS_MIN 3     /* fewer lowest points prove nothing */
 #define CHANCE      0.001 /* that fit_rises() is wrong */
-/* share of a cycle's ups and downs that time explains as well: from there on the two cannot be told apart */
+/* share of a cycle's ups and downs that time explains as well: from there on the two cannot be told
+ * apart */
 #define TOO_ALIKE 0.8
 
-/* ---- the line -------------------------------------------------------------------------------- */
+/* ---- the line ------------------------------------------------------------------------------- */
 
 static double mean(const double *values, size_t n)
 {
@@ -109,7 +110,7 @@ double fit_confidence(struct fit_line line)
 	return 2 * fit_t_below(fabs(line.slope) / line.error, (unsigned)line.n - 2) - 1;
 }
 
-/* ---- the shape ------------------------------------------------------------------------------- */
+/* ---- the shape ------------------------------------------------------------------------------ */
 
 const char *fit_shape_name(enum fit_shape shape)
 {
@@ -171,11 +172,11 @@ static bool floor_rises(const struct legs *legs, const double *x, const double *
 	return floor_y[legs->n_troughs - 1] - floor_y[0] >= least && fit_rises(*line);
 }
 
-/* ---- a cycle that is known --------------------------------------------------------------------- */
+/* ---- a cycle that is known ------------------------------------------------------------------ */
 
 /*
- * How much y rises with the cycle, beside the line over x: the coefficient c of y = a + b x + c cycle that fits best. By what
- * is left of the cycle when its own line over x is taken away.
+ * How much y rises with the cycle, beside the line over x: the coefficient c of y = a + b x + c
+ * cycle that fits best. By what is left of the cycle when its own line over x is taken away.
  *
  * out    widen: so many times larger is the error of b than without the cycle
  * return 0: it does not for sure, or cycle and x cannot be told apart

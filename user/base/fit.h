@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
- * fit: a series of measurements -> the straight line through it, how sure its slope is, and what kind
- * of series it is.
+ * fit: a series of measurements -> the straight line through it, how sure its slope is, and what
+ * kind of series it is.
  *
  *     steady      goes up all the time                         a leak
  *     slowing     goes up less and less                        a warm-up, a cache that fills
  *     step        one jump                                     something was loaded
- *     sawtooth    up and down, again and again                 a collector, requests that come and go
+ *     sawtooth    up and down, again and again                 a collector, or requests
  *
  * A sawtooth whose lowest points rise is steady: what a collection leaves behind grows.
  *
@@ -38,8 +38,8 @@ struct fit_line fit_line(const double *x, const double *y, size_t n);
 double fit_least(struct fit_line line);
 
 /*
- * Does it rise, and not by chance? For what is asked of hundreds of series again and again: of those that only go up and down, one of a
- * thousand is said to rise.
+ * Does it rise, and not by chance? For what is asked of hundreds of series again and again: of
+ * those that only go up and down, one of a thousand is said to rise.
  */
 bool fit_rises(struct fit_line line);
 
@@ -63,9 +63,9 @@ const char *fit_shape_name(enum fit_shape shape);
 /*
  * What kind of series it is.
  *
- * in     n: up to FIT_POINTS_MAX
- *        cycle: how far something that makes teeth was at each point, or NULL: of the collector, what has been made since it last ran.
- *        What y has of it is taken out before: what grows then grows beside the teeth, and is told before they are many
+ * in     n: up to FIT_POINTS_MAX cycle: how far something that makes teeth was at each point, or
+ *        NULL: of the collector, what has been made since it last ran. What y has of it is taken
+ *        out before: what grows then grows beside the teeth, and is told before they are many
  * out    line: may be NULL; of a sawtooth with rising lowest points the line through those, else
  *        that through all
  */
@@ -79,8 +79,9 @@ struct fit_line fit_line_beside(const double *x, const double *y, const double *
 double fit_t_below(double t, unsigned freedom);
 
 /*
- * Of n events that were seen: how many there may have been expected at most, the upper end of the 95 % interval of a Poisson mean.
- * Source: Wilson and Hilferty's approximation of the chi-square distribution; off by less than 1 %.
+ * Of n events that were seen: how many there may have been expected at most, the upper end of the
+ * 95 % interval of a Poisson mean. Source: Wilson and Hilferty's approximation of the chi-square
+ * distribution; off by less than 1 %.
  */
 double fit_poisson_upper(double n);
 

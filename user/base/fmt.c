@@ -12,7 +12,7 @@
 
 #define QUOTE_MAX 48
 
-/* ---- writing --------------------------------------------------------------------------------- */
+/* ---- writing -------------------------------------------------------------------------------- */
 
 static struct fmt number(const char *format, double value)
 {
@@ -146,7 +146,7 @@ struct fmt fmt_percent(double fraction)
 	return number("%.0f %%", percent < 1e9 ? percent : 1e9);
 }
 
-/* ---- parsing --------------------------------------------------------------------------------- */
+/* ---- parsing -------------------------------------------------------------------------------- */
 
 static int wrong(struct err *err, const char *text, const char *hint)
 {

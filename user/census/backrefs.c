@@ -78,7 +78,7 @@ static bool add_edge(struct backrefs *search, size_t from, size_t to, const char
 	return true;
 }
 
-/* ---- references ------------------------------------------------------------------------------ */
+/* ---- references ----------------------------------------------------------------------------- */
 
 static void say(const struct backrefs *search, const struct ref *ref, char *via)
 {
@@ -161,7 +161,7 @@ static void step(struct backrefs *search)
 	read_roots(reach, ROOT_INTERPRETER, ROOT_DATA);
 }
 
-/* ---- all ------------------------------------------------------------------------------------- */
+/* ---- all ------------------------------------------------------------------------------------ */
 
 static int begin(struct backrefs *search, const struct owners_wanted *wanted, uint64_t at,
 		 struct err *err)

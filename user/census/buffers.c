@@ -51,7 +51,7 @@ static void add(struct buffers *buffers, struct census_type *type, uint64_t addr
 		take(buffers, type, address, count * size);
 }
 
-/* ---- dicts ----------------------------------------------------------------------------------- */
+/* ---- dicts ---------------------------------------------------------------------------------- */
 
 static uint64_t round_up(uint64_t n)
 {
@@ -171,7 +171,7 @@ static void add_dict(struct buffers *buffers, const struct found *found)
 	}
 }
 
-/* ---- all ------------------------------------------------------------------------------------- */
+/* ---- all ------------------------------------------------------------------------------------ */
 
 void buffers_add_values(struct buffers *buffers, struct census_type *type, uint32_t n)
 {

@@ -40,7 +40,8 @@ struct buffers {
 	size_t n_wanted;
 	struct {
 		uint64_t keys, n_values;
-	} shared[BUFFERS_KNOWN]; /* keys that were seen to be shared; each in the one place where it would be */
+	} shared[BUFFERS_KNOWN]; /* keys that were seen to be shared; each in the one place where it
+				    would be */
 };
 
 /* 3.11 and 3.12: are the instance's attributes in an array of their own? */

@@ -10,7 +10,7 @@
 #define ROOT_TEXT   1024
 #define THREAD_TEXT ", thread "
 
-/* ---- roots ----------------------------------------------------------------------------------- */
+/* ---- roots ---------------------------------------------------------------------------------- */
 
 static void say_thread(const struct edges *edges, size_t thread, char *text, size_t size)
 {
@@ -81,7 +81,7 @@ void chain_root(const struct edges *edges, size_t i, const struct ref *ref, char
 	}
 }
 
-/* ---- links ----------------------------------------------------------------------------------- */
+/* ---- links ---------------------------------------------------------------------------------- */
 
 static int take_link(struct heap_link *link, const struct edges *edges, uint32_t object,
 		     const char *via, bool hidden)

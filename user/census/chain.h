@@ -15,10 +15,12 @@
 #include "census/edges.h"
 #include "model/heap_graph.h"
 
-/* in  object: index; how[object] says that it is held. out  chain: to be freed with heap_chain_fini() */
+/* in  object: index; how[object] says that it is held.
+ * out chain: to be freed with heap_chain_fini() */
 int chain_build(struct heap_chain *chain, struct edges *edges, uint32_t object, struct err *err);
 
-/* What a root is called: "local `batch` of worker (jobs.py:88)". ref: what it holds; NULL: not known. */
+/* What a root is called: "local `batch` of worker (jobs.py:88)". ref: what it holds; NULL: not
+ * known. */
 void chain_root(const struct edges *edges, size_t root, const struct ref *ref, char *text,
 		size_t size);
 

@@ -72,7 +72,8 @@ static bool is_free_link(const struct block *block, uint64_t word)
 	       (word % 16 == 0 && word >= block->range_start && word < block->range_end);
 }
 
-/* The word is the address of an object, so it is no reference count (a list of two, a free list's link). */
+/* The word is the address of an object, so it is no reference count (a list of two, a free list's
+ * link). */
 static bool points_to_object(const struct judge *judge, uint64_t word)
 {
 	uint64_t type;
@@ -84,7 +85,8 @@ static bool points_to_object(const struct judge *judge, uint64_t word)
 	       type_table_get(judge->table, type);
 }
 
-/* As block_type: small, or an immortal object's pattern in 32 bits; above it 0, or flags from 3.14 on. */
+/* As block_type: small, or an immortal object's pattern in 32 bits; above it 0, or flags from 3.14
+ * on. */
 static bool is_refcount(const struct py_layout *layout, uint64_t word)
 {
 	return (uint32_t)word && !(word >> 32 & 0xffff) &&
@@ -96,7 +98,8 @@ static bool is_usual_refcount(uint64_t word)
 	return (uint32_t)word < USUAL_REFCOUNT || (uint32_t)word >= 0x80000000u;
 }
 
-/* Is there an object's head as far as its references? That is in a free-threaded build before its type. */
+/* Is there an object's head as far as its references? That is in a free-threaded build before its
+ * type. */
 static bool has_references(const struct candidate *at, size_t offset)
 {
 	const struct py_layout *layout = at->judge->layout;
@@ -108,13 +111,15 @@ static bool has_references(const struct candidate *at, size_t offset)
 	return is_refcount(layout, load(at->head + offset + layout->object.refcount));
 }
 
-/* In the lists' heads, which are the collector's own data, some builds have these at multiples of four. */
+/* In the lists' heads, which are the collector's own data, some builds have these at multiples of
+ * four. */
 static bool is_link(uint64_t word)
 {
 	return word >= ADDRESS_MIN && word < ADDRESS_END && word % 4 == 0;
 }
 
-/* As block_type, with what it says of the object. A free-threaded one has none, and a bit in its own head. */
+/* As block_type, with what it says of the object. A free-threaded one has none, and a bit in its
+ * own head. */
 static bool is_gc_head(const struct py_layout *layout, const uint8_t *head, bool *tracked)
 {
 	uint64_t next, previous;
@@ -135,8 +140,8 @@ static bool is_gc_head(const struct py_layout *layout, const uint8_t *head, bool
 	}
 	*tracked = next != 0;
 	/*
-	 * In the middle of a collection a count of references stands where the link back was, and, of what
-	 * was found to be unreachable so far, the link again.
+	 * In the middle of a collection a count of references stands where the link back was, and,
+	 * of what was found to be unreachable so far, the link again.
 	 */
 	if (previous & PREV_COLLECTING)
 		return next && is_link(next & ~3ull) &&

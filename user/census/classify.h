@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
- * classify: a block that is in use -> the object in it, or "a buffer". What block_type does for some
- * blocks with all care, this does for tens of millions a second.
+ * classify: a block that is in use -> the object in it, or "a buffer". What block_type does for
+ * some blocks with all care, this does for tens of millions a second.
  *
  * A block is an object's when it begins with a plausible reference count and the address of a type
  * whose objects begin just there: types with GC behind a GC head (and a pre-header, where they
@@ -9,8 +9,9 @@
  * size is one that such an object has. Reference count 0 is an object that is being freed, or is
  * kept on a free list: none.
  *
- * Builds without a GIL keep apart what is an object: mimalloc's page tells whether there is one, and
- * whether its type has GC and a pre-header. Its references are in two counts, and it has no GC head.
+ * Builds without a GIL keep apart what is an object: mimalloc's page tells whether there is one,
+ * and whether its type has GC and a pre-header. Its references are in two counts, and it has no GC
+ * head.
  *
  * Place      the census; called by scan and classify_run.
  * Source     Modules/gcmodule.c, Python/gc.c, Include/object.h, Objects/obmalloc.c 3.6-3.15; glibc

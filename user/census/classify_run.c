@@ -30,7 +30,7 @@ static uint64_t load(const uint8_t *bytes)
 	return value;
 }
 
-/* ---- what is usual --------------------------------------------------------------------------- */
+/* ---- what is usual -------------------------------------------------------------------------- */
 
 /* No reference count has such a word: 0, or an address as nearly all are. */
 static __always_inline bool is_no_count(uint64_t word)
@@ -98,7 +98,7 @@ static __always_inline bool is_like(const struct run *run, const struct run_know
 					    run->head - offset, run->blocks->size - offset);
 }
 
-/* ---- what is known --------------------------------------------------------------------------- */
+/* ---- what is known -------------------------------------------------------------------------- */
 
 static struct run_known *place(const struct run *run, uint64_t type)
 {
@@ -137,7 +137,8 @@ static struct run_known *guess(const struct run *run, const uint8_t *block, bool
 	return NULL;
 }
 
-/* An object was found with all care: the next like it are known, but for those behind a debug header. */
+/* An object was found with all care: the next like it are known, but for those behind a debug
+ * header. */
 static void remember(const struct run *run, const struct found *found, uint64_t address)
 {
 	const struct census_type *type = found->type;
@@ -161,7 +162,7 @@ static void remember(const struct run *run, const struct found *found, uint64_t 
 	};
 }
 
-/* ---- the blocks ------------------------------------------------------------------------------ */
+/* ---- the blocks ----------------------------------------------------------------------------- */
 
 /* Add the objects that are like `last` to their type. */
 static void settle(struct run *run)

@@ -2,10 +2,10 @@
  *
  * classify_run: the blocks of a pool -> the objects in them, fast.
  *
- * Nearly every block is like one that was met before: of this size, with an object of this type in this
- * place. What was found out about that one is kept (struct run_known), and the block is judged by
- * comparing a few words. Whatever is not just as usual goes to classify_block(): the verdicts are the
- * same.
+ * Nearly every block is like one that was met before: of this size, with an object of this type in
+ * this place. What was found out about that one is kept (struct run_known), and the block is judged
+ * by comparing a few words. Whatever is not just as usual goes to classify_block(): the verdicts
+ * are the same.
  *
  * Place      the census; called by scan.
  * Source     as judge.

@@ -4,8 +4,8 @@
  *
  * Place      the census; called by scan when census_collect() asked for it.
  * Source     dict, list, set and deque have their length in themselves, at the same place in every
- *            version. What derives from them (OrderedDict, defaultdict), the dict of an instance and
- *            that of an lru_cache are found as the dict that they are or have.
+ *            version. What derives from them (OrderedDict, defaultdict), the dict of an instance
+ *            and that of an lru_cache are found as the dict that they are or have.
  * Shapes     in the order of addresses; model/heap_types.h has the rows.
  * Bounds     CONTAINERS_MAX rows, CONTAINERS_LEAST items at first. When there are more, only those
  *            with twice as many are kept.

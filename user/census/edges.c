@@ -43,7 +43,7 @@ bool edges_still_there(const struct edges *edges, uint32_t object)
 	return word(edges, at) == edges_type(edges, object)->address;
 }
 
-/* ---- where it is ----------------------------------------------------------------------------- */
+/* ---- where it is ---------------------------------------------------------------------------- */
 
 static void see(void *context, const struct ref *ref)
 {
@@ -95,7 +95,7 @@ bool edges_find(struct edges *edges, uint32_t from, uint32_t to, struct ref *ref
 	return edges->found;
 }
 
-/* ---- parts ----------------------------------------------------------------------------------- */
+/* ---- parts ---------------------------------------------------------------------------------- */
 
 static void quote(char *via, const char *before, const char *name, const char *otherwise)
 {
@@ -167,7 +167,7 @@ static bool describe_part(const struct edges *edges, const struct ref *ref, stru
 	}
 }
 
-/* ---- objects that have parts ----------------------------------------------------------------- */
+/* ---- objects that have parts ---------------------------------------------------------------- */
 
 static bool begin_part(struct edge_part *part, enum edge_role role, uint64_t code, uint64_t n)
 {
@@ -228,7 +228,7 @@ static bool is_part(const struct edges *edges, const struct ref *ref, struct edg
 	}
 }
 
-/* ---- all others ------------------------------------------------------------------------------ */
+/* ---- all others ----------------------------------------------------------------------------- */
 
 static void say_field(const struct edges *edges, const struct ref *ref, char *via)
 {
@@ -342,7 +342,7 @@ bool edges_describe(const struct edges *edges, const struct ref *ref, struct edg
 	return false;
 }
 
-/* ---- containers ------------------------------------------------------------------------------ */
+/* ---- containers ----------------------------------------------------------------------------- */
 
 /* Where the dict is differs, but an lru_cache has no other one. */
 uint32_t edges_cache(const struct edges *edges, uint32_t object)

@@ -3,8 +3,8 @@
  * edges: one object holds another -> what Python calls that: ".SESSIONS", "['k1']", "[3]",
  * " local `batch`".
  *
- * Some objects are only a part of another: the dict of an instance, the tuple of a closure. They are
- * hidden, and what they hold is said of the whole: that is what a part's role is for.
+ * Some objects are only a part of another: the dict of an instance, the tuple of a closure. They
+ * are hidden, and what they hold is said of the whole: that is what a part's role is for.
  *
  * Place      the census; used by chain and backrefs.
  * Source     names; Objects/funcobject.c, Modules/_functoolsmodule.c (lru_cache_object, which keeps

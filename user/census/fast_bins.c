@@ -22,7 +22,7 @@ struct walker {
 	unsigned left; /* steps */
 };
 
-/* ---- the main arena -------------------------------------------------------------------------- */
+/* ---- the main arena ------------------------------------------------------------------------- */
 
 /* Is the bin whose two links are at words[i] empty? Both point 16 bytes before them. */
 static bool is_empty_bin(const uint64_t *words, size_t i, uint64_t address)
@@ -42,9 +42,9 @@ static bool are_bins(const uint64_t *words, size_t first, uint64_t address)
 }
 
 /*
- * The bins are 127 pairs, behind `top` and `last_remainder`. The last ones are for the largest chunks
- * and nearly always empty: from the last empty bin the others are counted back. Should the very last
- * ones have chunks, the place that fits is a few pairs further on.
+ * The bins are 127 pairs, behind `top` and `last_remainder`. The last ones are for the largest
+ * chunks and nearly always empty: from the last empty bin the others are counted back. Should the
+ * very last ones have chunks, the place that fits is a few pairs further on.
  */
 size_t fast_bins_find_top(const uint64_t *words, size_t n, uint64_t address)
 {
@@ -63,7 +63,7 @@ size_t fast_bins_find_top(const uint64_t *words, size_t n, uint64_t address)
 	return n;
 }
 
-/* ---- lists ----------------------------------------------------------------------------------- */
+/* ---- lists ---------------------------------------------------------------------------------- */
 
 static bool is_in_memory(const struct walker *walker, uint64_t chunk)
 {
@@ -72,8 +72,8 @@ static bool is_in_memory(const struct walker *walker, uint64_t chunk)
 	return chunk && chunk % CHUNK_ALIGN == 0 && range && range->writable && !range->inode;
 }
 
-/* The one after it in a list of free chunks of this size; 0: it is the last; NO_CHUNK: it is none itself. Links are mixed with their own
-   place, from 2.32 on. */
+/* The one after it in a list of free chunks of this size; 0: it is the last; NO_CHUNK: it is none
+ * itself. Links are mixed with their own place, from 2.32 on. */
 static uint64_t next_chunk(const struct walker *walker, uint64_t chunk, uint64_t size)
 {
 	uint64_t found, link;
@@ -101,8 +101,9 @@ static uint64_t way_to_loop(const struct walker *walker, uint64_t chunk, uint64_
 }
 
 /*
- * The chunks of a list, each once: its pages were read one after the other, and what the target took and gave back in between may
- * have made a loop of it. That is found by a mark that is moved ahead in ever longer strides (Brent's algorithm).
+ * The chunks of a list, each once: its pages were read one after the other, and what the target
+ * took and gave back in between may have made a loop of it. That is found by a mark that is moved
+ * ahead in ever longer strides (Brent's algorithm).
  */
 static uint64_t list_length(struct walker *walker, uint64_t first, uint64_t size)
 {

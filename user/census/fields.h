@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
- * fields: where fields are in the structs of CPython's C types that are the same in every version: all
- * offsets are from the end of PyObject, which is longer in builds without a GIL (py_head_bytes()).
+ * fields: where fields are in the structs of CPython's C types that are the same in every version:
+ * all offsets are from the end of PyObject, which is longer in builds without a GIL
+ * (py_head_bytes()).
  *
  * Place      the census.
  * Source     the headers in Include/cpython, Include/internal, and Modules/_collectionsmodule.c,
@@ -29,14 +30,14 @@
 #define BUFFER_OWNER      24 /* master.obj */
 #define WEAKREF_CALLBACK  8
 #define WEAKREF_BASE      40
-#define LRU_NEXT          8 /* of lru_list_elem and lru_cache_object */
-#define LRU_LINKS         16 /* the links to the next and the one before end here; they are not owned */
+#define LRU_NEXT          8  /* of lru_list_elem and lru_cache_object */
+#define LRU_LINKS         16 /* the links to the next and the previous; not owned */
 #define LRU_KEY           24 /* of lru_list_elem */
 #define LRU_RESULT        32
 #define MODULE_DICT       0
-#define MODULE_DEF_SIZE   40 /* PyModuleDef.m_size */
-#define STATIC_TYPE       384 /* of a type that C code has in its data: the rest is not an object's */
-#define PREHEADER         16 /* two words before an object and its GC head: from 3.11 on */
+#define MODULE_DEF_SIZE   40  /* PyModuleDef.m_size */
+#define STATIC_TYPE       384 /* of a type in C code's data: the rest is no object's */
+#define PREHEADER         16  /* two words before an object and its GC head: from 3.11 on */
 
 /* Bytes of PyObject: references and type. */
 static inline int64_t py_head_bytes(const struct py_layout *layout)

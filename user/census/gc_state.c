@@ -40,8 +40,9 @@ static void read_generations(struct heap_gc *gc, pid_t pid, uint64_t address, si
 }
 
 /*
- * A generation is collected when its count is above its threshold; that of the first counts containers, the others' how often the one
- * before them was collected. Without a GIL each collection is of all objects.
+ * A generation is collected when its count is above its threshold; that of the first counts
+ * containers, the others' how often the one before them was collected. Without a GIL each
+ * collection is of all objects.
  */
 static void measure_cycle(struct heap_gc *gc, bool generations)
 {
@@ -63,7 +64,7 @@ static uint64_t word(const uint8_t *bytes, size_t offset)
 	return value;
 }
 
-/* ---- collections ----------------------------------------------------------------------------- */
+/* ---- collections ---------------------------------------------------------------------------- */
 
 /* A ring of 3.15: entries of 64 bytes, whose third word counts the collections; then the index. */
 static bool read_ring(uint64_t *collections, const uint8_t *ring, size_t entries)
@@ -131,7 +132,7 @@ static void follow(struct heap_gc *gc, struct gc_history *history, double now_s)
 	gc->last_collection_s = history->collected ? now_s - history->last_collection_s : 0;
 }
 
-/* ---- frozen objects -------------------------------------------------------------------------- */
+/* ---- frozen objects ------------------------------------------------------------------------- */
 
 static void read_frozen(struct heap_gc *gc, pid_t pid, uint64_t head)
 {
@@ -152,7 +153,7 @@ static void read_frozen(struct heap_gc *gc, pid_t pid, uint64_t head)
 	pages_free(pages);
 }
 
-/* ---- all ------------------------------------------------------------------------------------- */
+/* ---- all ------------------------------------------------------------------------------------ */
 
 static void read_state(struct heap_gc *gc, pid_t pid, const struct py_layout *layout,
 		       uint64_t state)

@@ -5,8 +5,8 @@
  * Place      the census; called by scan.
  * Source     struct _gc_runtime_state of each version (layout.gc); in 3.6 gc_generation's array
  *            behind the exported pointer _PyGC_generation0. 3.15 keeps its statistics in struct
- *            gc_stats: rings of the last 11, 3 and 3 collections (without a GIL one each), whose newest entries hold the
- *            sums (Include/internal/pycore_interp_structs.h).
+ *            gc_stats: rings of the last 11, 3 and 3 collections (without a GIL one each), whose
+ *            newest entries hold the sums (Include/internal/pycore_interp_structs.h).
  * Degrades   what a version does not tell is marked as not known (3.6: all but thresholds and
  *            counts). Frozen objects are counted along their list, as gc.get_freeze_count() does;
  *            when that changes meanwhile, is longer than GC_FROZEN_MAX, or leads into pages that

@@ -7,13 +7,14 @@
  * its slope is the growth. What lies beside the line says how sure the slope is. The shape tells a
  * leak from a warm-up, a jump and the sawtooth of collections (base/fit.h): what goes up steadily
  * comes first, and in that the least growth that the scans allow for decides, so that a small leak
- * comes before a large jump. What a type has of garbage that waits for the collector goes up and down with what was made since
- * that last ran (gc.since_full), and is taken out before.
+ * comes before a large jump. What a type has of garbage that waits for the collector goes up and
+ * down with what was made since that last ran (gc.since_full), and is taken out before.
  *
  * Place      the census; pure; called by cli.
  * Source     base/fit.
  * Units      per minute; scans may lie unevenly in time (at_s).
- * Degrades   two scans: a slope, no confidence; fewer than five: no shape. A type that a scan does not have counts as 0 in it.
+ * Degrades   two scans: a slope, no confidence; fewer than five: no shape. A type that a scan does
+ *            not have counts as 0 in it.
  * Bounds     GROWTH_SCANS_MAX scans.
  */
 #ifndef PYLEAKTRACE_CENSUS_GROWTH_H

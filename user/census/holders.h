@@ -21,11 +21,13 @@
 /* What a container is called that no root reaches: nobody can put anything into it. */
 #define HOLDERS_GARBAGE "cyclic garbage"
 
-/* What the container at this address is called, and of what type it (or what it is a part of) is; both malloc()ed. */
+/* What the container at this address is called, and of what type it (or what it is a part of) is;
+ * both malloc()ed. */
 int holders_name(struct edges *edges, uint64_t address, char **path, char **type, struct err *err);
 
 /*
- * How the container at this address grew over some scans, oldest first; false: it is in fewer than two of them.
+ * How the container at this address grew over some scans, oldest first; false: it is in fewer than
+ * two of them.
  *
  * out    holder: items, items_delta, items_per_s, least_per_s
  */

@@ -86,7 +86,8 @@ void memory_begin(struct memory *memory, const struct map_range *range)
 }
 
 /*
- * The populated parts of [start, end), as PAGEMAP_SCAN says; it looks at no more than the page tables.
+ * The populated parts of [start, end), as PAGEMAP_SCAN says; it looks at no more than the page
+ * tables.
  *
  * return how many, at most n; -1: not to be had
  */
@@ -196,7 +197,8 @@ bool memory_page_present(const struct memory *memory, uint64_t address)
 	return memory->present[(address - memory->start) / MEMORY_PAGE];
 }
 
-/* The first page from this one on that is in memory or swapped out; at most the end of the range. */
+/* The first page from this one on that is in memory or swapped out; at most the end of the
+ * range. */
 static uint64_t next_populated(struct memory *memory, uint64_t page)
 {
 	struct scan_region region;

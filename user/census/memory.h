@@ -4,17 +4,18 @@
  * over them.
  *
  * Only pages that are in memory are read: asking for another would bring it in, and change the
- * target. A page that is not there, is swapped out, or goes away meanwhile reads as zeros. Pages that
- * the target shares with a forked process stay shared; those that it has alone are read by the faster
- * way (remote_mem.h).
+ * target. A page that is not there, is swapped out, or goes away meanwhile reads as zeros. Pages
+ * that the target shares with a forked process stay shared; those that it has alone are read by the
+ * faster way (remote_mem.h).
  *
  * Place      the census; used by walk and scan.
  * Source     /proc/PID/pagemap (pagemap.h) and its ioctl PAGEMAP_SCAN (Linux 6.7;
  *            Documentation/admin-guide/mm/pagemap.rst); the bytes through remote_mem.
  * Units      addresses in the target, bytes.
- * Degrades   without pagemap (it is opened by its mode: the target's user, root, CAP_DAC_READ_SEARCH) every page
- *            counts as being there, and mappings of which little is in memory (by /proc/PID/smaps) are left
- *            out; and a target that shares memory with a forked process is refused. Without PAGEMAP_SCAN every word of pagemap is read: of a
+ * Degrades   without pagemap (it is opened by its mode: the target's user, root,
+ *            CAP_DAC_READ_SEARCH) every page counts as being there, and mappings of which little is
+ *            in memory (by /proc/PID/smaps) are left out; and a target that shares memory with a
+ *            forked process is refused. Without PAGEMAP_SCAN every word of pagemap is read: of a
  *            reservation of terabytes (the shadow of a sanitizer, a sandbox) that takes a minute.
  * Bounds     MEMORY_WINDOW bytes of buffer, whatever the target's size; the target is read, never
  *            stopped.
@@ -82,16 +83,16 @@ const uint8_t *memory_here(const struct memory *memory, uint64_t address, size_t
 bool memory_page_present(const struct memory *memory, uint64_t address);
 
 /*
- * A page that is not there, in the window -> the next one that is worth asking for, or the end of the
- * range. What lies between takes no time, however much it is.
+ * A page that is not there, in the window -> the next one that is worth asking for, or the end of
+ * the range. What lies between takes no time, however much it is.
  */
 uint64_t memory_after_absent(struct memory *memory, uint64_t page);
 
 /*
  * How many bytes of [start, end) are in memory; the window is not moved.
  *
- * note   without pagemap all are; and when it has been asked for MEMORY_ASKED_MAX pages: a heap that is
- *        forged to overlap itself has no end
+ * note   without pagemap all are; and when it has been asked for MEMORY_ASKED_MAX pages: a heap
+ *        that is forged to overlap itself has no end
  */
 uint64_t memory_resident(struct memory *memory, uint64_t start, uint64_t end);
 

@@ -45,7 +45,7 @@ static uint64_t load(const uint8_t *bytes, size_t offset, size_t width)
 	return value;
 }
 
-/* ---- segments -------------------------------------------------------------------------------- */
+/* ---- segments ------------------------------------------------------------------------------- */
 
 static bool fits(const struct mi_layout *layout, const uint8_t *bytes)
 {
@@ -80,9 +80,10 @@ bool mi_segment_parse(struct mi_segment *segment, const uint8_t *bytes, size_t l
 	return segment->end > address;
 }
 
-/* ---- pages ----------------------------------------------------------------------------------- */
+/* ---- pages ---------------------------------------------------------------------------------- */
 
-/* Small blocks do not begin with the slice, so that pages do not all use the same lines of the cache. */
+/* Small blocks do not begin with the slice, so that pages do not all use the same lines of the
+ * cache. */
 static uint64_t start_offset(uint64_t block_size)
 {
 	return block_size <= 64 ? 3 * block_size : block_size <= 512 ? block_size : 0;

@@ -1,30 +1,30 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
- * mimalloc: the bytes of one of mimalloc's segments -> its pages, and which of a page's blocks are in
- * use.
+ * mimalloc: the bytes of one of mimalloc's segments -> its pages, and which of a page's blocks are
+ * in use.
  *
  * CPython has a mimalloc of its own: all that a build without a GIL allocates is there, and what
- * others allocate with PYTHONMALLOC=mimalloc. A segment begins at a multiple of 32 MiB. It is cut in
- * slices of 64 KiB; its header has an entry for each:
+ * others allocate with PYTHONMALLOC=mimalloc. A segment begins at a multiple of 32 MiB. It is cut
+ * in slices of 64 KiB; its header has an entry for each:
  *
  *     segment    header: facts, slice 0, slice 1, ... slice 511
  *     + 64 KiB   a page: one slice, blocks of up to 8 KiB, all of one size
  *     + 128 KiB  a page of eight slices, blocks of up to 128 KiB; or of as many as one block needs
  *     ...        free slices
  *
- * A segment of one block that is larger than 16 MiB is as long as that. Free blocks of a page are in
- * three lists: what will be given out, what its thread and what others gave back. Segments and pages
- * of threads that ended are like all others: nothing depends on who owns them.
+ * A segment of one block that is larger than 16 MiB is as long as that. Free blocks of a page are
+ * in three lists: what will be given out, what its thread and what others gave back. Segments and
+ * pages of threads that ended are like all others: nothing depends on who owns them.
  *
- * Nothing marks a segment as one. It is recognised by what its header must agree with: the number of
- * slices, its length, the entry of the header's own slices, its kind. A page's entry must fit in its
- * slices, and blocks in use, counted in its lists, must be as many as it says.
+ * Nothing marks a segment as one. It is recognised by what its header must agree with: the number
+ * of slices, its length, the entry of the header's own slices, its kind. A page's entry must fit in
+ * its slices, and blocks in use, counted in its lists, must be as many as it says.
  *
  * Place      the census; called by walk. Pure: reads nothing but the bytes given.
  * Source     Include/internal/mimalloc/mimalloc/types.h, Objects/mimalloc/segment.c and page.c of
- *            CPython 3.13.0 to 3.15.2 (struct mi_segment_s, mi_page_s); the later releases of 3.14 and
- *            3.15 have another release of mimalloc. Offsets from their DWARF. Builds with Py_DEBUG
- *            write their lists otherwise: they are not known.
+ *            CPython 3.13.0 to 3.15.2 (struct mi_segment_s, mi_page_s); the later releases of 3.14
+ *            and 3.15 have another release of mimalloc. Offsets from their DWARF. Builds with
+ *            Py_DEBUG write their lists otherwise: they are not known.
  * Units      addresses in the target; sizes in bytes.
  * Degrades   MI_PAGE_TORN: read while it changed; the caller reads it again.
  * Bounds     MI_BLOCKS_MAX blocks; the lists are followed no further than that.

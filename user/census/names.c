@@ -35,7 +35,7 @@ uint64_t names_length(const struct names *names, uint64_t object)
 	return word(names, object + (uint64_t)layout_of(names)->object.var_size);
 }
 
-/* ---- str and int ----------------------------------------------------------------------------- */
+/* ---- str and int ---------------------------------------------------------------------------- */
 
 static bool read_type(const struct names *names, uint64_t object, struct py_type *type)
 {
@@ -57,7 +57,8 @@ void names_str(const struct names *names, uint64_t object, char *text, size_t si
 
 /*
  * An int of one digit, or two. The word before the digits is their number, negative for a negative
- * int; from 3.12 on it is that times 8, with the sign in the low two bits (0: positive, 2: negative).
+ * int; from 3.12 on it is that times 8, with the sign in the low two bits (0: positive, 2:
+ * negative).
  */
 static bool read_int(const struct names *names, uint64_t object, int64_t *value)
 {
@@ -104,7 +105,7 @@ void names_key(const struct names *names, uint64_t key, char *text, size_t size)
 	}
 }
 
-/* ---- members and attributes ------------------------------------------------------------------ */
+/* ---- members and attributes ----------------------------------------------------------------- */
 
 static bool find_member(const struct names *names, uint64_t members, uint64_t offset, char *text,
 			size_t size)
@@ -155,7 +156,7 @@ void names_attribute(const struct names *names, uint64_t keys, uint64_t index, c
 	names_str(names, key, text, size);
 }
 
-/* ---- code ------------------------------------------------------------------------------------ */
+/* ---- code ----------------------------------------------------------------------------------- */
 
 static uint64_t item(const struct names *names, uint64_t tuple, uint64_t index)
 {

@@ -45,7 +45,8 @@ uint64_t names_cached_keys(const struct names *names, uint64_t type);
 /* The local, cell or free variable of a code object. */
 void names_local(const struct names *names, uint64_t code, uint64_t index, char *text, size_t size);
 
-/* The free variable `index` of the n that a closure has; the argument that default `index` of n is for. */
+/* The free variable `index` of the n that a closure has; the argument that default `index` of n is
+ * for. */
 void names_free(const struct names *names, uint64_t code, uint64_t index, uint64_t n, char *text,
 		size_t size);
 void names_argument(const struct names *names, uint64_t code, uint64_t index, uint64_t n,

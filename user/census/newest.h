@@ -2,8 +2,9 @@
  *
  * newest: a type -> one of its objects, the youngest that can be told.
  *
- * Nothing in an object says when it was made. But an object that a second scan finds at an address where the first had none of
- * the type was made in between; when there is no such one, any is as good, and the last by address is taken.
+ * Nothing in an object says when it was made. But an object that a second scan finds at an address
+ * where the first had none of the type was made in between; when there is no such one, any is as
+ * good, and the last by address is taken.
  *
  *      scan   0x7f..10  0x7f..40
  *      scan   0x7f..10  0x7f..40  0x7f..90   <- made meanwhile

@@ -39,7 +39,7 @@ void objects_add(struct objects *objects, uint64_t address, uint32_t type)
 	objects->type[objects->n++] = (uint16_t)type;
 }
 
-/* ---- order ----------------------------------------------------------------------------------- */
+/* ---- order ---------------------------------------------------------------------------------- */
 
 struct row {
 	uint64_t address;
@@ -86,7 +86,7 @@ static int sort(struct objects *objects)
 	return 0;
 }
 
-/* ---- addresses ------------------------------------------------------------------------------- */
+/* ---- addresses ------------------------------------------------------------------------------ */
 
 static size_t first_slot(const struct objects *objects, uint64_t address)
 {

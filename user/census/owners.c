@@ -18,7 +18,7 @@ struct group {
 	uint32_t sample; /* the first that the search came to: none has a shorter chain */
 };
 
-/* ---- owners ---------------------------------------------------------------------------------- */
+/* ---- owners --------------------------------------------------------------------------------- */
 
 static bool is_root_of(const struct reach *reach, uint32_t parent, enum root_kind kind)
 {
@@ -191,7 +191,7 @@ int owners_find(struct heap_held *held, struct edges *edges, const struct owners
 	return result;
 }
 
-/* ---- what no root reaches -------------------------------------------------------------------- */
+/* ---- what no root reaches ------------------------------------------------------------------- */
 
 static int compare_unreached(const void *a, const void *b)
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
- * pages: lists that wander through the target's memory -> words, with few reads: the pages that were
- * met last are kept.
+ * pages: lists that wander through the target's memory -> words, with few reads: the pages that
+ * were met last are kept.
  *
  * Place      the census; used by gc_state and fast_bins.
  * Source     /proc/PID/pagemap: a page that is not in memory is not brought in.

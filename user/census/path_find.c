@@ -44,7 +44,7 @@ struct reading {
 	unsigned n;
 };
 
-/* ---- text ------------------------------------------------------------------------------------ */
+/* ---- text ----------------------------------------------------------------------------------- */
 
 static bool ends_name(char c)
 {
@@ -89,7 +89,7 @@ static const char *behind_local(const char *text, char *root)
 	return rest;
 }
 
-/* ---- one object ------------------------------------------------------------------------------ */
+/* ---- one object ----------------------------------------------------------------------------- */
 
 static void see_branch(void *context, const struct ref *ref)
 {
@@ -186,7 +186,7 @@ static void follow(struct search *search, uint32_t from, const struct edge_part 
 	free(reading);
 }
 
-/* ---- roots ----------------------------------------------------------------------------------- */
+/* ---- roots ---------------------------------------------------------------------------------- */
 
 /* What see_local() fills. */
 struct locals {
@@ -250,7 +250,7 @@ static void from_address(struct search *search, uint64_t address)
 		arrive(search, object, &part, object, 0);
 }
 
-/* ---- all ------------------------------------------------------------------------------------- */
+/* ---- all ------------------------------------------------------------------------------------ */
 
 static int judge(const struct search *search, const char *path, pid_t pid, struct err *err)
 {

@@ -5,16 +5,19 @@
  *      app.cache.SESSIONS                      a global; the longest name of a module that fits
  *      app.web.Server.pools['eu'][0].waiting   attributes, keys (str, int), indices
  *      app.web.render                          an lru_cache: the dict of its results
- *      app.web.config                          any object: the dict of its attributes, if it has one
- *      local `batch` of worker                 of a frame that runs; "(file:line)" behind it is left out
+ *      app.web.config                          any object: the dict of its attributes, if it has
+ *                                              one
+ *      local `batch` of worker                 of a frame that runs; "(file:line)" behind it is
+ *                                              left out
  *      0x7fb487f96600                          the address (id()) of a container
  *
- * It goes the way that chain.h tells, backwards: every reference of the object that was come to is called what a chain
- * would call it, and that is compared with what is left of the text.
+ * It goes the way that chain.h tells, backwards: every reference of the object that was come to is
+ * called what a chain would call it, and that is compared with what is left of the text.
  *
  * Place      the census; called by cli.
- * Errors     -ERR_TARGET: it leads nowhere, to several objects, to what has no size field (an object that keeps its
- *            attributes in itself, from 3.11 on, has no dict); the sentence says which. -ERR_FAILED: memory is out.
+ * Errors     -ERR_TARGET: it leads nowhere, to several objects, to what has no size field (an
+ *            object that keeps its attributes in itself, from 3.11 on, has no dict); the sentence
+ *            says which. -ERR_FAILED: memory is out.
  * Bounds     PATH_STEPS_MAX objects on a way, PATH_BRANCHES_MAX references of one object that fit.
  * Degrades   what came into being after the scan is not found.
  */

@@ -17,7 +17,7 @@
 #define SHARED_FLAGS   2          /* bits of ob_ref_shared below its count */
 #define IMMORTAL       (1u << 31) /* such a reference count is not counted any more, from 3.12 on */
 
-/* ---- the objects ----------------------------------------------------------------------------- */
+/* ---- the objects ---------------------------------------------------------------------------- */
 
 static void take_object(void *context, const struct found *found)
 {
@@ -125,7 +125,7 @@ static void tell(const struct reach *reach)
 		census_progress(reach->census, CENSUS_FOLLOWS, reach->n_order, reach->objects.n);
 }
 
-/* ---- the search ------------------------------------------------------------------------------ */
+/* ---- the search ----------------------------------------------------------------------------- */
 
 static void see(void *context, const struct ref *ref)
 {
@@ -150,7 +150,8 @@ static int compare(const void *a, const void *b)
 	return x < y ? -1 : x > y;
 }
 
-/* A level in the order of addresses. A large one is marked in a map of all objects, and read off. */
+/* A level in the order of addresses. A large one is marked in a map of all objects, and read
+ * off. */
 static void sort_level(struct reach *reach, uint32_t *level, size_t n)
 {
 	size_t words = reach->objects.n / 64 + 1, done = 0;
@@ -278,7 +279,7 @@ int reach_search(struct reach *reach, struct err *err)
 	return 0;
 }
 
-/* ---- the rest -------------------------------------------------------------------------------- */
+/* ---- the rest ------------------------------------------------------------------------------- */
 
 /*
  * For what no root reaches, parent[] is the reference count, less the references to it that are
@@ -293,8 +294,8 @@ static void count(void *context, const struct ref *ref)
 }
 
 /*
- * An object's reference count; false: it is immortal, or (without a GIL) not counted in one place: types, functions
- * and their like have counts in each thread, and none for references on the stack.
+ * An object's reference count; false: it is immortal, or (without a GIL) not counted in one place:
+ * types, functions and their like have counts in each thread, and none for references on the stack.
  */
 static bool read_refcount(const struct py_layout *layout, const uint8_t *bytes, uint32_t *refcount)
 {

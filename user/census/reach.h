@@ -13,11 +13,11 @@
  *                module's globals do
  *   threads      what a PyThreadState holds: thread locals, the exception being handled, ...
  *   interpreter  words of PyInterpreterState: asked only for what nothing above holds
- *   immortal     objects that are never freed, from 3.12 on; and, without a GIL, those whose references
- *                are not counted in one place
+ *   immortal     objects that are never freed, from 3.12 on; and, without a GIL, those whose
+ *                references are not counted in one place
  *   data         words of the data of programs and libraries, and of the stacks of frames that run.
- *                Some were left behind (in free lists, caches, above the end of a stack): they hold only what has more
- *                references than are found
+ *                Some were left behind (in free lists, caches, above the end of a stack): they hold
+ *                only what has more references than are found
  *   held         what C code holds in memory that is not known, or what a lost reference holds: the
  *                object's reference count exceeds the references that were found
  * What is left after that is garbage: cycles, and what hangs on them, that wait for a collection.

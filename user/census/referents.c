@@ -8,11 +8,11 @@
 #include "target/remote_mem.h"
 
 #define IMAGES_MAX       1024
-#define IMAGE_MAX        4096 /* bytes of an object that are read with it; what is behind is a span */
-#define GAP              256 /* between two objects that are read in one go */
-#define ITEMS_MORE       48  /* bytes behind an object of variable size that are read with it */
-#define VALUES_HEAD      8   /* before an instance's attributes that are behind it */
-#define VALUES_MORE      64  /* of them that are read with it */
+#define IMAGE_MAX        4096 /* bytes of an object read with it; the rest is a span */
+#define GAP              256  /* between two objects that are read in one go */
+#define ITEMS_MORE       48   /* bytes behind an object of variable size that are read with it */
+#define VALUES_HEAD      8    /* before an instance's attributes that are behind it */
+#define VALUES_MORE      64   /* of them that are read with it */
 #define MODULE_STATE_MAX (1u << 20)
 #define BEFORE_MAX       48 /* bytes before an object that are looked at: a GC head and two words */
 
@@ -68,7 +68,7 @@ static uint64_t word_at(const struct image *image, int64_t offset)
 	return value;
 }
 
-/* ---- words ----------------------------------------------------------------------------------- */
+/* ---- words ---------------------------------------------------------------------------------- */
 
 static void field(struct referents *referents, const struct image *image, int64_t offset)
 {
@@ -112,7 +112,7 @@ static void items(struct referents *referents, const struct image *image, int64_
 	add_words(referents, image, address_of(referents, image) + (uint64_t)from, n - i, place, i);
 }
 
-/* ---- attributes ------------------------------------------------------------------------------ */
+/* ---- attributes ----------------------------------------------------------------------------- */
 
 /* What is before an object with attributes, from 3.11 on; and behind it, from 3.13 on. */
 static void attributes(struct referents *referents, const struct image *image)
@@ -163,7 +163,7 @@ static void dict_behind(struct referents *referents, const struct image *image, 
 			  REF_FIELD, (uint64_t)at);
 }
 
-/* ---- containers ------------------------------------------------------------------------------ */
+/* ---- containers ----------------------------------------------------------------------------- */
 
 static void dict_of(struct referents *referents, const struct image *image)
 {
@@ -213,8 +213,8 @@ static void set_of(struct referents *referents, const struct image *image)
 }
 
 /*
- * The links of an lru_cache are in a ring that begins in the cache itself. Up to 3.8 they are of a type
- * that was never made ready: a scan does not know them as objects.
+ * The links of an lru_cache are in a ring that begins in the cache itself. Up to 3.8 they are of a
+ * type that was never made ready: a scan does not know them as objects.
  */
 static void links_of(struct referents *referents, const struct image *image)
 {
@@ -236,7 +236,8 @@ static void frame_at(struct referents *referents, const struct image *image, uin
 		  &(struct span){.kind = SPAN_FRAME, .from = image->object, .address = address});
 }
 
-/* A frame object has the frame in itself, or (from 3.11 on, while it runs) belongs to one elsewhere. */
+/* A frame object has the frame in itself, or (from 3.11 on, while it runs) belongs to one
+ * elsewhere. */
 static void frame_of(struct referents *referents, const struct image *image)
 {
 	const struct py_layout *layout = layout_of(referents);
@@ -270,7 +271,7 @@ static void generator_of(struct referents *referents, const struct image *image)
 			 address_of(referents, image) + (uint64_t)layout->generator.frame);
 }
 
-/* ---- one object ------------------------------------------------------------------------------ */
+/* ---- one object ----------------------------------------------------------------------------- */
 
 static bool is_made(const struct census_type *type)
 {
@@ -304,7 +305,8 @@ static void plain(struct referents *referents, const struct image *image)
 	uint64_t n = word_at(image, layout_of(referents)->object.var_size);
 
 	fields(referents, image, referents->head, size);
-	/* items of 8 bytes may be references; of an int's digits none is, and there are no others */
+	/* items of 8 bytes may be references; of an int's digits none is, and there are no
+	 * others */
 	if (image->type->py->itemsize == 8 && n <= UINT32_MAX)
 		fields(referents, image, size, size + 8 * (int64_t)n);
 	else if (image->type->py->itemsize)
@@ -379,7 +381,8 @@ static void references(struct referents *referents, const struct image *image)
 		       made ? size : referents->head + STATIC_TYPE);
 		break;
 	case KIND_CODE:
-		/* from 3.12 on no object is behind the weak references, and from 3.14 on a word that nobody sets */
+		/* from 3.12 on no object is behind the weak references, and from 3.14 on a word
+		 * that nobody sets */
 		fields(referents, image, referents->head,
 		       layout->minor >= 12 && image->type->weaklist > 0 ? image->type->weaklist
 									: size);
@@ -403,7 +406,7 @@ static void references(struct referents *referents, const struct image *image)
 		   REF_TYPE, 0);
 }
 
-/* ---- many ------------------------------------------------------------------------------------ */
+/* ---- many ----------------------------------------------------------------------------------- */
 
 /* How much of the object is read at once. */
 static void measure(const struct referents *referents, struct image *image, uint32_t object)

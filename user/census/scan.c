@@ -14,7 +14,8 @@
 #include "python/pthreads.h"
 #include "python/threads.h"
 
-/* A CPython that has just started has thousands of objects; fewer found: they are somewhere else. */
+/* A CPython that has just started has thousands of objects; fewer found: they are somewhere
+ * else. */
 #define OBJECTS_LEAST  500
 #define MIMALLOC_SINCE 13 /* 3.13 */
 
@@ -188,7 +189,7 @@ static double seconds(clockid_t clock)
 	return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
 }
 
-/* ---- the result ------------------------------------------------------------------------------ */
+/* ---- the result ----------------------------------------------------------------------------- */
 
 static int take_types(struct heap_scan *scan, const struct type_table *table)
 {
@@ -312,7 +313,7 @@ static int check(const struct heap_scan *scan, const struct census *census, stru
 	return 0;
 }
 
-/* ---- the scan -------------------------------------------------------------------------------- */
+/* ---- the scan ------------------------------------------------------------------------------- */
 
 /* Where glibc has put the stacks of threads: no blocks are looked for in them. */
 static void find_stacks(struct census *census)
@@ -351,7 +352,8 @@ static void walk_all(struct census *census, const struct maps *maps)
 			       census->walk.n_malloc_arenas);
 }
 
-/* A build with a GIL does so with PYTHONMALLOC=mimalloc; hooks in the place of its functions hide that. */
+/* A build with a GIL does so with PYTHONMALLOC=mimalloc; hooks in the place of its functions hide
+ * that. */
 static bool may_use_mimalloc(const struct py_runtime *runtime)
 {
 	bool is_pymalloc =

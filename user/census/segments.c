@@ -7,7 +7,8 @@
 
 #define ATTEMPTS 4
 
-/* Does a segment begin here? Its entries are kept: what is 0 there was never used, and is not read. */
+/* Does a segment begin here? Its entries are kept: what is 0 there was never used, and is not
+ * read. */
 static bool begin(struct walk *walk, uint64_t address, const struct map_range *range)
 {
 	struct mi_segment segment;

@@ -58,7 +58,7 @@ static uint64_t load(const uint8_t *bytes, int64_t offset, size_t width)
 	return value;
 }
 
-/* ---- arrays ---------------------------------------------------------------------------------- */
+/* ---- arrays --------------------------------------------------------------------------------- */
 
 /* Each of these takes a piece of a span, and says whether the span goes on. */
 
@@ -149,7 +149,7 @@ static bool take_link(const struct spans *spans, struct span *span, const uint8_
 	return span->address != span->aux + next && span->address % 8 == 0 && span->address > next;
 }
 
-/* ---- frames ---------------------------------------------------------------------------------- */
+/* ---- frames --------------------------------------------------------------------------------- */
 
 /* How many locals (with cells and free variables) and words of stack a code object wants. */
 static bool find_code(const struct spans *spans, uint64_t code, uint32_t *locals, uint32_t *stack)
@@ -227,7 +227,7 @@ static bool take_frame(const struct spans *spans, struct span *span, const uint8
 	return span->left;
 }
 
-/* ---- all ------------------------------------------------------------------------------------- */
+/* ---- all ------------------------------------------------------------------------------------ */
 
 static size_t piece_of(const struct spans *spans, const struct span *span)
 {

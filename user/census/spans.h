@@ -73,7 +73,8 @@ struct spans {
 	void (*see)(void *context, const struct ref *ref);
 	void *context;
 	uint64_t budget;
-	/* look at the stack of frames that run, too: words above its end are left over from before */
+	/* look at the stack of frames that run, too: words above its end are left over from
+	 * before */
 	bool whole_frames;
 	uint64_t unread;
 	/* private */

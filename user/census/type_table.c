@@ -67,7 +67,7 @@ struct census_type *type_table_find(const struct type_table *table, uint64_t add
 	return index ? table->rows[index - 1] : NULL;
 }
 
-/* ---- what kind of type it is ----------------------------------------------------------------- */
+/* ---- what kind of type it is ---------------------------------------------------------------- */
 
 /* in  made: the type was made at run time; C code makes some of its types so, in later versions */
 static enum type_kind kind_by_name(const char *name, bool made)
@@ -189,7 +189,7 @@ static uint32_t values_count(const struct type_table *table, const struct py_typ
 	return n > 255 ? 0 : (uint32_t)n;
 }
 
-/* ---- types that are met for the first time --------------------------------------------------- */
+/* ---- types that are met for the first time -------------------------------------------------- */
 
 static struct census_type *add(struct type_table *table, const struct py_type *type, uint32_t slot)
 {

@@ -42,7 +42,7 @@ static void offer(struct walk *walk, enum block_kind kind, uint64_t address, uin
 	walk->visit(walk->context, &block);
 }
 
-/* ---- pools ----------------------------------------------------------------------------------- */
+/* ---- pools ---------------------------------------------------------------------------------- */
 
 static void offer_pool(struct walk *walk, const struct pool *pool, const uint8_t *bytes,
 		       uint64_t address, const struct map_range *range)
@@ -80,8 +80,8 @@ static bool is_zero(const uint8_t *bytes, size_t n)
 }
 
 /*
- * A pool that was never used: it follows the others of its arena and has only zeros. It is in memory when a huge
- * page is (CPython 3.15 asks for such ones).
+ * A pool that was never used: it follows the others of its arena and has only zeros. It is in
+ * memory when a huge page is (CPython 3.15 asks for such ones).
  */
 static bool walk_unused_pool(struct walk *walk, uint64_t address)
 {
@@ -121,7 +121,7 @@ static bool walk_pool(struct walk *walk, uint64_t address, const struct map_rang
 	return true;
 }
 
-/* ---- glibc's chunks -------------------------------------------------------------------------- */
+/* ---- glibc's chunks ------------------------------------------------------------------------- */
 
 static uint64_t chunk_size(const struct chunk *chunk)
 {
@@ -315,7 +315,7 @@ static uint64_t walk_arena_heap(struct walk *walk, uint64_t address, const struc
 	return address + size;
 }
 
-/* ---- anything else --------------------------------------------------------------------------- */
+/* ---- anything else -------------------------------------------------------------------------- */
 
 static void walk_loose_page(struct walk *walk, uint64_t page, const struct map_range *range)
 {

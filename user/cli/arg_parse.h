@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
- * arg_parse: what a command line has behind an option -> a value, or one line on stderr that says what is expected.
+ * arg_parse: what a command line has behind an option -> a value, or one line on stderr that says
+ * what is expected.
  *
  *      pyleaktrace: --older: expected at least 10 ms
  *                   option   sentence
  *
  * Place      layer 6; the parsers of argp (options.c, heap_options.c).
  * Units      times in ns, sizes in bytes, percentages as shares.
- * Errors     0, or EINVAL after the line, as argp wants it of a parser; the value is untouched then.
+ * Errors     0, or EINVAL after the line, as argp wants it of a parser; the value is untouched
+ *            then.
  * Bounds     every number has a range.
  */
 #ifndef PYLEAKTRACE_CLI_ARG_PARSE_H

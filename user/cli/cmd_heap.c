@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
- * heap: what is in the heap of a live CPython. Memory is read, without BPF and probes; only heap_watch has
- * watchpoints and a BPF program. Each view is a file of its own.
+ * heap: what is in the heap of a live CPython. Memory is read, without BPF and probes; only
+ * heap_watch has watchpoints and a BPF program. Each view is a file of its own.
  */
 #include "cli/commands.h"
 

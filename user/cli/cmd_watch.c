@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
- * The main command: attach, report every INTERVAL, end with a final report. One thread waits for whatever
- * comes first: the interval, a signal, a new stack, the end of a target.
+ * The main command: attach, report every INTERVAL, end with a final report. One thread waits for
+ * whatever comes first: the interval, a signal, a new stack, the end of a target.
  */
 #include "cli/commands.h"
 
@@ -74,7 +74,7 @@ static unsigned terminal_width(void)
 										     : 0;
 }
 
-/* ---- reports ---------------------------------------------------------------------------------------------- */
+/* ---- reports -------------------------------------------------------------------------------- */
 
 /* What standard output or one file is to show. */
 struct document {
@@ -251,7 +251,7 @@ static void report_all(struct watch *watch)
 			report(watch, watch->targets[i], false);
 }
 
-/* ---- what may happen -------------------------------------------------------------------------------------- */
+/* ---- what may happen ------------------------------------------------------------------------ */
 
 static int add_source(struct watch *watch, int fd, enum source source, unsigned index)
 {
@@ -412,7 +412,7 @@ static int prepare_sources(struct watch *watch, struct err *err)
 	return result ? err_set(err, ERR_FAILED, "epoll: %s", strerror(errno)) : 0;
 }
 
-/* ---- the command ------------------------------------------------------------------------------------------ */
+/* ---- the command ---------------------------------------------------------------------------- */
 
 /* An output that cannot be written is said before the target is touched. */
 static int check_outputs(const struct watch *watch, struct err *err)

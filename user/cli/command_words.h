@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
- * command_words: the words that name a command, and what a word that is nearly one may have been meant to be.
+ * command_words: the words that name a command, and what a word that is nearly one may have been
+ * meant to be.
  *
  * Place      layer 6; main.c dispatches on them, options.c explains a word in the wrong place.
  * Bounds     words longer than COMMAND_WORD_MAX are near nothing.
@@ -16,8 +17,8 @@
 bool command_word_is(const char *word);
 
 /*
- * The command that is one slip away: a letter left out, added, changed, or two of them swapped; two slips in words of
- * six letters and more.
+ * The command that is one slip away: a letter left out, added, changed, or two of them swapped; two
+ * slips in words of six letters and more.
  *
  * return NULL: none is that near
  */

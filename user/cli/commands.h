@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
- * commands: one function per command; argv[0] is the command's own name. Each returns an exit code (base/err.h)
- * and has said on stderr, in one line, why it is not 0.
+ * commands: one function per command; argv[0] is the command's own name. Each returns an exit code
+ * (base/err.h) and has said on stderr, in one line, why it is not 0.
  */
 #ifndef PYLEAKTRACE_CLI_COMMANDS_H
 #define PYLEAKTRACE_CLI_COMMANDS_H

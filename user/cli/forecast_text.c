@@ -31,7 +31,8 @@ static double trap_ns(const struct probe_costs *costs, const struct plan_probe *
 	       (probe->returns ? costs->return_ns : 0);
 }
 
-/* The probe of this kind; where several files have one, that of the file whose malloc the interpreter calls. */
+/* The probe of this kind; where several files have one, that of the file whose malloc the
+ * interpreter calls. */
 static const struct plan_probe *probe_of(const struct plan *plan, unsigned domain,
 					 enum abi_call_kind kind)
 {

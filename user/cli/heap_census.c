@@ -54,7 +54,7 @@ static void complain(struct look *look, const struct err *err)
 		look->result = err->code;
 }
 
-/* ---- reports ---------------------------------------------------------------------------------- */
+/* ---- reports -------------------------------------------------------------------------------- */
 
 /* last: to the files too, and in a machine's format to standard output */
 static void report(struct look *look, bool last)
@@ -100,7 +100,7 @@ static void report(struct look *look, bool last)
 	heap_growth_free(growth);
 }
 
-/* ---- scans ------------------------------------------------------------------------------------------------ */
+/* ---- scans ---------------------------------------------------------------------------------- */
 
 static void forget(struct look *look, size_t n)
 {
@@ -154,7 +154,7 @@ static bool scan(struct look *look)
 	return true;
 }
 
-/* ---- what may happen -------------------------------------------------------------------------------------- */
+/* ---- what may happen ------------------------------------------------------------------------ */
 
 static void on_signal(struct look *look)
 {
@@ -242,7 +242,7 @@ static void run(struct look *look)
 		scan(look);
 }
 
-/* ---- the command ------------------------------------------------------------------------------------------ */
+/* ---- the command ---------------------------------------------------------------------------- */
 
 /* A single scan is ended by Ctrl-C as any program is. */
 static int take_signals(struct look *look, struct err *err)

@@ -14,7 +14,7 @@
 #include "export/outputs.h"
 #include "census/type_name.h"
 
-/* ---- what is asked for ----------------------------------------------------------------------- */
+/* ---- what is asked for ---------------------------------------------------------------------- */
 
 static bool is_type(const void *context, const char *type)
 {
@@ -50,7 +50,7 @@ static void choose_holders(struct heap_held *held, const struct heap_options *op
 	held->n_holders = n;
 }
 
-/* ---- what is found --------------------------------------------------------------------------- */
+/* ---- what is found -------------------------------------------------------------------------- */
 
 static int find_chain(struct heap_held *held, struct edges *edges,
 		      const struct heap_options *options, struct err *err)
@@ -155,7 +155,7 @@ int heap_held_find(struct heap_held *held, struct reach *reach, const struct hea
 	return result;
 }
 
-/* ---- the command ----------------------------------------------------------------------------- */
+/* ---- the command ---------------------------------------------------------------------------- */
 
 static int report(const struct heap_held *held, const struct reach *reach,
 		  const struct heap_options *options, const struct heap_target *heap,

@@ -10,7 +10,7 @@
 #include "export/heap_json.h"
 #include "view/census_text.h"
 
-/* ---- what is asked for ----------------------------------------------------------------------- */
+/* ---- what is asked for ---------------------------------------------------------------------- */
 
 /* The type is of the module or of one below it; what has no module is of builtins. */
 static bool is_of_module(const char *name, const char *module)
@@ -60,7 +60,7 @@ static int choose(struct heap_report *report, const struct heap_options *options
 	return report->rows ? 0 : -1;
 }
 
-/* ---- what is said ------------------------------------------------------------------------------ */
+/* ---- what is said --------------------------------------------------------------------------- */
 
 static void describe_losses(struct profile *about, const struct heap_report *report)
 {
@@ -119,7 +119,7 @@ void heap_report_fini(struct heap_report *report)
 	*report = (struct heap_report){0};
 }
 
-/* ---- where it goes ----------------------------------------------------------------------------- */
+/* ---- where it goes -------------------------------------------------------------------------- */
 
 struct writing {
 	const struct heap_report *report;

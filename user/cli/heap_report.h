@@ -21,8 +21,8 @@ bool heap_report_wants(const struct heap_options *options, const char *name, uin
 bool heap_report_wants_holder(const struct heap_options *options, const struct heap_holder *holder);
 
 /*
- * in     report: zero but for `scan`, `held`, and `growth` (the same as growth), which stay the caller's
- *        growth: is sorted; NULL: none
+ * in     report: zero but for `scan`, `held`, and `growth` (the same as growth), which stay the
+ *        caller's growth: is sorted; NULL: none
  */
 int heap_report_fill(struct heap_report *report, const struct heap_options *options,
 		     const struct heap_target *heap, double duration_s, struct heap_growth *growth);

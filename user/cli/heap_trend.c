@@ -43,7 +43,7 @@ static void complain(struct run *run, const struct err *err)
 		run->result = err->code;
 }
 
-/* ---- reports --------------------------------------------------------------------------------- */
+/* ---- reports -------------------------------------------------------------------------------- */
 
 static int write_document(FILE *out, const void *context, struct err *err)
 {
@@ -89,7 +89,7 @@ static void report(struct run *run, bool last)
 	profile_free(about);
 }
 
-/* ---- looks ----------------------------------------------------------------------------------- */
+/* ---- looks ---------------------------------------------------------------------------------- */
 
 static void look(struct run *run)
 {
@@ -164,7 +164,7 @@ static void loop(struct run *run)
 	}
 }
 
-/* ---- the command ----------------------------------------------------------------------------- */
+/* ---- the command ---------------------------------------------------------------------------- */
 
 int heap_trend(const struct heap_options *options)
 {

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
- * heap_trend: `pyleaktrace heap --trend`: a look every INTERVAL, a line for each, a report at the end.
+ * heap_trend: `pyleaktrace heap --trend`: a look every INTERVAL, a line for each, a report at the
+ * end.
  *
  * Place      layer 6; called by cmd_heap.c when --trend is among the options.
  * Errors     said on stderr; the exit code is the result.

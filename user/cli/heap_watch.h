@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
- * heap_watch: `pyleaktrace heap --watch PATH`, `--watch-refs PATH`: who changes the size of a container, or the reference count of
- * an object, by stack, over --for.
+ * heap_watch: `pyleaktrace heap --watch PATH`, `--watch-refs PATH`: who changes the size of a
+ * container, or the reference count of an object, by stack, over --for.
  *
  * Place      layer 6; called by cmd_heap.c.
  * Errors     prints one line to stderr, returns an exit code.

@@ -390,7 +390,8 @@ static error_t take_option(int key, char *arg, struct argp_state *state)
 	}
 }
 
-/* The -o files get their formats: by their names, else by -f. Without -o, -f is for standard output. */
+/* The -o files get their formats: by their names, else by -f. Without -o, -f is for standard
+ * output. */
 static bool settle_formats(struct parse *parse)
 {
 	struct options *options = parse->options;
@@ -427,8 +428,8 @@ static bool names_pid(const char *pattern)
 }
 
 /*
- * Several targets need files of their own, but for one report on all of them; standard output can hold one document
- * only.
+ * Several targets need files of their own, but for one report on all of them; standard output can
+ * hold one document only.
  */
 static bool can_tell_apart(const struct options *options)
 {

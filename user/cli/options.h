@@ -1,12 +1,15 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
- * options: the command line of `pyleaktrace [OPTIONS] -p PID[,PID...] [INTERVAL [COUNT]]` -> a struct.
+ * options: the command line of `pyleaktrace [OPTIONS] -p PID[,PID...] [INTERVAL [COUNT]]` -> a
+ * struct.
  *
  * Place      layer 6. The table in options.c is the one source of names, help and defaults (argp).
  * Units      times in ns, sizes in bytes.
  * Ownership  strings point into argv, or are static.
- * Errors     options_parse() prints one line to stderr and returns the exit code (64); it never exits itself.
- * Bounds     OPTIONS_MAX_PIDS targets, OPTIONS_MAX_OUTPUTS files, OPTIONS_MAX_MODULES modules; every number has a range.
+ * Errors     options_parse() prints one line to stderr and returns the exit code (64); it never
+ *            exits itself.
+ * Bounds     OPTIONS_MAX_PIDS targets, OPTIONS_MAX_OUTPUTS files, OPTIONS_MAX_MODULES modules;
+ *            every number has a range.
  */
 #ifndef PYLEAKTRACE_CLI_OPTIONS_H
 #define PYLEAKTRACE_CLI_OPTIONS_H

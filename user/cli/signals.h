@@ -14,18 +14,20 @@
 #include "base/err.h"
 
 /*
- * From here on these signals come as struct signalfd_siginfo, and a reader that goes away is an error of
- * writing, not SIGPIPE.
+ * From here on these signals come as struct signalfd_siginfo, and a reader that goes away is an
+ * error of writing, not SIGPIPE.
  *
  * in     set: see sigsetops(3)
  * return a descriptor, to be closed by the caller, or a negative error
  */
 int signals_take(const sigset_t *set, struct err *err);
 
-/* INT, TERM and HUP (they end what is done), and with looks USR1 (a look now) and USR2 (forget those before). */
+/* INT, TERM and HUP (they end what is done), and with looks USR1 (a look now) and USR2 (forget
+ * those before). */
 int signals_take_usual(bool looks, struct err *err);
 
-/* USR1 and USR2 ask for a report in a watch: a command that has none to give must not die of them. */
+/* USR1 and USR2 ask for a report in a watch: a command that has none to give must not die of
+ * them. */
 void signals_ignore_usr(void);
 
 #endif

@@ -29,7 +29,8 @@
 #define STACKS_ROOM 64
 #define ANSWER_MS   60000 /* a python3 that is this slow does not run */
 
-/* It says a byte when it is ready, and one when it has made its blocks: so many of so many bytes. */
+/* It says a byte when it is ready, and one when it has made its blocks: so many of so many
+ * bytes. */
 static const char script[] = "import os, sys\n"
 			     "n, size = map(int, sys.argv[1:])\n"
 			     "kept = []\n"
@@ -56,7 +57,7 @@ struct child {
 	struct target target;
 };
 
-/* ---- the child -------------------------------------------------------------------------------- */
+/* ---- the child ------------------------------------------------------------------------------ */
 
 static _Noreturn void become_python(int in, int out)
 {
@@ -131,7 +132,7 @@ static int child_start(struct child *child, struct err *err)
 	return target_open(&child->target, child->pid, err);
 }
 
-/* ---- what is tried ----------------------------------------------------------------------------- */
+/* ---- what is tried -------------------------------------------------------------------------- */
 
 static int subject_open(struct subject *subject, const struct features *features, struct err *err)
 {

@@ -1,20 +1,24 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
- * container_cost: what watchpoints have taken from the target so far, and what they may take from here on.
+ * container_cost: what watchpoints have taken from the target so far, and what they may take from
+ * here on.
  *
  *      hits        counted x (the trap, and the program as it times itself)
  *      switches    of the target's threads x what one takes more
- *      strings     moments at which a CPU moved or filled bytes in bulk for the target x the time between two of them:
- *                  on some processors they pass 20 to 50 times as slowly (probe/watch_cost.h), so nearly all of that time is lost
+ *      strings     moments at which a CPU moved or filled bytes in bulk for the target x the time
+ *                  between two of them: on some processors they pass 20 to 50 times as slowly
+ *                  (probe/watch_cost.h), so nearly all of that time is lost
  *
- *      splits      the target's CPU time x the split stores of a Python service in it x what one takes more (probe/watch_cost.h).
- *                  Nothing tells how many this target makes, so it is no measurement but the most that was seen: kept apart
- *                  from the others in reports, and no reason to end what somebody has asked for
+ *      splits      the target's CPU time x the split stores of a Python service in it x what one
+ *                  takes more (probe/watch_cost.h). Nothing tells how many this target makes, so it
+ *                  is no measurement but the most that was seen: kept apart from the others in
+ *                  reports, and no reason to end what somebody has asked for
  *
- * The kernel's part stops counting by itself at so many hits, or moments, as the ceiling leaves for the time that has
- * passed and one second more, or for ahead_ns where that is more; so a burst of a second's worth is seen as a whole, and
- * nothing more expensive goes on for longer than that. And a target that stands nearly still does so for slow_ns at most;
- * a few moments are always allowed, for what one of them says is chance.
+ * The kernel's part stops counting by itself at so many hits, or moments, as the ceiling leaves for
+ * the time that has passed and one second more, or for ahead_ns where that is more; so a burst of a
+ * second's worth is seen as a whole, and nothing more expensive goes on for longer than that. And a
+ * target that stands nearly still does so for slow_ns at most; a few moments are always allowed,
+ * for what one of them says is chance.
  *
  * Place      containers; container_watch has one.
  * Units      ns of the target's CPU time.
@@ -47,7 +51,8 @@ struct container_cost {
 /* There are watchpoints now. */
 void container_cost_begin(struct container_cost *cost);
 
-/* Look how often threads have switched, and what the target has used, while there are watchpoints. */
+/* Look how often threads have switched, and what the target has used, while there are
+ * watchpoints. */
 void container_cost_look(struct container_cost *cost);
 
 /* Hits that were counted, of all containers. */

@@ -44,7 +44,8 @@ static void call_by_address(struct container_place *place)
 	place->is_address = true;
 }
 
-/* It is no path: is it a type? Then one of its objects is watched, which is called by the type from here on. */
+/* It is no path: is it a type? Then one of its objects is watched, which is called by the type from
+ * here on. */
 static int choose_by_type(struct container_find *find, struct container_place *place,
 			  struct err *err)
 {
@@ -74,7 +75,8 @@ static int scan_again(struct container_find *find, struct err *err)
 	return result;
 }
 
-/* Has the heap objects of a type that is called so in full? Its name is a path as well, to the class itself. */
+/* Has the heap objects of a type that is called so in full? Its name is a path as well, to the
+ * class itself. */
 static bool names_type(const struct container_find *find, const char *text)
 {
 	const struct type_table *types = census_types(find->heap->census);
@@ -202,7 +204,7 @@ struct watchpoint container_find_point(const struct container_find *find, unsign
 	};
 }
 
-/* ---- later ------------------------------------------------------------------------------------ */
+/* ---- later ---------------------------------------------------------------------------------- */
 
 bool container_find_there(struct container_find *find, unsigned i)
 {

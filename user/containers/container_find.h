@@ -1,15 +1,16 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
- * container_find: paths, addresses and names of types -> the containers that they lead to now, and later whether they
- * still do.
+ * container_find: paths, addresses and names of types -> the containers that they lead to now, and
+ * later whether they still do.
  *
  *      PATH ──▶ path_find ──▶ the container, the field that has its size, what it is called
  *      TYPE ──▶ newest ──▶ one object of that type, by its address from here on (--watch-refs)
  *
  * Place      containers; container_watch has one.
- * Ownership  container_find_open() fills, whatever it returns; container_find_close() releases. heap and request are borrowed.
- * Errors     of reach_scan() and path_find(); -ERR_TARGET also for a CPython without a GIL and for objects
- *            that do not count their references; -ERR_USAGE: two paths lead to one object.
+ * Ownership  container_find_open() fills, whatever it returns; container_find_close() releases.
+ *            heap and request are borrowed.
+ * Errors     of reach_scan() and path_find(); -ERR_TARGET also for a CPython without a GIL and for
+ *            objects that do not count their references; -ERR_USAGE: two paths lead to one object.
  * Bounds     CONTAINER_WATCH_MAX containers.
  */
 #ifndef PYLEAKTRACE_CONTAINERS_CONTAINER_FIND_H
@@ -23,8 +24,8 @@
 
 struct container_request {
 	struct {
-		const char *
-			path; /* as census/path_find.h has it, or with refs the name of a type; NULL: */
+		const char *path; /* as census/path_find.h has it, or with refs the name of a type;
+				     NULL: */
 		uint64_t address; /* ... it is the container at this address */
 		bool refs;        /* its references are counted, not its items */
 	} asked[CONTAINER_WATCH_MAX];
@@ -36,10 +37,10 @@ struct container_request {
 /* One container, or with `refs` one object whose references are counted. */
 struct container_place {
 	const char *path;
-	char by_address[24]; /* what `path` is where it is known by its address */
-	char *name,
-		*name_type; /* request.named, or chosen by type: what it is called; NULL: not known */
-	bool is_address;    /* no path leads to it, so none can lead elsewhere */
+	char by_address[24];    /* what `path` is where it is known by its address */
+	char *name, *name_type; /* request.named, or chosen by type: what it is called; NULL: not
+				   known */
+	bool is_address;        /* no path leads to it, so none can lead elsewhere */
 	bool refs;
 	bool fresh; /* chosen by its type: it was made while we looked */
 	struct path_found found;

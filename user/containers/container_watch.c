@@ -47,7 +47,7 @@ struct container_watch {
 	uint64_t stopped_ns, checked_ns;
 };
 
-/* ---- opening --------------------------------------------------------------------------------- */
+/* ---- opening -------------------------------------------------------------------------------- */
 
 static int open_session(struct container_watch *watch, struct err *err)
 {
@@ -136,7 +136,7 @@ const struct container_find *container_watch_found(const struct container_watch 
 	return &watch->found;
 }
 
-/* ---- watching -------------------------------------------------------------------------------- */
+/* ---- watching ------------------------------------------------------------------------------- */
 
 /* Give each watchpoint the value that the first hit is compared with. */
 static void begin_values(struct container_watch *watch)
@@ -207,11 +207,11 @@ bool container_watch_tick(struct container_watch *watch, enum heap_watch_end *en
 	return false;
 }
 
-/* ---- the end --------------------------------------------------------------------------------- */
+/* ---- the end -------------------------------------------------------------------------------- */
 
 /*
- * The field as it is, and as the last hit left it: they are the same, or hits were not seen. Compared while no hit
- * comes in between.
+ * The field as it is, and as the last hit left it: they are the same, or hits were not seen.
+ * Compared while no hit comes in between.
  */
 static void settle(struct container_watch *watch, unsigned i)
 {

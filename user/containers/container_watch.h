@@ -1,14 +1,16 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
- * container_watch: containers of one target, by path -> watchpoints on their sizes, and what came of it; everything
- * that is opened for it, in one place.
+ * container_watch: containers of one target, by path -> watchpoints on their sizes, and what came
+ * of it; everything that is opened for it, in one place.
  *
  *      scan, find the paths ▶ load, calibrate, attach ▶ start ▶ tick ... ▶ stop ▶ fill
  *
- * What it costs the target is measured, and ends the watch when that is more than it may (container_cost.h).
+ * What it costs the target is measured, and ends the watch when that is more than it may
+ * (container_cost.h).
  *
  * Place      containers; cli/heap_watch has one, and trace/growth_tracer one after the other.
- * Ownership  container_watch_open() gives, container_watch_close() takes, also after a failure of the first.
+ * Ownership  container_watch_open() gives, container_watch_close() takes, also after a failure of
+ *            the first.
  * Errors     of the rooms below.
  */
 #ifndef PYLEAKTRACE_CONTAINERS_CONTAINER_WATCH_H
@@ -45,14 +47,16 @@ int container_watch_news_fd(const struct container_watch *watch);
 const struct container_find *container_watch_found(const struct container_watch *watch);
 
 /*
- * Take what there is of news, allow more hits, see whether all is still there; wanted 20 times a second.
+ * Take what there is of news, allow more hits, see whether all is still there; wanted 20 times a
+ * second.
  *
  * out    end: why it is over, when it is
  * return it is over
  */
 bool container_watch_tick(struct container_watch *watch, enum heap_watch_end *end);
 
-/* ns of the target's CPU time that it has taken so far, as measured; from any thread, until container_watch_close(). */
+/* ns of the target's CPU time that it has taken so far, as measured; from any thread, until
+ * container_watch_close(). */
 double container_watch_spent(const struct container_watch *watch);
 
 /* The same of what cannot be measured (container_cost.h), at most. */

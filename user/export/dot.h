@@ -4,8 +4,8 @@
  *
  * Place      layer 5; called by cli.
  * Source     the DOT language, https://graphviz.org/doc/info/lang.html: quoted strings.
- * Shapes     an arrow goes from the holder to what it holds, as objgraph draws it. Chains that share
- *            objects share nodes. Hidden links are left out of chains.
+ * Shapes     an arrow goes from the holder to what it holds, as objgraph draws it. Chains that
+ *            share objects share nodes. Hidden links are left out of chains.
  * Errors     none of its own; the stream keeps its error flag.
  * Bounds     names are escaped, and cut to DOT_TEXT bytes.
  */

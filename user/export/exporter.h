@@ -34,7 +34,8 @@ struct exporter {
 	 * return 0, or -ERR_FAILED when memory is out
 	 */
 	int (*write)(FILE *out, const struct profile *profile, struct err *err);
-	bool tree; /* draws the stacks as a tree: groups of modules, threads, processes are its roots */
+	bool tree; /* draws the stacks as a tree: groups of modules, threads, processes are its
+		      roots */
 };
 
 /* Are groups by this the roots of the formats that draw a tree? A line is in the stacks already. */

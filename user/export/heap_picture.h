@@ -4,8 +4,8 @@
  *
  * Place      layer 5; called by cli.
  * Source     dot(1) of Graphviz, found in PATH: reads DOT, writes SVG.
- * Errors     of outputs; when the SVG cannot be made (Graphviz is not installed, or fails) the DOT is
- *            written beside it, with a word on stderr, and that is no error.
+ * Errors     of outputs; when the SVG cannot be made (Graphviz is not installed, or fails) the DOT
+ *            is written beside it, with a word on stderr, and that is no error.
  * Bounds     dot may use PICTURE_CPU_S of CPU time.
  */
 #ifndef PYLEAKTRACE_EXPORT_HEAP_PICTURE_H

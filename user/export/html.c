@@ -34,7 +34,7 @@ __asm__(".pushsection .rodata\n"
 	".popsection\n");
 extern const char pyleaktrace_page[], pyleaktrace_page_end[];
 
-/* ---- JSON that can stand inside HTML --------------------------------------------------------- */
+/* ---- JSON that can stand inside HTML -------------------------------------------------------- */
 
 /*
  * Only strings can hold these characters, and there an escape means the same. U+2028 and the like
@@ -70,7 +70,7 @@ static json_t *visible(const char *text)
 	return value;
 }
 
-/* ---- head ------------------------------------------------------------------------------------ */
+/* ---- head ----------------------------------------------------------------------------------- */
 
 static void add_fact(json_t **facts, const char *name, const char *value, const char *more)
 {
@@ -116,7 +116,8 @@ static void put_command(const struct profile *profile, char text[400])
 	}
 }
 
-/* What is said first: below a ceiling all that was spent, since between two windows there are no hits. */
+/* What is said first: below a ceiling all that was spent, since between two windows there are no
+ * hits. */
 static void add_cost(json_t **facts, const struct cost *cost)
 {
 	struct cost_text text;
@@ -287,7 +288,7 @@ static json_t *foot(const struct profile *profile)
 	return value;
 }
 
-/* ---- frames and stacks ----------------------------------------------------------------------- */
+/* ---- frames and stacks ---------------------------------------------------------------------- */
 
 struct frame_table {
 	const struct frame **frames; /* sorted, each once */

@@ -8,7 +8,7 @@
 #include "base/escape.h"
 #include "model/group.h"
 
-/* ---- values ---------------------------------------------------------------------------------- */
+/* ---- values --------------------------------------------------------------------------------- */
 
 json_t *json_part_text(const char *text)
 {
@@ -77,7 +77,7 @@ static void set_bool(json_t **object, const char *name, bool value)
 	json_part_set(object, name, json_boolean(value));
 }
 
-/* ---- parts ----------------------------------------------------------------------------------- */
+/* ---- parts ---------------------------------------------------------------------------------- */
 
 json_t *json_part_time(const struct profile *profile)
 {

@@ -4,9 +4,9 @@
  * draw stacks as a tree.
  *
  * Place      layer 5, private to export.
- * Shapes     stacks begin with a frame of FRAME_GROUP: "module numpy", "thread worker-3 (tid 4711)",
- *            "pid 4242 (python3 app.py)". Groups by line and function are no roots: the line is in
- *            the stacks already, at their leaves.
+ * Shapes     stacks begin with a frame of FRAME_GROUP: "module numpy", "thread worker-3 (tid
+ *            4711)", "pid 4242 (python3 app.py)". Groups by line and function are no roots: the
+ *            line is in the stacks already, at their leaves.
  * Ownership  roots_new() gives; profile_free() frees. The profile that was given must live longer.
  * Bounds     as many frames again as the profile has.
  * Threads    safe from any.

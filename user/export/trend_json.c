@@ -3,7 +3,7 @@
 
 #include "export/json_parts.h"
 
-/* ---- the collector --------------------------------------------------------------------------- */
+/* ---- the collector -------------------------------------------------------------------------- */
 
 static json_t *generations(const int32_t *numbers)
 {
@@ -40,7 +40,7 @@ json_t *json_part_gc(const struct heap_gc *gc)
 	return object;
 }
 
-/* ---- series ---------------------------------------------------------------------------------- */
+/* ---- series --------------------------------------------------------------------------------- */
 
 static json_t *points(const struct trend *trend, enum trend_kind kind)
 {
@@ -89,7 +89,7 @@ static json_t *all_series(const struct trend *trend)
 	return array;
 }
 
-/* ---- the account ----------------------------------------------------------------------------- */
+/* ---- the account ---------------------------------------------------------------------------- */
 
 static json_t *account(const struct trend *trend)
 {
@@ -141,7 +141,7 @@ static json_t *cgroup(const struct trend_cgroup *group)
 	return object;
 }
 
-/* ---- threads --------------------------------------------------------------------------------- */
+/* ---- threads -------------------------------------------------------------------------------- */
 
 static json_t *place(const char *function, const char *file, uint32_t line)
 {
@@ -198,7 +198,7 @@ static json_t *all_threads(const struct trend_threads *threads)
 	return array;
 }
 
-/* ---- the whole ------------------------------------------------------------------------------- */
+/* ---- the whole ------------------------------------------------------------------------------ */
 
 static json_t *findings(const struct trend *trend)
 {

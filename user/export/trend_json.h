@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
- * trend_json: a trend -> the "trend" of the JSON report, and the whole document of `pyleaktrace heap --trend -f json`.
+ * trend_json: a trend -> the "trend" of the JSON report, and the whole document of `pyleaktrace
+ * heap --trend -f json`.
  *
  * Place      layer 5; called by cli, and by json for a profile's trend.
  * Source     pyleaktrace-1.schema.json.

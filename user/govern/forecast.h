@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
- * forecast: how often a program allocates, and what a pair of an allocation and its free costs -> what policy will do.
+ * forecast: how often a program allocates, and what a pair of an allocation and its free costs ->
+ * what policy will do.
  *
  * Place      layer 5; pure; `doctor -p` shows it, before anything is attached.
  * Source     policy.h and budget.h: the same ceilings and the same caution.
@@ -18,7 +19,8 @@ struct forecast {
 };
 
 /*
- * in     pair_ns: of a pair; per_s: pairs for each second of the target's own CPU time; window_ns: how long windows are
+ * in     pair_ns: of a pair; per_s: pairs for each second of the target's own CPU time; window_ns:
+ *        how long windows are
  */
 struct forecast forecast_part(double pair_ns, double per_s, double max_overhead, double window_ns);
 

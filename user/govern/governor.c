@@ -17,13 +17,15 @@
 #include "probe/session_parts.h"
 
 /*
- * The least that a window may be. In its first milliseconds every stack and every code object is new, and a hit costs
- * twice or three times as much; and switching takes as long as some milliseconds.
+ * The least that a window may be. In its first milliseconds every stack and every code object is
+ * new, and a hit costs twice or three times as much; and switching takes as long as some
+ * milliseconds.
  */
 #define LEAST_STEERED_NS  20000000u
 #define LEAST_ATTACHED_NS 20000000u
 
-/* survivors are looked after every so often, so many at a time: 4 to 8 ms of CPU time; all of them, but after thousands of windows */
+/* survivors are looked after every so often, so many at a time: 4 to 8 ms of CPU time; all of them,
+ * but after thousands of windows */
 #define CHECK_NS   2000000000u
 #define CHECK_MOST 8192
 
@@ -36,7 +38,7 @@
 /* of the ceiling: what probes of a part that is off may take */
 #define LEFT_SHARE 0.05
 
-/* ---- readings ---------------------------------------------------------------------------------------------- */
+/* ---- readings ------------------------------------------------------------------------------- */
 
 void governor_read(const struct governor *governor, struct reading *reading)
 {
@@ -60,8 +62,8 @@ void governor_spend(struct governor *governor, double cpu_ns, double cost_ns)
 }
 
 /*
- * Probes that stay (plan.switchable) should not be hit; of those on a jmp that rarely runs that may not be true.
- * Looked at while nothing is on.
+ * Probes that stay (plan.switchable) should not be hit; of those on a jmp that rarely runs that may
+ * not be true. Looked at while nothing is on.
  */
 static void leave_if_hit(struct governor *governor, double cost_ns, double cpu_ns)
 {
@@ -110,7 +112,7 @@ static void pass(struct governor *governor)
 						       BUDGET_CAUTION / 1e9);
 }
 
-/* ---- switching ---------------------------------------------------------------------------------------------- */
+/* ---- switching ------------------------------------------------------------------------------ */
 
 unsigned governor_domains(const struct governor *governor, enum abi_part part)
 {
@@ -191,7 +193,7 @@ void governor_say_limit(struct governor *governor)
 		return;
 }
 
-/* ---- the thread --------------------------------------------------------------------------------------------- */
+/* ---- the thread ----------------------------------------------------------------------------- */
 
 static void begin_change(struct governor *governor)
 {
@@ -383,7 +385,7 @@ static void *run(void *context)
 	return NULL;
 }
 
-/* ---- from outside ------------------------------------------------------------------------------------------- */
+/* ---- from outside --------------------------------------------------------------------------- */
 
 static void init_parts(struct governor *governor, const struct plan *plan)
 {

@@ -1,16 +1,17 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
- * governor: a watch within a ceiling: a thread that measures what watching costs, and switches parts of the session
- * on and off so that the target's slowdown stays below.
+ * governor: a watch within a ceiling: a thread that measures what watching costs, and switches
+ * parts of the session on and off so that the target's slowdown stays below.
  *
- *      policy (what next?) ◀── costs, the target's CPU time ── governor ── switch, record ──▶ session
- *                                                                 └── what windows leave ──▶ survivors
+ *      policy (what next?) ◀── costs, CPU time ── governor ── switch, record ──▶ session
+ *                                                     └── what windows leave ──▶ survivors
  *
- *      a window    part on ▸ record ──── looks every GOVERNOR_LOOK_NS whether it is too expensive ──▸ end ▸ part off
+ *      a window    part on ▸ record ── too expensive? every GOVERNOR_LOOK_NS ──▸ end ▸ part off
  *
  * Place      layer 5; target_trace.c has one for its target.
  * Ownership  session, plan and target are borrowed until governor_close().
- * Errors     a part that cannot be switched on is tried again, less and less often; governor_state() tells.
+ * Errors     a part that cannot be switched on is tried again, less and less often;
+ *            governor_state() tells.
  * Threads    makes one. All functions from one other thread; what it calls back comes from its own.
  * Bounds     reacts within GOVERNOR_TICK_NS, and within GOVERNOR_LOOK_NS in a window.
  */
@@ -31,21 +32,24 @@ struct governor;
 struct governor_options {
 	double max_overhead;
 	uint64_t max_window_ns;
-	bool stop_at_limit;  /* governor_limit_fd() becomes readable instead of tracing less */
-	bool verbose;        /* what it does goes to stderr */
-	uint32_t max_blocks; /* that the map of live blocks has room for */
-	unsigned
-		n_test_windows; /* tests: so many windows of the steered part back to back, before anything else */
+	bool stop_at_limit;      /* governor_limit_fd() becomes readable instead of tracing less */
+	bool verbose;            /* what it does goes to stderr */
+	uint32_t max_blocks;     /* that the map of live blocks has room for */
+	unsigned n_test_windows; /* tests: so many windows of the steered part back to back, before
+				    anything else */
 	/*
-	 * What is in the maps is about to mean something else, or has (end): nobody reads them in between. A report asks for
-	 * governor_state() within its own reading.
+	 * What is in the maps is about to mean something else, or has (end): nobody reads them in
+	 * between. A report asks for governor_state() within its own reading.
 	 */
 	void (*change)(void *context, bool end);
-	/* Within that: a part begins to be traced all the time; what its sites have counted so far is the past. */
+	/* Within that: a part begins to be traced all the time; what its sites have counted so far
+	 * is the past. */
 	void (*on_all)(void *context, unsigned domains);
-	/* Between two windows, now and then: what is kept of survivors may be looked through; NULL: nobody does */
+	/* Between two windows, now and then: what is kept of survivors may be looked through; NULL:
+	 * nobody does */
 	void (*maintain)(void *context, struct survivors *survivors);
-	/* ns of the target's CPU time that others took so far (watchpoints), and what they may take; NULL: nobody */
+	/* ns of the target's CPU time that others took so far (watchpoints), and what they may
+	 * take; NULL: nobody */
 	double (*others)(void *context);
 	void (*allow_others)(void *context, double cores);
 	void *context;
@@ -58,8 +62,8 @@ int governor_open(struct governor **out, struct session *session, const struct p
 void governor_start(struct governor *governor);
 
 /*
- * Nothing is switched any more. Windows are over; what is traced all the time stays so until session_detach(). 0, or an
- * error of a steering that could not be undone after a window.
+ * Nothing is switched any more. Windows are over; what is traced all the time stays so until
+ * session_detach(). 0, or an error of a steering that could not be undone after a window.
  */
 int governor_stop(struct governor *governor, struct err *err);
 void governor_close(struct governor *governor); /* accepts NULL */
@@ -84,7 +88,8 @@ struct windows_sum {
 	uint64_t n;
 	double recorded_ns, longest_ns;
 	double cpu_ns, cost_ns; /* of the target in them, and of that, what hits took */
-	double own_half_ns; /* of its own work in their first halves: what survivors are to be scaled by, ... */
+	double own_half_ns;     /* of its own work in their first halves: what survivors are to be
+				   scaled by, ... */
 	double own_half_least,
 		own_half_most; /* ... within the bounds of what is known of the costs */
 	uint64_t kept;         /* survivors */
@@ -98,7 +103,8 @@ struct governor_part {
 	struct windows_sum windows;
 	uint64_t next_window_ns;
 	bool settled;
-	double demand; /* share of its own work that the target would lose if all were traced; 0: not known */
+	double demand; /* share of its own work that the target would lose if all were traced; 0:
+			  not known */
 	char trouble[128]; /* why it could not be switched on; "": it could */
 };
 
@@ -108,8 +114,9 @@ struct governor_state {
 	struct probe_costs costs;
 	double spent_ns; /* of the target's CPU time, on everything, since the start */
 	double own_ns;   /* the target's own CPU time since the start, without that */
-	/* each system call takes so much longer while mappings are traced (session_syscall_ns()); those that did since the start,
-	 * of the target and of others, by how many were counted in some moments */
+	/* each system call takes so much longer while mappings are traced (session_syscall_ns());
+	 * those that did since the start, of the target and of others, by how many were counted in
+	 * some moments */
 	double syscall_ns, syscalls, other_syscalls;
 };
 

@@ -2,8 +2,8 @@
  *
  * governor_impl: what the files of governor share: its state, and what all that is switched needs.
  *
- * Place      layer 5; governor.c (what is on all the time, the thread), governor_windows.c (windows), governor_syscalls.c (system
- *            calls) and nobody else.
+ * Place      layer 5; governor.c (what is on all the time, the thread), governor_windows.c
+ *            (windows), governor_syscalls.c (system calls) and nobody else.
  * Threads    the governor's own, but where governor.h says otherwise.
  */
 #ifndef PYLEAKTRACE_GOVERN_GOVERNOR_IMPL_H
@@ -16,7 +16,8 @@
 #include "govern/map_fill.h"
 #include "python/runtime.h"
 
-/* How many system calls there are: sums over the moments in which they were counted, older ones less and less. */
+/* How many system calls there are: sums over the moments in which they were counted, older ones
+ * less and less. */
 struct syscall_rates {
 	double n, own_ns; /* the target's, and its own CPU time meanwhile */
 	double others, wall_ns;
@@ -78,7 +79,7 @@ void governor_maintain(struct governor *governor);
 /* To trace everything would cost more than may be. */
 void governor_say_limit(struct governor *governor);
 
-/* ---- governor_windows.c -------------------------------------------------------------------------- */
+/* ---- governor_windows.c --------------------------------------------------------------------- */
 
 /* One window, of ns at most, and until it has cost most_ns. return false: it could not be had */
 bool governor_window(struct governor *governor, enum abi_part part, uint64_t ns, double most_ns);
@@ -86,9 +87,10 @@ bool governor_window(struct governor *governor, enum abi_part part, uint64_t ns,
 /* For tests: options.n_test_windows windows one after the other, whatever they cost. */
 void governor_run_test_windows(struct governor *governor);
 
-/* ---- governor_syscalls.c: while mappings are traced each system call takes longer ---------------------------------- */
+/* ---- governor_syscalls.c: while mappings are traced each system call takes longer ----------- */
 
-/* They were counted between these two readings; hits took cost_ns of the target's CPU time meanwhile. */
+/* They were counted between these two readings; hits took cost_ns of the target's CPU time
+ * meanwhile. */
 void governor_syscalls_learn(struct governor *governor, const struct reading *before,
 			     const struct reading *now, double cost_ns);
 

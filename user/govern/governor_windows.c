@@ -95,7 +95,8 @@ bool governor_window(struct governor *governor, enum abi_part part, uint64_t ns,
 	session_count_syscalls(governor->session, false);
 	governor_switch_off(governor, part);
 	governor_read(governor, &after);
-	/* that they are counted costs this window, but would not cost the part if it were on all the time */
+	/* that they are counted costs this window, but would not cost the part if it were on all
+	 * the time */
 	syscalls = session_syscall_ns(governor->session) * reading_syscalls(&first, &last);
 	all_cost = governor_cost(governor, &before, &after) +
 		   session_count_ns(governor->session) * reading_syscalls(&first, &last);

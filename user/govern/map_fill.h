@@ -1,14 +1,17 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
- * map_fill: how many blocks are in the map -> is it nearly full, and when are they to be counted again?
+ * map_fill: how many blocks are in the map -> is it nearly full, and when are they to be counted
+ * again?
  *
- * To count them takes time, 0.3 us each: so it is done after 10 us for each that the map has room for, which is 3 % of a
- * core when it is full; and up to ROOM_SOONER times as often where the map would fill up meanwhile:
+ * To count them takes time, 0.3 us each: so it is done after 10 us for each that the map has room
+ * for, which is 3 % of a core when it is full; and up to ROOM_SOONER times as often where the map
+ * would fill up meanwhile:
  *
  *      75 %  ------------------------------- full: thinned out (snapshot/downsample.h)
  *                                    x
  *                        x
- *      x                                     x counted: sooner and sooner, as long as they become more
+ *      x                                     x counted: sooner and sooner, as long as they become
+ *                                            more
  *
  * Place      layer 5; governor has one. Pure: no clock, no map.
  * Units      blocks; ns of wall time.

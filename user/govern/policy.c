@@ -161,7 +161,8 @@ void policy_window_done(struct policy *policy, enum abi_part number,
 		part->trap_demand = share(figures->trap_ns, trap_cpu);
 		part->calm = fits(policy, part) ? part->calm + 1 : 0;
 		part->n_dear = fits(policy, part) ? 0 : part->n_dear + 1;
-		/* the most expensive of the last few: one that runs out of what can be paid is cut, and worth little */
+		/* the most expensive of the last few: one that runs out of what can be paid is cut,
+		 * and worth little */
 		if (figures->recorded_ns > 0)
 			part->cost_per_wall_ns =
 				fmax(part->n_windows > 1 ? 0.8 * part->cost_per_wall_ns : 0,
@@ -180,7 +181,8 @@ static void expect_cost(struct policy_part *part, double cost)
 	part->cost = cost;
 }
 
-/* Sums, and not shares, are averaged: of a moment in which little was done the share says nothing. */
+/* Sums, and not shares, are averaged: of a moment in which little was done the share says
+ * nothing. */
 static void learn_cost(struct policy_part *part, double cost_ns, double cpu_ns)
 {
 	double keep = exp(-cpu_ns / LATELY_NS);
@@ -250,7 +252,8 @@ static bool throw_out(struct policy *policy, struct policy_step *step)
 		if (on_all_the_time(part) && (!most_expensive || part->cost > most_expensive->cost))
 			most_expensive = part;
 	}
-	/* what is on all the time takes no more than comes in: a window has emptied it, which is paid back before the next */
+	/* what is on all the time takes no more than comes in: a window has emptied it, which is
+	 * paid back before the next */
 	if (!most_expensive || taken(policy, NULL) < policy->budget.ceiling / BUDGET_CAUTION)
 		return false;
 	/* coarser is tried first, as long as there is something to be gained by it */
@@ -300,7 +303,8 @@ static bool downsample_out(struct policy *policy, struct policy_step *step)
 	return false;
 }
 
-/* Of a sample twice as fine: twice what is above the traps, which are the same; no more than all. */
+/* Of a sample twice as fine: twice what is above the traps, which are the same; no more than
+ * all. */
 static double cost_if_finer(const struct policy_part *part)
 {
 	return fmin(part->cost + fmax(part->cost - part->trap_demand, 0),

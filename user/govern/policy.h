@@ -4,23 +4,31 @@
  *
  * Each part (malloc and mmap; objects; or both as one) is in one of these modes:
  *
- *      windows     for a moment at a time, as often as it can be paid; this is how every part begins
- *      sampled     all the time, a sample of the blocks by bytes: when the traps can be paid and the stacks cannot
+ *      windows     for a moment at a time, as often as it can be paid; this is how every part
+ *                  begins
+ *      sampled     all the time, a sample of the blocks by bytes: when the traps can be paid and
+ *                  the stacks cannot
  *      all         all the time, every block: when that can be paid, with room to spare
  *
- *      windows ──cheap for POLICY_CALM windows──▶ sampled, all        all, sampled ──budget empty──▶ windows
+ *      windows ──cheap for POLICY_CALM windows──▶ sampled, all
+ *      all, sampled ──budget empty──▶ windows
  *
  * How long a window is the survivors say, by the quarter of the window in which they were born:
  *
  *      alive at the end, born in quarter   1 2 3 4
- *      12 13 11 60    what is younger than the unit of work is alive; what is older stays: long enough, or longer
- *      12 40 58 60    the unit of work is longer than half the window: survivors are work in progress
- *      12 13 11 12    nothing was seen to end: either all of it stays, or the window is shorter than any work
+ *      12 13 11 60    what is younger than the unit of work is alive; what is older stays: long
+ *                     enough, or longer
+ *      12 40 58 60    the unit of work is longer than half the window: survivors are work in
+ *                     progress
+ *      12 13 11 12    nothing was seen to end: either all of it stays, or the window is shorter
+ *                     than any work
  *
  * So windows get longer until the first picture is seen, and then as short as still show it.
  *
- * Place      layer 5; governor asks it and does what it says. Pure: no clock, no target; tested with made loads.
- * Units      ns; costs are ns of the target's CPU time; shares are cost / the target's own CPU time.
+ * Place      layer 5; governor asks it and does what it says. Pure: no clock, no target; tested
+ *            with made loads.
+ * Units      ns; costs are ns of the target's CPU time; shares are cost / the target's own CPU
+ *            time.
  */
 #ifndef PYLEAKTRACE_GOVERN_POLICY_H
 #define PYLEAKTRACE_GOVERN_POLICY_H
@@ -90,7 +98,8 @@ void policy_init(struct policy *policy, const struct policy_options *options);
 
 /* What one window showed. */
 struct window_figures {
-	/* from the begin of the recording to its end: wall time, and of the target's CPU time ... */
+	/* from the begin of the recording to its end: wall time, and of the target's CPU time
+	 * ... */
 	double recorded_ns, cpu_ns;
 	double cost_ns; /* ... what hits took, ... */
 	double trap_ns; /* ... and what they would have taken if the programs did nothing */
@@ -111,13 +120,15 @@ bool policy_is_on(const struct policy *policy, enum abi_part part);
 /* Windows have shown that the part cannot be traced all the time, not even by samples. */
 bool policy_is_too_dear(const struct policy *policy, enum abi_part part);
 
-/* Time passed with parts in mode all or sampled: cost_ns[part] of the target's cpu_ns went to it; other_ns elsewhere. */
+/* Time passed with parts in mode all or sampled: cost_ns[part] of the target's cpu_ns went to it;
+ * other_ns elsewhere. */
 void policy_pass(struct policy *policy, double wall_ns, double cpu_ns,
 		 const double cost_ns[ABI_PARTS], double other_ns);
 
 /*
- * The map of live blocks fills up: what is traced all the time is sampled from here on, or by larger distances, and what is
- * there is thinned out (snapshot/downsample.h): POLICY_SAMPLE with `thin`.
+ * The map of live blocks fills up: what is traced all the time is sampled from here on, or by
+ * larger distances, and what is there is thinned out (snapshot/downsample.h): POLICY_SAMPLE with
+ * `thin`.
  */
 void policy_is_full(struct policy *policy, enum abi_part part);
 

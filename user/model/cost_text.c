@@ -20,7 +20,8 @@ static void hits(const struct cost *cost, char *text, size_t size)
 		snprintf(text, size, "%s hits/s", fmt_per_second(cost->hits_per_s).text);
 }
 
-/* How much longer the target's own work takes: what it used against what was left of that for itself. */
+/* How much longer the target's own work takes: what it used against what was left of that for
+ * itself. */
 static void slowdown(const struct cost *cost, char *text, size_t size)
 {
 	double own = cost->target_cpu_used - cost->target_cpu_fraction -

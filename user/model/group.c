@@ -25,7 +25,7 @@ const char *group_by_name(enum group_by by)
 	return (unsigned)by < GROUP_BY_COUNT ? names[by] : "stack";
 }
 
-/* ---- keys ------------------------------------------------------------------------------------ */
+/* ---- keys ----------------------------------------------------------------------------------- */
 
 static const struct frame *innermost_python(const struct stack *stack)
 {
@@ -132,7 +132,7 @@ static int compare_keys(const void *a, const void *b)
 	return order ? order : (x->stack > y->stack) - (x->stack < y->stack);
 }
 
-/* ---- titles ---------------------------------------------------------------------------------- */
+/* ---- titles --------------------------------------------------------------------------------- */
 
 /* "4242 (gunicorn app:main ...)": the program without its folder, and as many words as fit */
 static void title_of_process(char *text, size_t size, const struct profile_target *target)
@@ -200,7 +200,7 @@ static const char *title_of(struct profile *profile, const struct group *group, 
 	return profile_str(profile, text, -1);
 }
 
-/* ---- groups ---------------------------------------------------------------------------------- */
+/* ---- groups --------------------------------------------------------------------------------- */
 
 /* One group of the stacks of n keys, which are in the order of the stacks. */
 static struct group make_group(struct profile *profile, const struct key *keys, size_t n,
@@ -321,7 +321,7 @@ void profile_group(struct profile *profile, enum group_by by, enum profile_order
 	profile->grouping = grouping;
 }
 
-/* ---- selection ------------------------------------------------------------------------------- */
+/* ---- selection ------------------------------------------------------------------------------ */
 
 static bool is_selected(const struct stack *stack, const char *const *modules, size_t n_modules)
 {

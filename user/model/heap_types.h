@@ -37,7 +37,8 @@ struct heap_gc {
 	bool have_enabled, enabled;
 	bool have_generations;
 	int32_t thresholds[HEAP_GENERATIONS], counts[HEAP_GENERATIONS];
-	/* containers that were made since the last full collection, less those dropped, as the generations count them */
+	/* containers that were made since the last full collection, less those dropped, as the
+	 * generations count them */
 	bool have_since_full;
 	double since_full;
 	bool have_garbage;
@@ -54,8 +55,8 @@ struct heap_gc {
 };
 
 /*
- * How the memory that a scan walked is used: private, writable memory without a file. Bytes that are
- * in memory (RSS), so that reserved and swapped pages count nowhere.
+ * How the memory that a scan walked is used: private, writable memory without a file. Bytes that
+ * are in memory (RSS), so that reserved and swapped pages count nowhere.
  */
 struct heap_usage {
 	/* add up to what was walked */
@@ -96,7 +97,7 @@ struct heap_scan {
 	size_t n_containers;
 	struct heap_gc gc;
 	struct heap_usage room;
-	bool judged; /* another malloc than glibc's: blocks above 512 bytes by their contents only */
+	bool judged; /* another malloc than glibc's: above 512 bytes by contents only */
 	/* what makes it inexact */
 	uint64_t swapped_bytes, sparse_bytes, torn_pools, lost_chains, unasked_words;
 };
@@ -126,7 +127,8 @@ struct heap_growth {
 
 struct heap_held;
 
-/* What a report shows: the look at the target, and the rows that the user asked for. All borrowed. */
+/* What a report shows: the look at the target, and the rows that the user asked for. All
+ * borrowed. */
 struct heap_report {
 	const struct profile *about;    /* time, duration, target and losses; no stacks */
 	const struct heap_scan *scan;   /* the last */

@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
- * heap_watch: what was put into containers and taken out of them while their sizes were watched, by stack.
+ * heap_watch: what was put into containers and taken out of them while their sizes were watched, by
+ * stack.
  *
  * Place      layer 1; filled by snapshot and cli; read by view and export.
- * Shapes     items_before + inserted - removed = items_after, where all hits were seen. Stacks with more items
- *            inserted come first, then those with more removed; a stack may do both.
- * Ownership  everything lives in the profile `about`; heap_watch_new() gives both, profile_free() of `about` takes both.
+ * Shapes     items_before + inserted - removed = items_after, where all hits were seen. Stacks with
+ *            more items inserted come first, then those with more removed; a stack may do both.
+ * Ownership  everything lives in the profile `about`; heap_watch_new() gives both, profile_free()
+ *            of `about` takes both.
  */
 #ifndef PYLEAKTRACE_MODEL_HEAP_WATCH_H
 #define PYLEAKTRACE_MODEL_HEAP_WATCH_H
@@ -78,14 +80,19 @@ struct heap_watch {
 	double ns_per_switch; /* measured: that it takes longer with watchpoints */
 	/* of a core, over the watch: */
 	double hits_fraction, switches_fraction;
-	double string_loss; /* measured: share lost of the time that moving and filling memory in bulk takes */
-	double strings_fraction; /* lost while bytes were moved or filled in bulk (probe/watch_cost.h) */
+	double string_loss; /* measured: share lost of the time that moving and filling memory in
+			       bulk takes */
+	double strings_fraction;    /* lost while bytes were moved or filled in bulk
+				       (probe/watch_cost.h) */
 	double target_cpu_fraction; /* all together */
-	double split_ns; /* measured: more that a store across two cache lines takes; 0: no more than ever */
-	double splits_most; /* of a core, and no measurement: what that may have been at most, beside the others */
+	double split_ns;    /* measured: more that a store across two cache lines takes; 0: no more
+			       than ever */
+	double splits_most; /* of a core, and no measurement: what that may have been at most,
+			       beside the others */
 };
 
-/* A container that grows, in a watch of the whole process: what the census says, and what its watchpoint saw. */
+/* A container that grows, in a watch of the whole process: what the census says, and what its
+ * watchpoint saw. */
 struct growing {
 	struct heap_watch_row row; /* path: the shortest; its figures are of watched_s */
 	double watched_s;          /* so long, lately; 0: not (yet) */
@@ -100,8 +107,8 @@ struct growing {
 struct profile_growing {
 	struct growing *rows; /* fastest growth first */
 	size_t n_rows;
-	const char *
-		why_not; /* nothing could be watched, for this reason; NULL: it could, or nothing grows */
+	const char *why_not; /* nothing could be watched, for this reason; NULL: it could, or
+				nothing grows */
 };
 
 /* Copy a row with all that it points to into another profile. */

@@ -4,10 +4,10 @@
  *
  * Place      layer 1; called by cli for --group-by pid.
  * Shapes     every stack keeps its figures and gets its target's pid; targets[i] is that of
- *            profiles[i]. Totals, losses of one name and what the selection left out add up; so does
- *            the cost, but for that of the tool, which is one process. It is exact when all are.
- *            How targets were traced (parts), and which of their containers grow, stand side by
- *            side with their pids.
+ *            profiles[i]. Totals, losses of one name and what the selection left out add up; so
+ *            does the cost, but for that of the tool, which is one process. It is exact when all
+ *            are. How targets were traced (parts), and which of their containers grow, stand side
+ *            by side with their pids.
  * Ownership  the profile is the caller's (profile_free()); frames and strings stay in the profiles
  *            that were given, which must live longer.
  * Bounds     a copy of each struct stack, none of their frames.

@@ -6,7 +6,7 @@
 
 #define FROZEN "<frozen "
 
-/* ---- paths ----------------------------------------------------------------------------------- */
+/* ---- paths ---------------------------------------------------------------------------------- */
 
 /* A piece of text that is not terminated. */
 struct piece {
@@ -109,7 +109,7 @@ static struct piece first_name(const char *path)
 	return first;
 }
 
-/* ---- ELF files that are nobody's ------------------------------------------------------------- */
+/* ---- ELF files that are nobody's ------------------------------------------------------------ */
 
 /*
  * Is it the file `stem`, whatever stands behind that: a version, a variant? Both "libc.so.6" and
@@ -156,7 +156,7 @@ static bool is_interpreter(const char *base, const char *interpreter)
 	return !*rest || (*rest == '.' && isdigit((unsigned char)rest[1]));
 }
 
-/* ---- packages -------------------------------------------------------------------------------- */
+/* ---- packages ------------------------------------------------------------------------------- */
 
 const char *package_kind_name(enum package_kind kind)
 {
@@ -245,7 +245,7 @@ struct package package_of(const struct frame *frame, const char *interpreter)
 	return made(PACKAGE_GAP, whole(frame->function));
 }
 
-/* ---- names ----------------------------------------------------------------------------------- */
+/* ---- names ---------------------------------------------------------------------------------- */
 
 /* Does the path begin with the dotted name, and end there or go on with a new part? */
 static bool begins_with(const char *path, const char *name)

@@ -38,7 +38,8 @@ enum package_kind {
 	PACKAGE_NONE,    /* no name */
 };
 
-/* "package", "stdlib", "application", "library", "no-file", "interpreter", "runtime", "gap", "none" */
+/* "package", "stdlib", "application", "library", "no-file", "interpreter", "runtime", "gap",
+ * "none" */
 const char *package_kind_name(enum package_kind kind);
 
 struct package {

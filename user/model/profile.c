@@ -27,7 +27,7 @@ struct profile_arena {
 	struct interned *strings;
 };
 
-/* ---- names ----------------------------------------------------------------------------------- */
+/* ---- names ---------------------------------------------------------------------------------- */
 
 const char *domain_name(enum domain domain)
 {
@@ -53,7 +53,7 @@ const char *frame_kind_name(enum frame_kind kind)
 	return (unsigned)kind <= FRAME_GROUP ? names[kind] : "gap";
 }
 
-/* ---- memory ---------------------------------------------------------------------------------- */
+/* ---- memory --------------------------------------------------------------------------------- */
 
 static void out_of_memory(void)
 {
@@ -146,7 +146,7 @@ const char *profile_str(struct profile *profile, const char *text, long length)
 	return found->text;
 }
 
-/* ---- frames ---------------------------------------------------------------------------------- */
+/* ---- frames --------------------------------------------------------------------------------- */
 
 static int compare_text(const char *a, const char *b)
 {
@@ -245,7 +245,7 @@ const char *frame_text(const struct frame *frame, char *text, size_t size)
 	return text;
 }
 
-/* ---- merging --------------------------------------------------------------------------------- */
+/* ---- merging -------------------------------------------------------------------------------- */
 
 int stack_compare_frames(const struct stack *a, const struct stack *b)
 {
@@ -371,7 +371,7 @@ void profile_merge(struct profile *profile)
 	profile->n_stacks = kept;
 }
 
-/* ---- sorting --------------------------------------------------------------------------------- */
+/* ---- sorting -------------------------------------------------------------------------------- */
 
 /* Greatest first; what is not a number counts as nothing, so that the order stays total. */
 static int compare_down(double a, double b)

@@ -49,8 +49,9 @@ static inline unsigned domain_bit(enum domain domain)
 enum frame_kind {
 	FRAME_PYTHON,
 	FRAME_NATIVE,
-	FRAME_GAP, /* something is missing here; `function` says what, in a few words */
-	FRAME_GROUP, /* at the root of flame graphs: what the stacks have in common; `function` is its title */
+	FRAME_GAP,   /* something is missing here; `function` says what, in a few words */
+	FRAME_GROUP, /* at the root of flame graphs: what the stacks have in common; `function` is
+			its title */
 };
 
 /* "python", "native", "gap", "group" */
@@ -63,13 +64,13 @@ struct frame {
 	const char
 		*module;  /* native: base name of the ELF file, or what else the code is; or NULL */
 	const char *path; /* native: of the ELF file, as the target sees it; or NULL */
-	const char *
-		near; /* native without function: the exported function that begins before it; or NULL */
-	bool inlined;    /* native: inlined into the next outer frame; offset means nothing */
-	uint32_t line;   /* 1-based; 0 = unknown */
-	uint64_t offset; /* native: into the symbol, or into the module when function is NULL */
-	uint64_t
-		address; /* native: link-time address in the module, as addr2line takes it; 0: not known */
+	const char *near; /* native without function: the exported function that begins before it;
+			     or NULL */
+	bool inlined;     /* native: inlined into the next outer frame; offset means nothing */
+	uint32_t line;    /* 1-based; 0 = unknown */
+	uint64_t offset;  /* native: into the symbol, or into the module when function is NULL */
+	uint64_t address; /* native: link-time address in the module, as addr2line takes it; 0: not
+			     known */
 };
 
 /*
@@ -82,10 +83,10 @@ int frame_compare(const struct frame *a, const struct frame *b);
 #define FRAME_TEXT_MAX (3 * PROFILE_STRING_MAX + 64)
 
 /*
- * The one way a frame is written: `name (file:line)`, `symbol+0xoff (file.c:line)`,
- * `symbol+0xoff [libfoo.so]`, `0xoffset [libfoo.so]` or `0xoffset [libfoo.so, after symbol]`,
- * `[why]`; an inlined function has no +0xoff, and of a C file's path only the last part is written. Not
- * escaped: the bytes of the target.
+ * The one way a frame is written: `name (file:line)`, `symbol+0xoff (file.c:line)`, `symbol+0xoff
+ * [libfoo.so]`, `0xoffset [libfoo.so]` or `0xoffset [libfoo.so, after symbol]`, `[why]`; an inlined
+ * function has no +0xoff, and of a C file's path only the last part is written. Not escaped: the
+ * bytes of the target.
  *
  * out    text: cut at the end when size (> 0) is too small, always terminated
  * return text
@@ -102,7 +103,8 @@ struct stack {
 	enum domain domain;
 	bool estimated; /* the figures below are sampled and scaled; never mixed with exact ones */
 	uint64_t outstanding_bytes, outstanding_count;
-	/* half the widths of their 95 % intervals; 0 for what was counted. allocated_* and freed_count are 0 then: not known */
+	/* half the widths of their 95 % intervals; 0 for what was counted. allocated_* and
+	 * freed_count are 0 then: not known */
 	double bytes_error, count_error;
 	uint64_t seen; /* blocks that the estimate comes from */
 	uint64_t allocated_bytes, allocated_count, freed_count; /* since the baseline */
@@ -126,7 +128,8 @@ struct loss {
 	uint64_t count;       /* > 0 */
 };
 
-/* What the reader has to know before the figures: in what way the watch is less than it could be, and how to fix it. */
+/* What the reader has to know before the figures: in what way the watch is less than it could be,
+ * and how to fix it. */
 struct note {
 	/* stable identifier: "not_traced", "no_c_frames", "not_read", "children_work" */
 	const char *name;
@@ -144,17 +147,21 @@ struct cost {
 	double hits_per_s;          /* probe hits over the last interval */
 	double ns_per_hit;          /* measured: trap (calibrated on this machine) + BPF program */
 	double target_cpu_fraction; /* of one core: hits_per_s * ns_per_hit / 1e9 */
-	double target_cpu_used; /* cores that the target used over the interval, hits included; 0: not known */
-	double tool_cpu_s; /* CPU seconds used by the tool so far */
+	double target_cpu_used; /* cores that the target used over the interval, hits included; 0:
+				   not known */
+	double tool_cpu_s;      /* CPU seconds used by the tool so far */
 	uint64_t tool_rss_bytes;
 	uint64_t maps_bytes; /* kernel memory of the BPF maps */
-	double ceiling; /* share of the target's own CPU time that watching may take; 0: no ceiling */
-	double floor;   /* of a core: what it may take in any case */
-	double own_share; /* ... and what it took since the start, as measured; with a ceiling only; < 0: not known */
-	double syscall_ns; /* while mappings are traced each system call of every process takes so much more; 0: not known, or not */
+	double ceiling;      /* share of the target's own CPU time that tracing may take; 0: none */
+	double floor;        /* of a core: what it may take in any case */
+	double own_share; /* ... and what it took since the start, as measured; with a ceiling only;
+			     < 0: not known */
+	double syscall_ns; /* while mappings are traced each system call of every process takes so
+			      much more; 0: not known, or not */
 	bool syscalls_counted; /* it is known how many did over the interval: */
 	double syscalls_per_s, other_syscalls_per_s; /* the target's; all others' */
-	double own_share_most; /* the same with what nobody can measure: what hits leave of caches, at most */
+	double own_share_most; /* the same with what nobody can measure: what hits leave of caches,
+				  at most */
 };
 
 /* How some domains were traced; figures of their stacks are counted (all) or estimated. */
@@ -177,8 +184,9 @@ struct trace_part {
 	uint64_t windows;
 	double windows_s, longest_s; /* all of them together; the longest */
 	uint64_t survivors;          /* blocks born in their first halves and alive at their ends */
-	bool settled; /* windows are longer than the program's unit of work: what survives stays */
-	double demand; /* what tracing all would cost, as a share of the target's own work; 0: not known */
+	bool settled;  /* windows are longer than the program's unit of work: what survives stays */
+	double demand; /* what tracing all would cost, as a share of the target's own work; 0: not
+			  known */
 	const char *trouble; /* why it could not be traced; NULL: it could */
 	int pid;             /* where several targets are shown as one; 0: the profile's target */
 };
@@ -203,7 +211,8 @@ struct selection {
 	size_t left_out_stacks; /* those with something outstanding */
 };
 
-/* What grew in the heap since the start, by type; struct heap_growth_row is of model/heap_types.h. */
+/* What grew in the heap since the start, by type; struct heap_growth_row is of
+ * model/heap_types.h. */
 struct heap_growth_row;
 struct trend;
 
@@ -244,7 +253,8 @@ struct profile {
 	size_t n_notes;
 
 	struct {
-		bool untraced; /* no allocation could be traced (a note says why): there are no stacks and no totals */
+		bool untraced; /* no allocation could be traced (a note says why): there are no
+				  stacks and no totals */
 		bool exact;
 		bool domains[DOMAIN_COUNT]; /* traced */
 		bool steered;
@@ -259,10 +269,11 @@ struct profile {
 	struct {
 		uint64_t outstanding_bytes, outstanding_count;
 		uint64_t allocated_bytes, allocated_count, freed_count;
-		uint64_t
-			unknown_frees; /* of blocks that were not on the account (older, kept out, lost, ...) */
-		uint64_t missed_frees; /* 0 expected: the standing proof of complete coverage */
-		bool estimated; /* of what is outstanding a part is; allocated and freed is what was counted */
+		uint64_t unknown_frees; /* of blocks that were not on the account (older, kept out,
+					   lost, ...) */
+		uint64_t missed_frees;  /* 0 expected: the standing proof of complete coverage */
+		bool estimated; /* of what is outstanding a part is; allocated and freed is what was
+				   counted */
 	} totals;
 
 	struct stack *stacks; /* sorted by profile_sort() */
@@ -311,8 +322,9 @@ static inline void sum_add(uint64_t *sum, uint64_t more)
 }
 
 /*
- * Add the figures of n stacks to those of `into`: sum_add() of each, oldest and newest of all, types added up. A sum with an estimate in it is an estimate. What is
- * not a figure (domain, frames, ...) stays.
+ * Add the figures of n stacks to those of `into`: sum_add() of each, oldest and newest of all,
+ * types added up. A sum with an estimate in it is an estimate. What is not a figure (domain,
+ * frames, ...) stays.
  */
 void stack_sum(struct profile *profile, struct stack *into, const struct stack *const *from,
 	       size_t n_from);
@@ -331,8 +343,9 @@ int stack_compare_frames(const struct stack *a, const struct stack *b);
 
 /*
  * Sort the stacks, greatest first; ties by bytes, then count, then frames, so that equal input
- * gives equal output. Of an estimate the lower end of its interval is what counts: one that comes from two or
- * three blocks, which may be work in progress, does not stand before what is known. Stacks with nothing outstanding (no byte and no block) go last.
+ * gives equal output. Of an estimate the lower end of its interval is what counts: one that comes
+ * from two or three blocks, which may be work in progress, does not stand before what is known.
+ * Stacks with nothing outstanding (no byte and no block) go last.
  */
 void profile_sort(struct profile *profile, enum profile_order order);
 
@@ -345,7 +358,8 @@ int stack_compare_ranks(const struct stack *a, const struct stack *b, enum profi
 /* Has it a byte or a block outstanding? */
 bool stack_is_outstanding(const struct stack *stack);
 
-/* Is it certain (95 %) that there is something at all? Not of an estimate whose interval reaches down to nothing. */
+/* Is it certain (95 %) that there is something at all? Not of an estimate whose interval reaches
+ * down to nothing. */
 bool stack_is_sure(const struct stack *stack);
 
 /* The target that a stack is of. */
@@ -353,8 +367,9 @@ const struct profile_target *profile_target_of(const struct profile *profile,
 					       const struct stack *stack);
 
 /*
- * Is it known how much was allocated and freed in all? Not where there were only windows or a sample: blocks are seen then, and
- * not all of them: then totals.allocated_*, freed_count and unknown_frees are 0 and mean nothing.
+ * Is it known how much was allocated and freed in all? Not where there were only windows or a
+ * sample: blocks are seen then, and not all of them: then totals.allocated_*, freed_count and
+ * unknown_frees are 0 and mean nothing.
  */
 bool profile_counts_calls(const struct profile *profile);
 

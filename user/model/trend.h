@@ -4,15 +4,15 @@
  * account of its RSS, its threads, its cgroup, and what that tells.
  *
  * Place      layer 1; filled by user/trend and cli; read by view and export.
- * Shapes     a look is one moment: for each quantity a value, or nothing. A trend has the looks of a
- *            whole watch, in the order of time; when there are TREND_LOOKS_MAX, every second one is
- *            dropped, so that the first and the span stay. The account divides RSS into parts
- *            that do not overlap; what no part explains is a number of its own, and may be negative:
- *            the target changed between the readings.
+ * Shapes     a look is one moment: for each quantity a value, or nothing. A trend has the looks of
+ *            a whole watch, in the order of time; when there are TREND_LOOKS_MAX, every second one
+ *            is dropped, so that the first and the span stay. The account divides RSS into parts
+ *            that do not overlap; what no part explains is a number of its own, and may be
+ *            negative: the target changed between the readings.
  * Units      bytes or counts as the quantity has it; seconds; slopes per second.
  * Ownership  trend_free() frees the text of threads; findings' sentences are in the struct.
- * Degrades   what could not be read has no bit in look.have, and account.have_* false; `missing` says
- *            why, in a sentence each.
+ * Degrades   what could not be read has no bit in look.have, and account.have_* false; `missing`
+ *            says why, in a sentence each.
  * Threads    one at a time per struct.
  */
 #ifndef PYLEAKTRACE_MODEL_TREND_H
@@ -138,8 +138,8 @@ struct trend_threads {
 #define TREND_MISSING_MAX  8
 
 struct trend_finding {
-	const char *
-		name; /* "growth", "fragmentation", "threads", "collector", "files", "limit", "copy_on_write" */
+	const char *name; /* "growth", "fragmentation", "threads", "collector", "files", "limit",
+			     "copy_on_write" */
 	char sentence[TREND_SENTENCE_MAX];
 };
 

@@ -60,7 +60,8 @@ static size_t run_length(const struct heap_watch_stack *stacks, size_t n, size_t
 	return i;
 }
 
-/* Do they all take more than they drop, or all drop more? Else one that was called may make up for another. */
+/* Do they all take more than they drop, or all drop more? Else one that was called may make up for
+ * another. */
 static bool go_one_way(const struct heap_watch_stack *stacks, size_t n, size_t depth)
 {
 	bool more = false, less = false;

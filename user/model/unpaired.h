@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
- * unpaired: stacks that took and dropped references to an object -> the functions that did not drop what they took, or
- * dropped what they did not take.
+ * unpaired: stacks that took and dropped references to an object -> the functions that did not drop
+ * what they took, or dropped what they did not take.
  *
- * A call may take what its caller drops and the other way round, so the sum that counts is that of a function with all
- * that it called: where it is 0 all is well below. Where it is not, the function itself is to blame as soon as it took
- * or dropped anything that is not made up for below, or some that it called took and others dropped; else those
- * that it called are:
+ * A call may take what its caller drops and the other way round, so the sum that counts is that of
+ * a function with all that it called: where it is 0 all is well below. Where it is not, the
+ * function itself is to blame as soon as it took or dropped anything that is not made up for below,
+ * or some that it called took and others dropped; else those that it called are:
  *
  *      main            +120            called only
  *        work          +120            called only

@@ -12,11 +12,12 @@
 
 #include "probe/prober.h"
 
-/* ---- the file first -------------------------------------------------------------------------------------- */
+/* ---- the file first ------------------------------------------------------------------------- */
 
 /*
- * Have the pages with the instructions in the page cache. The kernel reads them while it holds the target's address space
- * for writing, so that each page fault of the target would wait for our disk.
+ * Have the pages with the instructions in the page cache. The kernel reads them while it holds the
+ * target's address space for writing, so that each page fault of the target would wait for our
+ * disk.
  */
 static void read_text(const char *path, const uint64_t *offsets, unsigned n)
 {
@@ -30,7 +31,7 @@ static void read_text(const char *path, const uint64_t *offsets, unsigned n)
 		close(fd);
 }
 
-/* ---- perf events ---------------------------------------------------------------------------------------- */
+/* ---- perf events ---------------------------------------------------------------------------- */
 
 /* One place, in its thread. */
 struct job {
@@ -88,7 +89,7 @@ static int attach_each(struct links *links, const struct attach_place *places, u
 	return result;
 }
 
-/* ---- uprobe_multi --------------------------------------------------------------------------------------- */
+/* ---- uprobe_multi --------------------------------------------------------------------------- */
 
 static bool same_link(const struct attach_place *a, const struct attach_place *b)
 {
@@ -167,7 +168,7 @@ static int attach_together(struct links *links, const struct attach_place *place
 	return result;
 }
 
-/* ---- both ----------------------------------------------------------------------------------------------- */
+/* ---- both ----------------------------------------------------------------------------------- */
 
 int links_attach(struct links *links, const struct attach_place *places, unsigned n_places,
 		 pid_t pid, struct err *err)

@@ -2,15 +2,15 @@
  *
  * attach: programs and places -> links.
  *
- * There are two ways. Both put a breakpoint into the target's own mapping of each place, and let the program run in
- * the process that was named only.
+ * There are two ways. Both put a breakpoint into the target's own mapping of each place, and let
+ * the program run in the process that was named only.
  *
  *      links.multi    one link for all places of a program in a file (uprobe_multi)
  *      otherwise      one perf event per place
  *
- * What a forked child does with the breakpoints that it inherits is the difference: a perf event tells the kernel to
- * take one out when the child hits it; uprobe_multi lets it trap for ever. So whoever uses links.multi sweeps the
- * children (sweep.h).
+ * What a forked child does with the breakpoints that it inherits is the difference: a perf event
+ * tells the kernel to take one out when the child hits it; uprobe_multi lets it trap for ever. So
+ * whoever uses links.multi sweeps the children (sweep.h).
  *
  *      measured on 6.18, 2 cores, others at work    uprobe_multi                perf events
  *      attach, 36 places                           5 to 15 ms                 10 to 15 ms
@@ -18,19 +18,22 @@
  *      a pair of malloc and free                      5.66 us                     5.75 us
  *      a forked child runs slowly for              5 to 20 ms                      0.1 ms
  *
- * Closing perf events takes so long because each waits for a grace period of its own, and all behind one mutex of the
- * kernel; threads, io_uring or a process that is left behind to close them wait in the same line, and as long as they
- * wait the target still traps. The end of an uprobe_multi link takes all its breakpoints out first and waits once.
+ * Closing perf events takes so long because each waits for a grace period of its own, and all
+ * behind one mutex of the kernel; threads, io_uring or a process that is left behind to close them
+ * wait in the same line, and as long as they wait the target still traps. The end of an
+ * uprobe_multi link takes all its breakpoints out first and waits once.
  *
  * Place      layer 3; used by session, sweep and cost.
  * Source     uprobe_event.h; uprobe_multi.h; kernel/events/uprobes.c.
  * Ownership  links_close() detaches; the prober does the same when the tool is killed.
- * Errors     -ERR_FAILED with the place; what was attached before stays in `links` for links_close().
- * Bounds     LINKS_MAX links, LINKS_MAX_MULTI of uprobe_multi. Attaching changes one instruction of the target's mapped
- *            text per place (a breakpoint, put and removed by the kernel in the prober's name; prober.h). What waits for
- *            the kernel waits at the same time, in threads.
- * Threads    links_attach() and the rest: one at a time; but a sweeper may read links.multi_links meanwhile, of which
- *            there are more and never less until links_close().
+ * Errors     -ERR_FAILED with the place; what was attached before stays in `links` for
+ *            links_close().
+ * Bounds     LINKS_MAX links, LINKS_MAX_MULTI of uprobe_multi. Attaching changes one instruction of
+ *            the target's mapped text per place (a breakpoint, put and removed by the kernel in the
+ *            prober's name; prober.h). What waits for the kernel waits at the same time, in
+ *            threads.
+ * Threads    links_attach() and the rest: one at a time; but a sweeper may read links.multi_links
+ *            meanwhile, of which there are more and never less until links_close().
  */
 #ifndef PYLEAKTRACE_PROBE_ATTACH_H
 #define PYLEAKTRACE_PROBE_ATTACH_H
@@ -75,7 +78,8 @@ struct attach_place {
 	bool returns;     /* at the return of the function that is called there */
 };
 
-/* Attach to all places, in the process `pid` only; returns first. May be called again for more places. */
+/* Attach to all places, in the process `pid` only; returns first. May be called again for more
+ * places. */
 int links_attach(struct links *links, const struct attach_place *places, unsigned n_places,
 		 pid_t pid, struct err *err);
 

@@ -18,8 +18,8 @@
 #define EXITING 0x4u
 
 /*
- * Is the owner of the lock on its way out? A killed tool needs the kernel a second to remove its probes, and
- * holds the lock until they are gone.
+ * Is the owner of the lock on its way out? A killed tool needs the kernel a second to remove its
+ * probes, and holds the lock until they are gone.
  */
 static bool owner_is_ending(int fd)
 {
@@ -39,7 +39,8 @@ static bool owner_is_ending(int fd)
 	       flags & EXITING;
 }
 
-/* An owner that ended meanwhile has unlinked the file: another tool gets a new one, and both would have a lock. */
+/* An owner that ended meanwhile has unlinked the file: another tool gets a new one, and both would
+ * have a lock. */
 static bool is_still_there(int fd, const char *path)
 {
 	struct stat locked, there;

@@ -2,9 +2,10 @@
  *
  * claim: one pyleaktrace at a time on a process, for two would undo each other's steering.
  *
- * Place      layer 3; used by cli. Source: flock(2); the kernel drops a lock when its owner ends, however.
- * Shapes     a lock on /run/pyleaktrace/PID, a folder that only root can write to. Where it cannot be made (no
- *            root, no /run) nothing is claimed and nothing is refused.
+ * Place      layer 3; used by cli. Source: flock(2); the kernel drops a lock when its owner ends,
+ *            however.
+ * Shapes     a lock on /run/pyleaktrace/PID, a folder that only root can write to. Where it cannot
+ *            be made (no root, no /run) nothing is claimed and nothing is refused.
  * Errors     -ERR_FAILED: another pyleaktrace has it.
  */
 #ifndef PYLEAKTRACE_PROBE_CLAIM_H

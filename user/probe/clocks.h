@@ -2,8 +2,9 @@
  *
  * clocks: a BPF program that runs every so often on every CPU, whatever runs there.
  *
- * One timer for each CPU, and not one for each thread of the target: a thread's own timer is set and stopped each time
- * that it comes and goes (measured in a virtual machine: 9 us a time, where a change of threads takes 2.5).
+ * One timer for each CPU, and not one for each thread of the target: a thread's own timer is set
+ * and stopped each time that it comes and goes (measured in a virtual machine: 9 us a time, where a
+ * change of threads takes 2.5).
  *
  * Place      layer 3; session has one while it has watchpoints.
  * Source     perf_event_open(2): PERF_COUNT_SW_CPU_CLOCK.

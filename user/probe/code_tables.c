@@ -66,7 +66,7 @@ void code_tables_free(struct code_tables *tables)
 	free(tables);
 }
 
-/* ---- compiling ------------------------------------------------------------------------------- */
+/* ---- compiling ------------------------------------------------------------------------------ */
 
 static int compile_vdso(struct unwind_table *table, pid_t pid, const struct code_module *module)
 {
@@ -145,7 +145,7 @@ void code_tables_size(const struct code_tables *tables, struct code_tables_size 
 	size->rules = rules < ABI_RULES_MAX_ID ? (uint32_t)rules : ABI_RULES_MAX_ID;
 }
 
-/* ---- into the maps --------------------------------------------------------------------------- */
+/* ---- into the maps -------------------------------------------------------------------------- */
 
 /* The number of this rule in the maps; UINT32_MAX when there is no room for it. */
 static uint32_t place_rule(struct code_tables *tables, const struct code_tables_maps *maps,

@@ -2,16 +2,19 @@
  *
  * code_tables: the executable memory of a target -> the unwind tables in the BPF maps.
  *
- * Place      layer 3; target_code has them; session sizes and maps the maps, and publishes changes of the code map.
- * Source     tables from unwind/cache.h; the maps' form in bpf/abi/unwind.h and bpf/abi/records.h (code_state).
- * Shapes     tables are appended: a module's pages, rows and rules stay where they are once they are there, also
- *            when it has been unmapped (its pages are used again when it comes back). Only the ranges change,
- *            on the side that does not count, and then the sides are changed.
+ * Place      layer 3; target_code has them; session sizes and maps the maps, and publishes changes
+ *            of the code map.
+ * Source     tables from unwind/cache.h; the maps' form in bpf/abi/unwind.h and bpf/abi/records.h
+ *            (code_state).
+ * Shapes     tables are appended: a module's pages, rows and rules stay where they are once they
+ *            are there, also when it has been unmapped (its pages are used again when it comes
+ *            back). Only the ranges change, on the side that does not count, and then the sides are
+ *            changed.
  * Ownership  the code map is borrowed. A compiled table is freed as soon as it is in the maps.
- * Errors     none that would stop a watch: a module without a table ends the C part of a stack in a gap frame, and
- *            is counted in code_tables_stats().
- * Bounds     the maps' capacities: what is needed at the start, and room for as much again and 64 MiB of text
- *            (CODE_TABLES_ROOM_*) for what is loaded later.
+ * Errors     none that would stop a watch: a module without a table ends the C part of a stack in a
+ *            gap frame, and is counted in code_tables_stats().
+ * Bounds     the maps' capacities: what is needed at the start, and room for as much again and 64
+ *            MiB of text (CODE_TABLES_ROOM_*) for what is loaded later.
  * Threads    one at a time.
  */
 #ifndef PYLEAKTRACE_PROBE_CODE_TABLES_H
@@ -39,7 +42,8 @@ struct code_tables_size {
 };
 void code_tables_size(const struct code_tables *tables, struct code_tables_size *size);
 
-/* The maps' memory, mapped for writing; `size` is their capacity, `state` the BPF side's code_state. */
+/* The maps' memory, mapped for writing; `size` is their capacity, `state` the BPF side's
+ * code_state. */
 struct code_tables_maps {
 	struct code_tables_size size;
 	struct abi_code_range *ranges; /* 2 * ABI_MAX_RANGES */
@@ -54,8 +58,8 @@ void code_tables_publish(struct code_tables *tables, const struct code_tables_ma
 
 struct code_tables_stats {
 	uint32_t modules; /* with a table */
-	uint32_t
-		without; /* executable memory without one: generated code, files without unwind information */
+	uint32_t without; /* executable memory without one: generated code, files without unwind
+			     information */
 	uint32_t no_room; /* left out because the maps are full */
 	uint32_t pages, rows, rules;
 };

@@ -185,7 +185,8 @@ static int calibrate(struct probe_costs *costs, const struct session *session, s
 			.program = session_program(session, i == CLASSES),
 			.path = self.host_path,
 			.offset = offsets[i == CLASSES ? COST_EMULATED : i],
-			/* a free of address 0: does nothing, should it ever be taken for the target */
+			/* a free of address 0: does nothing, should it ever be taken for the
+			 * target */
 			.cookie = ABI_COOKIE(ABI_CALL_FREE, ABI_MALLOC, 0, 0),
 			.returns = i == CLASSES,
 		};
@@ -209,8 +210,8 @@ int cost_calibrate(struct probe_costs *costs, const struct session *session, int
 		   struct err *err)
 {
 	/*
-	 * One after the other: at the same time they would take the CPU from each other, and each child would have the other's
-	 * pipes open, of which it then never sees the end.
+	 * One after the other: at the same time they would take the CPU from each other, and each
+	 * child would have the other's pipes open, of which it then never sees the end.
 	 */
 	static pthread_mutex_t one = PTHREAD_MUTEX_INITIALIZER;
 	int result;

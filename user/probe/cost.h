@@ -2,9 +2,10 @@
  *
  * cost: what one probe hit costs on this machine, measured.
  *
- * The BPF program times itself (one hit in ABI_TIMED_HITS). What it cannot see is the trap that leads to it, so
- * that is calibrated: a child of the tool calls small functions of the tool itself with and without the session's
- * programs attached. They find that the child is not the target and return, so the difference is the trap alone.
+ * The BPF program times itself (one hit in ABI_TIMED_HITS). What it cannot see is the trap that
+ * leads to it, so that is calibrated: a child of the tool calls small functions of the tool itself
+ * with and without the session's programs attached. They find that the child is not the target and
+ * return, so the difference is the trap alone.
  *
  * Place      layer 3; called by cli while it waits for the first report.
  * Units      ns per hit, as double.
@@ -23,7 +24,8 @@ struct probe_costs {
 	double return_ns;                  /* what a return probe adds */
 };
 
-/* cancel_fd: when it is readable before our turn comes, it is too late: an error; -1: it never is */
+/* cancel_fd: when it is readable before our turn comes, it is too late: an error; -1: it never
+ * is */
 int cost_calibrate(struct probe_costs *costs, const struct session *session, int cancel_fd,
 		   struct err *err);
 

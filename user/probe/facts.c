@@ -9,7 +9,8 @@ struct field {
 };
 
 /*
- * The smallest window from a multiple of 8 that holds all fields; absent fields (LAYOUT_NONE) count not.
+ * The smallest window from a multiple of 8 that holds all fields; absent fields (LAYOUT_NONE) count
+ * not.
  *
  * return false when it is larger than `most`
  */
@@ -43,7 +44,8 @@ static void fill_ways(struct abi_python *facts, const struct py_runtime *runtime
 
 		switch (from->kind) {
 		case PY_TSTATE_TSS:
-			/* specific[key / 32] points to a block of 32 entries {seq, data} of 16 bytes */
+			/* specific[key / 32] points to a block of 32 entries {seq, data} of 16
+			 * bytes */
 			to->kind = ABI_WAY_TSS;
 			to->a = from->offset + 8 * (int64_t)(from->key / 32);
 			to->b = 16 * (int64_t)(from->key % 32) + 8;

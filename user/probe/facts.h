@@ -3,8 +3,8 @@
  * facts: a runtime -> what the BPF program must know of it (bpf/abi/facts.h).
  *
  * Place      layer 3; used by session. Pure.
- * Errors     -ERR_TARGET: the version's fields do not fit the windows that BPF reads (a new layout row needs
- *            larger ABI_*_WINDOW).
+ * Errors     -ERR_TARGET: the version's fields do not fit the windows that BPF reads (a new layout
+ *            row needs larger ABI_*_WINDOW).
  */
 #ifndef PYLEAKTRACE_PROBE_FACTS_H
 #define PYLEAKTRACE_PROBE_FACTS_H

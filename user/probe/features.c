@@ -46,7 +46,8 @@ unsigned features_kernel(void)
 	return uname(&names) == 0 ? parse_release(names.release) : 0;
 }
 
-/* Effective capabilities of this process, as a bit mask; and whether a filter sees its system calls. */
+/* Effective capabilities of this process, as a bit mask; and whether a filter sees its system
+ * calls. */
 static uint64_t capabilities(bool *seccomp)
 {
 	unsigned long long mask = 0;
@@ -192,12 +193,14 @@ static void pretend(struct features *features, const char *list)
 }
 
 /*
- * Do probed functions return by a system call that seccomp filters see? With uprobe_multi a child that was just
- * forked does so too, until its breakpoints are out, and it may have a filter that the target has not.
+ * Do probed functions return by a system call that seccomp filters see? With uprobe_multi a child
+ * that was just forked does so too, until its breakpoints are out, and it may have a filter that
+ * the target has not.
  */
 static bool return_probe_hazard(const struct features *features)
 {
-	/* each round of watchpoints asks again, the kernel stays the same, and the test takes 0.1 s */
+	/* each round of watchpoints asks again, the kernel stays the same, and the test takes 0.1
+	 * s */
 	static int verdict = -1;
 	const char *without = getenv("PYLEAKTRACE_WITHOUT");
 	int known = __atomic_load_n(&verdict, __ATOMIC_RELAXED);
@@ -252,8 +255,8 @@ void features_detect(struct features *features)
 }
 
 /*
- * A system call is refused to one who has the capabilities for it. By a seccomp filter, as containers have one: nothing
- * that a capability would mend, so that is no matter of permission.
+ * A system call is refused to one who has the capabilities for it. By a seccomp filter, as
+ * containers have one: nothing that a capability would mend, so that is no matter of permission.
  */
 static int say_refused(const struct features *features, const char *call, const char *option,
 		       int error, struct err *err)

@@ -44,7 +44,8 @@ static enum insn_cost cost_of(const ZydisDecodedInstruction *z, const uint8_t *b
 	/* push reg, also with REX.B; no other prefix */
 	if (op >= 0x50 && op <= 0x57 && z->length == rex + 1)
 		return COST_EMULATED;
-	/* nop and 66 90: the kernel looks at the opcode and lets prefixes but REX, lock and rep pass */
+	/* nop and 66 90: the kernel looks at the opcode and lets prefixes but REX, lock and rep
+	 * pass */
 	if (z->length == 1 && op == 0x90)
 		return COST_EMULATED;
 	if (z->length == 2 && bytes[0] == 0x66 && bytes[1] == 0x90)

@@ -50,7 +50,8 @@ struct insn {
 	bool is_trap;         /* nothing comes after it: ud2, hlt, int3 */
 	bool jumps_if_zero;   /* a branch that is taken when the test before it gave zero: je */
 	unsigned writes_args; /* INSN_ARG bits of the argument registers that it changes */
-	int pushed; /* bytes by which it moves the stack pointer down: of pushes, and of `sub $N, %rsp` */
+	int pushed;    /* bytes by which it moves the stack pointer down: of pushes, and of `sub $N,
+			  %rsp` */
 	bool moves_sp; /* changes the stack pointer in any way */
 	bool is_nop;   /* any nop, endbr64 too */
 	bool is_endbr;

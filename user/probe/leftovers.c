@@ -36,7 +36,7 @@ struct search {
 	unsigned char *theirs, *original; /* a page each */
 };
 
-/* ---- search --------------------------------------------------------------------------------------------- */
+/* ---- search --------------------------------------------------------------------------------- */
 
 /* Does the page differ in breakpoints, and in nothing else? */
 static bool only_breakpoints(const struct search *search, size_t size)
@@ -68,8 +68,8 @@ static int add(struct leftovers *leftovers, uint64_t address, uint64_t offset, c
 }
 
 /*
- * A long nop, which the kernel from 6.18 on replaces by a call when a uprobe there is hit, and children that are forked
- * meanwhile do not survive that. Nobody of us puts probes there.
+ * A long nop, which the kernel from 6.18 on replaces by a call when a uprobe there is hit, and
+ * children that are forked meanwhile do not survive that. Nobody of us puts probes there.
  */
 static bool is_forbidden(const unsigned char *original, size_t size)
 {
@@ -221,7 +221,7 @@ void leftovers_free(struct leftovers *leftovers)
 	memset(leftovers, 0, sizeof(*leftovers));
 }
 
-/* ---- out of there --------------------------------------------------------------------------------------- */
+/* ---- out of there --------------------------------------------------------------------------- */
 
 /* May the breakpoints of this process be somebody else's than a uprobe's? */
 static int check_process(pid_t pid, struct err *err)
@@ -256,7 +256,8 @@ static int check_process(pid_t pid, struct err *err)
 }
 
 /*
- * Nor may they be in those children that have the target's text: the kernel takes breakpoints out of forked children too.
+ * Nor may they be in those children that have the target's text: the kernel takes breakpoints out
+ * of forked children too.
  */
 static int check_others(pid_t pid, struct err *err)
 {

@@ -1,32 +1,37 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
- * leftovers: breakpoints that a process has in its text and that its files have not -> out of there.
+ * leftovers: breakpoints that a process has in its text and that its files have not -> out of
+ * there.
  *
- * A tool that is killed while the kernel takes its uprobes out may leave some behind (prober.h says when). The process
- * runs on correctly, and so do its children; each hit is a trap for nothing, until somebody takes the breakpoint out.
- * That is done by the kernel, never by writing into text: a uprobe is put at the very place (the kernel finds its
- * breakpoint there already) and closed. Its end takes the breakpoint out of every process that no user of a uprobe is left
- * for: forked children too.
+ * A tool that is killed while the kernel takes its uprobes out may leave some behind (prober.h says
+ * when). The process runs on correctly, and so do its children; each hit is a trap for nothing,
+ * until somebody takes the breakpoint out. That is done by the kernel, never by writing into text:
+ * a uprobe is put at the very place (the kernel finds its breakpoint there already) and closed. Its
+ * end takes the breakpoint out of every process that no user of a uprobe is left for: forked
+ * children too.
  *
- *      page of the file   53 48 83 ec 10      differs in breakpoints only, and the page is the process's own copy
- *      in the process     cc 48 83 ec 10      ─▶ open a perf event there, close it ─▶ 53 48 83 ec 10
+ *      page of the file   53 48 83 ec 10   differs in breakpoints only; the process's own copy
+ *      in the process     cc 48 83 ec 10   ─▶ open a perf event there, close it ─▶ 53 48 83 ec 10
  *
- * What another uprobe user has there (perf, bpftrace, another pyleaktrace) stays: the kernel asks each of them. A
- * debugger's breakpoints look the same and the kernel would take them for its own, so nothing is done while the process is
- * traced by a debugger, or handles SIGTRAP by itself; nor while that is so of one of its children that run its program, of
- * the first CHILDREN_MAX (children.h). A debugger of a grandchild is not noticed, and would lose its breakpoint if that
+ * What another uprobe user has there (perf, bpftrace, another pyleaktrace) stays: the kernel asks
+ * each of them. A debugger's breakpoints look the same and the kernel would take them for its own,
+ * so nothing is done while the process is traced by a debugger, or handles SIGTRAP by itself; nor
+ * while that is so of one of its children that run its program, of the first CHILDREN_MAX
+ * (children.h). A debugger of a grandchild is not noticed, and would lose its breakpoint if that
  * stands where one was left. A page that differs in anything else (text relocations, code that
  * patches itself) is left alone.
  *
  * Place      layer 3; used by session before it attaches, and by `doctor`.
- * Source     proc(5): pagemap (bits 61 to 63: shared or of a file, swapped, present), status (TracerPid, SigCgt);
- *            kernel/events/uprobes.c: verify_opcode(), register_for_each_vma(); the breakpoints: arch/x86/include/asm/
- *            uprobes.h, arch/arm64/include/asm/brk-imm.h.
+ * Source     proc(5): pagemap (bits 61 to 63: shared or of a file, swapped, present), status
+ *            (TracerPid, SigCgt); kernel/events/uprobes.c: verify_opcode(),
+ *            register_for_each_vma(); the breakpoints: arch/x86/include/asm/ uprobes.h,
+ *            arch/arm64/include/asm/brk-imm.h.
  * Ownership  leftovers_find() gives, leftovers_free() takes.
- * Errors     -ERR_FAILED, -ERR_PERMISSION: the memory or a file cannot be read. leftovers_remove(): the sentence says
- *            what is in the way; nothing was changed then.
- * Bounds     executable private mappings of files, only pages that the process has a copy of its own of, LEFTOVERS_MAX places;
- *            what is beyond is found the next time. Reads such a page once: one that is swapped out is swapped in.
+ * Errors     -ERR_FAILED, -ERR_PERMISSION: the memory or a file cannot be read. leftovers_remove():
+ *            the sentence says what is in the way; nothing was changed then.
+ * Bounds     executable private mappings of files, only pages that the process has a copy of its
+ *            own of, LEFTOVERS_MAX places; what is beyond is found the next time. Reads such a page
+ *            once: one that is swapped out is swapped in.
  */
 #ifndef PYLEAKTRACE_PROBE_LEFTOVERS_H
 #define PYLEAKTRACE_PROBE_LEFTOVERS_H
@@ -57,8 +62,8 @@ int leftovers_find(struct leftovers *leftovers, pid_t pid, struct err *err);
 void leftovers_free(struct leftovers *leftovers); /* accepts a zeroed struct */
 
 /*
- * Take them out; waits for the kernel, some seconds at worst. What a live uprobe user has is there afterwards:
- * leftovers_find() again tells.
+ * Take them out; waits for the kernel, some seconds at worst. What a live uprobe user has is there
+ * afterwards: leftovers_find() again tells.
  */
 int leftovers_remove(const struct leftovers *leftovers, pid_t pid, struct err *err);
 

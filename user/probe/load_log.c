@@ -67,7 +67,8 @@ void load_log_end(struct load_log *log)
 	log->text = NULL;
 }
 
-/* Figures of what it took, at the end of each log (BPF_LOG_STATS); lines of the source, where an instruction is from. */
+/* Figures of what it took, at the end of each log (BPF_LOG_STATS); lines of the source, where an
+ * instruction is from. */
 static bool is_figure(const char *line)
 {
 	static const char *const begins[] = {"processed ", "verification time ", "stack depth ",
@@ -109,7 +110,8 @@ void load_log_reason(const struct load_log *log, int error, char *reason, size_t
 	if (error == ENOSPC)
 		snprintf(last, sizeof(last), "it is too large (its log has more than %d bytes)",
 			 LOAD_LOG_BYTES);
-	/* reading kernel memory is what a lockdown takes away; securityfs, which tells, may not be mounted */
+	/* reading kernel memory is what a lockdown takes away; securityfs, which tells, may not be
+	 * mounted */
 	if (log->program[0])
 		snprintf(reason, size, "the kernel's verifier refuses program %s: %s%s",
 			 log->program, last[0] ? last : strerror(error),

@@ -1,19 +1,23 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
- * load_log: what libbpf and the kernel's verifier say while an object is loaded -> why it was refused, in a sentence.
+ * load_log: what libbpf and the kernel's verifier say while an object is loaded -> why it was
+ * refused, in a sentence.
  *
- * The verifier is asked for its errors alone (BPF_LOG_STATS): with all its steps the log of a program that is too large
- * has hundreds of MiB, and kernels before 6.4 keep its beginning and fail with ENOSPC for want of room for the rest. Before
- * 6.1 some steps come with these too, so that a program that is right could fail: there libbpf asks for a log, with
- * all steps, after a program has been refused without one.
+ * The verifier is asked for its errors alone (BPF_LOG_STATS): with all its steps the log of a
+ * program that is too large has hundreds of MiB, and kernels before 6.4 keep its beginning and fail
+ * with ENOSPC for want of room for the rest. Before 6.1 some steps come with these too, so that a
+ * program that is right could fail: there libbpf asks for a log, with all steps, after a program
+ * has been refused without one.
  *
  * Place      layer 3; session has one for each load.
- * Source     libbpf 1.1, bpf_object_load_prog() and bpf_object__create_maps(): "prog '%s': BPF program load failed",
- *            "map '%s': failed to create"; kernel/bpf/verifier.c, bpf_check(): -ENOSPC of a full log; where it looks at
- *            log.level alone and not at BPF_LOG_LEVEL.
+ * Source     libbpf 1.1, bpf_object_load_prog() and bpf_object__create_maps(): "prog '%s': BPF
+ *            program load failed", "map '%s': failed to create"; kernel/bpf/verifier.c,
+ *            bpf_check(): -ENOSPC of a full log; where it looks at log.level alone and not at
+ *            BPF_LOG_LEVEL.
  * Ownership  load_log_begin() gives, load_log_end() takes.
  * Bounds     LOAD_LOG_BYTES; of a line LOAD_LOG_LINE bytes. Text of the kernel's is made printable.
- * Threads    libbpf has one printer for all threads: each thread's words go to the log that it has begun.
+ * Threads    libbpf has one printer for all threads: each thread's words go to the log that it has
+ *            begun.
  */
 #ifndef PYLEAKTRACE_PROBE_LOAD_LOG_H
 #define PYLEAKTRACE_PROBE_LOAD_LOG_H
@@ -48,14 +52,15 @@ void load_log_end(struct load_log *log);
 void load_log_last(const char *text, char line[LOAD_LOG_LINE]);
 
 /*
- * "the verifier refuses program on_return: R2 unbounded memory access, ..." or "the map blocks cannot be made: Cannot
- * allocate memory"; of neither what the error says.
+ * "the verifier refuses program on_return: R2 unbounded memory access, ..." or "the map blocks
+ * cannot be made: Cannot allocate memory"; of neither what the error says.
  *
  * in     error: > 0, of the load; ENOSPC is that of a full log
  */
 void load_log_reason(const struct load_log *log, int error, char *reason, size_t size);
 
-/* The last LOAD_LOG_TAIL lines of the verifier, indented, below the name of the program; nothing where it said nothing. */
+/* The last LOAD_LOG_TAIL lines of the verifier, indented, below the name of the program; nothing
+ * where it said nothing. */
 void load_log_tail(const struct load_log *log, FILE *out);
 
 #endif

@@ -11,7 +11,8 @@
 
 #include "probe/features.h"
 
-/* bytes, on 64 bits: struct htab_elem without key and value; struct bucket; what an element of its own has more */
+/* bytes, on 64 bits: struct htab_elem without key and value; struct bucket; what an element of its
+ * own has more */
 #define ELEMENT 48
 #define BUCKET  16
 #define OWN     8

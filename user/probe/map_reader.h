@@ -1,12 +1,15 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
- * map_reader: the elements of a session's hash maps: live blocks (`blocks`, `mappings`) and threads.
+ * map_reader: the elements of a session's hash maps: live blocks (`blocks`, `mappings`) and
+ * threads.
  *
  * Place      layer 3; with session_maps the one way to a map for the rooms above.
- * Errors     -ERR_FAILED: memory is out, or the kernel does not let the map be read; what was seen until then was seen.
- * Degrades   the target goes on while a map is read, bucket by bucket: an element that is there all the time is seen
- *            exactly once, one that comes or goes meanwhile may or may not be. What is seen is a copy, some
- *            milliseconds old; whoever sees it may take the element out of the map.
+ * Errors     -ERR_FAILED: memory is out, or the kernel does not let the map be read; what was seen
+ *            until then was seen.
+ * Degrades   the target goes on while a map is read, bucket by bucket: an element that is there all
+ *            the time is seen exactly once, one that comes or goes meanwhile may or may not be.
+ *            What is seen is a copy, some milliseconds old; whoever sees it may take the element
+ *            out of the map.
  * Bounds     one buffer of 16,384 blocks; MAP_READER_THREADS threads.
  */
 #ifndef PYLEAKTRACE_PROBE_MAP_READER_H

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* ---- names ----------------------------------------------------------------------------------- */
+/* ---- names ---------------------------------------------------------------------------------- */
 
 struct known_function {
 	const char *name; /* behind the prefix */
@@ -149,7 +149,7 @@ static const struct {
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
-/* ---- which prefixes ---------------------------------------------------------------------------- */
+/* ---- which prefixes ------------------------------------------------------------------------- */
 
 struct search {
 	struct native_allocator *out;
@@ -224,9 +224,10 @@ static void plain_first(struct native_allocator *out)
 	}
 }
 
-/* ---- which functions ----------------------------------------------------------------------------- */
+/* ---- which functions ------------------------------------------------------------------------ */
 
-/* Is this the better name of the two? The shorter, if they are of one kind: "operator new", "operator new[]". */
+/* Is this the better name of the two? The shorter, if they are of one kind: "operator new",
+ * "operator new[]". */
 static bool is_plainer(const char *name, const char *other)
 {
 	return strncmp(name, other, 3) == 0 && strlen(name) < strlen(other);
@@ -303,7 +304,8 @@ static void find_operator(void *context, const char *name, const struct elf_symb
 			add_function(out, "", operators[i].name, operators[i].kind, symbol);
 }
 
-/* Take the functions of one prefix; false, when they are no allocator (jemalloc has a do_rallocx in its inside). */
+/* Take the functions of one prefix; false, when they are no allocator (jemalloc has a do_rallocx in
+ * its inside). */
 static bool find_with_prefix(struct native_allocator *out, const char *prefix)
 {
 	struct names names = {.out = out, .prefix = prefix, .length = strlen(prefix)};
@@ -359,7 +361,7 @@ bool native_allocator_find(struct native_allocator *out, struct module *module, 
 	return out->n_functions || out->throws;
 }
 
-/* ---- all files ------------------------------------------------------------------------------------- */
+/* ---- all files ------------------------------------------------------------------------------ */
 
 static bool is_known(const struct native_allocators *list, const struct map_range *range)
 {

@@ -1,33 +1,42 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
- * native_allocators: the files of a target -> the allocators of C and C++ in them, with their functions.
+ * native_allocators: the files of a target -> the allocators of C and C++ in them, with their
+ * functions.
  *
- * libc's malloc may be used by nobody: jemalloc, tcmalloc, mimalloc or another one takes its place (LD_PRELOAD, linked
- * into the program), or works beside it under names of its own, for one library that has it in its inside or that is
- * loaded later. A probe that is never hit costs nothing, so all of them are probed, and a block belongs to whoever
- * gave it. Symbols say what a file has, not its name:
+ * libc's malloc may be used by nobody: jemalloc, tcmalloc, mimalloc or another one takes its place
+ * (LD_PRELOAD, linked into the program), or works beside it under names of its own, for one library
+ * that has it in its inside or that is loaded later. A probe that is never hit costs nothing, so
+ * all of them are probed, and a block belongs to whoever gave it. Symbols say what a file has, not
+ * its name:
  *
- *      it exports malloc and free                            whoever comes first takes the place of libc's
- *      PREFIXmalloc_usable_size, PREFIXmallocx, ...          functions that only an allocator has: je_malloc,
- *                                                            _rjem_malloc, mi_malloc, tc_malloc, dlmalloc
+ *      it exports malloc and free                     whoever comes first takes the place of libc's
+ *      PREFIXmalloc_usable_size, PREFIXmallocx, ...   functions that only an allocator has:
+ *                                                     je_malloc, _rjem_malloc, mi_malloc,
+ *                                                     tc_malloc, dlmalloc
  *
- * Of such a file the whole family is taken: C's functions with each prefix, those that jemalloc, tcmalloc and mimalloc
- * have besides, and operator new and delete, which many of them do not build on malloc. (libstdc++'s do: they are
- * not of interest.) Functions call and jump to each other as they like; the outermost counts (probes.bpf.h).
+ * Of such a file the whole family is taken: C's functions with each prefix, those that jemalloc,
+ * tcmalloc and mimalloc have besides, and operator new and delete, which many of them do not build
+ * on malloc. (libstdc++'s do: they are not of interest.) Functions call and jump to each other as
+ * they like; the outermost counts (probes.bpf.h).
  *
  * Place      layer 3; used by plan.c.
- * Source     public headers of jemalloc 5.3, gperftools 2.10, mimalloc 2.0 (argument layouts); Itanium C++ ABI (names
- *            of the operators).
- * Shapes     one allocator per file, whatever number of prefixes it has. A function is there once, under the first of
- *            its names (aliases share an address). A file that has none, but the function by which exceptions are
- *            thrown, is an item without functions: exceptions leave operator new.
+ * Source     public headers of jemalloc 5.3, gperftools 2.10, mimalloc 2.0 (argument layouts);
+ *            Itanium C++ ABI (names of the operators).
+ * Shapes     one allocator per file, whatever number of prefixes it has. A function is there once,
+ *            under the first of its names (aliases share an address). A file that has none, but the
+ *            function by which exceptions are thrown, is an item without functions: exceptions
+ *            leave operator new.
  * Units      addresses in the target.
- * Ownership  the list has the modules; native_allocators_fini() releases them. Allocators never move.
- * Errors     none: a file that cannot be read has none. What is found, but cannot be probed, is plan.c's matter.
- * Degrades   symbols that are stripped are not found: private copies (PREFIXmalloc) that are not exported.
- *            Not followed: mi_strdup and its kin where they do not call a function of the family, heaps of mimalloc
- *            that are destroyed as a whole, changes of size in place (xallocx, mi_expand).
- * Bounds     NATIVE_MAX_ALLOCATORS, NATIVE_MAX_FUNCTIONS each, NATIVE_MAX_PREFIXES; NATIVE_MAX_FILES are looked at.
+ * Ownership  the list has the modules; native_allocators_fini() releases them. Allocators never
+ *            move.
+ * Errors     none: a file that cannot be read has none. What is found, but cannot be probed, is
+ *            plan.c's matter.
+ * Degrades   symbols that are stripped are not found: private copies (PREFIXmalloc) that are not
+ *            exported. Not followed: mi_strdup and its kin where they do not call a function of the
+ *            family, heaps of mimalloc that are destroyed as a whole, changes of size in place
+ *            (xallocx, mi_expand).
+ * Bounds     NATIVE_MAX_ALLOCATORS, NATIVE_MAX_FUNCTIONS each, NATIVE_MAX_PREFIXES;
+ *            NATIVE_MAX_FILES are looked at.
  */
 #ifndef PYLEAKTRACE_PROBE_NATIVE_ALLOCATORS_H
 #define PYLEAKTRACE_PROBE_NATIVE_ALLOCATORS_H
@@ -49,9 +58,9 @@ struct native_function {
 
 struct native_allocator {
 	struct module *module;
-	const char *
-		brand; /* "jemalloc", ...; "malloc": none that is known by name; NULL: no allocator */
-	bool replaces_libc;                     /* it exports malloc and free */
+	const char *brand;  /* "jemalloc", ...; "malloc": none that is known by name; NULL: no
+			       allocator */
+	bool replaces_libc; /* it exports malloc and free */
 	char prefixes[NATIVE_MAX_PREFIXES][32]; /* "" first, if it is one of them */
 	unsigned n_prefixes;
 	struct native_function functions[NATIVE_MAX_FUNCTIONS];
@@ -74,7 +83,8 @@ struct native_allocators {
 /*
  * Look at the files that have been mapped as code since the last call.
  *
- * in     libc: its own allocator is not taken again; python: nor is CPython's private copy of mimalloc
+ * in     libc: its own allocator is not taken again; python: nor is CPython's private copy of
+ *        mimalloc
  * return the number of allocators that were appended
  */
 unsigned native_allocators_update(struct native_allocators *list, const struct maps *maps,

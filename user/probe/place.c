@@ -112,7 +112,7 @@ bool place_find(struct place *place, const struct module *module, uint64_t start
 	return found;
 }
 
-/* ---- aliases --------------------------------------------------------------------------------- */
+/* ---- aliases -------------------------------------------------------------------------------- */
 
 #define PADDING_MAX 15
 
@@ -242,7 +242,7 @@ uint64_t place_alias_entry(const struct module *module, uint64_t address)
 	return address % 16 == 0 ? address : start;
 }
 
-/* ---- guards ---------------------------------------------------------------------------------- */
+/* ---- guards --------------------------------------------------------------------------------- */
 
 unsigned place_count_guards(const struct module *module, uint64_t entry)
 {

@@ -1,16 +1,18 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
- * place: a function -> the cheapest instruction on which a probe sees every call with its arguments.
+ * place: a function -> the cheapest instruction on which a probe sees every call with its
+ * arguments.
  *
- * The trap is what a probe costs, and the probed instruction decides its price tenfold (insn.h). So the head
- * of the function is decoded along the way that every call takes, and the cheapest place is chosen where
+ * The trap is what a probe costs, and the probed instruction decides its price tenfold (insn.h). So
+ * the head of the function is decoded along the way that every call takes, and the cheapest place
+ * is chosen where
  *   * the arguments are still in their registers,
  *   * for a return probe, the stack pointer still points at the return address,
  *   * no jump leads back to it from inside the function (a loop would be counted).
  *
  *      free:   test %rdi,%rdi    7 us      all arguments there
  *              je   out          0.6 us    all arguments there, sees free(NULL)
- *              push %rbp         0.6 us    behind the NULL test: free(NULL) costs nothing  <- chosen
+ *              push %rbp         0.6 us    behind the NULL test: free(NULL) is free  <- chosen
  *
  * Place      layer 3; pure: works on bytes, not on a process. Used by plan.c.
  * Source     insn.h.
@@ -45,7 +47,8 @@ struct place_need {
 };
 
 /*
- * Choose the place on the way that begins at `start` (an entry, or a landing that falls or jumps into one).
+ * Choose the place on the way that begins at `start` (an entry, or a landing that falls or jumps
+ * into one).
  *
  * return false when nothing decodes there, or it is not text of the module
  */
@@ -53,22 +56,25 @@ bool place_find(struct place *place, const struct module *module, uint64_t start
 		const struct place_need *need);
 
 /*
- * Another address with the meaning of `entry`: it executes nothing but nops, or one jump, and arrives at it
- * (design: steering). Candidates, in this order: behind an endbr64; in the nop padding before the entry; a
- * jmp to it elsewhere in the text. That padding is padding, and a jmp a jmp, is confirmed by decoding straight on
- * from the function symbol before it: a probe may be put there.
+ * Another address with the meaning of `entry`: it executes nothing but nops, or one jump, and
+ * arrives at it (design: steering). Candidates, in this order: behind an endbr64; in the nop
+ * padding before the entry; a jmp to it elsewhere in the text. That padding is padding, and a jmp a
+ * jmp, is confirmed by decoding straight on from the function symbol before it: a probe may be put
+ * there.
  *
  * in     index: 0, 1, ... for the first, second, ... candidate
  * return 0 when there are no more
  */
 uint64_t place_alias(const struct module *module, uint64_t entry, unsigned index);
 
-/* The function that an alias stands for: `address` itself when it is none, 0 when it is not text. */
+/* The function that an alias stands for: `address` itself when it is none, 0 when it is not
+ * text. */
 uint64_t place_alias_entry(const struct module *module, uint64_t address);
 
 /*
  * Are there inlined copies of this function, guarded by a comparison with its address? Counts the
- * instructions of the text that load or compare with the address; an upper bound that never misses one.
+ * instructions of the text that load or compare with the address; an upper bound that never misses
+ * one.
  */
 unsigned place_count_guards(const struct module *module, uint64_t entry);
 

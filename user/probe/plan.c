@@ -197,10 +197,11 @@ static int plan_libc(struct plan *plan, const struct py_runtime *runtime, unsign
 /*
  * Does the program have inlined copies of the default allocator functions?
  *
- * Every build loads the functions' addresses a few times (to fill the tables, to tell their name): at most 5
- * times malloc and 3 times each other one in CPython 3.6 to 3.13 as it is built without a profile. With one,
- * malloc has 195 to 283 such places and free 52 to 86 (Debian's 3.11, 3.13, 3.14, 3.15); in a free-threaded 3.14 the
- * two malloc 49 and 40, the two free 25 and 37, and obj.calloc 2, as without a profile.
+ * Every build loads the functions' addresses a few times (to fill the tables, to tell their name):
+ * at most 5 times malloc and 3 times each other one in CPython 3.6 to 3.13 as it is built without a
+ * profile. With one, malloc has 195 to 283 such places and free 52 to 86 (Debian's 3.11, 3.13,
+ * 3.14, 3.15); in a free-threaded 3.14 the two malloc 49 and 40, the two free 25 and 37, and
+ * obj.calloc 2, as without a profile.
  */
 #define GUARDS_OF_PLAIN_BUILDS 8
 #define GUARDS_OF_NO_COPY      3
@@ -223,9 +224,9 @@ static bool has_inlined_copies(const struct py_runtime *runtime)
 }
 
 /*
- * What a probe on a function needs. own_way: calls that hit its entry are not to be seen, only those by an alias:
- * then a target that is not steered never pays for the probe. (A jmp that serves as the alias belongs to some function, and
- * is hit when that runs, which is rare, and counted.)
+ * What a probe on a function needs. own_way: calls that hit its entry are not to be seen, only
+ * those by an alias: then a target that is not steered never pays for the probe. (A jmp that serves
+ * as the alias belongs to some function, and is hit when that runs, which is rare, and counted.)
  */
 static struct place_need need_of(enum abi_call_kind kind, uint64_t function, bool own_way)
 {
@@ -239,7 +240,8 @@ static struct place_need need_of(enum abi_call_kind kind, uint64_t function, boo
 	return need;
 }
 
-/* How good is an alias? The trap comes first; then whether the threads must be held to switch to it (steer.h). */
+/* How good is an alias? The trap comes first; then whether the threads must be held to switch to it
+ * (steer.h). */
 static unsigned alias_rank(const struct place *place, uint64_t function, uint64_t alias)
 {
 	return 2 * (unsigned)place->cost + ((function ^ alias) > 0xff);
@@ -280,12 +282,13 @@ static bool is_frequent(enum abi_call_kind kind)
 }
 
 /*
- * The alias of a word; 0: it has none that will do. A plan that is to be switchable takes one with its own way. The padding
- * before an entry is mostly one long nop, which is single-stepped: for a frequent function that is too expensive where there
- * is a cheaper place in it. (Measured on Debian's 3.13 to 3.15, whose free has such padding: 1.2 to 1.9 us for the traps of a pair
- * by places in the functions, 5.8 to 7.6 by their own ways. That a place in a function stays and is hardly hit, since
- * there are inlined copies, does not hold for it: with nothing steered 50,000 to 90,000 calls went there in 2,000 steps of
- * tests/programs/busy.py.)
+ * The alias of a word; 0: it has none that will do. A plan that is to be switchable takes one with
+ * its own way. The padding before an entry is mostly one long nop, which is single-stepped: for a
+ * frequent function that is too expensive where there is a cheaper place in it. (Measured on
+ * Debian's 3.13 to 3.15, whose free has such padding: 1.2 to 1.9 us for the traps of a pair by
+ * places in the functions, 5.8 to 7.6 by their own ways. That a place in a function stays and is
+ * hardly hit, since there are inlined copies, does not hold for it: with nothing steered 50,000 to
+ * 90,000 calls went there in 2,000 steps of tests/programs/busy.py.)
  */
 static uint64_t choose_alias(const struct module *module, uint64_t function,
 			     enum abi_call_kind kind, bool switchable)
@@ -300,9 +303,9 @@ static uint64_t choose_alias(const struct module *module, uint64_t function,
 }
 
 /*
- * Plan to steer all functions of all tables, or none of them. A function of which there are no copies is called by
- * its pointer as it is: where it has no alias (gcc packs what is rarely called without padding), it needs none; but in a
- * plan that is switchable it does.
+ * Plan to steer all functions of all tables, or none of them. A function of which there are no
+ * copies is called by its pointer as it is: where it has no alias (gcc packs what is rarely called
+ * without padding), it needs none; but in a plan that is switchable it does.
  */
 static bool plan_steering(struct plan *plan, const struct py_runtime *runtime, bool switchable)
 {
@@ -319,7 +322,8 @@ static bool plan_steering(struct plan *plan, const struct py_runtime *runtime, b
 			word->address = tables.table[t]->table + table_functions[i].offset;
 			word->alias = table_function(tables.table[t], i);
 			word->plain = place_alias_entry(python, word->alias);
-			/* a killed pyleaktrace has left its alias: it serves us, and we put the function back */
+			/* a killed pyleaktrace has left its alias: it serves us, and we put the
+			 * function back */
 			if (word->plain == word->alias)
 				word->alias = choose_alias(python, word->plain,
 							   table_functions[i].kind, switchable);

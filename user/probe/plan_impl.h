@@ -2,7 +2,8 @@
  *
  * plan_impl: what the files of plan share: how a probe gets into it.
  *
- * Place      layer 3; plan.c (the interpreter and libc), plan_native.c (allocators besides libc's) and nobody else.
+ * Place      layer 3; plan.c (the interpreter and libc), plan_native.c (allocators besides libc's)
+ *            and nobody else.
  */
 #ifndef PYLEAKTRACE_PROBE_PLAN_IMPL_H
 #define PYLEAKTRACE_PROBE_PLAN_IMPL_H
@@ -13,8 +14,8 @@
 void plan_note(struct plan *plan, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 /*
- * Add a probe for a function, looked for from `start` on (its entry, or an alias of it). A function that is
- * probed already is left out: several names often share one address.
+ * Add a probe for a function, looked for from `start` on (its entry, or an alias of it). A function
+ * that is probed already is left out: several names often share one address.
  */
 int plan_add_probe_at(struct plan *plan, const struct module *module, const char *name,
 		      enum abi_call_kind kind, unsigned domain, uint64_t function, uint64_t start,

@@ -23,7 +23,8 @@
 #include "probe/uprobe_event.h"
 #include "probe/uprobe_multi.h"
 
-/* threads that close what a killed tool has left open; the kernel makes most of them wait for each other */
+/* threads that close what a killed tool has left open; the kernel makes most of them wait for each
+ * other */
 #define CLOSERS 32
 
 /* How long the tool waits before it looks whether the prober still runs. */
@@ -56,7 +57,7 @@ static struct {
 	int other_end, tool_pidfd;
 } prober;
 
-/* ---- in the prober ------------------------------------------------------------------------------------- */
+/* ---- in the prober -------------------------------------------------------------------------- */
 
 static struct {
 	pthread_mutex_t lock;
@@ -150,7 +151,8 @@ static bool take_request(int socket)
 		return size < 0 && errno == EINTR;
 	request = malloc((size_t)size);
 	if (!request) {
-		/* what does not fit is dropped by the kernel: the next message is the next request */
+		/* what does not fit is dropped by the kernel: the next message is the next
+		 * request */
 		if (recv(socket, &head, sizeof(head), 0) != sizeof(head))
 			return false;
 		answer(&head, (struct reply){-1, ENOMEM});
@@ -216,8 +218,8 @@ static bool find_left(void)
 }
 
 /*
- * The tool has been killed: detach. Everything else is closed by the end of this process, after that: the lock that
- * says that the target is watched (claim.h) is among it.
+ * The tool has been killed: detach. Everything else is closed by the end of this process, after
+ * that: the lock that says that the target is watched (claim.h) is among it.
  */
 static void close_all(void)
 {
@@ -260,7 +262,7 @@ static _Noreturn void run(int socket, int tool)
 	_exit(0);
 }
 
-/* ---- in the tool --------------------------------------------------------------------------------------- */
+/* ---- in the tool ---------------------------------------------------------------------------- */
 
 /* fork(), but with one table of descriptors for both */
 static pid_t fork_with_files(void)
@@ -318,8 +320,9 @@ static bool is_alive(void)
 }
 
 /*
- * Wait a while for its end, and for a reply where `from` is not -1: the caller looks and comes back. A prober that
- * somebody has stopped goes on, since the tool would stand still with it, and not even Ctrl-C would end that.
+ * Wait a while for its end, and for a reply where `from` is not -1: the caller looks and comes
+ * back. A prober that somebody has stopped goes on, since the tool would stand still with it, and
+ * not even Ctrl-C would end that.
  */
 static void wait_for_prober(int from)
 {
@@ -371,7 +374,8 @@ static bool take_reply(int from, struct reply *reply)
 /*
  * Have it done there, and wait for it.
  *
- * return false: it has not been begun. When the prober is killed meanwhile nobody knows how far it came: -1, EIO.
+ * return false: it has not been begun. When the prober is killed meanwhile nobody knows how far it
+ * came: -1, EIO.
  */
 static bool ask(struct request *request, const uint64_t *offsets, const uint64_t *cookies,
 		const char *path, struct reply *reply)
@@ -394,7 +398,8 @@ static bool ask(struct request *request, const uint64_t *offsets, const uint64_t
 	request->reply_fd = ends[1];
 	request->has_cookies = cookies != NULL;
 	sent = sendmsg(prober.socket, &message, MSG_NOSIGNAL) == (ssize_t)size;
-	/* not before it has replied or ended: it would write into what has the pipe's number by then */
+	/* not before it has replied or ended: it would write into what has the pipe's number by
+	 * then */
 	if (sent && !take_reply(ends[0], reply))
 		*reply = (struct reply){-1, EIO};
 	close(ends[0]);
@@ -448,8 +453,9 @@ void prober_close(int fd)
 	struct reply reply;
 
 	/*
-	 * What is closed there is the file; another one takes its place, so that no other thread gets the number
-	 * meanwhile. So this is right whether it has been done, could not be, or nobody knows, as the prober was killed.
+	 * What is closed there is the file; another one takes its place, so that no other thread
+	 * gets the number meanwhile. So this is right whether it has been done, could not be, or
+	 * nobody knows, as the prober was killed.
 	 */
 	ask(&request, NULL, NULL, NULL, &reply);
 	close(fd);

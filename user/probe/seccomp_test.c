@@ -52,7 +52,7 @@ static bool find_place(struct place *place)
 	return found;
 }
 
-/* ---- the child ------------------------------------------------------------------------------------------ */
+/* ---- the child ------------------------------------------------------------------------------ */
 
 #define ALLOW(number)                                      \
 	BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, number, 0, 1), \
@@ -74,7 +74,8 @@ static bool install_filter(void)
 	       syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &filter) == 0;
 }
 
-/* A byte when the filter is there; one comes when the probe is; a byte when the function has returned. */
+/* A byte when the filter is there; one comes when the probe is; a byte when the function has
+ * returned. */
 static _Noreturn void be_child(int in, int out, bool as_older)
 {
 	char byte = 0;
@@ -89,7 +90,7 @@ static _Noreturn void be_child(int in, int out, bool as_older)
 	_exit(write(out, &byte, 1) != 1);
 }
 
-/* ---- the tester ----------------------------------------------------------------------------------------- */
+/* ---- the tester ----------------------------------------------------------------------------- */
 
 /* return 1: a byte; 0: the end; < 0: neither in time */
 static int wait_for_byte(int fd)
@@ -129,7 +130,8 @@ static _Noreturn void be_tester(int out, const struct place *place)
 	pid_t child;
 	char byte;
 
-	/* nobody who reads what the tool writes waits for us; `out` is the only other descriptor that is of use */
+	/* nobody who reads what the tool writes waits for us; `out` is the only other descriptor
+	 * that is of use */
 	if (dup2(out, 0) != 0)
 		_exit(1);
 	syscall(SYS_close_range, 1, UINT_MAX, 0);
@@ -152,7 +154,7 @@ static _Noreturn void be_tester(int out, const struct place *place)
 	_exit(write(0, &byte, 1) != 1);
 }
 
-/* ---- the tool ------------------------------------------------------------------------------------------- */
+/* ---- the tool ------------------------------------------------------------------------------- */
 
 static enum return_verdict ask_tester(const struct place *place)
 {

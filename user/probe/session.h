@@ -9,17 +9,18 @@
  *      session_detach()  steering undone, probes gone
  *      session_close()   maps gone
  *
- * With session_options.by_parts nothing is recorded before a part is switched on, as often as one likes:
+ * With session_options.by_parts nothing is recorded before a part is switched on, as often as one
+ * likes:
  *
  *      session_part_on()  ─▶ session_record(true) ─▶ session_record(false) ─▶ session_part_off()
- *      probes, steering      a moment: blocks from     a moment: who is          steering, probes undone
+ *      probes, steering      a moment: blocks from     a moment: who is          probes undone
  *                            here on count             alive now, is alive
  *
  * Place      layer 3; made by cli; snapshot reads its maps. The only room that knows the skeleton.
  * Ownership  the runtime, process and plan handed in must outlive the session.
- * Errors     -ERR_KERNEL: the kernel refuses the program (the sentence has the program and the verifier's last word) or
- *            lacks something; -ERR_PERMISSION; -ERR_FAILED.
- *            After a failed session_attach() nothing is left in the target.
+ * Errors     -ERR_KERNEL: the kernel refuses the program (the sentence has the program and the
+ *            verifier's last word) or lacks something; -ERR_PERMISSION; -ERR_FAILED. After a failed
+ *            session_attach() nothing is left in the target.
  * Bounds     maps: session_options; shown by session_maps_bytes().
  */
 #ifndef PYLEAKTRACE_PROBE_SESSION_H
@@ -33,9 +34,11 @@
 
 struct session;
 
-/* time between two moments that are looked at, on each CPU; odd, so that it does not go with what the target does */
+/* time between two moments that are looked at, on each CPU; odd, so that it does not go with what
+ * the target does */
 #define SESSION_MOMENT_NS 1999993
-/* threads of a target that may change the containers with watchpoints at one time; 9 KiB of kernel memory each */
+/* threads of a target that may change the containers with watchpoints at one time; 9 KiB of kernel
+ * memory each */
 #define SESSION_WATCH_THREADS 1024
 
 struct session_options {
@@ -43,22 +46,24 @@ struct session_options {
 	uint32_t max_stacks; /* sites */
 	uint64_t min_size, max_size;
 	/*
-	 * Unwind tables of the target's code, compiled; borrowed. NULL: C frames are not walked. Where the verifier
-	 * refuses a program that walks them the session has none (session_no_native()), and does not use the tables.
+	 * Unwind tables of the target's code, compiled; borrowed. NULL: C frames are not walked.
+	 * Where the verifier refuses a program that walks them the session has none
+	 * (session_no_native()), and does not use the tables.
 	 */
 	struct code_tables *code;
-	bool by_parts; /* parts are switched on and off by the caller; else all are on from attach to detach */
+	bool by_parts;  /* parts are switched on and off by the caller; else all are on from attach
+			   to detach */
 	bool multi;     /* many places in one link, see attach.h */
 	bool by_thread; /* stacks of different threads are different stacks */
-	bool verbose; /* libbpf's own words go to stderr, and those of the verifier where it refuses */
-	FILE *refusals; /* the last lines of the verifier, where it refuses; NULL: nobody reads them */
+	bool verbose;   /* libbpf's own words go to stderr, and the verifier's */
+	FILE *refusals; /* the last lines of the verifier, where it refuses; NULL: dropped */
 	/*
-	 * Containers whose size fields get watchpoints, at most ABI_MAX_WATCHES; 0: none. With them nothing else is
-	 * traced: the plan is empty.
+	 * Containers whose size fields get watchpoints, at most ABI_MAX_WATCHES; 0: none. With them
+	 * nothing else is traced: the plan is empty.
 	 */
 	const struct watchpoint *watchpoints;
 	unsigned n_watchpoints;
-	bool moments; /* count those at which the target moves or fills bytes in bulk (watch_cost.h) */
+	bool moments; /* count those at which the target moves or fills many bytes (watch_cost.h) */
 };
 
 int session_open(struct session **out, const struct process *process,
@@ -70,17 +75,20 @@ int session_attach_more(struct session *session, unsigned first, struct err *err
 void session_start(struct session *session);
 void session_stop(struct session *session);
 
-/* 0, or the error of putting the steered words back (the probes are gone in any case). Idempotent. */
+/* 0, or the error of putting the steered words back (the probes are gone in any case).
+ * Idempotent. */
 int session_detach(struct session *session, struct err *err);
 void session_close(struct session *session); /* detaches if need be; accepts NULL */
 
-/* Why C frames are not walked though session_options.code was given, in a few words; NULL: they are. */
+/* Why C frames are not walked though session_options.code was given, in a few words; NULL: they
+ * are. */
 const char *session_no_native(const struct session *session);
 
 /*
- * Has somebody else written to the allocator tables while they were steered: the target itself (tracemalloc, a profiler), or
- * another tool? Not all allocations of objects are seen since then. Looked at by this call where all parts are on from attach
- * to detach, else at the end of each window.
+ * Has somebody else written to the allocator tables while they were steered: the target itself
+ * (tracemalloc, a profiler), or another tool? Not all allocations of objects are seen since then.
+ * Looked at by this call where all parts are on from attach to detach, else at the end of each
+ * window.
  */
 bool session_steering_lost(struct session *session);
 
@@ -88,7 +96,8 @@ bool session_steering_lost(struct session *session);
 bool session_active(const struct session *session);
 /* The target called exec() while it was watched. */
 bool session_execed(const struct session *session);
-/* How the target ended, as wait(2) states it (WIFEXITED() and so on); -1: it has not, or it is not known. */
+/* How the target ended, as wait(2) states it (WIFEXITED() and so on); -1: it has not, or it is not
+ * known. */
 int session_wait_status(const struct session *session);
 
 #endif

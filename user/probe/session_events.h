@@ -12,13 +12,16 @@
 /* File descriptor for poll(): readable when there are events. */
 int session_events_fd(const struct session *session);
 
-/* To be called before the code map is updated: what is unmapped from here on the update may not know. */
+/* To be called before the code map is updated: what is unmapped from here on the update may not
+ * know. */
 void session_read_code(struct session *session);
 
 /*
- * The mappings have been read: what has changed in the code map is brought into the maps (when C frames are walked).
+ * The mappings have been read: what has changed in the code map is brought into the maps (when C
+ * frames are walked).
  *
- * in     changed: ranges are not what they were, or the target shall ask again for what it asked for in vain
+ * in     changed: ranges are not what they were, or the target shall ask again for what it asked
+ *        for in vain
  */
 void session_publish_code(struct session *session, bool changed);
 

@@ -2,9 +2,9 @@
  *
  * session_impl: what the files of session share: its state.
  *
- * Place      layer 3; session.c (life), session_load.c (sizes, facts, load), session_parts.c (attach, steer, record),
- *            session_syscalls.c, session_watch.c, session_sites.c (sites that are used again), cost.c (which calibrates
- *            with its programs) and nobody else.
+ * Place      layer 3; session.c (life), session_load.c (sizes, facts, load), session_parts.c
+ *            (attach, steer, record), session_syscalls.c, session_watch.c, session_sites.c (sites
+ *            that are used again), cost.c (which calibrates with its programs) and nobody else.
  */
 #ifndef PYLEAKTRACE_PROBE_SESSION_IMPL_H
 #define PYLEAKTRACE_PROBE_SESSION_IMPL_H
@@ -67,8 +67,8 @@ struct session {
 	struct measured syscall,
 		count; /* what a system call takes more; while they are counted, beside that */
 	struct code_tables *code; /* NULL: C frames are not walked */
-	char no_native
-		[256]; /* why they are not, though tables were there; "": they are, or there were none */
+	char no_native[256]; /* why they are not, though tables were there; "": they are, or there
+				were none */
 	struct code_tables_maps code_maps; /* mapped for writing */
 	bool wants_code;
 	uint32_t code_gone; /* the BPF side's, when the mappings were begun to be read */
@@ -81,15 +81,16 @@ struct session {
 };
 
 /*
- * Open the BPF object and load it for this target. Walking C frames is most of what the verifier goes through: where it
- * refuses a program with them, without, and session->code is NULL then.
+ * Open the BPF object and load it for this target. Walking C frames is most of what the verifier
+ * goes through: where it refuses a program with them, without, and session->code is NULL then.
  */
 int session_load(struct session *session, const struct session_options *options,
 		 const struct abi_python *python, struct err *err);
 
 /*
- * Have the tracepoints of system calls that map memory, when these are traced. As long as anybody in the whole system has one
- * of any system call, all system calls of all processes take the kernel's slow way.
+ * Have the tracepoints of system calls that map memory, when these are traced. As long as anybody
+ * in the whole system has one of any system call, all system calls of all processes take the
+ * kernel's slow way.
  */
 int session_syscalls_attach(struct session *session, struct links *links, struct err *err);
 

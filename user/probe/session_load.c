@@ -12,7 +12,8 @@
 #include "probe/uprobe_multi.h"
 #include "pyleaktrace.skel.h"
 
-/* chunks of frames in the pool per site, on average: real stacks have 10 to 40 Python frames, and as many C frames */
+/* chunks of frames in the pool per site, on average: real stacks have 10 to 40 Python frames, and
+ * as many C frames */
 #define CHUNKS_PER_SITE        4
 #define CHUNKS_PER_NATIVE_SITE 7
 
@@ -39,8 +40,8 @@ static void fill_rodata(struct session *session, const struct session_options *o
 }
 
 /*
- * The accounts stay empty. The maps that the program writes are filled beforehand: before 6.1 a program on a perf
- * event may not have elements made.
+ * The accounts stay empty. The maps that the program writes are filled beforehand: before 6.1 a
+ * program on a perf event may not have elements made.
  */
 static int size_for_watchpoints(struct pyleaktrace_bpf *skel)
 {
@@ -128,8 +129,9 @@ static void choose_programs(struct session *session)
 }
 
 /*
- * For tests: have the verifier refuse a program, as older and newer ones do; PYLEAKTRACE_WITHOUT=all_load: always;
- * native_load: with C frames. To the filter of a socket it denies nearly all helpers.
+ * For tests: have the verifier refuse a program, as older and newer ones do;
+ * PYLEAKTRACE_WITHOUT=all_load: always; native_load: with C frames. To the filter of a socket it
+ * denies nearly all helpers.
  */
 static void spoil(struct session *session)
 {
@@ -141,7 +143,8 @@ static void spoil(struct session *session)
 				      BPF_PROG_TYPE_SOCKET_FILTER);
 }
 
-/* Open the object and load it, as it is for this target, with C frames if session->code has the tables for them. */
+/* Open the object and load it, as it is for this target, with C frames if session->code has the
+ * tables for them. */
 static int load(struct session *session, const struct session_options *options,
 		const struct abi_python *python, struct load_log *log, struct err *err)
 {

@@ -13,7 +13,7 @@
 #include "probe/session_watch.h"
 #include "pyleaktrace.skel.h"
 
-/* ---- probes of a part ------------------------------------------------------------------------------------- */
+/* ---- probes of a part ----------------------------------------------------------------------- */
 
 /* The part that has the blocks of this domain. */
 static enum abi_part part_of(const struct session *session, unsigned domain)
@@ -34,7 +34,8 @@ static bool stays_attached(const struct session *session, enum abi_part part)
 	       !session->parts[part].comes_and_goes;
 }
 
-/* Append the place of a probe's entry, of its return, or of the end of a function that has no return probe. */
+/* Append the place of a probe's entry, of its return, or of the end of a function that has no
+ * return probe. */
 static void add_place(struct attach_place *places, unsigned *n, struct session *session,
 		      const struct plan_probe *probe, bool returns)
 {
@@ -49,8 +50,8 @@ static void add_place(struct attach_place *places, unsigned *n, struct session *
 }
 
 /*
- * A part's probes of the plan from `first` on; all that tell the end of a call before those that tell its begin: a
- * call whose end is not seen would be remembered for nothing.
+ * A part's probes of the plan from `first` on; all that tell the end of a call before those that
+ * tell its begin: a call whose end is not seen would be remembered for nothing.
  */
 static int attach_probes(struct session *session, enum abi_part part, unsigned first,
 			 struct err *err)
@@ -84,7 +85,8 @@ static void detach_probes(struct session *session, enum abi_part part)
 	struct session_part *own = &session->parts[part];
 	struct links links;
 
-	/* taken from the sweeper first: closing waits for the kernel, the sweeper need not wait for us */
+	/* taken from the sweeper first: closing waits for the kernel, the sweeper need not wait for
+	 * us */
 	pthread_mutex_lock(&session->sweeping);
 	links = own->links;
 	own->links = (struct links){.multi = links.multi};
@@ -136,7 +138,8 @@ int session_part_on(struct session *session, enum abi_part part, struct err *err
 		own->attached = true; /* what there is of it */
 	}
 	if (!result && part == steered_part(session)) {
-		/* from here on there may be something to put back; words that hold their aliases already stay */
+		/* from here on there may be something to put back; words that hold their aliases
+		 * already stay */
 		own->steered = plan->n_words > 0;
 		result = steer_apply(session->process->pid, plan->words, plan->n_words, err);
 	}
@@ -204,7 +207,7 @@ int session_attach_more(struct session *session, unsigned first, struct err *err
 		       : 0;
 }
 
-/* ---- the whole -------------------------------------------------------------------------------------------- */
+/* ---- the whole ------------------------------------------------------------------------------ */
 
 /* What is hit so rarely that it stays all the time: threads and forks, exec(), the loader. */
 static int attach_lifecycle(struct session *session, struct err *err)
@@ -276,8 +279,8 @@ void session_stop(struct session *session)
 }
 
 /*
- * All parts. By parts none is: each is when it is switched on for the first time; even probes that should not be hit
- * before (stays_attached()) may be, and nobody has measured yet what that costs.
+ * All parts. By parts none is: each is when it is switched on for the first time; even probes that
+ * should not be hit before (stays_attached()) may be, and nobody has measured yet what that costs.
  */
 static int attach_parts(struct session *session, struct err *err)
 {
@@ -288,7 +291,8 @@ static int attach_parts(struct session *session, struct err *err)
 	return result;
 }
 
-/* What a killed tool has left there. What cannot be taken out costs the target no more than before. */
+/* What a killed tool has left there. What cannot be taken out costs the target no more than
+ * before. */
 static void remove_leftovers(const struct session *session)
 {
 	struct leftovers leftovers;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
- * session_parts: parts of a session with session_options.by_parts, which are switched on and off one by one.
+ * session_parts: parts of a session with session_options.by_parts, which are switched on and off
+ * one by one.
  *
  * Place      layer 3; the governor switches them.
  * Threads    one at a time.
@@ -10,38 +11,43 @@
 
 #include "probe/session.h"
 
-/* Are malloc and objects two parts (enum abi_part)? Else there is ABI_PART_NATIVE alone, which has everything. */
+/* Are malloc and objects two parts (enum abi_part)? Else there is ABI_PART_NATIVE alone, which has
+ * everything. */
 bool session_split(const struct session *session);
 
 /*
- * Have the probes of a part in place, and the target steered. Nothing is recorded by that. With plan.switchable part
- * object costs the steering alone: its probes are there from session_attach() on, and nothing hits them.
+ * Have the probes of a part in place, and the target steered. Nothing is recorded by that. With
+ * plan.switchable part object costs the steering alone: its probes are there from session_attach()
+ * on, and nothing hits them.
  *
  * After an error the part is off.
  */
 int session_part_on(struct session *session, enum abi_part part, struct err *err);
 
-/* Recording ends, if it has not; then the same backwards. 0, or the error of the steering; the part is off. */
+/* Recording ends, if it has not; then the same backwards. 0, or the error of the steering; the part
+ * is off. */
 int session_part_off(struct session *session, enum abi_part part, struct err *err);
 
 /*
- * The target hits the probes of a part that is off, and pays for it: they are taken out, and from now on they are there
- * only while the part is on.
+ * The target hits the probes of a part that is off, and pays for it: they are taken out, and from
+ * now on they are there only while the part is on.
  */
 void session_part_leave(struct session *session, enum abi_part part);
 
 /*
- * Recording begins or ends, at one moment for all threads. With a begin all blocks and calls of the part that are
- * still known become void.
+ * Recording begins or ends, at one moment for all threads. With a begin all blocks and calls of the
+ * part that are still known become void.
  *
- * return the moment, CLOCK_MONOTONIC: of the begin, no block is older; of the end, no block is younger than by what a
+ * return the moment, CLOCK_MONOTONIC: of the begin, no block is older; of the end, no block is
+ * younger than by what a
  *        hit takes that had begun
  */
 uint64_t session_record(struct session *session, enum abi_part part, bool on);
 
 /*
- * From here on only a sample of the blocks of a domain is recorded, by bytes: a point every 2^shift bytes on the average
- * (bpf/sample.bpf.h). shift: 0: all are; at most ABI_SAMPLE_SHIFT_MAX. Blocks that are known stay so.
+ * From here on only a sample of the blocks of a domain is recorded, by bytes: a point every 2^shift
+ * bytes on the average (bpf/sample.bpf.h). shift: 0: all are; at most ABI_SAMPLE_SHIFT_MAX. Blocks
+ * that are known stay so.
  */
 void session_set_sampling(struct session *session, unsigned domain, unsigned shift);
 

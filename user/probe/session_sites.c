@@ -23,7 +23,8 @@ bool session_site_hide(struct session *session, uint32_t site)
 	uint64_t hash = site_at(session, site)->hash;
 	uint32_t listed;
 
-	/* another site may stand there: of the same stack, which was seen when this one was hidden */
+	/* another site may stand there: of the same stack, which was seen when this one was
+	 * hidden */
 	return hash && !bpf_map_lookup_elem(fd, &hash, &listed) && listed == site &&
 	       !bpf_map_delete_elem(fd, &hash);
 }
@@ -39,7 +40,8 @@ void session_site_show(struct session *session, uint32_t site)
 
 bool session_settle(void)
 {
-	/* programs on uprobes, tracepoints and perf events run under rcu_read_lock(), and this is synchronize_rcu() */
+	/* programs on uprobes, tracepoints and perf events run under rcu_read_lock(), and this is
+	 * synchronize_rcu() */
 	return syscall(SYS_membarrier, MEMBARRIER_CMD_GLOBAL, 0, 0) == 0;
 }
 

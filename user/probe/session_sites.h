@@ -11,24 +11,25 @@
 #include "probe/session.h"
 
 /*
- * Sites that nothing refers to any more, so that their places may have other stacks (session_sites.c; which ones,
- * snapshot/reclaim.h decides):
+ * Sites that nothing refers to any more, so that their places may have other stacks
+ * (session_sites.c; which ones, snapshot/reclaim.h decides):
  *
- *     in use ── hide ──▶ no stack finds it ── settle, look again ──▶ clear ──▶ free ──▶ taken: in use, of another stack
+ *     in use ── hide ──▶ no stack finds it ── settle, look again ──▶ clear ──▶ free ──▶ taken
  *                                └───── show: it was used after all
  *
  * All from one thread; ids from ABI_FIRST_SITE to n_sites of a view.
  */
 
-/* From now on only who has already found it by its stack goes on to use it. return false: it was not to be found */
+/* From now on only who has already found it by its stack goes on to use it. return false: it was
+ * not to be found */
 bool session_site_hide(struct session *session, uint32_t site);
 
 /* It can be found again, unless its stack has another site by now. */
 void session_site_show(struct session *session, uint32_t site);
 
 /*
- * All hits that were at work have ended. It takes some milliseconds. return false: this kernel cannot tell
- * (membarrier(2) where processors run without ticks)
+ * All hits that were at work have ended. It takes some milliseconds. return false: this kernel
+ * cannot tell (membarrier(2) where processors run without ticks)
  */
 bool session_settle(void);
 
@@ -36,8 +37,8 @@ bool session_settle(void);
 void session_site_clear(struct session *session, uint32_t site);
 
 /*
- * Free sites that have been taken since the last time. session_settle() comes before more are put, or a hit that is still
- * taking one could find another in its place.
+ * Free sites that have been taken since the last time. session_settle() comes before more are put,
+ * or a hit that is still taking one could find another in its place.
  */
 void session_sites_taken(struct session *session, void (*see)(void *context, uint32_t site),
 			 void *context);

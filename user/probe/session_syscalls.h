@@ -11,8 +11,9 @@
 #include "probe/session.h"
 
 /*
- * While mappings are traced (ABI_PART_NATIVE is on) each system call of every process of the system takes so many ns more:
- * measured on a call that is not traced itself, whenever the tracepoints are attached. 0: not known, or there are none.
+ * While mappings are traced (ABI_PART_NATIVE is on) each system call of every process of the system
+ * takes so many ns more: measured on a call that is not traced itself, whenever the tracepoints are
+ * attached. 0: not known, or there are none.
  */
 double session_syscall_ns(const struct session *session);
 
@@ -20,8 +21,9 @@ double session_syscall_ns(const struct session *session);
 double session_measure_syscall(struct session *session);
 
 /*
- * Count the target's system calls, and those of others (ABI_COUNT_SYSCALLS, ABI_COUNT_OTHER_SYSCALLS), for a moment: each of them
- * takes session_count_ns() more meanwhile. return false: they are not counted
+ * Count the target's system calls, and those of others (ABI_COUNT_SYSCALLS,
+ * ABI_COUNT_OTHER_SYSCALLS), for a moment: each of them takes session_count_ns() more meanwhile.
+ * return false: they are not counted
  */
 bool session_count_syscalls(struct session *session, bool on);
 double session_count_ns(const struct session *session);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
- * session_watch: the watchpoints of a session that has some (session_options.watchpoints), and nothing else.
+ * session_watch: the watchpoints of a session that has some (session_options.watchpoints), and
+ * nothing else.
  *
  * Place      layer 3; containers/container_watch is its user.
  */
@@ -13,12 +14,13 @@
 const volatile struct abi_watch *session_watch(const struct session *session, unsigned i);
 
 /*
- * The field had this value, read while its watchpoints were set: of use as long as no hit has been seen, which knows
- * better. return false: one has.
+ * The field had this value, read while its watchpoints were set: of use as long as no hit has been
+ * seen, which knows better. return false: one has.
  */
 bool session_watch_begin(struct session *session, unsigned i, int64_t value);
 
-/* Hits and moments that may be counted from the start on; at that many recording ends (session_watch_over()). */
+/* Hits and moments that may be counted from the start on; at that many recording ends
+ * (session_watch_over()). */
 void session_allow(struct session *session, uint64_t hits, uint64_t moments);
 bool session_watch_over(const struct session *session);
 bool session_watch_slow(const struct session *session); /* it was the moments */

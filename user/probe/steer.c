@@ -34,12 +34,13 @@ static unsigned differing_bytes(uint64_t a, uint64_t b, unsigned *index)
 /* How words get into the target. */
 struct writer {
 	pid_t pid;
-	int fd; /* /proc/PID/mem: the memory of this program, also after an exec(); -1: process_vm_writev(2) */
+	int fd; /* /proc/PID/mem: the memory of this program, also after an exec(); -1:
+		   process_vm_writev(2) */
 };
 
 /*
- * The file is opened by its mode, the target's user's, so that CAP_SYS_PTRACE alone does not open it; the system
- * call asks for that capability only.
+ * The file is opened by its mode, the target's user's, so that CAP_SYS_PTRACE alone does not open
+ * it; the system call asks for that capability only.
  */
 static int writer_open(struct writer *writer, pid_t pid, struct err *err)
 {
@@ -79,8 +80,8 @@ static bool is_one_byte(uint64_t from, uint64_t to)
 }
 
 /*
- * Change one word from `from` to `to`; what it holds is checked before and after. The threads are held when
- * more than a byte differs.
+ * Change one word from `from` to `to`; what it holds is checked before and after. The threads are
+ * held when more than a byte differs.
  */
 static int change_word(const struct writer *writer, uint64_t address, uint64_t from, uint64_t to,
 		       struct err *err)
@@ -129,8 +130,8 @@ static int change_words(const struct writer *writer, const struct plan_word *wor
 			unsigned n_words, enum direction direction, bool is_child, struct err *err);
 
 /*
- * The same in a process of its own, which holds the threads and ends: whatever happens, nothing stays held
- * (freeze.h). A thread that cannot be held now is tried again a few times.
+ * The same in a process of its own, which holds the threads and ends: whatever happens, nothing
+ * stays held (freeze.h). A thread that cannot be held now is tried again a few times.
  */
 static int change_words_in_child(const struct writer *writer, const struct plan_word *words,
 				 unsigned n_words, enum direction direction, struct err *err)
@@ -167,8 +168,8 @@ static int change_words_in_child(const struct writer *writer, const struct plan_
 }
 
 /*
- * Change all words, under one hold if any needs it. On the way to the aliases the first failure ends it; on
- * the way back each word that still holds its alias is tried.
+ * Change all words, under one hold if any needs it. On the way to the aliases the first failure
+ * ends it; on the way back each word that still holds its alias is tried.
  */
 static int change_words(const struct writer *writer, const struct plan_word *words,
 			unsigned n_words, enum direction direction, bool is_child, struct err *err)

@@ -17,7 +17,8 @@
 #include "probe/prober.h"
 #include "probe/uprobe_multi.h"
 
-/* Attaching is half of a sweep's work. After it the thread rests so many times as long as it worked. */
+/* Attaching is half of a sweep's work. After it the thread rests so many times as long as it
+ * worked. */
 #define REST_PER_WORK 19
 
 /* when some places could not be swept */
@@ -100,8 +101,8 @@ static bool sweep_links(struct sweeper *sweeper, const struct links *links)
 		if (link->returns)
 			continue;
 		/*
-		 * Not by the prober, for its CPU time would not be ours. A kill in here leaves breakpoints in children
-		 * only until the prober closes the links themselves.
+		 * Not by the prober, for its CPU time would not be ours. A kill in here leaves
+		 * breakpoints in children only until the prober closes the links themselves.
 		 */
 		fd = uprobe_multi_attach(sweep->program_fd, link->path, link->offsets, NULL,
 					 link->n, false, sweep->pid);
@@ -128,7 +129,8 @@ static bool sweep_all(struct sweeper *sweeper)
 	return complete;
 }
 
-/* Wait until the sweeper shall stop (true), or the time is over, or, when it may, until there is an event. */
+/* Wait until the sweeper shall stop (true), or the time is over, or, when it may, until there is an
+ * event. */
 static bool wait_for(const struct sweeper *sweeper, bool events, const uint64_t *ns)
 {
 	struct pollfd fds[] = {

@@ -3,7 +3,8 @@
  * target_code: the executable memory of a target, and its unwind tables where C frames are walked.
  *
  * Place      layer 3; a trace, a watch of containers and doctor's trial have one each.
- * Ownership  target_code_open() fills, whatever it returns; target_code_close() releases, also one that is all zero.
+ * Ownership  target_code_open() fills, whatever it returns; target_code_close() releases, also one
+ *            that is all zero.
  * Errors     of code_map_update(); -ERR_FAILED: out of memory.
  * Threads    one at a time.
  */
@@ -26,7 +27,8 @@ void target_code_close(struct target_code *code);
 /* C frames are not walked after all: the verifier refuses. */
 void target_code_drop(struct target_code *code);
 
-/* Read the mappings, compile what is new. return as code_map_update(); 0 where C frames are not walked */
+/* Read the mappings, compile what is new. return as code_map_update(); 0 where C frames are not
+ * walked */
 int target_code_update(struct target_code *code);
 
 /* For those who name C frames; NULL: there are none. */

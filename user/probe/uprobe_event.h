@@ -3,8 +3,9 @@
  * uprobe_event: a uprobe at one place, in one process, as a perf event.
  *
  * Place      layer 3; used by prober and leftovers.
- * Source     perf_event_open(2): the dynamic PMU "uprobe", config1 and config2; the PMU's type and the bit of a
- *            return probe in /sys/bus/event_source/devices/uprobe (ABI/testing/sysfs-bus-event_source-devices-*).
+ * Source     perf_event_open(2): the dynamic PMU "uprobe", config1 and config2; the PMU's type and
+ *            the bit of a return probe in /sys/bus/event_source/devices/uprobe
+ *            (ABI/testing/sysfs-bus-event_source-devices-*).
  * Ownership  a file descriptor; closing the last copy of it detaches.
  * Errors     -1 and errno. ENOENT: the kernel has no such PMU.
  */

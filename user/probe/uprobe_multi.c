@@ -16,7 +16,8 @@ struct link_create_uprobe_multi {
 	uint32_t n, multi_flags, pid, pad;
 };
 
-/* A program of two instructions, `return 0`; its descriptor, or -1 when the kernel knows no such type. */
+/* A program of two instructions, `return 0`; its descriptor, or -1 when the kernel knows no such
+ * type. */
 static int load_tiny(void)
 {
 	const struct bpf_insn code[] = {

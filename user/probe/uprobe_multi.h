@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
- * uprobe_multi: many places of one file in one link, by a direct bpf() call, since Debian 12's libbpf (1.1) is
- * older than the kernels that have it (6.6).
+ * uprobe_multi: many places of one file in one link, by a direct bpf() call, since Debian 12's
+ * libbpf (1.1) is older than the kernels that have it (6.6).
  *
  * Place      layer 3; used by attach, sweep and features.
- * Source     union bpf_attr, link_create.uprobe_multi, in include/uapi/linux/bpf.h of Linux 6.6 and newer. How to
- *            tell that its filter works: libbpf 1.5, features.c: until 6.10 it took one thread for the
- *            process, and it did not refuse a PID of -1.
+ * Source     union bpf_attr, link_create.uprobe_multi, in include/uapi/linux/bpf.h of Linux 6.6 and
+ *            newer. How to tell that its filter works: libbpf 1.5, features.c: until 6.10 it took
+ *            one thread for the process, and it did not refuse a PID of -1.
  * Ownership  a link is a file descriptor; closing it detaches.
  */
 #ifndef PYLEAKTRACE_PROBE_UPROBE_MULTI_H

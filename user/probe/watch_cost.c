@@ -25,7 +25,7 @@
 /* less is no more than noise */
 #define LEAST_SPLIT_NS 0.5
 
-/* ---- in a child ------------------------------------------------------------------------------ */
+/* ---- in a child ----------------------------------------------------------------------------- */
 
 /* What a child measures; in memory that it shares with us. */
 struct measurement {
@@ -46,9 +46,10 @@ be_child(struct measurement *measurement, pid_t tool,
 }
 
 /*
- * Measure in a child. On x86 the kernel takes a debug exception for which the processor names no reason for a breakpoint
- * of the program's own, and ends the program by SIGTRAP. No processor does that to a watchpoint; a hypervisor that
- * loses DR6 does (watch_cost.h). A child that meets it harms nobody, and the target is left alone.
+ * Measure in a child. On x86 the kernel takes a debug exception for which the processor names no
+ * reason for a breakpoint of the program's own, and ends the program by SIGTRAP. No processor does
+ * that to a watchpoint; a hypervisor that loses DR6 does (watch_cost.h). A child that meets it
+ * harms nobody, and the target is left alone.
  */
 static int measure_in_child(struct watch_costs *costs,
 			    int (*measure)(struct watch_costs *costs, int argument,
@@ -87,7 +88,7 @@ static int measure_in_child(struct watch_costs *costs,
 	return result;
 }
 
-/* ---- a hit ----------------------------------------------------------------------------------- */
+/* ---- a hit ---------------------------------------------------------------------------------- */
 
 static double write_often(volatile uint64_t *word)
 {
@@ -131,7 +132,7 @@ int watch_cost_try(struct watch_costs *costs, int program_fd, struct err *err)
 	return measure_in_child(costs, try_hits, program_fd, err);
 }
 
-/* ---- watchpoints that are not hit -------------------------------------------------------------- */
+/* ---- watchpoints that are not hit ----------------------------------------------------------- */
 
 struct idle_points {
 	int fds[WATCH_COST_POINTS_MAX];
@@ -162,7 +163,7 @@ static int set(struct idle_points *points, unsigned n, struct err *err)
 	return 0;
 }
 
-/* ---- bytes in bulk ----------------------------------------------------------------------------- */
+/* ---- bytes in bulk -------------------------------------------------------------------------- */
 
 static void fill(void *page)
 {
@@ -181,7 +182,7 @@ static void fill_often(char *page)
 		fill(page);
 }
 
-/* ---- split stores ------------------------------------------------------------------------------ */
+/* ---- split stores --------------------------------------------------------------------------- */
 
 /* Each from the last bytes of one cache line into the first of the next. */
 static void split_often(char *page)
@@ -194,7 +195,7 @@ static void split_often(char *page)
 	}
 }
 
-/* ---- both -------------------------------------------------------------------------------------- */
+/* ---- both ----------------------------------------------------------------------------------- */
 
 /* ns, at best */
 static double time_of(void (*work)(char *page))
@@ -227,7 +228,7 @@ static int measure_memory(struct watch_costs *costs, unsigned n_points, struct e
 	return 0;
 }
 
-/* ---- a switch ---------------------------------------------------------------------------------- */
+/* ---- a switch ------------------------------------------------------------------------------- */
 
 /* Two threads on one CPU, of which always one waits for the other. */
 struct turns {

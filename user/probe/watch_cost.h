@@ -3,21 +3,26 @@
  * watch_cost: what watchpoints take from a target on this machine, measured in a child of our own.
  *
  *      a hit           the trap; what the program does then it times itself
- *      a switch        a thread that has watchpoints comes or goes: the debug registers are written (in a virtual
- *                      machine 1 to 3 us)
- *      bytes in bulk   while one is set the processor may move and fill them (rep movs, rep stos: memcpy() and memset()
- *                      of some KiB, the kernel's copies and fresh pages) one by one: an AMD EPYC takes 20 to 50 times as long
- *      split stores    while one is set the processor may take long for each store that crosses a cache line, wherever it
- *                      goes: an Intel Xeon (Sapphire Rapids) 6 ns instead of 0.6
+ *      a switch        a thread that has watchpoints comes or goes: the debug registers are written
+ *                      (in a virtual machine 1 to 3 us)
+ *      bytes in bulk   while one is set the processor may move and fill them (rep movs, rep stos:
+ *                      memcpy() and memset() of some KiB, the kernel's copies and fresh pages) one
+ *                      by one: an AMD EPYC takes 20 to 50 times as long
+ *      split stores    while one is set the processor may take long for each store that crosses a
+ *                      cache line, wherever it goes: an Intel Xeon (Sapphire Rapids) 6 ns instead
+ *                      of 0.6
  *
  * Place      layer 3; cli sums it up (container_cost.h).
  * Units      ns of the target's CPU time.
- * Source     arch/x86/kernel/traps.c: exc_debug_user(), hw_breakpoint.c: hw_breakpoint_handler() of Linux 6.1 to 7.2. The
- *            exception's reason (DR6) is read and its watchpoint looked up with interrupts off, so that no removal
- *            of a watchpoint comes between; a reason whose watchpoint is gone is passed over without a signal.
- *            SIGTRAP follows only where DR6 names no reason, or a single step that nobody asked for. KVM before
- *            6.14 could load a stale DR6 into a guest ("Load the guest's DR6 outside of the innermost .vcpu_run() loop").
- * Errors     -ERR_KERNEL, -ERR_PERMISSION: a watchpoint cannot be had. -ERR_KERNEL: a watchpoint raises SIGTRAP here.
+ * Source     arch/x86/kernel/traps.c: exc_debug_user(), hw_breakpoint.c: hw_breakpoint_handler() of
+ *            Linux 6.1 to 7.2. The exception's reason (DR6) is read and its watchpoint looked up
+ *            with interrupts off, so that no removal of a watchpoint comes between; a reason whose
+ *            watchpoint is gone is passed over without a signal. SIGTRAP follows only where DR6
+ *            names no reason, or a single step that nobody asked for. KVM before 6.14 could load a
+ *            stale DR6 into a guest ("Load the guest's DR6 outside of the innermost .vcpu_run()
+ *            loop").
+ * Errors     -ERR_KERNEL, -ERR_PERMISSION: a watchpoint cannot be had. -ERR_KERNEL: a watchpoint
+ *            raises SIGTRAP here.
  * Bounds     some 20 ms of CPU time, in two threads of a child, which ends with the tool.
  */
 #ifndef PYLEAKTRACE_PROBE_WATCH_COST_H

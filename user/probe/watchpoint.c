@@ -32,7 +32,7 @@ struct watchpoints {
 	bool no_inherit_thread; /* a kernel before 5.13: children inherit them too */
 };
 
-/* ---- one event ------------------------------------------------------------------------------- */
+/* ---- one event ------------------------------------------------------------------------------ */
 
 static struct perf_event_attr watching(uint64_t address)
 {
@@ -110,7 +110,7 @@ static int refused(pid_t pid, int error, struct err *err)
 	}
 }
 
-/* ---- all threads ----------------------------------------------------------------------------- */
+/* ---- all threads ---------------------------------------------------------------------------- */
 
 /* of each thread: its watchpoints, and a count of its switches */
 static unsigned events_of_thread(const struct watchpoints *watchpoints)

@@ -1,23 +1,27 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
- * watchpoint: words of the target's memory -> a hardware watchpoint on each, in every thread, that runs a BPF program
- * behind each instruction that writes there.
+ * watchpoint: words of the target's memory -> a hardware watchpoint on each, in every thread, that
+ * runs a BPF program behind each instruction that writes there.
  *
- * A watchpoint is a perf event of one thread, which its new threads inherit. Threads that are there already get one
- * each: the list of threads is read again until it has nobody new. A thread that came meanwhile may have inherited one
- * too; the program sees then two hits for one write, and no difference at the second.
+ * A watchpoint is a perf event of one thread, which its new threads inherit. Threads that are there
+ * already get one each: the list of threads is read again until it has nobody new. A thread that
+ * came meanwhile may have inherited one too; the program sees then two hits for one write, and no
+ * difference at the second.
  *
  *      threads   1  2  3          events  1  2  3
- *      read again 1  2  3  4               .  .  .  4     (4 was made by 2 before 2 had its event, or after)
+ *      read again 1  2  3  4               .  .  .  4     (2 made 4 before or after)
  *      read again 1  2  3  4               nobody new: all that come now inherit
  *
  * Place      layer 3; session has one. Knows perf events and nothing of Python.
- * Source     perf_event_open(2): PERF_TYPE_BREAKPOINT, inherit_thread (5.13). kernel/events/hw_breakpoint.c: a thread
- *            has as many as the processor has debug registers (four on x86-64), debuggers' included.
- * Ownership  watchpoints_open() gives, watchpoints_close() takes. When the program ends the kernel does.
- * Errors     -ERR_KERNEL: the debug registers are taken, or there are none; -ERR_PERMISSION; -ERR_TARGET: it ended.
- * Bounds     one file descriptor for each word and thread, and one more for each thread (main.c raises the limit).
- *            TASKS_MAX threads.
+ * Source     perf_event_open(2): PERF_TYPE_BREAKPOINT, inherit_thread (5.13).
+ *            kernel/events/hw_breakpoint.c: a thread has as many as the processor has debug
+ *            registers (four on x86-64), debuggers' included.
+ * Ownership  watchpoints_open() gives, watchpoints_close() takes. When the program ends the kernel
+ *            does.
+ * Errors     -ERR_KERNEL: the debug registers are taken, or there are none; -ERR_PERMISSION;
+ *            -ERR_TARGET: it ended.
+ * Bounds     one file descriptor for each word and thread, and one more for each thread (main.c
+ *            raises the limit). TASKS_MAX threads.
  * Threads    one at a time.
  */
 #ifndef PYLEAKTRACE_PROBE_WATCHPOINT_H
@@ -29,7 +33,8 @@
 
 #include "base/err.h"
 
-/* A container: 8 bytes at `field`, a multiple of 8, are its size; or an object: they are its reference count. */
+/* A container: 8 bytes at `field`, a multiple of 8, are its size; or an object: they are its
+ * reference count. */
 struct watchpoint {
 	uint64_t field, type_field, type; /* as in struct abi_watch */
 	bool refs;
@@ -45,10 +50,12 @@ void watchpoints_close(struct watchpoints *watchpoints); /* accepts NULL */
 /* No more hits from here on; the counts stay readable. */
 void watchpoints_stop(struct watchpoints *watchpoints);
 
-/* Hits that the events of word i have counted, of all threads, the ended ones too; false: not known. */
+/* Hits that the events of word i have counted, of all threads, the ended ones too; false: not
+ * known. */
 bool watchpoints_count(const struct watchpoints *watchpoints, unsigned i, uint64_t *hits);
 
-/* How often threads with watchpoints have come or gone so far; those not known (no file descriptor was left) are not in it. */
+/* How often threads with watchpoints have come or gone so far; those not known (no file descriptor
+ * was left) are not in it. */
 uint64_t watchpoints_switches(const struct watchpoints *watchpoints);
 
 /*
@@ -60,11 +67,13 @@ uint64_t watchpoints_switches(const struct watchpoints *watchpoints);
 int watchpoint_here(uint64_t address, int program_fd, struct err *err);
 
 /*
- * Write `writes` times to a word of our own with a watchpoint on it, and see whether that is noticed.
+ * Write `writes` times to a word of our own with a watchpoint on it, and see whether that is
+ * noticed.
  *
  * in     word: a multiple of 8; program_fd: as watchpoint_here()
  * out    hits: that the processor has counted
- * return 0 when all were; -ERR_KERNEL also when it can be set and is not hit (some virtual machines)
+ * return 0 when all were; -ERR_KERNEL also when it can be set and is not hit (some virtual
+ * machines)
  */
 int watchpoint_try(volatile uint64_t *word, unsigned writes, int program_fd, uint64_t *hits,
 		   struct err *err);

@@ -1,17 +1,19 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
- * allocators: an interpreter in the target -> its three allocator tables, the arena allocator, and what the
- * functions in them would be by default.
+ * allocators: an interpreter in the target -> its three allocator tables, the arena allocator, and
+ * what the functions in them would be by default.
  *
- * CPython sends every allocation through one of three records {ctx, malloc, calloc, realloc, free}, one a
- * domain (raw, mem, obj). From 3.12 on they are in _PyRuntime; before, they are private variables. Beside
- * them lies the state of the debug hooks, three of {api letter, the record that the hooks call}:
+ * CPython sends every allocation through one of three records {ctx, malloc, calloc, realloc, free},
+ * one a domain (raw, mem, obj). From 3.12 on they are in _PyRuntime; before, they are private
+ * variables. Beside them lies the state of the debug hooks, three of {api letter, the record that
+ * the hooks call}:
  *
- *     live     raw{0, _PyMem_RawMalloc, ...}   mem{0, _PyObject_Malloc, ...}   obj{0, _PyObject_Malloc, ...}
- *     debug    'r' raw{...}                    'm' mem{...}                    'o' obj{...}
+ *     live     raw{0, _PyMem_RawMalloc, ...} mem{0, _PyObject_Malloc, ...} obj{0, _PyObject_Malloc,
+ *              ...}
+ *     debug    'r' raw{...}                  'm' mem{...}                  'o' obj{...}
  *
- * Without PYTHONMALLOC=debug the debug copies are as the linker left them: the defaults. With it the live
- * records hold the hooks, and each ctx points at its debug copy.
+ * Without PYTHONMALLOC=debug the debug copies are as the linker left them: the defaults. With it
+ * the live records hold the hooks, and each ctx points at its debug copy.
  *
  * Place      layer 2; called by runtime.
  * Source     Objects/obmalloc.c 3.6-3.15, Include/internal/pycore_pymem.h.
@@ -53,8 +55,9 @@ void py_tables_by_scan(struct py_tables *tables, const struct py_runtime *runtim
 		       const struct maps *maps); /* the data searched; meant for 3.6-3.11 */
 
 /*
- * Does the raw domain take its memory from libc? So it does everywhere but where CPython uses mimalloc for it too
- * (MIMALLOC_RAWALLOC in Objects/obmalloc.c): free-threaded 3.15, or PYTHONMALLOC=mimalloc.
+ * Does the raw domain take its memory from libc? So it does everywhere but where CPython uses
+ * mimalloc for it too (MIMALLOC_RAWALLOC in Objects/obmalloc.c): free-threaded 3.15, or
+ * PYTHONMALLOC=mimalloc.
  */
 bool py_raw_is_libc(const struct py_runtime *runtime);
 

@@ -68,8 +68,8 @@ static bool points_to_object(struct py_types *types, uint64_t word)
 }
 
 /*
- * References that other threads than the owner took, less what they gave back; with a large number added to it, the
- * object is only freed by the collector (_Py_REF_DEFERRED, 3.14+).
+ * References that other threads than the owner took, less what they gave back; with a large number
+ * added to it, the object is only freed by the collector (_Py_REF_DEFERRED, 3.14+).
  */
 static bool is_shared_count(int64_t count)
 {

@@ -20,14 +20,14 @@
 #include "python/types.h"
 
 /*
- * bytes of a block's head that py_block_type() can make use of: a debug header and a pre-header (16 each), then a str up
- * to its state (52 in a free-threaded build)
+ * bytes of a block's head that py_block_type() can make use of: a debug header and a pre-header (16
+ * each), then a str up to its state (52 in a free-threaded build)
  */
 #define PY_BLOCK_HEAD_MAX 88
 
 /*
- * Do these PY_FREE_THREADED_HEAD bytes look like the head of an object of a free-threaded build, up to
- * its type: owner, lock, references? One without any is on a free list, or is being freed.
+ * Do these PY_FREE_THREADED_HEAD bytes look like the head of an object of a free-threaded build, up
+ * to its type: owner, lock, references? One without any is on a free list, or is being freed.
  */
 #define PY_FREE_THREADED_HEAD 24
 bool py_is_free_threaded_head(const struct py_layout *layout, const uint8_t *head);

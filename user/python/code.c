@@ -12,7 +12,7 @@
 #define LINES_MAX     (1u << 20)
 #define LINES_HEAD    512 /* first read of a line table's object: most end within */
 
-/* ---- reading --------------------------------------------------------------------------------- */
+/* ---- reading -------------------------------------------------------------------------------- */
 
 static uint64_t field(const uint8_t *object, int32_t offset, size_t width)
 {
@@ -146,7 +146,7 @@ void py_code_fini(struct py_code *code)
 	memset(code, 0, sizeof(*code));
 }
 
-/* ---- lines ----------------------------------------------------------------------------------- */
+/* ---- lines ---------------------------------------------------------------------------------- */
 
 /* a line as it is shown: sums over a hostile table go anywhere */
 static uint32_t shown(int64_t line)

@@ -22,7 +22,7 @@ static uint64_t field(const uint8_t *bytes, size_t length, int32_t offset, size_
 	return value;
 }
 
-/* ---- where the entries are ------------------------------------------------------------------- */
+/* ---- where the entries are ------------------------------------------------------------------ */
 
 bool py_keys_locate(struct py_dict *dict, const struct py_layout *layout, uint64_t address,
 		    const uint8_t *head)
@@ -91,7 +91,7 @@ int py_dict_open(struct py_dict *dict, pid_t pid, const struct py_layout *layout
 	return open_keys(dict, pid, layout, field(head, length, layout->dict.keys, 8), values);
 }
 
-/* ---- instances ------------------------------------------------------------------------------- */
+/* ---- instances ------------------------------------------------------------------------------ */
 
 struct instance {
 	uint64_t address, type, flags;
@@ -188,7 +188,7 @@ int py_attributes_open(struct py_dict *dict, pid_t pid, const struct py_layout *
 	return result ? result : address ? py_dict_open(dict, pid, layout, address) : -EINVAL;
 }
 
-/* ---- items ----------------------------------------------------------------------------------- */
+/* ---- items ---------------------------------------------------------------------------------- */
 
 size_t py_dict_read(const struct py_dict *dict, pid_t pid, uint64_t first, struct py_item *items)
 {

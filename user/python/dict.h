@@ -39,7 +39,8 @@ struct py_item {
 	uint64_t key, value; /* 0: a deleted one */
 };
 
-/* in  head: the first PY_KEYS_HEAD_MAX bytes of the keys object at `address` (zero where not read) */
+/* in  head: the first PY_KEYS_HEAD_MAX bytes of the keys object at `address` (zero where not
+ *     read) */
 bool py_keys_locate(struct py_dict *dict, const struct py_layout *layout, uint64_t address,
 		    const uint8_t *head);
 
@@ -58,7 +59,8 @@ int py_attributes_open(struct py_dict *dict, pid_t pid, const struct py_layout *
  */
 size_t py_dict_read(const struct py_dict *dict, pid_t pid, uint64_t first, struct py_item *items);
 
-/* Which of these objects is the ASCII str `text`? All are read in one go; return its index, or n. */
+/* Which of these objects is the ASCII str `text`? All are read in one go; return its index, or
+ * n. */
 size_t py_keys_match(pid_t pid, const struct py_layout *layout, const uint64_t *keys, size_t n,
 		     const char *text);
 

@@ -2,22 +2,24 @@
  *
  * flow: one small function of the target, followed on paper -> the data that it touches.
  *
- * A stripped CPython still exports functions that read its private data: PyMem_GetAllocator copies an
- * allocator table, PyGILState_GetThisThreadState reads the thread-local state, Py_GetVersion prints the
- * version. What compilers make of them differs (rip-relative or absolute, switch by compare or by jump table,
- * cold parts far away, position-independent access through the GOT), so the code is not matched against
- * patterns: it is followed, instruction by instruction, with the registers that are known.
+ * A stripped CPython still exports functions that read its private data: PyMem_GetAllocator copies
+ * an allocator table, PyGILState_GetThisThreadState reads the thread-local state, Py_GetVersion
+ * prints the version. What compilers make of them differs (rip-relative or absolute, switch by
+ * compare or by jump table, cold parts far away, position-independent access through the GOT), so
+ * the code is not matched against patterns: it is followed, instruction by instruction, with the
+ * registers that are known.
  *
  * Place      layer 2; used by version, allocators, thread_state and runtime.
- * Source     instruction decoding by Zydis; System V AMD64 ABI (first argument in rdi, result in rax).
- * Shapes     flow.events: in the order of execution. Memory whose address is known is read in the target, so
- *            that jumps go as they would go there now; a jump that depends on something unknown is not taken;
- *            a called function is not entered, its result is unknown.
+ * Source     instruction decoding by Zydis; System V AMD64 ABI (first argument in rdi, result in
+ *            rax).
+ * Shapes     flow.events: in the order of execution. Memory whose address is known is read in the
+ *            target, so that jumps go as they would go there now; a jump that depends on something
+ *            unknown is not taken; a called function is not entered, its result is unknown.
  * Units      addresses in the target.
- * Errors     none: what cannot be decoded or read ends the path, and the events until there remain. Callers
- *            check what they take.
- * Bounds     FLOW_STEPS_MAX instructions, FLOW_EVENTS_MAX events, within the module's own text. x86-64 only:
- *            no events on other machines.
+ * Errors     none: what cannot be decoded or read ends the path, and the events until there remain.
+ *            Callers check what they take.
+ * Bounds     FLOW_STEPS_MAX instructions, FLOW_EVENTS_MAX events, within the module's own text.
+ *            x86-64 only: no events on other machines.
  */
 #ifndef PYLEAKTRACE_PYTHON_FLOW_H
 #define PYLEAKTRACE_PYTHON_FLOW_H

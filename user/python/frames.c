@@ -45,7 +45,8 @@ static uint64_t newest(pid_t pid, const struct py_layout *layout, uint64_t state
 	return frame;
 }
 
-/* Where the bytecode is that the frame runs: threads have copies of their own without a GIL, from 3.14 on. */
+/* Where the bytecode is that the frame runs: threads have copies of their own without a GIL, from
+ * 3.14 on. */
 static uint64_t bytecode_of(pid_t pid, const struct py_layout *layout, uint64_t code,
 			    const uint8_t *bytes)
 {

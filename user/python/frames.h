@@ -4,8 +4,8 @@
  *
  * Place      layer 2; used by threads and the census.
  * Source     Include/cpython/frameobject.h (3.6-3.10), Include/internal/pycore_frame.h and
- *            pycore_interpframe_structs.h (3.11+); rows in layout. Left out is what traceback leaves
- *            out: shims of the interpreter, and frames that have not begun yet.
+ *            pycore_interpframe_structs.h (3.11+); rows in layout. Left out is what traceback
+ *            leaves out: shims of the interpreter, and frames that have not begun yet.
  * Shapes     newest first.
  * Units      position: code units from the begin of the bytecode, as py_code_line() takes them.
  * Degrades   the target runs on while its chain is read: what is not a code object ends the walk.

@@ -79,9 +79,10 @@ struct py_layout {
 		int32_t owner;      /* u8, from 3.11 on */
 		int32_t tlbc_index; /* i32, free-threaded 3.14+ */
 		int32_t is_entry; /* u8, 3.11: its activation of the evaluation loop ends with it */
-		int32_t locals; /* f_localsplus / localsplus: locals, cells, free variables, stack */
-		/* where the stack ends: a pointer behind its last word (0: the frame runs), or how many
-		   words (i32, < 0: it runs), from where value_stack points, else from `locals` */
+		int32_t locals;   /* f_localsplus / localsplus: locals, cells, stack */
+		/* where the stack ends: a pointer behind its last word (0: the frame runs), or how
+		 * many words (i32, < 0: it runs), from where value_stack points, else from
+		 * `locals` */
 		int32_t value_stack, stack_pointer, stack_depth;
 		uint64_t code_mask;      /* ~0, or ~3 where the field is a tagged reference */
 		uint8_t lasti_unit;      /* bytes a unit of lasti stands for: 1, or 2 in 3.10 */
@@ -124,7 +125,7 @@ struct py_layout {
 	} dict;
 	struct {                     /* _gc_runtime_state; absent in 3.6 */
 		int32_t runtime;     /* in _PyRuntimeState, 3.7 and 3.8; later interp.gc */
-		int32_t generation0; /* gc_generation *, three: a GC head, i32 threshold, i32 count */
+		int32_t generation0; /* gc_generation *, three: GC head, i32 threshold, i32 count */
 		int32_t young;       /* the three themselves; free-threaded */
 		int32_t garbage;     /* PyObject *, a list */
 		int32_t enabled;     /* i32 */
@@ -143,7 +144,7 @@ struct py_layout {
 	struct {               /* PyGenObject; coroutines and asynchronous generators are alike */
 		int32_t frame; /* gi_iframe; up to 3.10 gi_frame, a PyFrameObject * */
 		int32_t state; /* gi_frame_state, i8, from 3.11 on */
-		uint8_t state_cleared; /* gi_frame_state >= this: it has ended, its frame is empty */
+		uint8_t state_cleared; /* gi_frame_state >= this: ended, its frame is empty */
 	} generator;
 	struct {               /* PyFrameObject, from 3.11 on */
 		int32_t frame; /* f_frame: the frame, elsewhere or in here */

@@ -3,8 +3,9 @@
  * locate: the mappings of a process -> the file that holds CPython, and the C library.
  *
  * Place      layer 2; called by runtime.
- * Source     the symbols that every CPython exports to its extension modules; file names prove nothing (a
- *            program that embeds Python is called what it likes), they only say where to look first.
+ * Source     the symbols that every CPython exports to its extension modules; file names prove
+ *            nothing (a program that embeds Python is called what it likes), they only say where to
+ *            look first.
  * Ownership  the modules are filled here and unloaded by the caller.
  * Errors     -ERR_TARGET: no supported interpreter in it; the sentence says what it is instead.
  * Bounds     LOCATE_MAX_FILES mapped files are looked at.
@@ -33,8 +34,8 @@ int py_locate_libc(struct module *libc, bool *is_musl, const struct maps *maps,
 		   const struct process *process, struct err *err);
 
 /*
- * Address of the malloc that the interpreter calls, as its loader has bound it; 0: not known (it has not been called
- * yet). It need not be libc's.
+ * Address of the malloc that the interpreter calls, as its loader has bound it; 0: not known (it
+ * has not been called yet). It need not be libc's.
  */
 uint64_t py_locate_malloc(const struct module *python, const struct maps *maps);
 

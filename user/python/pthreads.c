@@ -51,7 +51,7 @@ pid_t pthread_tid(const struct pthreads *pthreads, uint64_t self)
 	return (pid_t)tid;
 }
 
-/* ---- stacks ---------------------------------------------------------------------------------- */
+/* ---- stacks --------------------------------------------------------------------------------- */
 
 static uint64_t word(const uint8_t *bytes, size_t offset)
 {
@@ -103,8 +103,8 @@ static bool has_stack(const struct pthread_stack *stacks, size_t n, uint64_t sel
 }
 
 /*
- * Go once around glibc's list of the threads whose stacks it has mapped. One node of it is its head,
- * which is no descriptor.
+ * Go once around glibc's list of the threads whose stacks it has mapped. One node of it is its
+ * head, which is no descriptor.
  *
  * in     self: a descriptor that CPython knows
  * return the number of stacks now

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
- * pthreads: what pthread_self() returns in the target -> the kernel's id of that thread, and its stack.
+ * pthreads: what pthread_self() returns in the target -> the kernel's id of that thread, and its
+ * stack.
  *
  * Place      layer 2; used by threads, and by cli for the account of memory.
  * Source     glibc: struct pthread of nptl/descr.h. Where its fields `tid` and `list` are, and how

@@ -3,12 +3,13 @@
  * runtime: an opened process -> which CPython runs in it and where its parts are.
  *
  * Place      layer 2; called by cli; its result feeds probe, symbol, snapshot.
- * Source     cpython internals: _PyRuntime and its .PyRuntime section, Py_Version, _Py_DebugOffsets (3.13+),
- *            obmalloc.c for the allocator tables, pystate.c for the thread state; nptl for the TSS slot.
+ * Source     cpython internals: _PyRuntime and its .PyRuntime section, Py_Version, _Py_DebugOffsets
+ *            (3.13+), obmalloc.c for the allocator tables, pystate.c for the thread state; nptl for
+ *            the TSS slot.
  * Shapes     all addresses are addresses in the target; 0 = not there.
  * Errors     -ERR_TARGET: not a CPython that is supported; the sentence names what it is ("pid 7 is
- *            /usr/bin/dash, not a Python", "CPython 2.7.18 ...", "PyPy 7.3 ...", "free-threaded CPython 3.13 ...").
- *            -ERR_PERMISSION as process_open().
+ *            /usr/bin/dash, not a Python", "CPython 2.7.18 ...", "PyPy 7.3 ...", "free-threaded
+ *            CPython 3.13 ..."). -ERR_PERMISSION as process_open().
  * Ownership  py_runtime_find() fills, py_runtime_fini() releases the modules.
  * Bounds     reads the target's memory, never writes, never stops it.
  */
@@ -28,7 +29,8 @@ struct py_allocator {
 
 /* Ways from a thread's own thread pointer (fsbase) to its PyThreadState; tried in order. */
 enum py_tstate_way_kind {
-	PY_TSTATE_TSS, /* pthread key: *(*(tp + offset + 8 * (key / 32)) + 16 * (key % 32) + 8); musl: see tss */
+	PY_TSTATE_TSS,    /* pthread key: *(*(tp + offset + 8 * (key / 32)) + 16 * (key % 32) + 8);
+			     musl: see tss */
 	PY_TSTATE_TLS,    /* *(tp + offset), offset may be negative */
 	PY_TSTATE_DTV,    /* *(*(*(tp + 8) + 16 * module_id) + offset) */
 	PY_TSTATE_GLOBAL, /* *(offset): who holds the GIL; right only when its thread_id is ours */
@@ -72,8 +74,8 @@ int py_runtime_find(struct py_runtime *runtime, const struct process *process, s
 void py_runtime_fini(struct py_runtime *runtime);
 
 /*
- * The PyInterpreterState of the main interpreter: the last of the list, at whose head is the newest. 0:
- * there is none, or it cannot be read.
+ * The PyInterpreterState of the main interpreter: the last of the list, at whose head is the
+ * newest. 0: there is none, or it cannot be read.
  */
 uint64_t py_runtime_main(const struct py_runtime *runtime, pid_t pid);
 

@@ -11,7 +11,7 @@
 #define REPLACEMENT 0xfffd
 #define HEADER_MAX  128 /* bytes; layout_refine() lets larger ones through */
 
-/* ---- code points -> UTF-8 -------------------------------------------------------------------- */
+/* ---- code points -> UTF-8 ------------------------------------------------------------------- */
 
 struct text {
 	char *buffer;
@@ -69,7 +69,7 @@ static void put_many(struct text *text, const uint8_t *data, size_t n, unsigned 
 	}
 }
 
-/* ---- the object ------------------------------------------------------------------------------ */
+/* ---- the object ----------------------------------------------------------------------------- */
 
 /* Where the characters are, as the header says. */
 struct characters {

@@ -2,8 +2,8 @@
  *
  * target: a pid -> the process and the CPython in it, opened once for all that look at it.
  *
- * Place      the room python. A trace and a command have one each; the census, the governor, the heap monitor and
- *            the growth tracer borrow it.
+ * Place      the room python. A trace and a command have one each; the census, the governor, the
+ *            heap monitor and the growth tracer borrow it.
  * Ownership  target_open() fills, whatever it returns; target_close() releases.
  * Errors     of process_open() and py_runtime_find().
  * Threads    any number may read it; nobody writes after target_open().

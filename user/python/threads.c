@@ -30,7 +30,7 @@ struct reader {
 	size_t room;
 };
 
-/* ---- places ---------------------------------------------------------------------------------- */
+/* ---- places --------------------------------------------------------------------------------- */
 
 /* NULL: not a code object. Valid until another one takes its place. */
 static const struct py_code *get_code(struct reader *reader, uint64_t address)
@@ -91,7 +91,7 @@ static void take_frames(struct reader *reader, struct py_thread *thread)
 	}
 }
 
-/* ---- thread states --------------------------------------------------------------------------- */
+/* ---- thread states -------------------------------------------------------------------------- */
 
 static struct py_thread *add(struct reader *reader)
 {
@@ -144,7 +144,7 @@ static bool read_state(struct reader *reader, uint64_t interp, uint64_t state, u
 	return true;
 }
 
-/* ---- names ----------------------------------------------------------------------------------- */
+/* ---- names ---------------------------------------------------------------------------------- */
 
 /*
  * A positive int of up to three digits of 30 bits. Up to 3.11 the word before the digits is their
@@ -227,7 +227,7 @@ static void name_threads(const struct reader *reader, uint64_t interp, size_t fi
 					    items[i].value);
 }
 
-/* ---- all ------------------------------------------------------------------------------------- */
+/* ---- all ------------------------------------------------------------------------------------ */
 
 static void count_made(struct reader *reader, uint64_t interp)
 {

@@ -1,17 +1,19 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
- * threads: an interpreter in the target -> its threads: names, ids, and where in Python each one is.
+ * threads: an interpreter in the target -> its threads: names, ids, and where in Python each one
+ * is.
  *
  * Place      layer 2; called by cli; joined there with the kernel's view (target/tasks).
- * Source     PyInterpreterState.threads and PyThreadState of each version (layout); Lib/threading.py:
- *            _active maps ident to Thread, whose attribute _name is the name; pthreads for the ids
- *            of the kernel up to 3.10, PyThreadState.native_thread_id from 3.11 on.
+ * Source     PyInterpreterState.threads and PyThreadState of each version (layout);
+ *            Lib/threading.py: _active maps ident to Thread, whose attribute _name is the name;
+ *            pthreads for the ids of the kernel up to 3.10, PyThreadState.native_thread_id from
+ *            3.11 on.
  * Shapes     newest thread first, as CPython has them; sub-interpreters one after the other.
  * Ownership  py_threads_read() allocates, py_threads_free() frees.
  * Errors     -ERR_TARGET: the list cannot be read: the process has ended.
- * Degrades   no name where `threading` was not imported, or a thread was started by C code; no frame
- *            where a thread runs no Python. The target runs on: a thread that ends meanwhile may be
- *            missing, with those behind it in the list (cut).
+ * Degrades   no name where `threading` was not imported, or a thread was started by C code; no
+ *            frame where a thread runs no Python. The target runs on: a thread that ends meanwhile
+ *            may be missing, with those behind it in the list (cut).
  * Bounds     PY_THREADS_MAX threads, PY_INTERPRETERS_MAX interpreters, PY_THREAD_DEPTH frames each.
  */
 #ifndef PYLEAKTRACE_PYTHON_THREADS_H

@@ -25,7 +25,8 @@ struct type_head {
 	int64_t basicsize, itemsize;
 };
 
-/* of tp_name; a type that was made where another has died may have all its addresses in common with it, but not the name */
+/* of tp_name; a type that was made where another has died may have all its addresses in common with
+ * it, but not the name */
 #define NAME_HEAD 48
 
 struct known_type {
@@ -48,7 +49,7 @@ struct py_types {
 	uint64_t module_key; /* address of the interned "__module__", 0: not seen yet */
 };
 
-/* ---- the head of a type object --------------------------------------------------------------- */
+/* ---- the head of a type object -------------------------------------------------------------- */
 
 static uint64_t field(const uint8_t *bytes, size_t length, int32_t offset, size_t width)
 {
@@ -121,7 +122,7 @@ static bool is_metatype(const struct py_types *types, uint64_t address)
 	return false;
 }
 
-/* ---- what is under "__module__" in a dict ---------------------------------------------------- */
+/* ---- what is under "__module__" in a dict --------------------------------------------------- */
 
 /*
  * The value of "__module__".
@@ -172,7 +173,7 @@ static uint64_t find_module(struct py_types *types, const struct py_dict *entrie
 	return value ? value : find_module_key(types, entries, false);
 }
 
-/* ---- names ----------------------------------------------------------------------------------- */
+/* ---- names ---------------------------------------------------------------------------------- */
 
 static const char *without_builtins(const char *name)
 {
@@ -295,7 +296,7 @@ int py_type_read(struct py_type *type, pid_t pid, const struct py_runtime *runti
 	return read_type(&once, type, &head, address);
 }
 
-/* ---- the cache ------------------------------------------------------------------------------- */
+/* ---- the cache ------------------------------------------------------------------------------ */
 
 struct py_types *py_types_new(pid_t pid, const struct py_runtime *runtime)
 {

@@ -8,7 +8,8 @@
  * Units      remote addresses; sizes in bytes as CPython has them (tp_basicsize, tp_itemsize).
  * Errors     negative errno of the read; -EINVAL: not a type object.
  * Bounds     TYPES_MAX types and as many addresses that are none are remembered; of a type's dict
- *            at most PY_DICT_ENTRIES_MAX (dict.h) entries are looked at. The target is read, never stopped.
+ *            at most PY_DICT_ENTRIES_MAX (dict.h) entries are looked at. The target is read, never
+ *            stopped.
  * Threads    one at a time per struct py_types.
  */
 #ifndef PYLEAKTRACE_PYTHON_TYPES_H

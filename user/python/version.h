@@ -3,11 +3,11 @@
  * version: the file that holds CPython -> which CPython that is.
  *
  * Place      layer 2; called by locate and runtime.
- * Source     Py_Version (3.11+), _Py_DebugOffsets (3.13+), the text that Py_GetVersion builds (all), names of
- *            the file (all); PY_VERSION_HEX of Include/patchlevel.h.
- * Shapes     hex as in sys.hexversion: major, minor, micro, level (a, b, c or f) and serial. Its low 16 bits
- *            are 0 when only major.minor is known; text is "3.9" then, else as in sys.version, "3.15.0b1";
- *            behind it a "t" when the build is free-threaded.
+ * Source     Py_Version (3.11+), _Py_DebugOffsets (3.13+), the text that Py_GetVersion builds
+ *            (all), names of the file (all); PY_VERSION_HEX of Include/patchlevel.h.
+ * Shapes     hex as in sys.hexversion: major, minor, micro, level (a, b, c or f) and serial. Its
+ *            low 16 bits are 0 when only major.minor is known; text is "3.9" then, else as in
+ *            sys.version, "3.15.0b1"; behind it a "t" when the build is free-threaded.
  * Bounds     reads the target's memory and the file; no state.
  */
 #ifndef PYLEAKTRACE_PYTHON_VERSION_H

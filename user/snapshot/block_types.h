@@ -4,8 +4,8 @@
  *
  * Place      layer 4; used by snapshot.c.
  * Shapes     one share per type, largest bytes first; "[buffer]": memory that is not an object.
- * Degrades   blocks that cannot be read (freed and unmapped meanwhile) are left out of the shares, and survivors of windows
- *            in whose place there is another type by now.
+ * Degrades   blocks that cannot be read (freed and unmapped meanwhile) are left out of the shares,
+ *            and survivors of windows in whose place there is another type by now.
  * Bounds     at most LIVE_SAMPLES blocks a call, 80 bytes read of each; the target is not stopped.
  */
 #ifndef PYLEAKTRACE_SNAPSHOT_BLOCK_TYPES_H

@@ -6,7 +6,7 @@
 #include "snapshot/weight.h"
 #include "probe/session_maps.h"
 
-/* ---- which count -------------------------------------------------------------------------------------------- */
+/* ---- which count ---------------------------------------------------------------------------- */
 
 void downsample_add(struct downsampling *downsampling, unsigned domains, unsigned shift,
 		    uint64_t now_ns)
@@ -51,14 +51,15 @@ bool downsample_apply(const struct downsampling *downsampling, uint64_t address,
 	return share_of(address, block->time_ns) < keep;
 }
 
-/* ---- the map ------------------------------------------------------------------------------------------------ */
+/* ---- the map -------------------------------------------------------------------------------- */
 
 struct emptying {
 	int fd;
 	const struct downsampling *downsampling;
 };
 
-/* Is it the one that was read? A batch is some milliseconds old, in which a busy target gives an address out again. */
+/* Is it the one that was read? A batch is some milliseconds old, in which a busy target gives an
+ * address out again. */
 static bool is_there(int fd, uint64_t address, const struct abi_block *block)
 {
 	struct abi_block now;

@@ -1,16 +1,18 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
- * live_blocks: the maps of live blocks and mappings -> sums per site, and a sample of addresses per site.
+ * live_blocks: the maps of live blocks and mappings -> sums per site, and a sample of addresses per
+ * site.
  *
  * Place      layer 4; used by snapshot.c.
- * Shapes     live_site[id] belongs to site id of the session. The blocks themselves are not kept: a million of
- *            them pass through one buffer of 16,384.
+ * Shapes     live_site[id] belongs to site id of the session. The blocks themselves are not kept: a
+ *            million of them pass through one buffer of 16,384.
  * Units      bytes, counts, ns of CLOCK_MONOTONIC.
  * Errors     -ERR_FAILED: the kernel does not let the maps be read.
- * Degrades   the target goes on allocating while the maps are read, bucket by bucket: a block that lives all the
- *            time is seen exactly once, one that comes or goes meanwhile may or may not be.
- * Bounds     LIVE_SAMPLES addresses per site, kept for at most LIVE_SAMPLED_SITES sites; memory about 40 bytes a
- *            site and 1.5 KiB a sampled site.
+ * Degrades   the target goes on allocating while the maps are read, bucket by bucket: a block that
+ *            lives all the time is seen exactly once, one that comes or goes meanwhile may or may
+ *            not be.
+ * Bounds     LIVE_SAMPLES addresses per site, kept for at most LIVE_SAMPLED_SITES sites; memory
+ *            about 40 bytes a site and 1.5 KiB a sampled site.
  */
 #ifndef PYLEAKTRACE_SNAPSHOT_LIVE_BLOCKS_H
 #define PYLEAKTRACE_SNAPSHOT_LIVE_BLOCKS_H
@@ -27,8 +29,8 @@
 
 struct live_sample {
 	uint64_t address, size;
-	const char *
-		was; /* the type that was in it (survivors.h); NULL: not known, or it is in the maps */
+	const char *was; /* the type that was in it (survivors.h); NULL: not known, or it is in the
+			    maps */
 };
 
 /* What sampled blocks stand for (weight.h); all 0 where every block was recorded. */
@@ -68,7 +70,8 @@ struct live_wanted {
 int live_blocks_read(struct live_blocks *live, const struct session_view *view,
 		     const struct live_wanted *wanted, struct err *err);
 
-/* One more, that is in no map any more. was: as in live_sample; borrowed until the next live_blocks_read() */
+/* One more, that is in no map any more. was: as in live_sample; borrowed until the next
+ * live_blocks_read() */
 void live_blocks_add(struct live_blocks *live, uint64_t address, const struct abi_block *block,
 		     const char *was);
 

@@ -2,7 +2,8 @@
  *
  * losses: counters of the kernel and of the symbolizer -> what was lost, in words.
  *
- * Place      layer 4; used by snapshot.c and watch_hits.c. Source: bpf/abi/counters.h, the one list of names and sentences.
+ * Place      layer 4; used by snapshot.c and watch_hits.c. Source: bpf/abi/counters.h, the one list
+ *            of names and sentences.
  * Ownership  names and sentences are static; the array lives in the profile.
  */
 #ifndef PYLEAKTRACE_SNAPSHOT_LOSSES_H

@@ -60,7 +60,7 @@ void reclaim_free(struct reclaim *reclaim)
 	free(reclaim);
 }
 
-/* ---- who refers to a site? ----------------------------------------------------------------------------------- */
+/* ---- who refers to a site? ------------------------------------------------------------------ */
 
 static void refer(struct reclaim *reclaim, uint32_t site)
 {
@@ -105,7 +105,7 @@ static int see_all(struct reclaim *reclaim, const struct session_view *view,
 	return result;
 }
 
-/* ---- a round ------------------------------------------------------------------------------------------------- */
+/* ---- a round -------------------------------------------------------------------------------- */
 
 static void see_taken(void *context, uint32_t id)
 {
@@ -143,7 +143,8 @@ static void end_site(const struct round *round, uint32_t id)
 {
 	struct site_use *site = &round->reclaim->sites[id];
 
-	/* its stack was being entered when it was hidden: hits may have found it since, so it is hidden from now on */
+	/* its stack was being entered when it was hidden: hits may have found it since, so it is
+	 * hidden from now on */
 	if (session_site_hide(round->session, id))
 		return;
 	round->give_up(round->context, id);

@@ -63,8 +63,8 @@ void site_estimates_make(struct site_estimate *rows, struct live_blocks *live,
 }
 
 /*
- * Half the width of a 95 % interval, of an estimate from `seen` blocks. Of a few the normal distribution says too little: it is the upper
- * half then, the larger one.
+ * Half the width of a 95 % interval, of an estimate from `seen` blocks. Of a few the normal
+ * distribution says too little: it is the upper half then, the larger one.
  */
 static double half_width(double value, double variance, double relative, uint64_t seen)
 {

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
- * site_estimates: what windows have left of each site, and what sampled blocks are -> estimates of what is outstanding.
+ * site_estimates: what windows have left of each site, and what sampled blocks are -> estimates of
+ * what is outstanding.
  *
  * Place      layer 4; used by snapshot.
  * Shapes     rows[id] belongs to site id of the session, as in live_blocks.
@@ -16,16 +17,17 @@
 #include "snapshot/downsample.h"
 
 /*
- * Where not all domains are traced all the time: those that are count by their blocks in the maps, the others by
- * what windows have left.
+ * Where not all domains are traced all the time: those that are count by their blocks in the maps,
+ * the others by what windows have left.
  */
 struct snapshot_estimates {
-	unsigned
-		exact_domains; /* bits of enum abi_domain: their blocks are in the maps; of these ... */
-	unsigned sampled_domains;                /* ... those whose blocks are, or were, sampled */
+	unsigned exact_domains;   /* bits of enum abi_domain: their blocks are in the maps; of these
+				     ... */
+	unsigned sampled_domains; /* ... those whose blocks are, or were, sampled */
 	const struct downsampling *downsampling; /* of those; NULL: none; borrowed */
 	struct survivors *survivors;
-	/* outstanding blocks that one block of the target's stands for, and the relative standard error of that; 0: none */
+	/* outstanding blocks that one block of the target's stands for, and the relative standard
+	 * error of that; 0: none */
 	struct snapshot_scale {
 		double blocks, error;
 	} (*scale)(void *context, const struct survivor *survivor);
@@ -39,8 +41,8 @@ struct site_estimate {
 };
 
 /*
- * Of the survivors that were born at from_ns or later, one row a site; in the place of what windows have seen of a site, `live` has what that
- * stands for.
+ * Of the survivors that were born at from_ns or later, one row a site; in the place of what windows
+ * have seen of a site, `live` has what that stands for.
  */
 void site_estimates_make(struct site_estimate *rows, struct live_blocks *live,
 			 const struct snapshot_estimates *how, uint64_t from_ns);

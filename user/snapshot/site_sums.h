@@ -15,8 +15,8 @@
 
 struct site_sums {
 	uint64_t allocated_bytes, allocated_count, freed_count;
-	uint64_t gaps
-		[ABI_GAP_NATIVE_END]; /* allocations of stacks whose C frames end early, by why; 0: they do not */
+	uint64_t gaps[ABI_GAP_NATIVE_END]; /* allocations of stacks whose C frames end early, by
+					      why; 0: they do not */
 };
 
 /* base: of the site, as it was when what counts began */

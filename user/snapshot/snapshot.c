@@ -172,7 +172,7 @@ void snapshot_estimate(struct snapshot *snapshot, const struct snapshot_estimate
 	snapshot->estimates = *estimates;
 }
 
-/* ---- sites that are no more ------------------------------------------------------------------------------ */
+/* ---- sites that are no more ----------------------------------------------------------------- */
 
 static void give_up(void *context, uint32_t id)
 {
@@ -216,15 +216,17 @@ void snapshot_reclaim(struct snapshot *snapshot, struct session *session,
 		drop_names(snapshot);
 }
 
-/* ---- reading the blocks -------------------------------------------------------------------------- */
+/* ---- reading the blocks --------------------------------------------------------------------- */
 
-/* Reading a million blocks takes a third of a second of CPU time; up to this many are read every time. */
+/* Reading a million blocks takes a third of a second of CPU time; up to this many are read every
+ * time. */
 #define ALWAYS_SCANNED 250000
 
 /* the share of a core that reading the blocks may take */
 #define SCAN_SHARE 0.04
 
-/* Would reading all blocks now be too much? Then the sites' own totals have to do, which are exact too. */
+/* Would reading all blocks now be too much? Then the sites' own totals have to do, which are exact
+ * too. */
 static bool scan_too_dear(const struct snapshot *snapshot, uint64_t now)
 {
 	/* sites count sampled blocks as they come, without what they stand for */
@@ -233,7 +235,8 @@ static bool scan_too_dear(const struct snapshot *snapshot, uint64_t now)
 	       (double)snapshot->scan_cpu_ns > SCAN_SHARE * (double)(now - snapshot->scan_ns);
 }
 
-/* Read every block: what is outstanding and older than `until_ns`, ages, and a sample of addresses. */
+/* Read every block: what is outstanding and older than `until_ns`, ages, and a sample of
+ * addresses. */
 static int scan_blocks(struct snapshot *snapshot, const struct session_view *view, uint64_t now,
 		       uint64_t until_ns, struct err *err)
 {
@@ -252,7 +255,8 @@ static int scan_blocks(struct snapshot *snapshot, const struct session_view *vie
 	return result;
 }
 
-/* What is outstanding by the sites' totals, the youngest included; ages and samples stay as they were. */
+/* What is outstanding by the sites' totals, the youngest included; ages and samples stay as they
+ * were. */
 static void sum_sites(struct snapshot *snapshot, const struct session_view *view)
 {
 	for (uint32_t id = 0; id < view->n_sites; id++) {
@@ -284,7 +288,7 @@ static bool is_estimated(const struct snapshot *snapshot, uint32_t id)
 	return snapshot->live.sites[id].estimate.seen > 0 || windows_of(snapshot, id);
 }
 
-/* ---- filling a profile ------------------------------------------------------------------------------------ */
+/* ---- filling a profile ---------------------------------------------------------------------- */
 
 static void fill_target(const struct snapshot *snapshot, struct profile *profile)
 {
@@ -342,7 +346,8 @@ static void fill_native_gaps(struct profile *profile, const uint64_t *counts)
 	profile->n_native_gaps = n;
 }
 
-/* Totals since the baseline, of all sites, whether something is outstanding or not, or they are no more. */
+/* Totals since the baseline, of all sites, whether something is outstanding or not, or they are no
+ * more. */
 static void fill_totals(const struct snapshot *snapshot, struct profile *profile,
 			const struct session_view *view, const uint64_t *counts)
 {
@@ -409,7 +414,8 @@ static void fill_stack(struct snapshot *snapshot, struct profile *profile,
 	fill_frames(snapshot, profile, view, id, stack);
 }
 
-/* The smallest size that the `most` largest sites have; so that types are looked up for these only. */
+/* The smallest size that the `most` largest sites have; so that types are looked up for these
+ * only. */
 static uint64_t typed_from(const struct live_blocks *live, uint32_t n_sites, unsigned most)
 {
 	uint64_t from = 1;
@@ -453,8 +459,8 @@ static void fill_stacks(struct snapshot *snapshot, struct profile *profile,
 }
 
 /*
- * Seconds in which what is outstanding now has grown. Both ends of the time between two snapshots are shifted
- * by --older; the baseline is not, so the first time is that much shorter.
+ * Seconds in which what is outstanding now has grown. Both ends of the time between two snapshots
+ * are shifted by --older; the baseline is not, so the first time is that much shorter.
  */
 static double passed_since(const struct snapshot *snapshot, uint64_t now, uint64_t older_ns)
 {

@@ -3,15 +3,18 @@
  * snapshot: a running (or stopped) session -> a profile.
  *
  * Place      layer 4; called by cli for each report.
- * Shapes     stacks with something outstanding, named, merged where they read the same, with the types of their
- *            blocks; totals over all sites; losses. The cost is filled in by cli, which measures it.
- * Units      as in model/profile.h. Growth is against the previous snapshot (the first: since the baseline).
+ * Shapes     stacks with something outstanding, named, merged where they read the same, with the
+ *            types of their blocks; totals over all sites; losses. The cost is filled in by cli,
+ *            which measures it.
+ * Units      as in model/profile.h. Growth is against the previous snapshot (the first: since the
+ *            baseline).
  * Ownership  the profile is the caller's; session, process and runtime must outlive the snapshot.
  * Errors     -ERR_FAILED: the maps cannot be read.
- * Degrades   when the target is gone, types are left out and names come from what was learned before.
- *            With more than 250,000 live blocks they are not read one by one for every snapshot, so that the
- *            tool stays below 5 % of a core: in between, what is outstanding is the sites' exact totals, the
- *            youngest blocks included (mode.older_s is 0 then). The last snapshot always reads them.
+ * Degrades   when the target is gone, types are left out and names come from what was learned
+ *            before. With more than 250,000 live blocks they are not read one by one for every
+ *            snapshot, so that the tool stays below 5 % of a core: in between, what is outstanding
+ *            is the sites' exact totals, the youngest blocks included (mode.older_s is 0 then). The
+ *            last snapshot always reads them.
  * Bounds     types are looked up for the SNAPSHOT_TYPED_SITES largest sites.
  */
 #ifndef PYLEAKTRACE_SNAPSHOT_SNAPSHOT_H
@@ -44,8 +47,9 @@ void snapshot_estimate(struct snapshot *snapshot, const struct snapshot_estimate
 void snapshot_rebase(struct snapshot *snapshot, unsigned domains);
 
 /*
- * Sites that nothing refers to any more may have other stacks, and their names are forgotten; what they have counted stays
- * in the totals. To be called now and then, when it is due; not within a window.
+ * Sites that nothing refers to any more may have other stacks, and their names are forgotten; what
+ * they have counted stays in the totals. To be called now and then, when it is due; not within a
+ * window.
  *
  * in     session: the snapshot's; survivors: of windows, or NULL
  */

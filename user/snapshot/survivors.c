@@ -40,8 +40,8 @@ struct survivors {
 	struct record seen[SURVIVORS_PER_WINDOW];
 	uint32_t n_seen;
 	uint64_t look_ns;
-	uint64_t
-		n_map; /* blocks in the map at the last survivors_take(), those of other domains too */
+	uint64_t n_map; /* blocks in the map at the last survivors_take(), those of other domains
+			   too */
 	char *names[SURVIVORS_TYPES];
 	unsigned n_names;
 	uint64_t random;
@@ -98,9 +98,10 @@ void survivors_free(struct survivors *survivors)
 	free(survivors);
 }
 
-/* ---- types ------------------------------------------------------------------------------------------------- */
+/* ---- types ---------------------------------------------------------------------------------- */
 
-/* What the blocks hold now, HEADS at most: types[i], or SURVIVORS_TYPE_UNKNOWN where it cannot be read. */
+/* What the blocks hold now, HEADS at most: types[i], or SURVIVORS_TYPE_UNKNOWN where it cannot be
+ * read. */
 static void read_types(struct survivors *survivors, const struct record *records, uint32_t n,
 		       unsigned *types)
 {
@@ -128,8 +129,8 @@ static void read_types(struct survivors *survivors, const struct record *records
 }
 
 /*
- * A buffer says nothing of itself, but pymalloc does of its block: it is among the free ones of its pool. What is no pool is another
- * allocator's.
+ * A buffer says nothing of itself, but pymalloc does of its block: it is among the free ones of its
+ * pool. What is no pool is another allocator's.
  */
 static bool is_free(const struct survivors *survivors, const struct record *record)
 {
@@ -160,7 +161,8 @@ static int by_address(const void *a, const void *b)
 }
 
 /*
- * The type that a block had while its window recorded is the one that it was made for; it is gone when it has another by now.
+ * The type that a block had while its window recorded is the one that it was made for; it is gone
+ * when it has another by now.
  */
 static void join_look(const struct survivors *survivors, struct record *record)
 {
@@ -188,7 +190,7 @@ static void name_all(struct survivors *survivors, struct record *records, uint32
 	}
 }
 
-/* ---- before the end of a window ----------------------------------------------------------------------------- */
+/* ---- before the end of a window ------------------------------------------------------------- */
 
 /* births up to here, in percent of the window so far: its first half will be a little longer */
 #define LOOK_BORN 60u
@@ -233,7 +235,8 @@ void survivors_look(struct survivors *survivors, const struct session_view *view
 
 uint64_t survivors_look_ns(struct survivors *survivors, uint64_t most_ns)
 {
-	/* the whole map is gone through, while the target is slow: of another part that is traced all the time it may have millions */
+	/* the whole map is gone through, while the target is slow: of another part that is traced
+	 * all the time it may have millions */
 	if (survivors->n_map > SURVIVORS_LOOK_MAX)
 		return UINT64_MAX;
 	if (survivors->look_ns <= most_ns)
@@ -242,7 +245,7 @@ uint64_t survivors_look_ns(struct survivors *survivors, uint64_t most_ns)
 	return UINT64_MAX;
 }
 
-/* ---- the end of a window ----------------------------------------------------------------------------------- */
+/* ---- the end of a window -------------------------------------------------------------------- */
 
 /* One window's survivors while they are read: a sample of equal chances when there are many. */
 struct harvest {
@@ -389,7 +392,7 @@ int survivors_take(struct survivors *survivors, const struct session_view *view,
 	return result;
 }
 
-/* ---- later ------------------------------------------------------------------------------------------------- */
+/* ---- later ---------------------------------------------------------------------------------- */
 
 void survivors_check(struct survivors *survivors, unsigned most)
 {
@@ -400,7 +403,8 @@ void survivors_check(struct survivors *survivors, unsigned most)
 	while (most > 0 && survivors->n > 0) {
 		uint32_t n = 0, from;
 
-		/* only this thread moves records, so that they are where they were after the reads */
+		/* only this thread moves records, so that they are where they were after the
+		 * reads */
 		pthread_mutex_lock(&survivors->lock);
 		if (survivors->next_check >= survivors->n)
 			survivors->next_check = 0;
@@ -417,7 +421,8 @@ void survivors_check(struct survivors *survivors, unsigned most)
 		for (uint32_t i = 0; i < n && from + i < survivors->n; i++) {
 			struct record *record = &survivors->records[from + i];
 
-			/* of a buffer it may be known that it has become an object, or is free; memory may be given back */
+			/* of a buffer it may be known that it has become an object, or is free;
+			 * memory may be given back */
 			if (record->address == copies[i].address &&
 			    (copies[i].gone || types[i] != record->type) &&
 			    record->domain != ABI_MMAP)

@@ -1,22 +1,26 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
- * survivors: what windows leave: blocks that were born in a window's first half and alive at its end.
+ * survivors: what windows leave: blocks that were born in a window's first half and alive at its
+ * end.
  *
  *      window   |--------------+--------------|
  *                births count    others die or live        end: who is alive now has survived
  *
- * A block that is older at the end than half the window has outlived its own request, loop or frame, if the window is
- * long enough (policy.h). What is freed after the window is not seen: an address that holds an object of the same
- * type later need not hold the same object, but one that does not has lost it for sure. So a survivor is `gone` when its
- * block holds something else, or is a free one of pymalloc's, and what is not gone is an upper bound.
+ * A block that is older at the end than half the window has outlived its own request, loop or
+ * frame, if the window is long enough (policy.h). What is freed after the window is not seen: an
+ * address that holds an object of the same type later need not hold the same object, but one that
+ * does not has lost it for sure. So a survivor is `gone` when its block holds something else, or is
+ * a free one of pymalloc's, and what is not gone is an upper bound.
  *
  * Place      layer 4; filled by govern, read by snapshot and cli.
- * Shapes     one record a survivor, with the site that made it; sites are those of the session, for ever.
+ * Shapes     one record a survivor, with the site that made it; sites are those of the session, for
+ *            ever.
  * Units      bytes; weight: blocks that a record stands for (1, but for samples and thinned ones).
  * Errors     -ERR_FAILED: the maps cannot be read.
- * Bounds     SURVIVORS_MAX records: when they are full every second one of them, by chance, is dropped and the
- *            others stand for two. SURVIVORS_PER_WINDOW of one window, drawn by chance; of more than that each stands for
- *            several; so many are looked at before its end. SURVIVORS_TYPES names of types; what has others is "?".
+ * Bounds     SURVIVORS_MAX records: when they are full every second one of them, by chance, is
+ *            dropped and the others stand for two. SURVIVORS_PER_WINDOW of one window, drawn by
+ *            chance; of more than that each stands for several; so many are looked at before its
+ *            end. SURVIVORS_TYPES names of types; what has others is "?".
  * Threads    one takes and checks, others sum up meanwhile.
  */
 #ifndef PYLEAKTRACE_SNAPSHOT_SURVIVORS_H
@@ -44,8 +48,9 @@ struct survivors *survivors_new(const struct process *process, const struct py_r
 void survivors_free(struct survivors *survivors);
 
 /*
- * Shortly before a window ends, while it still records: what do the blocks hold that may survive it? They hold what they were made for.
- * After the end, when the target is fast again, other blocks are in the places of those that died soon, and nothing tells that.
+ * Shortly before a window ends, while it still records: what do the blocks hold that may survive
+ * it? They hold what they were made for. After the end, when the target is fast again, other blocks
+ * are in the places of those that died soon, and nothing tells that.
  *
  * in     as survivors_take(), which comes next; now_ns: CLOCK_MONOTONIC
  */
@@ -53,8 +58,9 @@ void survivors_look(struct survivors *survivors, const struct session_view *view
 		    uint64_t began_ns, uint64_t now_ns);
 
 /*
- * How long that takes, by the last time; UINT64_MAX: it is not to be done this time, for it took more than `most_ns`, or there were more
- * than SURVIVORS_LOOK_MAX blocks in the map at the end of the last window, or there was none yet.
+ * How long that takes, by the last time; UINT64_MAX: it is not to be done this time, for it took
+ * more than `most_ns`, or there were more than SURVIVORS_LOOK_MAX blocks in the map at the end of
+ * the last window, or there was none yet.
  */
 uint64_t survivors_look_ns(struct survivors *survivors, uint64_t most_ns);
 
@@ -66,8 +72,8 @@ struct survivors_taken {
 };
 
 /*
- * Take the blocks of these domains out of the maps, and keep the survivors. Nothing is recorded in these domains
- * any more.
+ * Take the blocks of these domains out of the maps, and keep the survivors. Nothing is recorded in
+ * these domains any more.
  *
  * in     domains: bits of enum abi_domain; began_ns, ended_ns: of the recording
  */
@@ -79,8 +85,8 @@ int survivors_take(struct survivors *survivors, const struct session_view *view,
 void survivors_check(struct survivors *survivors, unsigned most);
 
 /*
- * Of those that there are every second one, by chance, is dropped, and the others stand for two; not when there are fewer than
- * `least`. return how many there are now
+ * Of those that there are every second one, by chance, is dropped, and the others stand for two;
+ * not when there are fewer than `least`. return how many there are now
  */
 uint32_t survivors_halve(struct survivors *survivors, uint32_t least);
 

@@ -3,8 +3,8 @@
  * thread_names: thread id -> name, read while the thread lives.
  *
  * Place      layer 4; used by snapshot where stacks are kept by thread.
- * Source     /proc/PID/task/TID/comm. CPython sets it from 3.14 on; before, it is the program's name unless
- *            somebody sets it.
+ * Source     /proc/PID/task/TID/comm. CPython sets it from 3.14 on; before, it is the program's
+ *            name unless somebody sets it.
  * Bounds     one name of at most 63 bytes per thread that was seen; THREAD_NAMES_MAX of them.
  */
 #ifndef PYLEAKTRACE_SNAPSHOT_THREAD_NAMES_H
@@ -25,7 +25,8 @@ struct thread_names {
 
 void thread_names_fini(struct thread_names *names);
 
-/* The name of this thread, read now if it is not known; NULL: it could not be read. Valid until they are dropped. */
+/* The name of this thread, read now if it is not known; NULL: it could not be read. Valid until
+ * they are dropped. */
 const char *thread_names_get(struct thread_names *names, uint32_t tid);
 
 /* Drop the names that are not asked for between these two. */

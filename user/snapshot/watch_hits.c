@@ -90,7 +90,7 @@ void watch_hits_take(struct watch_hits *hits, struct profile *profile, unsigned 
 	heap_watch_settle(row, stacks, n);
 }
 
-/* ---- losses ---------------------------------------------------------------------------------- */
+/* ---- losses --------------------------------------------------------------------------------- */
 
 static const struct {
 	enum abi_counter counter;

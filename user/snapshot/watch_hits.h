@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
- * watch_hits: the kernel's maps of a session with watchpoints -> the stacks that changed a container.
+ * watch_hits: the kernel's maps of a session with watchpoints -> the stacks that changed a
+ * container.
  *
  * Place      layer 4; made by cli.
  * Ownership  process, runtime, session and code are borrowed; stacks live in the profile.

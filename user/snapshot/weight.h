@@ -3,8 +3,9 @@
  * weight: a block that was sampled -> how many blocks it stands for, and how sure that is.
  *
  * Place      layer 4; used by live_blocks, survivors and thin. Pure.
- * Source     bpf/sample.bpf.h: a block of s bytes is recorded with p = 1 - exp(-s / 2^shift). The Horvitz-Thompson estimate of a sum
- *            is the sum of x / p over those that were recorded; its variance is estimated by the sum of x^2 (1 - p) / p^2.
+ * Source     bpf/sample.bpf.h: a block of s bytes is recorded with p = 1 - exp(-s / 2^shift). The
+ *            Horvitz-Thompson estimate of a sum is the sum of x / p over those that were recorded;
+ *            its variance is estimated by the sum of x^2 (1 - p) / p^2.
  */
 #ifndef PYLEAKTRACE_SNAPSHOT_WEIGHT_H
 #define PYLEAKTRACE_SNAPSHOT_WEIGHT_H

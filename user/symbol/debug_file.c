@@ -165,8 +165,9 @@ static bool try_link(struct debug_file *file, const struct debug_places *places,
 }
 
 /*
- * Ask the servers of DEBUGINFOD_URLS. libdwfl does it as the last step of its own search; with nothing but a build
- * id to go by, the folder of build ids below /usr/lib/debug is all that it tries before.
+ * Ask the servers of DEBUGINFOD_URLS. libdwfl does it as the last step of its own search; with
+ * nothing but a build id to go by, the folder of build ids below /usr/lib/debug is all that it
+ * tries before.
  */
 static int ask_servers(const struct wanted *wanted)
 {

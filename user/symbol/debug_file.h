@@ -3,19 +3,20 @@
  * debug_file: an ELF file without debug information -> the file that has it.
  *
  * Place      layer 3; used by native_names.
- * Source     "Debugging Information in Separate Files" of the gdb manual; .gnu_debugaltlink of dwz(1).
- *            In this order:
+ * Source     "Debugging Information in Separate Files" of the gdb manual; .gnu_debugaltlink of
+ *            dwz(1). In this order:
  *              by build id        ROOT/.build-id/ab/cdef.debug
  *              by .gnu_debuglink  beside the file, in .debug/ beside it, ROOT/folder of the file
- *            where ROOT is DEBUG_FILE_ROOT on this machine, then the same in the target's file system (a
- *            container). debuginfod servers are asked last, and only when the user has set DEBUGINFOD_URLS.
- * Shapes     what is found is believed only when it has the same build id, or where there are none the checksum
- *            of .gnu_debuglink.
+ *            where ROOT is DEBUG_FILE_ROOT on this machine, then the same in the target's file
+ *            system (a container). debuginfod servers are asked last, and only when the user has
+ *            set DEBUGINFOD_URLS.
+ * Shapes     what is found is believed only when it has the same build id, or where there are none
+ *            the checksum of .gnu_debuglink.
  * Ownership  the caller closes the fd.
  * Errors     -1: not found.
- * Bounds     the files, their names and the folders are hostile: names are looked up below the target's root and
- *            do not leave it; only regular files are opened, nothing waits for a FIFO. debuginfod waits as
- *            long as DEBUGINFOD_TIMEOUT says.
+ * Bounds     the files, their names and the folders are hostile: names are looked up below the
+ *            target's root and do not leave it; only regular files are opened, nothing waits for a
+ *            FIFO. debuginfod waits as long as DEBUGINFOD_TIMEOUT says.
  */
 #ifndef PYLEAKTRACE_SYMBOL_DEBUG_FILE_H
 #define PYLEAKTRACE_SYMBOL_DEBUG_FILE_H

@@ -46,7 +46,7 @@ struct debug_info {
 	uint64_t began_ns;
 };
 
-/* ---- time ------------------------------------------------------------------------------------ */
+/* ---- time ----------------------------------------------------------------------------------- */
 
 /* Called between steps: is there time left? */
 static bool go_on(struct debug_info *info)
@@ -67,7 +67,7 @@ static void stop_clock(struct debug_info *info)
 	info->spent_ns += clock_cpu_ns() - info->began_ns;
 }
 
-/* ---- ranges ---------------------------------------------------------------------------------- */
+/* ---- ranges --------------------------------------------------------------------------------- */
 
 static bool add_range(struct ranges *ranges, uint64_t start, uint64_t end, uint64_t what)
 {
@@ -157,7 +157,7 @@ static size_t count_up_to(const struct ranges *ranges, uint64_t vaddr)
 	return low;
 }
 
-/* ---- units ----------------------------------------------------------------------------------- */
+/* ---- units ---------------------------------------------------------------------------------- */
 
 static bool add_unit(struct debug_info *info, Dwarf_Die *die)
 {
@@ -231,7 +231,7 @@ void debug_info_free(struct debug_info *info)
 	free(info);
 }
 
-/* ---- functions ------------------------------------------------------------------------------- */
+/* ---- functions ------------------------------------------------------------------------------ */
 
 /* Can there be functions inside? */
 static bool is_scope(int tag)
@@ -285,7 +285,7 @@ static const struct range *find_function(struct debug_info *info, struct unit *u
 	return find_before(&unit->functions, vaddr, &n);
 }
 
-/* ---- names and lines ------------------------------------------------------------------------- */
+/* ---- names and lines ------------------------------------------------------------------------ */
 
 static const char *name_of(Dwarf_Die *die)
 {
@@ -327,7 +327,7 @@ static void set_call(struct source_frame *frame, Dwarf_Die *unit_die, Dwarf_Die 
 		frame->line = (uint32_t)line;
 }
 
-/* ---- looking up ------------------------------------------------------------------------------ */
+/* ---- looking up ----------------------------------------------------------------------------- */
 
 /* The child that holds the address, or false. */
 static bool step_inside(struct debug_info *info, Dwarf_Die *die, uint64_t vaddr)
@@ -380,7 +380,8 @@ static size_t find_in_unit(struct debug_info *info, struct unit *unit, Dwarf_Die
 	size_t n = 0, n_out = 0;
 
 	if (!range && unit->functions.n)
-		return 0; /* padding, or assembly between functions: the lines here are those of what is before */
+		return 0; /* padding, or assembly between functions: the lines here are those of
+			     what is before */
 	if (!range || !dwarf_offdie(info->dwarf, range->what, &function)) {
 		set_line(&out[0], unit_die, vaddr);
 		return out[0].file != NULL;

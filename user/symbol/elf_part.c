@@ -6,8 +6,8 @@
 #include <unistd.h>
 
 /*
- * Without these libelf would take the numbers of sections and segments from where they have 32 bits, and
- * allocate for each.
+ * Without these libelf would take the numbers of sections and segments from where they have 32
+ * bits, and allocate for each.
  */
 static bool has_sane_counts(const Elf64_Ehdr *header)
 {

@@ -98,7 +98,8 @@ static void add_table(struct elf_symbols *symbols, Elf *elf, Elf_Scn *section,
 
 		if (type != STT_FUNC && type != STT_GNU_IFUNC && type != STT_NOTYPE)
 			continue;
-		/* numbers from SHN_LORESERVE on are no sections, or need a table that only giants have */
+		/* numbers from SHN_LORESERVE on are no sections, or need a table that only giants
+		 * have */
 		if (symbol.st_shndx == SHN_UNDEF || symbol.st_shndx >= SHN_LORESERVE)
 			continue;
 		text = text_of(texts, symbol.st_shndx, symbol.st_value);

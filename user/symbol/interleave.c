@@ -26,7 +26,8 @@ static size_t copy_run(const struct abi_frame *frames, size_t at, size_t end, st
 	return at;
 }
 
-/* What follows belongs to another stack. A gap frame of the Python frames may have said already that they end early. */
+/* What follows belongs to another stack. A gap frame of the Python frames may have said already
+ * that they end early. */
 static size_t end_here(const struct abi_frame *frames, size_t end, struct abi_frame *out, size_t n)
 {
 	bool said = end && ABI_FRAME_KIND(frames[end - 1].tag) == ABI_FRAME_GAP &&

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
- * interleave: C frames and Python frames of one stack, which BPF records one behind the other -> one stack.
+ * interleave: C frames and Python frames of one stack, which BPF records one behind the other ->
+ * one stack.
  *
- * Each activation of the evaluation loop among the C frames stands for a run of Python frames and is replaced by
- * it; what called the loop stays below, what it called stays above:
+ * Each activation of the evaluation loop among the C frames stands for a run of Python frames and
+ * is replaced by it; what called the loop stays below, what it called stays above:
  *
  *      recorded, leaf first                             put together, leaf first
  *      C        strdup                                  strdup
@@ -16,20 +17,25 @@
  *      Python   handle    web.py:30  run end            main
  *      Python   <module>  web.py:55  run end
  *
- * Activations and runs are paired from the leaf on, where both are always complete. What has no partner:
- *   * the C frames end early (a gap frame says why; there is one even if the walk took it for the true end): the Python
- *     frames that are left follow the gap;
- *   * there are more activations than runs: the outer ones belong to another stack of Python frames: the one that a
- *     greenlet was started from, or another interpreter's. C frames from there on are left out, with a gap frame;
- *   * below the last run lies a frame of the greenlet module: it is what began this greenlet. All greenlets of a thread
- *     share one piece of C stack, and are copied away from it while they wait: what lies there below that frame belongs
- *     to whoever was there last. It is left out, with a gap frame;
- *   * the Python frames end early (their own gap frame says why): likewise, as the C frames' place is not known.
+ * Activations and runs are paired from the leaf on, where both are always complete. What has no
+ * partner:
+ *   * the C frames end early (a gap frame says why; there is one even if the walk took it for the
+ *     true end): the Python frames that are left follow the gap;
+ *   * there are more activations than runs: the outer ones belong to another stack of Python
+ *     frames: the one that a greenlet was started from, or another interpreter's. C frames from
+ *     there on are left out, with a gap frame;
+ *   * below the last run lies a frame of the greenlet module: it is what began this greenlet. All
+ *     greenlets of a thread share one piece of C stack, and are copied away from it while they
+ *     wait: what lies there below that frame belongs to whoever was there last. It is left out,
+ *     with a gap frame;
+ *   * the Python frames end early (their own gap frame says why): likewise, as the C frames' place
+ *     is not known.
  *
  * Place      layer 3; used by symbolizer. Pure.
- * Source     ceval.c: one activation runs one frame up to 3.10; from 3.11 on also those that Python code calls. How the
- *            end of a run is known: bpf/abi/facts.h, enum abi_run_end. Greenlet's C stacks: its
- *            StackState, where stack_stop is an address in the frame that began the greenlet.
+ * Source     ceval.c: one activation runs one frame up to 3.10; from 3.11 on also those that Python
+ *            code calls. How the end of a run is known: bpf/abi/facts.h, enum abi_run_end.
+ *            Greenlet's C stacks: its StackState, where stack_stop is an address in the frame that
+ *            began the greenlet.
  */
 #ifndef PYLEAKTRACE_SYMBOL_INTERLEAVE_H
 #define PYLEAKTRACE_SYMBOL_INTERLEAVE_H

@@ -3,7 +3,8 @@
  * mini_debug: an ELF file -> the symbol table that is packed into it (.gnu_debugdata).
  *
  * Place      layer 3; used by native_names.
- * Source     "MiniDebugInfo" of the gdb manual: an ELF file with nothing but a .symtab, packed by xz.
+ * Source     "MiniDebugInfo" of the gdb manual: an ELF file with nothing but a .symtab, packed by
+ *            xz.
  * Ownership  the Elf lies in memory that is its own; both are freed by mini_debug_close().
  * Bounds     MINI_DEBUG_MAX bytes unpacked; a file that promises more has none.
  */

@@ -44,7 +44,8 @@ static void read_symbols(struct native_module *module)
 	elf_symbols_sort(&module->symbols);
 }
 
-/* in     file: where the source was found, so that the file that it refers to is found from there */
+/* in     file: where the source was found, so that the file that it refers to is found from
+ *        there */
 static struct debug_info *read_debug_info(const struct debug_places *places,
 					  const struct debug_source *source,
 					  const struct debug_file *file)

@@ -3,10 +3,11 @@
  * native_module: one module of the code map, open for looking up names.
  *
  * Place      layer 3; used by native_names.
- * Shapes     symbols come from the file's .symtab and .dynsym, else from its separate debug file, else from
- *            .gnu_debugdata; lines and inlined functions from the DWARF of the file, else of its debug file.
- *            The vdso is read from the target's memory.
- * Ownership  native_module_open() opens files of its own; what is looked up is borrowed until native_module_close().
+ * Shapes     symbols come from the file's .symtab and .dynsym, else from its separate debug file,
+ *            else from .gnu_debugdata; lines and inlined functions from the DWARF of the file, else
+ *            of its debug file. The vdso is read from the target's memory.
+ * Ownership  native_module_open() opens files of its own; what is looked up is borrowed until
+ *            native_module_close().
  * Errors     none: a module that cannot be read has no names.
  * Bounds     see elf_part.h, elf_symbols.h, mini_debug.h, debug_image.h, debug_info.h.
  */

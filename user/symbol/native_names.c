@@ -44,7 +44,7 @@ struct native_names {
 	size_t store_bytes;    /* at most; equal strings are counted each time */
 };
 
-/* ---- what is known --------------------------------------------------------------------------- */
+/* ---- what is known -------------------------------------------------------------------------- */
 
 struct native_names *native_names_new(const struct code_map *map)
 {
@@ -112,7 +112,7 @@ static const char *keep(struct native_names *names, const char *text)
 	return profile_str(names->store, text, -1);
 }
 
-/* ---- modules --------------------------------------------------------------------------------- */
+/* ---- modules -------------------------------------------------------------------------------- */
 
 /* The module, opened when it is not: in the place of the one that was not used for longest. */
 static const struct native_module *get_module(struct native_names *names, uint32_t id)
@@ -145,7 +145,7 @@ static const char *base_name(const char *path)
 	return slash ? slash + 1 : path;
 }
 
-/* ---- naming ---------------------------------------------------------------------------------- */
+/* ---- naming --------------------------------------------------------------------------------- */
 
 static const char *readable(struct native_names *names, const char *symbol)
 {
@@ -155,7 +155,8 @@ static const char *readable(struct native_names *names, const char *symbol)
 }
 
 /*
- * Function and offset of the frame that is no inlined one, from the symbols; else from the debug information.
+ * Function and offset of the frame that is no inlined one, from the symbols; else from the debug
+ * information.
  *
  * in     source: what the debug information says, or NULL
  * return false when no function holds the address

@@ -293,7 +293,8 @@ static enum interleave_role role_of(void *context, const struct abi_frame *frame
 {
 	const struct symbolizer *symbolizer = context;
 
-	/* a return address lies in the function that made the call, but for a call at its very end */
+	/* a return address lies in the function that made the call, but for a call at its very
+	 * end */
 	if (eval_loop_holds(&symbolizer->loop, frame->where - !(frame->tag & ABI_FRAME_EXACT)))
 		return INTERLEAVE_LOOP;
 	return is_greenlet(symbolizer, frame->unit) ? INTERLEAVE_SWITCH : INTERLEAVE_PLAIN;

@@ -5,9 +5,10 @@
  * Place      layer 3; called by snapshot, first as soon as a stack is seen (so that names are read
  *            while they are true and while the target lives), then for every report (from the
  *            cache).
- * Shapes     leaf first, in and out. C and Python frames are put together (interleave.h). A frame that
- *            cannot be named keeps its place and says why. Python frames that traceback would not show (set
- *            up but not started) are left out; a C frame in which functions were inlined becomes several.
+ * Shapes     leaf first, in and out. C and Python frames are put together (interleave.h). A frame
+ *            that cannot be named keeps its place and says why. Python frames that traceback would
+ *            not show (set up but not started) are left out; a C frame in which functions were
+ *            inlined becomes several.
  * Ownership  strings are interned in the profile handed in; the cache is the symbolizer's own.
  * Degrades   a code object that is gone or replaced: function "[code object was replaced]" or "[not
  *            read: the process had ended]", kind FRAME_GAP; counted in symbolizer_losses().

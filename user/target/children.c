@@ -8,7 +8,8 @@
 #include <string.h>
 #include <time.h>
 
-/* Parent and start time; the name before them may have blanks and parentheses in it. return false: it is gone */
+/* Parent and start time; the name before them may have blanks and parentheses in it. return false:
+ * it is gone */
 static bool read_line(pid_t pid, pid_t *parent, uint64_t *start_time)
 {
 	char path[64], line[2048];

@@ -3,7 +3,8 @@
  * children: a PID -> the processes that it is the parent of, and the CPU time that each has used.
  *
  * Place      layer 1; used by cli and probe.
- * Source     proc(5): ppid (field 4) and starttime (field 22) of /proc/PID/stat; clock_getcpuclockid(3).
+ * Source     proc(5): ppid (field 4) and starttime (field 22) of /proc/PID/stat;
+ *            clock_getcpuclockid(3).
  * Shapes     in the order of /proc; children of children are not among them.
  * Units      ns of CPU time of all threads.
  * Bounds     CHILDREN_MAX rows, the rest is counted; reads one line of every process there is.
@@ -34,8 +35,8 @@ struct children {
 void children_read(struct children *children, pid_t parent);
 
 /*
- * ns that the child has used since `before`, or in all when it began after that. 0: not known, as `before` had no row left
- * for it.
+ * ns that the child has used since `before`, or in all when it began after that. 0: not known, as
+ * `before` had no row left for it.
  */
 double children_used(const struct children *before, const struct child *child);
 

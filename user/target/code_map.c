@@ -29,7 +29,7 @@ void code_map_fini(struct code_map *map)
 	memset(map, 0, sizeof(*map));
 }
 
-/* ---- modules --------------------------------------------------------------------------------- */
+/* ---- modules -------------------------------------------------------------------------------- */
 
 /* Shared anonymous memory has a file that only the kernel knows; this is its name. */
 static bool is_shared_memory(const struct map_range *range)
@@ -49,7 +49,8 @@ static const char *name_of(const struct map_range *range)
 {
 	if (kind_of(range) != CODE_ANONYMOUS)
 		return range->path;
-	/* where the kernel has the instructions that probes have displaced, and the way back of return probes */
+	/* where the kernel has the instructions that probes have displaced, and the way back of
+	 * return probes */
 	return strcmp(range->path, "[uprobes]") == 0 ? range->path : "generated code";
 }
 
@@ -74,8 +75,8 @@ static bool find_bias(int fd, const struct map_range *range, uint64_t *bias)
 }
 
 /*
- * The file behind a range, or -1. Under the path of a deleted one there may be another by now, so only what the
- * kernel itself leads to will do then.
+ * The file behind a range, or -1. Under the path of a deleted one there may be another by now, so
+ * only what the kernel itself leads to will do then.
  */
 static int open_file(const struct maps *maps, const struct map_range *range)
 {
@@ -97,7 +98,8 @@ static int open_file(const struct maps *maps, const struct map_range *range)
 }
 
 /*
- * Does this range belong to a module that is known? Two copies of one ELF file are told apart by their bias.
+ * Does this range belong to a module that is known? Two copies of one ELF file are told apart by
+ * their bias.
  */
 static bool is_of_module(const struct code_module *module, const struct map_range *range)
 {
@@ -160,7 +162,7 @@ static uint32_t add_module(struct code_map *map, const struct maps *maps,
 	return map->n_modules++;
 }
 
-/* ---- ranges ---------------------------------------------------------------------------------- */
+/* ---- ranges --------------------------------------------------------------------------------- */
 
 /* The range of the last update at this very place, when the same file is still behind it. */
 static const struct code_range *known_range(const struct code_map *map,

@@ -3,16 +3,18 @@
  * code_map: where a process has executable memory, and which file is behind it, over time.
  *
  * Place      layer 1; filled by probe (code tables for BPF), read by symbol (names).
- * Source     /proc/PID/maps. A module is one copy of an ELF file in memory (device, inode, load bias), a file that
- *            is no ELF file, the vdso, or all anonymous executable memory together (JIT code, trampolines).
- * Shapes     a module's id is its index; ids are never used again, so that an address that was seen keeps its
- *            meaning (id, address) when its module has been unmapped and another one lies there.
- *            Ranges are what is executable now, in address order, one per mapping.
- * Ownership  code_map_init()/code_map_fini(); modules and strings are the map's, valid until code_map_fini().
- *            Each file is held open (fd), so that it can be read when it is deleted, unmapped, or its process
- *            has ended.
+ * Source     /proc/PID/maps. A module is one copy of an ELF file in memory (device, inode, load
+ *            bias), a file that is no ELF file, the vdso, or all anonymous executable memory
+ *            together (JIT code, trampolines).
+ * Shapes     a module's id is its index; ids are never used again, so that an address that was seen
+ *            keeps its meaning (id, address) when its module has been unmapped and another one lies
+ *            there. Ranges are what is executable now, in address order, one per mapping.
+ * Ownership  code_map_init()/code_map_fini(); modules and strings are the map's, valid until
+ *            code_map_fini(). Each file is held open (fd), so that it can be read when it is
+ *            deleted, unmapped, or its process has ended.
  * Errors     code_map_update(): as maps_read(); the map is left as it was.
- * Bounds     CODE_MAX_MODULES modules and CODE_MAX_RANGES ranges; what comes after is left out and counted.
+ * Bounds     CODE_MAX_MODULES modules and CODE_MAX_RANGES ranges; what comes after is left out and
+ *            counted.
  * Threads    one at a time.
  */
 #ifndef PYLEAKTRACE_TARGET_CODE_MAP_H
@@ -38,12 +40,13 @@ enum code_kind {
 
 struct code_module {
 	enum code_kind kind;
-	char *path; /* as the target sees it; "[vdso]"; "generated code"; "[uprobes]", the kernel's own */
+	char *path; /* as the target sees it; "[vdso]"; "generated code"; "[uprobes]", the kernel's
+		       own */
 	bool deleted;
 	int fd; /* CODE_FILE: the file, open for reading; -1: could not be opened. Else -1 */
 	uint64_t start, end; /* lowest and highest address of its executable ranges */
 	uint64_t bias;       /* CODE_FILE: address = vaddr + bias; CODE_VDSO: its start */
-	bool elf; /* CODE_FILE: is an ELF file whose headers fit its mapping, so that `bias` holds */
+	bool elf; /* CODE_FILE: is an ELF file whose headers fit its mapping: `bias` holds */
 	/* identity */
 	uint32_t dev_major, dev_minor;
 	uint64_t inode;

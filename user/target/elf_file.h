@@ -3,13 +3,15 @@
  * elf_file: one ELF file -> segments, sections, symbols, bytes. A thin, bounded layer over libelf.
  *
  * Place      layer 1; used by python (locating) and probe (planning).
- * Source     ELF gABI; elfutils libelf. x86-64 and AArch64, 64-bit, little endian; everything else is refused.
+ * Source     ELF gABI; elfutils libelf. x86-64 and AArch64, 64-bit, little endian; everything else
+ *            is refused.
  * Units      vaddr: link-time address in the file; a loaded object adds a bias (see
  *            elf_file_bias()). offset: in the file; what uprobes want.
  * Ownership  elf_file_open()/elf_file_close(); names and bytes are borrowed until close.
- * Errors     -ERR_FAILED with the path. The file is hostile: every offset and count is checked against its size.
- * Threads    any number: libelf reads a file as it goes, so a lookup holds the file's lock. What `each` of
- *            elf_file_functions() calls may look into the same file.
+ * Errors     -ERR_FAILED with the path. The file is hostile: every offset and count is checked
+ *            against its size.
+ * Threads    any number: libelf reads a file as it goes, so a lookup holds the file's lock. What
+ *            `each` of elf_file_functions() calls may look into the same file.
  * Bounds     symbols are not copied; a lookup walks the symbol table (at most 4 M entries).
  */
 #ifndef PYLEAKTRACE_TARGET_ELF_FILE_H
@@ -40,12 +42,13 @@ uint16_t elf_file_machine(const struct elf_file *file); /* EM_X86_64, EM_AARCH64
 /* SONAME, or NULL. */
 const char *elf_file_soname(const struct elf_file *file);
 
-/* Find a defined symbol by exact name: .dynsym first, then .symtab. Versions are ignored, default wins. */
+/* Find a defined symbol by exact name: .dynsym first, then .symtab. Versions are ignored, default
+ * wins. */
 bool elf_file_symbol(struct elf_file *file, const char *name, struct elf_symbol *out);
 
 /*
- * Call `each` with every defined function that has a name: .dynsym first, then .symtab; many are in both. An IFUNC's
- * address is that of its chooser.
+ * Call `each` with every defined function that has a name: .dynsym first, then .symtab; many are in
+ * both. An IFUNC's address is that of its chooser.
  */
 void elf_file_functions(struct elf_file *file,
 			void (*each)(void *context, const char *name,
@@ -56,8 +59,8 @@ void elf_file_functions(struct elf_file *file,
 uint64_t elf_file_symbol_before(struct elf_file *file, uint64_t vaddr);
 
 /*
- * The words into which the loader puts addresses of symbols, other files' too: the name behind one, NULL when it is
- * none; and where the one for a name is, 0 when there is none.
+ * The words into which the loader puts addresses of symbols, other files' too: the name behind one,
+ * NULL when it is none; and where the one for a name is, 0 when there is none.
  */
 const char *elf_file_import_at(struct elf_file *file, uint64_t vaddr);
 uint64_t elf_file_import_of(struct elf_file *file, const char *name);

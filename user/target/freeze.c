@@ -22,9 +22,9 @@ static bool is_asked(const struct freeze *hold, pid_t tid)
 }
 
 /*
- * The thread's state as in /proc/PID/stat; 0: it has ended. Such a one may still be listed (a main thread that
- * called pthread_exit() stays to the end of its process), and ptrace refuses it as it refuses a thread that
- * somebody else traces.
+ * The thread's state as in /proc/PID/stat; 0: it has ended. Such a one may still be listed (a main
+ * thread that called pthread_exit() stays to the end of its process), and ptrace refuses it as it
+ * refuses a thread that somebody else traces.
  */
 static char state_of(pid_t pid, pid_t tid)
 {
@@ -114,7 +114,8 @@ static int ask_all(struct freeze *hold, pid_t pid, struct err *err)
 	return result;
 }
 
-/* Note which of the threads have stopped since; those that have ended are dropped. Returns who has not, or 0. */
+/* Note which of the threads have stopped since; those that have ended are dropped. Returns who has
+ * not, or 0. */
 static pid_t look(struct freeze *hold, size_t from)
 {
 	pid_t waited_for = 0;
@@ -169,7 +170,8 @@ static int wait_for_all(struct freeze *hold, size_t from, pid_t pid, uint64_t un
 			drop(hold, tid);
 			continue;
 		}
-		/* deep in the kernel (it has called vfork(), or waits for a disk): nobody waits with it */
+		/* deep in the kernel (it has called vfork(), or waits for a disk): nobody waits
+		 * with it */
 		return err_set(
 			err, ERR_FAILED,
 			"thread %d %s (state %c) and cannot be held; try again, or go without "
@@ -188,8 +190,8 @@ int freeze_begin(struct freeze *hold, pid_t pid, struct err *err)
 
 	memset(hold, 0, sizeof(*hold));
 	/*
-	 * All are asked before one is waited for: so none stands still longer than the slowest takes. Threads
-	 * that run may start others meanwhile: until a round finds none.
+	 * All are asked before one is waited for: so none stands still longer than the slowest
+	 * takes. Threads that run may start others meanwhile: until a round finds none.
 	 */
 	do {
 		before = hold->n_threads;

@@ -3,13 +3,16 @@
  * freeze: all threads of a process stand still for a moment.
  *
  * Place      layer 1; used by probe (steer) and cli (heap --frozen).
- * Source     ptrace(2): PTRACE_SEIZE and PTRACE_INTERRUPT, which leave no trace in the target (no SIGSTOP, no
- *            change of its job control state); a thread in a system call goes on with it afterwards.
- * Errors     -ERR_PERMISSION (a debugger is attached already, or no right to), -ERR_FAILED. Nothing is held then.
- * Bounds     HOLD_MAX_THREADS threads. A thread that does not stop within HOLD_WAIT_MS of the begin (it is
- *            in the kernel, uninterruptible, or gets no CPU) makes freeze_begin() give up and let all others go at once. That one
- *            has been asked to stop and would do so later, with nobody to let it go on: so the caller is a
- *            process of its own that ends soon (steer.c), and the kernel lets go of all that it holds.
+ * Source     ptrace(2): PTRACE_SEIZE and PTRACE_INTERRUPT, which leave no trace in the target (no
+ *            SIGSTOP, no change of its job control state); a thread in a system call goes on with
+ *            it afterwards.
+ * Errors     -ERR_PERMISSION (a debugger is attached already, or no right to), -ERR_FAILED. Nothing
+ *            is held then.
+ * Bounds     HOLD_MAX_THREADS threads. A thread that does not stop within HOLD_WAIT_MS of the begin
+ *            (it is in the kernel, uninterruptible, or gets no CPU) makes freeze_begin() give up
+ *            and let all others go at once. That one has been asked to stop and would do so later,
+ *            with nobody to let it go on: so the caller is a process of its own that ends soon
+ *            (steer.c), and the kernel lets go of all that it holds.
  */
 #ifndef PYLEAKTRACE_TARGET_FREEZE_H
 #define PYLEAKTRACE_TARGET_FREEZE_H
@@ -26,7 +29,8 @@
 struct held_thread {
 	pid_t tid;
 	bool stopped;
-	int signal; /* was about to be delivered when the thread was held; handed on at the end. 0: none */
+	int signal; /* was about to be delivered when the thread was held; handed on at the end. 0:
+		       none */
 };
 
 struct freeze {

@@ -6,7 +6,8 @@
 #include <string.h>
 #include <sys/stat.h>
 
-/* fields of /proc/PID/stat, as proc(5) counts them; the name, field 2, may have blanks and parentheses in it */
+/* fields of /proc/PID/stat, as proc(5) counts them; the name, field 2, may have blanks and
+ * parentheses in it */
 #define FIRST_AFTER_NAME 3
 #define STARTCODE        26
 #define STARTSTACK       28

@@ -3,8 +3,8 @@
  * maps: /proc/PID/maps -> address ranges and the files behind them.
  *
  * Place      layer 1. Source: proc(5).
- * Shapes     maps.ranges in address order, as the kernel printed them. module: all ranges of one file
- *            (device + inode), the unit in which ELF is thought of.
+ * Shapes     maps.ranges in address order, as the kernel printed them. module: all ranges of one
+ *            file (device + inode), the unit in which ELF is thought of.
  * Units      addresses in the target; offset in the file.
  * Ownership  maps_read() allocates, maps_fini() frees; range.path is valid as long as the maps.
  * Bounds     at most MAPS_MAX_RANGES ranges; more is an error, nothing is silently left out.
@@ -46,9 +46,10 @@ void maps_fini(struct maps *maps);
 const struct map_range *maps_find(const struct maps *maps, uint64_t address);
 
 /*
- * A path under which the file of this range can be opened from here, also when it is deleted or lives in
- * another mount namespace: /proc/PID/map_files/START-END when it opens, else /proc/PID/root + path, else the
- * path itself when it leads to the same inode (the target sits in a chroot).
+ * A path under which the file of this range can be opened from here, also when it is deleted or
+ * lives in another mount namespace: /proc/PID/map_files/START-END when it opens, else
+ * /proc/PID/root + path, else the path itself when it leads to the same inode (the target sits in a
+ * chroot).
  *
  * return 0, or -1 when none opens
  */

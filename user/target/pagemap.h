@@ -4,7 +4,8 @@
  *
  * Place      layer 1; used by the census and by leftovers.
  * Source     /proc/PID/pagemap (Documentation/admin-guide/mm/pagemap.rst). Asking touches no page.
- * Degrades   it is opened by its mode (0400, the target's user): fd is -1 then, and pagemap_read() -1.
+ * Degrades   it is opened by its mode (0400, the target's user): fd is -1 then, and pagemap_read()
+ *            -1.
  */
 #ifndef PYLEAKTRACE_TARGET_PAGEMAP_H
 #define PYLEAKTRACE_TARGET_PAGEMAP_H
@@ -21,13 +22,14 @@
 /* It is its file's, or shared memory: not a copy of the process's own. */
 #define PAGE_OF_FILE (1ull << 61)
 /*
- * The page is mapped once: no other process maps it. (The page of zeros that stands for memory that was
- * never written does not count.) It is not the PageAnonExclusive mark by which the kernel decides whether
- * process_vm_readv() copies a page (mm/gup.c, gup_must_unshare()); pagemap does not show that one. A page
- * that is mapped once may still be copied when it is read so:
- * - after a fork whose other process has ended or has its own copy: the mark is gone until the next write.
- *   The kernel sets it again where nobody else refers to the page, and otherwise (swap cache, a batch of
- *   the LRU lists) copies it. No other process loses anything: none shares it any more.
+ * The page is mapped once: no other process maps it. (The page of zeros that stands for memory that
+ * was never written does not count.) It is not the PageAnonExclusive mark by which the kernel
+ * decides whether process_vm_readv() copies a page (mm/gup.c, gup_must_unshare()); pagemap does not
+ * show that one. A page that is mapped once may still be copied when it is read so:
+ * - after a fork whose other process has ended or has its own copy: the mark is gone until the next
+ *   write. The kernel sets it again where nobody else refers to the page, and otherwise (swap
+ *   cache, a batch of the LRU lists) copies it. No other process loses anything: none shares it any
+ *   more.
  * - a page of KSM that is mapped once: merging is undone for it.
  * - a part of a huge page, other parts of which are still shared or referenced.
  */

@@ -4,15 +4,15 @@
  *
  * Place      layer 1; opened by cli; used by python, probe, symbol and snapshot.
  * Source     proc(5), pidfd_open(2). A pidfd and the start time tell a reused PID apart.
- * Shapes     one struct process for one target; paths inside the target go through /proc/PID/root, so that
- *            containers and deleted files work.
- * Errors     -ERR_TARGET: no such process, a kernel thread, a zombie, or a thread id that is not a process
- *            (the sentence says which, and for a thread id names its process).
- *            -ERR_PERMISSION: it may not be read, or not without making private what it shares with a
- *            forked process; the sentence says who may, and the remedy.
+ * Shapes     one struct process for one target; paths inside the target go through /proc/PID/root,
+ *            so that containers and deleted files work.
+ * Errors     -ERR_TARGET: no such process, a kernel thread, a zombie, or a thread id that is not a
+ *            process (the sentence says which, and for a thread id names its process).
+ *            -ERR_PERMISSION: it may not be read, or not without making private what it shares with
+ *            a forked process; the sentence says who may, and the remedy.
  * Ownership  process_open() fills, process_close() releases.
- * Bounds     nothing is written to the target; all text from /proc is bounded (comm 64, exe PATH_MAX,
- *            128 arguments of 4 KiB).
+ * Bounds     nothing is written to the target; all text from /proc is bounded (comm 64, exe
+ *            PATH_MAX, 128 arguments of 4 KiB).
  */
 #ifndef PYLEAKTRACE_TARGET_PROCESS_H
 #define PYLEAKTRACE_TARGET_PROCESS_H
@@ -55,15 +55,16 @@ struct process_stats {
 /* 0, or -1 when the process is gone (stats zeroed). */
 int process_stats(const struct process *process, struct process_stats *stats);
 
-/* ns of CPU time of all threads, also ended ones: the kernel's clock of the process, exact. 0 when it is gone. */
+/* ns of CPU time of all threads, also ended ones: the kernel's clock of the process, exact. 0 when
+ * it is gone. */
 double process_cpu_ns(const struct process *process);
 
 /* How many files it has open, or -1: not permitted, or gone. */
 long process_fds(const struct process *process);
 
 /*
- * The command line as an array of strings, NULL-terminated, in one allocation that the caller frees with
- * free(). Empty (first element NULL) when it cannot be read; NULL only when memory is out.
+ * The command line as an array of strings, NULL-terminated, in one allocation that the caller frees
+ * with free(). Empty (first element NULL) when it cannot be read; NULL only when memory is out.
  */
 char **process_cmdline(const struct process *process, size_t *n_words);
 

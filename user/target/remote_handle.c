@@ -10,8 +10,9 @@
 #include <unistd.h>
 
 /*
- * A slot is changed under the lock only. Whoever has opened a process finds its slot without the lock:
- * that one does not change its pid meanwhile, and what happens to others does not matter to it.
+ * A slot is changed under the lock only. Whoever has opened a process finds its slot without the
+ * lock: that one does not change its pid meanwhile, and what happens to others does not matter to
+ * it.
  */
 static struct handle {
 	_Atomic pid_t pid; /* 0: free; set last, so that whoever finds it finds the rest */
@@ -21,7 +22,8 @@ static struct handle {
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 
-/* The slot of a pid, or for 0 a free one. From its usual place on, so that mostly one is looked at. */
+/* The slot of a pid, or for 0 a free one. From its usual place on, so that mostly one is looked
+ * at. */
 static struct handle *find(pid_t pid, pid_t usual)
 {
 	for (size_t i = 0; i < REMOTE_HANDLES_MAX; i++) {

@@ -11,16 +11,17 @@
 
 #include "target/remote_handle.h"
 
-#define BATCH_ITEMS 512         /* iovecs of one call; the kernel takes up to IOV_MAX, 1024 */
-#define STAGE_BYTES (16u << 10) /* items that lie near each other are one read of at most so much */
-#define PAGE        4096u
-#define HIGHEST     ((uint64_t)INT64_MAX) /* pread() takes no higher offset; user memory ends below */
+#define BATCH_ITEMS 512 /* iovecs of one call; the kernel takes up to IOV_MAX, 1024 */
+#define STAGE_BYTES \
+	(16u << 10) /* items that lie near each other are one read, of at most so much */
+#define PAGE    4096u
+#define HIGHEST ((uint64_t)INT64_MAX) /* pread() takes no higher offset; user memory ends below */
 
 /* beside file descriptors, REMOTE_BY_CALL and REMOTE_REFUSED */
 #define GONE   (INT_MIN + 1)
 #define NO_WAY INT_MIN
 
-/* ---- one call of the kernel ------------------------------------------------------------------ */
+/* ---- one call of the kernel ----------------------------------------------------------------- */
 
 static struct iovec remote_iovec(uint64_t address, size_t length)
 {
@@ -47,13 +48,14 @@ static int read_file(int fd, uint64_t address, void *buffer, size_t length)
 
 	if (got == (ssize_t)length)
 		return 0;
-	/* a read that begins where nothing is mapped is an error; none at all: the memory itself is gone */
+	/* a read that begins where nothing is mapped is an error; none at all: the memory itself is
+	 * gone */
 	if (got == 0)
 		return -ESRCH;
 	return got < 0 && errno == ENOMEM ? -ENOMEM : -EFAULT;
 }
 
-/* ---- one item -------------------------------------------------------------------------------- */
+/* ---- one item ------------------------------------------------------------------------------- */
 
 static int check_span(uint64_t address, size_t length)
 {
@@ -168,7 +170,7 @@ long remote_read_string(pid_t pid, uint64_t address, char *buffer, size_t size)
 	return (long)done;
 }
 
-/* ---- many items ------------------------------------------------------------------------------ */
+/* ---- many items ----------------------------------------------------------------------------- */
 
 static void fail_item(struct remote_item *item, int result)
 {
@@ -178,8 +180,8 @@ static void fail_item(struct remote_item *item, int result)
 }
 
 /*
- * The next items that are worth asking for, at most BATCH_ITEMS of at most REMOTE_READ_MAX bytes in all. Those
- * between that are empty or impossible get their results.
+ * The next items that are worth asking for, at most BATCH_ITEMS of at most REMOTE_READ_MAX bytes in
+ * all. Those between that are empty or impossible get their results.
  *
  * in     next: the first item
  * out    next: behind the last one that was taken
@@ -288,8 +290,8 @@ static uint64_t last_page(const struct remote_item *item)
 }
 
 /*
- * How many of the items, sorted by address, one read can have: no page between two of them is touched that
- * holds none, as it may be one that nobody has used yet.
+ * How many of the items, sorted by address, one read can have: no page between two of them is
+ * touched that holds none, as it may be one that nobody has used yet.
  *
  * out    length: from the beginning of the first item on
  */
@@ -376,7 +378,8 @@ void remote_read_many(pid_t pid, struct remote_item *items, size_t n_items)
 		close(fd);
 }
 
-/* After an exec() or with another process the pid has other memory, which process_vm_readv() would read. */
+/* After an exec() or with another process the pid has other memory, which process_vm_readv() would
+ * read. */
 static bool is_other_memory(int fd, const struct remote_item *item)
 {
 	char byte;

@@ -3,9 +3,10 @@
  * usage: a process's private mappings -> how much of each is in memory, and how much of that other
  * processes have too.
  *
- * Place      layer 1; used by process and the census where /proc/PID/mem and pagemap may not be opened.
- * Source     /proc/PID/smaps (Documentation/filesystems/proc.rst): readable for whoever may read the memory,
- *            whatever user the target is of.
+ * Place      layer 1; used by process and the census where /proc/PID/mem and pagemap may not be
+ *            opened.
+ * Source     /proc/PID/smaps (Documentation/filesystems/proc.rst): readable for whoever may read
+ *            the memory, whatever user the target is of.
  * Units      bytes.
  * Errors     -ERR_PERMISSION, -ERR_TARGET (ended), -ERR_FAILED.
  * Bounds     USAGE_TEXT_MAX bytes of text.
@@ -44,7 +45,8 @@ int usage_parse(struct usage *usage, char *text);
 /* The mapping that has this address, or NULL. */
 struct usage_range *usage_at(const struct usage *usage, uint64_t address);
 
-/* May this process be read by process_vm_readv()? return 0; -ERR_PERMISSION: that would make private what it shares */
+/* May this process be read by process_vm_readv()? return 0; -ERR_PERMISSION: that would make
+ * private what it shares */
 int usage_refuse_shared(const struct usage *usage, pid_t pid, struct err *err);
 
 #endif

@@ -26,7 +26,8 @@ struct estimates {
 	bool census;                             /* types are known */
 	struct type_sum types[SURVIVORS_TYPES];
 	struct snapshot_scale buffers;
-	double grown_bytes; /* of all types that grow, by the census, with the buffers that belong to them */
+	double grown_bytes;  /* of all types that grow, by the census, with the buffers that belong
+				to them */
 	double cap;          /* of all scales of objects: they make no more bytes than that */
 	double malloc_bytes; /* of survivors in domain malloc */
 	double passed_s;
@@ -61,7 +62,8 @@ static bool grows(const struct heap_growth_row *row)
 	return heap_monitor_grows(row) && row->count_per_min > 0 && row->confidence >= SURE;
 }
 
-/* The lower end of a 90 % interval lies so many standard errors below, with a dozen scans; with fewer it is more, and this too wide. */
+/* The lower end of a 90 % interval lies so many standard errors below, with a dozen scans; with
+ * fewer it is more, and this too wide. */
 #define ERRORS_BELOW 1.8
 
 static void set_grown(struct type_sum *type, const struct heap_growth_row *row, double minutes)
@@ -143,8 +145,9 @@ static void set_cap(struct estimates *estimates)
 }
 
 /*
- * Nor can malloc's blocks be more than the census has seen come into use. Whether one is still the block that survived its window,
- * nobody can tell: its place may have been freed and taken again. So where memory in use does not grow for sure, nothing is.
+ * Nor can malloc's blocks be more than the census has seen come into use. Whether one is still the
+ * block that survived its window, nobody can tell: its place may have been freed and taken again.
+ * So where memory in use does not grow for sure, nothing is.
  */
 static void cap_malloc(struct estimates *estimates, struct heap_monitor *monitor)
 {

@@ -22,15 +22,17 @@
 #include "target/remote_mem.h"
 
 #define ROUND_NS 3000000000u /* containers are watched for so long at a time, ... */
-/* ... and for so long where watchpoints may cost what nobody can measure (container_cost.h), by what has been allowed */
+/* ... and for so long where watchpoints may cost what nobody can measure (container_cost.h), by
+ * what has been allowed */
 #define LEAST_ROUND_NS 1000000000u
 #define REST_NS        10000000000u /* between two rounds, at least */
 #define LOOK_NS        500000000u   /* while nothing is known to grow */
 #define TICK_NS        50000000u    /* as container_watch_tick() wants it */
 /* of what has been allowed and not spent, at most so many rounds' worth */
 #define SAVED_ROUNDS 5.0
-/* Of a core, in a round: what may be spent in any case, so that a few changes are seen of a process that mostly sleeps. With
- * the rests between that is half of the governor's BUDGET_FLOOR, so that windows can be paid too. */
+/* Of a core, in a round: what may be spent in any case, so that a few changes are seen of a process
+ * that mostly sleeps. With the rests between that is half of the governor's BUDGET_FLOOR, so that
+ * windows can be paid too. */
 #define LEAST_CORES 0.0006
 
 /* What the last round with a container has shown. */
@@ -58,11 +60,10 @@ struct growth_tracer {
 	struct result results[GROWTH_TRACER_KEPT];
 	size_t n_results;
 	char why_not[160];
-	uint64_t
-		not_watched; /* ... this container; it may have died meanwhile, which is no trouble */
+	uint64_t not_watched; /* ... this container; it may have died meanwhile */
 };
 
-/* ---- results ----------------------------------------------------------------------------------------------- */
+/* ---- results -------------------------------------------------------------------------------- */
 
 static void drop_result(struct growth_tracer *tracer, size_t i)
 {
@@ -70,7 +71,8 @@ static void drop_result(struct growth_tracer *tracer, size_t i)
 	tracer->results[i] = tracer->results[--tracer->n_results];
 }
 
-/* A place for this container's result: its own, a free one, or that of the one that was watched longest ago. */
+/* A place for this container's result: its own, a free one, or that of the one that was watched
+ * longest ago. */
 static struct result *result_place(struct growth_tracer *tracer, uint64_t address)
 {
 	size_t oldest = 0;
@@ -98,8 +100,8 @@ static bool is_known(const struct growth_tracer *tracer, uint64_t address)
 }
 
 /*
- * Under the lock: a round that the end of the watch broke off tells less than the whole one before it, and one that was
- * cut before anything was seen tells nothing.
+ * Under the lock: a round that the end of the watch broke off tells less than the whole one before
+ * it, and one that was cut before anything was seen tells nothing.
  */
 static bool is_wanted(const struct growth_tracer *tracer, enum heap_watch_end end,
 		      const struct heap_watch_row *row)
@@ -162,7 +164,7 @@ static void set_why_not(struct growth_tracer *tracer, uint64_t address, const st
 	pthread_mutex_unlock(&tracer->lock);
 }
 
-/* ---- a round ----------------------------------------------------------------------------------------------- */
+/* ---- a round -------------------------------------------------------------------------------- */
 
 /* Wait; false: to be stopped. */
 static bool rest(const struct growth_tracer *tracer, uint64_t ns)
@@ -393,7 +395,8 @@ static void *run(void *context)
 		if (!n)
 			continue;
 		run_round(tracer, chosen, n, allowed(tracer, clock_now_ns() - last_ns));
-		/* a round looks through the whole heap, with 20 MiB of tables; libc would keep them until the next */
+		/* a round looks through the whole heap, with 20 MiB of tables; libc would keep them
+		 * until the next */
 		malloc_trim(0);
 		last_ns = clock_now_ns();
 		pause_ns = (uint64_t)((clock_cpu_s() - began_s) /
@@ -403,7 +406,7 @@ static void *run(void *context)
 	return NULL;
 }
 
-/* ---- from outside ------------------------------------------------------------------------------------------- */
+/* ---- from outside --------------------------------------------------------------------------- */
 
 struct growth_tracer *growth_tracer_open(const struct target *target, struct heap_monitor *monitor,
 					 const struct growth_tracer_options *options,
@@ -506,7 +509,8 @@ static bool grows_still(struct growth_tracer *tracer, uint64_t address)
 }
 
 /*
- * Garbage and what is gone cannot grow any more. They are remembered all the same, so that others have their turn to be watched.
+ * Garbage and what is gone cannot grow any more. They are remembered all the same, so that others
+ * have their turn to be watched.
  */
 static bool can_grow(const struct heap_watch_row *row)
 {

@@ -2,22 +2,25 @@
  *
  * growth_tracer: during a watch, who puts things into the containers that grow.
  *
- *      monitor (which containers grow?) ─▶ container_watch (watchpoints on the fastest, for a few seconds) ─▶ report
+ *      monitor (which containers grow?) ─▶ container_watch (the fastest, for seconds) ─▶ report
  *            ▲                                                                                 │
  *            └─────────────── others' turn, after a rest that pays for the search ◀────────────┘
  *
- * Where there can be no watchpoints (no BPF, no debug registers) the containers are found all the same, and a report has
- * what they are called and how they grow.
+ * Where there can be no watchpoints (no BPF, no debug registers) the containers are found all the
+ * same, and a report has what they are called and how they grow.
  *
- * Each round is exact: every change of the containers in it, by stack. What it costs the target is measured
- * (container_cost.h); a round ends early when that is more than is allowed.
+ * Each round is exact: every change of the containers in it, by stack. What it costs the target is
+ * measured (container_cost.h); a round ends early when that is more than is allowed.
  *
  * Place      trace; target_trace.c has one for its target.
- * Ownership  growth_tracer_open() gives, growth_tracer_close() takes; target and monitor are borrowed.
- * Errors     a round that cannot be had is no error: the report says why, and it is tried again after a rest.
- * Bounds     CONTAINER_WATCH_MAX containers at a time, GROWTH_TRACER_KEPT in a report. Its own CPU time is GROWTH_TRACER_SHARE of a
- *            core, but for the first round.
- * Threads    makes one; growth_tracer_allow() and growth_tracer_spent() from any, the others from one.
+ * Ownership  growth_tracer_open() gives, growth_tracer_close() takes; target and monitor are
+ *            borrowed.
+ * Errors     a round that cannot be had is no error: the report says why, and it is tried again
+ *            after a rest.
+ * Bounds     CONTAINER_WATCH_MAX containers at a time, GROWTH_TRACER_KEPT in a report. Its own CPU
+ *            time is GROWTH_TRACER_SHARE of a core, but for the first round.
+ * Threads    makes one; growth_tracer_allow() and growth_tracer_spent() from any, the others from
+ *            one.
  */
 #ifndef PYLEAKTRACE_TRACE_GROWTH_TRACER_H
 #define PYLEAKTRACE_TRACE_GROWTH_TRACER_H
@@ -31,11 +34,11 @@
 struct growth_tracer;
 
 struct growth_tracer_options {
-	double share; /* of GROWTH_TRACER_SHARE, where several targets are watched */
-	uint64_t
-		slow_ns; /* a target that is slow while it is watched (container_cost.h) is, for so long at a time */
-	bool can_watch; /* else there are no watchpoints to be had, and none is tried */
-	bool no_native; /* the verifier refuses programs that walk C frames */
+	double share;     /* of GROWTH_TRACER_SHARE, where several targets are watched */
+	uint64_t slow_ns; /* a target that is slow while it is watched (container_cost.h) is, for so
+			     long at a time */
+	bool can_watch;   /* else there are no watchpoints to be had, and none is tried */
+	bool no_native;   /* the verifier refuses programs that walk C frames */
 };
 
 /*

@@ -14,8 +14,9 @@
 #include "trace/trend_look.h"
 #include "python/runtime.h"
 
-#define PERIOD \
-	1.25 /* of the time in which the share pays for a scan: for the first one, which nothing came before */
+#define PERIOD                                                                                   \
+	1.25 /* of the time in which the share pays for a scan: for the first one, which nothing \
+		came before */
 
 _Static_assert(HEAP_MONITOR_SCANS <= GROWTH_SCANS_MAX, "growth_measure() takes them all");
 
@@ -43,7 +44,7 @@ struct heap_monitor {
 	double cpu_s, begun_s; /* of all scans and looks; since the first of them */
 };
 
-/* ---- the thread ------------------------------------------------------------------------------------------- */
+/* ---- the thread ----------------------------------------------------------------------------- */
 
 static void drop_scans(struct heap_monitor *monitor)
 {
@@ -166,7 +167,7 @@ static void *run(void *context)
 	return NULL;
 }
 
-/* ---- from outside ----------------------------------------------------------------------------------------- */
+/* ---- from outside --------------------------------------------------------------------------- */
 
 static int init_lock(struct heap_monitor *monitor)
 {
@@ -240,7 +241,7 @@ void heap_monitor_forget(struct heap_monitor *monitor)
 	tell(monitor, &monitor->forget);
 }
 
-/* ---- reports ---------------------------------------------------------------------------------------------- */
+/* ---- reports -------------------------------------------------------------------------------- */
 
 bool heap_monitor_grows(const struct heap_growth_row *row)
 {
@@ -289,8 +290,8 @@ bool heap_monitor_container(struct heap_monitor *monitor, uint64_t address, stru
 }
 
 /*
- * What can hold a leaked block: also another malloc's mappings, and pages that are swapped out, which is where the leaked
- * ones go first.
+ * What can hold a leaked block: also another malloc's mappings, and pages that are swapped out,
+ * which is where the leaked ones go first.
  */
 static double in_use(const struct heap_scan *scan)
 {

@@ -2,17 +2,21 @@
  *
  * monitor: during a watch, what grows in the heap and how memory goes, at a price that is kept.
  *
- * A thread scans the heap, looks at the trend, finds the containers that grow fastest, and then waits so long that its
- * CPU time stays below a share of a core: a heap of a million objects is scanned every few seconds, one of a hundred
- * million every few minutes. The first scans come closer together, so that what leaks is known soon: they may take
- * HEAP_MONITOR_HASTE times as much.
+ * A thread scans the heap, looks at the trend, finds the containers that grow fastest, and then
+ * waits so long that its CPU time stays below a share of a core: a heap of a million objects is
+ * scanned every few seconds, one of a hundred million every few minutes. The first scans come
+ * closer together, so that what leaks is known soon: they may take HEAP_MONITOR_HASTE times as
+ * much.
  *
  * Place      trace; target_trace.c has one for its target.
- * Ownership  heap_monitor_open() gives, heap_monitor_close() takes. What heap_monitor_report() puts into a profile is the
- *            profile's. Nothing is shared with the tracer but the target, which nobody writes.
- * Errors     a heap that cannot be scanned is no error: the trend says so (missing), and goes on without.
- * Bounds     HEAP_MONITOR_SCANS scans are kept, fewer of heaps with very many types: then every second one is dropped,
- *            so that the first stays. heap_monitor_close() waits for the scan that is being made.
+ * Ownership  heap_monitor_open() gives, heap_monitor_close() takes. What heap_monitor_report() puts
+ *            into a profile is the profile's. Nothing is shared with the tracer but the target,
+ *            which nobody writes.
+ * Errors     a heap that cannot be scanned is no error: the trend says so (missing), and goes on
+ *            without.
+ * Bounds     HEAP_MONITOR_SCANS scans are kept, fewer of heaps with very many types: then every
+ *            second one is dropped, so that the first stays. heap_monitor_close() waits for the
+ *            scan that is being made.
  * Threads    all functions from one thread; it is not the one that scans.
  */
 #ifndef PYLEAKTRACE_TRACE_HEAP_MONITOR_H
@@ -47,14 +51,16 @@ void heap_monitor_forget(struct heap_monitor *monitor);
 /* Goes up steadily; while there are too few scans to tell, more. What a report names as growing. */
 bool heap_monitor_grows(const struct heap_growth_row *row);
 
-/* How all types have grown since the start: shown as long as `see` runs, and not at all before there are two scans. */
+/* How all types have grown since the start: shown as long as `see` runs, and not at all before
+ * there are two scans. */
 void heap_monitor_growth(struct heap_monitor *monitor,
 			 void (*see)(void *context, const struct heap_growth *growth),
 			 void *context);
 
 /*
- * How many bytes more have come into use each second since the start, at least and at most: the slope of all memory in use, and two of
- * its errors to both sides. Never below 0. What is garbage and waits for the collector is no part of it, as far as it can be told.
+ * How many bytes more have come into use each second since the start, at least and at most: the
+ * slope of all memory in use, and two of its errors to both sides. Never below 0. What is garbage
+ * and waits for the collector is no part of it, as far as it can be told.
  *
  * return false: not known (fewer than three scans)
  */

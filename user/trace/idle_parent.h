@@ -1,15 +1,16 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
- * idle_parent: a target that does nothing while its children work -> a note that says which PIDs to watch.
+ * idle_parent: a target that does nothing while its children work -> a note that says which PIDs to
+ * watch.
  *
- * The master of a prefork server (gunicorn, uWSGI, multiprocessing) waits; what leaks is in its workers. Said where the
- * target has used hardly any CPU time since the watch began, and those of its children that are CPython too have used
- * much more.
+ * The master of a prefork server (gunicorn, uWSGI, multiprocessing) waits; what leaks is in its
+ * workers. Said where the target has used hardly any CPU time since the watch began, and those of
+ * its children that are CPython too have used much more.
  *
  * Place      trace; target_profile.c has one for its target.
- * Bounds     IDLE_PARENT_NAMED PIDs in a note. Which children are CPython is asked only where all of them together have
- *            used enough. Memory of a child is read only where it runs another file than its parent does, and of
- *            IDLE_PARENT_KNOWN such only once.
+ * Bounds     IDLE_PARENT_NAMED PIDs in a note. Which children are CPython is asked only where all
+ *            of them together have used enough. Memory of a child is read only where it runs
+ *            another file than its parent does, and of IDLE_PARENT_KNOWN such only once.
  */
 #ifndef PYLEAKTRACE_TRACE_IDLE_PARENT_H
 #define PYLEAKTRACE_TRACE_IDLE_PARENT_H
@@ -51,7 +52,8 @@ bool idle_parent_is(double own_ns, double children_ns, double passed_ns);
 /*
  * Add the note "children_work", if it is so.
  *
- * in     pids: n of them, that are watched; with one of the children among them who watches knows already
+ * in     pids: n of them, that are watched; with one of the children among them who watches knows
+ *        already
  */
 void idle_parent_note(struct idle_parent *parent, const struct process *process, const pid_t *pids,
 		      unsigned n, struct profile *profile);

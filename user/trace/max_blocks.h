@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
- * max_blocks: the size of a target -> how many live blocks are to have room, where the user does not say.
+ * max_blocks: the size of a target -> how many live blocks are to have room, where the user does
+ * not say.
  *
- * One for 512 bytes of its memory. The map grows as it fills (but for 16 bytes an entry), so room that is not used costs
- * little. On kernels before 6.1 all of it is taken at the start (features_must_preallocate()): there no more than
- * MAX_BLOCKS_SHARE of the memory that the machine has to spare.
+ * One for 512 bytes of its memory. The map grows as it fills (but for 16 bytes an entry), so room
+ * that is not used costs little. On kernels before 6.1 all of it is taken at the start
+ * (features_must_preallocate()): there no more than MAX_BLOCKS_SHARE of the memory that the machine
+ * has to spare.
  *
  * Place      trace; target_trace.c.
  * Source     proc(5): MemAvailable of /proc/meminfo.

@@ -68,7 +68,8 @@ static double share_at_most(const struct governor_state *state)
 	return own > most / 100 ? most / own : 100;
 }
 
-/* System calls that took longer: by the governor, which counts them now and then. Without it only by how much is known. */
+/* System calls that took longer: by the governor, which counts them now and then. Without it only
+ * by how much is known. */
 static void fill_syscalls(struct target_trace *trace, struct cost *cost,
 			  const struct governor_state *state, double passed_s)
 {

@@ -113,13 +113,15 @@ void target_trace_refresh_code(struct target_trace *trace, bool in_vain_too)
 	unsigned n_natives = trace->plan.natives.n;
 	int changed = 1;
 
-	/* once more after a change: what came and went before it was published has not been noticed */
+	/* once more after a change: what came and went before it was published has not been
+	 * noticed */
 	for (int i = 0; i < READS_OF_CODE && changed > 0; i++) {
 		bool first_in_vain = in_vain_too && i == 0;
 
 		session_read_code(trace->session);
 		changed = trace->code.tables ? code_map_update(&trace->code.map, NULL) : i == 0;
-		/* first, for what is allocated meanwhile is not seen; C frames may be missing for a moment */
+		/* first, for what is allocated meanwhile is not seen; C frames may be missing for a
+		 * moment */
 		if (changed > 0 || first_in_vain)
 			refresh_allocators(trace);
 		if (changed < 0)
@@ -155,7 +157,8 @@ void target_trace_maintain(void *context, struct survivors *survivors)
 {
 	struct target_trace *trace = context;
 
-	/* names that a report reads are dropped, and sites that it counts: not in the middle of one */
+	/* names that a report reads are dropped, and sites that it counts: not in the middle of
+	 * one */
 	pthread_mutex_lock(&trace->looking);
 	if (snapshot_reclaim_is_due(trace->snapshot))
 		snapshot_reclaim(trace->snapshot, trace->session, survivors);
@@ -262,7 +265,8 @@ static int open_session(struct target_trace *trace, struct err *err)
 	return 0;
 }
 
-/* All that traces: programs, probes, what reads their maps and what keeps them below the ceiling. */
+/* All that traces: programs, probes, what reads their maps and what keeps them below the
+ * ceiling. */
 static int open_traced(struct target_trace *trace, struct err *err)
 {
 	int result = features_require(trace->features, err);
@@ -304,8 +308,8 @@ static void close_traced(struct target_trace *trace)
 }
 
 /*
- * Nothing can be traced here, for want of something in the kernel or of a permission: what the heap shows from outside
- * is there all the same, unless that is not wanted.
+ * Nothing can be traced here, for want of something in the kernel or of a permission: what the heap
+ * shows from outside is there all the same, unless that is not wanted.
  */
 static int open_untraced(struct target_trace *trace, struct err *err)
 {

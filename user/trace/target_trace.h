@@ -1,13 +1,17 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
- * target_trace: one target from its PID to its final report; everything that is opened for it, in one place.
+ * target_trace: one target from its PID to its final report; everything that is opened for it, in
+ * one place.
  *
  * Place      trace; cmd_watch.c has one per PID.
- * Ownership  target_trace_open() gives, target_trace_close() takes and leaves the target as it was found.
+ * Ownership  target_trace_open() gives, target_trace_close() takes and leaves the target as it was
+ *            found.
  * Errors     of the rooms below; the sentence is put before nothing, it names the pid itself.
  * Example    target_trace_open(&trace, pid, &options, &features, err);
  *            target_trace_start(trace);
- *            profile = target_trace_profile(trace, options.older_ns, err);   ...   profile_free(profile);
+ *            profile = target_trace_profile(trace, options.older_ns, err);
+ *            ...
+ *            profile_free(profile);
  *            target_trace_stop(trace);
  *            target_trace_close(trace);
  */
@@ -22,16 +26,17 @@
 struct target_trace;
 
 /*
- * Find the runtime, plan, load, attach: all probes are in place, nothing is recorded yet. Where nothing can be traced
- * (-ERR_KERNEL, -ERR_PERMISSION) and not all is to be (--exact) the heap is looked at from outside, and every profile
- * has a note that says why.
+ * Find the runtime, plan, load, attach: all probes are in place, nothing is recorded yet. Where
+ * nothing can be traced (-ERR_KERNEL, -ERR_PERMISSION) and not all is to be (--exact) the heap is
+ * looked at from outside, and every profile has a note that says why.
  */
 int target_trace_open(struct target_trace **out, pid_t pid, const struct trace_options *options,
 		      const struct features *features, struct err *err);
 void target_trace_start(struct target_trace *trace);
 void target_trace_stop(struct target_trace *trace);
 
-/* Detach and release all; 0, or the exit code of a steering that could not be undone (said on stderr). */
+/* Detach and release all; 0, or the exit code of a steering that could not be undone (said on
+ * stderr). */
 int target_trace_close(struct target_trace *trace);
 
 pid_t target_trace_pid(const struct target_trace *trace);
@@ -43,7 +48,8 @@ bool target_trace_traced(const struct target_trace *trace);
 int target_trace_pidfd(const struct target_trace *trace);
 int target_trace_events_fd(const struct target_trace *trace);
 
-/* Readable when the ceiling cannot be kept with everything traced (--on-limit stop); -1: there is none. */
+/* Readable when the ceiling cannot be kept with everything traced (--on-limit stop); -1: there is
+ * none. */
 int target_trace_limit_fd(const struct target_trace *trace);
 
 /* Take the waiting events; new names are read now. */
@@ -56,8 +62,8 @@ bool target_trace_ended(const struct target_trace *trace);
 void target_trace_baseline(struct target_trace *trace);
 
 /*
- * Look: a profile with the cost in it, sorted as the options say. NULL, with err set, when it cannot be had.
- * The caller frees it.
+ * Look: a profile with the cost in it, sorted as the options say. NULL, with err set, when it
+ * cannot be had. The caller frees it.
  */
 struct profile *target_trace_profile(struct target_trace *trace, struct err *err);
 

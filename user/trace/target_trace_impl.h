@@ -2,8 +2,8 @@
  *
  * target_trace_impl: what the files of target_trace share: its state.
  *
- * Place      trace; target_trace.c (its life, from the attach to the detach), target_profile.c (what reports and live lines
- *            say of it) and nobody else.
+ * Place      trace; target_trace.c (its life, from the attach to the detach), target_profile.c
+ *            (what reports and live lines say of it) and nobody else.
  */
 #ifndef PYLEAKTRACE_TRACE_TARGET_TRACE_IMPL_H
 #define PYLEAKTRACE_TRACE_TARGET_TRACE_IMPL_H
@@ -58,8 +58,8 @@ struct target_trace {
 };
 
 /*
- * Make room for stacks, if it is time (snapshot_reclaim()). The governor calls it where there is one, between windows; else it
- * is called where there may be new stacks, and before a report.
+ * Make room for stacks, if it is time (snapshot_reclaim()). The governor calls it where there is
+ * one, between windows; else it is called where there may be new stacks, and before a report.
  */
 void target_trace_maintain(void *trace, struct survivors *survivors);
 
@@ -70,8 +70,8 @@ bool target_trace_execed(const struct target_trace *trace);
 void target_trace_finish_calibration(struct target_trace *trace);
 
 /*
- * The target has code that is new to us, or may have. Asked in vain, it is asked again only after the next report:
- * a stack with a damaged end would have us read the mappings all the time.
+ * The target has code that is new to us, or may have. Asked in vain, it is asked again only after
+ * the next report: a stack with a damaged end would have us read the mappings all the time.
  */
 void target_trace_refresh_code(struct target_trace *trace, bool in_vain_too);
 

@@ -20,8 +20,8 @@
 enum on_limit { ON_LIMIT_THROTTLE, ON_LIMIT_STOP };
 
 struct trace_options {
-	pid_t pids
-		[TRACE_MAX_PIDS]; /* all that are traced at a time: they share what the tool may use */
+	pid_t pids[TRACE_MAX_PIDS]; /* all that are traced at a time: they share what the tool may
+				       use */
 	unsigned n_pids;
 	enum profile_order order;
 	bool by_thread;    /* stacks of different threads are different */

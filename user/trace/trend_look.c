@@ -109,7 +109,7 @@ void trend_watch_look(struct trend_watch *watch, const struct heap_scan *scan)
 		trend_watch_settle(watch);
 }
 
-/* ---- threads --------------------------------------------------------------------------------- */
+/* ---- threads -------------------------------------------------------------------------------- */
 
 static char *take(char **text)
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
- * trend_look: a target, now -> one more look in its trend. Joins what /proc, the census and CPython's
- * threads say.
+ * trend_look: a target, now -> one more look in its trend. Joins what /proc, the census and
+ * CPython's threads say.
  *
  * Place      trace; used by `pyleaktrace heap --trend` and by the watch.
  * Ownership  trend_watch_open() gives, trend_watch_close() takes; process and runtime are borrowed;

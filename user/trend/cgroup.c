@@ -11,7 +11,7 @@
 
 #define LIST_MAX  (1UL << 20) /* of /proc/PID/cgroup and mountinfo */
 #define STAT_MAX  (64UL << 10)
-#define UNLIMITED (INT64_MAX - (1 << 20)) /* v1 has no limit as INT64_MAX, rounded down to a page */
+#define UNLIMITED (INT64_MAX - (1 << 20)) /* v1 has no limit as INT64_MAX, less part of a page */
 
 /* The files of one version. */
 struct names {
@@ -27,7 +27,7 @@ struct mount {
 	char root[PATH_MAX], point[PATH_MAX];
 };
 
-/* ---- where ----------------------------------------------------------------------------------- */
+/* ---- where ---------------------------------------------------------------------------------- */
 
 /* Is this word in a list with commas? */
 static bool lists(const char *list, const char *word)
@@ -109,7 +109,7 @@ static bool find_mount(struct mount *mount, const char *text, const char *type,
 	return found;
 }
 
-/* ---- figures --------------------------------------------------------------------------------- */
+/* ---- figures -------------------------------------------------------------------------------- */
 
 static bool read_number(const char *folder, const char *name, uint64_t *value)
 {

@@ -21,7 +21,8 @@
 
 #define CGROUP_LEVELS 64
 
-/* in  proc: "/proc"; another folder is for tests, in which paths of mounts are taken as they stand */
+/* in  proc: "/proc"; another folder is for tests, in which paths of mounts are taken as they
+ *     stand */
 int cgroup_read(struct trend_cgroup *cgroup, const char *proc, pid_t pid, struct err *err);
 
 #endif

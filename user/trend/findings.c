@@ -61,8 +61,8 @@ static struct fmt per_minute(double per_s)
 }
 
 /*
- * A count that never falls and rises from look to look: that tells a leak of things that come one by
- * one, however unevenly the looks lie in time.
+ * A count that never falls and rises from look to look: that tells a leak of things that come one
+ * by one, however unevenly the looks lie in time.
  */
 static bool keeps_rising(const struct trend *trend, enum trend_kind kind)
 {
@@ -83,7 +83,7 @@ static bool keeps_rising(const struct trend *trend, enum trend_kind kind)
 	return steps + 1 >= FIT_SHAPE_LEAST && 2 * rises >= steps;
 }
 
-/* ---- memory ---------------------------------------------------------------------------------- */
+/* ---- memory --------------------------------------------------------------------------------- */
 
 /* The part of RSS that grows most; NULL: none does. */
 static const struct trend_row *growing_part(const struct trend *trend)
@@ -109,10 +109,10 @@ static double gained(const struct trend *trend, enum trend_kind kind)
 
 /*
  * After a fork two processes share their memory until one of them writes to a page: it gets a copy,
- * and both pages are private. RSS and anonymous memory stay as they are, because the page was anonymous
- * before. Where they grow, or grow and are swapped out, something else happens too, and nothing is
- * said: a leak may hide behind it. gc.freeze() keeps the collector from writing to objects; it does
- * not keep reference counts from being written.
+ * and both pages are private. RSS and anonymous memory stay as they are, because the page was
+ * anonymous before. Where they grow, or grow and are swapped out, something else happens too, and
+ * nothing is said: a leak may hide behind it. gc.freeze() keeps the collector from writing to
+ * objects; it does not keep reference counts from being written.
  */
 static void find_copies(struct trend *trend)
 {
@@ -143,8 +143,9 @@ static bool is_free_part(enum trend_kind kind)
 }
 
 /*
- * The rising side of a sawtooth looks like a leak as long as it lasts: of what old objects in cycles leave behind, to the next full
- * collection. (That the collector is off is a finding of its own.)
+ * The rising side of a sawtooth looks like a leak as long as it lasts: of what old objects in
+ * cycles leave behind, to the next full collection. (That the collector is off is a finding of its
+ * own.)
  */
 static const char *about_garbage(const struct trend *trend, enum trend_kind part)
 {
@@ -227,7 +228,7 @@ static void find_limit(struct trend *trend)
 		    fmt_bytes(cgroup->usage_bytes).text, fmt_bytes(cgroup->limit_bytes).text);
 }
 
-/* ---- threads, files, the collector ----------------------------------------------------------- */
+/* ---- threads, files, the collector ---------------------------------------------------------- */
 
 /* The place where most threads are made for; NULL where there is none. */
 static const struct trend_thread *common_entry(const struct trend_threads *threads, size_t *n)

@@ -21,8 +21,7 @@
 /* A file of the cache: this, then pages, rules and rows as they are in struct unwind_table. */
 struct head {
 	char magic[8];
-	uint32_t
-		compiler; /* UNWIND_COMPILER: a checksum of the sources that make tables (Makefile) */
+	uint32_t compiler; /* UNWIND_COMPILER: checksum of the sources that make tables */
 	uint32_t n_pages, n_rows, n_rules;
 	uint32_t n_functions, damaged, unsupported;
 	uint32_t zero;
@@ -37,7 +36,7 @@ struct part {
 	size_t size;
 };
 
-/* ---- fingerprints -------------------------------------------------------------------------------- */
+/* ---- fingerprints --------------------------------------------------------------------------- */
 
 /* All that a table depends on. */
 static uint64_t source_of(const struct unwind_section *section, uint64_t key)
@@ -81,7 +80,7 @@ static uint64_t contents_of(struct head head, const struct unwind_table *table)
 	return fingerprint_value(&fingerprint);
 }
 
-/* ---- reading ------------------------------------------------------------------------------------- */
+/* ---- reading -------------------------------------------------------------------------------- */
 
 static bool read_exactly(int file, void *buffer, size_t size)
 {
@@ -151,7 +150,7 @@ static bool load(struct unwind_table *table, int folder, const char *name,
 	return loaded;
 }
 
-/* ---- writing ------------------------------------------------------------------------------------- */
+/* ---- writing -------------------------------------------------------------------------------- */
 
 static bool write_all(int file, const struct part *part)
 {
@@ -202,7 +201,7 @@ static void keep(const struct unwind_table *table, int folder, const char *name,
 	cache_folder_shrink(folder, UNWIND_CACHE_MAX_BYTES);
 }
 
-/* ---- the whole ----------------------------------------------------------------------------------- */
+/* ---- the whole ------------------------------------------------------------------------------ */
 
 /* The name of a file's table; false: it has no build id. */
 static bool name_of(Elf *elf, char name[2 * MAX_BUILD_ID + 1])

@@ -101,7 +101,7 @@ void cache_folder_end(int folder, int file, const char *name, const char *final,
 		unlinkat(folder, name, 0);
 }
 
-/* ---- how much is there --------------------------------------------------------------------------- */
+/* ---- how much is there ---------------------------------------------------------------------- */
 
 struct entry {
 	char name[NAME_MAX + 1];

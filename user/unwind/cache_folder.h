@@ -4,11 +4,13 @@
  *
  * Place      layer 3; used by cache.
  * Source     where it is: XDG Base Directory Specification 0.8; for root: FHS 3.0, /var/cache.
- * Shapes     files are written under a name of their own and renamed: a reader sees all of a file or none.
- *            The time of a file's last change is that of its last use.
+ * Shapes     files are written under a name of their own and renamed: a reader sees all of a file
+ *            or none. The time of a file's last change is that of its last use.
  * Ownership  a folder is a file descriptor; the caller closes it.
- * Errors     -1: it cannot be had, or is not ours alone. Nobody needs to know why: a cache may be absent.
- * Bounds     folder and files must belong to the effective user, must not be writable for others, must not be links.
+ * Errors     -1: it cannot be had, or is not ours alone. Nobody needs to know why: a cache may be
+ *            absent.
+ * Bounds     folder and files must belong to the effective user, must not be writable for others,
+ *            must not be links.
  */
 #ifndef PYLEAKTRACE_UNWIND_CACHE_FOLDER_H
 #define PYLEAKTRACE_UNWIND_CACHE_FOLDER_H
@@ -26,7 +28,8 @@ int cache_folder_open_below(const char *base);
 /* Open a file of the folder for reading, and note that it was used. */
 int cache_folder_file(int folder, const char *name, off_t *size);
 
-/* A new file under a name that is not final. In: final names have no `~`. Out: name: NAME_MAX + 1 bytes. */
+/* A new file under a name that is not final. In: final names have no `~`. Out: name: NAME_MAX + 1
+ * bytes. */
 int cache_folder_begin(int folder, char *name);
 
 /* Close the new file and put it in the place of `final`; keep: false: throw it away. */

@@ -17,7 +17,7 @@ struct cfi_cie {
 	uint8_t fde_more_bytes; /* else: bytes between an FDE's addresses and its instructions */
 };
 
-/* ---- CIEs ---------------------------------------------------------------------------------------- */
+/* ---- CIEs ----------------------------------------------------------------------------------- */
 
 /* What the letters of the augmentation string announce. False: there is one that is not known. */
 static bool read_augmentation(struct cfi_cie *out, const Dwarf_CIE *cie,
@@ -114,7 +114,7 @@ static const struct cfi_cie *find_cie(const struct cfi *cfi, uint64_t offset)
 	return NULL;
 }
 
-/* ---- entries ------------------------------------------------------------------------------------- */
+/* ---- entries -------------------------------------------------------------------------------- */
 
 /* libdw wants it for the size of an address and the order of bytes. */
 static const unsigned char ident[EI_NIDENT] = {ELFMAG0,    ELFMAG1,     ELFMAG2,   ELFMAG3,

@@ -35,7 +35,7 @@ static void bad(struct machine *machine)
 	machine->reader.bad = true;
 }
 
-/* ---- operands ------------------------------------------------------------------------------------ */
+/* ---- operands ------------------------------------------------------------------------------- */
 
 /* A number that is unsigned where it stands, but is one of bytes or words of a frame. */
 static int64_t read_offset(struct machine *machine)
@@ -68,7 +68,7 @@ static struct cfi_expression read_expression(struct machine *machine)
 				       .length = (uint32_t)length};
 }
 
-/* ---- the state changes --------------------------------------------------------------------------- */
+/* ---- the state changes ---------------------------------------------------------------------- */
 
 static void set(struct machine *machine, uint64_t number, enum cfi_how how, union cfi_value value)
 {
@@ -118,7 +118,7 @@ static void recall(struct machine *machine)
 		machine->state = machine->remembered[--machine->depth];
 }
 
-/* ---- the address advances ------------------------------------------------------------------------ */
+/* ---- the address advances ------------------------------------------------------------------- */
 
 /* Give the row that ends here. What lies behind the end of the function is not its own. */
 static int advance_to(struct machine *machine, uint64_t address)
@@ -147,7 +147,7 @@ static int advance(struct machine *machine, uint64_t delta)
 	return advance_to(machine, address);
 }
 
-/* ---- instructions -------------------------------------------------------------------------------- */
+/* ---- instructions --------------------------------------------------------------------------- */
 
 /* Those that say where the CFA is; false: it is none of them. */
 static bool step_cfa(struct machine *machine, uint8_t op)

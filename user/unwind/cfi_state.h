@@ -3,17 +3,20 @@
  * cfi_state: call frame instructions -> the states that they describe, one row after the other.
  *
  * Place      layer 3; cfi gives it the instructions, rules reads the states.
- * Source     DWARF 5 section 6.4.2 (instructions), 6.4.3 (how they are executed); the DW_CFA_GNU_* that gcc and
- *            binutils write. Where DWARF leaves a case open (half of a CFA changed while the CFA is an
- *            expression: libgcrypt has it) it is done as gcc's and gdb's unwinders do.
- * Shapes     a state says, in DWARF's terms, where the CFA and the registers are that are followed. A row is a state and
- *            the address that it holds from; it ends where the next begins, the last one at the function's
- *            end. Rows come in order of their addresses, and none is empty.
- * Errors     -EINVAL: an instruction that is cut off or unknown, an address that goes backwards, more than
- *            CFI_MAX_DEPTH states put aside.
- * Bounds     no memory; one pass, constant time for each instruction. libdw's dwarf_cfi_addrframe(), which answers for
- *            one address, starts anew for each row: 2 to 4 times slower than whole tables on Debian's libraries,
- *            and quadratic in the length of a function that somebody made for the purpose.
+ * Source     DWARF 5 section 6.4.2 (instructions), 6.4.3 (how they are executed); the DW_CFA_GNU_*
+ *            that gcc and binutils write. Where DWARF leaves a case open (half of a CFA changed
+ *            while the CFA is an expression: libgcrypt has it) it is done as gcc's and gdb's
+ *            unwinders do.
+ * Shapes     a state says, in DWARF's terms, where the CFA and the registers are that are followed.
+ *            A row is a state and the address that it holds from; it ends where the next begins,
+ *            the last one at the function's end. Rows come in order of their addresses, and none is
+ *            empty.
+ * Errors     -EINVAL: an instruction that is cut off or unknown, an address that goes backwards,
+ *            more than CFI_MAX_DEPTH states put aside.
+ * Bounds     no memory; one pass, constant time for each instruction. libdw's
+ *            dwarf_cfi_addrframe(), which answers for one address, starts anew for each row: 2 to 4
+ *            times slower than whole tables on Debian's libraries, and quadratic in the length of a
+ *            function that somebody made for the purpose.
  */
 #ifndef PYLEAKTRACE_UNWIND_CFI_STATE_H
 #define PYLEAKTRACE_UNWIND_CFI_STATE_H
@@ -70,7 +73,8 @@ struct cfi_program {
 /* One row. In: state is borrowed for the call. Return 0, or anything else to stop. */
 typedef int cfi_row_fn(void *arg, uint64_t start, const struct cfi_state *state);
 
-/* DWARF's number of a register on x86-64 -> enum abi_unwind_reg or CFI_RA; -1: it is not followed. */
+/* DWARF's number of a register on x86-64 -> enum abi_unwind_reg or CFI_RA; -1: it is not
+ * followed. */
 int cfi_reg(uint64_t number);
 
 /*

@@ -8,7 +8,8 @@
  * Units      link-time addresses.
  * Ownership  unwind_functions_load() allocates, unwind_functions_fini() frees.
  * Errors     -ERR_FAILED with a sentence, as unwind_table_build().
- * Bounds     24 bytes for each function, of which the file has one for each 12 bytes of unwind information at most.
+ * Bounds     24 bytes for each function, of which the file has one for each 12 bytes of unwind
+ *            information at most.
  */
 #ifndef PYLEAKTRACE_UNWIND_FUNCTIONS_H
 #define PYLEAKTRACE_UNWIND_FUNCTIONS_H
@@ -21,8 +22,8 @@
 
 struct unwind_function {
 	uint64_t start, end; /* [start, end) */
-	/* its first instruction finds nothing on the stack but the way back, as a call leaves it; else it is a
-	 * part of a function that was put elsewhere, or a signal's trampoline */
+	/* its first instruction finds nothing on the stack but the way back, as a call leaves it;
+	 * else it is a part of a function that was put elsewhere, or a signal's trampoline */
 	bool called;
 };
 

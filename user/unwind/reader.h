@@ -3,9 +3,11 @@
  * reader: bytes of unwind information -> numbers, never a byte further than the end.
  *
  * Place      layer 3; used by section and cfi.
- * Source     LEB128: DWARF 5 section 7.6. Pointer encodings (DW_EH_PE_*): LSB 5.0 Core, section 10.5.1.
- * Shapes     a struct reader stands between two bytes. Reading moves it; a read that does not fit gives 0, sets
- *            `bad` and moves it to the end, so that a caller may look at `bad` once, after several reads.
+ * Source     LEB128: DWARF 5 section 7.6. Pointer encodings (DW_EH_PE_*): LSB 5.0 Core, section
+ *            10.5.1.
+ * Shapes     a struct reader stands between two bytes. Reading moves it; a read that does not fit
+ *            gives 0, sets `bad` and moves it to the end, so that a caller may look at `bad` once,
+ *            after several reads.
  * Bounds     time linear in the bytes that are passed.
  */
 #ifndef PYLEAKTRACE_UNWIND_READER_H
@@ -41,8 +43,8 @@ const uint8_t *reader_skip(struct reader *reader, uint64_t size);
  * A pointer as its encoding says.
  *
  * in     bases: NULL: the number alone is wanted (a length), whatever it would be relative to
- * note   DW_EH_PE_omit, DW_EH_PE_funcrel and DW_EH_PE_indirect (the pointer lies in memory that is written when
- *        the program runs) are bad, and so is a base that is not there
+ * note   DW_EH_PE_omit, DW_EH_PE_funcrel and DW_EH_PE_indirect (the pointer lies in memory that is
+ *        written when the program runs) are bad, and so is a base that is not there
  */
 uint64_t reader_pointer(struct reader *reader, uint8_t encoding, const struct reader_bases *bases);
 

@@ -12,7 +12,7 @@
 
 #include "unwind/table.h"
 
-/* ---- expressions ----------------------------------------------------------------------------------- */
+/* ---- expressions ---------------------------------------------------------------------------- */
 
 /* Longer ones are of no form that is known. */
 #define MAX_EXPRESSION 32
@@ -87,7 +87,7 @@ static bool read_plt(struct reader *reader, int32_t *least)
 	return bytes && memcmp(bytes, after, sizeof(after)) == 0 && at_end(reader);
 }
 
-/* ---- states ---------------------------------------------------------------------------------------- */
+/* ---- states --------------------------------------------------------------------------------- */
 
 static bool set_base(struct abi_unwind_rule *rule, enum abi_rule_kind kind, uint64_t number,
 		     int64_t offset)
@@ -147,7 +147,8 @@ static bool in_words(int64_t offset, int16_t *words)
 	return true;
 }
 
-/* What a rule cannot say of one register is as good as lost: only a frame that needs it ends the walk. */
+/* What a rule cannot say of one register is as good as lost: only a frame that needs it ends the
+ * walk. */
 static void translate_register(struct abi_unwind_rule *rule, const struct unwind_section *section,
 			       const struct cfi_state *state, unsigned reg)
 {
@@ -232,7 +233,7 @@ struct abi_unwind_rule rules_translate(const struct unwind_section *section,
 	return (struct abi_unwind_rule){.kind = ABI_RULE_UNSUPPORTED};
 }
 
-/* ---- each once ------------------------------------------------------------------------------------- */
+/* ---- each once ------------------------------------------------------------------------------ */
 
 struct known_rule {
 	struct abi_unwind_rule rule;
@@ -241,8 +242,8 @@ struct known_rule {
 };
 
 /*
- * Multilinear hashing with a key that the file's author cannot know: two rules meet with a probability of
- * 2^-32, whatever they are (Dietzfelbinger 1996; Lemire and Kaser 2014).
+ * Multilinear hashing with a key that the file's author cannot know: two rules meet with a
+ * probability of 2^-32, whatever they are (Dietzfelbinger 1996; Lemire and Kaser 2014).
  */
 static unsigned hash(const struct rules *rules, const struct abi_unwind_rule *rule)
 {

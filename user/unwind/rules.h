@@ -3,15 +3,17 @@
  * rules: states in DWARF's terms -> rules as BPF follows them, each kept once.
  *
  * Place      layer 3; used by table, between cfi and the rows.
- * Source     the forms that gcc, binutils and OpenSSL's assembly write, as found in Debian's libraries; the struct
- *            ucontext of x86-64: Linux arch/x86/include/uapi/asm/sigcontext.h.
- * Shapes     a rule's number is its place in order of first use; rule 0 is ABI_RULE_NONE. A state of another form
- *            is ABI_RULE_UNSUPPORTED, and a register that is kept in another form is ABI_SAVED_LOST. Neither leads to a
- *            wrong frame: a walk that needs what is lost ends there.
+ * Source     the forms that gcc, binutils and OpenSSL's assembly write, as found in Debian's
+ *            libraries; the struct ucontext of x86-64: Linux
+ *            arch/x86/include/uapi/asm/sigcontext.h.
+ * Shapes     a rule's number is its place in order of first use; rule 0 is ABI_RULE_NONE. A state
+ *            of another form is ABI_RULE_UNSUPPORTED, and a register that is kept in another form
+ *            is ABI_SAVED_LOST. Neither leads to a wrong frame: a walk that needs what is lost ends
+ *            there.
  * Ownership  rules_init()/rules_fini(); rules_take() gives an array to its caller.
  * Errors     -ERR_FAILED: out of memory.
- * Bounds     UNWIND_MAX_RULES rules, 100 bytes each; states beyond are ABI_RULE_UNSUPPORTED. A look-up takes constant
- *            time whatever the file holds: the hash has a random key.
+ * Bounds     UNWIND_MAX_RULES rules, 100 bytes each; states beyond are ABI_RULE_UNSUPPORTED. A
+ *            look-up takes constant time whatever the file holds: the hash has a random key.
  */
 #ifndef PYLEAKTRACE_UNWIND_RULES_H
 #define PYLEAKTRACE_UNWIND_RULES_H
@@ -47,7 +49,8 @@ struct abi_unwind_rule rules_translate(const struct unwind_section *section,
 int rules_number(struct rules *rules, const struct abi_unwind_rule *rule, uint32_t *number,
 		 struct err *err);
 
-/* All rules, in the order of their numbers (rules->n of them); to be freed with free(). NULL: out of memory. */
+/* All rules, in the order of their numbers (rules->n of them); to be freed with free(). NULL: out
+ * of memory. */
 struct abi_unwind_rule *rules_take(const struct rules *rules);
 
 #endif

@@ -27,9 +27,10 @@ static int check_header(Elf *elf, struct err *err)
 	return 0;
 }
 
-/* ---- segments ------------------------------------------------------------------------------------ */
+/* ---- segments ------------------------------------------------------------------------------- */
 
-/* The first program header of this type; of those that hold the address in their file part, if one is given. */
+/* The first program header of this type; of those that hold the address in their file part, if one
+ * is given. */
 static bool find_segment(Elf *elf, unsigned type, const uint64_t *vaddr, GElf_Phdr *out)
 {
 	size_t count;
@@ -78,7 +79,7 @@ static int find_text(struct unwind_section *section, Elf *elf, struct err *err)
 	return 0;
 }
 
-/* ---- sections ------------------------------------------------------------------------------------ */
+/* ---- sections ------------------------------------------------------------------------------- */
 
 static Elf_Scn *find_section(Elf *elf, const char *name, GElf_Shdr *header)
 {

@@ -4,12 +4,12 @@
  *
  * Place      layer 3; used by cfi and table.
  * Source     ELF gABI; .eh_frame_hdr: LSB 5.0 Core, section 10.6.2.
- * Shapes     .eh_frame, found by its section header, else (a file without section headers) through the segment
- *            PT_GNU_EH_FRAME; .debug_frame, compressed or not, where neither is there.
+ * Shapes     .eh_frame, found by its section header, else (a file without section headers) through
+ *            the segment PT_GNU_EH_FRAME; .debug_frame, compressed or not, where neither is there.
  * Ownership  section_load() allocates, section_fini() frees; the Elf may be closed in between.
  * Errors     -ERR_FAILED with a sentence.
- * Bounds     the file is hostile: UNWIND_MAX_BYTES of unwind information, UNWIND_MAX_SEGMENTS executable segments
- *            within UNWIND_MAX_TEXT bytes of each other.
+ * Bounds     the file is hostile: UNWIND_MAX_BYTES of unwind information, UNWIND_MAX_SEGMENTS
+ *            executable segments within UNWIND_MAX_TEXT bytes of each other.
  */
 #ifndef PYLEAKTRACE_UNWIND_SECTION_H
 #define PYLEAKTRACE_UNWIND_SECTION_H

@@ -63,7 +63,7 @@ static int too_many(struct compiler *compiler)
 		       UNWIND_MAX_ROWS);
 }
 
-/* ---- functions -> collected rows ----------------------------------------------------------------- */
+/* ---- functions -> collected rows ------------------------------------------------------------ */
 
 static int on_row(void *arg, uint64_t start, const struct cfi_state *state)
 {
@@ -139,7 +139,7 @@ static int collect(struct compiler *compiler)
 	return result;
 }
 
-/* ---- collected rows -> pages ---------------------------------------------------------------------- */
+/* ---- collected rows -> pages ---------------------------------------------------------------- */
 
 static int by_start(const void *a, const void *b)
 {
@@ -260,7 +260,7 @@ static int write_pages(struct compiler *compiler)
 	return result ? result : turn_to(compiler, compiler->table->n_pages - 1);
 }
 
-/* ---- the whole ------------------------------------------------------------------------------------ */
+/* ---- the whole ------------------------------------------------------------------------------ */
 
 static int finish(struct compiler *compiler)
 {
@@ -364,7 +364,7 @@ const struct abi_unwind_rule *unwind_table_find(const struct unwind_table *table
 	return &table->rules[ABI_ROW_RULE(table->rows[low])];
 }
 
-/* ---- what holds of every table -------------------------------------------------------------------- */
+/* ---- what holds of every table -------------------------------------------------------------- */
 
 static bool valid_rule(const struct abi_unwind_rule *rule)
 {

@@ -3,18 +3,19 @@
  * table: an ELF file -> its compact unwind table (bpf/abi/unwind.h).
  *
  * Place      layer 3; used by probe, which loads the tables of a target's modules into the maps.
- * Source     .eh_frame, or .debug_frame where only that exists: DWARF 5 section 6.4.1-6.4.2, LSB 5.0 chapter
- *            "Exception Frames". x86-64 only.
- * Shapes     pages[i] belongs to link-time addresses [(first_page + i) * 4096, + 4096); they cover the
- *            executable segments. Row numbers count from rows[0]; rule numbers from rules[0] of this table;
- *            rules[0] is always ABI_RULE_NONE.
+ * Source     .eh_frame, or .debug_frame where only that exists: DWARF 5 section 6.4.1-6.4.2, LSB
+ *            5.0 chapter "Exception Frames". x86-64 only.
+ * Shapes     pages[i] belongs to link-time addresses [(first_page + i) * 4096, + 4096); they cover
+ *            the executable segments. Row numbers count from rows[0]; rule numbers from rules[0] of
+ *            this table; rules[0] is always ABI_RULE_NONE.
  * Ownership  unwind_table_build() and unwind_cache_get() allocate; unwind_table_fini() frees.
- * Errors     -ERR_FAILED with a sentence: no unwind information, not an x86-64 ELF file, damaged headers. A
- *            damaged FDE is left out and counted; what it covers has rule ABI_RULE_NONE. Where functions
- *            overlap, the one that starts first holds.
- * Bounds     the file is hostile: at most UNWIND_MAX_ROWS rows, UNWIND_MAX_RULES rules and UNWIND_MAX_PAGES pages.
- *            Memory: 16 bytes for each byte of unwind information, and up to 64 MiB for pages, rules and CIEs. Time is
- *            linear in the unwind information (n log n when its functions are not in order).
+ * Errors     -ERR_FAILED with a sentence: no unwind information, not an x86-64 ELF file, damaged
+ *            headers. A damaged FDE is left out and counted; what it covers has rule ABI_RULE_NONE.
+ *            Where functions overlap, the one that starts first holds.
+ * Bounds     the file is hostile: at most UNWIND_MAX_ROWS rows, UNWIND_MAX_RULES rules and
+ *            UNWIND_MAX_PAGES pages. Memory: 16 bytes for each byte of unwind information, and up
+ *            to 64 MiB for pages, rules and CIEs. Time is linear in the unwind information (n log n
+ *            when its functions are not in order).
  */
 #ifndef PYLEAKTRACE_UNWIND_TABLE_H
 #define PYLEAKTRACE_UNWIND_TABLE_H
@@ -57,7 +58,8 @@ void unwind_table_fini(struct unwind_table *table); /* accepts a zeroed struct *
 /* What BPF relies on holds: every number is in range, rows are sorted and begin with their page. */
 bool unwind_table_valid(const struct unwind_table *table);
 
-/* The rule for a link-time address: as BPF finds it. Borrowed; never NULL (rules[0] where nothing is known). */
+/* The rule for a link-time address: as BPF finds it. Borrowed; never NULL (rules[0] where nothing
+ * is known). */
 const struct abi_unwind_rule *unwind_table_find(const struct unwind_table *table, uint64_t vaddr);
 
 #endif

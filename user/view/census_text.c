@@ -30,7 +30,7 @@ static size_t shown(size_t n, unsigned top)
 	return top && n > top ? top : n;
 }
 
-/* ---- types ----------------------------------------------------------------------------------- */
+/* ---- types ---------------------------------------------------------------------------------- */
 
 static void put_types(FILE *out, const struct heap_report *report,
 		      const struct census_text_options *options)
@@ -56,7 +56,7 @@ static void put_types(FILE *out, const struct heap_report *report,
 			fmt_count(report->n_types - n).text, plural(report->n_types - n));
 }
 
-/* ---- growth ---------------------------------------------------------------------------------- */
+/* ---- growth --------------------------------------------------------------------------------- */
 
 /* "+3400", "-12", "+0.4": whole numbers but for small ones */
 static void put_rate(FILE *out, int width, double rate)
@@ -111,7 +111,7 @@ static void put_growth(FILE *out, const struct heap_report *report,
 			fmt_count(report->n_rows - n).text);
 }
 
-/* ---- around them ----------------------------------------------------------------------------- */
+/* ---- around them ---------------------------------------------------------------------------- */
 
 static void put_head(FILE *out, const struct heap_report *report,
 		     const struct census_text_options *options)

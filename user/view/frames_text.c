@@ -8,7 +8,7 @@
 
 #define FRAME_INDENT 16 /* columns of two tabs */
 
-/* ---- one frame ------------------------------------------------------------------------------- */
+/* ---- one frame ------------------------------------------------------------------------------ */
 
 static const char *skip(const char *text, size_t characters)
 {
@@ -48,9 +48,10 @@ static void put_frame(const struct pen *pen, const struct frame *frame)
 	fputc('\n', pen->out);
 }
 
-/* ---- frames that say nothing ----------------------------------------------------------------- */
+/* ---- frames that say nothing ---------------------------------------------------------------- */
 
-/* Ends with a `*`: a beginning. The compiler's ".part.0" and the like behind a name do not count. */
+/* Ends with a `*`: a beginning. The compiler's ".part.0" and the like behind a name do not
+ * count. */
 static bool is_named(const char *function, const char *const *patterns)
 {
 	for (; *patterns; patterns++) {
@@ -117,7 +118,7 @@ static bool says_nothing(const struct frame *frame, const char *interpreter)
 	return kind == PACKAGE_RUNTIME && function && is_libc_start(function);
 }
 
-/* ---- all of them ----------------------------------------------------------------------------- */
+/* ---- all of them ---------------------------------------------------------------------------- */
 
 /* The number of frames in a row, from `last` towards the root, that say nothing. */
 static size_t run_length(const struct stack *stack, size_t last, const char *interpreter)

@@ -24,7 +24,7 @@ static void put_more(const struct pen *pen, size_t n, size_t all)
 			fmt_count(all - n).text);
 }
 
-/* ---- holders --------------------------------------------------------------------------------- */
+/* ---- holders -------------------------------------------------------------------------------- */
 
 static void put_holder(const struct pen *pen, const struct heap_holder *holder)
 {
@@ -65,7 +65,7 @@ static void put_holders(const struct pen *pen, const struct heap_held *held, uns
 	put_more(pen, n, held->n_holders);
 }
 
-/* ---- what no root reaches -------------------------------------------------------------------- */
+/* ---- what no root reaches ------------------------------------------------------------------- */
 
 static void put_unreached(const struct pen *pen, const struct heap_held *held, unsigned top)
 {
@@ -93,7 +93,7 @@ static void put_unreached(const struct pen *pen, const struct heap_held *held, u
 		INDENT, "", INDENT, "");
 }
 
-/* ---- chains ---------------------------------------------------------------------------------- */
+/* ---- chains --------------------------------------------------------------------------------- */
 
 static void put_link(const struct pen *pen, const struct heap_link *link)
 {
@@ -141,7 +141,7 @@ static void put_chains(const struct pen *pen, const struct heap_held *held)
 		put_chain(pen, &held->chains[i]);
 }
 
-/* ---- the graph ------------------------------------------------------------------------------- */
+/* ---- the graph ------------------------------------------------------------------------------ */
 
 static void put_node(const struct pen *pen, const struct heap_graph *graph, size_t i,
 		     const char *via, unsigned level)
@@ -167,8 +167,8 @@ static void put_node(const struct pen *pen, const struct heap_graph *graph, size
 }
 
 /*
- * Who refers to a node is written in one place, behind its first edge that leads nearer to the objects asked for: as many ways as
- * there are would be twice as many with each step.
+ * Who refers to a node is written in one place, behind its first edge that leads nearer to the
+ * objects asked for: as many ways as there are would be twice as many with each step.
  */
 static bool is_first(const struct heap_graph *graph, size_t e)
 {
@@ -215,7 +215,7 @@ static void put_graph(const struct pen *pen, const struct heap_held *held)
 	}
 }
 
-/* ---- all ------------------------------------------------------------------------------------- */
+/* ---- all ------------------------------------------------------------------------------------ */
 
 void held_text(const struct pen *pen, const struct heap_held *held, unsigned top, bool quiet)
 {

@@ -3,7 +3,8 @@
 
 #include "base/fmt.h"
 
-/* shares above that are no figures any more: what is left of the target's own work in a window is noise */
+/* shares above that are no figures any more: what is left of the target's own work in a window is
+ * noise */
 #define MOST_DEMAND 50
 
 static void put_domains(const struct pen *pen, const struct trace_part *part)

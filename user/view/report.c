@@ -24,7 +24,7 @@
 /* since something was added: windows that show what stays are some seconds apart */
 #define WORTH_A_REST 10.0
 
-/* ---- stacks and groups of them ---------------------------------------------------------------- */
+/* ---- stacks and groups of them -------------------------------------------------------------- */
 
 /* "dict 81% str 19%": the largest shares of the sampled blocks' bytes */
 static void put_types(const struct pen *pen, const struct stack *stack)
@@ -70,7 +70,8 @@ static void put_error(const struct pen *pen, const struct stack *figures)
 			figures->seen == 1 ? "" : "s");
 }
 
-/* What is behind the figures on the line of a stack or a group, whose allocators are given as bits. */
+/* What is behind the figures on the line of a stack or a group, whose allocators are given as
+ * bits. */
 static void put_facts(const struct pen *pen, const struct stack *figures, unsigned domains)
 {
 	double growth = figures->growth_bytes_per_s;
@@ -165,8 +166,8 @@ static void put_head(const struct pen *pen, const struct profile *profile, size_
 }
 
 /*
- * What is not sure to be anything stands for itself, in one line; where there is nothing else the first of it is listed, for it is all
- * that is known.
+ * What is not sure to be anything stands for itself, in one line; where there is nothing else the
+ * first of it is listed, for it is all that is known.
  */
 static void put_unsure(const struct pen *pen, const struct profile *profile, size_t n,
 		       size_t n_listed)
@@ -230,7 +231,7 @@ static size_t put_stacks(const struct pen *pen, const struct profile *profile,
 	return n_put;
 }
 
-/* ---- what follows the stacks ----------------------------------------------------------------- */
+/* ---- what follows the stacks ---------------------------------------------------------------- */
 
 /* How much of what is outstanding the user did not want to see. */
 static void put_left_out(const struct pen *pen, const struct selection *selection)
@@ -405,7 +406,7 @@ static void put_cost(const struct pen *pen, const struct profile *profile)
 	fprintf(pen->out, "; %s\n", text.tool);
 }
 
-/* ---- the heap and the trend ------------------------------------------------------------------- */
+/* ---- the heap and the trend ----------------------------------------------------------------- */
 
 static void put_grows(const struct pen *pen, const struct profile_grows *grows)
 {
@@ -432,7 +433,7 @@ static void put_grows(const struct pen *pen, const struct profile_grows *grows)
 		      pen->out);
 }
 
-/* ---- the whole ------------------------------------------------------------------------------- */
+/* ---- the whole ------------------------------------------------------------------------------ */
 
 /* What the reader has to know first. */
 static void put_notes(const struct pen *pen, const struct profile *profile)

@@ -10,8 +10,8 @@
  *            profile the groups take the place of the stacks: "\t%d bytes in %d allocations from
  *            module numpy (3 stacks, 81 %)", then the largest of their stacks, after a line with
  *            its own figures where there are several. Estimates that may be nothing
- *            (stack_is_sure()) are added up in one line, unless all are asked for; where there is nothing else
- *            the first few are listed. Then the totals, what was left out, what is
+ *            (stack_is_sure()) are added up in one line, unless all are asked for; where there is
+ *            nothing else the first few are listed. Then the totals, what was left out, what is
  *            covered, what was lost, what it cost, and what became of the target.
  * Units      raw byte and block numbers in the two lines that scripts read, people's units
  *            elsewhere.
@@ -32,7 +32,7 @@ struct report_options {
 	unsigned top;    /* stacks or groups shown at most; 0: all */
 	bool color;      /* escape sequences for bold and colours may be written */
 	unsigned width;  /* columns of the terminal, longer frames are cut in the middle; 0: none is
-			 */
+			  */
 	bool all_frames; /* a line for each frame, also for those that say nothing */
 	bool quiet; /* leave out what is only confirmation: totals, cost, "Nothing was lost." */
 };

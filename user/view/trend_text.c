@@ -39,7 +39,7 @@ static struct fmt change(enum trend_kind kind, double value)
 	return text;
 }
 
-/* ---- what it tells --------------------------------------------------------------------------- */
+/* ---- what it tells -------------------------------------------------------------------------- */
 
 static void put_findings(FILE *out, const struct trend *trend, bool color)
 {
@@ -62,7 +62,7 @@ static void put_missing(FILE *out, const struct trend *trend, bool color)
 	}
 }
 
-/* ---- quantities ------------------------------------------------------------------------------ */
+/* ---- quantities ----------------------------------------------------------------------------- */
 
 static void put_row(FILE *out, const struct trend_row *row, bool color)
 {
@@ -116,7 +116,7 @@ static void put_cgroup(FILE *out, const struct trend_cgroup *cgroup)
 	fprintf(out, "; %s of it is cache\n", fmt_bytes(cgroup->cache_bytes).text);
 }
 
-/* ---- where the RSS is ------------------------------------------------------------------------ */
+/* ---- where the RSS is ----------------------------------------------------------------------- */
 
 static void put_part(FILE *out, double bytes, double rss, const struct trend_row *row,
 		     const char *label)
@@ -179,7 +179,7 @@ static void put_allocators(FILE *out, const struct heap_usage *room)
 			fmt_bytes(room->mapped_bytes).text);
 }
 
-/* ---- threads --------------------------------------------------------------------------------- */
+/* ---- threads -------------------------------------------------------------------------------- */
 
 static void put_place(FILE *out, const char *function, const char *file, uint32_t line)
 {
@@ -294,7 +294,7 @@ static void put_starters(FILE *out, const struct trend_threads *threads)
 	}
 }
 
-/* ---- the whole ------------------------------------------------------------------------------- */
+/* ---- the whole ------------------------------------------------------------------------------ */
 
 void trend_text(FILE *out, const struct profile *about, const struct trend *trend,
 		const struct trend_text_options *options)
@@ -322,7 +322,7 @@ void trend_text(FILE *out, const struct profile *about, const struct trend *tren
 	put_missing(out, trend, options->color);
 }
 
-/* ---- lines ----------------------------------------------------------------------------------- */
+/* ---- lines ---------------------------------------------------------------------------------- */
 
 void trend_text_look(FILE *out, const struct trend *trend, time_t time)
 {

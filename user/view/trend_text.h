@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
- * trend_text: a trend -> the text of `pyleaktrace heap --trend`, and the lines that a watch has of it.
+ * trend_text: a trend -> the text of `pyleaktrace heap --trend`, and the lines that a watch has of
+ * it.
  *
  * Place      layer 5; called by cli, and by report for a profile's trend.
  * Shapes     what it tells first; then a table of quantities, where the RSS is, the allocators, the
@@ -20,7 +21,7 @@
 struct trend_text_options {
 	unsigned top; /* threads shown; 0: all */
 	bool color;
-	bool quiet; /* no rows but those that change or are large; no thread that nothing is said of */
+	bool quiet; /* no rows but those that change or are large; no thread without a finding */
 };
 
 /* The whole report. */

@@ -26,11 +26,12 @@ static const char *verb(const struct heap_watch_row *row, bool removed)
 	return removed ? "removed" : "inserted";
 }
 
-/* ---- stacks as they are shown ---------------------------------------------------------------- */
+/* ---- stacks as they are shown --------------------------------------------------------------- */
 
 /*
- * The frames that say who it was: without the interpreter's own C frames, and what starts the thread. Which instruction
- * of the interpreter wrote differs from hit to hit of one line; a stack without Python is left as it is.
+ * The frames that say who it was: without the interpreter's own C frames, and what starts the
+ * thread. Which instruction of the interpreter wrote differs from hit to hit of one line; a stack
+ * without Python is left as it is.
  */
 static void keep_plain(struct stack *stack, const char *interpreter, struct frame *room)
 {
@@ -52,7 +53,8 @@ static void keep_plain(struct stack *stack, const char *interpreter, struct fram
 	stack->n_frames = n;
 }
 
-/* A copy of the row with such stacks, those put together that are equal then; NULL: memory is out. */
+/* A copy of the row with such stacks, those put together that are equal then; NULL: memory is
+ * out. */
 static struct frame *make_plain(struct heap_watch_row *row, const struct heap_watch_row *from,
 				const char *interpreter)
 {
@@ -79,7 +81,7 @@ static struct frame *make_plain(struct heap_watch_row *row, const struct heap_wa
 	return frames;
 }
 
-/* ---- one container --------------------------------------------------------------------------- */
+/* ---- one container -------------------------------------------------------------------------- */
 
 static void put_sums(const struct pen *pen, const struct heap_watch_row *row, double seconds)
 {
@@ -230,7 +232,7 @@ void watch_text_row(const struct pen *pen, const struct heap_watch_row *row, dou
 	put_fate(pen, row);
 }
 
-/* ---- around them ----------------------------------------------------------------------------- */
+/* ---- around them ---------------------------------------------------------------------------- */
 
 static void put_head(const struct pen *pen, const struct heap_watch *watch)
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
- * What test_native_names.c compiles and looks at: functions that are exported and not, inlined in each other, split,
- * with several names, without a size, with a version, chosen at load time.
+ * What test_native_names.c compiles and looks at: functions that are exported and not, inlined in
+ * each other, split, with several names, without a size, with a version, chosen at load time.
  */
 #include <stdlib.h>
 

@@ -20,13 +20,15 @@
  * use. */
 static double played(double demand, double overhead, bool *all)
 {
-	const struct policy_options options = {.max_overhead = overhead,
+	struct budget budget;
+	const struct policy_options options = {.budget = &budget,
 					       .max_window_ns = (uint64_t)(100 * MS),
 					       .least_ns = {(uint64_t)(100 * MS), 0},
 					       .present = {true, false}};
 	double in_windows = 0, wall = 0, cost[ABI_PARTS] = {0};
 	struct policy policy;
 
+	budget_init(&budget, overhead);
 	policy_init(&policy, &options);
 	*all = false;
 	while (wall < 1000 * S) {

@@ -26,6 +26,8 @@
 
 static struct {
 	double now_ns, cpu_ns;
+	struct budget budget;
+	double cores; /* of the target's, that may be spent */
 	/* what a round is */
 	double search_cpu_ns;   /* of the thread, to find the containers */
 	double splits_per_ns;   /* of the target's, that nobody can measure, while there are
@@ -38,7 +40,7 @@ static struct {
 	unsigned n_named;
 	unsigned n;
 	struct {
-		double opened_ns, started_ns, stopped_ns, max_overhead;
+		double opened_ns, started_ns, stopped_ns, lease_ns;
 	} rounds[ROUNDS + 1];
 	bool on;
 	pthread_mutex_t lock;
@@ -54,6 +56,17 @@ int clock_gettime(clockid_t clock, struct timespec *time)
 	return 0;
 }
 
+/* of the target's own work may be spent */
+#define INCOME 0.001
+
+static void pass(double ns)
+{
+	double taken = made.on ? made.splits_per_ns + made.measured_per_ns : 0;
+
+	made.now_ns += ns;
+	budget_pass(&made.budget, ns, (made.cores / INCOME + taken) * ns);
+}
+
 /* Time passes while one waits; after the last round, until the end of the test. */
 int ppoll(struct pollfd *fds, nfds_t n, const struct timespec *timeout, const __sigset_t *mask)
 {
@@ -67,7 +80,7 @@ int ppoll(struct pollfd *fds, nfds_t n, const struct timespec *timeout, const __
 	}
 	for (nfds_t i = 0; i < n; i++)
 		fds[i].revents = 0;
-	made.now_ns += (double)timeout->tv_sec * SECOND + (double)timeout->tv_nsec;
+	pass((double)timeout->tv_sec * SECOND + (double)timeout->tv_nsec);
 	return 0;
 }
 
@@ -146,7 +159,8 @@ int container_watch_open(struct container_watch **out, struct heap_target *heap,
 	*out = NULL;
 	made.cpu_ns += made.search_cpu_ns;
 	made.rounds[made.n].opened_ns = made.now_ns;
-	made.rounds[made.n].max_overhead = options->max_overhead;
+	made.rounds[made.n].lease_ns = options->lease_ns;
+	assert_true(options->max_overhead == 0);
 	if (!made.fails) {
 		*out = (void *)&made;
 		return 0;
@@ -251,24 +265,24 @@ static int teardown(void **state)
 static double watch_rounds(double cores, double share)
 {
 	const struct target target = {.process.pid = getpid()};
-	const struct growth_tracer_options options = {.share = share,
-						      .can_watch = !made.cannot_watch};
-	struct growth_tracer *watch = growth_tracer_open(&target, NULL, &options, NULL);
-	double spent;
+	const struct growth_tracer_options options = {
+		.budget = &made.budget, .share = share, .can_watch = !made.cannot_watch};
+	struct growth_tracer *watch;
 
+	made.cores = cores;
+	budget_init(&made.budget, INCOME * 1.25);
+	watch = growth_tracer_open(&target, NULL, &options, NULL);
 	profile_free(about);
 	about = profile_new();
 	assert_non_null(watch);
-	growth_tracer_allow(watch, cores);
 	pthread_mutex_lock(&made.lock);
 	growth_tracer_start(watch);
 	while (made.n < ROUNDS)
 		pthread_cond_wait(&made.over, &made.lock);
 	pthread_mutex_unlock(&made.lock);
-	spent = growth_tracer_spent(watch);
 	growth_tracer_report(watch, about);
 	growth_tracer_close(watch);
-	return spent;
+	return budget_charged(&made.budget, BUDGET_WATCHPOINTS);
 }
 
 static double length_s(unsigned round)
@@ -295,44 +309,56 @@ static void test_nothing_that_cannot_be_measured(void **state)
 		assert_about(rest_s(i), 10);
 }
 
-/* The bound of what it takes is reached before a round may end for that, in its middle, or
- * never. */
+/* The lease is spent before a round may end for that, in its middle, or never. */
 static void test_until_it_is_spent(void **state)
 {
-	const double splits_per_ns[] = {1, 0.5, 0.03, 0.021, 0.019}, cores = 0.006;
-	const double saved =
-		cores * (10 / 3.0) * 3; /* in seconds: 10 s of rest are for rounds of 3 s */
+	const double splits_per_ns[] = {1, 0.04, 0.03, 0.02, 0.01}, cores = 0.006;
 
 	for (size_t i = 0; i < sizeof(splits_per_ns) / sizeof(splits_per_ns[0]); i++) {
-		double wanted = fmin(fmax(saved / splits_per_ns[i], 1), 3);
-
 		setup(state);
 		made.splits_per_ns = splits_per_ns[i];
 		watch_rounds(cores, 1);
-		for (unsigned round = 1; round < ROUNDS; round++)
-			assert_about(length_s(round), wanted);
+		for (unsigned round = 1; round < ROUNDS; round++) {
+			double spent_s = 1.5 * made.rounds[round].lease_ns / SECOND;
+
+			assert_about(length_s(round), fmin(fmax(spent_s / splits_per_ns[i], 1), 3));
+		}
 	}
 }
 
-/* What may be spent on hits: what has been saved, five rounds' worth at most, and never less than a
- * little. */
+/* What a round takes and cannot be paid is earned before the next. */
+static void test_what_is_owed(void **state)
+{
+	const double cores = 0.003;
+	double spent;
+
+	(void)state;
+	made.splits_per_ns = 0.08;
+	spent = watch_rounds(cores, 1);
+	for (unsigned i = 2; i < ROUNDS; i++) {
+		assert_about(length_s(i), 1);
+		/* it is looked every half second whether that is so */
+		assert_true(fabs(rest_s(i) + 1 - 0.08 / cores) <= 0.501);
+	}
+	assert_true(spent < cores * (made.now_ns - 1000 * SECOND) + 0.08 * SECOND);
+}
+
+/* A round may spend what has been saved, as much as comes in in 15 s; and there is none before it
+ * is worth it. */
 static void test_what_may_be_spent(void **state)
 {
 	(void)state;
 	watch_rounds(0.003, 1);
-	assert_about(made.rounds[0].max_overhead * 1e3, 0.003 / 1.5 * 1e3);
-	for (unsigned i = 1; i < ROUNDS; i++)
-		assert_about(made.rounds[i].max_overhead * 1e3, 0.003 * (10 / 3.0) / 1.5 * 1e3);
+	assert_about(made.rounds[0].lease_ns / 1e6, 3 * 0.5 / 1.5);
+	assert_about(made.rounds[1].lease_ns / 1e6, 3 * 13.5 / 1.5);
+	for (unsigned i = 2; i < ROUNDS; i++)
+		assert_about(made.rounds[i].lease_ns / 1e6, 3 * 15 / 1.5);
 	setup(state);
 	watch_rounds(0, 1);
-	for (unsigned i = 0; i < ROUNDS; i++)
-		assert_about(made.rounds[i].max_overhead * 1e3, 0.0006 / 1.5 * 1e3);
-	/* the search takes so long that much is saved meanwhile */
-	setup(state);
-	made.search_cpu_ns = 2 * SECOND;
-	watch_rounds(0.003, 1);
-	for (unsigned i = 1; i < ROUNDS; i++)
-		assert_about(made.rounds[i].max_overhead * 1e3, 0.003 * 5 / 1.5 * 1e3);
+	assert_about(made.rounds[0].opened_ns / SECOND - 1000, 3);
+	assert_about(made.rounds[0].lease_ns / 1e6, 1);
+	for (unsigned i = 2; i < ROUNDS; i++)
+		assert_about(made.rounds[i].lease_ns / 1e6, BUDGET_FLOOR * 15e3 / 1.5);
 }
 
 /* The rest pays for the search, and for each target that is watched it is so much longer. */
@@ -350,14 +376,13 @@ static void test_rests(void **state)
 		assert_about(rest_s(i), 4 * 0.5 / GROWTH_TRACER_SHARE);
 }
 
-/* Hits are charged half as much again as they are measured, what cannot be measured at its
- * bound. */
+/* What has been taken is charged, measured or not, and once. */
 static void test_charges(void **state)
 {
 	(void)state;
 	made.measured_per_ns = 0.001;
 	made.splits_per_ns = 0.0001;
-	assert_about(watch_rounds(0.02, 1) / 1e6, ROUNDS * 3e3 * (1.5 * 0.001 + 0.0001));
+	assert_about(watch_rounds(0.02, 1) / 1e6, ROUNDS * 3e3 * (0.001 + 0.0001));
 }
 
 /* A round that cannot be had is tried again after the same rest. */
@@ -416,6 +441,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(test_nothing_that_cannot_be_measured),
 		TEST(test_until_it_is_spent),
+		TEST(test_what_is_owed),
 		TEST(test_what_may_be_spent),
 		TEST(test_rests),
 		TEST(test_charges),

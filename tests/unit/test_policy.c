@@ -31,6 +31,7 @@ struct load {
 };
 
 struct run {
+	struct budget budget;
 	struct policy policy;
 	const struct load *load;
 	double wall_ns, work_ns, cost_ns;
@@ -45,7 +46,7 @@ struct run {
 static void begin(struct run *run, const struct load *load, double overhead, bool can_sample)
 {
 	const struct policy_options options = {
-		.max_overhead = overhead,
+		.budget = &run->budget,
 		.max_window_ns = (uint64_t)(200 * MS),
 		.present = {true, true},
 		.least_ns = {(uint64_t)(20 * MS), (uint64_t)(20 * MS)},
@@ -53,6 +54,7 @@ static void begin(struct run *run, const struct load *load, double overhead, boo
 	};
 
 	memset(run, 0, sizeof(*run));
+	budget_init(&run->budget, overhead);
 	run->load = load;
 	policy_init(&run->policy, &options);
 }
@@ -398,13 +400,14 @@ static void test_failures(void **state)
 /* A part that is not there is never touched. */
 static void test_absent(void **state)
 {
-	const struct policy_options options = {.max_overhead = 0.05,
+	struct run run = {.load = &loads[0]};
+	const struct policy_options options = {.budget = &run.budget,
 					       .max_window_ns = (uint64_t)(200 * MS),
 					       .present = {true, false},
 					       .least_ns = {(uint64_t)(20 * MS), 0}};
-	struct run run = {.load = &loads[0]};
 
 	(void)state;
+	budget_init(&run.budget, 0.05);
 	policy_init(&run.policy, &options);
 	run_for(&run, 60 * S);
 	assert_int_equal(run.windows[1], 0);

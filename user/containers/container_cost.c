@@ -43,7 +43,7 @@ static double hits_ns(const struct container_cost *cost)
 
 static double switches_ns(const struct container_cost *cost)
 {
-	return (double)__atomic_load_n(&cost->switches, __ATOMIC_RELAXED) * cost->each.switch_ns;
+	return (double)cost->switches * cost->each.switch_ns;
 }
 
 static double strings_ns(const struct container_cost *cost)
@@ -62,16 +62,14 @@ void container_cost_look(struct container_cost *cost)
 {
 	double now = process_cpu_ns(cost->process);
 
-	__atomic_store_n(&cost->switches, session_watch_switches(cost->session), __ATOMIC_RELAXED);
+	cost->switches = session_watch_switches(cost->session);
 	if (now > cost->began_cpu_ns)
-		__atomic_store_n(&cost->cpu_ns, (uint64_t)(now - cost->began_cpu_ns),
-				 __ATOMIC_RELAXED);
+		cost->cpu_ns = now - cost->began_cpu_ns;
 }
 
 double container_cost_splits(const struct container_cost *cost)
 {
-	return (double)__atomic_load_n(&cost->cpu_ns, __ATOMIC_RELAXED) * CONTAINER_COST_SPLITS *
-	       cost->each.split_ns;
+	return cost->cpu_ns * CONTAINER_COST_SPLITS * cost->each.split_ns;
 }
 
 double container_cost_spent(const struct container_cost *cost)
@@ -93,7 +91,7 @@ void container_cost_allow(struct container_cost *cost, struct session *session)
 {
 	uint64_t moments;
 	double passed_ns = (double)(clock_now_ns() - cost->started_ns),
-	       all_ns = cost->ceiling * fmax(passed_ns + AHEAD_NS, cost->ahead_ns), strings;
+	       all_ns = cost->lease_ns + cost->ceiling * (passed_ns + AHEAD_NS), strings;
 
 	container_cost_look(cost);
 	strings = fmin(all_ns - switches_ns(cost) - hits_ns(cost), cost->slow_ns);
@@ -112,7 +110,7 @@ void container_cost_fill(const struct container_cost *cost, double seconds,
 	report->hits = container_cost_hits(cost);
 	report->trap_ns = cost->each.trap_ns;
 	report->ns_per_hit = ns_per_hit(cost);
-	report->switches = __atomic_load_n(&cost->switches, __ATOMIC_RELAXED);
+	report->switches = cost->switches;
 	report->ns_per_switch = cost->each.switch_ns;
 	report->string_loss = cost->each.string_loss;
 	report->hits_fraction = hits_ns(cost) / core;

@@ -14,15 +14,13 @@
  *                  is no measurement but the most that was seen: kept apart from the others in
  *                  reports, and no reason to end what somebody has asked for
  *
- * The kernel's part stops counting by itself at so many hits, or moments, as the ceiling leaves for
- * the time that has passed and one second more, or for ahead_ns where that is more; so a burst of a
- * second's worth is seen as a whole, and nothing more expensive goes on for longer than that. And a
- * target that stands nearly still does so for slow_ns at most; a few moments are always allowed,
- * for what one of them says is chance.
+ * The kernel's part stops counting by itself at so many hits, or moments, as the lease pays for,
+ * and the ceiling for the time that has passed and one second more; so a burst of that is seen as a
+ * whole, and nothing more expensive goes on for longer. And a target that stands nearly still does
+ * so for slow_ns at most; a few moments are always allowed, for what one of them says is chance.
  *
  * Place      containers; container_watch has one.
  * Units      ns of the target's CPU time.
- * Threads    container_cost_spent() and _splits() from any, the others from one.
  */
 #ifndef PYLEAKTRACE_CONTAINERS_CONTAINER_COST_H
 #define PYLEAKTRACE_CONTAINERS_CONTAINER_COST_H
@@ -39,13 +37,13 @@ struct container_cost {
 	struct watch_costs each;
 	unsigned n;               /* containers */
 	double ceiling;           /* of a core */
-	double ahead_ns, slow_ns; /* as in container_watch_options */
+	double lease_ns, slow_ns; /* as in container_watch_options */
 	uint64_t started_ns;
 	const struct session *session; /* NULL: there is none (yet) */
 	uint64_t switches;             /* seen so far */
 	const struct process *process; /* borrowed */
 	double began_cpu_ns;
-	uint64_t cpu_ns; /* of the target, with watchpoints so far */
+	double cpu_ns; /* of the target, with watchpoints so far */
 };
 
 /* There are watchpoints now. */

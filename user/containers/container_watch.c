@@ -101,7 +101,7 @@ int container_watch_open(struct container_watch **out, struct heap_target *heap,
 	watch->cost.n = watch->found.n;
 	watch->cost.process = &watch->target->process;
 	watch->cost.ceiling = options->max_overhead;
-	watch->cost.ahead_ns = (double)options->ahead_ns;
+	watch->cost.lease_ns = options->lease_ns;
 	watch->cost.slow_ns = options->slow_ns ? (double)options->slow_ns : INFINITY;
 	if (!result)
 		result = watch_cost_measure(&watch->cost.each, watch->found.n, err);

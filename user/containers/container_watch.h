@@ -22,10 +22,9 @@
 struct container_watch;
 
 struct container_watch_options {
-	double max_overhead; /* of a core */
-	uint64_t
-		ahead_ns; /* the cost of so much time may be spent at once (container_cost.h) ... */
-	uint64_t slow_ns; /* ... and the target be slow for so long; 0: for any time */
+	/* what may be spent (container_cost.h): so much at any time, and so much of a core */
+	double lease_ns, max_overhead;
+	uint64_t slow_ns; /* the target may be slow for so long; 0: for any time */
 	bool native;      /* C frames */
 	bool verbose;
 };
@@ -55,8 +54,7 @@ const struct container_find *container_watch_found(const struct container_watch 
  */
 bool container_watch_tick(struct container_watch *watch, enum heap_watch_end *end);
 
-/* ns of the target's CPU time that it has taken so far, as measured; from any thread, until
- * container_watch_close(). */
+/* ns of the target's CPU time that it has taken so far, as measured. */
 double container_watch_spent(const struct container_watch *watch);
 
 /* The same of what cannot be measured (container_cost.h), at most. */

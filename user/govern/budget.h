@@ -1,43 +1,102 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
- * budget: how much of the target's CPU time watching may take at this moment: a token bucket.
+ * budget: how much of the target's CPU time watching may take: one token bucket for all who spend.
  *
- *      income   ceiling x the target's own CPU time (what it used without what watching took), and
- *               never less than a floor, so that a process that sleeps is watched too
- *      charges  what watching took, times BUDGET_CAUTION: costs are measured, and measurements err
+ *      income   the ceiling x the target's own CPU time (what it used without what watching took),
+ *               and never less than BUDGET_FLOOR, so that a process that sleeps is watched too
  *
- *      level ─┬─ cap: what is not spent for a while is not saved up
- *             ├─ a window is opened when it can be paid
- *             └─ 0: nothing is bought; below: what was bought cost more, and is earned first
+ *      income ─┬─ 3/4 ─▶ BUDGET_TRACING      windows, and what is traced all the time
+ *              └─ 1/4 ─▶ BUDGET_WATCHPOINTS  rounds on containers
  *
- * Place      layer 5; policy has one. Pure: no clock, no target.
- * Units      ns of the target's CPU time; wall time in ns.
- * Bounds     the level is within -cap .. cap.
+ *      account ─┬─ cap: what is not spent for a while is not saved up, but the other's
+ *               ├─ a lease is granted: so much may be spent now
+ *               └─ 0: nothing is granted; below: a lease cost more, which is earned first
+ *
+ * A user joins, and from then on has its part of the income (all of it while it is alone). So the
+ * users together never spend more than comes in, and none waits for the other. To spend it takes a
+ * lease: for an amount, until it is given back. What it really took is charged, and may be more.
+ *
+ * Costs are measured, and measurements err: they are charged higher than they were measured, and
+ * leases are smaller by as much. What is known as an upper bound is charged as it is.
+ *
+ * Place      govern; trace/target_trace.c has one for its target, which policy.c and
+ *            trace/growth_tracer.c spend. No clock and no target: who knows what time has passed
+ *            says so (policy.c).
+ * Units      ns of the target's CPU time, as measured; wall time in ns; shares of the target's own
+ *            CPU time.
+ * Bounds     what is saved, and what is owed, is bounded by what comes in in some seconds. What is
+ *            negative or no number counts as 0.
+ * Threads    all functions from any; the lock is held by nobody who takes another.
  */
 #ifndef PYLEAKTRACE_GOVERN_BUDGET_H
 #define PYLEAKTRACE_GOVERN_BUDGET_H
 
-/* of the ceiling the part that is handed out: what is left is for what nobody counts (caches, page
- * faults) */
-#define BUDGET_SHARE 0.8
-/* what a cost is taken for: a hit takes more than its trap and its program (caches, the first hits
- * of a window); measured: 10 us are 15 */
-#define BUDGET_CAUTION 1.5
-/* of a core: what may always be spent */
-#define BUDGET_FLOOR 0.0005
-/* the income of so many seconds is saved at most, ... */
-#define BUDGET_SAVED_S 10.0
+#include <pthread.h>
+#include <stdbool.h>
 
-struct budget {
-	double ceiling; /* share of the target's own CPU time */
-	double level;
-	double least_cap; /* ... and this much can be saved always: the most expensive window */
-	double income;    /* ns for each second, lately */
+/* of a core: what may always be spent, by all together */
+#define BUDGET_FLOOR 0.0005
+
+enum budget_user { BUDGET_TRACING, BUDGET_WATCHPOINTS, BUDGET_USERS };
+
+/* Of these: what may be spent of the target's own CPU time, as it is measured. */
+double budget_allowed(double max_overhead);
+
+/* What may really have been taken where so much was measured. */
+double budget_at_most(double measured_ns);
+
+struct budget_account {
+	bool joined;
+	double level;     /* as charged */
+	double least_cap; /* so much can be saved up always */
+	double lease;     /* what is left of it, as charged */
+	double charged_ns;
 };
 
-void budget_init(struct budget *budget, double ceiling, double least_cap);
+struct budget {
+	pthread_mutex_t lock; /* of all but max_overhead */
+	double max_overhead;  /* share */
+	double income;        /* as charged, for each second, lately */
+	double uncounted_ns;  /* taken from the target since time has last passed */
+	struct budget_account accounts[BUDGET_USERS];
+};
 
-/* So much wall time has passed, in which the target used cpu_ns, cost_ns of it for us. */
-void budget_pass(struct budget *budget, double wall_ns, double cpu_ns, double cost_ns);
+void budget_init(struct budget *budget, double max_overhead);
+void budget_fini(struct budget *budget);
+
+/* in at_once_ns: so much it may want to spend at once */
+void budget_join(struct budget *budget, enum budget_user user, double at_once_ns);
+
+/* Its lease ends, and what it has saved or owes is the others'. */
+void budget_leave(struct budget *budget, enum budget_user user);
+
+/* So much wall time has passed, in which the target used cpu_ns; what it took is charged before. */
+void budget_pass(struct budget *budget, double wall_ns, double cpu_ns);
+
+/*
+ * Everything that the user has saved up may be spent, if it is least_ns or more. A user has one
+ * lease at a time, the latest.
+ *
+ * return so much; 0: not now
+ */
+double budget_lease(struct budget *budget, enum budget_user user, double least_ns);
+
+/* It is given back; there need not be one. */
+void budget_return(struct budget *budget, enum budget_user user);
+
+/* Is the lease spent? Of none too. */
+bool budget_is_spent(struct budget *budget, enum budget_user user);
+
+/* So much was taken from the target, with a lease or without: measured, and at most. */
+void budget_charge(struct budget *budget, enum budget_user user, double measured_ns,
+		   double bound_ns);
+
+/* What has been charged so far, as measured, bounds included. */
+double budget_charged(struct budget *budget, enum budget_user user);
+
+/* What the user has saved up, below 0 what it owes: in ns as charged, and in seconds of the whole
+ * income. */
+double budget_level(struct budget *budget, enum budget_user user);
+double budget_level_s(struct budget *budget, enum budget_user user);
 
 #endif

@@ -32,19 +32,15 @@
 /* of the thread, so that a window ends when it shall also where everybody wants the CPU */
 #define NICE (-10)
 
-/* of what may be spent, what watchpoints may take at most */
-#define OTHERS_SHARE 0.5
-
 /* of the ceiling: what probes of a part that is off may take */
-#define LEFT_SHARE 0.05
+#define LEFT_SHARE 0.04
 
 /* ---- readings ------------------------------------------------------------------------------- */
 
 void governor_read(const struct governor *governor, struct reading *reading)
 {
 	reading_take(reading, governor->session, governor->process);
-	if (governor->options.others)
-		reading->others_ns = governor->options.others(governor->options.context);
+	reading->others_ns = budget_charged(governor->options.budget, BUDGET_WATCHPOINTS);
 }
 
 double governor_cost(const struct governor *governor, const struct reading *before,
@@ -67,12 +63,11 @@ void governor_spend(struct governor *governor, double cpu_ns, double cost_ns)
  */
 static void leave_if_hit(struct governor *governor, double cost_ns, double cpu_ns)
 {
-	const struct policy *policy = &governor->policy;
-
-	if (governor->left || cost_ns < LEFT_SHARE * policy->budget.ceiling * cpu_ns)
+	if (governor->left ||
+	    cost_ns < LEFT_SHARE * governor->options.budget->max_overhead * cpu_ns)
 		return;
 	for (unsigned i = 0; i < ABI_PARTS; i++)
-		if (policy_is_on(policy, i))
+		if (policy_is_on(&governor->policy, i))
 			return;
 	governor->left = true;
 	pthread_mutex_lock(&governor->switching);
@@ -102,14 +97,10 @@ static void pass(struct governor *governor)
 						  cpu - cost - others);
 	share[ABI_PART_NATIVE] += syscalls;
 	policy_pass(&governor->policy, (double)(now.ns - governor->last.ns), cpu, share,
-		    all > 0 ? others : others + cost);
+		    all > 0 ? 0 : cost);
 	governor_spend(governor, cpu, fmin(cost + syscalls + others, cpu));
 	governor->last = now;
 	leave_if_hit(governor, cost, cpu);
-	if (governor->options.allow_others)
-		governor->options.allow_others(governor->options.context,
-					       OTHERS_SHARE * governor->policy.budget.income /
-						       BUDGET_CAUTION / 1e9);
 }
 
 /* ---- switching ------------------------------------------------------------------------------ */
@@ -329,19 +320,20 @@ static bool carry_out(struct governor *governor, const struct policy_step *step)
 		fprintf(stderr, "part %u: %s, demand %.3f, level %.1f ms\n", step->part,
 			step->action == POLICY_OFF ? "windows" : "all",
 			governor->policy.parts[step->part].demand,
-			governor->policy.budget.level / 1e6);
+			budget_level(governor->options.budget, BUDGET_TRACING) / 1e6);
 	governor_publish(governor, step->part);
 	return governor_rest(governor, 0);
 }
 
-/* Nothing can be traced, for this reason; every report says so. */
+/* Nothing can be traced, for this reason; every report says so. Watchpoints need the budget all the
+ * same. */
 static void give_up(struct governor *governor, const char *why)
 {
 	pthread_mutex_lock(&governor->lock);
 	for (unsigned i = 0; i < ABI_PARTS; i++) {
 		struct governor_part *part = &governor->state.parts[i];
 
-		part->mode = PART_ABSENT;
+		part->mode = governor->policy.parts[i].mode = PART_ABSENT;
 		snprintf(part->trouble, sizeof(part->trouble),
 			 "What a trap costs is not known: %.90s", why);
 	}
@@ -368,9 +360,8 @@ static void *run(void *context)
 	governor->settled = true;
 	pthread_cond_broadcast(&governor->calibrated);
 	pthread_mutex_unlock(&governor->lock);
-	if (!calibrated)
-		return NULL;
-	governor_run_test_windows(governor);
+	if (calibrated)
+		governor_run_test_windows(governor);
 	while (session_active(governor->session)) {
 		const struct policy_step step = policy_next(&governor->policy);
 
@@ -392,7 +383,7 @@ static void init_parts(struct governor *governor, const struct plan *plan)
 	const unsigned objects = 1u << ABI_OBJECT;
 	bool split = session_split(governor->session);
 	struct policy_options options = {
-		.max_overhead = governor->options.max_overhead,
+		.budget = governor->options.budget,
 		.max_window_ns = governor->options.max_window_ns,
 		.can_sample = true,
 		.least_ns = {LEAST_ATTACHED_NS,
@@ -469,6 +460,7 @@ void governor_close(struct governor *governor)
 	if (!governor)
 		return;
 	governor_stop(governor, NULL);
+	budget_leave(governor->options.budget, BUDGET_TRACING);
 	survivors_free(governor->survivors);
 	if (governor->wake >= 0)
 		close(governor->wake);

@@ -9,7 +9,7 @@
  *      a window    part on ▸ record ── too expensive? every GOVERNOR_LOOK_NS ──▸ end ▸ part off
  *
  * Place      layer 5; target_trace.c has one for its target.
- * Ownership  session, plan and target are borrowed until governor_close().
+ * Ownership  session, plan, target and budget are borrowed until governor_close().
  * Errors     a part that cannot be switched on is tried again, less and less often;
  *            governor_state() tells.
  * Threads    makes one. All functions from one other thread; what it calls back comes from its own.
@@ -30,7 +30,7 @@
 struct governor;
 
 struct governor_options {
-	double max_overhead;
+	struct budget *budget; /* borrowed; watchpoints spend of it, too */
 	uint64_t max_window_ns;
 	bool stop_at_limit;      /* governor_limit_fd() becomes readable instead of tracing less */
 	bool verbose;            /* what it does goes to stderr */
@@ -48,10 +48,6 @@ struct governor_options {
 	/* Between two windows, now and then: what is kept of survivors may be looked through; NULL:
 	 * nobody does */
 	void (*maintain)(void *context, struct survivors *survivors);
-	/* ns of the target's CPU time that others took so far (watchpoints), and what they may
-	 * take; NULL: nobody */
-	double (*others)(void *context);
-	void (*allow_others)(void *context, double cores);
 	void *context;
 };
 

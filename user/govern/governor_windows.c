@@ -78,7 +78,7 @@ bool governor_window(struct governor *governor, enum abi_part part, uint64_t ns,
 	struct reading before, first, last, after;
 	struct session_view view;
 	uint64_t began, ended;
-	double syscalls, all_cost;
+	double syscalls, all_cost, others;
 	bool on, counting;
 
 	governor_read(governor, &before);
@@ -119,14 +119,15 @@ bool governor_window(struct governor *governor, enum abi_part part, uint64_t ns,
 		.trap_ns = reading_traps(&governor->state.costs, &first, &last) + syscalls,
 		.all_wall_ns = (double)(after.ns - before.ns),
 		.all_cpu_ns = reading_cpu(&before, &after),
-		.all_cost_ns = all_cost + after.others_ns - before.others_ns,
+		.all_cost_ns = all_cost,
 		.quarter = {taken.quarter[0], taken.quarter[1], taken.quarter[2], taken.quarter[3]},
 	};
 	policy_window_done(&governor->policy, part, &figures);
 	if (policy_is_too_dear(&governor->policy, part))
 		governor_say_limit(governor);
 	sum_window(governor, part, &figures, &taken);
-	governor_spend(governor, figures.all_cpu_ns, fmin(figures.all_cost_ns, figures.all_cpu_ns));
+	others = after.others_ns - before.others_ns;
+	governor_spend(governor, figures.all_cpu_ns, fmin(all_cost + others, figures.all_cpu_ns));
 	governor->last = after;
 	if (governor->options.verbose)
 		fprintf(stderr,

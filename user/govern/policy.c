@@ -25,6 +25,8 @@
 #define MOST_PATIENCE 200
 /* of the target's CPU time: over so much of it the cost of what is on all the time is averaged */
 #define LATELY_NS 200e6
+/* a sampling is made coarser, and not ended, while no more than the income of so long is owed */
+#define COARSER_S 0.5
 /* a sampling is made finer when it could be paid for so long */
 #define REFINE_NS 5e9
 /* the rest after the first failure, which doubles so many times at most */
@@ -38,8 +40,9 @@ void policy_init(struct policy *policy, const struct policy_options *options)
 	memset(policy, 0, sizeof(*policy));
 	policy->max_window_ns = options->max_window_ns;
 	policy->can_sample = options->can_sample;
-	budget_init(&policy->budget, options->max_overhead,
-		    BUDGET_CAUTION * MOST_EXPENSIVE * (double)options->max_window_ns);
+	policy->budget = options->budget;
+	budget_join(policy->budget, BUDGET_TRACING,
+		    MOST_EXPENSIVE * (double)options->max_window_ns);
 	for (unsigned i = 0; i < ABI_PARTS; i++) {
 		struct policy_part *part = &policy->parts[i];
 		uint64_t first = FIRST_WINDOWS * options->least_ns[i];
@@ -57,9 +60,14 @@ void policy_init(struct policy *policy, const struct policy_options *options)
 	}
 }
 
+static double allowed(const struct policy *policy)
+{
+	return budget_allowed(policy->budget->max_overhead);
+}
+
 static double room(const struct policy *policy)
 {
-	return POLICY_ROOM * policy->budget.ceiling / BUDGET_CAUTION;
+	return POLICY_ROOM * allowed(policy);
 }
 
 static bool on_all_the_time(const struct policy_part *part)
@@ -139,6 +147,7 @@ void policy_window_failed(struct policy *policy, enum abi_part number)
 {
 	struct policy_part *part = &policy->parts[number];
 
+	budget_return(policy->budget, BUDGET_TRACING);
 	part->failures += part->failures < MOST_FAILURES;
 	part->rest_ns = FAILURE_REST_NS * (double)(1u << part->failures);
 }
@@ -146,6 +155,12 @@ void policy_window_failed(struct policy *policy, enum abi_part number)
 bool policy_is_too_dear(const struct policy *policy, enum abi_part part)
 {
 	return policy->parts[part].n_dear >= POLICY_CALM;
+}
+
+static void pay(struct policy *policy, double wall_ns, double cpu_ns, double cost_ns)
+{
+	budget_charge(policy->budget, BUDGET_TRACING, fmin(cost_ns, cpu_ns), 0);
+	budget_pass(policy->budget, wall_ns, cpu_ns);
 }
 
 void policy_window_done(struct policy *policy, enum abi_part number,
@@ -169,8 +184,8 @@ void policy_window_done(struct policy *policy, enum abi_part number,
 				     figures->cost_ns / figures->recorded_ns);
 	}
 	choose_length(policy, part, figures->quarter);
-	budget_pass(&policy->budget, figures->all_wall_ns, figures->all_cpu_ns,
-		    fmin(figures->all_cost_ns, figures->all_cpu_ns));
+	budget_return(policy->budget, BUDGET_TRACING);
+	pay(policy, figures->all_wall_ns, figures->all_cpu_ns, figures->all_cost_ns);
 }
 
 /* What it is taken to cost, until more is known. */
@@ -208,7 +223,7 @@ void policy_pass(struct policy *policy, double wall_ns, double cpu_ns,
 		if (part->mode == PART_ALL)
 			part->demand = part->cost;
 	}
-	budget_pass(&policy->budget, wall_ns, cpu_ns, fmin(sum, cpu_ns));
+	pay(policy, wall_ns, cpu_ns, sum);
 }
 
 /* A part that could be on all the time. */
@@ -218,7 +233,7 @@ static bool let_in(struct policy *policy, struct policy_step *step)
 		struct policy_part *part = &policy->parts[i];
 
 		if (part->mode != PART_WINDOWS || part->calm < part->patience ||
-		    policy->budget.level < 0)
+		    budget_level(policy->budget, BUDGET_TRACING) < 0)
 			continue;
 		part->calm = 0;
 		step->part = i;
@@ -244,7 +259,9 @@ static bool throw_out(struct policy *policy, struct policy_step *step)
 {
 	struct policy_part *most_expensive = NULL;
 
-	if (policy->budget.level >= 0)
+	double level_s = budget_level_s(policy->budget, BUDGET_TRACING);
+
+	if (level_s >= 0)
 		return false;
 	for (unsigned i = 0; i < ABI_PARTS; i++) {
 		struct policy_part *part = &policy->parts[i];
@@ -254,11 +271,11 @@ static bool throw_out(struct policy *policy, struct policy_step *step)
 	}
 	/* what is on all the time takes no more than comes in: a window has emptied it, which is
 	 * paid back before the next */
-	if (!most_expensive || taken(policy, NULL) < policy->budget.ceiling / BUDGET_CAUTION)
+	if (!most_expensive || taken(policy, NULL) < allowed(policy))
 		return false;
 	/* coarser is tried first, as long as there is something to be gained by it */
 	if (most_expensive->mode == PART_SAMPLED && most_expensive->shift < POLICY_SHIFT_MOST &&
-	    policy->budget.level > -policy->budget.income / 2) {
+	    level_s > -COARSER_S) {
 		step->action = POLICY_SAMPLE;
 		step->shift = most_expensive->shift += 1;
 		most_expensive->shift_age_ns = 0;
@@ -336,19 +353,20 @@ static bool open_window(struct policy *policy, struct policy_step *step)
 	for (unsigned i = 0; i < ABI_PARTS; i++) {
 		unsigned number = (policy->turn + i) % ABI_PARTS;
 		struct policy_part *part = &policy->parts[number];
-		double level = policy->budget.level / BUDGET_CAUTION, price;
+		double price, lease;
 
 		if (part->mode != PART_WINDOWS || part->rest_ns > 0)
 			continue;
-		/* one that turns out more expensive is ended when it has cost the level */
+		/* one that turns out more expensive is ended when it has cost the lease */
 		price = fmax(part->cost_per_wall_ns, LEAST_COST) * (double)part->window_ns;
-		if (price > level)
+		lease = budget_lease(policy->budget, BUDGET_TRACING, price);
+		if (!(lease > 0))
 			return false;
 		policy->turn = (number + 1) % ABI_PARTS;
 		step->action = POLICY_WINDOW;
 		step->part = number;
 		step->ns = part->window_ns;
-		step->cost_ns = level;
+		step->cost_ns = lease;
 		return true;
 	}
 	return false;

@@ -79,7 +79,7 @@ struct policy_part {
 };
 
 struct policy {
-	struct budget budget;
+	struct budget *budget; /* BUDGET_TRACING of it */
 	struct policy_part parts[ABI_PARTS];
 	uint64_t max_window_ns;
 	bool can_sample;
@@ -87,7 +87,7 @@ struct policy {
 };
 
 struct policy_options {
-	double max_overhead;    /* share */
+	struct budget *budget;  /* borrowed; the policy joins it, and says what time passes */
 	uint64_t max_window_ns; /* of each window */
 	bool present[ABI_PARTS];
 	uint64_t least_ns[ABI_PARTS];
@@ -121,7 +121,7 @@ bool policy_is_on(const struct policy *policy, enum abi_part part);
 bool policy_is_too_dear(const struct policy *policy, enum abi_part part);
 
 /* Time passed with parts in mode all or sampled: cost_ns[part] of the target's cpu_ns went to it;
- * other_ns elsewhere. */
+ * other_ns to hits of what is off. */
 void policy_pass(struct policy *policy, double wall_ns, double cpu_ns,
 		 const double cost_ns[ABI_PARTS], double other_ns);
 

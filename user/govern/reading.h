@@ -19,8 +19,7 @@ struct reading {
 	uint64_t counts[ABI_COUNTERS];
 	uint64_t ns; /* CLOCK_MONOTONIC */
 	double cpu_ns;
-	double others_ns; /* of the target's CPU time, what others than the session took: the
-			     caller's */
+	double others_ns; /* of that, what others than the session have taken: the caller's */
 };
 
 void reading_take(struct reading *reading, const struct session *session,

@@ -18,22 +18,17 @@
 #include "census/holders.h"
 #include "containers/container_find.h"
 #include "containers/container_watch.h"
-#include "govern/budget.h"
 #include "target/remote_mem.h"
 
 #define ROUND_NS 3000000000u /* containers are watched for so long at a time, ... */
-/* ... and for so long where watchpoints may cost what nobody can measure (container_cost.h), by
- * what has been allowed */
+/* ... and at least for so long where watchpoints may cost what nobody can measure
+ * (container_cost.h), though the lease is spent */
 #define LEAST_ROUND_NS 1000000000u
 #define REST_NS        10000000000u /* between two rounds, at least */
-#define LOOK_NS        500000000u   /* while nothing is known to grow */
+#define LOOK_NS        500000000u   /* while nothing is known to grow, or nothing can be paid */
 #define TICK_NS        50000000u    /* as container_watch_tick() wants it */
-/* of what has been allowed and not spent, at most so many rounds' worth */
-#define SAVED_ROUNDS 5.0
-/* Of a core, in a round: what may be spent in any case, so that a few changes are seen of a process
- * that mostly sleeps. With the rests between that is half of the governor's BUDGET_FLOOR, so that
- * windows can be paid too. */
-#define LEAST_CORES 0.0006
+/* of the target's CPU time: what a round is worth beginning with; some dozens of changes */
+#define LEAST_LEASE_NS 1000000.0
 
 /* What the last round with a container has shown. */
 struct result {
@@ -53,10 +48,7 @@ struct growth_tracer {
 	int wake; /* eventfd: stop */
 
 	pthread_mutex_t lock; /* of what follows */
-	double cores;         /* allowed */
-	double spent_ns;      /* in rounds that are over */
-	struct container_watch *current;
-	bool forgotten; /* what this round has seen of the past is not wanted any more */
+	bool forgotten;       /* what this round has seen of the past is not wanted any more */
 	struct result results[GROWTH_TRACER_KEPT];
 	size_t n_results;
 	char why_not[160];
@@ -199,17 +191,34 @@ static unsigned choose(struct growth_tracer *tracer, struct heap_holder chosen[C
 	return n_chosen;
 }
 
+/* What a round has been charged for so far. */
+struct charged {
+	double measured_ns, splits_ns;
+};
+
+static void charge(const struct growth_tracer *tracer, const struct container_watch *round,
+		   struct charged *charged)
+{
+	/* hits are charged by what one takes on the average, which may become less */
+	const struct charged now = {fmax(charged->measured_ns, container_watch_spent(round)),
+				    fmax(charged->splits_ns, container_watch_splits(round))};
+
+	budget_charge(tracer->options.budget, BUDGET_WATCHPOINTS,
+		      now.measured_ns - charged->measured_ns, now.splits_ns - charged->splits_ns);
+	*charged = now;
+}
+
 /* Is it over? */
-static bool round_done(const struct container_watch *round, uint64_t began_ns, double most_ns)
+static bool round_done(const struct growth_tracer *tracer, uint64_t began_ns)
 {
 	uint64_t passed = clock_now_ns() - began_ns;
 
-	return passed >= ROUND_NS ||
-	       (passed >= LEAST_ROUND_NS && container_watch_splits(round) >= most_ns);
+	return passed >= ROUND_NS || (passed >= LEAST_ROUND_NS &&
+				      budget_is_spent(tracer->options.budget, BUDGET_WATCHPOINTS));
 }
 
-static enum heap_watch_end follow(struct growth_tracer *tracer, struct container_watch *round,
-				  double most_ns)
+static enum heap_watch_end follow(const struct growth_tracer *tracer, struct container_watch *round,
+				  struct charged *charged)
 {
 	struct pollfd sources[] = {{.fd = tracer->wake, .events = POLLIN},
 				   {.fd = container_watch_pidfd(round), .events = POLLIN},
@@ -220,29 +229,23 @@ static enum heap_watch_end follow(struct growth_tracer *tracer, struct container
 
 	for (;;) {
 		int n = ppoll(sources, 3, &tick, NULL);
+		bool over = container_watch_tick(round, &end);
 
-		if (container_watch_tick(round, &end))
+		charge(tracer, round, charged);
+		if (over)
 			return end;
 		if ((n > 0 && sources[0].revents) || (n < 0 && errno != EINTR))
 			return WATCH_ASKED;
-		if (round_done(round, began, most_ns))
+		if (round_done(tracer, began))
 			return WATCH_TIME;
 	}
 }
 
-static double spent(const struct container_watch *round)
-{
-	return BUDGET_CAUTION * container_watch_spent(round) + container_watch_splits(round);
-}
-
-static void set_current(struct growth_tracer *tracer, struct container_watch *round)
+/* What is seen from here on is not the past. */
+static void begin_round(struct growth_tracer *tracer)
 {
 	pthread_mutex_lock(&tracer->lock);
-	if (!round && tracer->current)
-		tracer->spent_ns += spent(tracer->current);
-	tracer->current = round;
-	if (round)
-		tracer->forgotten = false;
+	tracer->forgotten = false;
 	pthread_mutex_unlock(&tracer->lock);
 }
 
@@ -258,10 +261,9 @@ static struct container_request ask_for(const struct heap_holder *chosen, unsign
 
 /* return false: these containers could not be watched; err says why */
 static bool watch_some(struct growth_tracer *tracer, const struct heap_holder *chosen, unsigned n,
-		       double cores, struct err *err)
+		       double lease_ns, struct err *err)
 {
-	const struct container_watch_options options = {.max_overhead = cores / BUDGET_CAUTION,
-							.ahead_ns = ROUND_NS,
+	const struct container_watch_options options = {.lease_ns = lease_ns,
 							.slow_ns = tracer->options.slow_ns,
 							.native = !tracer->options.no_native};
 	const struct container_request request = ask_for(chosen, n, false);
@@ -272,13 +274,14 @@ static bool watch_some(struct growth_tracer *tracer, const struct heap_holder *c
 		       container_watch_open(&round, &heap, &request, &options, err) == 0;
 
 	if (watched) {
+		struct charged charged = {0};
 		enum heap_watch_end end;
 
-		set_current(tracer, round);
+		begin_round(tracer);
 		container_watch_start(round);
-		end = follow(tracer, round, cores * ROUND_NS);
+		end = follow(tracer, round, &charged);
 		container_watch_stop(round);
-		set_current(tracer, NULL);
+		charge(tracer, round, &charged);
 		report = container_watch_report(round, end, err);
 	}
 	if (report) {
@@ -341,10 +344,10 @@ static bool name_some(struct growth_tracer *tracer, const struct heap_holder *ch
 }
 
 static bool look_at_some(struct growth_tracer *tracer, const struct heap_holder *chosen, unsigned n,
-			 double cores, struct err *err)
+			 double lease_ns, struct err *err)
 {
 	struct err unnamed = ERR_INIT;
-	bool watched = tracer->options.can_watch && watch_some(tracer, chosen, n, cores, err);
+	bool watched = tracer->options.can_watch && watch_some(tracer, chosen, n, lease_ns, err);
 
 	/* a container that has died is no reason to look at the others only */
 	if (watched || (tracer->options.can_watch && err->code == ERR_TARGET))
@@ -358,47 +361,53 @@ static bool look_at_some(struct growth_tracer *tracer, const struct heap_holder 
 
 /* One of them may have died since it was chosen: then each is tried alone. */
 static void run_round(struct growth_tracer *tracer, const struct heap_holder *chosen, unsigned n,
-		      double cores)
+		      double lease_ns)
 {
 	struct err err = ERR_INIT;
-	bool any = look_at_some(tracer, chosen, n, cores, &err);
+	bool any = look_at_some(tracer, chosen, n, lease_ns, &err);
 
 	for (unsigned i = 0; i < n && n > 1 && !any && err.code == ERR_TARGET; i++) {
 		err = (struct err)ERR_INIT;
-		any = look_at_some(tracer, &chosen[i], 1, cores, &err);
+		any = look_at_some(tracer, &chosen[i], 1, lease_ns, &err);
 	}
 	set_why_not(tracer, chosen[0].address, any ? NULL : &err);
 }
 
-static double allowed(struct growth_tracer *tracer, uint64_t rested_ns)
+/* return false: the target cannot be watched now */
+static bool take_lease(struct growth_tracer *tracer, double *lease_ns)
 {
-	double rounds = fmin(fmax((double)rested_ns / ROUND_NS, 1), SAVED_ROUNDS), cores;
+	*lease_ns = 0;
+	if (!tracer->options.can_watch)
+		return true;
+	*lease_ns = budget_lease(tracer->options.budget, BUDGET_WATCHPOINTS, LEAST_LEASE_NS);
+	return *lease_ns > 0;
+}
 
-	pthread_mutex_lock(&tracer->lock);
-	cores = tracer->cores;
-	pthread_mutex_unlock(&tracer->lock);
-	return fmax(cores * rounds, LEAST_CORES);
+static void return_lease(struct growth_tracer *tracer)
+{
+	if (tracer->options.can_watch)
+		budget_return(tracer->options.budget, BUDGET_WATCHPOINTS);
 }
 
 static void *run(void *context)
 {
 	struct growth_tracer *tracer = context;
 	struct heap_holder chosen[CONTAINER_WATCH_MAX];
-	uint64_t last_ns = clock_now_ns();
 	uint64_t pause_ns = LOOK_NS;
 
 	while (rest(tracer, pause_ns) && process_alive(&tracer->target->process)) {
 		double began_s = clock_cpu_s();
 		unsigned n = choose(tracer, chosen);
+		double lease_ns;
 
 		pause_ns = LOOK_NS;
-		if (!n)
+		if (!n || !take_lease(tracer, &lease_ns))
 			continue;
-		run_round(tracer, chosen, n, allowed(tracer, clock_now_ns() - last_ns));
+		run_round(tracer, chosen, n, lease_ns);
+		return_lease(tracer);
 		/* a round looks through the whole heap, with 20 MiB of tables; libc would keep them
 		 * until the next */
 		malloc_trim(0);
-		last_ns = clock_now_ns();
 		pause_ns = (uint64_t)((clock_cpu_s() - began_s) /
 				      (tracer->options.share * GROWTH_TRACER_SHARE) * 1e9);
 		pause_ns = pause_ns > REST_NS ? pause_ns : REST_NS;
@@ -422,6 +431,8 @@ struct growth_tracer *growth_tracer_open(const struct target *target, struct hea
 	tracer->monitor = monitor;
 	tracer->options = *options;
 	pthread_mutex_init(&tracer->lock, NULL);
+	if (options->can_watch)
+		budget_join(options->budget, BUDGET_WATCHPOINTS, LEAST_LEASE_NS);
 	tracer->wake = eventfd(0, EFD_CLOEXEC);
 	if (tracer->wake < 0) {
 		err_set(err, ERR_FAILED, "eventfd: %s", strerror(errno));
@@ -451,6 +462,8 @@ void growth_tracer_close(struct growth_tracer *tracer)
 	if (!tracer)
 		return;
 	growth_tracer_stop(tracer);
+	if (tracer->options.can_watch)
+		budget_leave(tracer->options.budget, BUDGET_WATCHPOINTS);
 	while (tracer->n_results)
 		drop_result(tracer, 0);
 	if (tracer->wake >= 0)
@@ -466,25 +479,6 @@ void growth_tracer_forget(struct growth_tracer *tracer)
 		drop_result(tracer, 0);
 	tracer->forgotten = true;
 	pthread_mutex_unlock(&tracer->lock);
-}
-
-void growth_tracer_allow(struct growth_tracer *tracer, double cores)
-{
-	pthread_mutex_lock(&tracer->lock);
-	tracer->cores = cores;
-	pthread_mutex_unlock(&tracer->lock);
-}
-
-double growth_tracer_spent(struct growth_tracer *tracer)
-{
-	double ns;
-
-	pthread_mutex_lock(&tracer->lock);
-	ns = tracer->spent_ns;
-	if (tracer->current)
-		ns += spent(tracer->current);
-	pthread_mutex_unlock(&tracer->lock);
-	return ns;
 }
 
 static int faster(const void *a, const void *b)

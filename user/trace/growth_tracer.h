@@ -10,22 +10,23 @@
  * same, and a report has what they are called and how they grow.
  *
  * Each round is exact: every change of the containers in it, by stack. What it costs the target is
- * measured (container_cost.h); a round ends early when that is more than is allowed.
+ * measured (container_cost.h) and charged to the budget, of which a round has a lease; it ends
+ * early when that is spent, and waits where there is none to be had.
  *
  * Place      trace; target_trace.c has one for its target.
- * Ownership  growth_tracer_open() gives, growth_tracer_close() takes; target and monitor are
- *            borrowed.
+ * Ownership  growth_tracer_open() gives, growth_tracer_close() takes; target, monitor and budget
+ *            are borrowed.
  * Errors     a round that cannot be had is no error: the report says why, and it is tried again
  *            after a rest.
  * Bounds     CONTAINER_WATCH_MAX containers at a time, GROWTH_TRACER_KEPT in a report. Its own CPU
  *            time is GROWTH_TRACER_SHARE of a core, but for the first round.
- * Threads    makes one; growth_tracer_allow() and growth_tracer_spent() from any, the others from
- *            one.
+ * Threads    makes one; all functions from one other.
  */
 #ifndef PYLEAKTRACE_TRACE_GROWTH_TRACER_H
 #define PYLEAKTRACE_TRACE_GROWTH_TRACER_H
 
 #include "trace/heap_monitor.h"
+#include "govern/budget.h"
 #include "model/heap_watch.h"
 
 #define GROWTH_TRACER_SHARE 0.02
@@ -34,7 +35,8 @@
 struct growth_tracer;
 
 struct growth_tracer_options {
-	double share;     /* of GROWTH_TRACER_SHARE, where several targets are watched */
+	struct budget *budget; /* BUDGET_WATCHPOINTS of it, if can_watch */
+	double share;          /* of GROWTH_TRACER_SHARE, where several targets are watched */
 	uint64_t slow_ns; /* a target that is slow while it is watched (container_cost.h) is, for so
 			     long at a time */
 	bool can_watch;   /* else there are no watchpoints to be had, and none is tried */
@@ -53,12 +55,6 @@ void growth_tracer_close(struct growth_tracer *tracer); /* accepts NULL */
 
 /* USR2: the past is forgotten. */
 void growth_tracer_forget(struct growth_tracer *tracer);
-
-/* So much of a core may that take from the target, on the average. */
-void growth_tracer_allow(struct growth_tracer *tracer, double cores);
-
-/* ns of the target's CPU time that it has taken so far. */
-double growth_tracer_spent(struct growth_tracer *tracer);
 
 /* Put what is known into the profile. */
 void growth_tracer_report(struct growth_tracer *tracer, struct profile *profile);

@@ -62,7 +62,7 @@ static double own_cpu_s(void)
 /* With what a hit takes beyond its trap and its program. */
 static double share_at_most(const struct governor_state *state)
 {
-	double most = BUDGET_CAUTION * state->spent_ns,
+	double most = budget_at_most(state->spent_ns),
 	       own = state->own_ns - (most - state->spent_ns);
 
 	return own > most / 100 ? most / own : 100;

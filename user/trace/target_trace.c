@@ -183,25 +183,10 @@ static int test_windows(unsigned *n, struct err *err)
 	return 0;
 }
 
-/* What watchpoints cost, beside the probes. */
-static double others(void *context)
-{
-	struct target_trace *trace = context;
-
-	return trace->holders ? growth_tracer_spent(trace->holders) : 0;
-}
-
-static void allow_others(void *context, double cores)
-{
-	struct target_trace *trace = context;
-
-	if (trace->holders)
-		growth_tracer_allow(trace->holders, cores);
-}
-
 static int open_holders(struct target_trace *trace, bool can_watch, struct err *err)
 {
 	const struct growth_tracer_options options = {
+		.budget = &trace->budget,
 		.share = 1.0 / trace->options->n_pids,
 		.slow_ns = trace->options->max_window_ns,
 		.can_watch = can_watch,
@@ -215,7 +200,7 @@ static int open_holders(struct target_trace *trace, bool can_watch, struct err *
 static int open_governor(struct target_trace *trace, uint32_t max_blocks, struct err *err)
 {
 	struct governor_options options = {
-		.max_overhead = trace->options->max_overhead,
+		.budget = &trace->budget,
 		.max_window_ns = trace->options->max_window_ns,
 		.stop_at_limit = trace->options->on_limit == ON_LIMIT_STOP,
 		.verbose = trace->options->verbose > 1,
@@ -223,8 +208,6 @@ static int open_governor(struct target_trace *trace, uint32_t max_blocks, struct
 		.change = on_change,
 		.on_all = on_all,
 		.maintain = target_trace_maintain,
-		.others = others,
-		.allow_others = allow_others,
 		.context = trace,
 	};
 	int result = test_windows(&options.n_test_windows, err);
@@ -352,6 +335,7 @@ int target_trace_open(struct target_trace **out, pid_t pid, const struct trace_o
 	trace->options = options;
 	trace->features = features;
 	pthread_mutex_init(&trace->looking, NULL);
+	budget_init(&trace->budget, options->max_overhead);
 	result = open_target(trace, pid, err);
 	if (!result && !options->no_grows) {
 		trace->monitor = heap_monitor_open(&trace->target,
@@ -437,6 +421,7 @@ int target_trace_close(struct target_trace *trace)
 	claim_drop(&trace->claim);
 	target_close(&trace->target);
 	pthread_mutex_destroy(&trace->looking);
+	budget_fini(&trace->budget);
 	free(trace);
 	return result;
 }

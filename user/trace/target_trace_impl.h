@@ -43,6 +43,7 @@ struct target_trace {
 	struct heap_monitor *monitor;  /* NULL: the heap is not looked at */
 	struct growth_tracer *holders; /* NULL: containers are not looked for */
 	struct governor *governor;     /* NULL: everything is traced */
+	struct budget budget;          /* of the governor and the growth tracer */
 	pthread_mutex_t looking;       /* a report is being made */
 	bool have_plan;
 	/* measures the cost of the traps while we wait for the first report */

@@ -7,7 +7,8 @@
 # make install PREFIX=/usr/local DESTDIR=
 # make clean
 #
-# DEBUG=1   no optimisation, BPF log     SAN=address,undefined   sanitizers (own build folder)
+# DEBUG=1   no optimisation, BPF log     SAN=address,undefined   sanitizers (own build folder); both
+#           check the order of locks
 # V=1       show commands                O=DIR                   build folder (default: build)
 
 ifeq ($(origin CC),default)
@@ -39,7 +40,8 @@ all: $(OUT)/pyleaktrace $(OUT)/pyleaktrace.8
 
 PACKAGES := libbpf libelf libdw liblzma zydis jansson zlib
 WARNINGS := -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith
-CPPFLAGS += -D_GNU_SOURCE -Iuser -Ibpf -I$(OUT)/gen -DPYLEAKTRACE_VERSION='"$(VERSION)"'
+CPPFLAGS += -D_GNU_SOURCE -Iuser -Ibpf -I$(OUT)/gen -DPYLEAKTRACE_VERSION='"$(VERSION)"' \
+	$(if $(DEBUG)$(SAN),-DPYLEAKTRACE_CHECK_LOCKS)
 CFLAGS ?= $(if $(DEBUG),-O0 -g3,$(if $(SAN),-O1,-O2) -g)
 ALL_CFLAGS := -std=gnu11 $(WARNINGS) $(CFLAGS) $(if $(SAN),-fsanitize=$(SAN) -fno-sanitize-recover=all -fno-omit-frame-pointer)
 LDLIBS := $(shell $(PKG_CONFIG) --libs $(filter-out zydis,$(PACKAGES)) 2>/dev/null || echo -lbpf -lelf -ldw -llzma -ljansson -lz) -lZydis -liberty -lm
@@ -150,7 +152,8 @@ $(O)/fuzz/fuzz_unwind: tests/fuzz/fuzz_unwind.c $(FUZZED) $(UNWIND_SOURCES)
 		$< $(FUZZED) -lelf -ldw -o $@
 
 NAMED := $(addprefix user/symbol/,debug_file.c debug_image.c debug_info.c demangle.c elf_part.c elf_symbols.c mini_debug.c \
-	native_module.c native_names.c) user/target/remote_mem.c user/target/remote_handle.c user/model/profile.c user/base/err.c
+	native_module.c native_names.c) user/target/remote_mem.c user/target/remote_handle.c user/model/profile.c user/base/err.c \
+	user/base/lock.c
 
 $(O)/fuzz/fuzz_names: tests/fuzz/fuzz_names.c $(NAMED)
 	@mkdir -p $(@D)

@@ -282,7 +282,7 @@ static void test_too_many(void **state)
 
 static struct sweeper *sweep(struct fixture *fixture)
 {
-	static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+	static struct lock lock = LOCK_INITIALIZER(LOCK_RANK_SWEEPING);
 	static const struct links none;
 	const struct sweep facts = {
 		.pid = fixture->target.pid,

@@ -36,12 +36,12 @@ double budget_at_most(double measured_ns)
 void budget_init(struct budget *budget, double max_overhead)
 {
 	*budget = (struct budget){.max_overhead = max_overhead};
-	pthread_mutex_init(&budget->lock, NULL);
+	lock_init(&budget->lock, LOCK_RANK_BUDGET);
 }
 
 void budget_fini(struct budget *budget)
 {
-	pthread_mutex_destroy(&budget->lock);
+	lock_destroy(&budget->lock);
 }
 
 static double number(double value)
@@ -92,10 +92,10 @@ static void distribute(struct budget *budget, double ns)
 
 void budget_join(struct budget *budget, enum budget_user user, double at_once_ns)
 {
-	pthread_mutex_lock(&budget->lock);
+	lock_take(&budget->lock);
 	budget->accounts[user].joined = true;
 	budget->accounts[user].least_cap = CAUTION * number(at_once_ns);
-	pthread_mutex_unlock(&budget->lock);
+	lock_release(&budget->lock);
 }
 
 void budget_leave(struct budget *budget, enum budget_user user)
@@ -103,11 +103,11 @@ void budget_leave(struct budget *budget, enum budget_user user)
 	struct budget_account *account = &budget->accounts[user];
 	double level;
 
-	pthread_mutex_lock(&budget->lock);
+	lock_take(&budget->lock);
 	level = account->level;
 	*account = (struct budget_account){.charged_ns = account->charged_ns};
 	distribute(budget, level);
-	pthread_mutex_unlock(&budget->lock);
+	lock_release(&budget->lock);
 }
 
 void budget_pass(struct budget *budget, double wall_ns, double cpu_ns)
@@ -117,7 +117,7 @@ void budget_pass(struct budget *budget, double wall_ns, double cpu_ns)
 	wall_ns = number(wall_ns);
 	if (!(wall_ns > 0))
 		return;
-	pthread_mutex_lock(&budget->lock);
+	lock_take(&budget->lock);
 	own = number(cpu_ns) - budget->uncounted_ns;
 	/* a charge may come before the time in which it was made, but not by more than that */
 	budget->uncounted_ns = fmin(fmax(-own, 0), wall_ns);
@@ -125,7 +125,7 @@ void budget_pass(struct budget *budget, double wall_ns, double cpu_ns)
 	keep = exp(-wall_ns / 1e9 / INCOME_S);
 	budget->income = keep * budget->income + (1 - keep) * earned / (wall_ns / 1e9);
 	distribute(budget, earned);
-	pthread_mutex_unlock(&budget->lock);
+	lock_release(&budget->lock);
 }
 
 double budget_lease(struct budget *budget, enum budget_user user, double least_ns)
@@ -133,29 +133,29 @@ double budget_lease(struct budget *budget, enum budget_user user, double least_n
 	struct budget_account *account = &budget->accounts[user];
 	double ns;
 
-	pthread_mutex_lock(&budget->lock);
+	lock_take(&budget->lock);
 	account->lease = fmax(account->level, 0);
 	if (!(account->lease >= CAUTION * number(least_ns)))
 		account->lease = 0;
 	ns = account->lease / CAUTION;
-	pthread_mutex_unlock(&budget->lock);
+	lock_release(&budget->lock);
 	return ns;
 }
 
 void budget_return(struct budget *budget, enum budget_user user)
 {
-	pthread_mutex_lock(&budget->lock);
+	lock_take(&budget->lock);
 	budget->accounts[user].lease = 0;
-	pthread_mutex_unlock(&budget->lock);
+	lock_release(&budget->lock);
 }
 
 bool budget_is_spent(struct budget *budget, enum budget_user user)
 {
 	bool spent;
 
-	pthread_mutex_lock(&budget->lock);
+	lock_take(&budget->lock);
 	spent = !(budget->accounts[user].lease > 0);
-	pthread_mutex_unlock(&budget->lock);
+	lock_release(&budget->lock);
 	return spent;
 }
 
@@ -166,21 +166,21 @@ void budget_charge(struct budget *budget, enum budget_user user, double measured
 	double taken = number(measured_ns) + number(bound_ns);
 	double charge = CAUTION * number(measured_ns) + number(bound_ns);
 
-	pthread_mutex_lock(&budget->lock);
+	lock_take(&budget->lock);
 	account->lease = fmax(account->lease - charge, 0);
 	account->charged_ns += taken;
 	budget->uncounted_ns += taken;
 	put(budget, user, -charge);
-	pthread_mutex_unlock(&budget->lock);
+	lock_release(&budget->lock);
 }
 
 double budget_charged(struct budget *budget, enum budget_user user)
 {
 	double ns;
 
-	pthread_mutex_lock(&budget->lock);
+	lock_take(&budget->lock);
 	ns = budget->accounts[user].charged_ns;
-	pthread_mutex_unlock(&budget->lock);
+	lock_release(&budget->lock);
 	return ns;
 }
 
@@ -188,9 +188,9 @@ double budget_level(struct budget *budget, enum budget_user user)
 {
 	double level;
 
-	pthread_mutex_lock(&budget->lock);
+	lock_take(&budget->lock);
 	level = budget->accounts[user].level;
-	pthread_mutex_unlock(&budget->lock);
+	lock_release(&budget->lock);
 	return level;
 }
 
@@ -198,8 +198,8 @@ double budget_level_s(struct budget *budget, enum budget_user user)
 {
 	double level_s;
 
-	pthread_mutex_lock(&budget->lock);
+	lock_take(&budget->lock);
 	level_s = budget->income > 0 ? budget->accounts[user].level / budget->income : 0;
-	pthread_mutex_unlock(&budget->lock);
+	lock_release(&budget->lock);
 	return level_s;
 }

@@ -31,8 +31,9 @@
 #ifndef PYLEAKTRACE_GOVERN_BUDGET_H
 #define PYLEAKTRACE_GOVERN_BUDGET_H
 
-#include <pthread.h>
 #include <stdbool.h>
+
+#include "base/lock.h"
 
 /* of a core: what may always be spent, by all together */
 #define BUDGET_FLOOR 0.0005
@@ -54,10 +55,10 @@ struct budget_account {
 };
 
 struct budget {
-	pthread_mutex_t lock; /* of all but max_overhead */
-	double max_overhead;  /* share */
-	double income;        /* as charged, for each second, lately */
-	double uncounted_ns;  /* taken from the target since time has last passed */
+	struct lock lock;    /* of all but max_overhead */
+	double max_overhead; /* share */
+	double income;       /* as charged, for each second, lately */
+	double uncounted_ns; /* taken from the target since time has last passed */
 	struct budget_account accounts[BUDGET_USERS];
 };
 

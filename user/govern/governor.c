@@ -51,10 +51,10 @@ double governor_cost(const struct governor *governor, const struct reading *befo
 
 void governor_spend(struct governor *governor, double cpu_ns, double cost_ns)
 {
-	pthread_mutex_lock(&governor->lock);
+	lock_take(&governor->lock);
 	governor->state.spent_ns += cost_ns;
 	governor->state.own_ns += cpu_ns > cost_ns ? cpu_ns - cost_ns : 0;
-	pthread_mutex_unlock(&governor->lock);
+	lock_release(&governor->lock);
 }
 
 /*
@@ -70,9 +70,9 @@ static void leave_if_hit(struct governor *governor, double cost_ns, double cpu_n
 		if (policy_is_on(&governor->policy, i))
 			return;
 	governor->left = true;
-	pthread_mutex_lock(&governor->switching);
+	lock_take(&governor->switching);
 	session_part_leave(governor->session, ABI_PART_OBJECT);
-	pthread_mutex_unlock(&governor->switching);
+	lock_release(&governor->switching);
 }
 
 /* Time has passed, with no window in it. */
@@ -115,13 +115,13 @@ void governor_publish(struct governor *governor, enum abi_part number)
 	const struct policy_part *from = &governor->policy.parts[number];
 	struct governor_part *to = &governor->state.parts[number];
 
-	pthread_mutex_lock(&governor->lock);
+	lock_take(&governor->lock);
 	to->mode = from->mode;
 	to->shift = from->shift;
 	to->settled = from->settled;
 	to->demand = from->demand;
 	to->next_window_ns = from->window_ns;
-	pthread_mutex_unlock(&governor->lock);
+	lock_release(&governor->lock);
 }
 
 bool governor_switch_on(struct governor *governor, enum abi_part number)
@@ -130,15 +130,15 @@ bool governor_switch_on(struct governor *governor, enum abi_part number)
 	struct err err = ERR_INIT;
 	int result;
 
-	pthread_mutex_lock(&governor->switching);
+	lock_take(&governor->switching);
 	result = session_part_on(governor->session, number, &err);
-	pthread_mutex_unlock(&governor->switching);
-	pthread_mutex_lock(&governor->lock);
+	lock_release(&governor->switching);
+	lock_take(&governor->lock);
 	if (result)
 		snprintf(part->trouble, sizeof(part->trouble), "%.120s", err.text);
 	else
 		part->trouble[0] = 0;
-	pthread_mutex_unlock(&governor->lock);
+	lock_release(&governor->lock);
 	return result == 0;
 }
 
@@ -146,13 +146,13 @@ void governor_switch_off(struct governor *governor, enum abi_part part)
 {
 	struct err err = ERR_INIT;
 
-	pthread_mutex_lock(&governor->switching);
+	lock_take(&governor->switching);
 	if (session_part_off(governor->session, part, &err)) {
-		pthread_mutex_lock(&governor->lock);
+		lock_take(&governor->lock);
 		governor->stop_error = err;
-		pthread_mutex_unlock(&governor->lock);
+		lock_release(&governor->lock);
 	}
-	pthread_mutex_unlock(&governor->switching);
+	lock_release(&governor->switching);
 }
 
 /* What a part has in the maps is dropped. */
@@ -254,9 +254,9 @@ static void begin_all(struct governor *governor, enum abi_part part, unsigned sh
 	set_sampling(governor, part, shift);
 	governor->options.on_all(governor->options.context, governor_domains(governor, part));
 	governor_publish(governor, part);
-	pthread_mutex_lock(&governor->lock);
+	lock_take(&governor->lock);
 	governor->state.parts[part].since_ns = session_record(governor->session, part, true);
-	pthread_mutex_unlock(&governor->lock);
+	lock_release(&governor->lock);
 	governor->on[part] = true;
 	end_change(governor);
 }
@@ -329,7 +329,7 @@ static bool carry_out(struct governor *governor, const struct policy_step *step)
  * same. */
 static void give_up(struct governor *governor, const char *why)
 {
-	pthread_mutex_lock(&governor->lock);
+	lock_take(&governor->lock);
 	for (unsigned i = 0; i < ABI_PARTS; i++) {
 		struct governor_part *part = &governor->state.parts[i];
 
@@ -337,7 +337,7 @@ static void give_up(struct governor *governor, const char *why)
 		snprintf(part->trouble, sizeof(part->trouble),
 			 "What a trap costs is not known: %.90s", why);
 	}
-	pthread_mutex_unlock(&governor->lock);
+	lock_release(&governor->lock);
 }
 
 static void *run(void *context)
@@ -354,12 +354,12 @@ static void *run(void *context)
 	/* without costs there is no ceiling to be kept */
 	if (!calibrated)
 		give_up(governor, err.text);
-	pthread_mutex_lock(&governor->lock);
+	lock_take(&governor->lock);
 	governor->state.costs = costs;
 	governor->state.calibrated = calibrated;
 	governor->settled = true;
 	pthread_cond_broadcast(&governor->calibrated);
-	pthread_mutex_unlock(&governor->lock);
+	lock_release(&governor->lock);
 	if (calibrated)
 		governor_run_test_windows(governor);
 	while (session_active(governor->session)) {
@@ -414,8 +414,8 @@ int governor_open(struct governor **out, struct session *session, const struct p
 	governor->process = &target->process;
 	governor->options = *options;
 	governor->fill.most = options->max_blocks;
-	pthread_mutex_init(&governor->lock, NULL);
-	pthread_mutex_init(&governor->switching, NULL);
+	lock_init(&governor->lock, LOCK_RANK_GOVERNOR);
+	lock_init(&governor->switching, LOCK_RANK_SWITCHING);
 	pthread_cond_init(&governor->calibrated, NULL);
 	governor->wake = eventfd(0, EFD_CLOEXEC);
 	governor->limit = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
@@ -466,19 +466,19 @@ void governor_close(struct governor *governor)
 		close(governor->wake);
 	if (governor->limit >= 0)
 		close(governor->limit);
-	pthread_mutex_destroy(&governor->lock);
-	pthread_mutex_destroy(&governor->switching);
+	lock_destroy(&governor->lock);
+	lock_destroy(&governor->switching);
 	pthread_cond_destroy(&governor->calibrated);
 	free(governor);
 }
 
 void governor_forget(struct governor *governor)
 {
-	pthread_mutex_lock(&governor->lock);
+	lock_take(&governor->lock);
 	for (unsigned i = 0; i < ABI_PARTS; i++)
 		governor->state.parts[i].windows = (struct windows_sum){0};
 	governor->state.spent_ns = governor->state.own_ns = 0;
-	pthread_mutex_unlock(&governor->lock);
+	lock_release(&governor->lock);
 	survivors_forget(governor->survivors);
 }
 
@@ -489,12 +489,12 @@ int governor_limit_fd(const struct governor *governor)
 
 void governor_lock(struct governor *governor)
 {
-	pthread_mutex_lock(&governor->switching);
+	lock_take(&governor->switching);
 }
 
 void governor_unlock(struct governor *governor)
 {
-	pthread_mutex_unlock(&governor->switching);
+	lock_release(&governor->switching);
 }
 
 struct survivors *governor_survivors(const struct governor *governor)
@@ -509,9 +509,9 @@ const struct downsampling *governor_thinning(const struct governor *governor)
 
 void governor_state(struct governor *governor, struct governor_state *state)
 {
-	pthread_mutex_lock(&governor->lock);
+	lock_take(&governor->lock);
 	while (governor->started && !governor->settled)
-		pthread_cond_wait(&governor->calibrated, &governor->lock);
+		lock_wait(&governor->lock, &governor->calibrated);
 	*state = governor->state;
-	pthread_mutex_unlock(&governor->lock);
+	lock_release(&governor->lock);
 }

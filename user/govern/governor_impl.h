@@ -11,6 +11,7 @@
 
 #include <pthread.h>
 
+#include "base/lock.h"
 #include "govern/governor.h"
 #include "govern/reading.h"
 #include "govern/map_fill.h"
@@ -33,7 +34,7 @@ struct governor {
 	bool started;
 	int wake;  /* eventfd: stop */
 	int limit; /* eventfd */
-	pthread_mutex_t switching;
+	struct lock switching;
 
 	/* of the thread */
 	struct policy policy;
@@ -45,7 +46,7 @@ struct governor {
 	struct downsampling downsampling;
 	struct syscall_rates syscalls;
 
-	pthread_mutex_t lock; /* of what follows */
+	struct lock lock; /* of what follows */
 	pthread_cond_t calibrated;
 	bool settled; /* whether it could be calibrated is known */
 	struct governor_state state;

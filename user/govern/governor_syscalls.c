@@ -34,11 +34,11 @@ double governor_syscalls_pass(struct governor *governor, double wall_ns, double 
 	double syscall_ns = session_syscall_ns(governor->session);
 	double n = times(rates->n, fmax(own_ns, 0), rates->own_ns);
 
-	pthread_mutex_lock(&governor->lock);
+	lock_take(&governor->lock);
 	governor->state.syscall_ns = syscall_ns;
 	governor->state.syscalls += n;
 	governor->state.other_syscalls += times(rates->others, wall_ns, rates->wall_ns);
-	pthread_mutex_unlock(&governor->lock);
+	lock_release(&governor->lock);
 	return n * syscall_ns;
 }
 

@@ -18,7 +18,7 @@ static void sum_window(struct governor *governor, enum abi_part number,
 	double cost = fmin(figures->cost_ns, figures->cpu_ns), own = figures->cpu_ns - cost;
 	double most = fmin(cost * (1 + COST_ERROR), figures->cpu_ns);
 
-	pthread_mutex_lock(&governor->lock);
+	lock_take(&governor->lock);
 	sum->n++;
 	sum->recorded_ns += figures->recorded_ns;
 	sum->longest_ns = fmax(sum->longest_ns, figures->recorded_ns);
@@ -28,7 +28,7 @@ static void sum_window(struct governor *governor, enum abi_part number,
 	sum->own_half_least += (figures->cpu_ns - most) / 2;
 	sum->own_half_most += (figures->cpu_ns - cost * (1 - COST_ERROR)) / 2;
 	sum->kept += taken->kept;
-	pthread_mutex_unlock(&governor->lock);
+	lock_release(&governor->lock);
 }
 
 /* of a window, that may be spent to look at what may survive it */

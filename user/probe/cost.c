@@ -4,7 +4,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
-#include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,6 +12,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/lock.h"
 #include "probe/attach.h"
 #include "probe/session_impl.h"
 #include "target/maps.h"
@@ -213,14 +213,14 @@ int cost_calibrate(struct probe_costs *costs, const struct session *session, int
 	 * One after the other: at the same time they would take the CPU from each other, and each
 	 * child would have the other's pipes open, of which it then never sees the end.
 	 */
-	static pthread_mutex_t one = PTHREAD_MUTEX_INITIALIZER;
+	static struct lock one = LOCK_INITIALIZER(LOCK_RANK_CALIBRATION);
 	int result;
 
-	pthread_mutex_lock(&one);
+	lock_take(&one);
 	result = is_cancelled(cancel_fd)
 			 ? err_set(err, ERR_FAILED, "the watch ended before it was measured")
 			 : calibrate(costs, session, err);
-	pthread_mutex_unlock(&one);
+	lock_release(&one);
 	return result;
 }
 

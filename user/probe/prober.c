@@ -20,6 +20,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/lock.h"
 #include "probe/uprobe_event.h"
 #include "probe/uprobe_multi.h"
 
@@ -60,29 +61,29 @@ static struct {
 /* ---- in the prober -------------------------------------------------------------------------- */
 
 static struct {
-	pthread_mutex_t lock;
+	struct lock lock;
 	pthread_cond_t idle;
 	unsigned n_busy; /* requests that are worked on */
-} work = {PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER, 0};
+} work = {LOCK_INITIALIZER(LOCK_RANK_PROBER), PTHREAD_COND_INITIALIZER, 0};
 
 /* Some file that stays open; what is closed is replaced by it. */
 static int placeholder;
 
 static void count_busy(int change)
 {
-	pthread_mutex_lock(&work.lock);
+	lock_take(&work.lock);
 	work.n_busy += (unsigned)change;
 	if (work.n_busy == 0)
 		pthread_cond_signal(&work.idle);
-	pthread_mutex_unlock(&work.lock);
+	lock_release(&work.lock);
 }
 
 static void wait_idle(void)
 {
-	pthread_mutex_lock(&work.lock);
+	lock_take(&work.lock);
 	while (work.n_busy)
-		pthread_cond_wait(&work.idle, &work.lock);
-	pthread_mutex_unlock(&work.lock);
+		lock_wait(&work.lock, &work.idle);
+	lock_release(&work.lock);
 }
 
 static int perform(const struct request *request)

@@ -146,7 +146,7 @@ int session_open(struct session **out, const struct process *process,
 		session->parts[part].links.multi = session->multi;
 	session->by_parts = options->by_parts;
 	session->split = plan->split;
-	pthread_mutex_init(&session->sweeping, NULL);
+	lock_init(&session->sweeping, LOCK_RANK_SWEEPING);
 	session->watched = options->watchpoints;
 	session->n_watched = options->n_watchpoints;
 	session->moments = options->moments;
@@ -176,7 +176,7 @@ void session_close(struct session *session)
 	ring_buffer__free(session->events);
 	loader_close(&session->loader);
 	pyleaktrace_bpf__destroy(session->skel);
-	pthread_mutex_destroy(&session->sweeping);
+	lock_destroy(&session->sweeping);
 	free(session);
 }
 

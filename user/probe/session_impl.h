@@ -9,8 +9,7 @@
 #ifndef PYLEAKTRACE_PROBE_SESSION_IMPL_H
 #define PYLEAKTRACE_PROBE_SESSION_IMPL_H
 
-#include <pthread.h>
-
+#include "base/lock.h"
 #include "probe/attach.h"
 #include "probe/clocks.h"
 #include "probe/session.h"
@@ -52,8 +51,8 @@ struct session {
 	bool multi; /* see attach.h; of the parts' links, which may be hit often */
 	struct loader loader;
 	bool have_loader; /* else what it loads and unloads is not noticed before the next report */
-	pthread_mutex_t sweeping; /* while the sweeper looks at the links of the parts */
-	struct sweeper *sweeper;  /* NULL: children need none, or nothing is attached */
+	struct lock sweeping;    /* while the sweeper looks at the links of the parts */
+	struct sweeper *sweeper; /* NULL: children need none, or nothing is attached */
 	struct ring_buffer *events;
 	void (*on_site)(void *context, uint32_t site); /* during session_events() */
 	void *on_site_context;

@@ -87,11 +87,11 @@ static void detach_probes(struct session *session, enum abi_part part)
 
 	/* taken from the sweeper first: closing waits for the kernel, the sweeper need not wait for
 	 * us */
-	pthread_mutex_lock(&session->sweeping);
+	lock_take(&session->sweeping);
 	links = own->links;
 	own->links = (struct links){.multi = links.multi};
 	own->attached = false;
-	pthread_mutex_unlock(&session->sweeping);
+	lock_release(&session->sweeping);
 	links_close(&links);
 }
 

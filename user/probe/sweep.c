@@ -121,11 +121,11 @@ static bool sweep_all(struct sweeper *sweeper)
 	const struct sweep *sweep = &sweeper->sweep;
 	bool complete = true;
 
-	pthread_mutex_lock(sweep->lock);
+	lock_take(sweep->lock);
 	for (size_t i = 0; i < sizeof(sweep->links) / sizeof(sweep->links[0]); i++)
 		if (!sweep_links(sweeper, sweep->links[i]))
 			complete = false;
-	pthread_mutex_unlock(sweep->lock);
+	lock_release(sweep->lock);
 	return complete;
 }
 

@@ -39,8 +39,7 @@
 #ifndef PYLEAKTRACE_PROBE_SWEEP_H
 #define PYLEAKTRACE_PROBE_SWEEP_H
 
-#include <pthread.h>
-
+#include "base/lock.h"
 #include "probe/attach.h"
 
 #define SWEEP_MAX_CLOSING 8
@@ -51,7 +50,7 @@ struct sweeper;
 struct sweep {
 	pid_t pid;                    /* the target */
 	const struct links *links[2]; /* whose places are swept */
-	pthread_mutex_t *lock;        /* held while they are looked at */
+	struct lock *lock;            /* held while they are looked at */
 	int program_fd;               /* a program that does nothing, loaded for uprobe_multi */
 	int ring_fd;                  /* map `forks` */
 };

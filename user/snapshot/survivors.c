@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "snapshot/survivors.h"
 
-#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/lock.h"
 #include "base/xorshift.h"
 #include "python/object.h"
 #include "python/pool.h"
@@ -46,7 +46,7 @@ struct survivors {
 	unsigned n_names;
 	uint64_t random;
 
-	pthread_mutex_t lock; /* of the records */
+	struct lock lock; /* of the records */
 	struct record *records;
 	uint32_t n, next_check;
 };
@@ -72,7 +72,7 @@ struct survivors *survivors_new(const struct process *process, const struct py_r
 		survivors->pool_size = runtime->layout.arena_size / 64;
 		survivors->random = XORSHIFT_SEED;
 		survivors->n_map = UINT64_MAX;
-		pthread_mutex_init(&survivors->lock, NULL);
+		lock_init(&survivors->lock, LOCK_RANK_SURVIVORS);
 		survivors->types = py_types_new(process->pid, runtime);
 		survivors->records = calloc(SURVIVORS_MAX, sizeof(*survivors->records));
 	}
@@ -94,7 +94,7 @@ void survivors_free(struct survivors *survivors)
 		free(survivors->names[i]);
 	py_types_free(survivors->types);
 	free(survivors->records);
-	pthread_mutex_destroy(&survivors->lock);
+	lock_destroy(&survivors->lock);
 	free(survivors);
 }
 
@@ -338,11 +338,11 @@ uint32_t survivors_halve(struct survivors *survivors, uint32_t least)
 {
 	uint32_t n;
 
-	pthread_mutex_lock(&survivors->lock);
+	lock_take(&survivors->lock);
 	if (survivors->n >= least)
 		halve(survivors);
 	n = survivors->n;
-	pthread_mutex_unlock(&survivors->lock);
+	lock_release(&survivors->lock);
 	return n;
 }
 
@@ -356,13 +356,13 @@ static void keep(struct survivors *survivors, struct harvest *harvest)
 		join_look(survivors, &harvest->records[i]);
 	}
 	survivors->n_seen = 0;
-	pthread_mutex_lock(&survivors->lock);
+	lock_take(&survivors->lock);
 	make_room(survivors, harvest->n);
 	for (uint32_t i = 0; i < harvest->n; i++) {
 		harvest->records[i].weight *= weight;
 		survivors->records[survivors->n++] = harvest->records[i];
 	}
-	pthread_mutex_unlock(&survivors->lock);
+	lock_release(&survivors->lock);
 }
 
 int survivors_take(struct survivors *survivors, const struct session_view *view, unsigned domains,
@@ -405,7 +405,7 @@ void survivors_check(struct survivors *survivors, unsigned most)
 
 		/* only this thread moves records, so that they are where they were after the
 		 * reads */
-		pthread_mutex_lock(&survivors->lock);
+		lock_take(&survivors->lock);
 		if (survivors->next_check >= survivors->n)
 			survivors->next_check = 0;
 		from = survivors->next_check;
@@ -413,11 +413,11 @@ void survivors_check(struct survivors *survivors, unsigned most)
 			copies[n] = survivors->records[from + n];
 			n++;
 		}
-		pthread_mutex_unlock(&survivors->lock);
+		lock_release(&survivors->lock);
 		read_types(survivors, copies, n, types);
 		for (uint32_t i = 0; i < n; i++)
 			copies[i].gone = types[i] == TYPE_BUFFER && is_free(survivors, &copies[i]);
-		pthread_mutex_lock(&survivors->lock);
+		lock_take(&survivors->lock);
 		for (uint32_t i = 0; i < n && from + i < survivors->n; i++) {
 			struct record *record = &survivors->records[from + i];
 
@@ -429,7 +429,7 @@ void survivors_check(struct survivors *survivors, unsigned most)
 				record->gone = true;
 		}
 		survivors->next_check = from + n;
-		pthread_mutex_unlock(&survivors->lock);
+		lock_release(&survivors->lock);
 		most -= n;
 		if (survivors->next_check >= survivors->n)
 			break;
@@ -438,15 +438,15 @@ void survivors_check(struct survivors *survivors, unsigned most)
 
 void survivors_forget(struct survivors *survivors)
 {
-	pthread_mutex_lock(&survivors->lock);
+	lock_take(&survivors->lock);
 	survivors->n = survivors->next_check = 0;
-	pthread_mutex_unlock(&survivors->lock);
+	lock_release(&survivors->lock);
 }
 
 void survivors_each(struct survivors *survivors,
 		    void (*visit)(void *context, const struct survivor *survivor), void *context)
 {
-	pthread_mutex_lock(&survivors->lock);
+	lock_take(&survivors->lock);
 	for (uint32_t i = 0; i < survivors->n; i++) {
 		const struct record *record = &survivors->records[i];
 		const struct survivor survivor = {
@@ -463,5 +463,5 @@ void survivors_each(struct survivors *survivors,
 
 		visit(context, &survivor);
 	}
-	pthread_mutex_unlock(&survivors->lock);
+	lock_release(&survivors->lock);
 }

@@ -4,11 +4,12 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <gelf.h>
-#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+#include "base/lock.h"
 
 #define SEGMENTS_MAX  64 /* PT_LOADs; real files have 2 to 8 */
 #define SECTIONS_MAX  65536
@@ -27,7 +28,7 @@ struct segment {
 };
 
 struct elf_file {
-	pthread_mutex_t lock; /* of elf, and of what segments have read so far; recursive */
+	struct lock lock; /* of elf, and of what segments have read so far; recursive */
 	char *path;
 	int fd;
 	Elf *elf;
@@ -159,22 +160,13 @@ static int open_regular(struct elf_file *file, struct err *err)
 	return 0;
 }
 
-static void init_lock(struct elf_file *file)
-{
-	pthread_mutexattr_t attributes;
-
-	pthread_mutexattr_init(&attributes);
-	pthread_mutexattr_settype(&attributes, PTHREAD_MUTEX_RECURSIVE);
-	pthread_mutex_init(&file->lock, &attributes);
-	pthread_mutexattr_destroy(&attributes);
-}
-
 struct elf_file *elf_file_open(const char *path, struct err *err)
 {
 	struct elf_file *file = calloc(1, sizeof(*file));
 
 	if (file) {
-		init_lock(file);
+		lock_init(&file->lock, LOCK_RANK_ELF_FILE);
+		lock_make_recursive(&file->lock);
 		file->fd = -1;
 		file->path = strdup(path);
 	}
@@ -203,7 +195,7 @@ void elf_file_close(struct elf_file *file)
 		elf_end(file->elf);
 	if (file->fd >= 0)
 		close(file->fd);
-	pthread_mutex_destroy(&file->lock);
+	lock_destroy(&file->lock);
 	free(file->soname);
 	free(file->path);
 	free(file);
@@ -326,9 +318,9 @@ bool elf_file_symbol(struct elf_file *file, const char *name, struct elf_symbol 
 {
 	bool found;
 
-	pthread_mutex_lock(&file->lock);
+	lock_take(&file->lock);
 	found = find_symbol(file, name, out);
-	pthread_mutex_unlock(&file->lock);
+	lock_release(&file->lock);
 	return found;
 }
 
@@ -383,9 +375,9 @@ void elf_file_functions(struct elf_file *file,
 {
 	struct functions functions = {each, context};
 
-	pthread_mutex_lock(&file->lock);
+	lock_take(&file->lock);
 	each_symbol(file, see_function, &functions);
-	pthread_mutex_unlock(&file->lock);
+	lock_release(&file->lock);
 }
 
 struct nearest {
@@ -409,9 +401,9 @@ uint64_t elf_file_symbol_before(struct elf_file *file, uint64_t vaddr)
 {
 	struct nearest nearest = {.vaddr = vaddr};
 
-	pthread_mutex_lock(&file->lock);
+	lock_take(&file->lock);
 	each_symbol(file, see_nearest, &nearest);
-	pthread_mutex_unlock(&file->lock);
+	lock_release(&file->lock);
 	return nearest.best;
 }
 
@@ -453,9 +445,9 @@ static const char *find_import(struct elf_file *file, const char *name, uint64_t
 {
 	const char *found;
 
-	pthread_mutex_lock(&file->lock);
+	lock_take(&file->lock);
 	found = search_imports(file, name, vaddr);
-	pthread_mutex_unlock(&file->lock);
+	lock_release(&file->lock);
 	return found;
 }
 
@@ -501,9 +493,9 @@ bool elf_file_section(struct elf_file *file, const char *name, uint64_t *vaddr, 
 {
 	bool found;
 
-	pthread_mutex_lock(&file->lock);
+	lock_take(&file->lock);
 	found = find_section(file, name, vaddr, size);
-	pthread_mutex_unlock(&file->lock);
+	lock_release(&file->lock);
 	return found;
 }
 
@@ -546,10 +538,10 @@ const uint8_t *elf_file_bytes(const struct elf_file *file, uint64_t vaddr, size_
 	*available = 0;
 	if (!segment)
 		return NULL;
-	pthread_mutex_lock((pthread_mutex_t *)&file->lock);
+	lock_take((struct lock *)&file->lock);
 	if (!segment->tried)
 		read_segment(file, segment);
-	pthread_mutex_unlock((pthread_mutex_t *)&file->lock);
+	lock_release((struct lock *)&file->lock);
 	if (vaddr - segment->vaddr >= segment->n_bytes)
 		return NULL;
 	*available = segment->n_bytes - (vaddr - segment->vaddr);

@@ -3,11 +3,12 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <sys/uio.h>
 #include <unistd.h>
+
+#include "base/lock.h"
 
 /*
  * A slot is changed under the lock only. Whoever has opened a process finds its slot without the
@@ -20,7 +21,7 @@ static struct handle {
 	unsigned users;
 } handles[REMOTE_HANDLES_MAX];
 
-static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static struct lock lock = LOCK_INITIALIZER(LOCK_RANK_REMOTE_HANDLE);
 
 /* The slot of a pid, or for 0 a free one. From its usual place on, so that mostly one is looked
  * at. */
@@ -104,9 +105,9 @@ int remote_handle_open(pid_t pid)
 	} else if (way < 0) {
 		return way;
 	}
-	pthread_mutex_lock(&lock);
+	lock_take(&lock);
 	taken = take(pid, way);
-	pthread_mutex_unlock(&lock);
+	lock_release(&lock);
 	if (taken)
 		return 0;
 	if (way >= 0)
@@ -119,13 +120,13 @@ void remote_handle_close(pid_t pid)
 	struct handle *handle;
 	int way = REMOTE_UNKNOWN;
 
-	pthread_mutex_lock(&lock);
+	lock_take(&lock);
 	handle = pid > 0 ? find(pid, pid) : NULL;
 	if (handle && --handle->users == 0) {
 		way = atomic_load_explicit(&handle->way, memory_order_relaxed);
 		atomic_store_explicit(&handle->pid, 0, memory_order_release);
 	}
-	pthread_mutex_unlock(&lock);
+	lock_release(&lock);
 	if (way >= 0)
 		close(way);
 }
@@ -136,11 +137,11 @@ void remote_handle_refuse(pid_t pid, bool refused)
 	    way = refused ? REMOTE_REFUSED : REMOTE_BY_CALL;
 	struct handle *handle;
 
-	pthread_mutex_lock(&lock);
+	lock_take(&lock);
 	handle = pid > 0 ? find(pid, pid) : NULL;
 	if (handle)
 		atomic_compare_exchange_strong(&handle->way, &old, way);
-	pthread_mutex_unlock(&lock);
+	lock_release(&lock);
 }
 
 int remote_handle_get(pid_t pid)

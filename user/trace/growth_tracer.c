@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/lock.h"
 #include "census/holders.h"
 #include "containers/container_find.h"
 #include "containers/container_watch.h"
@@ -47,8 +48,8 @@ struct growth_tracer {
 	bool started;
 	int wake; /* eventfd: stop */
 
-	pthread_mutex_t lock; /* of what follows */
-	bool forgotten;       /* what this round has seen of the past is not wanted any more */
+	struct lock lock; /* of what follows */
+	bool forgotten;   /* what this round has seen of the past is not wanted any more */
 	struct result results[GROWTH_TRACER_KEPT];
 	size_t n_results;
 	char why_not[160];
@@ -117,7 +118,7 @@ static void keep_results(struct growth_tracer *tracer, const struct heap_watch *
 			return;
 		row = profile_alloc(about, sizeof(*row));
 		heap_watch_copy(about, row, &round->rows[i]);
-		pthread_mutex_lock(&tracer->lock);
+		lock_take(&tracer->lock);
 		if (is_wanted(tracer, round->end, row)) {
 			*result_place(tracer, row->address) = (struct result){
 				.about = about,
@@ -130,7 +131,7 @@ static void keep_results(struct growth_tracer *tracer, const struct heap_watch *
 			};
 			about = NULL;
 		}
-		pthread_mutex_unlock(&tracer->lock);
+		lock_release(&tracer->lock);
 		profile_free(about);
 	}
 }
@@ -139,21 +140,21 @@ static uint64_t last_watched_ns(struct growth_tracer *tracer, uint64_t address)
 {
 	uint64_t ns = 0;
 
-	pthread_mutex_lock(&tracer->lock);
+	lock_take(&tracer->lock);
 	for (size_t i = 0; i < tracer->n_results; i++)
 		if (tracer->results[i].address == address)
 			ns = tracer->results[i].ended_ns;
-	pthread_mutex_unlock(&tracer->lock);
+	lock_release(&tracer->lock);
 	return ns;
 }
 
 /* err: NULL: it could */
 static void set_why_not(struct growth_tracer *tracer, uint64_t address, const struct err *err)
 {
-	pthread_mutex_lock(&tracer->lock);
+	lock_take(&tracer->lock);
 	tracer->not_watched = address;
 	snprintf(tracer->why_not, sizeof(tracer->why_not), "%.150s", err ? err->text : "");
-	pthread_mutex_unlock(&tracer->lock);
+	lock_release(&tracer->lock);
 }
 
 /* ---- a round -------------------------------------------------------------------------------- */
@@ -244,9 +245,9 @@ static enum heap_watch_end follow(const struct growth_tracer *tracer, struct con
 /* What is seen from here on is not the past. */
 static void begin_round(struct growth_tracer *tracer)
 {
-	pthread_mutex_lock(&tracer->lock);
+	lock_take(&tracer->lock);
 	tracer->forgotten = false;
-	pthread_mutex_unlock(&tracer->lock);
+	lock_release(&tracer->lock);
 }
 
 static struct container_request ask_for(const struct heap_holder *chosen, unsigned n,
@@ -333,10 +334,10 @@ static bool name_some(struct growth_tracer *tracer, const struct heap_holder *ch
 		return false;
 	found = heap_target_share(&heap, tracer->target, err) == 0 &&
 		container_find_open(find, &heap, &request, err) == 0;
-	pthread_mutex_lock(&tracer->lock);
+	lock_take(&tracer->lock);
 	for (unsigned i = 0; i < find->n && found; i++)
 		keep_name(tracer, find, i);
-	pthread_mutex_unlock(&tracer->lock);
+	lock_release(&tracer->lock);
 	container_find_close(find);
 	heap_target_close(&heap);
 	free(find);
@@ -430,7 +431,7 @@ struct growth_tracer *growth_tracer_open(const struct target *target, struct hea
 	tracer->target = target;
 	tracer->monitor = monitor;
 	tracer->options = *options;
-	pthread_mutex_init(&tracer->lock, NULL);
+	lock_init(&tracer->lock, LOCK_RANK_GROWTH_TRACER);
 	if (options->can_watch)
 		budget_join(options->budget, BUDGET_WATCHPOINTS, LEAST_LEASE_NS);
 	tracer->wake = eventfd(0, EFD_CLOEXEC);
@@ -468,17 +469,17 @@ void growth_tracer_close(struct growth_tracer *tracer)
 		drop_result(tracer, 0);
 	if (tracer->wake >= 0)
 		close(tracer->wake);
-	pthread_mutex_destroy(&tracer->lock);
+	lock_destroy(&tracer->lock);
 	free(tracer);
 }
 
 void growth_tracer_forget(struct growth_tracer *tracer)
 {
-	pthread_mutex_lock(&tracer->lock);
+	lock_take(&tracer->lock);
 	while (tracer->n_results)
 		drop_result(tracer, 0);
 	tracer->forgotten = true;
-	pthread_mutex_unlock(&tracer->lock);
+	lock_release(&tracer->lock);
 }
 
 static int faster(const void *a, const void *b)
@@ -521,7 +522,7 @@ void growth_tracer_report(struct growth_tracer *tracer, struct profile *profile)
 	bool any = false;
 
 	heap_watch_losses_init(&losses);
-	pthread_mutex_lock(&tracer->lock);
+	lock_take(&tracer->lock);
 	for (size_t i = 0; i < tracer->n_results; i++) {
 		const struct result *result = &tracer->results[i];
 		struct growing *row = &rows[growing->n_rows];
@@ -549,7 +550,7 @@ void growth_tracer_report(struct growth_tracer *tracer, struct profile *profile)
 	}
 	if (tracer->why_not[0] && !any && grows_still(tracer, tracer->not_watched))
 		growing->why_not = profile_str(profile, tracer->why_not, -1);
-	pthread_mutex_unlock(&tracer->lock);
+	lock_release(&tracer->lock);
 	qsort(rows, growing->n_rows, sizeof(*rows), faster);
 	growing->rows = rows;
 	profile->growing = growing;

@@ -8,6 +8,7 @@
 #include <time.h>
 
 #include "base/clock.h"
+#include "base/lock.h"
 #include "census/growth.h"
 #include "census/holders.h"
 #include "census/scan.h"
@@ -33,7 +34,7 @@ struct heap_monitor {
 	bool started;
 	unsigned hasty; /* scans that may still come close together; the thread's own */
 
-	pthread_mutex_t lock; /* of what follows */
+	struct lock lock; /* of what follows */
 	pthread_cond_t wake;
 	bool stop, forget;
 	struct trend_watch watch;
@@ -113,7 +114,7 @@ static double look(struct heap_monitor *monitor)
 	struct err err = ERR_INIT;
 	struct heap_scan *scan = monitor->census ? census_scan(monitor->census, &err) : NULL;
 
-	pthread_mutex_lock(&monitor->lock);
+	lock_take(&monitor->lock);
 	if (err.code && process_alive(monitor->process))
 		trend_watch_miss(&monitor->watch, &err);
 	if (monitor->forget) {
@@ -131,7 +132,7 @@ static double look(struct heap_monitor *monitor)
 	}
 	used = clock_cpu_s() - begin;
 	monitor->cpu_s += used;
-	pthread_mutex_unlock(&monitor->lock);
+	lock_release(&monitor->lock);
 	return used;
 }
 
@@ -142,11 +143,11 @@ static bool wait_until(struct heap_monitor *monitor, double until_s)
 				       (long)((until_s - (double)(time_t)until_s) * 1e9)};
 	bool stop;
 
-	pthread_mutex_lock(&monitor->lock);
+	lock_take(&monitor->lock);
 	while (!monitor->stop && !monitor->forget && clock_now_s() < until_s)
-		pthread_cond_timedwait(&monitor->wake, &monitor->lock, &until);
+		lock_wait_until(&monitor->lock, &monitor->wake, &until);
 	stop = monitor->stop;
-	pthread_mutex_unlock(&monitor->lock);
+	lock_release(&monitor->lock);
 	return !stop;
 }
 
@@ -179,7 +180,8 @@ static int init_lock(struct heap_monitor *monitor)
 	pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
 	failed = pthread_cond_init(&monitor->wake, &attributes);
 	pthread_condattr_destroy(&attributes);
-	return failed ? failed : pthread_mutex_init(&monitor->lock, NULL);
+	lock_init(&monitor->lock, LOCK_RANK_HEAP_MONITOR);
+	return failed;
 }
 
 struct heap_monitor *heap_monitor_open(const struct target *target, double share, struct err *err)
@@ -215,10 +217,10 @@ void heap_monitor_start(struct heap_monitor *monitor)
 
 static void tell(struct heap_monitor *monitor, bool *flag)
 {
-	pthread_mutex_lock(&monitor->lock);
+	lock_take(&monitor->lock);
 	*flag = true;
 	pthread_cond_signal(&monitor->wake);
-	pthread_mutex_unlock(&monitor->lock);
+	lock_release(&monitor->lock);
 }
 
 void heap_monitor_close(struct heap_monitor *monitor)
@@ -232,7 +234,7 @@ void heap_monitor_close(struct heap_monitor *monitor)
 	trend_watch_close(&monitor->watch);
 	census_free(monitor->census);
 	pthread_cond_destroy(&monitor->wake);
-	pthread_mutex_destroy(&monitor->lock);
+	lock_destroy(&monitor->lock);
 	free(monitor);
 }
 
@@ -272,10 +274,10 @@ size_t heap_monitor_containers(struct heap_monitor *monitor,
 {
 	size_t n;
 
-	pthread_mutex_lock(&monitor->lock);
+	lock_take(&monitor->lock);
 	n = monitor->n_fastest;
 	memcpy(rows, monitor->fastest, n * sizeof(*rows));
-	pthread_mutex_unlock(&monitor->lock);
+	lock_release(&monitor->lock);
 	return n;
 }
 
@@ -283,9 +285,9 @@ bool heap_monitor_container(struct heap_monitor *monitor, uint64_t address, stru
 {
 	bool known;
 
-	pthread_mutex_lock(&monitor->lock);
+	lock_take(&monitor->lock);
 	known = holders_measure(row, address, monitor->scans, monitor->n_scans);
-	pthread_mutex_unlock(&monitor->lock);
+	lock_release(&monitor->lock);
 	return known;
 }
 
@@ -307,7 +309,7 @@ bool heap_monitor_in_use(struct heap_monitor *monitor, double *least_per_s, doub
 	bool known, have_cycle = true;
 	struct fit_line line;
 
-	pthread_mutex_lock(&monitor->lock);
+	lock_take(&monitor->lock);
 	known = monitor->n_scans >= CONTAINER_SCANS;
 	for (size_t i = 0; i < monitor->n_scans; i++) {
 		const struct heap_scan *scan = monitor->scans[i];
@@ -323,7 +325,7 @@ bool heap_monitor_in_use(struct heap_monitor *monitor, double *least_per_s, doub
 		*least_per_s = fmax(line.slope - LIKELY_ERRORS * line.error, 0);
 		*most_per_s = fmax(line.slope + LIKELY_ERRORS * line.error, 0);
 	}
-	pthread_mutex_unlock(&monitor->lock);
+	lock_release(&monitor->lock);
 	return known;
 }
 
@@ -333,12 +335,12 @@ void heap_monitor_growth(struct heap_monitor *monitor,
 {
 	struct heap_growth *growth;
 
-	pthread_mutex_lock(&monitor->lock);
+	lock_take(&monitor->lock);
 	growth = monitor->n_scans > 1 ? growth_measure(monitor->scans, monitor->n_scans) : NULL;
 	if (growth)
 		see(context, growth);
 	heap_growth_free(growth);
-	pthread_mutex_unlock(&monitor->lock);
+	lock_release(&monitor->lock);
 }
 
 void heap_monitor_report(struct heap_monitor *monitor, struct profile *profile)
@@ -346,7 +348,7 @@ void heap_monitor_report(struct heap_monitor *monitor, struct profile *profile)
 	struct heap_growth *growth;
 	double passed;
 
-	pthread_mutex_lock(&monitor->lock);
+	lock_take(&monitor->lock);
 	if (monitor->watch.trend->n_looks)
 		profile->trend = trend_copy(profile, monitor->watch.trend);
 	growth = monitor->n_scans > 1 ? growth_measure(monitor->scans, monitor->n_scans) : NULL;
@@ -356,5 +358,5 @@ void heap_monitor_report(struct heap_monitor *monitor, struct profile *profile)
 	if (profile->grows && passed > 0)
 		profile->grows->cpu_fraction = monitor->cpu_s / passed;
 	heap_growth_free(growth);
-	pthread_mutex_unlock(&monitor->lock);
+	lock_release(&monitor->lock);
 }

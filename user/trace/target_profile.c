@@ -129,11 +129,11 @@ static void find_starters(struct target_trace *trace, struct profile *profile)
 	const struct trend_threads *threads = &profile->trend->threads;
 
 	/* the governor's thread reclaims sites and names */
-	pthread_mutex_lock(&trace->looking);
+	lock_take(&trace->looking);
 	for (size_t i = 0; i < threads->n_rows && i < STARTERS_MAX; i++)
 		threads->rows[i].starter =
 			snapshot_allocator(trace->snapshot, profile, threads->rows[i].made);
-	pthread_mutex_unlock(&trace->looking);
+	lock_release(&trace->looking);
 }
 
 static int take_snapshot(struct target_trace *trace, struct governor_state *state,
@@ -144,7 +144,7 @@ static int take_snapshot(struct target_trace *trace, struct governor_state *stat
 
 	if (!trace->governor)
 		target_trace_maintain(trace, NULL);
-	pthread_mutex_lock(&trace->looking);
+	lock_take(&trace->looking);
 	if (trace->governor) {
 		governor_state(trace->governor, state);
 		how.exact_domains = trace_parts_mapped(state);
@@ -162,7 +162,7 @@ static int take_snapshot(struct target_trace *trace, struct governor_state *stat
 		snapshot_estimate(trace->snapshot, &how);
 	}
 	result = snapshot_take(trace->snapshot, trace->options->older_ns, profile, err);
-	pthread_mutex_unlock(&trace->looking);
+	lock_release(&trace->looking);
 	estimates_free(how.context);
 	return result;
 }

@@ -140,9 +140,9 @@ static void on_change(void *context, bool end)
 	struct target_trace *trace = context;
 
 	if (end)
-		pthread_mutex_unlock(&trace->looking);
+		lock_release(&trace->looking);
 	else
-		pthread_mutex_lock(&trace->looking);
+		lock_take(&trace->looking);
 }
 
 /* Within such a change: it is about to trace these domains all the time. */
@@ -159,10 +159,10 @@ void target_trace_maintain(void *context, struct survivors *survivors)
 
 	/* names that a report reads are dropped, and sites that it counts: not in the middle of
 	 * one */
-	pthread_mutex_lock(&trace->looking);
+	lock_take(&trace->looking);
 	if (snapshot_reclaim_is_due(trace->snapshot))
 		snapshot_reclaim(trace->snapshot, trace->session, survivors);
-	pthread_mutex_unlock(&trace->looking);
+	lock_release(&trace->looking);
 }
 
 /* For tests: how many windows shall there be one after the other? 0: as the ceiling allows. */
@@ -334,7 +334,7 @@ int target_trace_open(struct target_trace **out, pid_t pid, const struct trace_o
 		return err_set(err, ERR_FAILED, "out of memory");
 	trace->options = options;
 	trace->features = features;
-	pthread_mutex_init(&trace->looking, NULL);
+	lock_init(&trace->looking, LOCK_RANK_LOOKING);
 	budget_init(&trace->budget, options->max_overhead);
 	result = open_target(trace, pid, err);
 	if (!result && !options->no_grows) {
@@ -420,7 +420,7 @@ int target_trace_close(struct target_trace *trace)
 	heap_monitor_close(trace->monitor);
 	claim_drop(&trace->claim);
 	target_close(&trace->target);
-	pthread_mutex_destroy(&trace->looking);
+	lock_destroy(&trace->looking);
 	budget_fini(&trace->budget);
 	free(trace);
 	return result;
@@ -455,9 +455,9 @@ void target_trace_events(struct target_trace *trace)
 {
 	if (!trace->session)
 		return;
-	pthread_mutex_lock(&trace->looking);
+	lock_take(&trace->looking);
 	session_events(trace->session, snapshot_learn, trace->snapshot);
-	pthread_mutex_unlock(&trace->looking);
+	lock_release(&trace->looking);
 	if (!trace->governor)
 		target_trace_maintain(trace, NULL);
 	if (session_wants_code(trace->session))
@@ -482,10 +482,10 @@ bool target_trace_traced(const struct target_trace *trace)
 
 void target_trace_baseline(struct target_trace *trace)
 {
-	pthread_mutex_lock(&trace->looking);
+	lock_take(&trace->looking);
 	if (trace->snapshot)
 		snapshot_baseline(trace->snapshot);
-	pthread_mutex_unlock(&trace->looking);
+	lock_release(&trace->looking);
 	if (trace->monitor)
 		heap_monitor_forget(trace->monitor);
 	if (trace->holders)

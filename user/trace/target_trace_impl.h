@@ -10,6 +10,7 @@
 
 #include <pthread.h>
 
+#include "base/lock.h"
 #include "trace/heap_monitor.h"
 #include "trace/growth_tracer.h"
 #include "trace/idle_parent.h"
@@ -44,7 +45,7 @@ struct target_trace {
 	struct growth_tracer *holders; /* NULL: containers are not looked for */
 	struct governor *governor;     /* NULL: everything is traced */
 	struct budget budget;          /* of the governor and the growth tracer */
-	pthread_mutex_t looking;       /* a report is being made */
+	struct lock looking;           /* a report is being made */
 	bool have_plan;
 	/* measures the cost of the traps while we wait for the first report */
 	pthread_t calibration;

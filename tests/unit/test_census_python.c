@@ -3,7 +3,7 @@
  * A census of running interpreters, object by object: exactly those that the collector tracks, all
  * others that the script keeps, none that it dropped.
  */
-#include "unit/python_child.h"
+#include "unit/each_minor.h"
 
 #include <stdbool.h>
 
@@ -126,24 +126,11 @@ static void check_all(const char *python)
 	}
 }
 
-#define TEST_MINOR(minor)                        \
-	static void test_3_##minor(void **state) \
-	{                                        \
-		(void)state;                     \
-		has_mimalloc = (minor) >= 13;    \
-		with_pythons(minor, check_all);  \
-	}
-
-TEST_MINOR(6)
-TEST_MINOR(7)
-TEST_MINOR(8)
-TEST_MINOR(9)
-TEST_MINOR(10)
-TEST_MINOR(11)
-TEST_MINOR(12)
-TEST_MINOR(13)
-TEST_MINOR(14)
-TEST_MINOR(15)
+static void test_the_census_counts_what_the_script_counts(void **state)
+{
+	has_mimalloc = minor_of(state) >= 13;
+	with_pythons(minor_of(state), check_all);
+}
 
 /* This process is no Python: said so, not counted. */
 static void test_no_python(void **state)
@@ -162,11 +149,7 @@ static void test_no_python(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_3_6),       cmocka_unit_test(test_3_7),
-		cmocka_unit_test(test_3_8),       cmocka_unit_test(test_3_9),
-		cmocka_unit_test(test_3_10),      cmocka_unit_test(test_3_11),
-		cmocka_unit_test(test_3_12),      cmocka_unit_test(test_3_13),
-		cmocka_unit_test(test_3_14),      cmocka_unit_test(test_3_15),
+		ON_EACH_MINOR(test_the_census_counts_what_the_script_counts),
 		cmocka_unit_test(test_no_python),
 	};
 

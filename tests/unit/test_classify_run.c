@@ -3,7 +3,7 @@
  * classify_run() beside classify_block(): the pools of real interpreters, as they are and with
  * words in them changed, give the same objects of the same types, whichever way they are judged.
  */
-#include "unit/python_child.h"
+#include "unit/each_minor.h"
 
 #include <stdbool.h>
 
@@ -250,32 +250,15 @@ static void check_all(const char *python)
 	check_python(python, "PYTHONMALLOC=pymalloc_debug", false);
 }
 
-#define TEST_MINOR(minor)                        \
-	static void test_3_##minor(void **state) \
-	{                                        \
-		(void)state;                     \
-		with_pythons(minor, check_all);  \
-	}
-
-TEST_MINOR(6)
-TEST_MINOR(7)
-TEST_MINOR(8)
-TEST_MINOR(9)
-TEST_MINOR(10)
-TEST_MINOR(11)
-TEST_MINOR(12)
-TEST_MINOR(13)
-TEST_MINOR(14)
-TEST_MINOR(15)
+static void test_runs_are_classified_as_block_by_block(void **state)
+{
+	with_pythons(minor_of(state), check_all);
+}
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_3_6),  cmocka_unit_test(test_3_7),
-		cmocka_unit_test(test_3_8),  cmocka_unit_test(test_3_9),
-		cmocka_unit_test(test_3_10), cmocka_unit_test(test_3_11),
-		cmocka_unit_test(test_3_12), cmocka_unit_test(test_3_13),
-		cmocka_unit_test(test_3_14), cmocka_unit_test(test_3_15),
+		ON_EACH_MINOR(test_runs_are_classified_as_block_by_block),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -3,7 +3,7 @@
  * Code objects: names and the line of every code unit as the interpreters themselves state them,
  * and tables that no compiler writes.
  */
-#include "unit/python_child.h"
+#include "unit/each_minor.h"
 
 #include <errno.h>
 
@@ -90,9 +90,9 @@ static void compare_codes(const char *python)
 	child_end(&child);
 }
 
-static void test_codes(void **state)
+static void test_code_objects_are_read_as_the_script_states_them(void **state)
 {
-	with_pythons((unsigned)(uintptr_t)*state, compare_codes);
+	with_pythons(minor_of(state), compare_codes);
 }
 
 /* ---- tables by hand ------------------------------------------------------------------------- */
@@ -209,12 +209,6 @@ static void test_random_tables(void **state)
 	}
 }
 
-#define LIVE(minor)                                                        \
-	{                                                                  \
-		"test_codes of CPython 3." #minor, test_codes, NULL, NULL, \
-			(void *)(uintptr_t)minor                           \
-	}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -223,16 +217,7 @@ int main(void)
 		cmocka_unit_test(test_location),
 		cmocka_unit_test(test_damaged_tables),
 		cmocka_unit_test(test_random_tables),
-		LIVE(6),
-		LIVE(7),
-		LIVE(8),
-		LIVE(9),
-		LIVE(10),
-		LIVE(11),
-		LIVE(12),
-		LIVE(13),
-		LIVE(14),
-		LIVE(15),
+		ON_EACH_MINOR(test_code_objects_are_read_as_the_script_states_them),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

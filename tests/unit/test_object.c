@@ -3,7 +3,7 @@
  * Strings, types and the objects in allocators' blocks, as running interpreters state them about
  * themselves; and bytes that are no objects.
  */
-#include "unit/python_child.h"
+#include "unit/each_minor.h"
 
 #include <errno.h>
 #include <stdbool.h>
@@ -290,14 +290,14 @@ static void compare_objects_debug(const char *python)
 	compare_objects(python, "PYTHONMALLOC=debug");
 }
 
-static void test_objects(void **state)
+static void test_objects_are_what_the_script_states(void **state)
 {
-	with_pythons((unsigned)(uintptr_t)*state, compare_objects_plainly);
+	with_pythons(minor_of(state), compare_objects_plainly);
 }
 
-static void test_objects_debug(void **state)
+static void test_objects_behind_debug_headers_are_what_the_script_states(void **state)
 {
-	with_pythons((unsigned)(uintptr_t)*state, compare_objects_debug);
+	with_pythons(minor_of(state), compare_objects_debug);
 }
 
 /* ---- bytes by hand: this process is the target ---------------------------------------------- */
@@ -409,29 +409,14 @@ static void test_block_random(void **state)
 	}
 }
 
-#define LIVE(minor)                                                                                \
-	{"test_objects of CPython 3." #minor, test_objects, NULL, NULL, (void *)(uintptr_t)minor}, \
-	{                                                                                          \
-		"test_objects_debug of CPython 3." #minor, test_objects_debug, NULL, NULL,         \
-			(void *)(uintptr_t)minor                                                   \
-	}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_str_at_page_end),
 		cmocka_unit_test(test_str_random),
 		cmocka_unit_test(test_block_random),
-		LIVE(6),
-		LIVE(7),
-		LIVE(8),
-		LIVE(9),
-		LIVE(10),
-		LIVE(11),
-		LIVE(12),
-		LIVE(13),
-		LIVE(14),
-		LIVE(15),
+		ON_EACH_MINOR(test_objects_are_what_the_script_states),
+		ON_EACH_MINOR(test_objects_behind_debug_headers_are_what_the_script_states),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

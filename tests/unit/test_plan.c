@@ -3,7 +3,7 @@
  * Plans for running interpreters: where the probes go, what is steered, what is said when less is
  * possible. A plan reads the target and changes nothing, so that it needs no root.
  */
-#include "unit/python_child.h"
+#include "unit/each_minor.h"
 
 #include <errno.h>
 
@@ -431,32 +431,15 @@ static void check_python(const char *python)
 	end(&subject);
 }
 
-#define TEST_MINOR(minor)                          \
-	static void test_3_##minor(void **state)   \
-	{                                          \
-		(void)state;                       \
-		with_pythons(minor, check_python); \
-	}
-
-TEST_MINOR(6)
-TEST_MINOR(7)
-TEST_MINOR(8)
-TEST_MINOR(9)
-TEST_MINOR(10)
-TEST_MINOR(11)
-TEST_MINOR(12)
-TEST_MINOR(13)
-TEST_MINOR(14)
-TEST_MINOR(15)
+static void test_the_plan_fits_the_interpreter(void **state)
+{
+	with_pythons(minor_of(state), check_python);
+}
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_3_6),  cmocka_unit_test(test_3_7),
-		cmocka_unit_test(test_3_8),  cmocka_unit_test(test_3_9),
-		cmocka_unit_test(test_3_10), cmocka_unit_test(test_3_11),
-		cmocka_unit_test(test_3_12), cmocka_unit_test(test_3_13),
-		cmocka_unit_test(test_3_14), cmocka_unit_test(test_3_15),
+		ON_EACH_MINOR(test_the_plan_fits_the_interpreter),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -6,7 +6,7 @@
 #include <sched.h>
 #include <sys/stat.h>
 
-#include "unit/python_child.h"
+#include "unit/each_minor.h"
 
 #include "python/allocators.h"
 #include "python/thread_state.h"
@@ -362,44 +362,21 @@ static void test_deleted(void **state)
 	}
 }
 
-#define VERSION(minor)                                      \
-	static void test_allocators_3_##minor(void **state) \
-	{                                                   \
-		(void)state;                                \
-		with_pythons(minor, check_allocators);      \
-	}                                                   \
-	static void test_threads_3_##minor(void **state)    \
-	{                                                   \
-		(void)state;                                \
-		with_pythons(minor, check_threads);         \
-	}
-VERSION(6)
-VERSION(7)
-VERSION(8)
-VERSION(9)
-VERSION(10)
-VERSION(11)
-VERSION(12)
-VERSION(13)
-VERSION(14)
-VERSION(15)
+static void test_allocators_are_where_the_script_states(void **state)
+{
+	with_pythons(minor_of(state), check_allocators);
+}
 
-#define TESTS(minor) \
-	cmocka_unit_test(test_allocators_3_##minor), cmocka_unit_test(test_threads_3_##minor)
+static void test_threads_are_where_the_script_states(void **state)
+{
+	with_pythons(minor_of(state), check_threads);
+}
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TESTS(6),
-		TESTS(7),
-		TESTS(8),
-		TESTS(9),
-		TESTS(10),
-		TESTS(11),
-		TESTS(12),
-		TESTS(13),
-		TESTS(14),
-		TESTS(15),
+		ON_EACH_MINOR(test_allocators_are_where_the_script_states),
+		ON_EACH_MINOR(test_threads_are_where_the_script_states),
 		cmocka_unit_test(test_deleted),
 	};
 

@@ -3,7 +3,7 @@
  * Frames as BPF records them, of code objects of running interpreters: names, the places of frames
  * that have none and why, what is left out, what is remembered.
  */
-#include "unit/python_child.h"
+#include "unit/each_minor.h"
 
 #include "model/profile.h"
 #include "symbol/symbolizer.h"
@@ -204,9 +204,9 @@ static void compare(const char *python)
 	free(kept.lines);
 }
 
-static void test_names(void **state)
+static void test_frames_have_the_names_that_the_script_states(void **state)
 {
-	with_pythons((unsigned)(uintptr_t)*state, compare);
+	with_pythons(minor_of(state), compare);
 }
 
 /*
@@ -247,26 +247,11 @@ static void test_bound(void **state)
 	free(runtime);
 }
 
-#define LIVE(minor)                                                        \
-	{                                                                  \
-		"test_names of CPython 3." #minor, test_names, NULL, NULL, \
-			(void *)(uintptr_t)minor                           \
-	}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_bound),
-		LIVE(6),
-		LIVE(7),
-		LIVE(8),
-		LIVE(9),
-		LIVE(10),
-		LIVE(11),
-		LIVE(12),
-		LIVE(13),
-		LIVE(14),
-		LIVE(15),
+		ON_EACH_MINOR(test_frames_have_the_names_that_the_script_states),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -3,7 +3,7 @@
  * Threads of real interpreters, of every version found: names, ids, where they are and what they
  * were made for, their stacks; and chains that lead nowhere.
  */
-#include "unit/python_child.h"
+#include "unit/each_minor.h"
 
 #include <sys/mman.h>
 #include <sys/syscall.h>
@@ -149,9 +149,9 @@ static void check_threads(const char *python)
 	child_end(&child);
 }
 
-static void test_threads(void **state)
+static void test_threads_are_those_that_the_script_states(void **state)
 {
-	with_pythons((unsigned)(uintptr_t)*state, check_threads);
+	with_pythons(minor_of(state), check_threads);
 }
 
 /* ---- memory by hand ------------------------------------------------------------------------- */
@@ -225,22 +225,8 @@ static void test_hostile_frames(void **state)
 
 int main(void)
 {
-#define VERSION(minor)                                                         \
-	{                                                                      \
-		"test_threads of CPython 3." #minor, test_threads, NULL, NULL, \
-			(void *)(uintptr_t)(minor)                             \
-	}
 	const struct CMUnitTest tests[] = {
-		VERSION(6),
-		VERSION(7),
-		VERSION(8),
-		VERSION(9),
-		VERSION(10),
-		VERSION(11),
-		VERSION(12),
-		VERSION(13),
-		VERSION(14),
-		VERSION(15),
+		ON_EACH_MINOR(test_threads_are_those_that_the_script_states),
 		cmocka_unit_test(test_hostile),
 		cmocka_unit_test(test_hostile_frames),
 	};

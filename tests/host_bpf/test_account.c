@@ -26,7 +26,7 @@ static void occupy_hash(__u64 hash, __u32 id)
 	assert_int_equal(bpf_map_update_elem(&stacks, &hash, &id, BPF_NOEXIST), 0);
 }
 
-static void test_one_site_per_stack_and_domain(void **state)
+static void each_stack_has_one_site_per_domain(void **state)
 {
 	__u32 first;
 
@@ -54,7 +54,7 @@ static void test_one_site_per_stack_and_domain(void **state)
 }
 
 /* A new site is announced once, when its frames are there. */
-static void test_sites_are_announced(void **state)
+static void a_new_site_is_announced_once(void **state)
 {
 	const struct abi_site *site;
 
@@ -77,7 +77,7 @@ static void test_sites_are_announced(void **state)
 }
 
 /* The frames of a site, as they are kept in the pool. */
-static void test_frames_of_a_site(void **state)
+static void the_frames_of_a_site_are_kept(void **state)
 {
 	const struct abi_site *site;
 
@@ -103,7 +103,7 @@ static void test_frames_of_a_site(void **state)
 /* ---- collisions ----------------------------------------------------------------------------- */
 
 /* Other stacks sit under this stack's hash: it steps on, and finds its own place again. */
-static void test_collisions(void **state)
+static void a_stack_finds_its_place_behind_others_of_its_hash(void **state)
 {
 	__u32 other, site;
 	__u64 hash;
@@ -128,7 +128,7 @@ static void test_collisions(void **state)
 }
 
 /* One too many: the reserved site of the domain, counted. */
-static void test_too_many_collisions(void **state)
+static void one_collision_too_many_is_the_reserved_site(void **state)
 {
 	__u64 hash;
 
@@ -145,7 +145,7 @@ static void test_too_many_collisions(void **state)
 }
 
 /* Same hash, same length, one frame differs in one field: told apart. */
-static void test_stacks_that_differ_in_one_field(void **state)
+static void stacks_that_differ_in_one_field_are_told_apart(void **state)
 {
 	const __u64 frame = thread_base(0) + 0x2000, code = thread_base(0) + 0x4000;
 	static const struct {
@@ -176,7 +176,7 @@ static void test_stacks_that_differ_in_one_field(void **state)
 
 /* ---- full maps ------------------------------------------------------------------------------ */
 
-static void test_full_blocks(void **state)
+static void blocks_without_room_are_counted(void **state)
 {
 	shim_set_capacity(&blocks, 10);
 	for (unsigned i = 0; i < 25; i++)
@@ -196,7 +196,7 @@ static void test_full_blocks(void **state)
 }
 
 /* While realloc runs, its block's place is taken; it fails, and the block cannot be put back. */
-static void test_full_blocks_and_a_failed_realloc(void **state)
+static void a_failed_realloc_without_room_is_counted(void **state)
 {
 	shim_set_capacity(&blocks, 2);
 	do_malloc(address_of(0), 100);
@@ -213,7 +213,7 @@ static void test_full_blocks_and_a_failed_realloc(void **state)
 	check_outstanding(107, 2);
 }
 
-static void test_full_sites(void **state)
+static void stacks_without_a_site_share_the_reserved_one(void **state)
 {
 	facts_of_test()->max_sites = ABI_FIRST_SITE + 2;
 	for (unsigned i = 0; i < 5; i++) {
@@ -234,7 +234,7 @@ static void test_full_sites(void **state)
 	check_outstanding(0, 0);
 }
 
-static void test_full_frames(void **state)
+static void stacks_without_room_for_frames_are_counted(void **state)
 {
 	facts_of_test()->max_chunks = 7;
 	for (unsigned i = 0; i < 5; i++) {
@@ -261,7 +261,7 @@ static void test_full_frames(void **state)
  * The map of stacks has no room, or cannot take the new one: the site stays unused, the block is
  * counted.
  */
-static void test_full_stacks(void **state)
+static void a_stack_that_cannot_be_entered_leaves_its_site_unused(void **state)
 {
 	__u32 first_unused;
 
@@ -277,7 +277,7 @@ static void test_full_stacks(void **state)
 	check_outstanding(20, 2);
 }
 
-static void test_full_threads(void **state)
+static void a_thread_without_an_entry_still_frees(void **state)
 {
 	shim_set_capacity(&threads, 2);
 	for (unsigned t = 0; t < 4; t++) {
@@ -297,7 +297,7 @@ static void test_full_threads(void **state)
 }
 
 /* Every update of a map fails once, wherever it stands: what is on the account is in the maps. */
-static void test_updates_that_fail(void **state)
+static void an_update_that_fails_leaves_account_and_maps_equal(void **state)
 {
 	for (unsigned ordinal = 0; ordinal < 8; ordinal++) {
 		unsigned step = 0;
@@ -331,19 +331,19 @@ static void test_updates_that_fail(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(test_one_site_per_stack_and_domain),
-		TEST(test_sites_are_announced),
-		TEST(test_frames_of_a_site),
-		TEST(test_collisions),
-		TEST(test_too_many_collisions),
-		TEST(test_stacks_that_differ_in_one_field),
-		TEST(test_full_blocks),
-		TEST(test_full_blocks_and_a_failed_realloc),
-		TEST(test_full_sites),
-		TEST(test_full_frames),
-		TEST(test_full_stacks),
-		TEST(test_full_threads),
-		TEST(test_updates_that_fail),
+		TEST(each_stack_has_one_site_per_domain),
+		TEST(a_new_site_is_announced_once),
+		TEST(the_frames_of_a_site_are_kept),
+		TEST(a_stack_finds_its_place_behind_others_of_its_hash),
+		TEST(one_collision_too_many_is_the_reserved_site),
+		TEST(stacks_that_differ_in_one_field_are_told_apart),
+		TEST(blocks_without_room_are_counted),
+		TEST(a_failed_realloc_without_room_is_counted),
+		TEST(stacks_without_a_site_share_the_reserved_one),
+		TEST(stacks_without_room_for_frames_are_counted),
+		TEST(a_stack_that_cannot_be_entered_leaves_its_site_unused),
+		TEST(a_thread_without_an_entry_still_frees),
+		TEST(an_update_that_fails_leaves_account_and_maps_equal),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

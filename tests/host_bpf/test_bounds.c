@@ -11,7 +11,7 @@
 #define A 0x10000ull
 #define B 0x20000ull
 
-static void test_unknown_frees(void **state)
+static void unknown_frees_are_counted_and_change_nothing(void **state)
 {
 	/* a thread of which nothing is known yet is not made one for it */
 	do_free(A);
@@ -37,7 +37,7 @@ static void test_unknown_frees(void **state)
  * A block from before the attach, freed by CPython's free that goes on to libc's: one unknown
  * free.
  */
-static void test_unknown_free_passed_on(void **state)
+static void an_unknown_free_that_is_passed_on_is_one(void **state)
 {
 	do_py_free(A);
 	enter_call(ABI_CALL_FREE, ABI_MALLOC, SP - 0x10, A, 0, 0);
@@ -48,7 +48,7 @@ static void test_unknown_free_passed_on(void **state)
 	check_outstanding(0, 0);
 }
 
-static void test_size_filters(void **state)
+static void only_sizes_within_the_filter_are_on_the_account(void **state)
 {
 	facts_of_test()->min_size = 100;
 	facts_of_test()->max_size = 200;
@@ -75,7 +75,7 @@ static void test_size_filters(void **state)
  * Domains that are not recorded only bracket: their calls own what happens inside, and record
  * nothing.
  */
-static void test_bracket_domain(void **state)
+static void a_domain_that_is_not_recorded_only_brackets(void **state)
 {
 	enter_call(ABI_CALL_MALLOC, ABI_DOMAINS, SP, 1 << 20, 0, 0);
 	on_enter_mmap(&(struct trace_event_raw_sys_enter){{0, 1 << 20, 3, 0x22}});
@@ -93,7 +93,7 @@ static void test_bracket_domain(void **state)
 }
 
 /* pymalloc's arenas as the blocks of domain object, where objects are not seen one by one. */
-static void test_arena(void **state)
+static void an_arena_is_a_block_of_object(void **state)
 {
 	enter_call(ABI_CALL_ARENA, ABI_OBJECT, SP, 0, 1 << 18, 0);
 	on_enter_mmap(&(struct trace_event_raw_sys_enter){{0, 1 << 18, 3, 0x22}});
@@ -113,7 +113,7 @@ static void test_arena(void **state)
  * Hits of others: another process behind the same file, a probe before the start and after the
  * stop.
  */
-static void test_not_the_target(void **state)
+static void hits_of_others_do_not_count(void **state)
 {
 	shim.tgid = TGID + 1;
 	do_malloc(A, 100);
@@ -134,7 +134,7 @@ static void test_not_the_target(void **state)
 }
 
 /* A cookie that no plan makes is let pass, without harm. */
-static void test_strange_cookies(void **state)
+static void strange_cookies_are_let_pass(void **state)
 {
 	struct pt_regs regs = {.arguments = {1, 2, 3}, .sp = SP};
 
@@ -153,7 +153,7 @@ static void test_strange_cookies(void **state)
 	}
 }
 
-static void test_timed_hits(void **state)
+static void some_hits_are_timed(void **state)
 {
 	for (int i = 0; i < 10 * ABI_TIMED_HITS; i++)
 		do_malloc(A + 16 * (unsigned)i, 1);
@@ -163,7 +163,7 @@ static void test_timed_hits(void **state)
 	assert_true(counted(ABI_COUNT_TIMED_RETURN_NS) >= 10);
 }
 
-static void test_thread_exit(void **state)
+static void the_end_of_a_thread_clears_its_entry(void **state)
 {
 	run_thread(1);
 	do_malloc(A, 100);
@@ -182,7 +182,7 @@ static void test_thread_exit(void **state)
 	assert_int_equal(shim_count(&threads), 1);
 }
 
-static void test_last_thread_exit(void **state)
+static void the_end_of_the_last_thread_is_announced(void **state)
 {
 	unsigned before;
 
@@ -198,7 +198,7 @@ static void test_last_thread_exit(void **state)
 	check_outstanding(100, 1);
 }
 
-static void test_exec(void **state)
+static void nothing_is_recorded_after_an_exec(void **state)
 {
 	unsigned before;
 
@@ -225,7 +225,7 @@ static void test_exec(void **state)
 }
 
 /* Only a copy of the target's memory has copies of its breakpoints. */
-static void test_fork(void **state)
+static void only_a_fork_with_memory_of_its_own_is_announced(void **state)
 {
 	__u64 context[2] = {0};
 	unsigned before = shim.n_events;
@@ -251,18 +251,18 @@ static void test_fork(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(test_unknown_frees),
-		TEST(test_unknown_free_passed_on),
-		TEST(test_size_filters),
-		TEST(test_bracket_domain),
-		TEST(test_arena),
-		TEST(test_not_the_target),
-		TEST(test_strange_cookies),
-		TEST(test_timed_hits),
-		TEST(test_thread_exit),
-		TEST(test_last_thread_exit),
-		TEST(test_exec),
-		TEST(test_fork),
+		TEST(unknown_frees_are_counted_and_change_nothing),
+		TEST(an_unknown_free_that_is_passed_on_is_one),
+		TEST(only_sizes_within_the_filter_are_on_the_account),
+		TEST(a_domain_that_is_not_recorded_only_brackets),
+		TEST(an_arena_is_a_block_of_object),
+		TEST(hits_of_others_do_not_count),
+		TEST(strange_cookies_are_let_pass),
+		TEST(some_hits_are_timed),
+		TEST(the_end_of_a_thread_clears_its_entry),
+		TEST(the_end_of_the_last_thread_is_announced),
+		TEST(nothing_is_recorded_after_an_exec),
+		TEST(only_a_fork_with_memory_of_its_own_is_announced),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -18,7 +18,7 @@ static __u32 allocate(__u64 address, unsigned depth, unsigned line)
 	return block_at(address)->site;
 }
 
-static void test_used_again(void **state)
+static void a_free_site_is_used_again(void **state)
 {
 	__u32 id = allocate(A, 3, 100), n_sites = next_site, n_chunks = next_chunk;
 
@@ -43,7 +43,7 @@ static void test_used_again(void **state)
 	assert_int_equal(event_at(1)->value, id);
 }
 
-static void test_of_its_length(void **state)
+static void a_free_site_is_taken_by_length(void **state)
 {
 	__u32 one = allocate(A, 3, 100), two = allocate(A + 16, ABI_CHUNK + 1, 100), n = next_site;
 
@@ -58,7 +58,7 @@ static void test_of_its_length(void **state)
 }
 
 /* User space may give a longer run to a shorter stack, which never takes more than it has. */
-static void test_longer_than_needed(void **state)
+static void a_longer_run_is_used_no_further_than_it_is(void **state)
 {
 	__u32 id = allocate(A, ABI_CHUNK + 1, 100);
 
@@ -70,7 +70,7 @@ static void test_longer_than_needed(void **state)
 	check_outstanding(10, 1);
 }
 
-static void test_when_all_are_used(void **state)
+static void free_sites_are_taken_when_all_are_used(void **state)
 {
 	__u32 id;
 
@@ -89,7 +89,7 @@ static void test_when_all_are_used(void **state)
 }
 
 /* The counters wrap, and the ring's places come round. */
-static void test_ring_wraps(void **state)
+static void the_ring_of_free_sites_wraps(void **state)
 {
 	__u32 id = allocate(A, 3, 1);
 
@@ -105,7 +105,7 @@ static void test_ring_wraps(void **state)
 }
 
 /* A stack that cannot be entered leaves its site unused; user space finds it so. */
-static void test_entry_fails(void **state)
+static void an_entry_that_fails_leaves_its_site_unused(void **state)
 {
 	__u32 id = allocate(A, 3, 100);
 
@@ -124,9 +124,12 @@ static void test_entry_fails(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(test_used_again),         TEST(test_of_its_length),
-		TEST(test_longer_than_needed), TEST(test_when_all_are_used),
-		TEST(test_ring_wraps),         TEST(test_entry_fails),
+		TEST(a_free_site_is_used_again),
+		TEST(a_free_site_is_taken_by_length),
+		TEST(a_longer_run_is_used_no_further_than_it_is),
+		TEST(free_sites_are_taken_when_all_are_used),
+		TEST(the_ring_of_free_sites_wraps),
+		TEST(an_entry_that_fails_leaves_its_site_unused),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

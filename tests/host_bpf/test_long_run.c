@@ -405,13 +405,13 @@ static unsigned long_run(__u64 seed, unsigned capacity, unsigned free_each)
 	return n_freed;
 }
 
-static void test_long_run(void **state)
+static void a_long_run_is_what_the_model_says(void **state)
 {
 	long_run(0x1234567, SLOTS, 0);
 	assert_int_equal(counted(ABI_COUNT_STACKS_FULL), 0);
 }
 
-static void test_long_run_with_little_room(void **state)
+static void a_long_run_with_little_room_is_what_the_model_says(void **state)
 {
 	facts_of_test()->max_sites = 20;
 	facts_of_test()->max_chunks = 12;
@@ -419,7 +419,7 @@ static void test_long_run_with_little_room(void **state)
 	assert_true(counted(ABI_COUNT_STACKS_FULL) > 100);
 }
 
-static void test_long_run_with_filters(void **state)
+static void a_long_run_with_filters_is_what_the_model_says(void **state)
 {
 	facts_of_test()->min_size = 200;
 	facts_of_test()->max_size = 1500;
@@ -428,7 +428,7 @@ static void test_long_run_with_filters(void **state)
 }
 
 /* 140 stacks in 120 places; by check_model() no block is ever at a site of another stack. */
-static void test_long_run_with_sites_used_again(void **state)
+static void sites_used_again_never_mix_stacks(void **state)
 {
 	unsigned n_freed;
 
@@ -444,10 +444,10 @@ static void test_long_run_with_sites_used_again(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(test_long_run),
-		TEST(test_long_run_with_little_room),
-		TEST(test_long_run_with_filters),
-		TEST(test_long_run_with_sites_used_again),
+		TEST(a_long_run_is_what_the_model_says),
+		TEST(a_long_run_with_little_room_is_what_the_model_says),
+		TEST(a_long_run_with_filters_is_what_the_model_says),
+		TEST(sites_used_again_never_mix_stacks),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

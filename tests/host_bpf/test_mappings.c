@@ -42,7 +42,7 @@ static void check_piece(__u64 page, __u64 pages)
 	assert_int_equal(block->domain, ABI_MMAP);
 }
 
-static void test_whole_mapping(void **state)
+static void a_whole_mapping_comes_and_goes(void **state)
 {
 	do_mmap(BASE, 8, ANON);
 	check_outstanding(8 * PAGE, 1);
@@ -54,7 +54,7 @@ static void test_whole_mapping(void **state)
 }
 
 /* Calls of any kind, whoever makes them. */
-static void test_system_calls_are_counted(void **state)
+static void system_calls_are_counted(void **state)
 {
 	__u32 tgid = shim.tgid;
 
@@ -73,7 +73,7 @@ static void test_system_calls_are_counted(void **state)
  * munmap of [from, to) from a mapping of 8 pages at page 8: every way in which two ranges can
  * lie.
  */
-static void test_every_overlap(void **state)
+static void every_overlap_of_an_unmap_leaves_the_rest(void **state)
 {
 	for (unsigned from = 0; from < 24; from++) {
 		for (unsigned to = from + 1; to <= 24; to++) {
@@ -101,7 +101,7 @@ static void test_every_overlap(void **state)
 }
 
 /* Pieces keep site and time of what they were cut from. */
-static void test_pieces_keep_their_origin(void **state)
+static void pieces_keep_their_origin(void **state)
 {
 	struct abi_block whole;
 
@@ -116,7 +116,7 @@ static void test_pieces_keep_their_origin(void **state)
 }
 
 /* One munmap over many mappings and the gaps between them. */
-static void test_unmap_many(void **state)
+static void one_unmap_takes_many_mappings(void **state)
 {
 	for (unsigned i = 0; i < 10; i++)
 		do_mmap(BASE + 4 * i * PAGE, 3, ANON);
@@ -128,7 +128,7 @@ static void test_unmap_many(void **state)
 	check_no_losses();
 }
 
-static void test_only_anonymous_memory_counts(void **state)
+static void only_anonymous_memory_counts(void **state)
 {
 	do_mmap(BASE, 8, 0x02); /* a file, private */
 	check_outstanding(0, 0);
@@ -145,7 +145,7 @@ static void test_only_anonymous_memory_counts(void **state)
 	check_no_losses();
 }
 
-static void test_failed_calls(void **state)
+static void failed_calls_change_nothing_or_are_a_named_loss(void **state)
 {
 	on_enter_mmap(&(struct trace_event_raw_sys_enter){{0, 1ull << 60, 3, ANON}});
 	exit_mapping(ABI_CALL_MMAP, -12);
@@ -169,7 +169,7 @@ static void test_failed_calls(void **state)
 }
 
 /* Lengths are rounded up to pages, as the kernel does. */
-static void test_lengths_in_bytes(void **state)
+static void lengths_are_rounded_up_to_pages(void **state)
 {
 	on_enter_mmap(&(struct trace_event_raw_sys_enter){{0, 5000, 3, ANON}});
 	exit_mapping(ABI_CALL_MMAP, (long)BASE);
@@ -179,7 +179,7 @@ static void test_lengths_in_bytes(void **state)
 	check_outstanding(0, 0);
 }
 
-static void test_mremap(void **state)
+static void mremap_grows_shrinks_and_moves_what_is_mapped(void **state)
 {
 	do_mmap(BASE, 8, ANON);
 	do_mremap(BASE, 8, 12, (long)BASE); /* grows in place */
@@ -201,7 +201,7 @@ static void test_mremap(void **state)
 	check_no_losses();
 }
 
-static void test_mremap_failure_keeps_the_origin(void **state)
+static void a_failed_mremap_keeps_the_origin(void **state)
 {
 	struct abi_block before;
 
@@ -217,7 +217,7 @@ static void test_mremap_failure_keeps_the_origin(void **state)
 }
 
 /* MREMAP_FIXED: what was at the new place is gone. */
-static void test_mremap_onto_a_mapping(void **state)
+static void mremap_onto_a_mapping_takes_its_place(void **state)
 {
 	do_mmap(BASE, 4, ANON);
 	do_mmap(BASE + 100 * PAGE, 10, ANON);
@@ -229,7 +229,7 @@ static void test_mremap_onto_a_mapping(void **state)
 	check_no_losses();
 }
 
-static void test_mremap_of_an_unknown_mapping(void **state)
+static void mremap_of_an_unknown_mapping_is_counted(void **state)
 {
 	do_mremap(BASE, 4, 8, (long)BASE);
 	check_outstanding(0, 0);
@@ -241,7 +241,7 @@ static void test_mremap_of_an_unknown_mapping(void **state)
 }
 
 /* The same place mapped again while it is outstanding: an unmap was not seen. */
-static void test_missed_unmap(void **state)
+static void a_missed_unmap_is_counted_and_repaired(void **state)
 {
 	do_mmap(BASE, 8, ANON);
 	do_mmap(BASE, 4, ANON);
@@ -249,7 +249,7 @@ static void test_missed_unmap(void **state)
 	assert_int_equal(counted(ABI_COUNT_MISSED_FREES), 1);
 }
 
-static void test_size_filters(void **state)
+static void only_sizes_within_the_filter_are_on_the_account(void **state)
 {
 	facts_of_test()->min_size = 2 * PAGE;
 	facts_of_test()->max_size = 4 * PAGE;
@@ -261,7 +261,7 @@ static void test_size_filters(void **state)
 	check_outstanding(4 * PAGE, 1);
 }
 
-static void test_full_map(void **state)
+static void mappings_without_room_are_counted(void **state)
 {
 	shim_set_capacity(&mappings, 2);
 	do_mmap(BASE, 8, ANON);
@@ -288,7 +288,7 @@ static void test_full_map(void **state)
  * Every update fails once, wherever it stands: counted, and what is on the account is in the
  * map.
  */
-static void test_updates_that_fail(void **state)
+static void an_update_that_fails_leaves_account_and_map_equal(void **state)
 {
 	for (unsigned ordinal = 0; ordinal < 12; ordinal++) {
 		unsigned step = 0;
@@ -316,7 +316,7 @@ static void test_updates_that_fail(void **state)
 }
 
 /* A call of one kind must not be finished by the return of another. */
-static void test_crossed_returns(void **state)
+static void a_return_of_another_kind_finishes_no_call(void **state)
 {
 	exit_mapping(ABI_CALL_MMAP, (long)BASE);
 	exit_mapping(ABI_CALL_MUNMAP, 0);
@@ -410,7 +410,7 @@ static void step_mremap(unsigned mark)
 	model_set(to, new_pages, mark);
 }
 
-static void test_long_run(void **state)
+static void a_long_run_is_what_the_model_says(void **state)
 {
 	memset(model, 0, sizeof(model));
 	random_state = 0x1234567;
@@ -448,24 +448,24 @@ static void test_long_run(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(test_whole_mapping),
-		TEST(test_system_calls_are_counted),
-		TEST(test_every_overlap),
-		TEST(test_pieces_keep_their_origin),
-		TEST(test_unmap_many),
-		TEST(test_only_anonymous_memory_counts),
-		TEST(test_failed_calls),
-		TEST(test_lengths_in_bytes),
-		TEST(test_mremap),
-		TEST(test_mremap_failure_keeps_the_origin),
-		TEST(test_mremap_onto_a_mapping),
-		TEST(test_mremap_of_an_unknown_mapping),
-		TEST(test_missed_unmap),
-		TEST(test_size_filters),
-		TEST(test_full_map),
-		TEST(test_updates_that_fail),
-		TEST(test_crossed_returns),
-		TEST(test_long_run),
+		TEST(a_whole_mapping_comes_and_goes),
+		TEST(system_calls_are_counted),
+		TEST(every_overlap_of_an_unmap_leaves_the_rest),
+		TEST(pieces_keep_their_origin),
+		TEST(one_unmap_takes_many_mappings),
+		TEST(only_anonymous_memory_counts),
+		TEST(failed_calls_change_nothing_or_are_a_named_loss),
+		TEST(lengths_are_rounded_up_to_pages),
+		TEST(mremap_grows_shrinks_and_moves_what_is_mapped),
+		TEST(a_failed_mremap_keeps_the_origin),
+		TEST(mremap_onto_a_mapping_takes_its_place),
+		TEST(mremap_of_an_unknown_mapping_is_counted),
+		TEST(a_missed_unmap_is_counted_and_repaired),
+		TEST(only_sizes_within_the_filter_are_on_the_account),
+		TEST(mappings_without_room_are_counted),
+		TEST(an_update_that_fails_leaves_account_and_map_equal),
+		TEST(a_return_of_another_kind_finishes_no_call),
+		TEST(a_long_run_is_what_the_model_says),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -35,7 +35,7 @@ static void do_delete(__u64 sp, __u64 address)
 	enter_call(ABI_CALL_DELETE, ABI_MALLOC, sp, address, 0, 0);
 }
 
-static void test_new_and_delete(void **state)
+static void new_and_delete_are_one_block(void **state)
 {
 	begin_new(SP, 100);
 	check_outstanding(0, 0);
@@ -52,7 +52,7 @@ static void test_new_and_delete(void **state)
 
 /* Ends are shared with functions that work for others: only at the height of the call is it its
  * end. */
-static void test_ends_of_others(void **state)
+static void an_end_counts_only_at_the_height_of_its_call(void **state)
 {
 	at_ret(SP, B);
 	check_outstanding(0, 0);
@@ -75,7 +75,7 @@ static void test_ends_of_others(void **state)
 }
 
 /* operator new > malloc, and operator new that ends with a jump to malloc: one block, once. */
-static void test_new_by_malloc(void **state)
+static void new_by_malloc_is_one_block(void **state)
 {
 	begin_new(SP, 100);
 	enter_call(ABI_CALL_MALLOC, ABI_MALLOC, SP - 0x20, 100, 0, 0);
@@ -92,7 +92,7 @@ static void test_new_by_malloc(void **state)
 }
 
 /* bad_alloc: the call is over, and the next one, deeper down, is none of it. */
-static void test_exception(void **state)
+static void an_exception_ends_the_call_that_it_leaves(void **state)
 {
 	begin_new(SP, 1ull << 60);
 	throw_at(SP - 0x100);
@@ -112,7 +112,7 @@ static void test_exception(void **state)
 }
 
 /* operator delete > sized delete > free, in calls or in jumps: one event. */
-static void test_delete_goes_on(void **state)
+static void a_delete_that_goes_on_to_free_is_one_event(void **state)
 {
 	do_malloc(A, 100);
 	do_delete(SP, A);
@@ -133,7 +133,7 @@ static void test_delete_goes_on(void **state)
 }
 
 /* A delete that has its own code does not hide another block's free. */
-static void test_delete_that_ends(void **state)
+static void a_delete_of_its_own_hides_no_free(void **state)
 {
 	do_malloc(A, 100);
 	do_delete(SP, A);
@@ -148,7 +148,7 @@ static void test_delete_that_ends(void **state)
 }
 
 /* pvalloc asks the function to which it jumps for whole pages. */
-static void test_pvalloc(void **state)
+static void pvalloc_counts_the_bytes_that_were_asked_for(void **state)
 {
 	enter_call(ABI_CALL_PVALLOC, ABI_MALLOC, SP, 100, 0, 0);
 	enter_call(ABI_CALL_ALIGNED, ABI_MALLOC, SP, 4096, 4096, 0);
@@ -163,9 +163,13 @@ int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, calls_setup, calls_teardown)
 	const struct CMUnitTest tests[] = {
-		TEST(test_new_and_delete), TEST(test_ends_of_others), TEST(test_new_by_malloc),
-		TEST(test_exception),      TEST(test_delete_goes_on), TEST(test_delete_that_ends),
-		TEST(test_pvalloc),
+		TEST(new_and_delete_are_one_block),
+		TEST(an_end_counts_only_at_the_height_of_its_call),
+		TEST(new_by_malloc_is_one_block),
+		TEST(an_exception_ends_the_call_that_it_leaves),
+		TEST(a_delete_that_goes_on_to_free_is_one_event),
+		TEST(a_delete_of_its_own_hides_no_free),
+		TEST(pvalloc_counts_the_bytes_that_were_asked_for),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

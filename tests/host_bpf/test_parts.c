@@ -30,7 +30,7 @@ static void record(enum abi_part part, bool on)
 }
 
 /* What is larger than the pools' blocks is libc's, with either part on. */
-static void test_large(void **state)
+static void blocks_larger_than_the_pools_are_libcs(void **state)
 {
 	object(A, 512);
 	assert_int_equal(block_at(A)->domain, ABI_OBJECT);
@@ -51,7 +51,7 @@ static void test_large(void **state)
 }
 
 /* A block of no bytes is libc's too. */
-static void test_empty(void **state)
+static void a_block_of_no_bytes_is_libcs(void **state)
 {
 	enter_call(ABI_CALL_PY_MALLOC, ABI_OBJECT, SP, 0, 0, 0);
 	enter_call(ABI_CALL_MALLOC, ABI_MALLOC, SP - 0x40, 1, 0, 0);
@@ -64,7 +64,7 @@ static void test_empty(void **state)
 }
 
 /* A pool's block that needs libc's malloc on its way (a new arena) hides nothing of it. */
-static void test_each_for_itself(void **state)
+static void a_pools_block_hides_nothing_of_libc(void **state)
 {
 	enter_call(ABI_CALL_PY_MALLOC, ABI_OBJECT, SP, 0, 40, 0);
 	enter_call(ABI_CALL_REALLOC, ABI_MALLOC, SP - 0x40, 0, 1024, 0);
@@ -76,7 +76,7 @@ static void test_each_for_itself(void **state)
 	check_no_losses();
 }
 
-static void test_py_realloc(void **state)
+static void realloc_moves_between_the_pools_and_libc(void **state)
 {
 	/* in the pools */
 	object(A, 40);
@@ -109,7 +109,7 @@ static void test_py_realloc(void **state)
 }
 
 /* Only what is switched on is recorded, and a hit is counted all the same: it costs. */
-static void test_switches(void **state)
+static void only_what_is_on_is_recorded_and_every_hit_is_counted(void **state)
 {
 	__u64 hits;
 
@@ -128,7 +128,7 @@ static void test_switches(void **state)
 
 /* What was known when a part was switched off is void when it is on again: no free of it was to be
  * seen. */
-static void test_turns(void **state)
+static void what_was_known_before_a_part_was_off_is_void(void **state)
 {
 	object(A, 40);
 	object(B, 50);
@@ -149,7 +149,7 @@ static void test_turns(void **state)
 }
 
 /* A call that was under way when its part was switched off does not hide what comes after. */
-static void test_stale_call(void **state)
+static void a_call_from_before_the_switch_hides_nothing(void **state)
 {
 	enter_call(ABI_CALL_PY_MALLOC, ABI_OBJECT, SP, 0, 40, 0);
 	record(ABI_PART_OBJECT, false);
@@ -181,13 +181,21 @@ static void test_stale_call(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(test_large, split_setup, calls_teardown),
-		cmocka_unit_test_setup_teardown(test_empty, split_setup, calls_teardown),
-		cmocka_unit_test_setup_teardown(test_each_for_itself, split_setup, calls_teardown),
-		cmocka_unit_test_setup_teardown(test_py_realloc, split_setup, calls_teardown),
-		cmocka_unit_test_setup_teardown(test_switches, split_setup, calls_teardown),
-		cmocka_unit_test_setup_teardown(test_turns, split_setup, calls_teardown),
-		cmocka_unit_test_setup_teardown(test_stale_call, split_setup, calls_teardown),
+		cmocka_unit_test_setup_teardown(blocks_larger_than_the_pools_are_libcs, split_setup,
+						calls_teardown),
+		cmocka_unit_test_setup_teardown(a_block_of_no_bytes_is_libcs, split_setup,
+						calls_teardown),
+		cmocka_unit_test_setup_teardown(a_pools_block_hides_nothing_of_libc, split_setup,
+						calls_teardown),
+		cmocka_unit_test_setup_teardown(realloc_moves_between_the_pools_and_libc,
+						split_setup, calls_teardown),
+		cmocka_unit_test_setup_teardown(
+			only_what_is_on_is_recorded_and_every_hit_is_counted, split_setup,
+			calls_teardown),
+		cmocka_unit_test_setup_teardown(what_was_known_before_a_part_was_off_is_void,
+						split_setup, calls_teardown),
+		cmocka_unit_test_setup_teardown(a_call_from_before_the_switch_hides_nothing,
+						split_setup, calls_teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

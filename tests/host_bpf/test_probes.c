@@ -11,7 +11,7 @@
 #define A 0x10000ull
 #define B 0x20000ull
 
-static void test_malloc_and_free(void **state)
+static void a_block_comes_with_malloc_and_goes_with_free(void **state)
 {
 	do_malloc(A, 100);
 	check_outstanding(100, 1);
@@ -30,7 +30,7 @@ static void test_malloc_and_free(void **state)
 }
 
 /* Every function kind takes its arguments from the right registers. */
-static void test_arguments(void **state)
+static void every_function_kind_takes_its_own_arguments(void **state)
 {
 	static const struct {
 		enum abi_call_kind kind;
@@ -54,7 +54,7 @@ static void test_arguments(void **state)
 }
 
 /* The place of a probe lies behind pushes: the stack pointer is put back to that of the entry. */
-static void test_pushed(void **state)
+static void the_stack_pointer_is_that_of_the_entry(void **state)
 {
 	enter_pushed(ABI_CALL_MALLOC, ABI_MALLOC, SP, 24, 100, 0, 0);
 	leave_call(SP - 24, A); /* not this call's return */
@@ -68,7 +68,7 @@ static void test_pushed(void **state)
  * The outermost call owns the block: PyObject_Malloc(600) > malloc(600), both return the same
  * address.
  */
-static void test_nested(void **state)
+static void the_outermost_call_owns_the_block(void **state)
 {
 	enter_call(ABI_CALL_PY_MALLOC, ABI_OBJECT, SP, 0, 600, 0);
 	enter_call(ABI_CALL_CALLOC, ABI_MALLOC, SP - 0x40, 1, 600, 0);
@@ -93,7 +93,7 @@ static void test_nested(void **state)
  * The inner call asks for more than the outer (debug allocator: 8 bytes before, 24 behind),
  * elsewhere.
  */
-static void test_nested_debug_allocator(void **state)
+static void a_debug_allocators_block_is_the_outer_one(void **state)
 {
 	enter_call(ABI_CALL_PY_MALLOC, ABI_OBJECT, SP, 0, 600, 0);
 	enter_call(ABI_CALL_MALLOC, ABI_MALLOC, SP - 0x80, 632, 0, 0);
@@ -115,7 +115,7 @@ static void test_nested_debug_allocator(void **state)
  * tracemalloc: an allocator that allocates for itself; what it keeps is freed by its own later
  * call.
  */
-static void test_nested_blocks_of_the_allocator(void **state)
+static void blocks_of_the_allocator_itself_are_not_counted(void **state)
 {
 	enter_call(ABI_CALL_PY_MALLOC, ABI_OBJECT, SP, 0, 40, 0);
 	enter_call(ABI_CALL_MALLOC, ABI_MALLOC, SP - 0x80, 64, 0, 0);
@@ -132,7 +132,7 @@ static void test_nested_blocks_of_the_allocator(void **state)
 }
 
 /* A block that was seen before goes away inside another call: by free, by realloc. */
-static void test_nested_release_of_a_known_block(void **state)
+static void a_known_block_goes_inside_another_call(void **state)
 {
 	do_malloc(A, 100);
 	do_malloc(B, 200);
@@ -151,7 +151,7 @@ static void test_nested_release_of_a_known_block(void **state)
  * A function that ends in a jump to another hands on its stack pointer: reallocarray > realloc, and
  * _PyObject_Realloc > PyMem_RawRealloc > realloc for every list that outgrows 512 bytes.
  */
-static void test_jump_to_another_function(void **state)
+static void a_jump_to_another_function_is_one_call(void **state)
 {
 	do_py_malloc(A, 600);
 	enter_call(ABI_CALL_PY_REALLOC, ABI_OBJECT, SP, 0, A, 1000);
@@ -182,7 +182,7 @@ static void test_jump_to_another_function(void **state)
 	check_no_losses();
 }
 
-static void test_plain_realloc(void **state)
+static void realloc_makes_moves_and_resizes_a_block(void **state)
 {
 	/* of nothing */
 	do_realloc(0, 100, A);
@@ -206,7 +206,7 @@ static void test_plain_realloc(void **state)
 }
 
 /* The old block keeps its site and its time when realloc fails. */
-static void test_realloc_failure_keeps_the_site(void **state)
+static void a_failed_realloc_keeps_the_site(void **state)
 {
 	struct abi_block before;
 
@@ -222,7 +222,7 @@ static void test_realloc_failure_keeps_the_site(void **state)
  * While realloc runs, the old block is on the account but not in the map: its address may be
  * given away.
  */
-static void test_realloc_in_flight(void **state)
+static void the_old_block_counts_while_realloc_runs(void **state)
 {
 	do_malloc(A, 100);
 	enter_call(ABI_CALL_REALLOC, ABI_MALLOC, SP, A, 200, 0);
@@ -238,7 +238,7 @@ static void test_realloc_in_flight(void **state)
 	check_no_losses();
 }
 
-static void test_realloc_of_an_unknown_block(void **state)
+static void realloc_of_an_unknown_block_is_an_unknown_free(void **state)
 {
 	do_realloc(A, 100, B);
 	check_outstanding(100, 1);
@@ -251,7 +251,7 @@ static void test_realloc_of_an_unknown_block(void **state)
 }
 
 /* CPython's realloc never frees: NULL is a failure for every size. */
-static void test_py_realloc_to_nothing(void **state)
+static void cpythons_realloc_never_frees(void **state)
 {
 	do_py_malloc(A, 100);
 	enter_call(ABI_CALL_PY_REALLOC, ABI_OBJECT, SP, 0, A, 0);
@@ -264,7 +264,7 @@ static void test_py_realloc_to_nothing(void **state)
 }
 
 /* Blocks of no bytes are blocks: malloc(0), then realloc or free. */
-static void test_empty_blocks(void **state)
+static void blocks_of_no_bytes_are_blocks(void **state)
 {
 	do_malloc(A, 0);
 	check_outstanding(0, 1);
@@ -281,7 +281,7 @@ static void test_empty_blocks(void **state)
 	check_no_losses();
 }
 
-static void test_products_that_overflow(void **state)
+static void products_that_overflow_are_the_largest_number(void **state)
 {
 	do_malloc(A, 100);
 	enter_call(ABI_CALL_REALLOCARRAY, ABI_MALLOC, SP, A, 1ull << 33, 1ull << 33);
@@ -301,7 +301,7 @@ static void test_products_that_overflow(void **state)
 	check_no_losses();
 }
 
-static void test_posix_memalign(void **state)
+static void posix_memalign_has_its_block_behind_a_pointer(void **state)
 {
 	const __u64 result_at = thread_base(0) + 0x3800;
 
@@ -329,7 +329,7 @@ static void test_posix_memalign(void **state)
 }
 
 /* A call that is left by longjmp: the next one at the same height or above notices. */
-static void test_longjmp(void **state)
+static void a_call_left_by_longjmp_is_given_up_at_the_next(void **state)
 {
 	do_malloc(A, 100);
 	enter_call(ABI_CALL_REALLOC, ABI_MALLOC, SP, A, 200, 0);
@@ -349,7 +349,7 @@ static void test_longjmp(void **state)
  * A signal handler on the thread's own stack allocates in the middle of malloc: inside, let
  * pass.
  */
-static void test_signal_handler(void **state)
+static void a_signal_handler_within_a_call_is_let_pass(void **state)
 {
 	enter_call(ABI_CALL_MALLOC, ABI_MALLOC, SP, 100, 0, 0);
 	enter_call(ABI_CALL_MALLOC, ABI_MALLOC, SP - 0x800, 7, 0, 0);
@@ -365,7 +365,7 @@ static void test_signal_handler(void **state)
  * On a signal stack above it looks like a call that was left: counted, and the account stays
  * right.
  */
-static void test_signal_handler_on_its_own_stack(void **state)
+static void a_handler_on_its_own_stack_keeps_the_account_right(void **state)
 {
 	enter_call(ABI_CALL_MALLOC, ABI_MALLOC, SP, 100, 0, 0);
 	enter_call(ABI_CALL_MALLOC, ABI_MALLOC, SP + 0x100000, 7, 0, 0);
@@ -375,7 +375,7 @@ static void test_signal_handler_on_its_own_stack(void **state)
 	assert_int_equal(counted(ABI_COUNT_CALLS_ABANDONED), 1);
 }
 
-static void test_threads_interleaved(void **state)
+static void threads_do_not_disturb_each_other(void **state)
 {
 	for (unsigned t = 0; t < CALLS_THREADS; t++) {
 		run_thread(t);
@@ -397,7 +397,7 @@ static void test_threads_interleaved(void **state)
 }
 
 /* A block of pymalloc's own pools does not reach libc's free: nothing is remembered of its free. */
-static void test_free_of_a_small_object(void **state)
+static void a_small_objects_free_is_not_remembered(void **state)
 {
 	do_py_malloc(A, 100);
 	assert_int_equal(block_at(A)->flags, 0);
@@ -414,7 +414,7 @@ static void test_free_of_a_small_object(void **state)
 }
 
 /* last_freed is of one thread: another one's free of an unknown block is counted. */
-static void test_frees_of_two_threads(void **state)
+static void the_last_free_is_of_one_thread(void **state)
 {
 	enter_call(ABI_CALL_PY_MALLOC, ABI_OBJECT, SP, 0, 600, 0);
 	enter_call(ABI_CALL_MALLOC, ABI_MALLOC, SP - 0x80, 600, 0, 0);
@@ -434,7 +434,7 @@ static void test_frees_of_two_threads(void **state)
  * The address comes again while its block is outstanding: the missed free is counted and
  * repaired.
  */
-static void test_missed_free(void **state)
+static void a_missed_free_is_counted_and_repaired(void **state)
 {
 	__u32 first;
 
@@ -454,29 +454,29 @@ static void test_missed_free(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(test_malloc_and_free),
-		TEST(test_arguments),
-		TEST(test_pushed),
-		TEST(test_nested),
-		TEST(test_nested_debug_allocator),
-		TEST(test_nested_blocks_of_the_allocator),
-		TEST(test_nested_release_of_a_known_block),
-		TEST(test_jump_to_another_function),
-		TEST(test_plain_realloc),
-		TEST(test_realloc_failure_keeps_the_site),
-		TEST(test_realloc_in_flight),
-		TEST(test_realloc_of_an_unknown_block),
-		TEST(test_py_realloc_to_nothing),
-		TEST(test_empty_blocks),
-		TEST(test_products_that_overflow),
-		TEST(test_posix_memalign),
-		TEST(test_longjmp),
-		TEST(test_signal_handler),
-		TEST(test_signal_handler_on_its_own_stack),
-		TEST(test_threads_interleaved),
-		TEST(test_free_of_a_small_object),
-		TEST(test_frees_of_two_threads),
-		TEST(test_missed_free),
+		TEST(a_block_comes_with_malloc_and_goes_with_free),
+		TEST(every_function_kind_takes_its_own_arguments),
+		TEST(the_stack_pointer_is_that_of_the_entry),
+		TEST(the_outermost_call_owns_the_block),
+		TEST(a_debug_allocators_block_is_the_outer_one),
+		TEST(blocks_of_the_allocator_itself_are_not_counted),
+		TEST(a_known_block_goes_inside_another_call),
+		TEST(a_jump_to_another_function_is_one_call),
+		TEST(realloc_makes_moves_and_resizes_a_block),
+		TEST(a_failed_realloc_keeps_the_site),
+		TEST(the_old_block_counts_while_realloc_runs),
+		TEST(realloc_of_an_unknown_block_is_an_unknown_free),
+		TEST(cpythons_realloc_never_frees),
+		TEST(blocks_of_no_bytes_are_blocks),
+		TEST(products_that_overflow_are_the_largest_number),
+		TEST(posix_memalign_has_its_block_behind_a_pointer),
+		TEST(a_call_left_by_longjmp_is_given_up_at_the_next),
+		TEST(a_signal_handler_within_a_call_is_let_pass),
+		TEST(a_handler_on_its_own_stack_keeps_the_account_right),
+		TEST(threads_do_not_disturb_each_other),
+		TEST(a_small_objects_free_is_not_remembered),
+		TEST(the_last_free_is_of_one_thread),
+		TEST(a_missed_free_is_counted_and_repaired),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -101,7 +101,7 @@ static void check_shift(unsigned shift)
 		fail_msg("shift %u: %u of %u intervals have the count", shift, count_in, SEEDS);
 }
 
-static void test_unbiased(void **state)
+static void estimates_from_a_sample_are_unbiased(void **state)
 {
 	check_shift(4);
 	check_shift(8);
@@ -110,7 +110,7 @@ static void test_unbiased(void **state)
 }
 
 /* The chance of one size is what it is said to be. */
-static void test_chance(void **state)
+static void the_chance_of_a_size_is_what_is_said(void **state)
 {
 	static const struct {
 		__u64 size;
@@ -133,7 +133,7 @@ static void test_chance(void **state)
 
 /* Distances are exponential: mean and median are what they should be, for small and for large
  * shifts. */
-static void test_distances(void **state)
+static void distances_are_exponential(void **state)
 {
 	for (unsigned shift = 4; shift <= 30; shift += 13) {
 		double mean = 0, below = 0;
@@ -156,7 +156,7 @@ static void test_distances(void **state)
 }
 
 /* Frees of what was not recorded are no unknown frees; what was recorded is taken off. */
-static void test_frees(void **state)
+static void frees_of_what_was_not_sampled_are_not_unknown(void **state)
 {
 	begin_seed(1, 10);
 	for (unsigned i = 0; i < 5000; i++)
@@ -171,7 +171,7 @@ static void test_frees(void **state)
 }
 
 /* The shift may change while blocks live: each stands for what it was sampled with. */
-static void test_changes(void **state)
+static void each_block_stands_for_the_shift_it_was_sampled_with(void **state)
 {
 	double bytes = 0;
 
@@ -190,7 +190,7 @@ static void test_changes(void **state)
 }
 
 /* Mappings are recorded each, and objects with their own shift. */
-static void test_domains(void **state)
+static void mappings_are_all_recorded_and_objects_have_their_shift(void **state)
 {
 	begin_seed(3, 0);
 	sample_shift[ABI_OBJECT] = 20;
@@ -204,12 +204,19 @@ static void test_domains(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(test_unbiased, calls_setup, calls_teardown),
-		cmocka_unit_test_setup_teardown(test_chance, calls_setup, calls_teardown),
-		cmocka_unit_test_setup_teardown(test_distances, calls_setup, calls_teardown),
-		cmocka_unit_test_setup_teardown(test_frees, calls_setup, calls_teardown),
-		cmocka_unit_test_setup_teardown(test_changes, calls_setup, calls_teardown),
-		cmocka_unit_test_setup_teardown(test_domains, calls_setup, calls_teardown),
+		cmocka_unit_test_setup_teardown(estimates_from_a_sample_are_unbiased, calls_setup,
+						calls_teardown),
+		cmocka_unit_test_setup_teardown(the_chance_of_a_size_is_what_is_said, calls_setup,
+						calls_teardown),
+		cmocka_unit_test_setup_teardown(distances_are_exponential, calls_setup,
+						calls_teardown),
+		cmocka_unit_test_setup_teardown(frees_of_what_was_not_sampled_are_not_unknown,
+						calls_setup, calls_teardown),
+		cmocka_unit_test_setup_teardown(each_block_stands_for_the_shift_it_was_sampled_with,
+						calls_setup, calls_teardown),
+		cmocka_unit_test_setup_teardown(
+			mappings_are_all_recorded_and_objects_have_their_shift, calls_setup,
+			calls_teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -55,7 +55,7 @@ static void begin_seed(unsigned seed, unsigned shift)
 
 /* Lists that grow, as list.append() has them grow: what they end with is estimated as what it
  * is. */
-static void test_growth(void **state)
+static void lists_that_grow_are_estimated_as_what_they_are(void **state)
 {
 	double bytes = 0, truth = LISTS * 512.0;
 	unsigned inside = 0;
@@ -99,7 +99,7 @@ static unsigned n_blocks(void)
 
 /* What only looks small is libc's when it lies in no pool, and so is what lies between a pool's
  * blocks. */
-static void test_libcs(void **state)
+static void what_lies_in_no_pool_is_libcs(void **state)
 {
 	begin_seed(1, 4);
 	/* made smaller where it is; its page has nothing, or what a pool's header would not have */
@@ -131,7 +131,7 @@ static void test_libcs(void **state)
 
 /* A block of libc's that is on the account, made smaller than a pool's largest: libc's realloc has
  * it, and nobody else. */
-static void test_libcs_on_the_account(void **state)
+static void a_block_of_libcs_stays_libcs_when_it_shrinks(void **state)
 {
 	begin_seed(1, 4);
 	do_malloc(LIBCS + 0x1010, 900);
@@ -151,7 +151,7 @@ static void test_libcs_on_the_account(void **state)
 
 /* Without sampling, or without knowing of pools, a block that is not on the account is from before:
  * it is let pass. */
-static void test_older(void **state)
+static void blocks_from_before_the_watch_are_let_pass(void **state)
 {
 	begin_seed(1, 0);
 	object_realloc(block_of(3, 0), 500, block_of(3, 1));
@@ -165,11 +165,14 @@ static void test_older(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(test_growth, split_setup, calls_teardown),
-		cmocka_unit_test_setup_teardown(test_libcs, split_setup, calls_teardown),
-		cmocka_unit_test_setup_teardown(test_libcs_on_the_account, split_setup,
+		cmocka_unit_test_setup_teardown(lists_that_grow_are_estimated_as_what_they_are,
+						split_setup, calls_teardown),
+		cmocka_unit_test_setup_teardown(what_lies_in_no_pool_is_libcs, split_setup,
 						calls_teardown),
-		cmocka_unit_test_setup_teardown(test_older, split_setup, calls_teardown),
+		cmocka_unit_test_setup_teardown(a_block_of_libcs_stays_libcs_when_it_shrinks,
+						split_setup, calls_teardown),
+		cmocka_unit_test_setup_teardown(blocks_from_before_the_watch_are_let_pass,
+						split_setup, calls_teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

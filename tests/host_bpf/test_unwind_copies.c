@@ -81,7 +81,7 @@ static void positions(void)
 	}
 }
 
-static void test_positions(void **state)
+static void a_position_in_a_copy_is_that_of_its_code(void **state)
 {
 	unsigned with_copies = 0;
 
@@ -130,7 +130,7 @@ static void remembered(void)
 	check_three(40, 9);
 }
 
-static void test_remembered(void **state)
+static void where_a_copy_begins_is_read_once(void **state)
 {
 	for_each_row(remembered);
 }
@@ -147,7 +147,7 @@ static void without_frees(void)
 	check_three(40, 9);
 }
 
-static void test_without_frees(void **state)
+static void nothing_is_remembered_of_copies_without_frees(void **state)
 {
 	for_each_row(without_frees);
 }
@@ -181,7 +181,7 @@ static void unreadable(void)
 	}
 }
 
-static void test_unreadable(void **state)
+static void a_copy_that_cannot_be_found_is_a_gap(void **state)
 {
 	for_each_row(unreadable);
 }
@@ -189,10 +189,10 @@ static void test_unreadable(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_positions),
-		cmocka_unit_test(test_remembered),
-		cmocka_unit_test(test_without_frees),
-		cmocka_unit_test(test_unreadable),
+		cmocka_unit_test(a_position_in_a_copy_is_that_of_its_code),
+		cmocka_unit_test(where_a_copy_begins_is_read_once),
+		cmocka_unit_test(nothing_is_remembered_of_copies_without_frees),
+		cmocka_unit_test(a_copy_that_cannot_be_found_is_a_gap),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

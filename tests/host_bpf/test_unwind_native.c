@@ -142,7 +142,7 @@ static void check_native(const struct abi_thread *thread, unsigned i, __u64 pc, 
 #define PC(page, offset) (AT_TEXT + (page)*ABI_TEXT_PAGE + (offset))
 
 /* leaf -> rbx, rbp saved -> rbp as a frame pointer -> the end */
-static void test_registers_are_restored(void **state)
+static void registers_are_restored(void **state)
 {
 	const struct abi_thread *thread;
 
@@ -169,7 +169,7 @@ static void test_registers_are_restored(void **state)
 }
 
 /* A return address is looked up at the call before it, an exact one where it is. */
-static void test_return_addresses(void **state)
+static void a_return_address_is_looked_up_at_its_call(void **state)
 {
 	const struct abi_thread *thread;
 
@@ -185,7 +185,7 @@ static void test_return_addresses(void **state)
 	shim_reset();
 }
 
-static void test_loaded_cfa_and_plt(void **state)
+static void a_loaded_cfa_and_a_plt_are_followed(void **state)
 {
 	struct abi_thread *thread;
 
@@ -219,7 +219,7 @@ static void test_loaded_cfa_and_plt(void **state)
 	shim_reset();
 }
 
-static void test_signal(void **state)
+static void a_signal_frame_leads_to_what_was_interrupted(void **state)
 {
 	const struct abi_thread *thread;
 
@@ -252,7 +252,7 @@ static void check_ends(__u64 pc, enum abi_gap why, unsigned frames)
 	check_gap(entry_of(thread, frames), why);
 }
 
-static void test_every_gap(void **state)
+static void every_end_that_is_not_the_last_is_a_gap(void **state)
 {
 	begin_native();
 	put_row(0, 0, RULE_NONE);
@@ -290,7 +290,7 @@ static void test_every_gap(void **state)
 	shim_reset();
 }
 
-static void test_depth(void **state)
+static void native_frames_end_at_their_bound_with_a_gap(void **state)
 {
 	begin_native();
 	put_row(0, 0, RULE_FRAME_8);
@@ -305,7 +305,7 @@ static void test_depth(void **state)
 }
 
 /* Frames of one page of the stack need one read; the end of the stack does not hinder. */
-static void test_few_reads(void **state)
+static void frames_of_one_page_need_one_read(void **state)
 {
 	begin_native();
 	put_row(0, 0, RULE_FRAME_8);
@@ -322,7 +322,7 @@ static void test_few_reads(void **state)
 }
 
 /* The search finds what a search from the front finds, in pages of any number of rows. */
-static void test_search(void **state)
+static void the_search_finds_the_row_of_every_address(void **state)
 {
 	static const unsigned sizes[] = {1, 2, 3, 15, 16, 17, 255, 256, 257, 1000, 4096};
 
@@ -350,7 +350,7 @@ static void test_search(void **state)
 	}
 }
 
-static void test_ranges(void **state)
+static void every_address_finds_its_range_and_no_other(void **state)
 {
 	static const unsigned numbers[] = {1, 2, 7, 64, 1000, ABI_MAX_RANGES};
 
@@ -390,7 +390,7 @@ static void loader_says(__s32 state)
 
 /* Where code was unloaded other code may be: nothing is believed until user space has read the
  * mappings anew. */
-static void test_code_is_unloaded(void **state)
+static void unloaded_code_is_not_believed_until_it_is_read_anew(void **state)
 {
 	unsigned n_events;
 
@@ -475,7 +475,7 @@ static __u32 remembered(const struct abi_thread *thread)
 
 /* A rule is remembered until code_state turns; addresses that share a place do not get each
  * other's; nothing is remembered of code without a rule. */
-static void test_rules_are_remembered(void **state)
+static void rules_are_remembered_until_code_changes(void **state)
 {
 	const struct abi_thread *thread;
 	__u64 shared = 0, place = (PC(0, 0x10) ^ PC(0, 0x10) >> 7) & (ABI_KNOWN_RULES - 1);
@@ -525,17 +525,17 @@ static void test_rules_are_remembered(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_registers_are_restored),
-		cmocka_unit_test(test_return_addresses),
-		cmocka_unit_test(test_loaded_cfa_and_plt),
-		cmocka_unit_test(test_signal),
-		cmocka_unit_test(test_every_gap),
-		cmocka_unit_test(test_depth),
-		cmocka_unit_test(test_few_reads),
-		cmocka_unit_test(test_search),
-		cmocka_unit_test(test_ranges),
-		cmocka_unit_test(test_code_is_unloaded),
-		cmocka_unit_test(test_rules_are_remembered),
+		cmocka_unit_test(registers_are_restored),
+		cmocka_unit_test(a_return_address_is_looked_up_at_its_call),
+		cmocka_unit_test(a_loaded_cfa_and_a_plt_are_followed),
+		cmocka_unit_test(a_signal_frame_leads_to_what_was_interrupted),
+		cmocka_unit_test(every_end_that_is_not_the_last_is_a_gap),
+		cmocka_unit_test(native_frames_end_at_their_bound_with_a_gap),
+		cmocka_unit_test(frames_of_one_page_need_one_read),
+		cmocka_unit_test(the_search_finds_the_row_of_every_address),
+		cmocka_unit_test(every_address_finds_its_range_and_no_other),
+		cmocka_unit_test(unloaded_code_is_not_believed_until_it_is_read_anew),
+		cmocka_unit_test(rules_are_remembered_until_code_changes),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -20,7 +20,7 @@ static void chain(void)
 	assert_int_equal(shim.memory.n_faults, 0);
 }
 
-static void test_chain(void **state)
+static void the_chain_of_frames_is_walked_from_leaf_to_root(void **state)
 {
 	for_each_row(chain);
 }
@@ -49,7 +49,7 @@ static void positions(void)
 	}
 }
 
-static void test_positions(void **state)
+static void positions_are_kept_and_nonsense_is_not_begun(void **state)
 {
 	for_each_row(positions);
 }
@@ -84,7 +84,7 @@ static void owners(void)
 	assert_int_equal(shim.memory.n_faults, 0);
 }
 
-static void test_owners(void **state)
+static void shims_are_left_out_and_generators_are_marked(void **state)
 {
 	for_each_row(owners);
 }
@@ -114,7 +114,7 @@ static void hashes(void)
 	assert_int_not_equal(walk_stack(thread_get()), first);
 }
 
-static void test_hashes(void **state)
+static void a_stacks_hash_changes_with_each_of_its_parts(void **state)
 {
 	for_each_row(hashes);
 }
@@ -147,7 +147,7 @@ static void depths(void)
 	}
 }
 
-static void test_depths(void **state)
+static void a_stack_deeper_than_the_bound_is_cut_with_a_gap(void **state)
 {
 	for_each_row(depths);
 }
@@ -167,7 +167,7 @@ static void full_and_a_shim(void)
 	assert_int_equal(counted(ABI_COUNT_STACKS_CUT), 0);
 }
 
-static void test_full_and_a_shim(void **state)
+static void a_shim_behind_the_last_frame_is_nothing_missing(void **state)
 {
 	for_each_row(full_and_a_shim);
 }
@@ -198,7 +198,7 @@ static void circle(void)
 	assert_true(shim.memory.n_reads < 4 * 2 * (ABI_MAX_STEPS + 8));
 }
 
-static void test_circle(void **state)
+static void a_chain_in_a_circle_ends_at_the_bound(void **state)
 {
 	for_each_row(circle);
 }
@@ -244,7 +244,7 @@ static void unmapped(void)
 	assert_int_equal(counted(ABI_COUNT_STACKS_CUT), 0);
 }
 
-static void test_unmapped(void **state)
+static void what_cannot_be_read_is_a_gap(void **state)
 {
 	for_each_row(unmapped);
 }
@@ -284,7 +284,7 @@ static void torn(void)
 	assert_int_equal(walk_now()->n_entries, 4);
 }
 
-static void test_torn(void **state)
+static void a_frame_that_changes_meanwhile_gives_no_wild_entry(void **state)
 {
 	for_each_row(torn);
 }
@@ -292,11 +292,15 @@ static void test_torn(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_chain),  cmocka_unit_test(test_positions),
-		cmocka_unit_test(test_owners), cmocka_unit_test(test_hashes),
-		cmocka_unit_test(test_depths), cmocka_unit_test(test_full_and_a_shim),
-		cmocka_unit_test(test_circle), cmocka_unit_test(test_unmapped),
-		cmocka_unit_test(test_torn),
+		cmocka_unit_test(the_chain_of_frames_is_walked_from_leaf_to_root),
+		cmocka_unit_test(positions_are_kept_and_nonsense_is_not_begun),
+		cmocka_unit_test(shims_are_left_out_and_generators_are_marked),
+		cmocka_unit_test(a_stacks_hash_changes_with_each_of_its_parts),
+		cmocka_unit_test(a_stack_deeper_than_the_bound_is_cut_with_a_gap),
+		cmocka_unit_test(a_shim_behind_the_last_frame_is_nothing_missing),
+		cmocka_unit_test(a_chain_in_a_circle_ends_at_the_bound),
+		cmocka_unit_test(what_cannot_be_read_is_a_gap),
+		cmocka_unit_test(a_frame_that_changes_meanwhile_gives_no_wild_entry),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -55,7 +55,7 @@ static void side_by_side(void)
 	}
 }
 
-static void test_side_by_side(void **state)
+static void frames_side_by_side_are_read_together(void **state)
 {
 	for_each_row(side_by_side);
 }
@@ -94,7 +94,7 @@ static void anywhere(void)
 	}
 }
 
-static void test_anywhere(void **state)
+static void frames_fetched_together_are_those_fetched_one_by_one(void **state)
 {
 	for_each_row(anywhere);
 }
@@ -153,7 +153,7 @@ static void remembered_codes(void)
 	check_gap(entry_of(walk_now(), 1), ABI_GAP_READ);
 }
 
-static void test_remembered_codes(void **state)
+static void codes_are_remembered_until_they_are_freed(void **state)
 {
 	for_each_row(remembered_codes);
 }
@@ -172,7 +172,7 @@ static void codes_without_frees(void)
 	assert_int_equal(code_epoch, 0);
 }
 
-static void test_codes_without_frees(void **state)
+static void nothing_is_remembered_of_codes_without_frees(void **state)
 {
 	for_each_row(codes_without_frees);
 }
@@ -193,7 +193,7 @@ static void many_codes(void)
 	}
 }
 
-static void test_many_codes(void **state)
+static void more_codes_than_are_remembered_keep_their_signatures(void **state)
 {
 	for_each_row(many_codes);
 }
@@ -228,7 +228,7 @@ static void no_thread_state(void)
 	}
 }
 
-static void test_no_thread_state(void **state)
+static void no_thread_state_is_a_gap(void **state)
 {
 	for_each_row(no_thread_state);
 }
@@ -258,7 +258,7 @@ static void state_of_another_thread(void)
 	assert_int_equal(walk_now()->n_entries, 3);
 }
 
-static void test_state_of_another_thread(void **state)
+static void the_state_of_another_thread_is_not_ours(void **state)
 {
 	for_each_row(state_of_another_thread);
 }
@@ -274,7 +274,7 @@ static void begin_way(struct py_tstate_way way)
 	put_tstate(AT_TSTATE, TP, frame_at(1), AT_CFRAME);
 }
 
-static void test_way_tss(void **state)
+static void a_pthread_key_leads_to_the_thread_state(void **state)
 {
 	static const uint32_t keys[] = {0, 1, 31, 32, 100, 1023};
 	const __u64 specific = 0x310, block = 0x600000000ull;
@@ -298,7 +298,7 @@ static void test_way_tss(void **state)
 	shim_reset();
 }
 
-static void test_way_tls(void **state)
+static void a_thread_local_leads_to_the_thread_state(void **state)
 {
 	static const int64_t offsets[] = {-8, -4096, 16, 1 << 20};
 
@@ -316,7 +316,7 @@ static void test_way_tls(void **state)
 	shim_reset();
 }
 
-static void test_way_dtv(void **state)
+static void a_modules_thread_local_leads_to_the_thread_state(void **state)
 {
 	const __u64 dtv = 0x610000000ull, block = 0x620000000ull;
 
@@ -343,7 +343,7 @@ static void test_way_dtv(void **state)
 }
 
 /* 3.12-3.14: the thread-local is empty while the GIL is released; the pthread key is not. */
-static void test_ways_in_order(void **state)
+static void ways_are_tried_in_order(void **state)
 {
 	const __u64 block = 0x600000000ull;
 
@@ -380,7 +380,7 @@ static void test_ways_in_order(void **state)
 }
 
 /* A thread id that is used again belongs to another thread: nothing of the first is remembered. */
-static void test_reused_thread_id(void **state)
+static void nothing_is_remembered_of_a_thread_whose_id_is_reused(void **state)
 {
 	begin_way((struct py_tstate_way){PY_TSTATE_TLS, -8, 0, 0});
 	image_map(&shim.memory, TP - 8, 8);
@@ -394,7 +394,7 @@ static void test_reused_thread_id(void **state)
 }
 
 /* The thread pointer is not set yet in a thread's first instructions: it is asked again. */
-static void test_early_thread(void **state)
+static void a_thread_without_a_pointer_yet_is_asked_again(void **state)
 {
 	begin(layout_find(12, false));
 	put_chain(1);
@@ -410,19 +410,19 @@ static void test_early_thread(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_side_by_side),
-		cmocka_unit_test(test_anywhere),
-		cmocka_unit_test(test_remembered_codes),
-		cmocka_unit_test(test_codes_without_frees),
-		cmocka_unit_test(test_many_codes),
-		cmocka_unit_test(test_no_thread_state),
-		cmocka_unit_test(test_state_of_another_thread),
-		cmocka_unit_test(test_way_tss),
-		cmocka_unit_test(test_way_tls),
-		cmocka_unit_test(test_way_dtv),
-		cmocka_unit_test(test_ways_in_order),
-		cmocka_unit_test(test_reused_thread_id),
-		cmocka_unit_test(test_early_thread),
+		cmocka_unit_test(frames_side_by_side_are_read_together),
+		cmocka_unit_test(frames_fetched_together_are_those_fetched_one_by_one),
+		cmocka_unit_test(codes_are_remembered_until_they_are_freed),
+		cmocka_unit_test(nothing_is_remembered_of_codes_without_frees),
+		cmocka_unit_test(more_codes_than_are_remembered_keep_their_signatures),
+		cmocka_unit_test(no_thread_state_is_a_gap),
+		cmocka_unit_test(the_state_of_another_thread_is_not_ours),
+		cmocka_unit_test(a_pthread_key_leads_to_the_thread_state),
+		cmocka_unit_test(a_thread_local_leads_to_the_thread_state),
+		cmocka_unit_test(a_modules_thread_local_leads_to_the_thread_state),
+		cmocka_unit_test(ways_are_tried_in_order),
+		cmocka_unit_test(nothing_is_remembered_of_a_thread_whose_id_is_reused),
+		cmocka_unit_test(a_thread_without_a_pointer_yet_is_asked_again),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -78,7 +78,7 @@ static void expect_over_once(__u32 why)
 	assert_int_equal(n, 1);
 }
 
-static void test_counts_by_stack(void **state)
+static void changes_are_counted_by_stack(void **state)
 {
 	write_field(0, 11);
 	write_field(0, 12);
@@ -99,7 +99,7 @@ static void test_counts_by_stack(void **state)
 }
 
 /* One stack that changes two containers has a site for each. */
-static void test_containers_are_apart(void **state)
+static void a_stack_has_a_site_for_each_container(void **state)
 {
 	for (unsigned i = 0; i < ABI_MAX_WATCHES; i++)
 		write_field(i, 11 + i);
@@ -109,7 +109,7 @@ static void test_containers_are_apart(void **state)
 }
 
 /* A thread that has the watchpoint twice; a value that is written again. */
-static void test_no_difference(void **state)
+static void a_value_written_again_is_no_change(void **state)
 {
 	write_field(0, 11);
 	hit(0);
@@ -120,7 +120,7 @@ static void test_no_difference(void **state)
 }
 
 /* What comes before and after is not counted, and the first that is has its value from there. */
-static void test_not_active(void **state)
+static void what_comes_before_and_after_is_not_counted(void **state)
 {
 	active = 0;
 	watches[0].last = ABI_NOT_SEEN;
@@ -137,7 +137,7 @@ static void test_not_active(void **state)
 	assert_int_equal(watches[0].counted, 1);
 }
 
-static void test_others(void **state)
+static void hits_of_others_and_elsewhere_do_not_count(void **state)
 {
 	struct bpf_perf_event_data elsewhere = {.addr = SIZE_AT(0) + 8};
 
@@ -150,7 +150,7 @@ static void test_others(void **state)
 	assert_int_equal(next_site, ABI_FIRST_SITE);
 }
 
-static void test_another_type(void **state)
+static void an_object_of_another_type_is_foreign(void **state)
 {
 	image_put_u64(&shim.memory, TYPE_AT(0), TYPE + 8);
 	write_field(0, 0);
@@ -164,7 +164,7 @@ static void test_another_type(void **state)
 
 /* A reference count that comes to 0: the object is dead, and what is written there then is
  * another's. */
-static void test_references(void **state)
+static void a_reference_count_of_zero_is_the_end_of_the_object(void **state)
 {
 	watches[3].refs = 1;
 	watches[3].last = 0x7700000001; /* the upper half is something else */
@@ -182,7 +182,7 @@ static void test_references(void **state)
 }
 
 /* At so many hits as are allowed it ends by itself, says so once, and counts no more. */
-static void test_ceiling(void **state)
+static void it_ends_at_as_many_hits_as_are_allowed(void **state)
 {
 	watch_allowance = 3;
 	write_field(0, 11);
@@ -199,7 +199,7 @@ static void test_ceiling(void **state)
 }
 
 /* No room for a stack, or for the thread: the sums stay right. */
-static void test_full(void **state)
+static void sums_stay_right_without_room_for_a_stack_or_thread(void **state)
 {
 	facts_of_test()->max_sites = ABI_FIRST_SITE + 1;
 	write_field(2, 11);
@@ -229,7 +229,7 @@ static void interrupt(__u64 address, __u32 instruction)
 
 /* Moments at which bytes are moved or filled in bulk are told from all others, the kernel's work
  * for the target too. */
-static void test_moments(void **state)
+static void moments_of_moving_bytes_in_bulk_are_told_from_others(void **state)
 {
 	static const __u32 in_bulk[] = {
 		0xa4f3,   /* rep movsb */
@@ -274,7 +274,7 @@ static void test_moments(void **state)
 }
 
 /* As many as were allowed: nothing is counted from there on. */
-static void test_moments_ceiling(void **state)
+static void no_moment_is_counted_beyond_those_allowed(void **state)
 {
 	(void)state;
 	moments = (struct abi_moments){.allowed = 2};
@@ -295,17 +295,17 @@ int main(void)
 {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, watch_setup, calls_teardown)
 	const struct CMUnitTest tests[] = {
-		TEST(test_counts_by_stack),
-		TEST(test_containers_are_apart),
-		TEST(test_no_difference),
-		TEST(test_not_active),
-		TEST(test_others),
-		TEST(test_another_type),
-		TEST(test_references),
-		TEST(test_ceiling),
-		TEST(test_moments),
-		TEST(test_moments_ceiling),
-		TEST(test_full),
+		TEST(changes_are_counted_by_stack),
+		TEST(a_stack_has_a_site_for_each_container),
+		TEST(a_value_written_again_is_no_change),
+		TEST(what_comes_before_and_after_is_not_counted),
+		TEST(hits_of_others_and_elsewhere_do_not_count),
+		TEST(an_object_of_another_type_is_foreign),
+		TEST(a_reference_count_of_zero_is_the_end_of_the_object),
+		TEST(it_ends_at_as_many_hits_as_are_allowed),
+		TEST(moments_of_moving_bytes_in_bulk_are_told_from_others),
+		TEST(no_moment_is_counted_beyond_those_allowed),
+		TEST(sums_stay_right_without_room_for_a_stack_or_thread),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -2,12 +2,12 @@
  *
  * each_minor: one test for each minor version of CPython, in a list of tests:
  *
- *      static void test_claim(void **state)
+ *      static void claim(void **state)
  *      {
  *              with_pythons(minor_of(state), check);
  *      }
  *
- *      const struct CMUnitTest tests[] = {ON_EACH_MINOR(test_claim), ...};
+ *      const struct CMUnitTest tests[] = {ON_EACH_MINOR(claim), ...};
  *
  * Place      tests/unit only.
  */

@@ -6,7 +6,7 @@
 
 #include "cli/arg_parse.h"
 
-static void test_wrong(void **state)
+static void what_is_wrong_is_said_with_its_option(void **state)
 {
 	(void)state;
 	assert_int_equal(arg_wrong("--top", "%d is too many", 7), EINVAL);
@@ -16,7 +16,7 @@ static void test_wrong(void **state)
 }
 
 /* In range: the value. Else it stays as it was, and a line says what is expected. */
-static void test_numbers(void **state)
+static void numbers_out_of_range_change_nothing(void **state)
 {
 	uint64_t number = 1;
 	uint32_t small = 1;
@@ -35,7 +35,7 @@ static void test_numbers(void **state)
 	assert_non_null(strstr(heard(), "COUNT: \"-1\" is not understood"));
 }
 
-static void test_sizes_and_times(void **state)
+static void sizes_and_times_are_bounded(void **state)
 {
 	uint64_t bytes = 1, ns = 1;
 
@@ -57,7 +57,7 @@ static void test_sizes_and_times(void **state)
 	assert_int_equal(ns, 10000000);
 }
 
-static void test_shares(void **state)
+static void shares_are_percentages_within_bounds(void **state)
 {
 	static const char *const wrong[] = {"",    "%",    "0",   "0.09", "100.1", "nan",
 					    "inf", "-inf", "5 %", "5%x",  "5%%",   "five"};
@@ -80,7 +80,7 @@ static void test_shares(void **state)
 	assert_float_equal(share, 1, 1e-12);
 }
 
-static void test_choices(void **state)
+static void choices_are_whole_words(void **state)
 {
 	static const char *const names[] = {"size", "count", "age"};
 	unsigned choice = 9;
@@ -101,11 +101,15 @@ static void test_choices(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(test_wrong, heard_begin, heard_end),
-		cmocka_unit_test_setup_teardown(test_numbers, heard_begin, heard_end),
-		cmocka_unit_test_setup_teardown(test_sizes_and_times, heard_begin, heard_end),
-		cmocka_unit_test_setup_teardown(test_shares, heard_begin, heard_end),
-		cmocka_unit_test_setup_teardown(test_choices, heard_begin, heard_end),
+		cmocka_unit_test_setup_teardown(what_is_wrong_is_said_with_its_option, heard_begin,
+						heard_end),
+		cmocka_unit_test_setup_teardown(numbers_out_of_range_change_nothing, heard_begin,
+						heard_end),
+		cmocka_unit_test_setup_teardown(sizes_and_times_are_bounded, heard_begin,
+						heard_end),
+		cmocka_unit_test_setup_teardown(shares_are_percentages_within_bounds, heard_begin,
+						heard_end),
+		cmocka_unit_test_setup_teardown(choices_are_whole_words, heard_begin, heard_end),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -48,7 +48,7 @@ static double spend(struct budget *budget, enum budget_user user, double times)
 	return ns;
 }
 
-static void test_who_is_alone_has_the_whole_income(void **state)
+static void who_is_alone_has_the_whole_income(void **state)
 {
 	(void)state;
 	for (unsigned user = 0; user < BUDGET_USERS; user++) {
@@ -61,7 +61,7 @@ static void test_who_is_alone_has_the_whole_income(void **state)
 	}
 }
 
-static void test_two_users_never_spend_more_than_comes_in(void **state)
+static void two_users_never_spend_more_than_comes_in(void **state)
 {
 	static const double periods_s[][2] = {{0.05, 0.05}, {0.05, 13}, {13, 0.05}, {7, 5}};
 
@@ -90,7 +90,7 @@ static void test_two_users_never_spend_more_than_comes_in(void **state)
 	}
 }
 
-static void test_nobody_waits_for_the_other(void **state)
+static void nobody_waits_for_the_other(void **state)
 {
 	static const double parts[BUDGET_USERS] = {0.75, 0.25};
 
@@ -112,7 +112,7 @@ static void test_nobody_waits_for_the_other(void **state)
 	}
 }
 
-static void test_what_one_does_not_spend_is_the_others(void **state)
+static void what_one_does_not_spend_is_the_others(void **state)
 {
 	struct budget budget;
 	double had = 0;
@@ -132,7 +132,7 @@ static void test_what_one_does_not_spend_is_the_others(void **state)
 	budget_fini(&budget);
 }
 
-static void test_a_target_that_sleeps_gives_each_its_part_of_the_floor(void **state)
+static void a_target_that_sleeps_gives_each_its_part_of_the_floor(void **state)
 {
 	static const double parts[BUDGET_USERS] = {0.75, 0.25};
 	struct budget budget;
@@ -148,7 +148,7 @@ static void test_a_target_that_sleeps_gives_each_its_part_of_the_floor(void **st
 	budget_fini(&budget);
 }
 
-static void test_a_lease_is_of_what_is_wanted_or_nothing(void **state)
+static void a_lease_is_of_what_is_wanted_or_nothing(void **state)
 {
 	struct budget budget;
 	double most = INCOME * S / CAUTION;
@@ -166,7 +166,7 @@ static void test_a_lease_is_of_what_is_wanted_or_nothing(void **state)
 	budget_fini(&budget);
 }
 
-static void test_measured_costs_are_charged_with_caution_and_bounds_as_they_are(void **state)
+static void measured_costs_are_charged_with_caution_and_bounds_as_they_are(void **state)
 {
 	struct budget budget;
 	double ns;
@@ -183,7 +183,7 @@ static void test_measured_costs_are_charged_with_caution_and_bounds_as_they_are(
 	budget_fini(&budget);
 }
 
-static void test_what_is_owed_is_earned_before_the_next_lease(void **state)
+static void what_is_owed_is_earned_before_the_next_lease(void **state)
 {
 	struct budget budget;
 
@@ -200,7 +200,7 @@ static void test_what_is_owed_is_earned_before_the_next_lease(void **state)
 	budget_fini(&budget);
 }
 
-static void test_a_lease_that_nobody_gave_back_ends_with_its_user(void **state)
+static void a_lease_that_nobody_gave_back_ends_with_its_user(void **state)
 {
 	struct budget budget;
 	double saved;
@@ -219,7 +219,7 @@ static void test_a_lease_that_nobody_gave_back_ends_with_its_user(void **state)
 	budget_fini(&budget);
 }
 
-static void test_what_a_user_owes_stays_when_it_leaves(void **state)
+static void what_a_user_owes_stays_when_it_leaves(void **state)
 {
 	struct budget budget;
 
@@ -233,7 +233,7 @@ static void test_what_a_user_owes_stays_when_it_leaves(void **state)
 }
 
 /* The target's own work is what it used without what was taken, whenever that is charged. */
-static void test_what_was_taken_earns_nothing(void **state)
+static void what_was_taken_earns_nothing(void **state)
 {
 	struct budget budget;
 
@@ -251,7 +251,7 @@ static void test_what_was_taken_earns_nothing(void **state)
 
 /* Nothing of that is earned, or makes a level that is no number; nor is a huge charge never paid.
  */
-static void test_hostile_numbers_count_as_nothing(void **state)
+static void hostile_numbers_count_as_nothing(void **state)
 {
 	static const double hostile[] = {-1, -INFINITY, INFINITY, NAN};
 	struct budget budget;
@@ -280,19 +280,18 @@ static void test_hostile_numbers_count_as_nothing(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_who_is_alone_has_the_whole_income),
-		cmocka_unit_test(test_two_users_never_spend_more_than_comes_in),
-		cmocka_unit_test(test_nobody_waits_for_the_other),
-		cmocka_unit_test(test_what_one_does_not_spend_is_the_others),
-		cmocka_unit_test(test_a_target_that_sleeps_gives_each_its_part_of_the_floor),
-		cmocka_unit_test(test_a_lease_is_of_what_is_wanted_or_nothing),
-		cmocka_unit_test(
-			test_measured_costs_are_charged_with_caution_and_bounds_as_they_are),
-		cmocka_unit_test(test_what_is_owed_is_earned_before_the_next_lease),
-		cmocka_unit_test(test_a_lease_that_nobody_gave_back_ends_with_its_user),
-		cmocka_unit_test(test_what_a_user_owes_stays_when_it_leaves),
-		cmocka_unit_test(test_what_was_taken_earns_nothing),
-		cmocka_unit_test(test_hostile_numbers_count_as_nothing),
+		cmocka_unit_test(who_is_alone_has_the_whole_income),
+		cmocka_unit_test(two_users_never_spend_more_than_comes_in),
+		cmocka_unit_test(nobody_waits_for_the_other),
+		cmocka_unit_test(what_one_does_not_spend_is_the_others),
+		cmocka_unit_test(a_target_that_sleeps_gives_each_its_part_of_the_floor),
+		cmocka_unit_test(a_lease_is_of_what_is_wanted_or_nothing),
+		cmocka_unit_test(measured_costs_are_charged_with_caution_and_bounds_as_they_are),
+		cmocka_unit_test(what_is_owed_is_earned_before_the_next_lease),
+		cmocka_unit_test(a_lease_that_nobody_gave_back_ends_with_its_user),
+		cmocka_unit_test(what_a_user_owes_stays_when_it_leaves),
+		cmocka_unit_test(what_was_taken_earns_nothing),
+		cmocka_unit_test(hostile_numbers_count_as_nothing),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -50,7 +50,7 @@ static void make_pool(uint8_t *bytes, uint32_t pool_size, uint32_t size, uint32_
 	}
 }
 
-static void test_pool(void **state)
+static void a_pool_has_its_blocks_and_those_that_are_free(void **state)
 {
 	static const uint32_t pool_sizes[] = {4096, 16384};
 	uint8_t bytes[POOL_SIZE_MAX];
@@ -76,7 +76,7 @@ static void test_pool(void **state)
 }
 
 /* Read in the middle of a change: the numbers do not agree, or the list leads astray. */
-static void test_pool_torn(void **state)
+static void a_pool_read_in_a_change_is_torn(void **state)
 {
 	uint8_t bytes[4096];
 	struct pool pool;
@@ -97,7 +97,7 @@ static void test_pool_torn(void **state)
 	assert_int_equal(pool_parse(&pool, bytes, BASE, 4096), POOL_TORN);
 }
 
-static void test_no_pool(void **state)
+static void what_does_not_agree_is_no_pool(void **state)
 {
 	uint8_t bytes[4096];
 	struct pool pool;
@@ -120,7 +120,7 @@ static void test_no_pool(void **state)
 
 /* Whatever the bytes are, nothing outside them is touched (sanitizers look) and it comes to an
  * end. */
-static void test_pool_of_anything(void **state)
+static void any_bytes_come_to_an_end(void **state)
 {
 	uint8_t *bytes = malloc(16384);
 	unsigned random = 1, live = 0;
@@ -175,7 +175,7 @@ static const struct heap_growth_row *row(const struct heap_growth *growth, const
 
 static const char *const names[] = {"steady", "sawtooth", "still", "new", "gone", "jump"};
 
-static void test_growth(void **state)
+static void each_series_of_counts_has_its_shape(void **state)
 {
 	/* every 10 s; "steady" gains 50, so 300 a minute */
 	static const uint64_t counts[7][6] = {
@@ -227,7 +227,7 @@ static void test_growth(void **state)
 
 /* Garbage goes with what was made since the last full collection: a leak beside it is seen in seven
  * looks, though it is less. */
-static void test_growth_beside_garbage(void **state)
+static void a_leak_beside_garbage_is_seen(void **state)
 {
 	static const char *const pair[] = {"garbage", "both"};
 	static const double since_full[] = {10000, 45000, 20000, 55000, 5000, 40000, 15000};
@@ -273,7 +273,7 @@ static void test_growth_beside_garbage(void **state)
 
 /* What lies at an address that is used again and again is larger now and then; what only grows is a
  * container that does. */
-static void test_holders(void **state)
+static void what_only_grows_is_a_container_that_grows(void **state)
 {
 	static const struct {
 		uint64_t items[8];
@@ -309,7 +309,7 @@ static void test_holders(void **state)
 }
 
 /* Two looks at the same moment: no slope, no division by nothing. */
-static void test_growth_without_time(void **state)
+static void two_looks_at_one_moment_have_no_slope(void **state)
 {
 	static const uint64_t counts[6] = {1, 2, 3, 4, 5, 6};
 	struct heap_scan *scans[3];
@@ -326,7 +326,7 @@ static void test_growth_without_time(void **state)
 		heap_scan_free(scans[i]);
 }
 
-static void test_settle(void **state)
+static void types_of_one_name_become_one_row(void **state)
 {
 	static const char *const same[] = {"b", "a", "b", "b"};
 	static const uint64_t counts[] = {1, 2, 3, 4};
@@ -346,15 +346,15 @@ static void test_settle(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_pool),
-		cmocka_unit_test(test_pool_torn),
-		cmocka_unit_test(test_no_pool),
-		cmocka_unit_test(test_pool_of_anything),
-		cmocka_unit_test(test_growth),
-		cmocka_unit_test(test_growth_without_time),
-		cmocka_unit_test(test_growth_beside_garbage),
-		cmocka_unit_test(test_holders),
-		cmocka_unit_test(test_settle),
+		cmocka_unit_test(a_pool_has_its_blocks_and_those_that_are_free),
+		cmocka_unit_test(a_pool_read_in_a_change_is_torn),
+		cmocka_unit_test(what_does_not_agree_is_no_pool),
+		cmocka_unit_test(any_bytes_come_to_an_end),
+		cmocka_unit_test(each_series_of_counts_has_its_shape),
+		cmocka_unit_test(two_looks_at_one_moment_have_no_slope),
+		cmocka_unit_test(a_leak_beside_garbage_is_seen),
+		cmocka_unit_test(what_only_grows_is_a_container_that_grows),
+		cmocka_unit_test(types_of_one_name_become_one_row),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -73,14 +73,14 @@ static const uint64_t few[] = {0,
 static const uint64_t far[] = {5 * MEMORY_PAGE, RESERVED / 3 / MEMORY_PAGE *MEMORY_PAGE,
 			       RESERVED - MEMORY_PAGE};
 
-static void test_small(void **state)
+static void every_page_that_is_present_is_shown(void **state)
 {
 	(void)state;
 	check(SMALL, false, few, sizeof(few) / sizeof(few[0]));
 	check(SMALL, false, few, 0);
 }
 
-static void test_older_kernel(void **state)
+static void an_older_kernel_shows_the_same(void **state)
 {
 	(void)state;
 	check(SMALL, true, few, sizeof(few) / sizeof(few[0]));
@@ -88,7 +88,7 @@ static void test_older_kernel(void **state)
 }
 
 /* This ends only if what lies between is stepped over: two thousand million pages. */
-static void test_terabytes(void **state)
+static void reserved_terabytes_are_stepped_over(void **state)
 {
 	struct memory memory;
 
@@ -108,9 +108,9 @@ static void test_terabytes(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_small),
-		cmocka_unit_test(test_older_kernel),
-		cmocka_unit_test(test_terabytes),
+		cmocka_unit_test(every_page_that_is_present_is_shown),
+		cmocka_unit_test(an_older_kernel_shows_the_same),
+		cmocka_unit_test(reserved_terabytes_are_stepped_over),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -126,14 +126,14 @@ static void check_all(const char *python)
 	}
 }
 
-static void test_the_census_counts_what_the_script_counts(void **state)
+static void the_census_counts_what_the_script_counts(void **state)
 {
 	has_mimalloc = minor_of(state) >= 13;
 	with_pythons(minor_of(state), check_all);
 }
 
 /* This process is no Python: said so, not counted. */
-static void test_no_python(void **state)
+static void a_process_that_is_no_python_is_said_so(void **state)
 {
 	struct py_runtime runtime = {.layout = *layout_find(11, false)};
 	struct err err = ERR_INIT;
@@ -149,8 +149,8 @@ static void test_no_python(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		ON_EACH_MINOR(test_the_census_counts_what_the_script_counts),
-		cmocka_unit_test(test_no_python),
+		ON_EACH_MINOR(the_census_counts_what_the_script_counts),
+		cmocka_unit_test(a_process_that_is_no_python_is_said_so),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

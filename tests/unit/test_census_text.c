@@ -84,7 +84,7 @@ static const struct heap_type dict = {TEXT("dict"), 1000, 1000, 232999},
 			      session = {TEXT("app." HOSTILE), 3, 3, 18446744073709551615u},
 			      none = {TEXT("gone"), 0, 0, 0};
 
-static void test_types(void **state)
+static void types_are_listed_with_what_is_left_out(void **state)
 {
 	const struct heap_type *types[] = {&dict, &session, &none};
 	struct made made;
@@ -113,7 +113,7 @@ static void test_types(void **state)
 			       "           0              0          0  gone\n");
 }
 
-static void test_many_more(void **state)
+static void what_is_left_out_is_counted(void **state)
 {
 	const struct heap_type *types[2000];
 	struct made made;
@@ -129,7 +129,7 @@ static void test_many_more(void **state)
 			       "        and 1,999 more types (-T 0 shows all)\n" FOOT);
 }
 
-static void test_no_types(void **state)
+static void no_matching_types_is_said(void **state)
 {
 	struct made made;
 	struct heap_report *report = make(&made);
@@ -166,7 +166,7 @@ static void test_no_types(void **state)
 		.least_count_per_min = (least), .confidence = (sure), .shape = (how) \
 	}
 
-static void test_growth(void **state)
+static void growth_has_its_rates_and_shapes(void **state)
 {
 	static const struct heap_growth_row up = ROW("app.Session", 5010, 5000, 3400.4, 1234567.8,
 						     3000, 0.999, FIT_STEADY),
@@ -207,7 +207,7 @@ static void test_growth(void **state)
 }
 
 /* What grows is red, what shrinks is green, what may do neither has no colour. */
-static void test_growth_in_colour(void **state)
+static void what_grows_is_red_and_what_shrinks_green(void **state)
 {
 	static const struct heap_growth_row up = ROW("up", 1, 1, 60, 600, 1, 0.9, FIT_STEADY),
 					    down = ROW("down", 1, -1, -60, -600, -90, 0.9,
@@ -239,7 +239,7 @@ static void test_growth_in_colour(void **state)
 
 /* ---- the foot ------------------------------------------------------------------------------- */
 
-static void test_collector(void **state)
+static void what_is_known_of_the_collector_is_one_line(void **state)
 {
 	struct made made;
 	struct heap_report *report = make(&made);
@@ -275,7 +275,7 @@ static void test_collector(void **state)
 	       "gc: 54,321 frozen, 1,023 collections so far, the last one seen 2 s ago\n" FOOT);
 }
 
-static void test_foot(void **state)
+static void the_foot_says_how_long_it_stood_still_and_what_was_lost(void **state)
 {
 	struct made made;
 	struct heap_report *report = make(&made);
@@ -293,7 +293,7 @@ static void test_foot(void **state)
 
 /* ---- who holds what ------------------------------------------------------------------------- */
 
-static void test_holders(void **state)
+static void containers_are_listed_with_their_growth(void **state)
 {
 	struct heap_holder holders[] = {
 		{.path = TEXT("app.cache.SESSIONS"),
@@ -336,7 +336,7 @@ static void test_holders(void **state)
 	expect(report, QUIET, HEAD "Large containers:\n        none\n");
 }
 
-static void test_unreached(void **state)
+static void unreached_objects_are_listed_by_what_keeps_them(void **state)
 {
 	struct heap_unreached rows[] = {{TEXT("shapes.Lost"), 30, 0, 0, false},
 					{TEXT(HOSTILE), 1, 22, 333, true}};
@@ -364,7 +364,7 @@ static void test_unreached(void **state)
 	expect(report, ALL, UNREACHED_HEAD "        none\n" UNREACHED_FOOT);
 }
 
-static void test_chains(void **state)
+static void a_chain_is_one_link_a_line(void **state)
 {
 	struct heap_link links[] = {
 		{.address = 0x10, .type = TEXT("module"), .via = TEXT(" local `m`")},
@@ -422,7 +422,7 @@ static void test_chains(void **state)
 }
 
 /* a <- b <- c, and b and c refer to each other: the tree ends all the same */
-static void test_graph(void **state)
+static void a_graph_with_a_circle_comes_to_its_end(void **state)
 {
 	struct heap_graph_node nodes[] = {
 		{.address = 0xa0, .type = TEXT("app." HOSTILE)},
@@ -467,7 +467,7 @@ static void test_graph(void **state)
 }
 
 /* Of a chain that goes deeper than a tree is drawn, as much as fits. */
-static void test_deep_graph(void **state)
+static void a_deep_graph_is_drawn_as_far_as_it_fits(void **state)
 {
 	struct heap_graph_node nodes[64];
 	struct heap_graph_edge edges[63];
@@ -497,7 +497,7 @@ static void test_deep_graph(void **state)
  * Two objects on each level, each referred to by both of the next one: 2^19 ways lead to the last.
  * What refers to an object is shown in one place.
  */
-static void test_graph_of_many_ways(void **state)
+static void every_reference_is_shown_once(void **state)
 {
 	struct heap_graph_node nodes[40];
 	struct heap_graph_edge edges[4 * 19];
@@ -529,19 +529,19 @@ static void test_graph_of_many_ways(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_types),
-		cmocka_unit_test(test_many_more),
-		cmocka_unit_test(test_no_types),
-		cmocka_unit_test(test_growth),
-		cmocka_unit_test(test_growth_in_colour),
-		cmocka_unit_test(test_collector),
-		cmocka_unit_test(test_foot),
-		cmocka_unit_test(test_holders),
-		cmocka_unit_test(test_unreached),
-		cmocka_unit_test(test_chains),
-		cmocka_unit_test(test_graph),
-		cmocka_unit_test(test_deep_graph),
-		cmocka_unit_test(test_graph_of_many_ways),
+		cmocka_unit_test(types_are_listed_with_what_is_left_out),
+		cmocka_unit_test(what_is_left_out_is_counted),
+		cmocka_unit_test(no_matching_types_is_said),
+		cmocka_unit_test(growth_has_its_rates_and_shapes),
+		cmocka_unit_test(what_grows_is_red_and_what_shrinks_green),
+		cmocka_unit_test(what_is_known_of_the_collector_is_one_line),
+		cmocka_unit_test(the_foot_says_how_long_it_stood_still_and_what_was_lost),
+		cmocka_unit_test(containers_are_listed_with_their_growth),
+		cmocka_unit_test(unreached_objects_are_listed_by_what_keeps_them),
+		cmocka_unit_test(a_chain_is_one_link_a_line),
+		cmocka_unit_test(a_graph_with_a_circle_comes_to_its_end),
+		cmocka_unit_test(a_deep_graph_is_drawn_as_far_as_it_fits),
+		cmocka_unit_test(every_reference_is_shown_once),
 	};
 
 	setenv("TZ", "UTC0", 1);

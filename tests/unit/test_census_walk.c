@@ -99,7 +99,7 @@ static void check(uint32_t pool_size, const enum content *contents, size_t n, si
 			      unused, other);                                                \
 	} while (0)
 
-static void test_pools(void **state)
+static void pools_are_found_beside_absent_pages_and_other_bytes(void **state)
 {
 	(void)state;
 	CHECK(2, 0, 0, POOL, POOL);
@@ -108,7 +108,7 @@ static void test_pools(void **state)
 }
 
 /* What was never used of an arena is pymalloc's where it follows a pool, and nobody's elsewhere. */
-static void test_unused_pools(void **state)
+static void unused_pools_follow_a_pool(void **state)
 {
 	(void)state;
 	CHECK(2, 3, 0, POOL, POOL, ZEROS, ZEROS, ZEROS);
@@ -120,8 +120,8 @@ static void test_unused_pools(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_pools),
-		cmocka_unit_test(test_unused_pools),
+		cmocka_unit_test(pools_are_found_beside_absent_pages_and_other_bytes),
+		cmocka_unit_test(unused_pools_follow_a_pool),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -19,7 +19,7 @@
 
 #include "probe/claim.h"
 
-static void test_one_at_a_time(void **state)
+static void a_target_has_one_claim_at_a_time(void **state)
 {
 	struct claim first, second;
 	struct err err = ERR_INIT;
@@ -56,7 +56,7 @@ static bool is_waited_for(pid_t pid)
 }
 
 /* Who waited for an owner that unlinks its file must not be content with that file. */
-static void test_the_file_at_the_path(void **state)
+static void a_claim_is_the_file_at_the_path(void **state)
 {
 	struct claim claim;
 	struct err err = ERR_INIT;
@@ -94,8 +94,8 @@ static void test_the_file_at_the_path(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_one_at_a_time),
-		cmocka_unit_test(test_the_file_at_the_path),
+		cmocka_unit_test(a_target_has_one_claim_at_a_time),
+		cmocka_unit_test(a_claim_is_the_file_at_the_path),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -250,7 +250,7 @@ static void check_all(const char *python)
 	check_python(python, "PYTHONMALLOC=pymalloc_debug", false);
 }
 
-static void test_runs_are_classified_as_block_by_block(void **state)
+static void runs_are_classified_as_block_by_block(void **state)
 {
 	with_pythons(minor_of(state), check_all);
 }
@@ -258,7 +258,7 @@ static void test_runs_are_classified_as_block_by_block(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		ON_EACH_MINOR(test_runs_are_classified_as_block_by_block),
+		ON_EACH_MINOR(runs_are_classified_as_block_by_block),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

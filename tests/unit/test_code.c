@@ -90,7 +90,7 @@ static void compare_codes(const char *python)
 	child_end(&child);
 }
 
-static void test_code_objects_are_read_as_the_script_states_them(void **state)
+static void code_objects_are_read_as_the_script_states_them(void **state)
 {
 	with_pythons(minor_of(state), compare_codes);
 }
@@ -104,7 +104,7 @@ static void test_code_objects_are_read_as_the_script_states_them(void **state)
 		.n_lines = sizeof((uint8_t[]){__VA_ARGS__})                                      \
 	}
 
-static void test_lnotab(void **state)
+static void lines_of_lnotab_are_those_of_the_interpreter(void **state)
 {
 	/* 6 bytes of line 10, 255 + 1 bytes of line 11, then back by 3 */
 	struct py_code code = CODE_OF(LINES_LNOTAB, 10, 6, 1, 255, 0, 1, 0xfd, 7);
@@ -120,7 +120,7 @@ static void test_lnotab(void **state)
 	assert_int_equal(py_code_line(&code, 5), 10);
 }
 
-static void test_pep626(void **state)
+static void lines_of_pep_626_are_those_of_the_interpreter(void **state)
 {
 	struct py_code code = CODE_OF(LINES_PEP626, 10, 4, 1, 2, 0x80, 0, 100, 2, 0xff, 9);
 
@@ -133,7 +133,7 @@ static void test_pep626(void **state)
 	assert_int_equal(py_code_line(&code, 4), 0);
 }
 
-static void test_location(void **state)
+static void lines_of_location_tables_are_those_of_the_interpreter(void **state)
 {
 	/* one line form +2, short form, no column +(-3), none, long form +64 */
 	struct py_code code =
@@ -151,7 +151,7 @@ static void test_location(void **state)
 	assert_int_equal(py_code_line(&code, 13), 0);
 }
 
-static void test_damaged_tables(void **state)
+static void damaged_tables_have_no_lines(void **state)
 {
 	/*
 	 * ends within a number; a number that never ends; out of step; sums that leave the range of
@@ -184,7 +184,7 @@ static uint64_t random_next(uint64_t *seed)
 }
 
 /* Random tables in memory of exactly their size: a sanitizer sees any byte read beyond. */
-static void test_random_tables(void **state)
+static void random_tables_are_not_read_beyond(void **state)
 {
 	uint64_t seed = 20261124;
 
@@ -212,12 +212,12 @@ static void test_random_tables(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_lnotab),
-		cmocka_unit_test(test_pep626),
-		cmocka_unit_test(test_location),
-		cmocka_unit_test(test_damaged_tables),
-		cmocka_unit_test(test_random_tables),
-		ON_EACH_MINOR(test_code_objects_are_read_as_the_script_states_them),
+		cmocka_unit_test(lines_of_lnotab_are_those_of_the_interpreter),
+		cmocka_unit_test(lines_of_pep_626_are_those_of_the_interpreter),
+		cmocka_unit_test(lines_of_location_tables_are_those_of_the_interpreter),
+		cmocka_unit_test(damaged_tables_have_no_lines),
+		cmocka_unit_test(random_tables_are_not_read_beyond),
+		ON_EACH_MINOR(code_objects_are_read_as_the_script_states_them),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

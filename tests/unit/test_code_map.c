@@ -103,7 +103,7 @@ static const struct code_module *module_at(const struct code_map *map, uint64_t 
 /* ---- tests ---------------------------------------------------------------------------------- */
 
 /* Every function of this program and its libraries is found, with the file that it comes from. */
-static void test_files(void **state)
+static void every_function_is_in_the_file_it_comes_from(void **state)
 {
 	struct code_map map;
 	const struct code_module *own, *libc;
@@ -116,12 +116,12 @@ static void test_files(void **state)
 	assert_true(n > 0);
 	exe[n] = '\0';
 	start(&map);
-	own = module_at(&map, address_of((void *)test_files));
+	own = module_at(&map, address_of((void *)every_function_is_in_the_file_it_comes_from));
 	assert_int_equal(own->kind, CODE_FILE);
 	assert_true(own->elf && own->fd >= 0 && !own->deleted);
 	assert_string_equal(own->path, exe);
-	assert_true(own->start <= address_of((void *)test_files) &&
-		    address_of((void *)test_files) < own->end);
+	assert_true(own->start <= address_of((void *)every_function_is_in_the_file_it_comes_from) &&
+		    address_of((void *)every_function_is_in_the_file_it_comes_from) < own->end);
 	libc = module_at(&map, address_of(dlsym(RTLD_DEFAULT, "qsort")));
 	assert_true(libc != own && libc->elf);
 	assert_int_not_equal(
@@ -146,7 +146,7 @@ static void test_files(void **state)
 }
 
 /* A module keeps its number when it is gone; one that comes to the same place gets another. */
-static void test_ids_last(void **state)
+static void a_module_keeps_its_number(void **state)
 {
 	struct code_map map;
 	void *library;
@@ -186,7 +186,7 @@ static void test_ids_last(void **state)
 }
 
 /* Two copies of one file, as dlmopen() makes them, are two modules: their bias differs. */
-static void test_two_copies(void **state)
+static void two_copies_of_a_file_are_two_modules(void **state)
 {
 	struct code_map map;
 	void *one = load("a.so"), *two;
@@ -210,7 +210,7 @@ static void test_two_copies(void **state)
 
 /* A file that was deleted, or replaced by another of its name, is read as it was mapped; or not at
  * all. */
-static void test_deleted(void **state)
+static void a_deleted_file_is_read_as_it_was_mapped(void **state)
 {
 	struct code_map map;
 	const struct code_module *module;
@@ -250,7 +250,7 @@ static void *map_code(int fd, size_t size)
 
 /* All generated code is one module, so that a program that makes much of it does not use up the
  * numbers. */
-static void test_generated_code(void **state)
+static void all_generated_code_is_one_module(void **state)
 {
 	struct code_map map;
 	char *one = map_code(-1, PAGE), *hole = map_code(-1, 3 * PAGE);
@@ -287,7 +287,7 @@ static void test_generated_code(void **state)
 
 /* Executable, but no ELF file: what a JIT writes through a memfd, an archive. One module, wherever
  * it is mapped. */
-static void test_no_elf(void **state)
+static void code_that_is_no_elf_is_one_module(void **state)
 {
 	struct code_map map;
 	int fd = memfd_create("jit", MFD_CLOEXEC);
@@ -312,7 +312,7 @@ static void test_no_elf(void **state)
 }
 
 /* An ELF file that was not loaded, but mapped as it is, is another copy than the one that was. */
-static void test_elf_mapped_as_it_is(void **state)
+static void a_file_mapped_as_it_is_is_another_copy(void **state)
 {
 	struct code_map map;
 	int fd = open(in_folder("a.so"), O_RDONLY | O_CLOEXEC);
@@ -331,7 +331,7 @@ static void test_elf_mapped_as_it_is(void **state)
 	close(fd);
 }
 
-static void test_vdso(void **state)
+static void the_vdso_is_a_module_of_its_own(void **state)
 {
 	struct code_map map;
 	uint64_t vdso = getauxval(AT_SYSINFO_EHDR);
@@ -349,7 +349,7 @@ static void test_vdso(void **state)
 }
 
 /* More ranges than there is room for: what is there is right, and the rest is counted. */
-static void test_too_many(void **state)
+static void ranges_without_room_are_counted(void **state)
 {
 	const size_t more = 100, size = 2 * (CODE_MAX_RANGES + more) * PAGE;
 	char *pages = mmap(NULL, size, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
@@ -369,7 +369,7 @@ static void test_too_many(void **state)
 	code_map_fini(&map);
 }
 
-static void test_process_that_ended(void **state)
+static void an_ended_process_has_no_map(void **state)
 {
 	struct err err = ERR_INIT;
 	struct code_map map;
@@ -388,16 +388,16 @@ static void test_process_that_ended(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_files),
-		cmocka_unit_test(test_ids_last),
-		cmocka_unit_test(test_two_copies),
-		cmocka_unit_test(test_deleted),
-		cmocka_unit_test(test_generated_code),
-		cmocka_unit_test(test_no_elf),
-		cmocka_unit_test(test_elf_mapped_as_it_is),
-		cmocka_unit_test(test_vdso),
-		cmocka_unit_test(test_too_many),
-		cmocka_unit_test(test_process_that_ended),
+		cmocka_unit_test(every_function_is_in_the_file_it_comes_from),
+		cmocka_unit_test(a_module_keeps_its_number),
+		cmocka_unit_test(two_copies_of_a_file_are_two_modules),
+		cmocka_unit_test(a_deleted_file_is_read_as_it_was_mapped),
+		cmocka_unit_test(all_generated_code_is_one_module),
+		cmocka_unit_test(code_that_is_no_elf_is_one_module),
+		cmocka_unit_test(a_file_mapped_as_it_is_is_another_copy),
+		cmocka_unit_test(the_vdso_is_a_module_of_its_own),
+		cmocka_unit_test(ranges_without_room_are_counted),
+		cmocka_unit_test(an_ended_process_has_no_map),
 	};
 
 	return cmocka_run_group_tests(tests, make_libraries, remove_libraries);

@@ -116,7 +116,7 @@ static void check_entry(const struct tables *t, uint64_t function)
 	assert_int_equal(rule->ra, -1);
 }
 
-static void test_this_process(void **state)
+static void code_of_this_process_has_rules(void **state)
 {
 	void *code = mmap(NULL, 4096, PROT_READ | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	struct code_tables_stats stats;
@@ -138,7 +138,7 @@ static void test_this_process(void **state)
 }
 
 /* It has no file; its table is made from its memory. */
-static void test_vdso(void **state)
+static void the_vdso_has_a_table_made_from_its_memory(void **state)
 {
 	uint64_t vdso = getauxval(AT_SYSINFO_EHDR), found = 0;
 	const struct abi_code_range *range;
@@ -186,7 +186,7 @@ static void update(struct tables *t)
 
 /* What comes later is put behind what is there, on the other side, and is found again when it comes
  * back. */
-static void test_loaded_later(void **state)
+static void what_is_loaded_later_is_put_behind(void **state)
 {
 	struct code_tables_stats before, after;
 	uint32_t first_page = 0, turns;
@@ -220,7 +220,7 @@ static void test_loaded_later(void **state)
 
 /* A table for which there is no room is left out; its code is there without one, and what is there
  * stays. */
-static void test_no_room(void **state)
+static void a_table_without_room_is_left_out(void **state)
 {
 	struct code_tables_stats stats;
 	struct tables t;
@@ -268,10 +268,10 @@ static int remove_library(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_this_process),
-		cmocka_unit_test(test_vdso),
-		cmocka_unit_test(test_loaded_later),
-		cmocka_unit_test(test_no_room),
+		cmocka_unit_test(code_of_this_process_has_rules),
+		cmocka_unit_test(the_vdso_has_a_table_made_from_its_memory),
+		cmocka_unit_test(what_is_loaded_later_is_put_behind),
+		cmocka_unit_test(a_table_without_room_is_left_out),
 	};
 
 	return cmocka_run_group_tests(tests, make_library, remove_library);

@@ -9,7 +9,7 @@
 
 #include "cli/command_words.h"
 
-static void test_commands(void **state)
+static void only_whole_words_are_commands(void **state)
 {
 	(void)state;
 	assert_true(command_word_is("heap"));
@@ -19,7 +19,7 @@ static void test_commands(void **state)
 	assert_false(command_word_is("-p"));
 }
 
-static void test_near(void **state)
+static void a_mistyped_word_is_near_its_command(void **state)
 {
 	static const struct {
 		const char *word, *meant;
@@ -43,7 +43,7 @@ static void test_near(void **state)
 	}
 }
 
-static void test_long(void **state)
+static void a_word_too_long_is_near_none(void **state)
 {
 	char word[4096];
 
@@ -60,9 +60,9 @@ static void test_long(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_commands),
-		cmocka_unit_test(test_near),
-		cmocka_unit_test(test_long),
+		cmocka_unit_test(only_whole_words_are_commands),
+		cmocka_unit_test(a_mistyped_word_is_near_its_command),
+		cmocka_unit_test(a_word_too_long_is_near_none),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

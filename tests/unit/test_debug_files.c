@@ -13,7 +13,7 @@
 #include "symbol/debug_file.h"
 #include "symbol/elf_part.h"
 
-static void test_debug_file_by_build_id(void **state)
+static void a_debug_file_is_found_by_build_id(void **state)
 {
 	(void)state;
 	run("id=$(readelf -n plain.so | sed -n 's/.*Build ID: //p')\n"
@@ -24,7 +24,7 @@ static void test_debug_file_by_build_id(void **state)
 }
 
 /* What is at its place, but of another build, is not believed. */
-static void test_debug_file_of_another_build(void **state)
+static void a_debug_file_of_another_build_is_not_believed(void **state)
 {
 	struct names_target target;
 
@@ -39,7 +39,7 @@ static void test_debug_file_of_another_build(void **state)
 	names_target_unload(&target);
 }
 
-static void test_debug_file_by_link(void **state)
+static void a_debug_file_is_found_by_link(void **state)
 {
 	struct names_target target;
 
@@ -65,7 +65,7 @@ static void test_debug_file_by_link(void **state)
 }
 
 /* In a container the files are below its root; absolute links there do not lead out of it. */
-static void test_debug_file_in_a_container(void **state)
+static void a_debug_file_in_a_container_is_below_its_root(void **state)
 {
 	struct debug_places places = {.host = in_folder("none")};
 	struct debug_file file;
@@ -149,7 +149,7 @@ static void start_server(struct server *server)
 }
 
 /* Servers are asked only by the wish of the user. */
-static void test_debug_file_from_a_server(void **state)
+static void servers_are_asked_only_on_demand(void **state)
 {
 	struct names_target target;
 	struct server server;
@@ -195,7 +195,7 @@ static void test_debug_file_from_a_server(void **state)
 }
 
 /* dwz moves what two files have in common into a third. */
-static void test_parts_shared_with_another_file(void **state)
+static void parts_shared_with_another_file_are_found(void **state)
 {
 	if (system("command -v dwz > /dev/null") != 0) {
 		print_message("skip: dwz is not installed\n");
@@ -219,7 +219,7 @@ static void test_parts_shared_with_another_file(void **state)
 	}
 }
 
-static void test_mini_debug_info(void **state)
+static void mini_debug_info_gives_names(void **state)
 {
 	struct names_target target;
 	uint64_t inside = local("plain.so", "local_function") + 5;
@@ -242,13 +242,13 @@ static void test_mini_debug_info(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_debug_file_by_build_id),
-		cmocka_unit_test(test_debug_file_of_another_build),
-		cmocka_unit_test(test_debug_file_by_link),
-		cmocka_unit_test(test_debug_file_in_a_container),
-		cmocka_unit_test(test_debug_file_from_a_server),
-		cmocka_unit_test(test_parts_shared_with_another_file),
-		cmocka_unit_test(test_mini_debug_info),
+		cmocka_unit_test(a_debug_file_is_found_by_build_id),
+		cmocka_unit_test(a_debug_file_of_another_build_is_not_believed),
+		cmocka_unit_test(a_debug_file_is_found_by_link),
+		cmocka_unit_test(a_debug_file_in_a_container_is_below_its_root),
+		cmocka_unit_test(servers_are_asked_only_on_demand),
+		cmocka_unit_test(parts_shared_with_another_file_are_found),
+		cmocka_unit_test(mini_debug_info_gives_names),
 	};
 
 	return cmocka_run_group_tests(tests, make_libraries, empty_folder);

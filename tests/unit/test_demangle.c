@@ -16,7 +16,7 @@
 
 #include "symbol/demangle.h"
 
-static void test_schemes(void **state)
+static void each_scheme_gives_the_name_that_was_written(void **state)
 {
 	static const char *const cases[][2] = {
 		{"malloc", "malloc"},
@@ -55,7 +55,7 @@ static void test_schemes(void **state)
 }
 
 /* What does not fit ends in "...", whichever way it comes. */
-static void test_cut(void **state)
+static void a_name_that_does_not_fit_ends_in_dots(void **state)
 {
 	char text[16], *name = malloc(3 * DEMANGLE_MAX);
 
@@ -103,7 +103,7 @@ static void assert_cut(const char *name)
 }
 
 /* Pairs of the pair before: 50 of them in 600 bytes stand for a text of 2^50 pieces. */
-static void test_names_that_grow(void **state)
+static void names_that_grow_are_cut(void **state)
 {
 	char name[DEMANGLE_MAX] = "_Z1fI1pI1aE"; /* S_: f, S0_: p, S1_: a, S2_: p<a> */
 	size_t used = strlen(name);
@@ -130,7 +130,7 @@ static void test_names_that_grow(void **state)
 }
 
 /* As deep as a name can be. */
-static void test_nesting(void **state)
+static void names_as_deep_as_can_be_come_to_their_end(void **state)
 {
 	static const char *const forms[] = {"P", "N1a", "I1a", "RK", "F", "A_", "T", "Y", "B_"};
 	char name[DEMANGLE_MAX + 1], text[4096];
@@ -150,7 +150,7 @@ static void test_nesting(void **state)
 }
 
 /* Names of real symbols with bytes changed. */
-static void test_damaged(void **state)
+static void damaged_names_do_no_harm(void **state)
 {
 	static const char *const names[] = {
 		"_ZNSt6vectorIN4shop4ItemESaIS1_EE17_M_realloc_insertIJRKS1_EEEvN9__gnu_cxx17__"
@@ -184,9 +184,11 @@ static void test_damaged(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_schemes),         cmocka_unit_test(test_cut),
-		cmocka_unit_test(test_names_that_grow), cmocka_unit_test(test_nesting),
-		cmocka_unit_test(test_damaged),
+		cmocka_unit_test(each_scheme_gives_the_name_that_was_written),
+		cmocka_unit_test(a_name_that_does_not_fit_ends_in_dots),
+		cmocka_unit_test(names_that_grow_are_cut),
+		cmocka_unit_test(names_as_deep_as_can_be_come_to_their_end),
+		cmocka_unit_test(damaged_names_do_no_harm),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -24,7 +24,7 @@ static void expect(struct denial denial, const char *words)
 		assert_null(strstr(err.text, "CAP_SYS_PTRACE is missing"));
 }
 
-static void test_reasons(void **state)
+static void each_denial_has_its_reason_and_remedy(void **state)
 {
 	(void)state;
 	expect((struct denial){.yama = -1}, "CAP_SYS_PTRACE is missing; run as root or add it");
@@ -39,7 +39,7 @@ static void test_reasons(void **state)
 	expect((struct denial){.yama = 0, .may_ptrace = true}, "security module");
 }
 
-static void test_look(void **state)
+static void what_this_process_may_is_looked_up(void **state)
 {
 	struct denial denial;
 
@@ -51,8 +51,8 @@ static void test_look(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_reasons),
-		cmocka_unit_test(test_look),
+		cmocka_unit_test(each_denial_has_its_reason_and_remedy),
+		cmocka_unit_test(what_this_process_may_is_looked_up),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -41,7 +41,7 @@ static struct abi_block large(uint64_t time_ns, unsigned shift)
 	return block_of(1ull << 40, time_ns, shift);
 }
 
-static void test_which_are_thinned(void **state)
+static void blocks_are_thinned_by_age_and_domain(void **state)
 {
 	struct downsampling downsampling = {0};
 	struct abi_block mapping = large(5, 0);
@@ -64,7 +64,7 @@ static void test_which_are_thinned(void **state)
 }
 
 /* A sample that has become finer in between, and coarser again. */
-static void test_several_times(void **state)
+static void several_thinnings_add_up(void **state)
 {
 	struct downsampling downsampling = {0};
 
@@ -79,7 +79,7 @@ static void test_several_times(void **state)
 	assert_int_equal(applied(&downsampling, large(300, 0)), 0);
 }
 
-static void test_other_flags_stay(void **state)
+static void other_flags_stay(void **state)
 {
 	struct downsampling downsampling = {0};
 	struct abi_block block = large(5, 0);
@@ -91,7 +91,7 @@ static void test_other_flags_stay(void **state)
 }
 
 /* What does not count any more never does again, and each look has the same answer. */
-static void test_nobody_comes_back(void **state)
+static void what_was_thinned_out_stays_out(void **state)
 {
 	struct downsampling downsampling = {0}, more;
 	unsigned gone = 0;
@@ -155,7 +155,7 @@ static void stands_for_the_same(unsigned recorded, unsigned then, unsigned last)
 	assert_true(within >= SEEDS * 9 / 10);
 }
 
-static void test_stands_for_the_same(void **state)
+static void what_is_left_stands_for_the_same(void **state)
 {
 	(void)state;
 	stands_for_the_same(0, 4, 5);
@@ -167,11 +167,11 @@ static void test_stands_for_the_same(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_which_are_thinned),
-		cmocka_unit_test(test_several_times),
-		cmocka_unit_test(test_other_flags_stay),
-		cmocka_unit_test(test_nobody_comes_back),
-		cmocka_unit_test(test_stands_for_the_same),
+		cmocka_unit_test(blocks_are_thinned_by_age_and_domain),
+		cmocka_unit_test(several_thinnings_add_up),
+		cmocka_unit_test(other_flags_stay),
+		cmocka_unit_test(what_was_thinned_out_stays_out),
+		cmocka_unit_test(what_is_left_stands_for_the_same),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

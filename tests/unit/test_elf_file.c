@@ -54,7 +54,7 @@ static struct elf_file *open_image(unsigned type)
 	return file;
 }
 
-static void test_facts(void **state)
+static void a_file_has_its_machine_sections_and_text(void **state)
 {
 	struct elf_file *file = open_image(ET_EXEC);
 	uint64_t vaddr, size;
@@ -75,7 +75,7 @@ static void test_facts(void **state)
 	elf_file_close(NULL);
 }
 
-static void test_symbols(void **state)
+static void a_symbol_is_found_in_its_default_version(void **state)
 {
 	struct elf_file *file = open_image(ET_DYN);
 	struct elf_symbol symbol;
@@ -116,7 +116,7 @@ static void hear(void *context, const char *name, const struct elf_symbol *symbo
 		 "%.20s ", name);
 }
 
-static void test_functions(void **state)
+static void functions_are_neither_data_nor_imports(void **state)
 {
 	struct elf_file *file = open_image(ET_DYN);
 	struct heard heard = {0};
@@ -129,7 +129,7 @@ static void test_functions(void **state)
 	elf_file_close(file);
 }
 
-static void test_imports(void **state)
+static void imports_are_found_by_name_and_by_place(void **state)
 {
 	struct elf_file *file = open_image(ET_DYN);
 
@@ -144,7 +144,7 @@ static void test_imports(void **state)
 }
 
 /* Only an old version there: better than nothing. */
-static void test_old_version_only(void **state)
+static void an_old_version_alone_is_found(void **state)
 {
 	struct elf_image image;
 	struct elf_symbol symbol;
@@ -160,7 +160,7 @@ static void test_old_version_only(void **state)
 	elf_file_close(file);
 }
 
-static void test_bytes(void **state)
+static void bytes_are_those_of_the_file_and_no_more(void **state)
 {
 	struct elf_file *file = open_image(ET_EXEC);
 	const uint8_t *bytes;
@@ -186,7 +186,7 @@ static void test_bytes(void **state)
 }
 
 /* Two segments share a page of the file and lie at different distances in memory. */
-static void test_bias(void **state)
+static void the_bias_is_that_of_the_segment_of_a_mapping(void **state)
 {
 	struct elf_image image;
 	struct map_range range = {.readable = true};
@@ -229,7 +229,7 @@ static void refuse(const struct elf_image *image, size_t size, const char *why)
 		fail_msg("\"%s\" does not say \"%s\"", err.text, why);
 }
 
-static void test_refused(void **state)
+static void what_is_no_program_for_this_is_refused(void **state)
 {
 	struct elf_image good, image;
 	struct err err = ERR_INIT;
@@ -260,7 +260,7 @@ static void test_refused(void **state)
 }
 
 /* Nobody writes to it: opening must not wait for a writer. */
-static void test_fifo(void **state)
+static void opening_a_fifo_does_not_wait(void **state)
 {
 	char folder[] = "/tmp/pyleaktrace-fifo-XXXXXX", path[64];
 	struct err err = ERR_INIT;
@@ -322,7 +322,7 @@ static void ask_damaged(const void *bytes, size_t size)
 	elf_file_close(file);
 }
 
-static void test_truncated(void **state)
+static void a_file_cut_anywhere_does_no_harm(void **state)
 {
 	struct elf_image image;
 
@@ -333,7 +333,7 @@ static void test_truncated(void **state)
 }
 
 /* The file becomes shorter after it was opened: a mapping of it would end us by SIGBUS. */
-static void test_shrinks(void **state)
+static void a_file_that_shrinks_does_not_end_us(void **state)
 {
 	struct elf_image image;
 	struct held_file held;
@@ -350,7 +350,7 @@ static void test_shrinks(void **state)
 	close(held.fd);
 }
 
-static void test_hostile_fields(void **state)
+static void hostile_fields_do_no_harm(void **state)
 {
 	static const uint64_t values[] = {
 		0,         1, 0x7fffffff, 0xffffffff, 0x100000000ull, INT64_MAX, UINT64_MAX - 7,
@@ -381,7 +381,7 @@ static void test_hostile_fields(void **state)
 }
 
 /* Damage at random places; the same places every time. */
-static void test_noise(void **state)
+static void random_damage_does_no_harm(void **state)
 {
 	struct elf_image good, image;
 	uint64_t seed = 0x9e3779b97f4a7c15ull;
@@ -404,19 +404,19 @@ static void test_noise(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_facts),
-		cmocka_unit_test(test_symbols),
-		cmocka_unit_test(test_functions),
-		cmocka_unit_test(test_imports),
-		cmocka_unit_test(test_old_version_only),
-		cmocka_unit_test(test_bytes),
-		cmocka_unit_test(test_bias),
-		cmocka_unit_test(test_refused),
-		cmocka_unit_test(test_fifo),
-		cmocka_unit_test(test_truncated),
-		cmocka_unit_test(test_shrinks),
-		cmocka_unit_test(test_hostile_fields),
-		cmocka_unit_test(test_noise),
+		cmocka_unit_test(a_file_has_its_machine_sections_and_text),
+		cmocka_unit_test(a_symbol_is_found_in_its_default_version),
+		cmocka_unit_test(functions_are_neither_data_nor_imports),
+		cmocka_unit_test(imports_are_found_by_name_and_by_place),
+		cmocka_unit_test(an_old_version_alone_is_found),
+		cmocka_unit_test(bytes_are_those_of_the_file_and_no_more),
+		cmocka_unit_test(the_bias_is_that_of_the_segment_of_a_mapping),
+		cmocka_unit_test(what_is_no_program_for_this_is_refused),
+		cmocka_unit_test(opening_a_fifo_does_not_wait),
+		cmocka_unit_test(a_file_cut_anywhere_does_no_harm),
+		cmocka_unit_test(a_file_that_shrinks_does_not_end_us),
+		cmocka_unit_test(hostile_fields_do_no_harm),
+		cmocka_unit_test(random_damage_does_no_harm),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -115,7 +115,7 @@ static void expect(double value, double wanted)
 
 /* Objects by the growth of their type; buffers as all types that grow; what does not grow stands
  * for nothing. */
-static void test_objects(void **unused)
+static void objects_are_scaled_to_the_growth_of_their_type(void **unused)
 {
 	const struct survivor survivors[] = {session, session, session, node, buffer};
 	struct heap_growth_row rows[] = {{.name = "app.Session",
@@ -151,7 +151,7 @@ static void test_objects(void **unused)
 }
 
 /* They make no more bytes than the census has seen come. */
-static void test_cap_of_objects(void **unused)
+static void objects_are_no_more_than_the_bytes_that_grew(void **unused)
 {
 	const struct survivor survivors[] = {session, session, session, buffer};
 	struct heap_growth_row row = {.name = "app.Session",
@@ -173,7 +173,7 @@ static void test_cap_of_objects(void **unused)
 
 /* C code's blocks by the work, and no more bytes than have come into use; gone ones do not
  * count. */
-static void test_native(void **unused)
+static void native_blocks_are_scaled_by_the_windows(void **unused)
 {
 	struct survivor survivors[] = {lost, lost, lost};
 
@@ -205,9 +205,9 @@ static void test_native(void **unused)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup(test_objects, setup),
-		cmocka_unit_test_setup(test_cap_of_objects, setup),
-		cmocka_unit_test_setup(test_native, setup),
+		cmocka_unit_test_setup(objects_are_scaled_to_the_growth_of_their_type, setup),
+		cmocka_unit_test_setup(objects_are_no_more_than_the_bytes_that_grew, setup),
+		cmocka_unit_test_setup(native_blocks_are_scaled_by_the_windows, setup),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -107,7 +107,7 @@ static void check_code(const struct abi_python *facts, const struct py_layout *l
 	assert_int_equal(facts->code_bytecode, layout->code.code >= 0 ? layout->code.code : 0);
 }
 
-static void test_rows(void **state)
+static void every_layout_becomes_facts(void **state)
 {
 	const struct py_layout *layout;
 	unsigned n;
@@ -125,7 +125,7 @@ static void test_rows(void **state)
 	assert_true(n >= 10);
 }
 
-static void test_ways(void **state)
+static void ways_to_the_thread_state_become_offsets(void **state)
 {
 	struct abi_python facts;
 
@@ -160,7 +160,7 @@ static void test_ways(void **state)
 }
 
 /* A layout whose fields are too far apart is refused with its version, and not cut. */
-static void test_layouts_that_do_not_fit(void **state)
+static void a_layout_that_does_not_fit_is_refused(void **state)
 {
 	struct {
 		const char *what;
@@ -194,9 +194,9 @@ static void test_layouts_that_do_not_fit(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_rows),
-		cmocka_unit_test(test_ways),
-		cmocka_unit_test(test_layouts_that_do_not_fit),
+		cmocka_unit_test(every_layout_becomes_facts),
+		cmocka_unit_test(ways_to_the_thread_state_become_offsets),
+		cmocka_unit_test(a_layout_that_does_not_fit_is_refused),
 	};
 
 	return cmocka_run_group_tests(tests, setup, teardown);

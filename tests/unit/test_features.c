@@ -44,7 +44,7 @@ static void check(const struct features *features, int code, const char *const *
 #define CHECK(features, code, ...) \
 	check(&(features), code, (const char *const[]){__VA_ARGS__, NULL})
 
-static void test_good(void **state)
+static void a_good_kernel_is_taken(void **state)
 {
 	struct features features = good();
 
@@ -52,7 +52,7 @@ static void test_good(void **state)
 	CHECK(features, ERR_NONE, "");
 }
 
-static void test_permissions(void **state)
+static void missing_capabilities_are_named(void **state)
 {
 	struct features features = good();
 
@@ -72,7 +72,7 @@ static void test_permissions(void **state)
 }
 
 /* It is a filter that denies, and not the kernel's age. */
-static void test_seccomp(void **state)
+static void a_filter_is_named_and_not_the_kernels_age(void **state)
 {
 	static const int errors[] = {EPERM, ENOSYS};
 
@@ -91,7 +91,7 @@ static void test_seccomp(void **state)
 	}
 }
 
-static void test_denied_otherwise(void **state)
+static void what_else_denies_is_named(void **state)
 {
 	struct features features = good();
 
@@ -107,7 +107,7 @@ static void test_denied_otherwise(void **state)
 	CHECK(features, ERR_PERMISSION, "perf_event_open()", "security module");
 }
 
-static void test_lockdown(void **state)
+static void lockdown_is_named(void **state)
 {
 	struct features features = good();
 
@@ -117,7 +117,7 @@ static void test_lockdown(void **state)
 }
 
 /* The interpreter may do, and whoever loads sees it. */
-static void test_jit(void **state)
+static void no_jit_is_no_refusal(void **state)
 {
 	struct features features = good();
 
@@ -130,7 +130,7 @@ static void test_jit(void **state)
 	unsetenv("PYLEAKTRACE_WITHOUT");
 }
 
-static void test_kernel(void **state)
+static void what_the_kernel_lacks_is_named(void **state)
 {
 	struct features features = good();
 
@@ -145,7 +145,7 @@ static void test_kernel(void **state)
 }
 
 /* A row says no only of what was looked for. */
-static void test_table(void **state)
+static void a_row_says_no_only_of_what_was_looked_for(void **state)
 {
 	struct features features = good();
 	char *text = NULL;
@@ -167,7 +167,7 @@ static void test_table(void **state)
 }
 
 /* What tests ask for is taken away, and nothing else. */
-static void test_pretend(void **state)
+static void only_what_tests_ask_for_is_taken_away(void **state)
 {
 	struct features before, features;
 
@@ -191,7 +191,7 @@ static void test_pretend(void **state)
 	unsetenv("PYLEAKTRACE_WITHOUT");
 }
 
-static void test_preallocate(void **state)
+static void old_kernels_preallocate(void **state)
 {
 	(void)state;
 	unsetenv("PYLEAKTRACE_WITHOUT");
@@ -204,11 +204,16 @@ static void test_preallocate(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_good),     cmocka_unit_test(test_permissions),
-		cmocka_unit_test(test_seccomp),  cmocka_unit_test(test_denied_otherwise),
-		cmocka_unit_test(test_lockdown), cmocka_unit_test(test_jit),
-		cmocka_unit_test(test_kernel),   cmocka_unit_test(test_table),
-		cmocka_unit_test(test_pretend),  cmocka_unit_test(test_preallocate),
+		cmocka_unit_test(a_good_kernel_is_taken),
+		cmocka_unit_test(missing_capabilities_are_named),
+		cmocka_unit_test(a_filter_is_named_and_not_the_kernels_age),
+		cmocka_unit_test(what_else_denies_is_named),
+		cmocka_unit_test(lockdown_is_named),
+		cmocka_unit_test(no_jit_is_no_refusal),
+		cmocka_unit_test(what_the_kernel_lacks_is_named),
+		cmocka_unit_test(a_row_says_no_only_of_what_was_looked_for),
+		cmocka_unit_test(only_what_tests_ask_for_is_taken_away),
+		cmocka_unit_test(old_kernels_preallocate),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -55,7 +55,7 @@ static double played(double demand, double overhead, bool *all)
 	return in_windows / wall;
 }
 
-static void test_as_played(void **state)
+static void the_forecast_is_what_the_policy_does(void **state)
 {
 	static const double demands[] = {0.001, 0.01, 0.1, 1, 30};
 
@@ -77,7 +77,7 @@ static void test_as_played(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_as_played),
+		cmocka_unit_test(the_forecast_is_what_the_policy_does),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

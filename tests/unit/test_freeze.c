@@ -183,7 +183,7 @@ static void begin(struct freeze *hold, pid_t pid)
 
 /* ---- tests ---------------------------------------------------------------------------------- */
 
-static void test_all_stand_still(void **state)
+static void all_threads_stand_still_and_go_on(void **state)
 {
 	pid_t pid = start(THREADS, 0, false);
 	unsigned long before[THREADS], after;
@@ -239,7 +239,7 @@ static void on_alarm(int number)
  * when a signal is on its way to it; the test goes on until that has happened often. Each signal
  * arrives, once, with its value.
  */
-static void test_no_signal_is_lost(void **state)
+static void no_signal_is_lost(void **state)
 {
 	const struct itimerval often = {{0, 500}, {0, 500}}, never = {{0, 0}, {0, 0}};
 	struct sigaction action = {.sa_handler = on_alarm},
@@ -284,7 +284,7 @@ static void test_no_signal_is_lost(void **state)
 	}
 }
 
-static void test_threads_come_and_go(void **state)
+static void threads_that_come_and_go_are_held_too(void **state)
 {
 	pid_t pid = start(4, 3, false);
 
@@ -302,7 +302,7 @@ static void test_threads_come_and_go(void **state)
 }
 
 /* The main thread has ended, the others have not. */
-static void test_main_thread_has_ended(void **state)
+static void a_process_without_its_main_thread_is_held(void **state)
 {
 	pid_t pid = start(4, 0, true);
 	struct freeze hold;
@@ -318,7 +318,7 @@ static void test_main_thread_has_ended(void **state)
 }
 
 /* A process that its user has stopped stays so, until its user lets it go on. */
-static void test_stopped_process(void **state)
+static void a_stopped_process_stays_stopped(void **state)
 {
 	pid_t pid = start(4, 0, false);
 	struct freeze hold;
@@ -345,7 +345,7 @@ static void test_stopped_process(void **state)
 }
 
 /* A debugger has one of the threads: an error, and no other thread is held. */
-static void test_debugger(void **state)
+static void a_debugged_thread_is_an_error_and_holds_none(void **state)
 {
 	pid_t pid = start(THREADS, 0, false), debugger;
 	struct err err = ERR_INIT;
@@ -381,7 +381,7 @@ static void test_debugger(void **state)
 	close(ready[1]);
 }
 
-static void test_no_process(void **state)
+static void a_process_that_has_ended_is_an_error(void **state)
 {
 	struct err err = ERR_INIT;
 	struct freeze hold;
@@ -409,13 +409,13 @@ static int setup(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_all_stand_still),
-		cmocka_unit_test(test_no_signal_is_lost),
-		cmocka_unit_test(test_threads_come_and_go),
-		cmocka_unit_test(test_main_thread_has_ended),
-		cmocka_unit_test(test_stopped_process),
-		cmocka_unit_test(test_debugger),
-		cmocka_unit_test(test_no_process),
+		cmocka_unit_test(all_threads_stand_still_and_go_on),
+		cmocka_unit_test(no_signal_is_lost),
+		cmocka_unit_test(threads_that_come_and_go_are_held_too),
+		cmocka_unit_test(a_process_without_its_main_thread_is_held),
+		cmocka_unit_test(a_stopped_process_stays_stopped),
+		cmocka_unit_test(a_debugged_thread_is_an_error_and_holds_none),
+		cmocka_unit_test(a_process_that_has_ended_is_an_error),
 	};
 
 	return cmocka_run_group_tests(tests, setup, NULL);

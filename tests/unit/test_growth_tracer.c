@@ -299,7 +299,7 @@ static double rest_s(unsigned round)
 	assert_true((value) > (wanted)*0.999 - 1e-9 && (value) < (wanted)*1.001 + 0.0501)
 
 /* What a store across two cache lines takes is nothing here: the whole time, and a rest. */
-static void test_nothing_that_cannot_be_measured(void **state)
+static void a_round_that_costs_nothing_has_its_whole_time(void **state)
 {
 	(void)state;
 	assert_true(watch_rounds(0.02, 1) == 0);
@@ -310,7 +310,7 @@ static void test_nothing_that_cannot_be_measured(void **state)
 }
 
 /* The lease is spent before a round may end for that, in its middle, or never. */
-static void test_until_it_is_spent(void **state)
+static void a_round_ends_when_its_lease_is_spent(void **state)
 {
 	const double splits_per_ns[] = {1, 0.04, 0.03, 0.02, 0.01}, cores = 0.006;
 
@@ -327,7 +327,7 @@ static void test_until_it_is_spent(void **state)
 }
 
 /* What a round takes and cannot be paid is earned before the next. */
-static void test_what_is_owed(void **state)
+static void what_is_owed_is_earned_before_the_next_round(void **state)
 {
 	const double cores = 0.003;
 	double spent;
@@ -345,7 +345,7 @@ static void test_what_is_owed(void **state)
 
 /* A round may spend what has been saved, as much as comes in in 15 s; and there is none before it
  * is worth it. */
-static void test_what_may_be_spent(void **state)
+static void a_round_may_spend_what_has_been_saved(void **state)
 {
 	(void)state;
 	watch_rounds(0.003, 1);
@@ -362,7 +362,7 @@ static void test_what_may_be_spent(void **state)
 }
 
 /* The rest pays for the search, and for each target that is watched it is so much longer. */
-static void test_rests(void **state)
+static void the_rest_pays_for_the_search(void **state)
 {
 	(void)state;
 	made.search_cpu_ns = 0.5 * SECOND;
@@ -377,7 +377,7 @@ static void test_rests(void **state)
 }
 
 /* What has been taken is charged, measured or not, and once. */
-static void test_charges(void **state)
+static void what_a_round_takes_is_charged_once(void **state)
 {
 	(void)state;
 	made.measured_per_ns = 0.001;
@@ -386,7 +386,7 @@ static void test_charges(void **state)
 }
 
 /* A round that cannot be had is tried again after the same rest. */
-static void test_round_fails(void **state)
+static void a_round_that_fails_is_tried_again_after_a_rest(void **state)
 {
 	(void)state;
 	made.fails = true;
@@ -410,7 +410,7 @@ static void check_named(void)
 }
 
 /* Without BPF nothing is tried, and the heap is searched as often as its price allows. */
-static void test_no_watchpoints(void **state)
+static void without_watchpoints_containers_are_named(void **state)
 {
 	(void)state;
 	made.cannot_watch = made.grows = true;
@@ -425,7 +425,7 @@ static void test_no_watchpoints(void **state)
 }
 
 /* Where they are taken the reason is said, beside the names. */
-static void test_watchpoints_are_taken(void **state)
+static void taken_watchpoints_are_said_beside_the_names(void **state)
 {
 	(void)state;
 	made.fails = made.grows = true;
@@ -439,15 +439,15 @@ static void test_watchpoints_are_taken(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(test_nothing_that_cannot_be_measured),
-		TEST(test_until_it_is_spent),
-		TEST(test_what_is_owed),
-		TEST(test_what_may_be_spent),
-		TEST(test_rests),
-		TEST(test_charges),
-		TEST(test_round_fails),
-		TEST(test_no_watchpoints),
-		TEST(test_watchpoints_are_taken),
+		TEST(a_round_that_costs_nothing_has_its_whole_time),
+		TEST(a_round_ends_when_its_lease_is_spent),
+		TEST(what_is_owed_is_earned_before_the_next_round),
+		TEST(a_round_may_spend_what_has_been_saved),
+		TEST(the_rest_pays_for_the_search),
+		TEST(what_a_round_takes_is_charged_once),
+		TEST(a_round_that_fails_is_tried_again_after_a_rest),
+		TEST(without_watchpoints_containers_are_named),
+		TEST(taken_watchpoints_are_said_beside_the_names),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -52,7 +52,7 @@ static int end(void **state)
 	return heard_end(state);
 }
 
-static void test_defaults(void **state)
+static void without_options_there_are_defaults(void **state)
 {
 	(void)state;
 	expect_run((const char *const[]){"-p", "7", NULL});
@@ -78,7 +78,7 @@ static void test_defaults(void **state)
 	assert_int_equal(options.verbose, 0);
 }
 
-static void test_target(void **state)
+static void there_is_one_target(void **state)
 {
 	(void)state;
 	RUN("--pid=7", "-p", "7");
@@ -91,7 +91,7 @@ static void test_target(void **state)
 		     (const char *const[]){"--holders", NULL});
 }
 
-static void test_what_is_shown(void **state)
+static void options_choose_what_is_shown(void **state)
 {
 	(void)state;
 	RUN("-T", "0", "-q", "-v", "-v", "--no-color", "--module", "app", "--frozen");
@@ -117,7 +117,7 @@ static void test_what_is_shown(void **state)
 	      "--min-count", "-1");
 }
 
-static void test_types_like(void **state)
+static void types_are_chosen_by_an_expression(void **state)
 {
 	(void)state;
 	RUN("--types-like", "^app\\.(Session|Task)+$");
@@ -133,7 +133,7 @@ static void test_types_like(void **state)
 	assert_false(options.have_like);
 }
 
-static void test_growth(void **state)
+static void growth_has_a_time_and_repeats(void **state)
 {
 	(void)state;
 	RUN("--growth");
@@ -171,7 +171,7 @@ static void test_growth(void **state)
 	WRONG("--duration: expected at least 10 ms", "--growth", "-d", "0");
 }
 
-static void test_trend(void **state)
+static void trend_has_an_interval_and_a_count(void **state)
 {
 	(void)state;
 	RUN("--trend");
@@ -194,7 +194,7 @@ static void test_trend(void **state)
 	      "3");
 }
 
-static void test_references(void **state)
+static void chains_and_graphs_may_have_an_address(void **state)
 {
 	static const char *const wrong[] = {"",    "0",     "0x0", "7",   "0x7f1",
 					    "-8",  "0x10 ", "x10", "10q", "0x10000000000000000",
@@ -221,7 +221,7 @@ static void test_references(void **state)
 		      wrong[i]);
 }
 
-static void test_watch(void **state)
+static void up_to_four_containers_are_watched(void **state)
 {
 	(void)state;
 	RUN("--watch", "app.SESSIONS", "--watch-refs=app.Task", "--watch", "0x7f10", "--watch-refs",
@@ -251,7 +251,7 @@ static void test_watch(void **state)
 }
 
 /* Which views go together. */
-static void test_views(void **state)
+static void views_that_do_not_go_together_are_refused(void **state)
 {
 	static const char *const with_watch[] = {"--holders", "--chain=a", "--backrefs=a",
 						 "--growth",  "--trend",   "--frozen"};
@@ -296,7 +296,7 @@ static void test_views(void **state)
 #undef TIMES
 }
 
-static void test_formats(void **state)
+static void a_name_decides_between_text_and_json(void **state)
 {
 	(void)state;
 	RUN("-f", "JSON");
@@ -331,7 +331,7 @@ static void test_formats(void **state)
 }
 
 /* Chains and graphs are pictures too. */
-static void test_pictures(void **state)
+static void only_chains_and_graphs_are_pictures(void **state)
 {
 	(void)state;
 	RUN("--chain", "a", "-o", "a.dot", "-o", "a.SVG", "-o", "a.json", "-o", "a", "-f", "json");
@@ -349,7 +349,7 @@ static void test_pictures(void **state)
 	      "--holders", "-o", "a.dot");
 }
 
-static void test_most_files(void **state)
+static void there_is_a_most_of_files(void **state)
 {
 	const char *words[2 * OPTIONS_MAX_OUTPUTS + 5] = {"-p", "7"};
 
@@ -365,7 +365,7 @@ static void test_most_files(void **state)
 	expect_wrong("pyleaktrace: --output: too many files\n", words);
 }
 
-static void test_about(void **state)
+static void version_and_help_are_said_and_nothing_is_run(void **state)
 {
 	const char *text;
 
@@ -383,7 +383,7 @@ static void test_about(void **state)
 }
 
 /* What argp finds itself begins with the program's name. */
-static void test_unknown(void **state)
+static void unknown_options_are_said(void **state)
 {
 	char said[128];
 
@@ -404,11 +404,20 @@ static void test_unknown(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(test_defaults),   TEST(test_target),   TEST(test_what_is_shown),
-		TEST(test_types_like), TEST(test_growth),   TEST(test_trend),
-		TEST(test_references), TEST(test_watch),    TEST(test_views),
-		TEST(test_formats),    TEST(test_pictures), TEST(test_most_files),
-		TEST(test_about),      TEST(test_unknown),
+		TEST(without_options_there_are_defaults),
+		TEST(there_is_one_target),
+		TEST(options_choose_what_is_shown),
+		TEST(types_are_chosen_by_an_expression),
+		TEST(growth_has_a_time_and_repeats),
+		TEST(trend_has_an_interval_and_a_count),
+		TEST(chains_and_graphs_may_have_an_address),
+		TEST(up_to_four_containers_are_watched),
+		TEST(views_that_do_not_go_together_are_refused),
+		TEST(a_name_decides_between_text_and_json),
+		TEST(only_chains_and_graphs_are_pictures),
+		TEST(there_is_a_most_of_files),
+		TEST(version_and_help_are_said_and_nothing_is_run),
+		TEST(unknown_options_are_said),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

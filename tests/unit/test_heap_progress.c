@@ -46,7 +46,7 @@ static const char *say(struct terminal *terminal, enum census_work work, uint64_
 	return terminal->text + terminal->seen;
 }
 
-static void test_nothing_within_a_second(void **state)
+static void nothing_is_said_within_a_second(void **state)
 {
 	struct terminal terminal;
 
@@ -64,7 +64,7 @@ static void test_nothing_within_a_second(void **state)
 	close_terminal(&terminal);
 }
 
-static void test_line(void **state)
+static void progress_is_one_line_that_is_wiped_away(void **state)
 {
 	struct terminal terminal;
 	char expected[128];
@@ -88,7 +88,7 @@ static void test_line(void **state)
 }
 
 /* Standard error of a test is not a terminal, or may be: then the census is told to. */
-static void test_no_terminal(void **state)
+static void nothing_is_said_without_a_terminal(void **state)
 {
 	struct heap_progress progress = {0};
 	int terminal = dup(STDERR_FILENO);
@@ -104,9 +104,9 @@ static void test_no_terminal(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_nothing_within_a_second),
-		cmocka_unit_test(test_line),
-		cmocka_unit_test(test_no_terminal),
+		cmocka_unit_test(nothing_is_said_within_a_second),
+		cmocka_unit_test(progress_is_one_line_that_is_wiped_away),
+		cmocka_unit_test(nothing_is_said_without_a_terminal),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

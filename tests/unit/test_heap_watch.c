@@ -79,7 +79,7 @@ static struct heap_watch *make_watch(enum heap_watch_fate fate, enum heap_watch_
 	return watch;
 }
 
-static void test_settle(void **state)
+static void rows_are_the_sums_of_their_stacks(void **state)
 {
 	struct heap_watch *watch = make_watch(WATCH_SAME, WATCH_TIME);
 	const struct heap_watch_row *row = &watch->rows[0];
@@ -120,7 +120,7 @@ static void expect_text(enum heap_watch_fate fate, enum heap_watch_end end,
 }
 
 /* What else than hits it has cost, and what ended it. */
-static void test_bulk(void **state)
+static void the_cost_of_bytes_in_bulk_is_said(void **state)
 {
 	struct heap_watch *watch = make_watch(WATCH_SAME, WATCH_OVERHEAD);
 	const struct watch_text_options options = {.top = 1};
@@ -148,7 +148,7 @@ static void test_bulk(void **state)
 	profile_free(watch->about);
 }
 
-static void test_text(void **state)
+static void stacks_that_look_the_same_are_one(void **state)
 {
 	(void)state;
 	/* stacks that differ in the interpreter's C frames only are one */
@@ -193,7 +193,7 @@ static void expect_part(enum heap_watch_fate fate, enum heap_watch_end end, cons
 	profile_free(watch->about);
 }
 
-static void test_ends(void **state)
+static void each_end_and_fate_is_said(void **state)
 {
 	(void)state;
 	expect_part(WATCH_GONE, WATCH_LOST, "It is gone: nothing is called so any more");
@@ -206,7 +206,7 @@ static void test_ends(void **state)
 
 /* main calls work (takes 5, drops 5), which calls other (3 more taken) and the extension (one
  * dropped too often) */
-static void test_unpaired(void **state)
+static void what_is_taken_and_dropped_together_is_no_finding(void **state)
 {
 	struct profile *about = profile_new();
 	struct heap_watch_stack stacks[] = {
@@ -235,7 +235,7 @@ static void test_unpaired(void **state)
 	profile_free(about);
 }
 
-static void test_json(void **state)
+static void the_json_has_every_stack_whole(void **state)
 {
 	struct heap_watch *watch = make_watch(WATCH_REPLACED, WATCH_LOST);
 	struct err err = ERR_INIT;
@@ -264,7 +264,7 @@ static void test_json(void **state)
 }
 
 /* What the watch of a whole process lists is what the watch of one container does. */
-static void test_losses(void **state)
+static void losses_are_those_of_all_rows(void **state)
 {
 	const struct heap_watch_row one = {.unseen = 3, .unexplained = -2},
 				    more = {.unseen = 4, .unread = 1, .unexplained = 5};
@@ -294,10 +294,13 @@ static void test_losses(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_settle),   cmocka_unit_test(test_bulk),
-		cmocka_unit_test(test_text),     cmocka_unit_test(test_ends),
-		cmocka_unit_test(test_unpaired), cmocka_unit_test(test_json),
-		cmocka_unit_test(test_losses),
+		cmocka_unit_test(rows_are_the_sums_of_their_stacks),
+		cmocka_unit_test(the_cost_of_bytes_in_bulk_is_said),
+		cmocka_unit_test(stacks_that_look_the_same_are_one),
+		cmocka_unit_test(each_end_and_fate_is_said),
+		cmocka_unit_test(what_is_taken_and_dropped_together_is_no_finding),
+		cmocka_unit_test(the_json_has_every_stack_whole),
+		cmocka_unit_test(losses_are_those_of_all_rows),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

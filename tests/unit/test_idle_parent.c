@@ -14,7 +14,7 @@
 
 #define S 1e9
 
-static void test_which(void **state)
+static void an_idle_parent_does_little_and_its_children_much(void **state)
 {
 	(void)state;
 	/* a master that waits, and workers */
@@ -58,7 +58,7 @@ static pid_t waiter(int *to)
 }
 
 /* Those that are ours, while they are there. */
-static void test_children(void **state)
+static void children_are_ours_while_they_are_there(void **state)
 {
 	static struct children children, later;
 	pid_t pids[2];
@@ -106,8 +106,8 @@ static void test_children(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_which),
-		cmocka_unit_test(test_children),
+		cmocka_unit_test(an_idle_parent_does_little_and_its_children_much),
+		cmocka_unit_test(children_are_ours_while_they_are_there),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

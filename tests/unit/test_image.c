@@ -49,7 +49,7 @@ static void child_says(const struct child *child)
 	assert_int_equal(read(child->from, &byte, 1), 1);
 }
 
-static void test_exec(void **state)
+static void an_exec_is_another_image(void **state)
 {
 	struct child child;
 	struct image before, now;
@@ -75,7 +75,7 @@ static void test_exec(void **state)
 }
 
 /* One that has ended and was not waited for has a line, without a stack. */
-static void test_zombie(void **state)
+static void a_zombie_was_not_replaced(void **state)
 {
 	struct child child;
 	struct image before;
@@ -94,7 +94,7 @@ static void test_zombie(void **state)
 }
 
 /* The file goes before the line does when a process ends: that is no exec. */
-static void test_unknown_file(void **state)
+static void a_file_that_is_not_known_is_no_exec(void **state)
 {
 	const struct image image = {0x1000, 0x2000, 3, 4};
 	struct image other = image;
@@ -120,9 +120,9 @@ static void test_unknown_file(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_exec),
-		cmocka_unit_test(test_zombie),
-		cmocka_unit_test(test_unknown_file),
+		cmocka_unit_test(an_exec_is_another_image),
+		cmocka_unit_test(a_zombie_was_not_replaced),
+		cmocka_unit_test(a_file_that_is_not_known_is_no_exec),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

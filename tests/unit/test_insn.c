@@ -25,7 +25,7 @@ static struct insn decode(const char *bytes, size_t n)
 
 #define DECODE(bytes) decode(bytes, sizeof(bytes) - 1)
 
-static void test_prices(void **state)
+static void each_instruction_has_its_price(void **state)
 {
 	static const struct {
 		const char *bytes;
@@ -65,7 +65,7 @@ static void test_prices(void **state)
 		assert_int_equal(decode(rows[i].bytes, rows[i].n).cost, rows[i].cost);
 }
 
-static void test_nops(void **state)
+static void nops_are_known_in_all_their_forms(void **state)
 {
 	(void)state;
 	assert_true(DECODE("\x90").is_nop);
@@ -83,7 +83,7 @@ static void test_nops(void **state)
 	assert_false(DECODE("\xcc").is_nop);
 }
 
-static void test_flow(void **state)
+static void the_flow_goes_on_jumps_or_branches(void **state)
 {
 	struct insn insn;
 
@@ -121,7 +121,7 @@ static void test_flow(void **state)
 }
 
 /* Where a way ends: back to the caller, at an address that stands somewhere, or not at all. */
-static void test_ends(void **state)
+static void the_ways_that_end_are_known(void **state)
 {
 	(void)state;
 	assert_true(DECODE("\xc3").is_ret);
@@ -140,7 +140,7 @@ static void test_ends(void **state)
 	assert_int_equal(DECODE("\xff\x15\x10\x00\x00\x00").slot, 0); /* call *0x10(%rip) */
 }
 
-static void test_writes(void **state)
+static void written_argument_registers_are_known(void **state)
 {
 	(void)state;
 	assert_int_equal(DECODE("\x48\x89\xf7").writes_args, INSN_ARG(0)); /* mov %rsi,%rdi */
@@ -158,7 +158,7 @@ static void test_writes(void **state)
 			 INSN_ARG(0) | INSN_ARG(1) | INSN_ARG(3)); /* rep movsb */
 }
 
-static void test_stack_pointer(void **state)
+static void moves_of_the_stack_pointer_are_known(void **state)
 {
 	struct insn insn = DECODE("\x55");
 
@@ -197,7 +197,7 @@ static void test_stack_pointer(void **state)
 	assert_false(DECODE("\x48\x89\xe5").moves_sp); /* mov %rsp,%rbp */
 }
 
-static void test_tests(void **state)
+static void tests_of_an_argument_for_null_are_known(void **state)
 {
 	(void)state;
 	assert_int_equal(DECODE("\x48\x85\xff").test_arg, 0);
@@ -211,7 +211,7 @@ static void test_tests(void **state)
 	assert_int_equal(DECODE("\x48\x39\xff").test_arg, -1); /* cmp */
 }
 
-static void test_not_an_instruction(void **state)
+static void what_is_no_instruction_is_not_decoded(void **state)
 {
 	static const struct {
 		const char *bytes;
@@ -234,7 +234,7 @@ static void test_not_an_instruction(void **state)
 }
 
 /* Any bytes at all: the answer stays within what was given. */
-static void test_random_bytes(void **state)
+static void random_bytes_are_decoded_within_bounds(void **state)
 {
 	uint64_t random = 0x9e3779b97f4a7c15ull;
 	unsigned valid = 0;
@@ -265,11 +265,15 @@ static void test_random_bytes(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_prices),       cmocka_unit_test(test_nops),
-		cmocka_unit_test(test_flow),         cmocka_unit_test(test_ends),
-		cmocka_unit_test(test_writes),       cmocka_unit_test(test_stack_pointer),
-		cmocka_unit_test(test_tests),        cmocka_unit_test(test_not_an_instruction),
-		cmocka_unit_test(test_random_bytes),
+		cmocka_unit_test(each_instruction_has_its_price),
+		cmocka_unit_test(nops_are_known_in_all_their_forms),
+		cmocka_unit_test(the_flow_goes_on_jumps_or_branches),
+		cmocka_unit_test(the_ways_that_end_are_known),
+		cmocka_unit_test(written_argument_registers_are_known),
+		cmocka_unit_test(moves_of_the_stack_pointer_are_known),
+		cmocka_unit_test(tests_of_an_argument_for_null_are_known),
+		cmocka_unit_test(what_is_no_instruction_is_not_decoded),
+		cmocka_unit_test(random_bytes_are_decoded_within_bounds),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -67,7 +67,7 @@ static void check(const char *recorded, const char *wanted)
 	assert_string_equal(text, wanted);
 }
 
-static void test_runs_replace_the_loop(void **state)
+static void runs_of_python_replace_the_loop(void **state)
 {
 	(void)state;
 	check("kceqem"
@@ -88,7 +88,7 @@ static void test_runs_replace_the_loop(void **state)
 	      "aABCbDEc");
 }
 
-static void test_without_python(void **state)
+static void without_python_frames_c_frames_stay(void **state)
 {
 	(void)state;
 	check("abc", "abc");
@@ -98,7 +98,7 @@ static void test_without_python(void **state)
 	check("", "");
 }
 
-static void test_without_native(void **state)
+static void without_c_frames_python_frames_stay(void **state)
 {
 	(void)state;
 	check("AB!C!", "ABC");
@@ -106,7 +106,7 @@ static void test_without_native(void **state)
 	check("AB_", "AB_");
 }
 
-static void test_c_frames_end_early(void **state)
+static void python_frames_follow_where_c_frames_end(void **state)
 {
 	(void)state;
 	check("a-"
@@ -127,7 +127,7 @@ static void test_c_frames_end_early(void **state)
 	      "-A");
 }
 
-static void test_python_frames_end_early(void **state)
+static void c_frames_follow_where_python_frames_end(void **state)
 {
 	(void)state;
 	check("aebecd"
@@ -138,7 +138,7 @@ static void test_python_frames_end_early(void **state)
 	      "aAbB_c");
 }
 
-static void test_another_stack(void **state)
+static void frames_of_another_stack_are_joined(void **state)
 {
 	(void)state;
 	check("aebgcedem"
@@ -149,7 +149,7 @@ static void test_another_stack(void **state)
 	      "aAbBc?");
 }
 
-static void test_greenlets(void **state)
+static void a_greenlets_frames_are_joined_where_it_began(void **state)
 {
 	(void)state;
 	/* what began the greenlet is the last frame of its own */
@@ -173,7 +173,7 @@ static void test_greenlets(void **state)
 	      "aA_bs");
 }
 
-static void test_threads_are_left_out(void **state)
+static void the_start_of_a_thread_is_left_out(void **state)
 {
 	(void)state;
 	check("aeb"
@@ -189,14 +189,14 @@ static void test_threads_are_left_out(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_runs_replace_the_loop),
-		cmocka_unit_test(test_without_python),
-		cmocka_unit_test(test_without_native),
-		cmocka_unit_test(test_c_frames_end_early),
-		cmocka_unit_test(test_python_frames_end_early),
-		cmocka_unit_test(test_another_stack),
-		cmocka_unit_test(test_greenlets),
-		cmocka_unit_test(test_threads_are_left_out),
+		cmocka_unit_test(runs_of_python_replace_the_loop),
+		cmocka_unit_test(without_python_frames_c_frames_stay),
+		cmocka_unit_test(without_c_frames_python_frames_stay),
+		cmocka_unit_test(python_frames_follow_where_c_frames_end),
+		cmocka_unit_test(c_frames_follow_where_python_frames_end),
+		cmocka_unit_test(frames_of_another_stack_are_joined),
+		cmocka_unit_test(a_greenlets_frames_are_joined_where_it_began),
+		cmocka_unit_test(the_start_of_a_thread_is_left_out),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

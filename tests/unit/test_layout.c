@@ -15,7 +15,7 @@
 
 #include "python/layout.h"
 
-static void test_find(void **state)
+static void each_minor_version_has_its_layout(void **state)
 {
 	(void)state;
 	for (unsigned minor = 0; minor < 40; minor++) {
@@ -34,7 +34,7 @@ static void test_find(void **state)
 }
 
 /* Each version has its own fields and no others. */
-static void test_rows(void **state)
+static void each_version_has_its_own_fields(void **state)
 {
 	(void)state;
 	for (unsigned i = 0; layout_row(i); i++) {
@@ -106,7 +106,7 @@ static void make_block(uint8_t *block, uint32_t hexversion)
 	put(block, 232, 3333); /* thread_state.datastack_chunk: not in the layout */
 }
 
-static void test_refine(void **state)
+static void a_layout_takes_what_the_interpreter_states(void **state)
 {
 	struct py_layout layout = *layout_find(14, false), before = layout;
 	struct err err = ERR_INIT;
@@ -141,7 +141,7 @@ static void assert_refused(const struct py_layout *row, const uint8_t *block, ui
 	assert_int_equal(layout_refine(&layout, block, length, NULL), -ERR_TARGET);
 }
 
-static void test_refine_refuses(void **state)
+static void a_block_that_does_not_fit_is_refused(void **state)
 {
 	const struct py_layout *row = layout_find(14, false);
 	struct py_layout old = *layout_find(12, false);
@@ -173,7 +173,7 @@ static void test_refine_refuses(void **state)
 	assert_memory_equal(&old, layout_find(12, false), sizeof(old));
 }
 
-static void test_refine_random(void **state)
+static void a_random_block_leaves_a_layout_in_range(void **state)
 {
 	uint64_t seed = 20261124;
 
@@ -200,9 +200,11 @@ static void test_refine_random(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_find),          cmocka_unit_test(test_rows),
-		cmocka_unit_test(test_refine),        cmocka_unit_test(test_refine_refuses),
-		cmocka_unit_test(test_refine_random),
+		cmocka_unit_test(each_minor_version_has_its_layout),
+		cmocka_unit_test(each_version_has_its_own_fields),
+		cmocka_unit_test(a_layout_takes_what_the_interpreter_states),
+		cmocka_unit_test(a_block_that_does_not_fit_is_refused),
+		cmocka_unit_test(a_random_block_leaves_a_layout_in_range),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -35,7 +35,7 @@ static void begin(struct load_log *log)
 	assert_non_null(printer);
 }
 
-static void test_last_line(void **state)
+static void the_last_line_is_the_verifiers_word(void **state)
 {
 	static const struct {
 		const char *text, *last;
@@ -79,7 +79,7 @@ static void check_reason(const struct load_log *log, int error, const char *want
 }
 
 /* Which program, and the verifier's last word on it. */
-static void test_program(void **state)
+static void the_program_and_the_verifiers_word_are_named(void **state)
 {
 	struct load_log log;
 
@@ -102,7 +102,7 @@ static void test_program(void **state)
 }
 
 /* As many lines as are worth showing, the last of them. */
-static void test_tail(void **state)
+static void the_last_lines_are_shown(void **state)
 {
 	char *text = NULL, *wanted = NULL;
 	struct load_log log;
@@ -136,7 +136,7 @@ static void test_tail(void **state)
 }
 
 /* A log that was too short for a program says nothing of its end. */
-static void test_full_log(void **state)
+static void a_log_that_is_full_says_nothing_of_its_end(void **state)
 {
 	struct load_log log;
 
@@ -152,7 +152,7 @@ static void test_full_log(void **state)
 	load_log_end(&log);
 }
 
-static void test_map(void **state)
+static void a_map_that_is_refused_is_named(void **state)
 {
 	struct load_log log;
 
@@ -169,7 +169,7 @@ static void test_map(void **state)
 	say(LIBBPF_WARN, "libbpf: prog 'x': BPF program load failed: y\n");
 }
 
-static void test_level(void **state)
+static void the_level_suits_the_kernel(void **state)
 {
 	(void)state;
 	assert_int_equal(load_log_level(KERNEL(5, 15)), 0);
@@ -181,9 +181,12 @@ static void test_level(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_last_line), cmocka_unit_test(test_program),
-		cmocka_unit_test(test_full_log),  cmocka_unit_test(test_map),
-		cmocka_unit_test(test_level),     cmocka_unit_test(test_tail),
+		cmocka_unit_test(the_last_line_is_the_verifiers_word),
+		cmocka_unit_test(the_program_and_the_verifiers_word_are_named),
+		cmocka_unit_test(a_log_that_is_full_says_nothing_of_its_end),
+		cmocka_unit_test(a_map_that_is_refused_is_named),
+		cmocka_unit_test(the_level_suits_the_kernel),
+		cmocka_unit_test(the_last_lines_are_shown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -22,7 +22,7 @@ static const struct r_debug *own_debug(void)
 }
 
 /* Our own loader: it says itself where it keeps its state, and where its function is. */
-static void test_own_loader(void **state)
+static void our_own_loader_is_found(void **state)
 {
 	const struct r_debug *debug = own_debug();
 	struct loader loader;
@@ -46,7 +46,7 @@ static void test_own_loader(void **state)
 }
 
 /* No such process; and one without memory of its own. */
-static void test_none(void **state)
+static void without_a_process_or_memory_there_is_no_loader(void **state)
 {
 	struct loader loader;
 
@@ -60,8 +60,8 @@ static void test_none(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_own_loader),
-		cmocka_unit_test(test_none),
+		cmocka_unit_test(our_own_loader_is_found),
+		cmocka_unit_test(without_a_process_or_memory_there_is_no_loader),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -75,7 +75,7 @@ static void in_order(void)
 	}
 }
 
-static void test_locks_are_taken_by_rising_ranks(void **state)
+static void locks_are_taken_by_rising_ranks(void **state)
 {
 	(void)state;
 	assert_said(in_order, "");
@@ -87,7 +87,7 @@ static void backwards(void)
 	lock_take(&looking);
 }
 
-static void test_a_lower_rank_after_a_higher_ends_the_program(void **state)
+static void a_lower_rank_after_a_higher_ends_the_program(void **state)
 {
 	(void)state;
 	assert_said(backwards, "pyleaktrace: LOCK_RANK_LOOKING is taken while LOCK_RANK_GOVERNOR "
@@ -102,7 +102,7 @@ static void backwards_below_another(void)
 	lock_take(&looking);
 }
 
-static void test_what_was_given_back_is_not_held(void **state)
+static void what_was_given_back_is_not_held(void **state)
 {
 	(void)state;
 	assert_said(backwards_below_another,
@@ -115,7 +115,7 @@ static void both_of_a_rank(void)
 	lock_take(&switching);
 }
 
-static void test_two_of_one_rank_end_the_program(void **state)
+static void two_of_one_rank_end_the_program(void **state)
 {
 	(void)state;
 	assert_said(both_of_a_rank,
@@ -128,7 +128,7 @@ static void twice(void)
 	lock_take(&governor);
 }
 
-static void test_the_same_lock_twice_ends_the_program(void **state)
+static void the_same_lock_twice_ends_the_program(void **state)
 {
 	(void)state;
 	assert_said(twice,
@@ -144,7 +144,7 @@ static void recursive(void)
 	lock_take(&looking);
 }
 
-static void test_the_recursive_lock_may_be_taken_twice(void **state)
+static void the_recursive_lock_may_be_taken_twice(void **state)
 {
 	(void)state;
 	assert_said(recursive, "");
@@ -155,7 +155,7 @@ static void release_unheld(void)
 	lock_release(&governor);
 }
 
-static void test_only_what_is_held_can_be_given_back(void **state)
+static void only_what_is_held_can_be_given_back(void **state)
 {
 	(void)state;
 	assert_said(release_unheld, "pyleaktrace: LOCK_RANK_GOVERNOR is not held\n");
@@ -178,7 +178,7 @@ static void beside_another_thread(void)
 		abort();
 }
 
-static void test_each_thread_has_an_order_of_its_own(void **state)
+static void each_thread_has_an_order_of_its_own(void **state)
 {
 	(void)state;
 	assert_said(beside_another_thread, "");
@@ -194,7 +194,7 @@ static void wait_in_vain(void)
 	lock_take(&looking);
 }
 
-static void test_a_lock_is_held_after_waiting_with_it(void **state)
+static void a_lock_is_held_after_waiting_with_it(void **state)
 {
 	(void)state;
 	assert_said(wait_in_vain,
@@ -206,15 +206,15 @@ static void test_a_lock_is_held_after_waiting_with_it(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(test_locks_are_taken_by_rising_ranks),
-		TEST(test_a_lower_rank_after_a_higher_ends_the_program),
-		TEST(test_what_was_given_back_is_not_held),
-		TEST(test_two_of_one_rank_end_the_program),
-		TEST(test_the_same_lock_twice_ends_the_program),
-		TEST(test_the_recursive_lock_may_be_taken_twice),
-		TEST(test_only_what_is_held_can_be_given_back),
-		TEST(test_each_thread_has_an_order_of_its_own),
-		TEST(test_a_lock_is_held_after_waiting_with_it),
+		TEST(locks_are_taken_by_rising_ranks),
+		TEST(a_lower_rank_after_a_higher_ends_the_program),
+		TEST(what_was_given_back_is_not_held),
+		TEST(two_of_one_rank_end_the_program),
+		TEST(the_same_lock_twice_ends_the_program),
+		TEST(the_recursive_lock_may_be_taken_twice),
+		TEST(only_what_is_held_can_be_given_back),
+		TEST(each_thread_has_an_order_of_its_own),
+		TEST(a_lock_is_held_after_waiting_with_it),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -15,7 +15,7 @@
 #define MOST  12000
 #define USUAL (uint64_t)(MOST * ROOM_NS)
 
-static void test_full(void **state)
+static void three_quarters_are_full(void **state)
 {
 	const struct map_fill fill = {.most = MOST};
 
@@ -25,7 +25,7 @@ static void test_full(void **state)
 }
 
 /* As long as they are as many as before, or fewer, or it is far from full. */
-static void test_usual(void **state)
+static void a_map_that_does_not_fill_is_counted_as_usual(void **state)
 {
 	static const uint64_t blocks[] = {0, 0, 5, 8000, 8000, 100, 101, 0};
 	struct map_fill fill = {.most = MOST};
@@ -41,7 +41,7 @@ static void test_usual(void **state)
 
 /* Whatever the rate, up to ROOM_SOONER times of what fills the map between two usual looks: none is
  * lost. */
-static void test_fills_up(void **state)
+static void a_map_that_fills_is_looked_at_in_time(void **state)
 {
 	(void)state;
 	for (unsigned per_usual = 100; per_usual < MOST * ROOM_SOONER / 4; per_usual += 100) {
@@ -71,9 +71,9 @@ static void test_fills_up(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_full),
-		cmocka_unit_test(test_usual),
-		cmocka_unit_test(test_fills_up),
+		cmocka_unit_test(three_quarters_are_full),
+		cmocka_unit_test(a_map_that_does_not_fill_is_counted_as_usual),
+		cmocka_unit_test(a_map_that_fills_is_looked_at_in_time),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

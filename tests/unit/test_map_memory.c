@@ -46,7 +46,7 @@ static void fill(int fd, uint32_t n, size_t value_size)
 	free(value);
 }
 
-static void test_arrays(void **state)
+static void arrays_take_what_the_kernel_says(void **state)
 {
 	static const struct {
 		enum bpf_map_type type;
@@ -69,7 +69,7 @@ static void test_arrays(void **state)
 }
 
 /* As they fill, and with all from the start. */
-static void test_hashes(void **state)
+static void hashes_take_what_the_kernel_says(void **state)
 {
 	static const uint32_t entries[] = {0, 1, 1000, 50000};
 
@@ -88,7 +88,7 @@ static void test_hashes(void **state)
 }
 
 /* Large values: few to a batch. */
-static void test_large_values(void **state)
+static void large_values_are_counted_few_at_a_time(void **state)
 {
 	int fd = make(BPF_MAP_TYPE_HASH, 8, 11912, 32768, BPF_F_NO_PREALLOC);
 
@@ -100,7 +100,7 @@ static void test_large_values(void **state)
 	close(fd);
 }
 
-static void test_ring(void **state)
+static void rings_take_what_the_kernel_says(void **state)
 {
 	int fd = make(BPF_MAP_TYPE_RINGBUF, 0, 0, 65536, 0);
 
@@ -110,7 +110,7 @@ static void test_ring(void **state)
 }
 
 /* Which of both counts. */
-static void test_choice(void **state)
+static void the_kernels_version_decides_which_figure_counts(void **state)
 {
 	int fd = make(BPF_MAP_TYPE_ARRAY, 4, 100, 5000, 0);
 
@@ -125,9 +125,11 @@ static void test_choice(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_arrays),       cmocka_unit_test(test_hashes),
-		cmocka_unit_test(test_large_values), cmocka_unit_test(test_ring),
-		cmocka_unit_test(test_choice),
+		cmocka_unit_test(arrays_take_what_the_kernel_says),
+		cmocka_unit_test(hashes_take_what_the_kernel_says),
+		cmocka_unit_test(large_values_are_counted_few_at_a_time),
+		cmocka_unit_test(rings_take_what_the_kernel_says),
+		cmocka_unit_test(the_kernels_version_decides_which_figure_counts),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

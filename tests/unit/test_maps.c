@@ -31,7 +31,7 @@ static uint8_t *page_before_hole(void)
 	return pages;
 }
 
-static void test_read_remote(void **state)
+static void memory_is_read_whole_or_not_at_all(void **state)
 {
 	uint8_t *page = page_before_hole(), buffer[64];
 	uint64_t address = (uint64_t)(uintptr_t)page, word = 1;
@@ -58,7 +58,7 @@ static void test_read_remote(void **state)
 	munmap(page, PAGE);
 }
 
-static void test_read_string(void **state)
+static void a_string_ends_at_its_nul_or_is_cut(void **state)
 {
 	uint8_t *page = page_before_hole();
 	uint64_t address = (uint64_t)(uintptr_t)page;
@@ -84,7 +84,7 @@ static void test_read_string(void **state)
 }
 
 /* More items than one call takes; every seventh one lies in a hole, some are empty or too big. */
-static void test_read_many(void **state)
+static void each_of_many_items_has_its_result(void **state)
 {
 	enum { N = 2000 };
 	uint8_t *page = page_before_hole();
@@ -127,9 +127,9 @@ static void test_read_many(void **state)
 	munmap(page, PAGE);
 }
 
-static void test_own_maps(void **state)
+static void our_own_mappings_are_read_in_order(void **state)
 {
-	uint64_t here = (uint64_t)(uintptr_t)test_own_maps;
+	uint64_t here = (uint64_t)(uintptr_t)our_own_mappings_are_read_in_order;
 	const struct map_range *range;
 	struct err err = ERR_INIT;
 	struct maps maps;
@@ -158,7 +158,7 @@ static void test_own_maps(void **state)
 }
 
 /* A mapped file with an odd name, then without one. */
-static void test_odd_names(void **state)
+static void odd_names_of_files_are_kept(void **state)
 {
 	char folder[] = "/tmp/pyleaktrace-maps-XXXXXX", name[128], path[256];
 	const struct map_range *range;
@@ -196,9 +196,9 @@ static void test_odd_names(void **state)
 
 uint64_t well_known_word = 77;
 
-static void test_own_module(void **state)
+static void our_own_module_is_loaded_from_any_range(void **state)
 {
-	uint64_t here = (uint64_t)(uintptr_t)test_own_module, value, offset;
+	uint64_t here = (uint64_t)(uintptr_t)our_own_module_is_loaded_from_any_range, value, offset;
 	struct err err = ERR_INIT;
 	struct module module;
 	const uint8_t *bytes;
@@ -221,7 +221,7 @@ static void test_own_module(void **state)
 		module_unload(&module);
 	}
 	assert_int_equal(module_load(&module, &maps, maps_find(&maps, here), &err), 0);
-	assert_int_equal(module_symbol(&module, "test_own_module"), here);
+	assert_int_equal(module_symbol(&module, "our_own_module_is_loaded_from_any_range"), here);
 	assert_int_equal(module_symbol(&module, "no_such_name"), 0);
 	assert_int_equal(
 		remote_read_u64(getpid(), module_symbol(&module, "well_known_word"), &value), 0);
@@ -236,7 +236,7 @@ static void test_own_module(void **state)
 	maps_fini(&maps);
 }
 
-static void test_file(void **state)
+static void a_file_is_read_whole_or_not_at_all(void **state)
 {
 	char name[] = "/tmp/pyleaktrace-file-XXXXXX", buffer[8], *text;
 	int fd = mkstemp(name);
@@ -271,10 +271,13 @@ static void test_file(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_read_remote), cmocka_unit_test(test_read_string),
-		cmocka_unit_test(test_read_many),   cmocka_unit_test(test_own_maps),
-		cmocka_unit_test(test_odd_names),   cmocka_unit_test(test_own_module),
-		cmocka_unit_test(test_file),
+		cmocka_unit_test(memory_is_read_whole_or_not_at_all),
+		cmocka_unit_test(a_string_ends_at_its_nul_or_is_cut),
+		cmocka_unit_test(each_of_many_items_has_its_result),
+		cmocka_unit_test(our_own_mappings_are_read_in_order),
+		cmocka_unit_test(odd_names_of_files_are_kept),
+		cmocka_unit_test(our_own_module_is_loaded_from_any_range),
+		cmocka_unit_test(a_file_is_read_whole_or_not_at_all),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -11,7 +11,7 @@
 #define GIB (1ull << 30)
 
 /* By the target's size. */
-static void test_grows_as_it_fills(void **state)
+static void the_map_grows_with_the_target(void **state)
 {
 	(void)state;
 	assert_int_equal(max_blocks_default(0, false, 0), 1u << 20);
@@ -21,7 +21,7 @@ static void test_grows_as_it_fills(void **state)
 }
 
 /* By what the machine has: never more than its share of it, but for a least. */
-static void test_taken_at_the_start(void **state)
+static void a_map_taken_at_the_start_is_a_share_of_the_machine(void **state)
 {
 	(void)state;
 	for (uint64_t mib = 1; mib < 1 << 20; mib = mib * 3 / 2 + 1) {
@@ -36,7 +36,7 @@ static void test_taken_at_the_start(void **state)
 	assert_int_equal(max_blocks_default(0, true, 64 * GIB), 1u << 20);
 }
 
-static void test_available(void **state)
+static void available_memory_is_whole_kib(void **state)
 {
 	(void)state;
 	assert_true(max_blocks_available() > 1 << 20);
@@ -46,9 +46,9 @@ static void test_available(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_grows_as_it_fills),
-		cmocka_unit_test(test_taken_at_the_start),
-		cmocka_unit_test(test_available),
+		cmocka_unit_test(the_map_grows_with_the_target),
+		cmocka_unit_test(a_map_taken_at_the_start_is_a_share_of_the_machine),
+		cmocka_unit_test(available_memory_is_whole_kib),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -127,7 +127,7 @@ static struct mi_segment parse(const struct kind *kind, const uint8_t *header)
 
 /* ---- what it is ----------------------------------------------------------------------------- */
 
-static void test_segment(void **state)
+static void a_segment_has_its_end_and_slices(void **state)
 {
 	uint8_t *header = malloc(MI_SLICE);
 
@@ -154,7 +154,7 @@ static void test_segment(void **state)
 	free(header);
 }
 
-static void test_no_segment(void **state)
+static void what_does_not_agree_is_no_segment(void **state)
 {
 	/* slices, entries, kind */
 	static const uint64_t wrong[][3] = {
@@ -218,7 +218,7 @@ static bool is_free(uint32_t block)
 	return block == 5 || block == 2 || block == 9 || block == 600 || block == 7;
 }
 
-static void test_small_page(void **state)
+static void a_small_page_has_its_live_blocks(void **state)
 {
 	static const uint64_t sizes[] = {16, 32, 48, 64, 80};
 	uint8_t *header = malloc(MI_SLICE), *area = malloc(MI_SLICE);
@@ -254,7 +254,7 @@ static void test_small_page(void **state)
 	free(page);
 }
 
-static void test_large_pages(void **state)
+static void large_pages_have_their_live_blocks(void **state)
 {
 	const struct want medium = {.slice = 8,
 				    .count = 8,
@@ -303,7 +303,7 @@ static void test_large_pages(void **state)
 }
 
 /* Read in the middle of a change: the numbers do not agree, or a list leads astray. */
-static void test_torn_page(void **state)
+static void a_page_read_in_a_change_is_torn(void **state)
 {
 	uint8_t *header = malloc(MI_SLICE), *area = malloc(MI_SLICE);
 	struct mi_page *page = malloc(sizeof(*page));
@@ -337,7 +337,7 @@ static void test_torn_page(void **state)
 	free(page);
 }
 
-static void test_no_page(void **state)
+static void what_does_not_agree_is_no_page(void **state)
 {
 	uint8_t *header = malloc(MI_SLICE), *area = malloc(MI_SLICE);
 	struct mi_page *page = malloc(sizeof(*page));
@@ -375,7 +375,7 @@ static void test_no_page(void **state)
 
 /* Whatever the bytes are, nothing outside them is touched (sanitizers look) and it comes to an
  * end. */
-static void test_anything(void **state)
+static void any_bytes_come_to_an_end(void **state)
 {
 	uint8_t *header = malloc(MI_SLICE), *area = malloc(MI_AREA_MAX);
 	struct mi_page *page = malloc(sizeof(*page));
@@ -413,10 +413,13 @@ static void test_anything(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_segment),    cmocka_unit_test(test_no_segment),
-		cmocka_unit_test(test_small_page), cmocka_unit_test(test_large_pages),
-		cmocka_unit_test(test_torn_page),  cmocka_unit_test(test_no_page),
-		cmocka_unit_test(test_anything),
+		cmocka_unit_test(a_segment_has_its_end_and_slices),
+		cmocka_unit_test(what_does_not_agree_is_no_segment),
+		cmocka_unit_test(a_small_page_has_its_live_blocks),
+		cmocka_unit_test(large_pages_have_their_live_blocks),
+		cmocka_unit_test(a_page_read_in_a_change_is_torn),
+		cmocka_unit_test(what_does_not_agree_is_no_page),
+		cmocka_unit_test(any_bytes_come_to_an_end),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

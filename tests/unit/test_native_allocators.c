@@ -87,7 +87,7 @@ static void check_places(const struct module *module)
 	}
 }
 
-static void test_jemalloc(void **state)
+static void jemallocs_functions_are_found(void **state)
 {
 	struct module module;
 
@@ -116,7 +116,7 @@ static void test_jemalloc(void **state)
 	module_unload(&module);
 }
 
-static void test_tcmalloc(void **state)
+static void tcmallocs_functions_are_found_once_each(void **state)
 {
 	struct module module;
 
@@ -141,7 +141,7 @@ static void test_tcmalloc(void **state)
 	module_unload(&module);
 }
 
-static void test_mimalloc(void **state)
+static void mimallocs_functions_are_found(void **state)
 {
 	struct module module;
 
@@ -171,7 +171,7 @@ static void test_mimalloc(void **state)
 }
 
 /* musl's libc is its loader, too: a libc whose functions jump to others. */
-static void test_musl(void **state)
+static void musl_is_a_libc_with_places_in_its_functions(void **state)
 {
 	static const char *const names[] = {"malloc",        "calloc",   "realloc",
 					    "reallocarray",  "free",     "posix_memalign",
@@ -201,7 +201,7 @@ static void test_musl(void **state)
 	module_unload(&module);
 }
 
-static void test_none(void **state)
+static void other_libraries_are_no_allocators(void **state)
 {
 	static const char *const paths[] = {
 		LIBRARIES "libz.so.1",
@@ -271,7 +271,7 @@ static void open_self(struct module *module)
 	maps_fini(&maps);
 }
 
-static void test_prefixes(void **state)
+static void an_allocator_may_have_a_prefix(void **state)
 {
 	struct module module;
 
@@ -287,7 +287,7 @@ static void test_prefixes(void **state)
 	module_unload(&module);
 }
 
-static void test_ends(void **state)
+static void the_ends_of_a_function_are_found_or_none(void **state)
 {
 	uint64_t ends[FUNCTION_ENDS_MAX];
 	struct module module;
@@ -307,7 +307,7 @@ static void test_ends(void **state)
 }
 
 /* Files are looked at once. */
-static void test_update(void **state)
+static void files_are_looked_at_once(void **state)
 {
 	struct native_allocators list = {0};
 	struct module none = {0};
@@ -329,10 +329,14 @@ static void test_update(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_jemalloc), cmocka_unit_test(test_tcmalloc),
-		cmocka_unit_test(test_mimalloc), cmocka_unit_test(test_musl),
-		cmocka_unit_test(test_none),     cmocka_unit_test(test_prefixes),
-		cmocka_unit_test(test_ends),     cmocka_unit_test(test_update),
+		cmocka_unit_test(jemallocs_functions_are_found),
+		cmocka_unit_test(tcmallocs_functions_are_found_once_each),
+		cmocka_unit_test(mimallocs_functions_are_found),
+		cmocka_unit_test(musl_is_a_libc_with_places_in_its_functions),
+		cmocka_unit_test(other_libraries_are_no_allocators),
+		cmocka_unit_test(an_allocator_may_have_a_prefix),
+		cmocka_unit_test(the_ends_of_a_function_are_found_or_none),
+		cmocka_unit_test(files_are_looked_at_once),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

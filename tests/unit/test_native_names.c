@@ -12,13 +12,13 @@
 #include <sys/auxv.h>
 #include <sys/mman.h>
 
-static void test_names_are_those_of_addr2line(void **state)
+static void names_are_those_of_addr2line(void **state)
 {
 	(void)state;
 	check_against_addr2line("plain.so", NULL, "plain.so", 300);
 }
 
-static void test_cxx(void **state)
+static void names_of_cxx_are_demangled(void **state)
 {
 	struct names_target target;
 	struct frame frames[NATIVE_MAX_INLINED];
@@ -64,7 +64,7 @@ static void compare_versions_of_clang(void)
 }
 
 /* Every form that debug information comes in; clang writes no .debug_aranges. */
-static void test_forms_of_debug_information(void **state)
+static void every_form_of_debug_information_is_read(void **state)
 {
 	static const char *const compilers[] = {
 		"gcc -gdwarf-2",     "gcc -gdwarf-3",      "gcc -gdwarf-4",
@@ -86,7 +86,7 @@ static void test_forms_of_debug_information(void **state)
 
 /* ---- stripped files ------------------------------------------------------------------------- */
 
-static void test_stripped(void **state)
+static void a_stripped_file_has_exported_names_and_offsets(void **state)
 {
 	uint64_t first, inside = local("plain.so", "local_function") + 5;
 	struct names_target target;
@@ -116,7 +116,7 @@ static void test_stripped(void **state)
 
 /* ---- one of several names ------------------------------------------------------------------- */
 
-static void test_the_name_that_says_most(void **state)
+static void the_name_that_says_most_is_taken(void **state)
 {
 	struct names_target target;
 	uint64_t alias, unsized, outer;
@@ -151,7 +151,7 @@ static void test_the_name_that_says_most(void **state)
 /* ---- inlined functions ---------------------------------------------------------------------- */
 
 /* Deeper than there is room for: the innermost are there, and the function itself. */
-static void test_deeply_inlined(void **state)
+static void of_deep_inlining_the_innermost_are_kept(void **state)
 {
 	struct names_target target;
 	struct frame frames[NATIVE_MAX_INLINED];
@@ -184,7 +184,7 @@ static void test_deeply_inlined(void **state)
 
 /* ---- what is no file ------------------------------------------------------------------------ */
 
-static void test_vdso(void **state)
+static void the_vdso_has_names(void **state)
 {
 	struct names_target target;
 	uint64_t vdso = getauxval(AT_SYSINFO_EHDR);
@@ -205,7 +205,7 @@ static void test_vdso(void **state)
 	names_target_unload(&target);
 }
 
-static void test_generated_code(void **state)
+static void generated_code_has_its_address(void **state)
 {
 	struct names_target target;
 	struct frame frames[NATIVE_MAX_INLINED];
@@ -234,7 +234,7 @@ static void test_generated_code(void **state)
 /* ---- what is known -------------------------------------------------------------------------- */
 
 /* Names stay when their file is gone, and are given to any profile. */
-static void test_names_outlive_their_file(void **state)
+static void names_outlive_their_file(void **state)
 {
 	struct names_target target;
 	struct profile *other;
@@ -272,7 +272,7 @@ static size_t open_files(void)
 }
 
 /* When nothing new is asked for the files are closed; the next address opens them again. */
-static void test_files_are_closed_when_idle(void **state)
+static void files_are_closed_when_idle(void **state)
 {
 	struct names_target target;
 	struct frame frames[NATIVE_MAX_INLINED];
@@ -297,7 +297,7 @@ static void test_files_are_closed_when_idle(void **state)
 }
 
 /* More modules than are held open; an address by more than one name in turn. */
-static void test_many_modules(void **state)
+static void more_modules_than_are_open_have_names(void **state)
 {
 	struct names_target targets[NATIVE_MODULES_OPEN + 3];
 	const size_t n = sizeof(targets) / sizeof(targets[0]);
@@ -335,17 +335,17 @@ static void test_many_modules(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_names_are_those_of_addr2line),
-		cmocka_unit_test(test_cxx),
-		cmocka_unit_test(test_forms_of_debug_information),
-		cmocka_unit_test(test_stripped),
-		cmocka_unit_test(test_the_name_that_says_most),
-		cmocka_unit_test(test_deeply_inlined),
-		cmocka_unit_test(test_vdso),
-		cmocka_unit_test(test_generated_code),
-		cmocka_unit_test(test_names_outlive_their_file),
-		cmocka_unit_test(test_files_are_closed_when_idle),
-		cmocka_unit_test(test_many_modules),
+		cmocka_unit_test(names_are_those_of_addr2line),
+		cmocka_unit_test(names_of_cxx_are_demangled),
+		cmocka_unit_test(every_form_of_debug_information_is_read),
+		cmocka_unit_test(a_stripped_file_has_exported_names_and_offsets),
+		cmocka_unit_test(the_name_that_says_most_is_taken),
+		cmocka_unit_test(of_deep_inlining_the_innermost_are_kept),
+		cmocka_unit_test(the_vdso_has_names),
+		cmocka_unit_test(generated_code_has_its_address),
+		cmocka_unit_test(names_outlive_their_file),
+		cmocka_unit_test(files_are_closed_when_idle),
+		cmocka_unit_test(more_modules_than_are_open_have_names),
 	};
 
 	return cmocka_run_group_tests(tests, make_libraries, empty_folder);

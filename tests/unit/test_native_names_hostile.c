@@ -147,7 +147,7 @@ static void find_section(const char *name, const char *section, size_t *start, s
  * Some bytes changed: anywhere, in the headers, in the section headers, in one kind of section. The
  * damage is the same in every run.
  */
-static void test_damaged(void **state)
+static void damaged_files_do_no_harm(void **state)
 {
 	static const char *const files[] = {"five.so", "four.so", "mini.so"};
 	static const char *const sections[] = {".debug_info", ".debug_abbrev", ".debug_line",
@@ -182,7 +182,7 @@ static void test_damaged(void **state)
 	}
 }
 
-static void test_cut_short(void **state)
+static void files_cut_anywhere_do_no_harm(void **state)
 {
 	size_t size;
 	char *bytes = read_file("five.so", &size);
@@ -196,7 +196,7 @@ static void test_cut_short(void **state)
 }
 
 /* Cut while it is open and in use: a file that is mapped would end us here. */
-static void test_cut_short_in_use(void **state)
+static void a_file_cut_in_use_does_not_end_us(void **state)
 {
 	struct names_target target;
 
@@ -245,7 +245,7 @@ static Elf64_Shdr *section_of(char *bytes, unsigned i)
 
 /* In a file with a hole of 2 GB every size up to that can be read; each of these would read it
  * all. */
-static void test_impossible_sizes(void **state)
+static void impossible_sizes_are_not_read(void **state)
 {
 	size_t size;
 	unsigned n;
@@ -307,7 +307,7 @@ static void write_zeros(const char *name)
 }
 
 /* Bytes that unpack to some hundred times their size. */
-static void test_bombs(void **state)
+static void bombs_are_not_unpacked(void **state)
 {
 	size_t size;
 	char *bytes;
@@ -332,7 +332,7 @@ static void test_bombs(void **state)
 /* ---- scopes --------------------------------------------------------------------------------- */
 
 /* Thousands of scopes within each other, in each of which an address is looked for. */
-static void test_deep_nesting(void **state)
+static void deep_nesting_comes_to_an_end(void **state)
 {
 	FILE *out = fopen(in_folder("deep.s"), "w");
 	const int depth = 100000;
@@ -364,7 +364,7 @@ static void test_deep_nesting(void **state)
 }
 
 /* An inlined function that is made of itself, and one of what is not there. */
-static void test_references_in_circles(void **state)
+static void references_in_circles_come_to_an_end(void **state)
 {
 	FILE *out = fopen(in_folder("circle.s"), "w");
 
@@ -393,7 +393,7 @@ static void test_references_in_circles(void **state)
 /* ---- names ---------------------------------------------------------------------------------- */
 
 /* Names that are long, empty, not text, or that stand for a text without end. */
-static void test_names(void **state)
+static void odd_names_are_bounded_text(void **state)
 {
 	FILE *out = fopen(in_folder("odd.s"), "w");
 	struct names_target target;
@@ -435,7 +435,7 @@ static void test_names(void **state)
 /* ---- other files ---------------------------------------------------------------------------- */
 
 /* Files that are named as holding debug information, and never end, or are not files at all. */
-static void test_links_to_what_waits(void **state)
+static void links_to_what_waits_are_not_followed(void **state)
 {
 	(void)state;
 	run("mkfifo fifo.debug && ln -s /dev/zero zero.debug\n"
@@ -463,15 +463,15 @@ static void test_links_to_what_waits(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_damaged),
-		cmocka_unit_test(test_cut_short),
-		cmocka_unit_test(test_cut_short_in_use),
-		cmocka_unit_test(test_impossible_sizes),
-		cmocka_unit_test(test_bombs),
-		cmocka_unit_test(test_deep_nesting),
-		cmocka_unit_test(test_references_in_circles),
-		cmocka_unit_test(test_names),
-		cmocka_unit_test(test_links_to_what_waits),
+		cmocka_unit_test(damaged_files_do_no_harm),
+		cmocka_unit_test(files_cut_anywhere_do_no_harm),
+		cmocka_unit_test(a_file_cut_in_use_does_not_end_us),
+		cmocka_unit_test(impossible_sizes_are_not_read),
+		cmocka_unit_test(bombs_are_not_unpacked),
+		cmocka_unit_test(deep_nesting_comes_to_an_end),
+		cmocka_unit_test(references_in_circles_come_to_an_end),
+		cmocka_unit_test(odd_names_are_bounded_text),
+		cmocka_unit_test(links_to_what_waits_are_not_followed),
 	};
 
 	return cmocka_run_group_tests(tests, make_libraries, empty_folder);

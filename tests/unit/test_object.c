@@ -290,12 +290,12 @@ static void compare_objects_debug(const char *python)
 	compare_objects(python, "PYTHONMALLOC=debug");
 }
 
-static void test_objects_are_what_the_script_states(void **state)
+static void objects_are_what_the_script_states(void **state)
 {
 	with_pythons(minor_of(state), compare_objects_plainly);
 }
 
-static void test_objects_behind_debug_headers_are_what_the_script_states(void **state)
+static void objects_behind_debug_headers_are_what_the_script_states(void **state)
 {
 	with_pythons(minor_of(state), compare_objects_debug);
 }
@@ -310,7 +310,7 @@ static uint64_t random_next(uint64_t *seed)
 	return *seed;
 }
 
-static void test_str_at_page_end(void **state)
+static void a_str_at_the_end_of_a_page_is_read(void **state)
 {
 	const struct py_layout *layout = layout_find(12, false);
 	uint8_t *pages =
@@ -341,7 +341,7 @@ static void test_str_at_page_end(void **state)
 	assert_int_equal(munmap(pages, 4096), 0);
 }
 
-static void test_str_random(void **state)
+static void random_bytes_are_a_bounded_str(void **state)
 {
 	uint64_t seed = 20261124, words[64];
 	char buffer[256];
@@ -372,7 +372,7 @@ static void test_str_random(void **state)
 }
 
 /* Heads that are all zero, all ones, cut short, or random: no crash, and no object. */
-static void test_block_random(void **state)
+static void random_bytes_are_no_object(void **state)
 {
 	uint64_t seed = 20261124, words[8];
 
@@ -412,11 +412,11 @@ static void test_block_random(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_str_at_page_end),
-		cmocka_unit_test(test_str_random),
-		cmocka_unit_test(test_block_random),
-		ON_EACH_MINOR(test_objects_are_what_the_script_states),
-		ON_EACH_MINOR(test_objects_behind_debug_headers_are_what_the_script_states),
+		cmocka_unit_test(a_str_at_the_end_of_a_page_is_read),
+		cmocka_unit_test(random_bytes_are_a_bounded_str),
+		cmocka_unit_test(random_bytes_are_no_object),
+		ON_EACH_MINOR(objects_are_what_the_script_states),
+		ON_EACH_MINOR(objects_behind_debug_headers_are_what_the_script_states),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -43,7 +43,7 @@ static void expect_wrong(const char *said, const char *const *words)
 #define WRONG(said, ...) \
 	expect_wrong("pyleaktrace: " said "\n", (const char *const[]){__VA_ARGS__, NULL})
 
-static void test_defaults(void **state)
+static void without_options_there_are_defaults(void **state)
 {
 	(void)state;
 	assert_int_equal(PARSE("-p", "7"), OPTIONS_RUN);
@@ -79,7 +79,7 @@ static void test_defaults(void **state)
 	assert_int_equal(options.trace.verbose, 0);
 }
 
-static void test_flags(void **state)
+static void flags_are_set_and_not_kept(void **state)
 {
 	(void)state;
 	RUN("-q");
@@ -100,7 +100,7 @@ static void test_flags(void **state)
 		     options.trace.no_steer || options.trace.exact || options.trace.verbose);
 }
 
-static void test_targets(void **state)
+static void targets_are_listed_once_each(void **state)
 {
 	char list[1024] = "1";
 
@@ -137,7 +137,7 @@ static void test_targets(void **state)
 	      "--exact");
 }
 
-static void test_arguments(void **state)
+static void interval_and_count_are_bounded(void **state)
 {
 	(void)state;
 	RUN("2");
@@ -163,7 +163,7 @@ static void test_arguments(void **state)
 	      "--", "python3", "app.py");
 }
 
-static void test_times(void **state)
+static void times_are_bounded(void **state)
 {
 	(void)state;
 	RUN("-d", "5m");
@@ -182,7 +182,7 @@ static void test_times(void **state)
 	WRONG("--max-window: expected at least 1 ms", "-p", "7", "--max-window", "999us");
 }
 
-static void test_numbers(void **state)
+static void numbers_are_bounded(void **state)
 {
 	(void)state;
 	RUN("-T", "0");
@@ -208,7 +208,7 @@ static void test_numbers(void **state)
 	      "7", "--max-stacks", "0");
 }
 
-static void test_sizes(void **state)
+static void sizes_are_bounded_and_in_order(void **state)
 {
 	(void)state;
 	RUN("-z", "4k", "-Z", "1m");
@@ -226,7 +226,7 @@ static void test_sizes(void **state)
 }
 
 /* The next power of two, and everything else as with --exact. */
-static void test_sample(void **state)
+static void a_sample_is_of_the_next_power_of_two(void **state)
 {
 	static const struct {
 		const char *word;
@@ -246,7 +246,7 @@ static void test_sample(void **state)
 	      "7", "--sample", "often");
 }
 
-static void test_ceiling(void **state)
+static void exact_has_no_ceiling(void **state)
 {
 	static const char no_ceiling[] =
 		"pyleaktrace: --exact and --sample have no ceiling: --max-overhead, --on-limit and "
@@ -278,7 +278,7 @@ static void test_ceiling(void **state)
 	}
 }
 
-static void test_choices(void **state)
+static void choices_are_whole_words(void **state)
 {
 	(void)state;
 	RUN("--sort", "count");
@@ -305,7 +305,7 @@ static void test_choices(void **state)
 	      "--group-by", "file");
 }
 
-static void test_domains(void **state)
+static void domains_are_a_list(void **state)
 {
 	static const char *const wrong[] = {"", "all", "malloc,", ",mmap", "mmap,mal", "Object"};
 
@@ -323,7 +323,7 @@ static void test_domains(void **state)
 		      wrong[i]);
 }
 
-static void test_modules(void **state)
+static void modules_are_a_list_of_names(void **state)
 {
 	char list[512] = "m0";
 
@@ -345,7 +345,7 @@ static void test_modules(void **state)
 }
 
 /* A file's format is told by its name; else -f tells it; else that is wrong. */
-static void test_formats(void **state)
+static void a_format_is_by_name_or_by_option(void **state)
 {
 	static const char *const formats[] = {"text", "json", "folded", "svg", "html"};
 
@@ -377,7 +377,7 @@ static void test_formats(void **state)
 	      "-p", "7", "-o", "a.txt", "-o", "re\tport");
 }
 
-static void test_most_files(void **state)
+static void there_is_a_most_of_files(void **state)
 {
 	const char *words[2 * OPTIONS_MAX_OUTPUTS + 5] = {"-p", "7"};
 
@@ -394,7 +394,7 @@ static void test_most_files(void **state)
 	expect_wrong("pyleaktrace: --output: at most 16 files\n", words);
 }
 
-static void test_several_targets(void **state)
+static void reports_of_several_targets_are_joined_or_apart(void **state)
 {
 	(void)state;
 	RUN("-p", "8", "-o", "a-%p.json", "-o", "%t/%p.svg");
@@ -423,7 +423,7 @@ static void test_several_targets(void **state)
 }
 
 /* A flame graph that has no groups as its roots says so, and is made all the same. */
-static void test_what_is_not_grouped(void **state)
+static void a_format_without_groups_says_so(void **state)
 {
 	static const char said[] =
 		"pyleaktrace: --group-by line is for text and json; svg shows whole stacks\n";
@@ -441,7 +441,7 @@ static void test_what_is_not_grouped(void **state)
 	RUN("--group-by", "stack", "-f", "svg");
 }
 
-static void test_about(void **state)
+static void version_and_help_are_said_and_nothing_is_run(void **state)
 {
 	static const char *const options_of_help[] = {
 		"-d, --duration=TIME", "-p, --pid=PID[,PID...]", "    --max-overhead=PERCENT",
@@ -471,7 +471,7 @@ static void test_about(void **state)
 }
 
 /* What argp finds itself: said, and the program goes on to return its own code. */
-static void test_unknown(void **state)
+static void unknown_options_are_said(void **state)
 {
 	(void)state;
 	assert_int_equal(PARSE("-p", "7", "--leaks"), OPTIONS_WRONG);
@@ -490,15 +490,24 @@ static void test_unknown(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(test_defaults),        TEST(test_flags),
-		TEST(test_targets),         TEST(test_arguments),
-		TEST(test_times),           TEST(test_numbers),
-		TEST(test_sizes),           TEST(test_sample),
-		TEST(test_ceiling),         TEST(test_choices),
-		TEST(test_domains),         TEST(test_modules),
-		TEST(test_formats),         TEST(test_most_files),
-		TEST(test_several_targets), TEST(test_what_is_not_grouped),
-		TEST(test_about),           TEST(test_unknown),
+		TEST(without_options_there_are_defaults),
+		TEST(flags_are_set_and_not_kept),
+		TEST(targets_are_listed_once_each),
+		TEST(interval_and_count_are_bounded),
+		TEST(times_are_bounded),
+		TEST(numbers_are_bounded),
+		TEST(sizes_are_bounded_and_in_order),
+		TEST(a_sample_is_of_the_next_power_of_two),
+		TEST(exact_has_no_ceiling),
+		TEST(choices_are_whole_words),
+		TEST(domains_are_a_list),
+		TEST(modules_are_a_list_of_names),
+		TEST(a_format_is_by_name_or_by_option),
+		TEST(there_is_a_most_of_files),
+		TEST(reports_of_several_targets_are_joined_or_apart),
+		TEST(a_format_without_groups_says_so),
+		TEST(version_and_help_are_said_and_nothing_is_run),
+		TEST(unknown_options_are_said),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

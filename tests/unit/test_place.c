@@ -295,7 +295,7 @@ static struct place check_place(const char *name, const struct place_need *need,
 	return place;
 }
 
-static void test_heads(void **state)
+static void a_place_lies_where_the_arguments_still_are(void **state)
 {
 	struct place place;
 
@@ -311,7 +311,7 @@ static void test_heads(void **state)
 	assert_string_equal(place.why, "the function ends, or jumps to where only the run tells");
 }
 
-static void test_null_test(void **state)
+static void frees_are_probed_behind_their_test_for_null(void **state)
 {
 	struct place place = check_place("code_free", &need_free, 5, COST_EMULATED);
 
@@ -333,7 +333,7 @@ static void test_null_test(void **state)
 	assert_false(place.skips_null);
 }
 
-static void test_arguments_must_be_there(void **state)
+static void a_place_has_the_arguments_that_are_needed(void **state)
 {
 	struct place place = check_place("code_overwrites_first", &need_malloc, 0, COST_STEPPED);
 
@@ -342,7 +342,7 @@ static void test_arguments_must_be_there(void **state)
 	check_place("code_overwrites_first", &need_py_free, 3, COST_EMULATED);
 }
 
-static void test_stack_pointer(void **state)
+static void a_place_behind_pushes_knows_their_bytes(void **state)
 {
 	const struct place_need entry_only = {A0, false, -1, 0};
 	const struct place_need need_entry_of_second = {A1, false, -1, 0};
@@ -364,20 +364,20 @@ static void test_stack_pointer(void **state)
 }
 
 /* The cheapest of all is never chosen: insn.h tells why. */
-static void test_nop5(void **state)
+static void a_nop_of_five_bytes_is_never_chosen(void **state)
 {
 	(void)state;
 	check_place("code_nop5", &need_malloc, 5, COST_STEPPED);
 }
 
-static void test_loops(void **state)
+static void no_place_is_in_a_loop(void **state)
 {
 	(void)state;
 	check_place("code_no_loop", &need_malloc, 3, COST_EMULATED);
 	check_place("code_loop", &need_malloc, 0, COST_STEPPED);
 }
 
-static void test_jumps(void **state)
+static void jumps_are_followed(void **state)
 {
 	struct place place;
 
@@ -395,7 +395,7 @@ static void test_jumps(void **state)
 }
 
 /* A place on the way to a function, and not in it: calls that come by the entry are not seen. */
-static void test_own_way(void **state)
+static void a_place_on_the_way_to_a_function_is_none_in_it(void **state)
 {
 	uint64_t entry = function("code_padded"), target = function("code_free");
 	const struct place_need own = {A0, true, -1, entry}, by_jump = {A0, false, -1, target};
@@ -413,7 +413,7 @@ static void test_own_way(void **state)
 	assert_false(place_find(&place, &module, entry, &own));
 }
 
-static void test_no_place(void **state)
+static void where_there_is_no_code_there_is_no_place(void **state)
 {
 	struct place place;
 
@@ -456,7 +456,7 @@ static unsigned count_aliases(const char *name)
 	return n;
 }
 
-static void test_alias_behind_endbr(void **state)
+static void an_alias_lies_behind_an_endbr(void **state)
 {
 	(void)state;
 	assert_true(has_alias("code_endbr", 4));
@@ -464,7 +464,7 @@ static void test_alias_behind_endbr(void **state)
 	assert_int_equal(count_aliases("code_push"), 0);
 }
 
-static void test_alias_in_padding(void **state)
+static void an_alias_lies_in_the_padding(void **state)
 {
 	(void)state;
 	/* the whole nop, and without its prefix; nops of other lengths end there only by chance */
@@ -476,14 +476,14 @@ static void test_alias_in_padding(void **state)
 }
 
 /* A probe on the last byte of eb 90 would make another jump of it. */
-static void test_no_alias_in_an_instruction(void **state)
+static void no_alias_lies_in_an_instruction(void **state)
 {
 	(void)state;
 	assert_false(has_alias("code_unpadded", -1));
 	assert_int_equal(count_aliases("code_unpadded"), 0);
 }
 
-static void test_alias_by_a_jump(void **state)
+static void a_jump_to_a_function_is_an_alias(void **state)
 {
 	int64_t jump = (int64_t)(function("code_tail_jump") - function("code_target"));
 	int64_t constant = (int64_t)(function("code_constant") + 2 - function("code_target"));
@@ -496,7 +496,7 @@ static void test_alias_by_a_jump(void **state)
 			      (int64_t)(function("code_landing") - function("code_free"))));
 }
 
-static void test_entry_is_no_alias(void **state)
+static void the_entry_is_no_alias(void **state)
 {
 	static const char *const names[] = {"code_push", "code_endbr", "code_padded",
 					    "code_unpadded", "code_target"};
@@ -511,7 +511,7 @@ static void test_entry_is_no_alias(void **state)
 
 /* ---- guards --------------------------------------------------------------------------------- */
 
-static void test_guards(void **state)
+static void guards_of_a_function_are_counted(void **state)
 {
 	(void)state;
 	assert_int_equal(place_count_guards(&module, function("code_target")), 3);
@@ -520,7 +520,7 @@ static void test_guards(void **state)
 }
 
 /* In a program at a fixed address the address itself is the operand. */
-static void test_guards_at_a_fixed_address(void **state)
+static void guards_at_a_fixed_address_are_counted(void **state)
 {
 	char directory[] = "/tmp/test_place_XXXXXX", source[64], program[64], command[256];
 	struct module fixed = {0};
@@ -556,7 +556,7 @@ static void test_guards_at_a_fixed_address(void **state)
 }
 
 /* Every byte of the text as an entry: nothing may be read beyond the file, no loop may hang. */
-static void test_every_address(void **state)
+static void every_address_as_an_entry_does_no_harm(void **state)
 {
 	uint64_t first = function("code_push"), last = function("code_guards");
 
@@ -575,23 +575,23 @@ static void test_every_address(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_heads),
-		cmocka_unit_test(test_null_test),
-		cmocka_unit_test(test_arguments_must_be_there),
-		cmocka_unit_test(test_stack_pointer),
-		cmocka_unit_test(test_nop5),
-		cmocka_unit_test(test_loops),
-		cmocka_unit_test(test_jumps),
-		cmocka_unit_test(test_own_way),
-		cmocka_unit_test(test_no_place),
-		cmocka_unit_test(test_alias_behind_endbr),
-		cmocka_unit_test(test_alias_in_padding),
-		cmocka_unit_test(test_no_alias_in_an_instruction),
-		cmocka_unit_test(test_alias_by_a_jump),
-		cmocka_unit_test(test_entry_is_no_alias),
-		cmocka_unit_test(test_guards),
-		cmocka_unit_test(test_guards_at_a_fixed_address),
-		cmocka_unit_test(test_every_address),
+		cmocka_unit_test(a_place_lies_where_the_arguments_still_are),
+		cmocka_unit_test(frees_are_probed_behind_their_test_for_null),
+		cmocka_unit_test(a_place_has_the_arguments_that_are_needed),
+		cmocka_unit_test(a_place_behind_pushes_knows_their_bytes),
+		cmocka_unit_test(a_nop_of_five_bytes_is_never_chosen),
+		cmocka_unit_test(no_place_is_in_a_loop),
+		cmocka_unit_test(jumps_are_followed),
+		cmocka_unit_test(a_place_on_the_way_to_a_function_is_none_in_it),
+		cmocka_unit_test(where_there_is_no_code_there_is_no_place),
+		cmocka_unit_test(an_alias_lies_behind_an_endbr),
+		cmocka_unit_test(an_alias_lies_in_the_padding),
+		cmocka_unit_test(no_alias_lies_in_an_instruction),
+		cmocka_unit_test(a_jump_to_a_function_is_an_alias),
+		cmocka_unit_test(the_entry_is_no_alias),
+		cmocka_unit_test(guards_of_a_function_are_counted),
+		cmocka_unit_test(guards_at_a_fixed_address_are_counted),
+		cmocka_unit_test(every_address_as_an_entry_does_no_harm),
 	};
 
 	return cmocka_run_group_tests(tests, load_this_program, unload_this_program);

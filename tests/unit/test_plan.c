@@ -431,7 +431,7 @@ static void check_python(const char *python)
 	end(&subject);
 }
 
-static void test_the_plan_fits_the_interpreter(void **state)
+static void the_plan_fits_the_interpreter(void **state)
 {
 	with_pythons(minor_of(state), check_python);
 }
@@ -439,7 +439,7 @@ static void test_the_plan_fits_the_interpreter(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		ON_EACH_MINOR(test_the_plan_fits_the_interpreter),
+		ON_EACH_MINOR(the_plan_fits_the_interpreter),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

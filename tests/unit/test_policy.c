@@ -196,7 +196,7 @@ static const struct load loads[] = {
 #define N_LOADS (sizeof(loads) / sizeof(loads[0]))
 
 /* Whatever the load, in the long run the ceiling holds, and every part is looked at. */
-static void test_ceiling(void **state)
+static void the_ceiling_holds_whatever_the_load(void **state)
 {
 	static const double ceilings[] = {0.01, 0.05, 0.2};
 
@@ -219,7 +219,7 @@ static void test_ceiling(void **state)
 }
 
 /* The first minute is not dearer than the others: nothing is spent before it has been earned. */
-static void test_first_minute(void **state)
+static void the_first_minute_costs_no_more_than_others(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < N_LOADS; i++) {
@@ -236,7 +236,7 @@ static void test_first_minute(void **state)
  * A process that mostly sleeps has hardly anything to spend. Its first windows show how little one
  * takes; the next ones are as frequent as that allows, and not as a guess.
  */
-static void test_sleepy(void **state)
+static void a_sleeping_target_has_windows_by_what_they_cost(void **state)
 {
 	const struct load sleepy = {0.006, {2e5, 1.2e6}, 2500, 1600, 2.5e5, 10e3};
 	struct run run;
@@ -250,7 +250,7 @@ static void test_sleepy(void **state)
 }
 
 /* What is cheap is traced all the time, soon. */
-static void test_cheap(void **state)
+static void what_is_cheap_is_soon_traced_all_the_time(void **state)
 {
 	const struct load cheap = {1, {2000, 3000}, 2500, 1600, 10e3, 100};
 	struct run run;
@@ -263,7 +263,7 @@ static void test_cheap(void **state)
 }
 
 /* One part may be cheap and the other not. */
-static void test_one_cheap(void **state)
+static void one_part_may_be_cheap_and_the_other_not(void **state)
 {
 	const struct load load = {1, {2000, 8e6}, 2500, 1600, 10e3, 100};
 	struct run run;
@@ -279,7 +279,7 @@ static void test_one_cheap(void **state)
 
 /* A program that begins to allocate is noticed within a second, and let in again no sooner than
  * before. */
-static void test_burst(void **state)
+static void a_burst_is_noticed_within_a_second(void **state)
 {
 	struct load load = {1, {2000, 3000}, 2500, 1600, 10e3, 100};
 	struct run run;
@@ -302,7 +302,7 @@ static void test_burst(void **state)
 }
 
 /* Where the traps can be paid and the stacks cannot, it is sampled; if sampling can be had. */
-static void test_sampled(void **state)
+static void where_traps_can_be_paid_and_stacks_not_it_is_sampled(void **state)
 {
 	const struct load load = {1, {9000, 8e6}, 15000, 1600, 10e3, 100};
 	struct run run;
@@ -322,7 +322,7 @@ static void test_sampled(void **state)
 
 /* A sample becomes as fine as can be paid for, and stays that: where all can be, nearly, down to
  * the finest. */
-static void test_fineness(void **state)
+static void a_sample_becomes_as_fine_as_can_be_paid(void **state)
 {
 	const struct load rare = {1, {2500, 8e6}, 15000, 1600, 10e3, 100};
 	const struct load frequent = {1, {9000, 8e6}, 15000, 1600, 10e3, 100};
@@ -344,7 +344,7 @@ static void test_fineness(void **state)
 }
 
 /* Windows become as long as the unit of work needs, and no longer than that. */
-static void test_length(void **state)
+static void windows_become_as_long_as_the_work_needs(void **state)
 {
 	const struct load quick = {1, {1, 28e6}, 2500, 1600, 100e3, 2000};
 	const struct load slow = {1, {1, 8e6}, 2500, 1600, 5e6, 200};
@@ -361,7 +361,7 @@ static void test_length(void **state)
 	assert_true(run.policy.parts[1].window_ns > (uint64_t)(120 * MS));
 }
 
-static void test_too_dear(void **state)
+static void what_cannot_be_paid_is_too_expensive(void **state)
 {
 	const struct load load = {1, {2000, 8e6}, 2500, 1600, 10e3, 100};
 	struct run run;
@@ -374,7 +374,7 @@ static void test_too_dear(void **state)
 }
 
 /* Windows that cannot be opened are tried less and less often, and again when they can be. */
-static void test_failures(void **state)
+static void windows_that_fail_are_tried_less_and_less_often(void **state)
 {
 	double cost[ABI_PARTS] = {0};
 	unsigned tries = 0;
@@ -398,7 +398,7 @@ static void test_failures(void **state)
 }
 
 /* A part that is not there is never touched. */
-static void test_absent(void **state)
+static void an_absent_part_is_never_touched(void **state)
 {
 	struct run run = {.load = &loads[0]};
 	const struct policy_options options = {.budget = &run.budget,
@@ -417,12 +417,18 @@ static void test_absent(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_ceiling),   cmocka_unit_test(test_first_minute),
-		cmocka_unit_test(test_sleepy),    cmocka_unit_test(test_cheap),
-		cmocka_unit_test(test_one_cheap), cmocka_unit_test(test_burst),
-		cmocka_unit_test(test_sampled),   cmocka_unit_test(test_fineness),
-		cmocka_unit_test(test_length),    cmocka_unit_test(test_too_dear),
-		cmocka_unit_test(test_failures),  cmocka_unit_test(test_absent),
+		cmocka_unit_test(the_ceiling_holds_whatever_the_load),
+		cmocka_unit_test(the_first_minute_costs_no_more_than_others),
+		cmocka_unit_test(a_sleeping_target_has_windows_by_what_they_cost),
+		cmocka_unit_test(what_is_cheap_is_soon_traced_all_the_time),
+		cmocka_unit_test(one_part_may_be_cheap_and_the_other_not),
+		cmocka_unit_test(a_burst_is_noticed_within_a_second),
+		cmocka_unit_test(where_traps_can_be_paid_and_stacks_not_it_is_sampled),
+		cmocka_unit_test(a_sample_becomes_as_fine_as_can_be_paid),
+		cmocka_unit_test(windows_become_as_long_as_the_work_needs),
+		cmocka_unit_test(what_cannot_be_paid_is_too_expensive),
+		cmocka_unit_test(windows_that_fail_are_tried_less_and_less_often),
+		cmocka_unit_test(an_absent_part_is_never_touched),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -50,7 +50,7 @@ static void expect_refusal(pid_t pid, enum err_code code, const char *words)
 /* ---- a process
  * ------------------------------------------------------------------------------------- */
 
-static void test_self(void **state)
+static void this_process_is_described(void **state)
 {
 	struct process process;
 	struct process_stats stats;
@@ -130,7 +130,7 @@ static void finish(pid_t pid, int input[2])
 }
 
 /* More words than are kept, and one that is longer than is kept. */
-static void test_cmdline(void **state)
+static void a_command_line_is_cut_to_what_is_kept(void **state)
 {
 	char *argv[200] = {"/bin/sh", "-c", "read line; exit 0"}, longest[10000];
 	struct process process;
@@ -169,7 +169,7 @@ static void test_cmdline(void **state)
 	process_close(&process);
 }
 
-static void test_nobody(void **state)
+static void a_pid_without_a_process_is_refused(void **state)
 {
 	(void)state;
 	expect_refusal(999999999, ERR_TARGET, "no process with pid 999999999");
@@ -177,7 +177,7 @@ static void test_nobody(void **state)
 	expect_refusal(-1, ERR_TARGET, "-1 is not a pid");
 }
 
-static void test_kernel_thread(void **state)
+static void a_kernel_thread_is_refused(void **state)
 {
 	char comm[64];
 
@@ -187,7 +187,7 @@ static void test_kernel_thread(void **state)
 	expect_refusal(2, ERR_TARGET, "pid 2 is a kernel thread (kthreadd)");
 }
 
-static void test_zombie(void **state)
+static void a_zombie_is_refused(void **state)
 {
 	siginfo_t info;
 	pid_t pid = fork();
@@ -215,7 +215,7 @@ static void *helper_main(void *argument)
 	return NULL;
 }
 
-static void test_thread_id(void **state)
+static void a_thread_id_is_refused_with_its_process(void **state)
 {
 	struct helper helper;
 	pthread_t thread;
@@ -234,7 +234,7 @@ static void test_thread_id(void **state)
 }
 
 /* An ordinary user asks for a process of root. */
-static void test_not_permitted(void **state)
+static void a_process_of_root_is_refused_with_the_remedy(void **state)
 {
 	struct process process;
 	struct err err = ERR_INIT;
@@ -259,7 +259,7 @@ static void test_not_permitted(void **state)
 /* ---- no supported Python
  * ---------------------------------------------------------------------------- */
 
-static void test_shell(void **state)
+static void what_is_no_python_is_refused_by_name(void **state)
 {
 	char *argv[] = {"sh", "-c", "read line; exit 0", NULL}, exe[PATH_MAX] = "",
 	     words[PATH_MAX + 64];
@@ -290,7 +290,7 @@ static char *find_program(const char *pattern)
 	return path;
 }
 
-static void test_python2(void **state)
+static void python_2_is_refused_with_its_version(void **state)
 {
 	char *python = find_program("~/.pyenv/versions/2.7.*/bin/python2.7");
 	char *argv[] = {
@@ -344,7 +344,7 @@ static void expect_starting(const char *python)
 	assert_int_equal(waitpid(pid, &status, 0), pid);
 }
 
-static void test_starting(void **state)
+static void a_python_that_starts_is_waited_for(void **state)
 {
 	static const char *const patterns[] = {"/usr/bin/python3.[0-9]*[0-9]",
 					       "~/.pyenv/versions/3.9.*/bin/python3.9"};
@@ -367,11 +367,16 @@ static void test_starting(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_self),          cmocka_unit_test(test_cmdline),
-		cmocka_unit_test(test_nobody),        cmocka_unit_test(test_kernel_thread),
-		cmocka_unit_test(test_zombie),        cmocka_unit_test(test_thread_id),
-		cmocka_unit_test(test_not_permitted), cmocka_unit_test(test_shell),
-		cmocka_unit_test(test_python2),       cmocka_unit_test(test_starting),
+		cmocka_unit_test(this_process_is_described),
+		cmocka_unit_test(a_command_line_is_cut_to_what_is_kept),
+		cmocka_unit_test(a_pid_without_a_process_is_refused),
+		cmocka_unit_test(a_kernel_thread_is_refused),
+		cmocka_unit_test(a_zombie_is_refused),
+		cmocka_unit_test(a_thread_id_is_refused_with_its_process),
+		cmocka_unit_test(a_process_of_root_is_refused_with_the_remedy),
+		cmocka_unit_test(what_is_no_python_is_refused_by_name),
+		cmocka_unit_test(python_2_is_refused_with_its_version),
+		cmocka_unit_test(a_python_that_starts_is_waited_for),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

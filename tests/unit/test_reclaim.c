@@ -204,7 +204,7 @@ static const char *look(void)
 	return made.log;
 }
 
-static void test_unused(void **state)
+static void a_site_unused_for_two_rounds_is_given_up(void **state)
 {
 	(void)state;
 	made.sites[FIRST].allocated_count = 7;
@@ -223,7 +223,7 @@ static void test_unused(void **state)
 }
 
 /* One that was taken and came to nothing (its stack could not be entered) is no loss. */
-static void test_never_used(void **state)
+static void a_site_never_used_is_given_up(void **state)
 {
 	(void)state;
 	assert_string_equal(look(), "");
@@ -231,7 +231,7 @@ static void test_never_used(void **state)
 	assert_string_equal(look(), "give up 4, clear 4, free 4");
 }
 
-static void test_used_all_the_time(void **state)
+static void a_site_in_use_stays(void **state)
 {
 	(void)state;
 	for (unsigned i = 0; i < 10; i++) {
@@ -241,7 +241,7 @@ static void test_used_all_the_time(void **state)
 	}
 }
 
-static void test_referred_to(void **state)
+static void a_site_that_is_referred_to_stays(void **state)
 {
 	uint32_t *const by[] = {&made.block, &made.mapping, &made.call, &made.syscall,
 				&made.survivor};
@@ -268,7 +268,7 @@ static void hide_it(void)
 
 /* A hit that had found it before it was hidden: its block is there in the next round, or has
  * been. */
-static void test_used_after_all(void **state)
+static void a_site_used_after_all_is_shown_again(void **state)
 {
 	(void)state;
 	hide_it();
@@ -284,7 +284,7 @@ static void test_used_after_all(void **state)
 
 /* A hit was entering its stack when it was hidden, and counted nothing (the map of blocks was
  * full): others have found it since. */
-static void test_entered_meanwhile(void **state)
+static void a_site_entered_meanwhile_stays(void **state)
 {
 	(void)state;
 	hide_it();
@@ -293,7 +293,7 @@ static void test_entered_meanwhile(void **state)
 	assert_string_equal(look(), "give up 4, clear 4, free 4");
 }
 
-static void test_no_room_among_the_free(void **state)
+static void a_site_without_room_among_the_free_waits(void **state)
 {
 	(void)state;
 	hide_it();
@@ -305,7 +305,7 @@ static void test_no_room_among_the_free(void **state)
 	assert_string_equal(look(), "");
 }
 
-static void test_reserved_ones_stay(void **state)
+static void reserved_sites_stay(void **state)
 {
 	(void)state;
 	made.n_sites = FIRST;
@@ -313,7 +313,7 @@ static void test_reserved_ones_stay(void **state)
 		assert_string_equal(look(), "");
 }
 
-static void test_unreadable(void **state)
+static void nothing_is_given_up_while_maps_cannot_be_read(void **state)
 {
 	struct err err = ERR_INIT;
 
@@ -330,7 +330,7 @@ static void test_unreadable(void **state)
 
 /* ---- when ----------------------------------------------------------------------------------- */
 
-static void test_when(void **state)
+static void a_round_is_due_sooner_without_room(void **state)
 {
 	uint64_t now = clock_now_ns();
 
@@ -345,7 +345,7 @@ static void test_when(void **state)
 }
 
 /* A round that takes long is followed by a longer rest, and not made for nothing. */
-static void test_long_rounds(void **state)
+static void a_long_round_is_followed_by_a_long_rest(void **state)
 {
 	(void)state;
 	made.missed = true;
@@ -362,7 +362,7 @@ static void test_long_rounds(void **state)
 	assert_true(reclaim_is_due(reclaim, session, RECLAIM_PAUSE * made.takes_ns));
 }
 
-static void test_nearly_full(void **state)
+static void nearly_full_is_short_of_room(void **state)
 {
 	uint64_t now = clock_now_ns();
 
@@ -385,7 +385,7 @@ static const char *look_used(uint32_t from)
 	return look();
 }
 
-static void test_no_room_at_all(void **state)
+static void without_room_survivors_are_halved(void **state)
 {
 	(void)state;
 	made.n_sites = SITES;
@@ -397,7 +397,7 @@ static void test_no_room_at_all(void **state)
 	assert_string_equal(look_used(FIRST + 1), "give up 4, clear 4, free 4");
 }
 
-static void test_hits_cannot_be_waited_for(void **state)
+static void without_waiting_for_hits_nothing_is_given_up(void **state)
 {
 	(void)state;
 	made.unsettled = true;
@@ -411,20 +411,20 @@ static void test_hits_cannot_be_waited_for(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(test_unused),
-		TEST(test_never_used),
-		TEST(test_used_all_the_time),
-		TEST(test_referred_to),
-		TEST(test_used_after_all),
-		TEST(test_entered_meanwhile),
-		TEST(test_no_room_among_the_free),
-		TEST(test_reserved_ones_stay),
-		TEST(test_unreadable),
-		TEST(test_when),
-		TEST(test_long_rounds),
-		TEST(test_nearly_full),
-		TEST(test_no_room_at_all),
-		TEST(test_hits_cannot_be_waited_for),
+		TEST(a_site_unused_for_two_rounds_is_given_up),
+		TEST(a_site_never_used_is_given_up),
+		TEST(a_site_in_use_stays),
+		TEST(a_site_that_is_referred_to_stays),
+		TEST(a_site_used_after_all_is_shown_again),
+		TEST(a_site_entered_meanwhile_stays),
+		TEST(a_site_without_room_among_the_free_waits),
+		TEST(reserved_sites_stay),
+		TEST(nothing_is_given_up_while_maps_cannot_be_read),
+		TEST(a_round_is_due_sooner_without_room),
+		TEST(a_long_round_is_followed_by_a_long_rest),
+		TEST(nearly_full_is_short_of_room),
+		TEST(without_room_survivors_are_halved),
+		TEST(without_waiting_for_hits_nothing_is_given_up),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

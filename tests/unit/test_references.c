@@ -491,7 +491,7 @@ static void check_python(const char *python)
 	end(&subject);
 }
 
-static void test_references_are_those_that_the_script_states(void **state)
+static void references_are_those_that_the_script_states(void **state)
 {
 	with_pythons(minor_of(state), check_python);
 }
@@ -499,7 +499,7 @@ static void test_references_are_those_that_the_script_states(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		ON_EACH_MINOR(test_references_are_those_that_the_script_states),
+		ON_EACH_MINOR(references_are_those_that_the_script_states),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

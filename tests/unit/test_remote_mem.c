@@ -92,7 +92,7 @@ static unsigned sole_pages(pid_t pid)
 	return n;
 }
 
-static void test_stays_shared(void **state)
+static void reading_leaves_shared_pages_shared(void **state)
 {
 	static uint8_t buffer[LENGTH];
 	struct child child = start();
@@ -117,7 +117,7 @@ static void test_stays_shared(void **state)
 
 /* Items of all sizes, in any order, beside, within and across one another, some where nothing is
  * mapped. */
-static void test_many(void **state)
+static void many_items_are_read_as_one_by_one(void **state)
 {
 	enum { N = 1500 };
 	static uint8_t room[N * 64 + (4u << 20)];
@@ -180,7 +180,7 @@ static void check_gone(pid_t pid)
 }
 
 /* The memory that was opened is gone, though a process of that pid is there, and has memory. */
-static void test_exec(void **state)
+static void an_exec_ends_the_memory_that_was_opened(void **state)
 {
 	struct child child = start();
 	char path[32], exe[64] = "";
@@ -201,7 +201,7 @@ static void test_exec(void **state)
 	finish(&child);
 }
 
-static void test_exit(void **state)
+static void an_exit_ends_the_memory_that_was_opened(void **state)
 {
 	struct child child = start();
 	siginfo_t info;
@@ -254,7 +254,7 @@ static void check_number(pid_t pid, uint64_t number)
 	assert_int_equal(word, number);
 }
 
-static void test_handles(void **state)
+static void each_target_has_its_handle_until_none_is_left(void **state)
 {
 	enum { TARGETS = 70 }; /* more than a watch has */
 	pid_t pids[REMOTE_HANDLES_MAX];
@@ -339,7 +339,7 @@ static size_t open_files(void)
 	return n;
 }
 
-static void test_threads(void **state)
+static void threads_open_and_close_without_mixing_targets(void **state)
 {
 	struct opener openers[THREADS];
 	pid_t others[OTHERS];
@@ -499,7 +499,7 @@ static int read_anothers(pid_t shared, const struct lone *lone)
 	remote_handle_close(lone->pid);
 	return 0;
 }
-static void test_by_call(void **state)
+static void without_a_file_memory_is_read_by_call(void **state)
 {
 	struct lone lone;
 	pid_t shared, reader;
@@ -526,10 +526,13 @@ static void test_by_call(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_stays_shared), cmocka_unit_test(test_many),
-		cmocka_unit_test(test_exec),         cmocka_unit_test(test_exit),
-		cmocka_unit_test(test_handles),      cmocka_unit_test(test_threads),
-		cmocka_unit_test(test_by_call),
+		cmocka_unit_test(reading_leaves_shared_pages_shared),
+		cmocka_unit_test(many_items_are_read_as_one_by_one),
+		cmocka_unit_test(an_exec_ends_the_memory_that_was_opened),
+		cmocka_unit_test(an_exit_ends_the_memory_that_was_opened),
+		cmocka_unit_test(each_target_has_its_handle_until_none_is_left),
+		cmocka_unit_test(threads_open_and_close_without_mixing_targets),
+		cmocka_unit_test(without_a_file_memory_is_read_by_call),
 	};
 	uint64_t seed = 1;
 

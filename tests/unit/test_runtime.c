@@ -342,7 +342,7 @@ static void check_deleted(const char *python)
 	end(&subject);
 }
 
-static void test_deleted(void **state)
+static void an_interpreter_that_was_deleted_is_found(void **state)
 {
 	bool any = false;
 
@@ -362,12 +362,12 @@ static void test_deleted(void **state)
 	}
 }
 
-static void test_allocators_are_where_the_script_states(void **state)
+static void allocators_are_where_the_script_states(void **state)
 {
 	with_pythons(minor_of(state), check_allocators);
 }
 
-static void test_threads_are_where_the_script_states(void **state)
+static void threads_are_where_the_script_states(void **state)
 {
 	with_pythons(minor_of(state), check_threads);
 }
@@ -375,9 +375,9 @@ static void test_threads_are_where_the_script_states(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		ON_EACH_MINOR(test_allocators_are_where_the_script_states),
-		ON_EACH_MINOR(test_threads_are_where_the_script_states),
-		cmocka_unit_test(test_deleted),
+		ON_EACH_MINOR(allocators_are_where_the_script_states),
+		ON_EACH_MINOR(threads_are_where_the_script_states),
+		cmocka_unit_test(an_interpreter_that_was_deleted_is_found),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

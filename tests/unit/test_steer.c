@@ -138,7 +138,7 @@ static void wait_for_reads(void)
 		sched_yield();
 }
 
-static void test_apply_and_restore(void **state)
+static void words_are_steered_and_restored_while_they_are_used(void **state)
 {
 	struct plan_word words[WORDS];
 	struct err err = ERR_INIT;
@@ -163,7 +163,7 @@ static void test_apply_and_restore(void **state)
 	stop(pid);
 }
 
-static void test_nothing_to_do(void **state)
+static void nothing_to_do_is_no_error(void **state)
 {
 	struct plan_word words[WORDS];
 	pid_t pid = start();
@@ -181,7 +181,7 @@ static void test_nothing_to_do(void **state)
 }
 
 /* One word is not what was planned for: all stay plain. */
-static void test_unexpected_value(void **state)
+static void an_unexpected_value_leaves_all_plain(void **state)
 {
 	struct plan_word words[WORDS];
 	pid_t pid = start();
@@ -205,7 +205,7 @@ static void test_unexpected_value(void **state)
  * The program changed a word meanwhile: it keeps what the program wrote, the others are put
  * back.
  */
-static void test_restore_leaves_others_alone(void **state)
+static void restoring_leaves_what_the_program_wrote(void **state)
 {
 	struct plan_word words[WORDS];
 	pid_t pid = start();
@@ -221,7 +221,7 @@ static void test_restore_leaves_others_alone(void **state)
 }
 
 /* A tool was killed and left its aliases: the next one takes them over. */
-static void test_left_by_another_tool(void **state)
+static void aliases_left_by_another_tool_are_taken_over(void **state)
 {
 	struct plan_word words[WORDS];
 	pid_t pid = start();
@@ -236,7 +236,7 @@ static void test_left_by_another_tool(void **state)
 	stop(pid);
 }
 
-static void test_words_that_are_not_there(void **state)
+static void words_that_are_not_there_are_an_error(void **state)
 {
 	struct plan_word words[WORDS];
 	struct err err = ERR_INIT;
@@ -273,7 +273,7 @@ __asm__(".pushsection .text\n"
 	".popsection\n");
 /* clang-format on */
 
-static void test_find(void **state)
+static void only_words_whose_function_has_an_alias_are_steered(void **state)
 {
 	struct py_runtime *runtime = calloc(1, sizeof(*runtime));
 	struct plan_word words[PLAN_MAX_WORDS];
@@ -306,7 +306,7 @@ static void test_find(void **state)
 	free(runtime);
 }
 #else
-static void test_find(void **state)
+static void only_words_whose_function_has_an_alias_are_steered(void **state)
 {
 	(void)state;
 	print_message("skip: no aliases are known on this machine\n");
@@ -325,13 +325,13 @@ static int setup(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_apply_and_restore),
-		cmocka_unit_test(test_nothing_to_do),
-		cmocka_unit_test(test_unexpected_value),
-		cmocka_unit_test(test_restore_leaves_others_alone),
-		cmocka_unit_test(test_left_by_another_tool),
-		cmocka_unit_test(test_words_that_are_not_there),
-		cmocka_unit_test(test_find),
+		cmocka_unit_test(words_are_steered_and_restored_while_they_are_used),
+		cmocka_unit_test(nothing_to_do_is_no_error),
+		cmocka_unit_test(an_unexpected_value_leaves_all_plain),
+		cmocka_unit_test(restoring_leaves_what_the_program_wrote),
+		cmocka_unit_test(aliases_left_by_another_tool_are_taken_over),
+		cmocka_unit_test(words_that_are_not_there_are_an_error),
+		cmocka_unit_test(only_words_whose_function_has_an_alias_are_steered),
 	};
 
 	return cmocka_run_group_tests(tests, setup, NULL);

@@ -190,7 +190,7 @@ static int teardown(void **state)
 
 /* ---- a window ------------------------------------------------------------------------------- */
 
-static void test_first_half(void **state)
+static void survivors_are_of_the_first_half(void **state)
 {
 	struct survivors_taken taken;
 
@@ -210,7 +210,7 @@ static void test_first_half(void **state)
 	assert_int_equal(all().n, 2);
 }
 
-static void test_other_domains_stay(void **state)
+static void other_domains_stay(void **state)
 {
 	(void)state;
 	make(BEGIN, "a");
@@ -221,7 +221,7 @@ static void test_other_domains_stay(void **state)
 
 /* ---- later ---------------------------------------------------------------------------------- */
 
-static void test_gone(void **state)
+static void a_survivor_that_holds_something_else_is_gone(void **state)
 {
 	(void)state;
 	make(BEGIN, "stays");
@@ -249,7 +249,7 @@ static void test_gone(void **state)
 /* Those that were not looked at for longest come first, so that all have their turn. */
 /* A buffer is gone when its block is free: at once, or later; a block that no pool has says
  * nothing. */
-static void test_free_block(void **state)
+static void a_buffer_in_a_free_block_is_gone(void **state)
 {
 	(void)state;
 	made.pool = true;
@@ -284,7 +284,7 @@ static void test_free_block(void **state)
 
 /* What a block held while its window recorded is what it was made for; it is gone when it holds
  * something else at the end. */
-static void test_look(void **state)
+static void what_a_block_held_in_its_window_counts(void **state)
 {
 	const struct session_view view = {.blocks_fd = BLOCKS_FD};
 	struct sum sum;
@@ -316,7 +316,7 @@ static void test_look(void **state)
 }
 
 /* A look that took too long is not made again at once, and for less time later. */
-static void test_look_takes_time(void **state)
+static void a_look_that_took_long_is_not_made_again_soon(void **state)
 {
 	const struct session_view view = {.blocks_fd = BLOCKS_FD};
 	uint64_t ns;
@@ -340,7 +340,7 @@ static void test_look_takes_time(void **state)
 	assert_true(survivors_look_ns(survivors, UINT64_MAX - 1) != UINT64_MAX);
 }
 
-static void test_turns(void **state)
+static void survivors_are_checked_in_turns(void **state)
 {
 	(void)state;
 	for (unsigned i = 0; i < 300; i++)
@@ -355,7 +355,7 @@ static void test_turns(void **state)
 	assert_int_equal(all().gone, 300);
 }
 
-static void test_halve(void **state)
+static void halving_doubles_the_weight_of_the_rest(void **state)
 {
 	struct sum sum;
 
@@ -373,7 +373,7 @@ static void test_halve(void **state)
 }
 
 /* Windows that leave more than there is room for: those that are kept stand for all. */
-static void test_more_than_there_is_room_for(void **state)
+static void survivors_without_room_are_stood_for(void **state)
 {
 	const unsigned windows = 3 * SURVIVORS_MAX / MANY;
 	struct sum sum;
@@ -389,7 +389,7 @@ static void test_more_than_there_is_room_for(void **state)
 }
 
 /* A window that leaves more than are kept of one: some of them, by chance, for all. */
-static void test_more_than_are_kept_of_one(void **state)
+static void of_one_window_some_stand_for_all(void **state)
 {
 	(void)state;
 	for (unsigned i = 0; i <= MANY; i++)
@@ -399,7 +399,7 @@ static void test_more_than_are_kept_of_one(void **state)
 	assert_true(all().weight > MANY + 0.9 && all().weight < MANY + 1.1);
 }
 
-static void test_forget(void **state)
+static void nothing_stays_of_what_is_forgotten(void **state)
 {
 	(void)state;
 	make(BEGIN, "a");
@@ -415,17 +415,17 @@ static void test_forget(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(test_first_half),
-		TEST(test_other_domains_stay),
-		TEST(test_gone),
-		TEST(test_free_block),
-		TEST(test_look),
-		TEST(test_look_takes_time),
-		TEST(test_turns),
-		TEST(test_halve),
-		TEST(test_more_than_there_is_room_for),
-		TEST(test_more_than_are_kept_of_one),
-		TEST(test_forget),
+		TEST(survivors_are_of_the_first_half),
+		TEST(other_domains_stay),
+		TEST(a_survivor_that_holds_something_else_is_gone),
+		TEST(a_buffer_in_a_free_block_is_gone),
+		TEST(what_a_block_held_in_its_window_counts),
+		TEST(a_look_that_took_long_is_not_made_again_soon),
+		TEST(survivors_are_checked_in_turns),
+		TEST(halving_doubles_the_weight_of_the_rest),
+		TEST(survivors_without_room_are_stood_for),
+		TEST(of_one_window_some_stand_for_all),
+		TEST(nothing_stays_of_what_is_forgotten),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -229,13 +229,13 @@ static void check_links(bool multi)
 	teardown(&fixture);
 }
 
-static void test_links_of_many_places(void **state)
+static void links_of_many_places_come_and_go(void **state)
 {
 	(void)state;
 	check_links(true);
 }
 
-static void test_links_of_one_place(void **state)
+static void links_of_one_place_come_and_go(void **state)
 {
 	(void)state;
 	check_links(false);
@@ -255,14 +255,14 @@ static void check_failure(bool multi)
 	teardown(&fixture);
 }
 
-static void test_a_place_that_is_not_there(void **state)
+static void a_place_that_is_not_there_is_an_error(void **state)
 {
 	(void)state;
 	check_failure(true);
 	check_failure(false);
 }
 
-static void test_too_many(void **state)
+static void too_many_links_are_refused(void **state)
 {
 	struct err err = ERR_INIT;
 	struct fixture fixture;
@@ -299,7 +299,7 @@ static struct sweeper *sweep(struct fixture *fixture)
 	return sweeper;
 }
 
-static void test_children_are_swept(void **state)
+static void children_are_swept(void **state)
 {
 	struct fixture fixture;
 	struct sweeper *sweeper;
@@ -323,7 +323,7 @@ static void test_children_are_swept(void **state)
 	teardown(&fixture);
 }
 
-static void test_many_forks(void **state)
+static void many_forks_are_swept(void **state)
 {
 	struct fixture fixture;
 	struct sweeper *sweeper;
@@ -350,7 +350,7 @@ static void test_many_forks(void **state)
 	teardown(&fixture);
 }
 
-static void test_nothing_to_stop(void **state)
+static void stopping_nothing_is_fine(void **state)
 {
 	(void)state;
 	sweeper_stop(NULL);
@@ -359,13 +359,13 @@ static void test_nothing_to_stop(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_links_of_many_places),
-		cmocka_unit_test(test_links_of_one_place),
-		cmocka_unit_test(test_a_place_that_is_not_there),
-		cmocka_unit_test(test_too_many),
-		cmocka_unit_test(test_children_are_swept),
-		cmocka_unit_test(test_many_forks),
-		cmocka_unit_test(test_nothing_to_stop),
+		cmocka_unit_test(links_of_many_places_come_and_go),
+		cmocka_unit_test(links_of_one_place_come_and_go),
+		cmocka_unit_test(a_place_that_is_not_there_is_an_error),
+		cmocka_unit_test(too_many_links_are_refused),
+		cmocka_unit_test(children_are_swept),
+		cmocka_unit_test(many_forks_are_swept),
+		cmocka_unit_test(stopping_nothing_is_fine),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

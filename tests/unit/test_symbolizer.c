@@ -204,7 +204,7 @@ static void compare(const char *python)
 	free(kept.lines);
 }
 
-static void test_frames_have_the_names_that_the_script_states(void **state)
+static void frames_have_the_names_that_the_script_states(void **state)
 {
 	with_pythons(minor_of(state), compare);
 }
@@ -213,7 +213,7 @@ static void test_frames_have_the_names_that_the_script_states(void **state)
  * More code objects than are kept: those in use stay, the oldest others go. This process is the
  * target.
  */
-static void test_bound(void **state)
+static void code_objects_in_use_are_kept_at_the_bound(void **state)
 {
 	struct py_runtime *runtime = calloc(1, sizeof(*runtime));
 	struct abi_frame first = {4096, 0, ABI_FRAME_PYTHON}, used = {8, 0, ABI_FRAME_PYTHON};
@@ -250,8 +250,8 @@ static void test_bound(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_bound),
-		ON_EACH_MINOR(test_frames_have_the_names_that_the_script_states),
+		cmocka_unit_test(code_objects_in_use_are_kept_at_the_bound),
+		ON_EACH_MINOR(frames_have_the_names_that_the_script_states),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -82,7 +82,7 @@ static void grow(struct trend_look *look, double t)
 	look->value[TREND_PART_OBJECTS] += (uint64_t)t * MIB * 9 / 10;
 }
 
-static void test_rows(void **state)
+static void each_row_has_its_rate_and_the_account_its_rest(void **state)
 {
 	struct trend *trend = make_trend(7, grow);
 
@@ -109,7 +109,7 @@ static void no_scan(struct trend_look *look, double t)
 		look->have &= ~(((1u << TREND_KINDS) - 1) & ~(1u << TREND_RSS));
 }
 
-static void test_holes(void **state)
+static void looks_without_a_scan_leave_no_account(void **state)
 {
 	struct trend *trend = make_trend(7, no_scan);
 
@@ -124,7 +124,7 @@ static void test_holes(void **state)
 }
 
 /* A watch of any length is kept whole, thinned out. */
-static void test_long_watch(void **state)
+static void a_long_watch_is_kept_whole(void **state)
 {
 	struct trend *trend = make_trend(5000, grow);
 
@@ -143,7 +143,7 @@ static void test_long_watch(void **state)
 
 /* ---- what is told --------------------------------------------------------------------------- */
 
-static void test_growth(void **state)
+static void steady_growth_is_said_with_its_cause(void **state)
 {
 	struct trend *trend = make_trend(7, grow);
 
@@ -182,7 +182,7 @@ static void no_objects(struct trend_look *look, double t)
 }
 
 /* What old garbage leaves behind rises as a leak does, until it is collected. */
-static void test_growth_that_may_be_garbage(void **state)
+static void growth_that_may_be_garbage_is_said_so(void **state)
 {
 	static const struct {
 		void (*change)(struct trend_look *look, double t);
@@ -218,7 +218,7 @@ static void fill_up(struct trend_look *look, double t)
 	look->value[TREND_PART_OBJECTS] += more;
 }
 
-static void test_no_growth(void **state)
+static void growth_that_slows_is_no_finding(void **state)
 {
 	struct trend *trend = make_trend(9, fill_up);
 
@@ -298,7 +298,7 @@ static void leak_and_swap(struct trend_look *look, double t)
 	look->value[TREND_SWAP] += (uint64_t)t * 2 * MIB;
 }
 
-static void test_copies(void **state)
+static void private_copies_are_no_leak(void **state)
 {
 	void (*const others[])(struct trend_look * look, double t) = {
 		NULL,           grow,          grow_private,  end_other,   copy_little,
@@ -348,7 +348,7 @@ static void little_free(struct trend_look *look, double t)
 	look->value[TREND_PART_OBJECTS] += 10 * MIB;
 }
 
-static void test_fragmentation(void **state)
+static void memory_that_is_kept_free_is_fragmentation(void **state)
 {
 	struct trend *trend = make_trend(7, NULL);
 	const char *told;
@@ -400,7 +400,7 @@ static void add_threads(struct trend *trend, size_t n)
 			.entry_line = 88};
 }
 
-static void test_threads(void **state)
+static void threads_and_files_that_leak_are_said(void **state)
 {
 	struct trend *trend = make_trend(7, leak_threads);
 
@@ -426,7 +426,7 @@ static void use_cgroup(struct trend_look *look, double t)
 	trend_set(look, TREND_CGROUP, 400 * MIB + (uint64_t)t * MIB);
 }
 
-static void test_limit(void **state)
+static void the_time_to_the_limit_is_said(void **state)
 {
 	struct trend *trend = make_trend(7, use_cgroup);
 
@@ -455,7 +455,7 @@ static void test_limit(void **state)
 	trend_free(trend);
 }
 
-static void test_collector(void **state)
+static void a_collector_that_is_off_is_said(void **state)
 {
 	struct trend *trend = make_trend(1, NULL);
 
@@ -492,7 +492,7 @@ static struct trend *make_all(struct profile **about)
 	return trend;
 }
 
-static void test_text(void **state)
+static void the_text_has_all_parts(void **state)
 {
 	const struct trend_text_options options = {.top = 4};
 	struct profile *about;
@@ -527,7 +527,7 @@ static void test_text(void **state)
 	trend_free(trend);
 }
 
-static void test_json(void **state)
+static void the_json_has_the_same_account(void **state)
 {
 	struct profile *about;
 	struct trend *trend = make_all(&about);
@@ -556,19 +556,19 @@ static void test_json(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_rows),
-		cmocka_unit_test(test_holes),
-		cmocka_unit_test(test_long_watch),
-		cmocka_unit_test(test_growth),
-		cmocka_unit_test(test_growth_that_may_be_garbage),
-		cmocka_unit_test(test_no_growth),
-		cmocka_unit_test(test_copies),
-		cmocka_unit_test(test_fragmentation),
-		cmocka_unit_test(test_threads),
-		cmocka_unit_test(test_limit),
-		cmocka_unit_test(test_collector),
-		cmocka_unit_test(test_text),
-		cmocka_unit_test(test_json),
+		cmocka_unit_test(each_row_has_its_rate_and_the_account_its_rest),
+		cmocka_unit_test(looks_without_a_scan_leave_no_account),
+		cmocka_unit_test(a_long_watch_is_kept_whole),
+		cmocka_unit_test(steady_growth_is_said_with_its_cause),
+		cmocka_unit_test(growth_that_may_be_garbage_is_said_so),
+		cmocka_unit_test(growth_that_slows_is_no_finding),
+		cmocka_unit_test(private_copies_are_no_leak),
+		cmocka_unit_test(memory_that_is_kept_free_is_fragmentation),
+		cmocka_unit_test(threads_and_files_that_leak_are_said),
+		cmocka_unit_test(the_time_to_the_limit_is_said),
+		cmocka_unit_test(a_collector_that_is_off_is_said),
+		cmocka_unit_test(the_text_has_all_parts),
+		cmocka_unit_test(the_json_has_the_same_account),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -95,7 +95,7 @@ static double hill(double t)
 	return 1000 - fabs(t - 6) * 100;
 }
 
-static void test_shapes(void **state)
+static void each_series_has_its_shape(void **state)
 {
 	static const struct {
 		double (*series)(double t);
@@ -138,7 +138,7 @@ static void test_shapes(void **state)
 
 /* Noise alone is never growth: what is said to be steady must be so in nearly all such series, for
  * they are many. */
-static void test_noise(void **state)
+static void noise_alone_is_no_growth(void **state)
 {
 	unsigned growth = 0;
 
@@ -195,7 +195,7 @@ static unsigned steady_of_1000(double leak, size_t n, bool know, double *worst)
 }
 
 /* Beside teeth whose cause is known a small leak is seen at once, and none where there is none. */
-static void test_collector(void **state)
+static void a_small_leak_is_seen_beside_known_teeth(void **state)
 {
 	const double little = 0.3 * AMOUNT / 19; /* a third of a tooth, over all */
 	double worst;
@@ -209,7 +209,7 @@ static void test_collector(void **state)
 }
 
 /* The line alone, as little disturbed by the teeth. */
-static void test_line_beside_a_cycle(void **state)
+static void a_line_beside_a_cycle_is_the_line_alone(void **state)
 {
 	double x[20], y[20], cycle[20];
 	struct fit_line line;
@@ -232,7 +232,7 @@ static void test_line_beside_a_cycle(void **state)
 }
 
 /* The rising side of one tooth, and a collector that does nothing: the series is what it is. */
-static void test_no_collection(void **state)
+static void without_a_collection_the_series_is_what_it_is(void **state)
 {
 	const struct run rising = {1000, 0, 0, 13};
 	double x[13], y[13], same[13] = {0};
@@ -258,7 +258,7 @@ static void test_no_collection(void **state)
 	assert_int_equal(fit_shape(x, y, same, 13, &line), FIT_SAWTOOTH);
 }
 
-static void test_slope(void **state)
+static void the_slope_is_that_of_the_line_beneath(void **state)
 {
 	struct fit_line line;
 
@@ -279,7 +279,7 @@ static void test_slope(void **state)
 }
 
 /* Too little to say anything of; nothing is divided by nothing. */
-static void test_few(void **state)
+static void too_few_looks_say_nothing(void **state)
 {
 	static const double same[] = {3, 3, 3, 3, 3, 3}, up[] = {1, 2, 3, 4, 5, 6},
 			    wide[] = {0, 1, 10, 11, 100, 400};
@@ -301,7 +301,7 @@ static void test_few(void **state)
 }
 
 /* Quantiles of Student's t from the tables that every textbook has. */
-static void test_t(void **state)
+static void quantiles_of_t_are_those_of_the_tables(void **state)
 {
 	static const struct {
 		unsigned freedom;
@@ -316,7 +316,7 @@ static void test_t(void **state)
 }
 
 /* Upper ends of the 95 % interval, from the tables that every textbook has. */
-static void test_poisson(void **state)
+static void poissons_bounds_are_those_of_the_tables(void **state)
 {
 	static const struct {
 		double n, upper;
@@ -331,15 +331,15 @@ static void test_poisson(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_shapes),
-		cmocka_unit_test(test_noise),
-		cmocka_unit_test(test_slope),
-		cmocka_unit_test(test_few),
-		cmocka_unit_test(test_t),
-		cmocka_unit_test(test_poisson),
-		cmocka_unit_test(test_collector),
-		cmocka_unit_test(test_line_beside_a_cycle),
-		cmocka_unit_test(test_no_collection),
+		cmocka_unit_test(each_series_has_its_shape),
+		cmocka_unit_test(noise_alone_is_no_growth),
+		cmocka_unit_test(the_slope_is_that_of_the_line_beneath),
+		cmocka_unit_test(too_few_looks_say_nothing),
+		cmocka_unit_test(quantiles_of_t_are_those_of_the_tables),
+		cmocka_unit_test(poissons_bounds_are_those_of_the_tables),
+		cmocka_unit_test(a_small_leak_is_seen_beside_known_teeth),
+		cmocka_unit_test(a_line_beside_a_cycle_is_the_line_alone),
+		cmocka_unit_test(without_a_collection_the_series_is_what_it_is),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -31,7 +31,7 @@
 	     "kB\nPrivate_Clean: 5 kB\nPrivate_Dirty: 6 kB\nAnonymous: " #anonymous \
 	     " kB\nSwap: 1 kB\nSwapPss: 5 kB\nVmFlags: rd wr\n"
 
-static void test_smaps(void **state)
+static void each_mapping_counts_where_it_belongs(void **state)
 {
 	char text[] = MAPPING(
 		"00400000-00500000 r-xp 00000000 fe:00 11   /usr/bin/Python 3 (deleted)", 100,
@@ -77,7 +77,7 @@ static void test_smaps(void **state)
 }
 
 /* Nothing that a kernel writes: an end is come to, and nothing is made up. */
-static void test_smaps_of_anything(void **state)
+static void any_text_comes_to_an_end(void **state)
 {
 	static const char *const texts[] = {"",
 					    "\n",
@@ -99,7 +99,7 @@ static void test_smaps_of_anything(void **state)
 }
 
 /* The sums do not tell files from others: what is clean in them is a file's, as a rule. */
-static void test_smaps_rollup(void **state)
+static void the_sums_take_clean_pages_for_files(void **state)
 {
 	char text[] = MAPPING("00400000-7ffe00201000 ---p 00000000 00:00 0    [rollup]", 90, 50);
 	struct proc_memory memory;
@@ -112,7 +112,7 @@ static void test_smaps_rollup(void **state)
 }
 
 /* This process: parts add up, and the sums are those of smaps_rollup. */
-static void test_own_memory(void **state)
+static void parts_of_our_own_memory_add_up(void **state)
 {
 	struct proc_memory memory, sums;
 	struct err err = ERR_INIT;
@@ -168,7 +168,7 @@ static void check_resident(bool no_scan)
 }
 
 /* With PAGEMAP_SCAN, where the kernel has it, and without. */
-static void test_resident(void **state)
+static void resident_pages_are_counted_with_a_scan_and_without(void **state)
 {
 	(void)state;
 	check_resident(false);
@@ -244,7 +244,7 @@ static int look(struct trend_cgroup *cgroup, struct err *err)
 	return cgroup_read(cgroup, proc, 7, err);
 }
 
-static void test_cgroup_v2(void **state)
+static void a_cgroup_of_version_2_is_read(void **state)
 {
 	struct trend_cgroup cgroup;
 	struct err err;
@@ -278,7 +278,7 @@ static void test_cgroup_v2(void **state)
 	assert_int_equal(cgroup.usage_bytes, 77);
 }
 
-static void test_cgroup_v1(void **state)
+static void a_cgroup_of_version_1_is_read(void **state)
 {
 	struct trend_cgroup cgroup;
 	struct err err;
@@ -303,7 +303,7 @@ static void test_cgroup_v1(void **state)
 	assert_int_equal(cgroup.limit_bytes, 65536);
 }
 
-static void test_no_cgroup(void **state)
+static void without_a_cgroup_there_is_a_reason(void **state)
 {
 	struct trend_cgroup cgroup;
 	struct err err;
@@ -339,7 +339,7 @@ static void make_bins(uint64_t *words, size_t at, size_t n, uint64_t address)
 	}
 }
 
-static void test_main_arena(void **state)
+static void the_main_arena_is_found_by_its_top(void **state)
 {
 	const uint64_t address = 0x7ffff7dd0000;
 	uint64_t words[2048];
@@ -416,7 +416,7 @@ static uint64_t side_bytes(const struct made_arena *arena)
 
 /* While lists are followed they change, and pages of different moments may make a loop: every chunk
  * is one all the same. */
-static void test_free_lists(void **state)
+static void free_chunks_count_once_though_lists_change(void **state)
 {
 	struct made_arena *arena = mmap(NULL, sizeof(*arena), PROT_READ | PROT_WRITE,
 					MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
@@ -447,16 +447,19 @@ static void test_free_lists(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_smaps),
-		cmocka_unit_test(test_smaps_rollup),
-		cmocka_unit_test(test_smaps_of_anything),
-		cmocka_unit_test(test_own_memory),
-		cmocka_unit_test_setup_teardown(test_cgroup_v2, make_root, drop_root),
-		cmocka_unit_test_setup_teardown(test_cgroup_v1, make_root, drop_root),
-		cmocka_unit_test_setup_teardown(test_no_cgroup, make_root, drop_root),
-		cmocka_unit_test(test_main_arena),
-		cmocka_unit_test(test_free_lists),
-		cmocka_unit_test(test_resident),
+		cmocka_unit_test(each_mapping_counts_where_it_belongs),
+		cmocka_unit_test(the_sums_take_clean_pages_for_files),
+		cmocka_unit_test(any_text_comes_to_an_end),
+		cmocka_unit_test(parts_of_our_own_memory_add_up),
+		cmocka_unit_test_setup_teardown(a_cgroup_of_version_2_is_read, make_root,
+						drop_root),
+		cmocka_unit_test_setup_teardown(a_cgroup_of_version_1_is_read, make_root,
+						drop_root),
+		cmocka_unit_test_setup_teardown(without_a_cgroup_there_is_a_reason, make_root,
+						drop_root),
+		cmocka_unit_test(the_main_arena_is_found_by_its_top),
+		cmocka_unit_test(free_chunks_count_once_though_lists_change),
+		cmocka_unit_test(resident_pages_are_counted_with_a_scan_and_without),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -149,7 +149,7 @@ static void check_threads(const char *python)
 	child_end(&child);
 }
 
-static void test_threads_are_those_that_the_script_states(void **state)
+static void threads_are_those_that_the_script_states(void **state)
 {
 	with_pythons(minor_of(state), check_threads);
 }
@@ -157,7 +157,7 @@ static void test_threads_are_those_that_the_script_states(void **state)
 /* ---- memory by hand ------------------------------------------------------------------------- */
 
 /* Thread states that go round and round, point into nothing, or belong to somebody else. */
-static void test_hostile(void **state)
+static void hostile_thread_states_come_to_an_end(void **state)
 {
 	static struct {
 		uint64_t interp[2048], one[512], two[512];
@@ -197,7 +197,7 @@ static void test_hostile(void **state)
 }
 
 /* A frame that is its own caller, and one whose code is none. */
-static void test_hostile_frames(void **state)
+static void hostile_frames_come_to_an_end(void **state)
 {
 	static uint64_t tstate[64], frame[64], code[64];
 	struct py_runtime runtime = {.layout = *layout_find(10, false), .code_type = 0x4242};
@@ -226,9 +226,9 @@ static void test_hostile_frames(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		ON_EACH_MINOR(test_threads_are_those_that_the_script_states),
-		cmocka_unit_test(test_hostile),
-		cmocka_unit_test(test_hostile_frames),
+		ON_EACH_MINOR(threads_are_those_that_the_script_states),
+		cmocka_unit_test(hostile_thread_states_come_to_an_end),
+		cmocka_unit_test(hostile_frames_come_to_an_end),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

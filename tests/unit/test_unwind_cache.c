@@ -134,7 +134,7 @@ static void flip(const char *path, off_t at)
 	close(file);
 }
 
-static void test_hit(void **state)
+static void a_table_that_is_kept_is_used_and_made_young(void **state)
 {
 	struct fixture *fixture = *state;
 	const struct timespec long_ago[2] = {{.tv_sec = 1000}, {.tv_sec = 1000}};
@@ -151,7 +151,7 @@ static void test_hit(void **state)
 	assert_int_equal(strlen(strrchr(fixture->file, '/') + 1), 40);
 }
 
-static void test_no_cache(void **state)
+static void without_a_cache_tables_are_made(void **state)
 {
 	struct fixture *fixture = *state;
 	struct unwind_table got;
@@ -163,7 +163,7 @@ static void test_no_cache(void **state)
 	assert_true(unwind_cache_get(fixture->folder, &got, fixture->folder, NULL) < 0);
 }
 
-static void test_damaged(void **state)
+static void a_damaged_table_is_made_anew(void **state)
 {
 	struct fixture *fixture = *state;
 	struct stat stat;
@@ -192,7 +192,7 @@ static void test_damaged(void **state)
 	assert_true(cached(fixture));
 }
 
-static void test_not_ours(void **state)
+static void a_file_of_others_is_not_used(void **state)
 {
 	struct fixture *fixture = *state;
 	char other[330];
@@ -224,7 +224,7 @@ static void test_not_ours(void **state)
 	}
 }
 
-static void test_folder(void **state)
+static void a_folder_of_others_is_not_used(void **state)
 {
 	struct fixture *fixture = *state;
 	char path[128];
@@ -287,7 +287,7 @@ static int forge(int program, bool change_frames)
 
 /* Anybody can give his file the build id of libc: it has its own table, and libc never has that
  * one. */
-static void test_forged_build_id(void **state)
+static void a_forged_build_id_has_its_own_table(void **state)
 {
 	struct fixture *fixture = *state;
 	int same = forge(fixture->program, false), forged = forge(fixture->program, true);
@@ -321,7 +321,7 @@ static bool is_there(int folder, const char *name)
 	return faccessat(folder, name, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
 }
 
-static void test_shrink(void **state)
+static void the_folder_shrinks_from_the_oldest(void **state)
 {
 	struct fixture *fixture = *state;
 	const char *name = strrchr(fixture->file, '/') + 1;
@@ -358,7 +358,7 @@ static void test_shrink(void **state)
 }
 
 /* Where the folder is, for one who is not root. */
-static void test_place(void **state)
+static void the_folder_is_in_the_users_cache(void **state)
 {
 	struct fixture *fixture = *state;
 	int status;
@@ -407,7 +407,7 @@ static uint64_t fingerprint_of(uint64_t key, const char *one, size_t one_size, c
 }
 
 /* 3 + 5 by hand: in the field of 2^61 - 1, ((1 * k + 1) * k + byte) and so on */
-static void test_fingerprint(void **state)
+static void the_fingerprint_is_the_polynomial(void **state)
 {
 	static const char zeros[32];
 	uint64_t value = fingerprint_of(5, "\3", 1, "", 0);
@@ -432,15 +432,19 @@ static void test_fingerprint(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(test_hit, set_up, tear_down),
-		cmocka_unit_test_setup_teardown(test_no_cache, set_up, tear_down),
-		cmocka_unit_test_setup_teardown(test_damaged, set_up, tear_down),
-		cmocka_unit_test_setup_teardown(test_not_ours, set_up, tear_down),
-		cmocka_unit_test_setup_teardown(test_folder, set_up, tear_down),
-		cmocka_unit_test_setup_teardown(test_forged_build_id, set_up, tear_down),
-		cmocka_unit_test_setup_teardown(test_shrink, set_up, tear_down),
-		cmocka_unit_test_setup_teardown(test_place, set_up, tear_down),
-		cmocka_unit_test(test_fingerprint),
+		cmocka_unit_test_setup_teardown(a_table_that_is_kept_is_used_and_made_young, set_up,
+						tear_down),
+		cmocka_unit_test_setup_teardown(without_a_cache_tables_are_made, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(a_damaged_table_is_made_anew, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(a_file_of_others_is_not_used, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(a_folder_of_others_is_not_used, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(a_forged_build_id_has_its_own_table, set_up,
+						tear_down),
+		cmocka_unit_test_setup_teardown(the_folder_shrinks_from_the_oldest, set_up,
+						tear_down),
+		cmocka_unit_test_setup_teardown(the_folder_is_in_the_users_cache, set_up,
+						tear_down),
+		cmocka_unit_test(the_fingerprint_is_the_polynomial),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -14,7 +14,7 @@ static void assert_saved(uint64_t at, enum abi_unwind_reg reg, enum abi_saved sa
 
 /* ---- instructions --------------------------------------------------------------------------- */
 
-static void test_cfa(void **state)
+static void every_form_of_the_cfa_is_compiled(void **state)
 {
 	(void)state;
 	cfi_one(&image);
@@ -40,7 +40,7 @@ static void test_cfa(void **state)
 	unwind_table_fini(&table);
 }
 
-static void test_advance(void **state)
+static void every_form_of_advance_moves_the_address(void **state)
 {
 	(void)state;
 	cfi_one(&image);
@@ -71,7 +71,7 @@ static void test_advance(void **state)
 	unwind_table_fini(&table);
 }
 
-static void test_code_alignment(void **state)
+static void addresses_are_in_units_of_the_code_alignment(void **state)
 {
 	(void)state;
 	memset(&image, 0, sizeof(image));
@@ -87,7 +87,7 @@ static void test_code_alignment(void **state)
 	unwind_table_fini(&table);
 }
 
-static void test_registers(void **state)
+static void saved_registers_are_followed(void **state)
 {
 	(void)state;
 	cfi_one(&image);
@@ -123,7 +123,7 @@ static void test_registers(void **state)
 }
 
 /* What rules cannot say of one register is lost; the frame itself is found. */
-static void test_lost_registers(void **state)
+static void a_register_without_a_rule_is_lost_alone(void **state)
 {
 	(void)state;
 	cfi_one(&image);
@@ -150,7 +150,7 @@ static void test_lost_registers(void **state)
 
 /* ---- forms ---------------------------------------------------------------------------------- */
 
-static void test_realigned_stack(void **state)
+static void a_realigned_stack_is_followed(void **state)
 {
 	(void)state;
 	cfi_one(&image);
@@ -207,7 +207,7 @@ static enum abi_rule_kind kind_of(const uint8_t *expression, size_t size)
 	return kind;
 }
 
-static void test_plt(void **state)
+static void only_the_expression_of_a_plt_is_one(void **state)
 {
 	uint8_t changed[sizeof(plt) + 1] = {0};
 
@@ -226,7 +226,7 @@ static void test_plt(void **state)
 	}
 }
 
-static void test_expression_limits(void **state)
+static void expressions_beyond_the_limits_are_unsupported(void **state)
 {
 	static const uint8_t far[] = {DW_OP_breg7, 0x80, 0x80, 0x80, 0x80, 0x08},
 			     unfinished[] = {DW_OP_breg7, 0x80}, other_reg[] = {DW_OP_breg0, 8},
@@ -245,7 +245,7 @@ static void test_expression_limits(void **state)
 }
 
 /* The end of the stack; return addresses that are in another place than usual. */
-static void test_return_address(void **state)
+static void the_return_address_may_be_elsewhere(void **state)
 {
 	(void)state;
 	cfi_one(&image);
@@ -298,7 +298,7 @@ static void put_trampoline(int uc, int wrong_reg)
 	}
 }
 
-static void test_signal_frame(void **state)
+static void a_signals_frame_is_one_as_a_whole(void **state)
 {
 	static const int regs[] = {3, 6, 7, 12, 13, 14, 15, 16};
 
@@ -336,16 +336,16 @@ static void test_signal_frame(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_cfa),
-		cmocka_unit_test(test_advance),
-		cmocka_unit_test(test_code_alignment),
-		cmocka_unit_test(test_registers),
-		cmocka_unit_test(test_lost_registers),
-		cmocka_unit_test(test_realigned_stack),
-		cmocka_unit_test(test_plt),
-		cmocka_unit_test(test_expression_limits),
-		cmocka_unit_test(test_return_address),
-		cmocka_unit_test(test_signal_frame),
+		cmocka_unit_test(every_form_of_the_cfa_is_compiled),
+		cmocka_unit_test(every_form_of_advance_moves_the_address),
+		cmocka_unit_test(addresses_are_in_units_of_the_code_alignment),
+		cmocka_unit_test(saved_registers_are_followed),
+		cmocka_unit_test(a_register_without_a_rule_is_lost_alone),
+		cmocka_unit_test(a_realigned_stack_is_followed),
+		cmocka_unit_test(only_the_expression_of_a_plt_is_one),
+		cmocka_unit_test(expressions_beyond_the_limits_are_unsupported),
+		cmocka_unit_test(the_return_address_may_be_elsewhere),
+		cmocka_unit_test(a_signals_frame_is_one_as_a_whole),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -39,7 +39,7 @@ static void assert_damaged(const char *what)
 		assert_damaged(#__VA_ARGS__);                                       \
 	} while (0)
 
-static void test_damaged_instructions(void **state)
+static void damaged_instructions_are_damage(void **state)
 {
 	(void)state;
 	DAMAGED(0x17); /* no instruction */
@@ -76,7 +76,7 @@ static void test_damaged_instructions(void **state)
 	assert_damaged("an address that goes backwards");
 }
 
-static void test_put_aside(void **state)
+static void states_are_put_aside_up_to_a_bound(void **state)
 {
 	(void)state;
 	for (unsigned depth = 16; depth <= 17; depth++) {
@@ -101,7 +101,7 @@ static void test_put_aside(void **state)
 }
 
 /* A CIE that cannot be used takes its functions with it. */
-static void test_damaged_cies(void **state)
+static void a_damaged_cie_takes_its_functions_with_it(void **state)
 {
 	static const struct {
 		const char *what, *augmentation;
@@ -143,7 +143,7 @@ static void test_damaged_cies(void **state)
 }
 
 /* Functions that point at what is no CIE: themselves, each other, the middle of one, nothing. */
-static void test_cie_pointers(void **state)
+static void a_pointer_to_no_cie_is_damage(void **state)
 {
 	(void)state;
 	for (uint32_t distance = 0; distance < 0x48; distance++) {
@@ -167,7 +167,7 @@ static void test_cie_pointers(void **state)
 	unwind_table_fini(&table);
 }
 
-static void test_places(void **state)
+static void functions_outside_their_segment_are_damage(void **state)
 {
 	static const struct {
 		const char *what;
@@ -199,7 +199,7 @@ static void test_places(void **state)
 
 /* Cut at any byte, with any length changed, with any byte changed: a table or an error, nothing
  * else. */
-static void test_every_byte(void **state)
+static void damage_at_any_byte_gives_a_table_or_an_error(void **state)
 {
 	static struct cfi_image whole;
 	unsigned tables = 0, tried = 0;
@@ -238,12 +238,12 @@ static void test_every_byte(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_damaged_instructions),
-		cmocka_unit_test(test_put_aside),
-		cmocka_unit_test(test_damaged_cies),
-		cmocka_unit_test(test_cie_pointers),
-		cmocka_unit_test(test_places),
-		cmocka_unit_test(test_every_byte),
+		cmocka_unit_test(damaged_instructions_are_damage),
+		cmocka_unit_test(states_are_put_aside_up_to_a_bound),
+		cmocka_unit_test(a_damaged_cie_takes_its_functions_with_it),
+		cmocka_unit_test(a_pointer_to_no_cie_is_damage),
+		cmocka_unit_test(functions_outside_their_segment_are_damage),
+		cmocka_unit_test(damage_at_any_byte_gives_a_table_or_an_error),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

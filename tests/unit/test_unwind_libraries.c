@@ -457,7 +457,7 @@ static void print_totals(const struct totals *totals)
 
 /* ---- the files ------------------------------------------------------------------------------ */
 
-static void test_libraries(void **state)
+static void tables_of_libraries_are_those_of_libdw(void **state)
 {
 	const unsigned in_libc =
 		1 << ABI_RULE_CFA | 1 << ABI_RULE_PLT | 1 << ABI_RULE_SIGNAL | 1 << ABI_RULE_END;
@@ -488,7 +488,7 @@ static void test_libraries(void **state)
 	assert_true(totals.not_known < 2 * not_known + totals.rows / 10000);
 }
 
-static void test_pythons(void **state)
+static void tables_of_pythons_are_those_of_libdw(void **state)
 {
 	struct totals totals = {0};
 
@@ -502,7 +502,7 @@ static void test_pythons(void **state)
 }
 
 /* It is in no file: an image of two pages, in the memory of every process. */
-static void test_vdso(void **state)
+static void the_table_of_the_vdso_is_that_of_libdw(void **state)
 {
 	const uint8_t *vdso = (const uint8_t *)getauxval(AT_SYSINFO_EHDR);
 	const Elf64_Ehdr *header = (const Elf64_Ehdr *)vdso;
@@ -531,9 +531,9 @@ static void test_vdso(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_libraries),
-		cmocka_unit_test(test_pythons),
-		cmocka_unit_test(test_vdso),
+		cmocka_unit_test(tables_of_libraries_are_those_of_libdw),
+		cmocka_unit_test(tables_of_pythons_are_those_of_libdw),
+		cmocka_unit_test(the_table_of_the_vdso_is_that_of_libdw),
 	};
 
 	elf_version(EV_CURRENT);

@@ -25,7 +25,7 @@ static struct reader reader_of(const struct number *number)
 	return (struct reader){.at = number->bytes, .end = number->bytes + number->n};
 }
 
-static void test_uleb(void **state)
+static void unsigned_numbers_are_read_within_64_bits(void **state)
 {
 	static const struct number numbers[] = {
 		{{0}, 1, false, 0},
@@ -56,7 +56,7 @@ static void test_uleb(void **state)
 	}
 }
 
-static void test_sleb(void **state)
+static void signed_numbers_are_read_within_64_bits(void **state)
 {
 	static const struct number numbers[] = {
 		{{0x3f}, 1, false, 63},
@@ -91,7 +91,7 @@ static void test_sleb(void **state)
 }
 
 /* Every encoding, of a pointer that stands 3 bytes behind address 0x1001. */
-static void test_pointers(void **state)
+static void pointers_are_read_in_every_encoding(void **state)
 {
 	static const uint8_t bytes[] = {0,    0,    0,    0xfe, 0xff, 0xff, 0xff,
 					0xff, 0xff, 0xff, 0xff, 0x7f, 0,    0};
@@ -152,9 +152,9 @@ static void test_pointers(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_uleb),
-		cmocka_unit_test(test_sleb),
-		cmocka_unit_test(test_pointers),
+		cmocka_unit_test(unsigned_numbers_are_read_within_64_bits),
+		cmocka_unit_test(signed_numbers_are_read_within_64_bits),
+		cmocka_unit_test(pointers_are_read_in_every_encoding),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -22,7 +22,7 @@ static const struct abi_unwind_page *page_at(uint64_t offset)
 /* ---- entries -------------------------------------------------------------------------------- */
 
 /* Functions whose places are written in each way. */
-static void test_encodings(void **state)
+static void places_are_read_in_every_encoding(void **state)
 {
 	static const struct {
 		uint8_t encoding, size;
@@ -57,7 +57,7 @@ static void test_encodings(void **state)
 }
 
 /* Augmentations: personality and LSDA are passed over; so is data that nobody knows. */
-static void test_augmentations(void **state)
+static void augmentations_are_passed_over(void **state)
 {
 	(void)state;
 	memset(&image, 0, sizeof(image));
@@ -91,7 +91,7 @@ static void test_augmentations(void **state)
 /* ---- pages ---------------------------------------------------------------------------------- */
 
 /* A function over three pages, with a change in the last; then a gap, then a page of its own. */
-static void test_pages(void **state)
+static void each_page_has_its_rows(void **state)
 {
 	(void)state;
 	memset(&image, 0, sizeof(image));
@@ -139,7 +139,7 @@ static void test_pages(void **state)
 }
 
 /* Rows stand only where the rule changes, from one function to the next too. */
-static void test_rows_of_neighbours(void **state)
+static void rows_stand_only_where_the_rule_changes(void **state)
 {
 	(void)state;
 	memset(&image, 0, sizeof(image));
@@ -169,7 +169,7 @@ static void put_function(uint64_t start, uint64_t end, uint8_t offset)
 
 /* In no order, and one over the other: what starts first holds, then what comes first in the
  * section. */
-static void test_order(void **state)
+static void of_functions_that_overlap_the_first_holds(void **state)
 {
 	static const struct {
 		uint64_t start, end;
@@ -199,7 +199,7 @@ static void test_order(void **state)
 }
 
 /* .debug_frame: absolute numbers of CIEs, which may stand behind their functions. */
-static void test_debug_frame(void **state)
+static void debug_frame_is_read_as_eh_frame(void **state)
 {
 	(void)state;
 	memset(&image, 0, sizeof(image));
@@ -221,7 +221,7 @@ static void test_debug_frame(void **state)
 }
 
 /* A thousand times the bytes take about a thousand times as long: each row looks at few others. */
-static void test_linear_time(void **state)
+static void a_table_is_made_in_linear_time(void **state)
 {
 	static const unsigned counts[] = {20, 20000};
 	double seconds[2];
@@ -307,7 +307,7 @@ static bool same_rules(const struct unwind_table *one, const struct unwind_table
 	return true;
 }
 
-static void test_files(void **state)
+static void the_same_rules_come_from_every_kind_of_file(void **state)
 {
 	static const struct {
 		const char *name, *options, *changes;
@@ -342,7 +342,7 @@ static void test_files(void **state)
 }
 
 /* Without section headers .eh_frame is found through its segment; and in memory. */
-static void test_no_section_headers(void **state)
+static void the_frames_are_found_without_section_headers(void **state)
 {
 	static uint8_t bytes[1 << 16];
 	struct unwind_table first, other;
@@ -374,7 +374,7 @@ static void test_no_section_headers(void **state)
 	close(fd);
 }
 
-static void test_functions(void **state)
+static void functions_are_listed_with_their_bounds(void **state)
 {
 	struct unwind_functions functions;
 	const struct unwind_function *function;
@@ -417,7 +417,7 @@ static void assert_refused(struct elf_image *elf, size_t size, const char *why)
 	close(fd);
 }
 
-static void test_refused(void **state)
+static void files_without_unwind_tables_are_refused(void **state)
 {
 	static struct elf_image elf;
 
@@ -452,7 +452,7 @@ static void test_refused(void **state)
 
 /* A section that says that it is huge, in a file that is not, and in one that has only a hole
  * there. */
-static void test_huge_section(void **state)
+static void a_section_said_to_be_huge_is_refused(void **state)
 {
 	static struct elf_image elf;
 	struct err err = ERR_INIT;
@@ -482,18 +482,18 @@ static void test_huge_section(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_encodings),
-		cmocka_unit_test(test_augmentations),
-		cmocka_unit_test(test_pages),
-		cmocka_unit_test(test_rows_of_neighbours),
-		cmocka_unit_test(test_order),
-		cmocka_unit_test(test_debug_frame),
-		cmocka_unit_test(test_linear_time),
-		cmocka_unit_test(test_files),
-		cmocka_unit_test(test_no_section_headers),
-		cmocka_unit_test(test_functions),
-		cmocka_unit_test(test_refused),
-		cmocka_unit_test(test_huge_section),
+		cmocka_unit_test(places_are_read_in_every_encoding),
+		cmocka_unit_test(augmentations_are_passed_over),
+		cmocka_unit_test(each_page_has_its_rows),
+		cmocka_unit_test(rows_stand_only_where_the_rule_changes),
+		cmocka_unit_test(of_functions_that_overlap_the_first_holds),
+		cmocka_unit_test(debug_frame_is_read_as_eh_frame),
+		cmocka_unit_test(a_table_is_made_in_linear_time),
+		cmocka_unit_test(the_same_rules_come_from_every_kind_of_file),
+		cmocka_unit_test(the_frames_are_found_without_section_headers),
+		cmocka_unit_test(functions_are_listed_with_their_bounds),
+		cmocka_unit_test(files_without_unwind_tables_are_refused),
+		cmocka_unit_test(a_section_said_to_be_huge_is_refused),
 	};
 
 	return cmocka_run_group_tests(tests, make_folder, remove_folder);

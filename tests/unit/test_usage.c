@@ -33,7 +33,7 @@ static const char smaps[] =
 		7000, 0, 7000,
 		7000) "7f0000000000-7f0000100000 rw-p 00000000 00:00 0 \n" FIELDS(64, 0, 0, 64);
 
-static void test_parse(void **state)
+static void shared_memory_is_summed_by_mapping(void **state)
 {
 	char *text = strdup(smaps);
 	struct err err = ERR_INIT;
@@ -62,7 +62,7 @@ static void test_parse(void **state)
 	free(text);
 }
 
-static void test_hostile(void **state)
+static void hostile_text_shares_nothing(void **state)
 {
 	char texts[][80] = {"",
 			    "\n",
@@ -82,7 +82,7 @@ static void test_hostile(void **state)
 
 /* Without pagemap: what is mostly used is read whole, what is mostly unused is left out and
  * said. */
-static void test_without_pagemap(void **state)
+static void without_pagemap_what_is_unused_is_left_out(void **state)
 {
 	enum { SIZE = 8 << 20 };
 	uint8_t *bytes =
@@ -120,9 +120,9 @@ static void test_without_pagemap(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_parse),
-		cmocka_unit_test(test_hostile),
-		cmocka_unit_test(test_without_pagemap),
+		cmocka_unit_test(shared_memory_is_summed_by_mapping),
+		cmocka_unit_test(hostile_text_shares_nothing),
+		cmocka_unit_test(without_pagemap_what_is_unused_is_left_out),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -7,7 +7,7 @@
 
 #include "python/version.h"
 
-static void test_parse(void **state)
+static void versions_are_parsed_or_refused(void **state)
 {
 	static const struct {
 		const char *text;
@@ -44,7 +44,7 @@ static void test_parse(void **state)
 }
 
 /* A free-threaded build is told apart, whatever is known of its version. */
-static void test_free_threaded(void **state)
+static void a_free_threaded_build_is_told_apart(void **state)
 {
 	static const struct {
 		uint32_t hex;
@@ -60,7 +60,7 @@ static void test_free_threaded(void **state)
 	}
 }
 
-static void test_supported(void **state)
+static void the_supported_versions_are_those_of_the_table(void **state)
 {
 	char text[PY_VERSION_RANGE_BYTES];
 
@@ -72,9 +72,9 @@ static void test_supported(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_parse),
-		cmocka_unit_test(test_free_threaded),
-		cmocka_unit_test(test_supported),
+		cmocka_unit_test(versions_are_parsed_or_refused),
+		cmocka_unit_test(a_free_threaded_build_is_told_apart),
+		cmocka_unit_test(the_supported_versions_are_those_of_the_table),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

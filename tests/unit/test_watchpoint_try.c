@@ -30,7 +30,7 @@ static void need_watchpoints(void)
 	close(fd);
 }
 
-static void test_each_write(void **state)
+static void each_write_is_a_hit(void **state)
 {
 	struct err err = ERR_INIT;
 	uint64_t hits = 77;
@@ -45,7 +45,7 @@ static void test_each_write(void **state)
 }
 
 /* A program that is none is no reason to say that it works. */
-static void test_no_program(void **state)
+static void without_a_program_it_does_not_work(void **state)
 {
 	struct err err = ERR_INIT;
 	uint64_t hits = 77;
@@ -60,8 +60,8 @@ static void test_no_program(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_each_write),
-		cmocka_unit_test(test_no_program),
+		cmocka_unit_test(each_write_is_a_hit),
+		cmocka_unit_test(without_a_program_it_does_not_work),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

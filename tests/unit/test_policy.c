@@ -41,6 +41,8 @@ struct run {
 	double on_since_ns[ABI_PARTS];
 	double worst_second; /* share that watching took in the worst second after the first */
 	double second_wall, second_work, second_cost;
+	/* rounds on containers beside it, which spend all that they may */
+	double rounds_ns, next_round_ns;
 };
 
 static void begin(struct run *run, const struct load *load, double overhead, bool can_sample)
@@ -143,6 +145,22 @@ static void count_second(struct run *run, double from_ns)
 	run->second_wall = run->second_work = run->second_cost = 0;
 }
 
+/* return what a round took, if it is time for one */
+static double take_round(struct run *run)
+{
+	double ns;
+
+	if (!(run->next_round_ns > 0) || run->wall_ns < run->next_round_ns)
+		return 0;
+	ns = budget_lease(&run->budget, BUDGET_WATCHPOINTS, MS);
+	budget_charge(&run->budget, BUDGET_WATCHPOINTS, ns, 0);
+	budget_return(&run->budget, BUDGET_WATCHPOINTS);
+	run->rounds_ns += ns;
+	run->cost_ns += ns;
+	run->next_round_ns += 13 * S;
+	return ns;
+}
+
 static void run_for(struct run *run, double ns)
 {
 	double end = run->wall_ns + ns;
@@ -170,7 +188,7 @@ static void run_for(struct run *run, double ns)
 			pass(run, 50 * MS, per_work, &work, &sum);
 			for (unsigned i = 0; i < ABI_PARTS; i++)
 				cost[i] = work * per_work[i];
-			policy_pass(&run->policy, 50 * MS, work + sum, cost, 0);
+			policy_pass(&run->policy, 50 * MS, work + sum + take_round(run), cost, 0);
 			break;
 		}
 		count_second(run, 5 * S);
@@ -215,6 +233,32 @@ static void the_ceiling_holds_whatever_the_load(void **state)
 						 ceilings[c], part);
 			assert_true(run.longest_ns <= 200 * MS);
 		}
+	}
+}
+
+/* Nor is it broken by watchpoints that spend all they may, nor do these or the windows wait for the
+ * others. */
+static void the_ceiling_holds_beside_watchpoints(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < N_LOADS; i++) {
+		double most = budget_allowed(0.05);
+		struct run alone, run;
+
+		begin(&alone, &loads[i], 0.05, false);
+		run_for(&alone, 300 * S);
+		begin(&run, &loads[i], 0.05, false);
+		budget_join(&run.budget, BUDGET_WATCHPOINTS, MS);
+		run.next_round_ns = 13 * S;
+		run_for(&run, 300 * S);
+		if (share(&run) > 0.05 + BUDGET_FLOOR / loads[i].cores)
+			fail_msg("load %zu: %g", i, share(&run));
+		if (run.rounds_ns < 0.2 * most * run.work_ns)
+			fail_msg("load %zu: rounds took %g", i, run.rounds_ns / run.work_ns);
+		for (unsigned part = 0; part < ABI_PARTS; part++)
+			if (run.windows[part] < alone.windows[part] / 2)
+				fail_msg("load %zu: %u windows of part %u, alone %u", i,
+					 run.windows[part], part, alone.windows[part]);
 	}
 }
 
@@ -418,6 +462,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(the_ceiling_holds_whatever_the_load),
+		cmocka_unit_test(the_ceiling_holds_beside_watchpoints),
 		cmocka_unit_test(the_first_minute_costs_no_more_than_others),
 		cmocka_unit_test(a_sleeping_target_has_windows_by_what_they_cost),
 		cmocka_unit_test(what_is_cheap_is_soon_traced_all_the_time),

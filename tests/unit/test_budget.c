@@ -92,7 +92,7 @@ static void two_users_never_spend_more_than_comes_in(void **state)
 
 static void nobody_waits_for_the_other(void **state)
 {
-	static const double parts[BUDGET_USERS] = {0.75, 0.25};
+	static const double parts[BUDGET_USERS] = {0.7, 0.3};
 
 	(void)state;
 	for (unsigned user = 0; user < BUDGET_USERS; user++) {
@@ -128,13 +128,13 @@ static void what_one_does_not_spend_is_the_others(void **state)
 	}
 	assert_near(had, INCOME * 60 * S / CAUTION);
 	/* and what was saved is there all the same */
-	assert_near(budget_lease(&budget, BUDGET_WATCHPOINTS, 0), 0.25 * INCOME * 15 * S / CAUTION);
+	assert_near(budget_lease(&budget, BUDGET_WATCHPOINTS, 0), 0.3 * INCOME * 15 * S / CAUTION);
 	budget_fini(&budget);
 }
 
 static void a_target_that_sleeps_gives_each_its_part_of_the_floor(void **state)
 {
-	static const double parts[BUDGET_USERS] = {0.75, 0.25};
+	static const double parts[BUDGET_USERS] = {0.7, 0.3};
 	struct budget budget;
 
 	(void)state;
@@ -245,7 +245,7 @@ static void what_was_taken_earns_nothing(void **state)
 	}
 	/* of a second 600 ms were taken; for half of it there is the floor */
 	assert_near(budget_level(&budget, BUDGET_TRACING),
-		    0.75 * (INCOME * 0.4 + BUDGET_FLOOR * 0.5) * S);
+		    0.7 * (INCOME * 0.4 + BUDGET_FLOOR * 0.5) * S);
 	budget_fini(&budget);
 }
 
@@ -268,7 +268,7 @@ static void hostile_numbers_count_as_nothing(void **state)
 		budget_join(&budget, BUDGET_WATCHPOINTS, hostile[i]);
 	}
 	budget_pass(&budget, S, NAN);
-	assert_near(budget_level(&budget, BUDGET_TRACING), 0.75 * BUDGET_FLOOR * S);
+	assert_near(budget_level(&budget, BUDGET_TRACING), 0.7 * BUDGET_FLOOR * S);
 	for (unsigned user = 0; user < BUDGET_USERS; user++)
 		budget_charge(&budget, user, 1e300, 1e300);
 	pass(&budget, 1, 90 * S);

@@ -355,8 +355,8 @@ static void a_round_may_spend_what_has_been_saved(void **state)
 		assert_about(made.rounds[i].lease_ns / 1e6, 3 * 15 / 1.5);
 	setup(state);
 	watch_rounds(0, 1);
-	assert_about(made.rounds[0].opened_ns / SECOND - 1000, 3);
-	assert_about(made.rounds[0].lease_ns / 1e6, 1);
+	assert_about(made.rounds[0].opened_ns / SECOND - 1000, 1.5);
+	assert_about(made.rounds[0].lease_ns / 1e6, 0.5);
 	for (unsigned i = 2; i < ROUNDS; i++)
 		assert_about(made.rounds[i].lease_ns / 1e6, BUDGET_FLOOR * 15e3 / 1.5);
 }

@@ -17,10 +17,10 @@ static const struct {
 	/* what comes in in so many seconds is saved at most, or owed */
 	double saved_s, owed_s;
 } terms[BUDGET_USERS] = {
-	[BUDGET_TRACING] = {.part = 0.75, .saved_s = 10, .owed_s = 10},
+	[BUDGET_TRACING] = {.part = 0.7, .saved_s = 10, .owed_s = 10},
 	/* a round, and the rest after it; one may cost more than that, where it cannot be measured
 	 */
-	[BUDGET_WATCHPOINTS] = {.part = 0.25, .saved_s = 15, .owed_s = 60},
+	[BUDGET_WATCHPOINTS] = {.part = 0.3, .saved_s = 15, .owed_s = 60},
 };
 
 double budget_allowed(double max_overhead)

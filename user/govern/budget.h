@@ -5,8 +5,8 @@
  *      income   the ceiling x the target's own CPU time (what it used without what watching took),
  *               and never less than BUDGET_FLOOR, so that a process that sleeps is watched too
  *
- *      income ─┬─ 3/4 ─▶ BUDGET_TRACING      windows, and what is traced all the time
- *              └─ 1/4 ─▶ BUDGET_WATCHPOINTS  rounds on containers
+ *      income ─┬─ 0.7 ─▶ BUDGET_TRACING      windows, and what is traced all the time
+ *              └─ 0.3 ─▶ BUDGET_WATCHPOINTS  rounds on containers
  *
  *      account ─┬─ cap: what is not spent for a while is not saved up, but the other's
  *               ├─ a lease is granted: so much may be spent now

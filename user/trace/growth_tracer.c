@@ -28,8 +28,8 @@
 #define REST_NS        10000000000u /* between two rounds, at least */
 #define LOOK_NS        500000000u   /* while nothing is known to grow, or nothing can be paid */
 #define TICK_NS        50000000u    /* as container_watch_tick() wants it */
-/* of the target's CPU time: what a round is worth beginning with; some dozens of changes */
-#define LEAST_LEASE_NS 1000000.0
+/* of the target's CPU time: what a round is worth beginning with; two or three dozen changes */
+#define LEAST_LEASE_NS 500000.0
 
 /* What the last round with a container has shown. */
 struct result {

@@ -18,6 +18,7 @@ static struct options options;
 
 static enum options_result parse(const char *const *words)
 {
+	options_fini(&options);
 	heard_words(&line, words);
 	return options_parse(&options, line.argc, line.argv);
 }
@@ -71,8 +72,8 @@ static void test_defaults(void **state)
 	assert_float_equal(options.trace.max_overhead, 0.05, 1e-12);
 	assert_int_equal(options.trace.on_limit, ON_LIMIT_THROTTLE);
 	assert_int_equal(options.trace.max_window_ns, 200 * MS);
-	assert_false(options.trace.no_steer);
-	assert_false(options.trace.no_grows);
+	assert_true(options.trace.steer);
+	assert_true(options.trace.heap_scan);
 	assert_true(options.trace.native);
 	assert_int_equal(options.trace.max_blocks, 0);
 	assert_int_equal(options.trace.max_stacks, 32768);
@@ -88,16 +89,43 @@ static void test_flags(void **state)
 	assert_int_equal(options.trace.verbose, 3);
 	RUN("--no-color");
 	assert_true(options.no_color);
-	RUN("--no-grows");
-	assert_true(options.trace.no_grows);
-	RUN("--no-steer");
-	assert_true(options.trace.no_steer);
 	RUN("--exact");
 	assert_true(options.trace.exact);
 	/* none of them is kept from one line to the next */
 	RUN("-T", "3");
-	assert_false(options.quiet || options.no_color || options.trace.no_grows ||
-		     options.trace.no_steer || options.trace.exact || options.trace.verbose);
+	assert_false(options.quiet || options.no_color || options.trace.exact ||
+		     options.trace.verbose);
+}
+
+static void test_knobs(void **state)
+{
+	(void)state;
+	RUN("-X", "heap-scan=no", "-Xsteer=no");
+	assert_false(options.trace.heap_scan || options.trace.steer);
+	RUN("-X", "steer=no", "-X", "steer=yes");
+	assert_true(options.trace.steer && options.trace.heap_scan);
+	RUN("-X", "max-blocks=1");
+	assert_int_equal(options.trace.max_blocks, 1);
+	RUN("-X", "max-blocks=268435456", "-X", "max-stacks=4194304");
+	assert_int_equal(options.trace.max_blocks, 1 << 28);
+	assert_int_equal(options.trace.max_stacks, 1 << 22);
+#define MAX_BLOCKS " is out of range; write a whole number from 1 to 268435456"
+	WRONG("-X max-blocks: \"268435457\"" MAX_BLOCKS, "-p", "7", "-X", "max-blocks=268435457");
+	WRONG("-X max-blocks: \"0\"" MAX_BLOCKS, "-p", "7", "-X", "max-blocks=0");
+	WRONG("-X max-stacks: \"4194305\" is out of range; write a whole number from 1 to 4194304",
+	      "-p", "7", "-X", "max-stacks=4194305");
+	WRONG("-X: expected steer=yes|no", "-p", "7", "-X", "steer");
+	WRONG("-X steer: expected no or yes", "-p", "7", "-X", "steer=");
+	WRONG("-X: no knob \"speed\\n\"; -X help lists them", "-p", "7", "-X", "speed\n=1");
+	WRONG("-X: no knob \"\"; -X help lists them", "-p", "7", "-X", "=1");
+	/* of the doctor's trace only what changes its plan */
+	assert_int_equal(PARSE("doctor", "-X", "steer=no"), OPTIONS_RUN);
+	assert_false(options.trace.steer);
+	WRONG("-X: no knob \"max-blocks\"; -X help lists them", "doctor", "-X", "max-blocks=1");
+	assert_int_equal(PARSE("-X", "help"), OPTIONS_DONE);
+	assert_non_null(strstr(heard_out(), "\n  on-limit=throttle|stop "));
+	assert_int_equal(PARSE("doctor", "-X", "help"), OPTIONS_DONE);
+	assert_null(strstr(heard_out(), "on-limit"));
 }
 
 static void test_targets(void **state)
@@ -128,12 +156,12 @@ static void test_targets(void **state)
 	WRONG("--pid: \"python\" is not understood" RANGE, "-p", "7,python");
 	WRONG("--pid: the value is empty" RANGE, "-p", "7,");
 	WRONG("--pid: the value is empty" RANGE, "-p", "");
-	/* too long for any number: cut, and what it does to a terminal is not done to this one */
-	WRONG("--pid: \"\\x1b[31mxxxxxxxxxxxxxxxxxxxxxxxxxx\" is not understood" RANGE, "-p",
-	      "\033[31mxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx");
+	/* it is cut, and what it does to a terminal is not done to this one */
+	WRONG("--pid: \"\\x1b[31mxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx...\" is not understood" RANGE,
+	      "-p", "\033[31mxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx");
 #undef RANGE
-	WRONG("no target is given: pyleaktrace -p PID [INTERVAL [COUNT]], pyleaktrace heap -p PID "
-	      "or pyleaktrace doctor (--help says more)",
+	WRONG("no target: use -p PID (pyleaktrace [OPTIONS] -p PID[,PID...] [INTERVAL [COUNT]]; "
+	      "--help says more)",
 	      "--exact");
 }
 
@@ -154,11 +182,14 @@ static void test_arguments(void **state)
 	      "5", "0");
 	WRONG("COUNT: \"x\" is not understood; write a whole number from 1 to 4294967295", "-p",
 	      "7", "5", "x");
-	WRONG("too many arguments: expected -p PID [INTERVAL [COUNT]]", "-p", "7", "5", "2", "3");
+	WRONG("too many arguments: expected pyleaktrace [OPTIONS] -p PID[,PID...] [INTERVAL "
+	      "[COUNT]]",
+	      "-p", "7", "5", "2", "3");
 	WRONG("the command comes first: pyleaktrace heap -p PID", "-p", "7", "heap");
 	WRONG("the command comes first: pyleaktrace doctor -p PID", "-p", "7", "5", "doctor");
-	WRONG("what is \"heep\"? If you mean the command: pyleaktrace heap -p PID", "heep", "-p",
-	      "7");
+	WRONG("what is \"heep\"? If you mean the command: pyleaktrace heap -p PID", "-p", "7",
+	      "heep");
+	WRONG("no command \"heep\": did you mean `pyleaktrace heap`?", "heep", "-p", "7");
 	WRONG("starting a program (-- COMMAND) is not in this version; start it, then use -p PID",
 	      "--", "python3", "app.py");
 }
@@ -177,9 +208,9 @@ static void test_times(void **state)
 	assert_int_equal(options.trace.older_ns, 1500 * MS);
 	WRONG("--older: \"367d\" is out of range; a time is at most 366d", "-p", "7", "--older",
 	      "367d");
-	RUN("--max-window", "1ms");
+	RUN("--max-delay", "1ms");
 	assert_int_equal(options.trace.max_window_ns, MS);
-	WRONG("--max-window: expected at least 1 ms", "-p", "7", "--max-window", "999us");
+	WRONG("--max-delay: expected at least 1 ms", "-p", "7", "--max-delay", "999us");
 }
 
 static void test_numbers(void **state)
@@ -191,21 +222,6 @@ static void test_numbers(void **state)
 	assert_int_equal(options.top, 1000000);
 	WRONG("--top: \"1000001\" is out of range; write a whole number from 0 to 1000000", "-p",
 	      "7", "-T", "1000001");
-	RUN("--max-blocks", "1");
-	assert_int_equal(options.trace.max_blocks, 1);
-	RUN("--max-blocks", "268435456");
-	assert_int_equal(options.trace.max_blocks, 1 << 28);
-	WRONG("--max-blocks: \"268435457\" is out of range; write a whole number from 1 to "
-	      "268435456",
-	      "-p", "7", "--max-blocks", "268435457");
-	WRONG("--max-blocks: \"0\" is out of range; write a whole number from 1 to 268435456", "-p",
-	      "7", "--max-blocks", "0");
-	RUN("--max-stacks", "4194304");
-	assert_int_equal(options.trace.max_stacks, 1 << 22);
-	WRONG("--max-stacks: \"4194305\" is out of range; write a whole number from 1 to 4194304",
-	      "-p", "7", "--max-stacks", "4194305");
-	WRONG("--max-stacks: \"0\" is out of range; write a whole number from 1 to 4194304", "-p",
-	      "7", "--max-stacks", "0");
 }
 
 static void test_sizes(void **state)
@@ -248,27 +264,27 @@ static void test_sample(void **state)
 
 static void test_ceiling(void **state)
 {
-	static const char no_ceiling[] =
-		"pyleaktrace: --exact and --sample have no ceiling: --max-overhead, --on-limit and "
-		"--max-window do not go with them\n";
-	static const char *const governing[] = {"--max-overhead=5", "--on-limit=throttle",
-						"--max-window=1s"};
+	static const char no_ceiling[] = "pyleaktrace: --exact and --sample have no ceiling: "
+					 "--max-overhead, --max-delay and "
+					 "-X on-limit do not go with them\n";
+	static const char *const governing[] = {"--max-overhead=5", "-Xon-limit=stop",
+						"--max-delay=1s"};
 
 	(void)state;
 	RUN("--max-overhead", "0.1%");
 	assert_float_equal(options.trace.max_overhead, 0.001, 1e-12);
-	RUN("--max-overhead", "100", "--on-limit", "stop", "--max-window", "2s");
+	RUN("--max-overhead", "100", "-X", "on-limit=stop", "--max-delay", "2s");
 	assert_float_equal(options.trace.max_overhead, 1, 1e-12);
 	assert_int_equal(options.trace.on_limit, ON_LIMIT_STOP);
 	assert_int_equal(options.trace.max_window_ns, 2 * S);
 	assert_false(options.trace.exact);
-	RUN("--on-limit", "stop", "--on-limit", "throttle");
+	RUN("-X", "on-limit=stop", "-X", "on-limit=throttle");
 	assert_int_equal(options.trace.on_limit, ON_LIMIT_THROTTLE);
 	WRONG("--max-overhead: expected a percentage from 0.1 to 100", "-p", "7", "--max-overhead",
 	      "0.09");
 	WRONG("--max-overhead: expected a percentage from 0.1 to 100", "-p", "7", "--max-overhead",
 	      "101");
-	WRONG("--on-limit: expected throttle or stop", "-p", "7", "--on-limit", "go on");
+	WRONG("-X on-limit: expected throttle or stop", "-p", "7", "-X", "on-limit=go on");
 	for (size_t i = 0; i < sizeof(governing) / sizeof(governing[0]); i++) {
 		/* in either order, and though the value is the default */
 		expect_wrong(no_ceiling,
@@ -369,11 +385,10 @@ static void test_formats(void **state)
 	RUN("-o", "a.svg", "-f", "json");
 	assert_string_equal(options.outputs[0].format->name, "svg");
 	assert_string_equal(options.format->name, "json");
-	WRONG("--format: there is no format \"xml\\n\"; there are text, json, folded, svg, html",
-	      "-p", "7", "-f", "xml\n");
-	WRONG("--output: re\\tport: the file extension names no format; use one of these, or give "
-	      "-f: text (.txt), json (.json), folded (.folded), svg (.svg), "
-	      "html (.html)",
+	WRONG("--format: no format \"xml\\n\"; use one of text, json, folded, svg, html", "-p", "7",
+	      "-f", "xml\n");
+	WRONG("--output: re\\tport: the file extension names no format; use one of .txt, .json, "
+	      ".folded, .svg, .html, or give -f",
 	      "-p", "7", "-o", "a.txt", "-o", "re\tport");
 }
 
@@ -444,8 +459,11 @@ static void test_what_is_not_grouped(void **state)
 static void test_about(void **state)
 {
 	static const char *const options_of_help[] = {
-		"-d, --duration=TIME", "-p, --pid=PID[,PID...]", "    --max-overhead=PERCENT",
-		"-f, --format=FORMAT", "    --version",
+		"\n  -d, --duration TIME ",
+		"\n  -p, --pid PID[,PID...] ",
+		"\n      --max-overhead PERCENT",
+		"\n  -f, --format FORMAT ",
+		"\n      --version ",
 	};
 	const char *text;
 
@@ -457,32 +475,34 @@ static void test_about(void **state)
 	assert_int_equal(PARSE("-h"), OPTIONS_DONE);
 	text = heard_out();
 	assert_string_equal(heard(), "");
-	assert_int_equal(strncmp(text, "Usage: pyleaktrace [-qvh] [-d TIME] ", 36), 0);
-	assert_non_null(strstr(text, " -p PID [INTERVAL [COUNT]]\n"
-				     "  or:  pyleaktrace [OPTION...] heap -p PID [OPTIONS]\n"));
+	assert_int_equal(strncmp(text, "usage: pyleaktrace [OPTIONS] -p PID[,PID...] ", 45), 0);
 	for (size_t i = 0; i < sizeof(options_of_help) / sizeof(options_of_help[0]); i++)
 		assert_non_null(strstr(text, options_of_help[i]));
 	assert_non_null(strstr(text, "\nExit codes: 0 done; 1 "));
-	assert_int_equal(PARSE("--usage"), OPTIONS_DONE);
-	text = heard_out();
-	assert_non_null(strstr(text, "[--max-blocks=N]"));
-	assert_null(strstr(text, "Exit codes"));
 	assert_string_equal(heard(), "");
 }
 
-/* What argp finds itself: said, and the program goes on to return its own code. */
+/* Nothing at all is answered with the list of commands. */
+static void test_nothing(void **state)
+{
+	(void)state;
+	assert_int_equal(parse((const char *const[]){NULL}), OPTIONS_WRONG);
+	assert_non_null(strstr(heard(), "\n  holders   "));
+	assert_string_equal(heard_out(), "");
+}
+
 static void test_unknown(void **state)
 {
 	(void)state;
-	assert_int_equal(PARSE("-p", "7", "--leaks"), OPTIONS_WRONG);
-	assert_non_null(strstr(heard(), "pyleaktrace: unrecognized option '--leaks'\n"));
-	assert_int_equal(PARSE("-p", "7", "-x"), OPTIONS_WRONG);
-	assert_non_null(strstr(heard(), "pyleaktrace: invalid option -- 'x'\n"));
-	assert_int_equal(PARSE("-p", "7", "--top"), OPTIONS_WRONG);
-	assert_non_null(strstr(heard(), "pyleaktrace: option '--top' requires an argument\n"));
-	assert_int_equal(PARSE("-p", "7", "--max=3"), OPTIONS_WRONG);
-	assert_non_null(strstr(heard(), "pyleaktrace: option '--max=3' is ambiguous"));
-	assert_string_equal(heard_out(), "");
+	WRONG("no option --leaks; pyleaktrace --help lists them", "-p", "7", "--leaks");
+	WRONG("no option -x; pyleaktrace --help lists them", "-p", "7", "-x");
+	WRONG("no option -x; pyleaktrace --help lists them", "-p", "7", "-qx");
+	WRONG("--top: a value is missing", "-p", "7", "--top");
+	WRONG("-T: a value is missing", "-p", "7", "-T");
+	/* more than one begins so */
+	WRONG("no option --max=3; pyleaktrace --help lists them", "-p", "7", "--max=3");
+	WRONG("no option --quiet=yes; pyleaktrace --help lists them", "-p", "7", "--quiet=yes");
+	WRONG("no option --frozen; pyleaktrace --help lists them", "-p", "7", "--frozen");
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, heard_begin, heard_end)
@@ -499,6 +519,7 @@ int main(void)
 		TEST(test_formats),         TEST(test_most_files),
 		TEST(test_several_targets), TEST(test_what_is_not_grouped),
 		TEST(test_about),           TEST(test_unknown),
+		TEST(test_knobs),           TEST(test_nothing),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -369,7 +369,7 @@ void features_print(FILE *out, const struct features *features)
 		{tried ? features->uprobe_multi : NOT_KNOWN, "many probes in one link (6.10)",
 		 "detaching takes seconds without"},
 		{!features_must_preallocate(), "maps that grow as they fill (6.1)",
-		 "room for fewer blocks (--max-blocks), taken at the start"},
+		 "room for fewer blocks (-X max-blocks), taken at the start"},
 		{features->c_frames, "C frames (x86-64)", "stacks are Python only without"},
 		{tried ? !features->return_hazard : NOT_KNOWN, "return probes with seccomp filters",
 		 "targets with a seccomp filter are refused, they would be killed"},

@@ -48,7 +48,7 @@ bool target_trace_traced(const struct target_trace *trace);
 int target_trace_pidfd(const struct target_trace *trace);
 int target_trace_events_fd(const struct target_trace *trace);
 
-/* Readable when the ceiling cannot be kept with everything traced (--on-limit stop); -1: there is
+/* Readable when the ceiling cannot be kept with everything traced (-X on-limit=stop); -1: there is
  * none. */
 int target_trace_limit_fd(const struct target_trace *trace);
 

@@ -160,3 +160,19 @@ void help_print_man(FILE *out, const struct verb *verb)
 		fputs(".\n", out);
 	}
 }
+
+void help_print_man_synopsis(FILE *out, const struct verb *verb)
+{
+	char name[VERB_WORD_MAX + 16];
+
+	verb_full_name(verb, name, sizeof(name));
+	fprintf(out, ".B %s\n", name);
+	put_roff(out, verb->arguments);
+	fputs("\n.br\n", out);
+}
+
+void help_print_man_verbs(FILE *out)
+{
+	for (const struct verb *verb = &verbs[VERB_TRACE + 1]; verb < &verbs[VERB_COUNT]; verb++)
+		fprintf(out, ".TP\n.B %s\n%s.\n", verb->name, verb->summary);
+}

@@ -23,7 +23,10 @@ void help_print(FILE *out, const struct verb *verb);
 /* -X help */
 void help_print_knobs(FILE *out, const struct verb *verb);
 
-/* man(7): a .TP for each option of the verb, and for each of its knobs */
+/* man(7): a .TP for each option of the verb and for each of its knobs; how it is called; a .TP for
+ * each verb */
 void help_print_man(FILE *out, const struct verb *verb);
+void help_print_man_synopsis(FILE *out, const struct verb *verb);
+void help_print_man_verbs(FILE *out);
 
 #endif

@@ -25,33 +25,39 @@ static void put_values(FILE *out, const struct option_row *row)
 		fprintf(out, "%s%s", i ? " " : "", row->choices[i]);
 }
 
+/* The cases of bash for values of the verb's options; of the main command behind all others. */
+static void put_bash_values(FILE *out, const struct verb *verb)
+{
+	for (const struct option_row *row = option_rows; row->help; row++) {
+		if (!HAS(row, verb) || !row->choices)
+			continue;
+		fprintf(out, "\t%s:--%s) words=\"", *verb->name ? verb->name : "*", row->name);
+		put_values(out, row);
+		fputs("\" ;;\n", out);
+	}
+}
+
 static void print_bash(FILE *out)
 {
 	fputs("# bash completion of pyleaktrace; made from its table of options\n"
 	      "_pyleaktrace()\n{\n"
 	      "\tlocal word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD-1]}\n"
 	      "\tlocal verb=${COMP_WORDS[1]} words\n"
-	      "\tcase $before in\n"
-	      "\t-p|--pid) words=$(pgrep python) ;;\n"
-	      "\t-o|--output) COMPREPLY=($(compgen -f -- \"$word\")); return ;;\n",
+	      "\tcase $verb:$before in\n"
+	      "\t*:-p|*:--pid) words=$(pgrep python) ;;\n"
+	      "\t*:-o|*:--output) COMPREPLY=($(compgen -f -- \"$word\")); return ;;\n",
 	      out);
-	for (const struct option_row *row = option_rows; row->help; row++) {
-		/* a name has the same values with every verb, or the first row's */
-		if (row->choices) {
-			fprintf(out, "\t--%s) words=\"", row->name);
-			put_values(out, row);
-			fputs("\" ;;\n", out);
-		}
-	}
-	fputs("\t*)\n\t\tcase $verb in\n", out);
+	for (const struct verb *verb = &verbs[VERB_TRACE + 1]; verb < &verbs[VERB_COUNT]; verb++)
+		put_bash_values(out, verb);
+	put_bash_values(out, &verbs[VERB_TRACE]);
 	for (const struct verb *verb = &verbs[VERB_TRACE + 1]; verb < &verbs[VERB_COUNT]; verb++) {
-		fprintf(out, "\t\t%s) words=\"", verb->name);
+		fprintf(out, "\t%s:*) words=\"", verb->name);
 		put_words(out, verb);
 		fputs("\" ;;\n", out);
 	}
-	fputs("\t\t*) words=\"", out);
+	fputs("\t*) words=\"", out);
 	put_words(out, &verbs[VERB_TRACE]);
-	fputs("\" ;;\n\t\tesac\n\t\t[ \"$COMP_CWORD\" -gt 1 ] || words+=\"", out);
+	fputs("\"\n\t\t[ \"$COMP_CWORD\" -gt 1 ] || words+=\"", out);
 	for (const struct verb *verb = &verbs[VERB_TRACE + 1]; verb < &verbs[VERB_COUNT]; verb++)
 		fprintf(out, " %s", verb->name);
 	fputs("\" ;;\n\tesac\n"

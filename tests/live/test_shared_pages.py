@@ -97,7 +97,7 @@ def test_commands(some_python, worker):
     assert_shared(before, both(target), "doctor --restore")
     for verb in ("watch", "refs"):
         run(verb, "-p", str(target.pid), "__main__.App.grown", "-d", "100ms")
-        assert_shared(before, both(target), option, PROBED)
+        assert_shared(before, both(target), verb, PROBED)
 
 
 @pytest.mark.parametrize("way", ["default", "windows", "sample", "exact"])

@@ -58,6 +58,13 @@ static void complain(struct look *look, const struct err *err)
 		look->result = err->code;
 }
 
+/* That the target ends is no failure of what was seen of it. */
+static void complain_but_end(struct look *look, const struct err *err)
+{
+	if (err->code != ERR_TARGET)
+		complain(look, err);
+}
+
 /* ---- reports -------------------------------------------------------------------------------- */
 
 /* last: to the files too, and in a machine's format to standard output */
@@ -80,8 +87,8 @@ static void report(struct look *look, bool last)
 		if (!heap_held_find(&held, &reach, options, &look->heap, look->scans, look->n_scans,
 				    &err))
 			parts.held = &held;
-		else if (process_alive(&look->heap.target->process)) /* else it ended meanwhile */
-			complain(look, &err);
+		else
+			complain_but_end(look, &err);
 	}
 	if ((is_growth(look) && look->n_scans > 1 && !growth) ||
 	    heap_report_fill(&parts, options, &look->heap, parts.scan->at_s - look->scans[0]->at_s,
@@ -141,7 +148,10 @@ static bool scan(struct look *look)
 		made = census_scan(look->heap.census, &err);
 	heap_target_let_go(&look->heap);
 	if (!made) {
-		complain(look, &err);
+		if (look->n_scans)
+			complain_but_end(look, &err);
+		else
+			complain(look, &err);
 		look->stop = true;
 		return false;
 	}

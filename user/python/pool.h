@@ -10,8 +10,8 @@
  * its class stands for, the places, and, counted block by block, the number of blocks in use.
  * Random bytes do not.
  *
- * Place      python; called by the census (walk) and by snapshot (survivors). Pure: reads nothing
- *            but the bytes given.
+ * Place      python; called by the census (allocator_pymalloc) and by snapshot (survivors). Pure:
+ *            reads nothing but the bytes given.
  * Source     Objects/obmalloc.c, 3.6 to 3.15 (struct pool_header, pymalloc_pool_extend()).
  * Units      addresses in the target; sizes in bytes.
  * Degrades   POOL_TORN: read while it changed; the caller reads it again.

@@ -13,7 +13,6 @@
 #include "target/remote_mem.h"
 
 #define ATTEMPTS   4
-#define POOL_ARENA 32u        /* index of the arena, u32 */
 #define ARENAS_MAX (1u << 18) /* beyond, they are not told apart */
 
 struct pymalloc {
@@ -68,11 +67,8 @@ static void count_bytes(struct pymalloc *pymalloc, uint64_t address)
 		memory_resident(&pymalloc->walk->memory, address, address + pymalloc->pool_size);
 }
 
-static void count_arena(struct pymalloc *pymalloc, const uint8_t *pool)
+static void count_arena(struct pymalloc *pymalloc, uint32_t arena)
 {
-	uint32_t arena;
-
-	memcpy(&arena, pool + POOL_ARENA, sizeof(arena));
 	if (arena >= ARENAS_MAX || pymalloc->seen[arena / 8] >> arena % 8 & 1)
 		return;
 	pymalloc->seen[arena / 8] |= (uint8_t)(1u << arena % 8);
@@ -120,11 +116,10 @@ static bool walk_pool(struct pymalloc *pymalloc, uint64_t address)
 		return bytes == again;
 	walk->torn_pools += state == POOL_TORN;
 	count_bytes(pymalloc, address);
-	count_arena(pymalloc, bytes);
-	if (state == POOL_EMPTY)
-		return true;
+	count_arena(pymalloc, pool.arena);
 	pymalloc->in_use += (uint64_t)pool.n_live * pool.block_size;
-	offer_pool(pymalloc, &pool, bytes, address);
+	if (state != POOL_EMPTY)
+		offer_pool(pymalloc, &pool, bytes, address);
 	return true;
 }
 

@@ -145,6 +145,9 @@ static void test_unused_pools(void **state)
 #define PAGES      4
 #define BLOCKS_MAX 2048
 
+static const struct py_runtime runtime_glibc = {.layout = {.arena_size = 256 << 10}};
+static const struct maps no_maps;
+
 struct seen {
 	size_t n;
 	struct block blocks[BLOCKS_MAX]; /* their heads are not valid any more */
@@ -159,8 +162,8 @@ static void see_block(void *context, const struct block *block)
 }
 
 /* Walk PAGES pages that begin with these words, then a byte in each page. */
-static struct seen *walk_words(const struct py_runtime *runtime, const char *path,
-			       const uint64_t *words, size_t n_words, struct heap_usage *usage)
+static struct seen *walk_words(const struct maps *maps, const char *path, const uint64_t *words,
+			       size_t n_words, struct heap_usage *usage)
 {
 	const size_t length = PAGES * MEMORY_PAGE;
 	uint8_t *mapping =
@@ -168,8 +171,7 @@ static struct seen *walk_words(const struct py_runtime *runtime, const char *pat
 	const struct map_range range = {
 		.start = (uintptr_t)mapping, .end = (uintptr_t)mapping + length, .path = path};
 	struct seen *seen = calloc(1, sizeof(*seen));
-	const struct maps maps = {.pid = getpid()};
-	struct walk *walk = begin(runtime, &maps);
+	struct walk *walk = begin(&runtime_glibc, maps);
 
 	assert_true(mapping != MAP_FAILED && seen);
 	for (size_t page = 0; page < PAGES; page++)
@@ -187,8 +189,6 @@ static struct seen *walk_words(const struct py_runtime *runtime, const char *pat
 	return seen;
 }
 
-static const struct py_runtime runtime_glibc = {.layout = {.arena_size = 256 << 10}};
-
 /* A heap: two chunks in use, a free one, one in use, and what is left. */
 static void test_heap(void **state)
 {
@@ -204,7 +204,7 @@ static void test_heap(void **state)
 	struct seen *seen;
 
 	(void)state;
-	seen = walk_words(&runtime_glibc, "[heap]", words, sizeof(words) / 8, &usage);
+	seen = walk_words(&no_maps, "[heap]", words, sizeof(words) / 8, &usage);
 	assert_int_equal(seen->n, 3);
 	assert_int_equal(seen->blocks[0].address, 16);
 	assert_int_equal(seen->blocks[0].size, 56);
@@ -226,7 +226,7 @@ static void test_mapped_chunk(void **state)
 	struct seen *seen;
 
 	(void)state;
-	seen = walk_words(&runtime_glibc, "", words, 2, &usage);
+	seen = walk_words(&no_maps, "", words, 2, &usage);
 	assert_int_equal(seen->n, 1);
 	assert_int_equal(seen->blocks[0].address, 16);
 	assert_int_equal(seen->blocks[0].size, 2 * MEMORY_PAGE - 16);
@@ -240,14 +240,14 @@ static void test_mapped_chunk(void **state)
 /* Under a malloc that has no row a block may begin anywhere, in [heap] too. */
 static void test_unknown_malloc(void **state)
 {
-	const struct py_runtime runtime = {.layout = {.arena_size = 256 << 10},
-					   .libc_is_musl = true};
+	struct map_range library = {.path = "/usr/lib/libjemalloc.so.2"};
+	const struct maps maps = {.ranges = &library, .n_ranges = 1};
 	const uint64_t words[] = {[1] = 64 | 1, [9] = 48 | 1};
 	struct heap_usage usage;
 	struct seen *seen;
 
 	(void)state;
-	seen = walk_words(&runtime, "[heap]", words, sizeof(words) / 8, &usage);
+	seen = walk_words(&maps, "[heap]", words, sizeof(words) / 8, &usage);
 	assert_int_equal(seen->n, PAGES * MEMORY_PAGE / 16);
 	for (size_t i = 0; i < seen->n; i++) {
 		assert_int_equal(seen->blocks[i].address, 16 * i);

@@ -16,6 +16,7 @@
 #include <linux/capability.h>
 #include <linux/perf_event.h>
 
+#include "arch/arch.h"
 #include "probe/seccomp_test.h"
 #include "probe/uprobe_multi.h"
 
@@ -236,9 +237,7 @@ void features_detect(struct features *features)
 	name_missing(features->missing, sizeof(features->missing), caps);
 	features->bpf_permitted = !features->user_namespace && !features->missing[0];
 	features->ptrace_permitted = has(caps, CAP_SYS_PTRACE);
-#ifdef __x86_64__
-	features->c_frames = true;
-#endif
+	features->c_frames = ARCH_C_FRAMES;
 	features->btf = access("/sys/kernel/btf/vmlinux", R_OK) == 0;
 	features->jit = features_jit();
 	features->lockdown = read_lockdown();

@@ -249,8 +249,8 @@ static __always_inline bool is_pool_call(__u32 kind, const struct arguments *arg
 }
 
 /*
- * Split parts: does this block of so many bytes lie in one of pymalloc's pools? Told by its pool's
- * header, of which all must agree (abi/pool.h). What is libc's has other bytes there.
+ * Split parts: does this block of so many bytes lie in one of pymalloc's pools? Its pool's header
+ * says so, of which all must agree (abi/pool.h). What is libc's has other bytes there.
  */
 static __always_inline bool lies_in_pool(__u64 address, __u64 size)
 {

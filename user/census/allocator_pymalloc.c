@@ -13,7 +13,7 @@
 #include "target/remote_mem.h"
 
 #define ATTEMPTS   4
-#define ARENAS_MAX (1u << 18) /* beyond, they are not told apart */
+#define ARENAS_MAX (1u << 18) /* beyond, they are not counted */
 
 struct pymalloc {
 	struct walk *walk;

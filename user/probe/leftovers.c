@@ -61,7 +61,7 @@ static int add(struct leftovers *leftovers, uint64_t address, uint64_t offset, c
 	return 0;
 }
 
-/* Nobody of us puts a probe here. */
+/* No probe of ours is ever here. */
 static bool is_unprobed(const unsigned char *original, size_t size)
 {
 	size_t n = sizeof(ARCH_UNPROBED) - 1;

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""`pyleaktrace heap` against what the targets say of themselves: every type, every object, exact."""
+"""The heap commands against what the targets say of themselves: every type, every object, exact."""
 import json
 import os
 import re

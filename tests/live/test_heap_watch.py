@@ -267,7 +267,7 @@ def test_ceiling_of_memory_in_bulk(some_python, start, watch, validate):
 
 
 def test_ends(one_python, start, watch):
-    """After --for; with the target."""
+    """After -d; with the target."""
     target = start(one_python, "heap_watch.py")
     report = watch(target, "app.cache.SESSIONS", for_="300ms").complete()
     assert report["watch"]["ended_by"] == "time"

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
- * What `heap --watch` says of containers: stacks that are put together, text, JSON; hostile names.
+ * What `pyleaktrace watch` says: stacks that are put together, text, JSON; hostile names.
  */
 #include <setjmp.h>
 #include <stdarg.h>

@@ -3,7 +3,7 @@
  * verbs: the table of commands: what each is called, takes, and does. The main command, which
  * traces a process, has no word of its own.
  *
- * Place      cli; main.c runs the rows, options.c parses for them, manual.c prints them.
+ * Place      cli; main.c runs the rows, options.c parses for them, help.c prints them.
  * Bounds     words longer than VERB_WORD_MAX are near nothing.
  */
 #ifndef PYLEAKTRACE_CLI_VERBS_H

@@ -3,7 +3,7 @@
  * target_trace: one target from its PID to its final report; everything that is opened for it, in
  * one place.
  *
- * Place      trace; cmd_watch.c has one per PID.
+ * Place      trace; cmd_trace.c has one per PID.
  * Ownership  target_trace_open() gives, target_trace_close() takes and leaves the target as it was
  *            found.
  * Errors     of the rooms below; the sentence is put before nothing, it names the pid itself.

@@ -48,8 +48,8 @@ int main(int argc, char **argv)
 	int code = 0;
 
 	raise_descriptors();
-	/* argp and getopt name the program in their messages by these; the path it was called with
-	 * says nothing */
+	/* libraries name the program in their messages by these; the path it was called with says
+	 * nothing */
 	program_invocation_name = program_invocation_short_name;
 	if (argc > 0)
 		argv[0] = program_invocation_short_name;

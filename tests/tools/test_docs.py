@@ -167,6 +167,16 @@ def test_width(path):
     assert not wrong
 
 
+def test_recipes_name_few_files():
+    """Where to change what: one file, and at most three more."""
+    text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| ([^|]+) \| ([^|]+) \| ([^|]+) \|$", text.split("## Where to change what")[1], re.M)[2:]
+    assert len(rows) >= 10
+    for change, first, then in rows:
+        files = [re.findall(r"`((?:user|bpf|tests)/[^`]+)`", cell) for cell in (first, then)]
+        assert len(files[0]) == 1 and len(files[1]) <= 3, (change, files)
+
+
 def test_readme_is_short():
     assert len((ROOT / "README.md").read_text(encoding="utf-8").splitlines()) <= 150
 

@@ -7,9 +7,10 @@
  * Place      cli.
  * Units      times in ns, sizes in bytes, percentages as shares.
  * Ownership  strings point into argv, or are static; options_fini() releases the regular
- * expression. Errors     options_parse() prints one line to stderr; it never exits. Bounds
- * TRACE_MAX_PIDS targets, OPTIONS_MAX_OUTPUTS files, OPTIONS_MAX_MODULES modules; every number has
- * a range.
+ *            expression.
+ * Errors     options_parse() prints one line to stderr; it never exits.
+ * Bounds     TRACE_MAX_PIDS targets, OPTIONS_MAX_OUTPUTS files, OPTIONS_MAX_MODULES modules; every
+ *            number has a range.
  */
 #ifndef PYLEAKTRACE_CLI_OPTIONS_H
 #define PYLEAKTRACE_CLI_OPTIONS_H

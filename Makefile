@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: BSD-2-Clause
 #
-# make                 build/pyleaktrace (and its man page)
+# make                 build/pyleaktrace (with its man pages and completions)
 # make unit host-bpf   build and run the tests that need no root
 # make bpf bpf-all     the BPF object, for this or for every architecture
 # make lint            include direction, headers alone, format
@@ -34,7 +34,7 @@ ARCH := $(subst x86_64,x86,$(subst aarch64,arm64,$(shell uname -m)))
 
 .DELETE_ON_ERROR:
 .SUFFIXES:
-all: $(OUT)/pyleaktrace $(OUT)/pyleaktrace.8
+all: $(OUT)/pyleaktrace manual
 
 # ---- flags -------------------------------------------------------------------------------------------
 
@@ -88,7 +88,7 @@ $(OUT)/user/export/%.o: CPPFLAGS += -DPYLEAKTRACE_PAGE='"$(PAGE)"'
 $(OUT)/user/export/html.o: $(PAGE)
 
 # unwind tables in the cache are used by the compiler that made them, and by no other
-UNWIND_SOURCES := $(sort $(wildcard user/unwind/*.[ch])) bpf/abi/unwind.h
+UNWIND_SOURCES := $(sort $(wildcard user/unwind/*.[ch])) bpf/abi/unwind.h bpf/abi/registers.h
 UNWIND_COMPILER = $(firstword $(shell cat $(UNWIND_SOURCES) | cksum))u
 $(OUT)/user/unwind/cache.o: CPPFLAGS += -DUNWIND_COMPILER=$(UNWIND_COMPILER)
 $(OUT)/user/unwind/cache.o: $(UNWIND_SOURCES)
@@ -101,9 +101,28 @@ $(OUT)/pyleaktrace: $(MAIN) $(OUT)/libpyleaktrace.a | lint-layers
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(ALL_CFLAGS) $(LDFLAGS) $(MAIN) $(OUT)/libpyleaktrace.a $(LDLIBS) -o $@
 
-$(OUT)/pyleaktrace.8: user/cli/pyleaktrace.8.in
+# ---- man pages and completions: made from the tables of verbs and options -----------------------------------
+
+MAN_PAGES := $(patsubst man/%.in,$(OUT)/man/%,$(sort $(wildcard man/*.8.in)))
+COMPLETIONS := $(addprefix $(OUT)/completion/,bash zsh fish)
+# verbs that a page of another name describes: verb:page
+MAN_ALIASES := growth:heap holders:heap chain:heap backrefs:heap trend:heap refs:watch
+
+$(OUT)/gen/manual: tools/gen-manual.c $(OUT)/libpyleaktrace.a
 	@mkdir -p $(@D)
-	$(Q)sed 's/@VERSION@/$(VERSION)/' $< > $@
+	$(Q)$(CC) $(CPPFLAGS) $(ALL_CFLAGS) $(LDFLAGS) $< $(OUT)/libpyleaktrace.a $(LDLIBS) -o $@
+
+$(OUT)/man/%: man/%.in $(OUT)/gen/manual
+	@mkdir -p $(@D)
+	$(call say,MAN,$@)
+	$(Q)$(OUT)/gen/manual man < $< > $@
+
+$(OUT)/completion/%: $(OUT)/gen/manual
+	@mkdir -p $(@D)
+	$(call say,GEN,$@)
+	$(Q)$(OUT)/gen/manual $* > $@
+
+manual: $(MAN_PAGES) $(COMPLETIONS)
 
 # ---- tests without root ----------------------------------------------------------------------------------
 
@@ -172,16 +191,23 @@ lint: lint-layers
 
 # ---- install ---------------------------------------------------------------------------------------------
 
+SHARE = $(DESTDIR)$(PREFIX)/share
 install: all
-	$(INSTALL) -d $(DESTDIR)$(PREFIX)/sbin $(DESTDIR)$(PREFIX)/share/man/man8 $(DESTDIR)$(PREFIX)/share/pyleaktrace
+	$(INSTALL) -d $(DESTDIR)$(PREFIX)/sbin $(SHARE)/man/man8 $(SHARE)/pyleaktrace \
+		$(SHARE)/bash-completion/completions $(SHARE)/zsh/site-functions $(SHARE)/fish/vendor_completions.d
 	$(INSTALL) -m 0755 $(OUT)/pyleaktrace $(DESTDIR)$(PREFIX)/sbin/pyleaktrace
-	$(INSTALL) -m 0644 $(OUT)/pyleaktrace.8 $(DESTDIR)$(PREFIX)/share/man/man8/pyleaktrace.8
-	$(INSTALL) -m 0644 user/export/pyleaktrace-1.schema.json $(DESTDIR)$(PREFIX)/share/pyleaktrace/
+	$(INSTALL) -m 0644 $(MAN_PAGES) $(SHARE)/man/man8/
+	$(Q)$(foreach alias,$(MAN_ALIASES),echo .so man8/pyleaktrace-$(lastword $(subst :, ,$(alias))).8 \
+		> $(SHARE)/man/man8/pyleaktrace-$(firstword $(subst :, ,$(alias))).8 &&) true
+	$(INSTALL) -m 0644 $(OUT)/completion/bash $(SHARE)/bash-completion/completions/pyleaktrace
+	$(INSTALL) -m 0644 $(OUT)/completion/zsh $(SHARE)/zsh/site-functions/_pyleaktrace
+	$(INSTALL) -m 0644 $(OUT)/completion/fish $(SHARE)/fish/vendor_completions.d/pyleaktrace.fish
+	$(INSTALL) -m 0644 user/export/pyleaktrace-1.schema.json $(SHARE)/pyleaktrace/
 
 clean:
 	rm -rf $(OUT)/bpf $(OUT)/gen $(OUT)/user $(OUT)/unit $(OUT)/host_bpf $(OUT)/libpyleaktrace.a \
-		$(O)/bench $(O)/fuzz $(O)/tools $(O)/clang-* $(OUT)/pyleaktrace $(OUT)/pyleaktrace.8
+		$(O)/bench $(O)/fuzz $(O)/tools $(O)/clang-* $(OUT)/man $(OUT)/completion $(OUT)/pyleaktrace
 
 -include $(shell find $(addprefix $(OUT)/,bpf user unit host_bpf) -type f -name '*.d' 2>/dev/null)
 
-.PHONY: all bpf bpf-all unit unit-build host-bpf fuzz-build lint lint-layers install clean
+.PHONY: all manual bpf bpf-all unit unit-build host-bpf fuzz-build lint lint-layers install clean

@@ -7,6 +7,7 @@
 #define PYLEAKTRACE_BPF_LIFECYCLE_H
 
 #include "probes.bpf.h"
+#include "task.bpf.h"
 
 SEC("raw_tp/sched_process_exit")
 int on_thread_exit(void *ctx)

@@ -26,10 +26,9 @@
 #ifndef PYLEAKTRACE_BPF_PROBES_H
 #define PYLEAKTRACE_BPF_PROBES_H
 
+#include "abi/pool.h"
 #include "account.bpf.h"
 #include "own_stack.bpf.h"
-
-#define POOL_HEADER 48u /* bytes */
 
 struct arguments {
 	__u64 size;
@@ -250,28 +249,23 @@ static __always_inline bool is_pool_call(__u32 kind, const struct arguments *arg
 }
 
 /*
- * Split parts: does this block of so many bytes lie in one of pymalloc's pools? Told by its pool's
- * header, of which all must agree. What is libc's has other bytes there.
- *
- * Source     as user/python/pool.h
+ * Split parts: does this block of so many bytes lie in one of pymalloc's pools? Its pool's header
+ * says so, of which all must agree (abi/pool.h). What is libc's has other bytes there.
  */
 static __always_inline bool lies_in_pool(__u64 address, __u64 size)
 {
-	struct {
-		__u32 arena, class, next, last;
-	} header;
+	struct abi_pool_size header;
 	__u64 pool = address & ~((__u64)facts.pool_size - 1), offset = address - pool;
 	__u32 room;
 
-	if (!facts.pool_size || offset < POOL_HEADER ||
-	    bpf_probe_read_user(&header, sizeof(header), (const void *)(pool + POOL_HEADER - 16)))
+	if (!facts.pool_size || offset < ABI_POOL_HEADER ||
+	    bpf_probe_read_user(&header, sizeof(header),
+				(const void *)(pool + ABI_POOL_HEADER - sizeof(header))))
 		return false;
-	room = facts.pool_size - header.last;
-	if (!room || room > facts.small_max || size > room)
+	room = ABI_POOL_BLOCK_SIZE(&header, facts.pool_size);
+	if (!room || room > facts.small_max || size > room || !ABI_POOL_CLASS_AGREES(&header, room))
 		return false;
-	if (room != (header.class + 1) * 16 && room != (header.class + 1) * 8)
-		return false;
-	return (offset - POOL_HEADER) % room == 0;
+	return (offset - ABI_POOL_HEADER) % room == 0;
 }
 
 /* Split parts: is the block that a call of CPython's has made a pool's? */

@@ -14,6 +14,7 @@
 #include "maps.bpf.h"
 #include "counters.bpf.h"
 #include "arch.bpf.h"
+#include "task.bpf.h"
 #include "thread.bpf.h"
 #include "entries.bpf.h"
 #include "unwind_native.bpf.h"

@@ -10,6 +10,7 @@
 
 #include "mappings.bpf.h"
 #include "own_stack.bpf.h"
+#include "task.bpf.h"
 
 #define FLAG_MAP_FIXED     0x10
 #define FLAG_MAP_ANONYMOUS 0x20

@@ -299,12 +299,11 @@ static __always_inline enum abi_gap step_by_rule(struct abi_thread *thread,
 static __always_inline enum abi_gap step_by_signal(struct abi_thread *thread,
 						   const struct abi_unwind_rule *rule)
 {
-	/* byte offsets in struct ucontext of x86-64: uc_mcontext.gregs begins at 40 */
-	static const __u8 places[ABI_UNWIND_REGS] = {160, 120, 128, 72, 80, 88, 96};
+	static const __u8 places[ABI_UNWIND_REGS] = {ABI_UCONTEXT_PLACES};
 	__u64 context = thread->regs[ABI_REG_SP] + (__s64)rule->offset;
 	__u32 reg;
 
-	if (stack_word(thread, context + 168, &thread->pc))
+	if (stack_word(thread, context + ABI_UCONTEXT_ADDRESS, &thread->pc))
 		return ABI_GAP_STACK;
 #pragma unroll
 	for (reg = 0; reg < ABI_UNWIND_REGS; reg++)

@@ -24,6 +24,7 @@
 
 #include "own_stack.bpf.h"
 #include "stack.bpf.h"
+#include "task.bpf.h"
 
 static __always_inline void add_items(__u32 id, __s64 step)
 {

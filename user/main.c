@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
- * argv -> command -> exit code. The first word is a command only if it is one of the table's.
+ * argv -> command -> exit code.
  */
 #include <errno.h>
 #include <poll.h>
@@ -10,17 +10,8 @@
 #include <unistd.h>
 
 #include "base/err.h"
-#include "base/escape.h"
-#include "cli/command_words.h"
-#include "cli/commands.h"
-
-static const struct {
-	const char *name;
-	int (*run)(int argc, char **argv);
-} commands[] = {
-	{"doctor", command_doctor},
-	{"heap", command_heap},
-};
+#include "cli/options.h"
+#include "cli/verbs.h"
 
 /* What was written to a full disk is lost: no success. Nobody reads any more: that is no
  * failure. */
@@ -53,26 +44,25 @@ static void raise_descriptors(void)
 
 int main(int argc, char **argv)
 {
-	char word[64];
+	static struct options options;
+	int code = 0;
 
 	raise_descriptors();
-	/* argp and getopt name the program in their messages by these; the path it was called with
-	 * says nothing */
+	/* libraries name the program in their messages by these; the path it was called with says
+	 * nothing */
 	program_invocation_name = program_invocation_short_name;
 	if (argc > 0)
 		argv[0] = program_invocation_short_name;
-	for (size_t i = 0; argc > 1 && i < sizeof(commands) / sizeof(commands[0]); i++) {
-		if (strcmp(argv[1], commands[i].name) == 0)
-			return finish(commands[i].run(argc - 1, argv + 1));
+	switch (options_parse(&options, argc, argv)) {
+	case OPTIONS_RUN:
+		code = options.verb->run(&options);
+		break;
+	case OPTIONS_DONE:
+		break;
+	case OPTIONS_WRONG:
+		code = ERR_USAGE;
+		break;
 	}
-	if (argc > 1 && strcmp(argv[1], "help") == 0)
-		argv[1] = "--help";
-	/* a number is taken for a time by the watch, and a program's name for a program */
-	if (argc > 1 && argv[1][0] != '-' && command_word_near(argv[1])) {
-		fprintf(stderr,
-			"pyleaktrace: there is no command \"%s\": did you mean `pyleaktrace %s`?\n",
-			escape_copy(word, sizeof(word), argv[1]), command_word_near(argv[1]));
-		return ERR_USAGE;
-	}
-	return finish(command_watch(argc, argv));
+	options_fini(&options);
+	return finish(code);
 }

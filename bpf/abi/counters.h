@@ -31,12 +31,12 @@
 
 #define ABI_LOSSES(X)                                                                              \
 	X(BLOCKS_FULL, "blocks_full",                                                              \
-	  "allocations were not recorded because the map of live blocks is full (--max-blocks)")   \
+	  "allocations were not recorded because the map of live blocks is full (-X max-blocks)")  \
 	X(MAPPINGS_FULL, "mappings_full",                                                          \
 	  "mappings were not recorded because the map of mappings is full")                        \
 	X(STACKS_FULL, "stacks_full",                                                              \
 	  "allocations share one entry without a stack because the stack maps are full "           \
-	  "(--max-stacks)")                                                                        \
+	  "(-X max-stacks)")                                                                       \
 	X(THREADS_FULL, "threads_full",                                                            \
 	  "allocator calls were not seen because too many threads are known at one time")          \
 	X(CALLS_ABANDONED, "calls_abandoned",                                                      \

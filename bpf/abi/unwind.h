@@ -13,13 +13,13 @@
  *
  * A page's first row holds from the page's first byte on, so that the search never leaves the page.
  *
- * Source     System V ABI for x86-64, DWARF 5 section 6.4, LSB .eh_frame. Only x86-64 is compiled
- *            so far.
+ * Source     DWARF 5 section 6.4, LSB .eh_frame. The registers are those of registers.h.
  */
 #ifndef PYLEAKTRACE_ABI_UNWIND_H
 #define PYLEAKTRACE_ABI_UNWIND_H
 
 #include "abi/ints.h"
+#include "abi/registers.h"
 
 #define ABI_TEXT_PAGE 4096u
 
@@ -42,18 +42,6 @@ struct abi_row_block {
 struct abi_unwind_page {
 	__u32 first_row; /* index of a row, not of a block */
 	__u32 n_rows;    /* 0: there is no unwind information for this page */
-};
-
-/* Registers that are followed from frame to frame: those that a callee preserves. */
-enum abi_unwind_reg {
-	ABI_REG_SP = 0,
-	ABI_REG_BP,
-	ABI_REG_BX,
-	ABI_REG_R12,
-	ABI_REG_R13,
-	ABI_REG_R14,
-	ABI_REG_R15,
-	ABI_UNWIND_REGS,
 };
 
 enum abi_rule_kind {

@@ -14,20 +14,22 @@
 #include <string.h>
 
 #include "base/err.h"
+#include "export/exporter.h"
 #include "golden/made_profile.h"
 
-typedef int golden_writer(FILE *out, const struct profile *profile, struct err *err);
+typedef int golden_writer(FILE *out, const struct document *document, struct err *err);
 
 /* All that the writer writes; to be freed. *size (may be NULL) is without the final NUL. */
 static inline char *golden_text(golden_writer *writer, const struct profile *profile, size_t *size)
 {
+	const struct document document = {.kind = DOCUMENT_TRACE, .profile = profile};
 	struct err err = ERR_INIT;
 	char *text = NULL;
 	size_t n = 0;
 	FILE *out = open_memstream(&text, &n);
 
 	assert_non_null(out);
-	assert_int_equal(writer(out, profile, &err), 0);
+	assert_int_equal(writer(out, &document, &err), 0);
 	assert_int_equal(fclose(out), 0);
 	if (size)
 		*size = n;
@@ -84,13 +86,14 @@ static inline int golden_write_all(int argc, char **argv, const char *suffix, go
 		return 0;
 	for (const char *const *name = made_names; *name; name++) {
 		struct profile *profile = made_profile(*name);
+		const struct document document = {.kind = DOCUMENT_TRACE, .profile = profile};
 		struct err err = ERR_INIT;
 		char path[4096];
 		FILE *out;
 
 		snprintf(path, sizeof(path), "%s/%s.%s", argv[2], *name, suffix);
 		out = fopen(path, "w");
-		if (!out || writer(out, profile, &err) || fclose(out)) {
+		if (!out || writer(out, &document, &err) || fclose(out)) {
 			fprintf(stderr, "%s: cannot be written: %s\n", path, err.text);
 			exit(1);
 		}

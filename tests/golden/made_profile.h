@@ -306,7 +306,7 @@ static inline void made_estimated(struct profile *profile)
 	profile->mode.min_size = 64;
 	profile->mode.max_size = 1 << 20;
 	profile->mode.object_coverage =
-		"Small objects are not seen, because the target is not written to (--no-steer).";
+		"Small objects are not seen, because the target is not written to (-X steer=no).";
 	profile->target.end = TARGET_KILLED;
 	profile->target.end_detail = 9;
 	made_totals(profile, 1048576, 8192);

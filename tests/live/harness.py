@@ -368,7 +368,7 @@ class Report:
 
 def is_slowed(target, path):
     """Does this processor move memory in bulk slowly while a watchpoint is set? By what the tool has measured of it."""
-    result = tool("heap", "-p", str(target.pid), "--watch", path, "--for", "50ms", "--json")
+    result = tool("watch", "-p", str(target.pid), path, "-d", "50ms", "-f", "json")
     assert result.returncode == 0, result.stderr
     return json.loads(result.stdout)["watch"]["string_loss"] > 0.1
 

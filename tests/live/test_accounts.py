@@ -251,7 +251,7 @@ def test_allocator_table_is_put_back(python, start, attach):
 def test_no_steer_never_writes(python, start, attach):
     target = start(python, "accounts.py")
     before = target.do("allocators")
-    tool = attach(target, "--no-steer", "--native", "no")
+    tool = attach(target, "-X", "steer=no", "--native", "no")
     assert target.do("allocators") == before
     n, kept = 600, 100
     sizes = target.do("all", n=n, n_keep=kept)

@@ -227,9 +227,9 @@ def test_objects_without_a_holder(one_python, start, attach):
 
 
 def test_limit(one_python, start, attach, validate):
-    """--on-limit stop: the watch ends with its report, and with exit code 3."""
+    """-X on-limit=stop: the trace ends with its report, and with exit code 3."""
     target = start(one_python, "busy.py")
-    tool = attach(target, "--on-limit", "stop", exact=False)
+    tool = attach(target, "-X", "on-limit=stop", exact=False)
     for _ in range(2000):
         target.do("work", n=BATCH)
         if tool.process.poll() is not None:
@@ -286,12 +286,12 @@ def test_usage(one_python, start):
     target = start(one_python, "busy.py")
     pid = str(target.pid)
     for options, said in ((["--exact", "--max-overhead", "3"], "--exact and --sample have no ceiling"),
-                          (["--exact", "--on-limit", "stop"], "--exact and --sample have no ceiling"),
+                          (["--exact", "-X", "on-limit=stop"], "--exact and --sample have no ceiling"),
                           (["--max-overhead", "0"], "a percentage from 0.1 to 100"),
                           (["--max-overhead", "nan"], "a percentage from 0.1 to 100"),
                           (["--max-overhead", "5%x"], "a percentage from 0.1 to 100"),
-                          (["--on-limit", "panic"], "--on-limit: expected throttle or stop"),
-                          (["--max-window", "1us"], "expected at least 1 ms")):
+                          (["-X", "on-limit=panic"], "-X on-limit: expected throttle or stop"),
+                          (["--max-delay", "1us"], "expected at least 1 ms")):
         result = harness.tool("-p", pid, *options)
         assert (result.returncode, result.stdout) == (64, ""), (options, result.stderr)
         assert said in result.stderr, (options, result.stderr)
@@ -338,7 +338,7 @@ def test_sampling(one_python, start, attach, validate):
 def test_map_that_fills_up(one_python, start, attach, validate):
     """Blocks that are too many for the map are thinned out to a sample, and stand for all of them: the watch goes on for ever."""
     target = start(one_python, "busy.py")
-    tool = attach(target, "--native", "no", "--max-overhead", "100", "--max-window", "20ms", "--max-blocks", "12000", exact=False)
+    tool = attach(target, "--native", "no", "--max-overhead", "100", "--max-delay", "20ms", "-X", "max-blocks=12000", exact=False)
     line, lost = target.line("lost"), 0
     work_until(target, "think", tool, lambda text: re.search(r"^Traced: malloc, mmap: every call", text, re.M), n=100)
     for _ in range(800):  # a quarter of the map is between full enough to be thinned out and full
@@ -360,7 +360,7 @@ def test_lists_in_a_sample(one_python, start, attach, validate):
     sample."""
     target = start(one_python, "busy.py")
     n, truth, line = 3000, 3000 * 40 * 8, target.line("grown")
-    tool = attach(target, "--native", "no", "--max-overhead", "100", "--max-window", "20ms", "--max-blocks", "12000", exact=False)
+    tool = attach(target, "--native", "no", "--max-overhead", "100", "--max-delay", "20ms", "-X", "max-blocks=12000", exact=False)
     for _ in range(200):
         target.do("grow_alone", n=500)
         # a sample begins with 16 KiB where the first windows were dear, and becomes finer then; of 3,000 lists more than 200 are in it

@@ -74,10 +74,10 @@ def test_kernel_thread():
     ["--no-such-option"], ["-p"], ["-p", "abc"], ["-p", "0"], ["-p", "-1"], ["-p", "1", "-T", "x"], ["-p", "1", "-T", "-1"],
     ["-p", "1", "--sort", "colour"], ["-p", "1", "--domain", "heap"], ["-p", "1", "-d", "5q"], ["-p", "1", "-d", ""],
     ["-p", "1", "--older", "soon"], ["-p", "1", "-z", "big"], ["-p", "1", "-z", "10", "-Z", "5"],
-    ["-p", "1", "--max-blocks", "0"], ["-p", "1", "--max-blocks", "many"], ["-p", "1", "--max-stacks", "-5"],
-    ["-p", "1", "--max-blocks", "99999999999999999999999"], ["-p", "1", "x"], ["-p", "1", "5", "x"],
+    ["-p", "1", "-X", "max-blocks=0"], ["-p", "1", "-X", "max-blocks=many"], ["-p", "1", "-X", "max-stacks=-5"],
+    ["-p", "1", "-X", "max-blocks=99999999999999999999999"], ["-p", "1", "-X", "max-blocks"], ["-p", "1", "-X", "nothing=1"], ["-p", "1", "x"], ["-p", "1", "5", "x"],
     ["-p", "1", "5", "1", "1"], ["-p", "1", "-f", "poem"], ["-p", "1", "-o", "report.poem"], ["-p", "1", "-o", ""],
-    ["-p", "1", "-o", "%q.json"], ["nonsense"], []])
+    ["-p", "1", "-o", "%q.json"], ["nonsense"]])
 def test_usage(arguments, tmp_path):
     refused(tool(*arguments, cwd=str(tmp_path)), 64)
     assert os.listdir(str(tmp_path)) == []
@@ -86,7 +86,7 @@ def test_usage(arguments, tmp_path):
 @pytest.mark.parametrize("arguments, words", [
     (["heep", "-p", "1"], ["did you mean `pyleaktrace heap`?"]), (["docter"], ["did you mean `pyleaktrace doctor`?"]),
     (["-p", "1", "heap"], ["pyleaktrace heap -p PID"]), (["-p", "1", "haep"], ["pyleaktrace heap -p PID"]),
-    (["5"], ["-p PID"]), (["heap"], ["pyleaktrace heap -p PID"]), (["he\x1b[2Jap"], ["version"])])
+    (["5"], ["-p PID"]), (["heap"], ["pyleaktrace heap -p PID"]), (["tred", "-p", "1"], ["pyleaktrace trend"]), (["he\x1b[2Jap"], ["version"])])
 def test_mistyped_command(arguments, words):
     """A word that is nearly a command is no program, and what is missing is shown as it is to be written."""
     result = tool(*arguments)
@@ -94,13 +94,24 @@ def test_mistyped_command(arguments, words):
     assert "\x1b" not in result.stderr
 
 
-def test_help_names_the_commands():
-    """And what is put into the target."""
+VERBS = ("heap", "growth", "holders", "chain", "backrefs", "trend", "watch", "refs", "doctor")
+
+
+def test_without_arguments_the_commands_are_listed():
+    result = tool()
+    assert (result.returncode, result.stdout) == (64, "")
+    assert re.findall(r"^  (\w+)  ", result.stderr, re.M) == list(VERBS)
+    assert len(result.stderr.splitlines()) <= 14 and "pyleaktrace -p PID" in result.stderr
+
+
+def test_help_says_what_is_put_into_the_target():
     for arguments in (["--help"], ["help"]):
         said = tool(*arguments).stdout
-        for words in ("pyleaktrace heap", "heap -p PID", "doctor", "breakpoints", "eight pointers", "debug registers"):
+        for words in ("breakpoints", "eight pointers", "debug registers"):
             assert words in " ".join(said.split()), words
         assert "othing is put" not in said
+    for verb in VERBS:
+        assert tool("help", verb).stdout == tool(verb, "--help").stdout != ""
 
 
 def test_unwritable_output(one_python, start, tmp_path):
@@ -168,9 +179,12 @@ def test_plan_is_shown(one_python, start):
 def test_help_and_version():
     result = tool("--help")
     assert result.returncode == 0 and result.stderr == ""
-    for option in ("--pid", "--duration", "--top", "--group-by", "--module", "--sort", "--older", "--min-size", "--max-size", "--domain", "--no-steer",
-                   "--max-blocks", "--max-stacks", "--output", "--format", "--quiet", "--verbose", "--no-color"):
+    for option in ("--pid", "--duration", "--top", "--group-by", "--module", "--sort", "--older", "--min-size", "--max-size", "--domain",
+                   "--output", "--format", "--quiet", "--verbose", "--no-color"):
         assert option in result.stdout, option
+    knobs = tool("-X", "help")
+    assert knobs.returncode == 0 and knobs.stderr == ""
+    assert re.findall(r"^  (\S+?)=", knobs.stdout, re.M) == ["steer", "heap-scan", "on-limit", "max-blocks", "max-stacks"]
     result = tool("--version")
     assert result.returncode == 0 and re.search(r"\d+\.\d+", result.stdout)
 

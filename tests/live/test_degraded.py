@@ -86,15 +86,15 @@ def test_seccomp_denies(one_python, start, tmp_path, validate, deny, call, error
     before = deny(call, error)
     words = ["seccomp", call + "()", "on the host"]
     goes_on(target, tmp_path, validate, words, before=before)
-    for arguments in (["-p", str(target.pid), "--exact", "-d", "1"], ["heap", "-p", str(target.pid), "--watch", "app.state.LOG"],
-                      ["-p", str(target.pid), "--no-grows", "-d", "1"], ["doctor"]):
+    for arguments in (["-p", str(target.pid), "--exact", "-d", "1"], ["watch", "-p", str(target.pid), "app.state.LOG"],
+                      ["-p", str(target.pid), "-X", "heap-scan=no", "-d", "1"], ["doctor"]):
         result = run(before, *arguments)
         assert result.returncode == 69, (arguments, result.stderr)
         for word in words:
             assert word in result.stderr, result.stderr
         assert "5.15" not in result.stderr
     # what needs none of it does not ask for it
-    result = run(before, "heap", "-p", str(target.pid), "--json")
+    result = run(before, "heap", "-p", str(target.pid), "-f", "json")
     assert result.returncode == 0 and json.loads(result.stdout)["heap"]
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""`pyleaktrace heap` against what the targets say of themselves: every type, every object, exact."""
+"""The heap commands against what the targets say of themselves: every type, every object, exact."""
 import json
 import os
 import re
@@ -168,7 +168,7 @@ class Terminal:
 
     def __init__(self, *arguments):
         ours, theirs = os.openpty()
-        self.process = subprocess.Popen([harness.TOOL, "heap", *arguments], stdin=subprocess.DEVNULL,
+        self.process = subprocess.Popen([harness.TOOL, *arguments], stdin=subprocess.DEVNULL,
                                         stdout=subprocess.PIPE, stderr=theirs, bufsize=0,
                                         env={"PATH": os.environ["PATH"], "LC_ALL": "C.UTF-8"})
         os.close(theirs)
@@ -209,7 +209,7 @@ def test_progress(one_python, start, tmp_path):
     target = start(one_python, "heap.py")
     target.do("ballast", n=300000, containers_too=True)
     path = tmp_path / "a.json"
-    arguments = ["-p", str(target.pid), "--chain", "Session", "-T", "1", "-o", str(path)]
+    arguments = ["chain", "-p", str(target.pid), "Session", "-T", "1", "-o", str(path)]
     for _ in range(3):  # it may have read all when the stop comes
         run = Terminal(*arguments)
         run.stop_while_it_reads(target.pid)
@@ -221,15 +221,15 @@ def test_progress(one_python, start, tmp_path):
     run = Terminal(*arguments, "-q")
     run.stop_while_it_reads(target.pid)
     assert run.finish() == ""
-    result = tool("heap", *arguments)
+    result = tool(*arguments)
     assert result.returncode == 0 and result.stderr == ""
 
 
 class Growth(harness.Command):
-    """`heap --growth`, scanning when it is told to."""
+    """`growth`, scanning when it is asked to."""
 
     def __init__(self, target, folder, *options):
-        super().__init__(folder, ["heap", "-p", str(target.pid), "--growth", harness.NEVER_S, *options])
+        super().__init__(folder, ["growth", "-p", str(target.pid), harness.NEVER_S, *options])
         self.wait(1)
 
     def wait(self, number):
@@ -347,28 +347,36 @@ def test_what_is_shown(one_python, start, tmp_path):
 
 
 @pytest.mark.parametrize("arguments", [
-    [], ["-p"], ["-p", "abc"], ["-p", "1,2"], ["-p", "1", "-T", "x"], ["-p", "1", "--sort", "size"], ["-p", "1", "5"],
-    ["-p", "1", "-d", "5"], ["-p", "1", "--growth", "5q"], ["-p", "1", "--growth", "5", "x"],
-    ["-p", "1", "--growth", "5", "1", "0"], ["-p", "1", "--growth=5", "1", "2", "3"], ["-p", "1", "--types-like", "("],
-    ["-p", "1", "--min-count", "-1"], ["-p", "1", "-f", "svg"], ["-p", "1", "-o", "heap.html"], ["-p", "1", "--at", "0x10"],
-    ["-p", "1", "--chain"], ["-p", "1", "--chain", "a", "--backrefs", "b"], ["-p", "1", "--chain", "a", "--at", "x"],
-    ["-p", "1", "--chain", "a", "--at", "-8"], ["-p", "1", "--depth", "3"], ["-p", "1", "--backrefs", "a", "--depth", "0"],
-    ["-p", "1", "--chain", "a", "--growth"], ["-p", "1", "--frozen", "--growth"], ["-p", "1", "-o", "heap.svg"],
-    ["-p", "1", "--holders", "--trend"], ["-p", "1", "--chain", "a", "-o", "heap.html"],
-    ["-p", "1", "--no-such-option"]])
+    ["heap"], ["heap", "-p"], ["heap", "-p", "abc"], ["heap", "-p", "1,2"], ["heap", "-p", "1", "-T", "x"],
+    ["heap", "-p", "1", "--sort", "size"], ["heap", "-p", "1", "5"], ["heap", "-p", "1", "-d", "5"],
+    ["growth", "-p", "1", "5q"], ["growth", "-p", "1", "5", "x"], ["growth", "-p", "1", "5", "1", "0"],
+    ["growth", "-p", "1", "5", "1", "2", "3"], ["growth", "-p", "1", "--frozen"], ["heap", "-p", "1", "--types-like", "("],
+    ["heap", "-p", "1", "--min-count", "-1"], ["heap", "-p", "1", "-f", "svg"], ["heap", "-p", "1", "-o", "heap.html"],
+    ["heap", "-p", "1", "-o", "heap.svg"], ["chain", "-p", "1"], ["chain", "-p", "1", "a", "b"], ["chain", "-p", "1", "0x"],
+    ["chain", "-p", "1", "0x1004"], ["chain", "-p", "1", "--", "-8"], ["chain", "-p", "1", "a", "--depth", "3"],
+    ["chain", "-p", "1", "a", "-o", "heap.html"], ["backrefs", "-p", "1", "a", "--depth", "0"],
+    ["holders", "-p", "1", "--sort", "name"], ["heap", "-p", "1", "--no-such-option"]])
 def test_usage(arguments, tmp_path):
-    result = tool("heap", *arguments, cwd=str(tmp_path))
+    result = tool(*arguments, cwd=str(tmp_path))
     assert result.returncode == 64, result.stderr
     assert 1 <= len(result.stderr.splitlines()) <= 2 and result.stderr.startswith("pyleaktrace:")
     assert result.stdout == "" and os.listdir(str(tmp_path)) == []
 
 
-def test_help():
-    result = tool("heap", "--help")
+HEAP_OPTIONS = ["--pid", "--top", "--output", "--format", "--quiet", "--verbose", "--no-color", "--help", "--version"]
+FILTERS = ["--types-like", "--module", "--min-count"]
+
+
+@pytest.mark.parametrize("verb, options", [
+    ("heap", ["--frozen", "--sort", *FILTERS]), ("growth", ["--duration", "--sort", *FILTERS]), ("holders", ["--frozen", *FILTERS]),
+    ("chain", ["--frozen"]), ("backrefs", ["--frozen", "--depth"]), ("trend", ["--duration"]),
+    ("watch", ["--duration", "--max-overhead"]), ("refs", ["--duration", "--max-overhead"])])
+def test_help_has_the_options_of_the_verb_and_no_others(verb, options):
+    result = tool(verb, "--help")
     assert result.returncode == 0 and result.stderr == ""
-    for option in ("--pid", "--growth", "--trend", "--holders", "--chain", "--backrefs", "--at", "--depth", "--frozen", "--duration", "--top", "--sort", "--types-like", "--module", "--min-count",
-                   "--output", "--format", "--json", "--quiet", "--verbose", "--no-color"):
-        assert option in result.stdout, option
+    assert sorted(re.findall(r"^  (?:-\w, |    )(--[\w-]+)", result.stdout, re.M)) == sorted(HEAP_OPTIONS + options)
+    assert result.stdout.startswith("usage: pyleaktrace %s " % verb)
+    assert max(map(len, result.stdout.splitlines())) <= 100 and len(result.stdout.splitlines()) <= 40
 
 
 def test_target_is_not_changed(one_python, start):

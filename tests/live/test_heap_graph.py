@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""`pyleaktrace heap --holders`, `--chain`, `--backrefs`: who holds what, against what the target itself finds."""
+"""`pyleaktrace holders`, `chain`, `backrefs`: who holds what, against what the target itself finds."""
 import json
 import os
 import re
@@ -40,15 +40,15 @@ OBJGRAPH = "/usr/lib/python3/dist-packages/objgraph.py"
 COMPARED = [name for name in PATHS if name not in ("Generator", "Coroutine")]
 
 
-def heap(target, *options):
-    result = tool("heap", "-p", str(target.pid), "-f", "json", *options)
+def heap(target, verb, *options):
+    result = tool(verb, "-p", str(target.pid), "-f", "json", *options)
     assert result.returncode == 0, result.stderr
     assert result.stderr == ""
     return json.loads(result.stdout)["heap"]
 
 
 def chains(target, name, *options):
-    found = heap(target, "--chain", name, *options)["chains"]
+    found = heap(target, "chain", name, *options)["chains"]
     assert all(not row["changed"] for row in found["rows"])
     return found
 
@@ -72,7 +72,7 @@ def test_shapes(python, start, validate):
     shutil.copy(OBJGRAPH, python.root + python.folder)
     target.do("shapes")
     where = target.do("addresses")
-    result = tool("heap", "-p", str(target.pid), "-f", "json", "--chain", "shapes.*", "-T", "0")
+    result = tool("chain", "-p", str(target.pid), "-f", "json", "shapes.*", "-T", "0")
     assert result.returncode == 0, result.stderr
     validate(json.loads(result.stdout))
     found = json.loads(result.stdout)["heap"]["chains"]
@@ -102,7 +102,7 @@ def test_holders_and_what_no_root_reaches(python, start, validate):
     target.do("lost", n=30)
     target.do("cycles", n=40)
     target.do("closing", n=50)
-    found = heap(target, "--holders")
+    found = heap(target, "holders")
     holders = {row["path"]: (row["type"], row["items"]) for row in found["holders"]}
     assert holders["app.cache.SESSIONS"] == ("dict", 5001)
     assert holders["app.cache.LIST"] == ("list", 3001)
@@ -127,7 +127,7 @@ def test_backrefs(some_python, start, tmp_path, validate):
     target = start(some_python, "heap_graph.py")
     target.do("shapes")
     where = target.do("addresses")
-    result = tool("heap", "-p", str(target.pid), "--backrefs", "Slot", "--depth", "4", "-o", str(tmp_path / "a.json"),
+    result = tool("backrefs", "-p", str(target.pid), "Slot", "--depth", "4", "-o", str(tmp_path / "a.json"),
                   "-o", str(tmp_path / "a.dot"), "-o", str(tmp_path / "a.svg"))
     assert result.returncode == 0 and result.stderr == ""
     assert re.search(r"^ +<- __main__\.Slotted at 0x\w+  \.held$", result.stdout, re.M)
@@ -142,15 +142,16 @@ def test_backrefs(some_python, start, tmp_path, validate):
     assert hex(where["Slot"]) in (tmp_path / "a.dot").read_text()
     assert "shapes.Slot" in (tmp_path / "a.svg").read_text() and "<svg" in (tmp_path / "a.svg").read_text()
     # without Graphviz the .dot is written, and that is said
-    result = subprocess.run([harness.TOOL, "heap", "-p", str(target.pid), "--chain", "Slot", "-o", str(tmp_path / "b.svg")],
+    result = subprocess.run([harness.TOOL, "chain", "-p", str(target.pid), "Slot", "-o", str(tmp_path / "b.svg")],
                             stdout=subprocess.PIPE, stderr=subprocess.PIPE, universal_newlines=True,
                             env={"PATH": "/nowhere"}, check=False)
     assert result.returncode == 0 and "b.dot is written instead" in result.stderr
     assert (tmp_path / "b.dot").read_text().count(" -> ") == 2 and not (tmp_path / "b.svg").exists()
-    one = chains(target, "Slot", "--at", hex(where["Slot"]))
+    one = chains(target, hex(where["Slot"]))
+    assert one["type"] == "shapes.Slot"
     assert one["rows"][0]["path"] == PATHS["Slot"]
-    for arguments in (["--chain", "NoSuchType"], ["--chain", "Slot", "--at", "0x10000"], ["--backrefs", "Slot", "--at", "8"]):
-        result = tool("heap", "-p", str(target.pid), *arguments)
+    for arguments in (["chain", "NoSuchType"], ["chain", "0x10000"], ["backrefs", "8"], ["backrefs", "NoSuchType"]):
+        result = tool(*arguments, "-p", str(target.pid))
         assert result.returncode == 2 and "has no " in result.stderr and result.stdout == ""
 
 
@@ -158,8 +159,8 @@ def test_frozen(some_python, start):
     """It stands still, for as long as is said, and goes on."""
     target = start(some_python, "heap_graph.py")
     target.do("shapes")
-    for options in ([], ["--chain", "Slot"], ["--holders"]):
-        result = tool("heap", "-p", str(target.pid), "--frozen", "-f", "json", *options)
+    for options in (["heap"], ["chain", "Slot"], ["holders"]):
+        result = tool(*options, "-p", str(target.pid), "--frozen", "-f", "json")
         assert result.returncode == 0, result.stderr
         assert json.loads(result.stdout)["heap"]["scan"]["pause_s"] > 0
         assert len(target.do("addresses")) > 20
@@ -169,7 +170,7 @@ def test_frozen(some_python, start):
 def test_holders_that_grow(some_python, start, tmp_path, validate):
     target = start(some_python, "heap_graph.py")
     target.do("shapes")
-    watch = subprocess.Popen([harness.TOOL, "heap", "-p", str(target.pid), "--holders", "--growth", harness.NEVER_S, "-o",
+    watch = subprocess.Popen([harness.TOOL, "growth", "-p", str(target.pid), harness.NEVER_S, "-o",
                               str(tmp_path / "a.json")], stdout=subprocess.PIPE, stderr=subprocess.PIPE, bufsize=0)
     out, err = harness.Reader(watch.stdout), harness.Reader(watch.stderr)
     try:
@@ -201,9 +202,9 @@ def test_hostile_heap(some_python, start):
     target.do("forge_chunks", n=40)
     target.do("move")
     limits = 'ulimit -v 400000; ulimit -t 20; exec "$@"'  # KiB; seconds of CPU time
-    for options in ([], ["--holders", "-T", "0"], ["--chain", "Node", "-T", "3"], ["--backrefs", "Node", "--depth", "2"],
-                    ["--trend", "0.1", "2"]):
-        result = subprocess.run(["/bin/sh", "-c", limits, "sh", harness.TOOL, "heap", "-p", str(target.pid), *options],
+    for options in (["heap"], ["holders", "-T", "0"], ["chain", "Node", "-T", "3"], ["backrefs", "Node", "--depth", "2"],
+                    ["trend", "0.1", "2"]):
+        result = subprocess.run(["/bin/sh", "-c", limits, "sh", harness.TOOL, *options, "-p", str(target.pid)],
                                 stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=harness.DEADLINE_S, check=False)
         assert (result.returncode, result.stderr) == (0, b""), options
         assert result.stdout
@@ -222,7 +223,7 @@ def aligned_starts(target, align=32 << 20):
 def test_hostile_segments(python, start):
     """Headers of mimalloc's segments that lie: what the target really has is found all the same, and hardly more."""
     target = start(python, "heap_hostile.py", env={"PYTHONMALLOC": "mimalloc"})
-    before = heap(target)["types"]
+    before = heap(target, "heap")["types"]
     target.do("forge_segments", n=30, starts=aligned_starts(target))
     after = json.loads(tool("heap", "-p", str(target.pid), "-f", "json").stdout)["heap"]["types"]
     before, after = ({row["name"]: row["count"] for row in types} for types in (before, after))

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""`pyleaktrace heap --watch`: each change of a container's size is counted once, at the stack that made it.
+"""`pyleaktrace watch` and `refs`: each change of a container's size is counted once, at the stack that made it.
 
 The target makes its changes between two commands of the test, while the watchpoints are set; so what it did is known
 exactly. One attach for many facts.
@@ -17,13 +17,10 @@ ALL = "100"  # --max-overhead: nothing here is to be ended for its cost, unless 
 
 
 class Watch(harness.Command):
-    """`pyleaktrace heap --watch` at work."""
+    """`pyleaktrace watch` or `refs` at work."""
 
-    def __init__(self, target, folder, paths, *options, for_="36000", overhead=ALL, kind="--watch"):
-        arguments = ["heap", "-p", str(target.pid), "--for", for_, "--max-overhead", overhead, *options]
-        for path in paths:
-            arguments += [kind, path]
-        super().__init__(folder, arguments)
+    def __init__(self, target, folder, paths, *options, for_="36000", overhead=ALL, verb="watch"):
+        super().__init__(folder, [verb, "-p", str(target.pid), "-d", for_, "--max-overhead", overhead, *options, *paths])
         for path in paths:
             assert self.err.wait(r"^pyleaktrace: watching %s of pid %d: " % (re.escape(path), target.pid)), self.err.text
 
@@ -120,8 +117,8 @@ def test_every_change_is_counted_at_its_stack(python, start, watch, validate):
 
 def test_refused_without_a_gil(free_threaded, start):
     target = start(free_threaded, "heap_watch.py")
-    for kind in ("--watch", "--watch-refs"):
-        result = harness.tool("heap", "-p", str(target.pid), kind, "app.cache.SESSIONS")
+    for verb in ("watch", "refs"):
+        result = harness.tool(verb, "-p", str(target.pid), "app.cache.SESSIONS")
         assert (result.returncode, result.stdout) == (2, "")
         assert "is a CPython without a GIL" in result.stderr
 
@@ -159,7 +156,7 @@ def test_other_containers(some_python, start, watch, validate):
 def test_references(python, start, watch, validate):
     """Each is counted when it is taken and when it is dropped; those that nobody drops are told from the others."""
     target = start(python, "heap_watch.py")
-    seen = watch(target, "app.cache.SESSIONS", kind="--watch-refs")
+    seen = watch(target, "app.cache.SESSIONS", verb="refs")
     target.do("work", what="take", n=100, worker=0)
     target.do("work", what="keep", n=7)
     report = seen.finish()
@@ -184,7 +181,7 @@ def test_references_to_one_of_a_type(some_python, start, watch, validate):
     """By its type alone, or by the address that says."""
     target = start(some_python, "heap_watch.py")
     for name in ("Lonely", "__main__.Lonely"):
-        seen = watch(target, name, kind="--watch-refs")
+        seen = watch(target, name, verb="refs")
         target.do("work", what="keep_lonely", n=9)
         validate(seen.finish())
         row = seen.containers[name]
@@ -192,14 +189,14 @@ def test_references_to_one_of_a_type(some_python, start, watch, validate):
         assert row["inserted"] - row["removed"] == row["items_after"] - row["items_before"] == 9
         assert re.search(r"^ +\+9 taken and not dropped by:\n\t\tkeep_lonely \(.*heap_watch\.py:%d\)" % target.line("keep lonely"),
                          seen.out.text, re.M)
-    result = harness.tool("heap", "-p", str(target.pid), "--watch-refs", "NoSuchType")
+    result = harness.tool("refs", "-p", str(target.pid), "NoSuchType")
     assert (result.returncode, result.stdout) == (2, "")
     assert "has nothing that is called NoSuchType, and no object of such a type" in result.stderr
 
 
 def test_object_that_dies(some_python, start, watch):
     target = start(some_python, "heap_watch.py")
-    seen = watch(target, "app.cache.MORTAL", kind="--watch-refs")
+    seen = watch(target, "app.cache.MORTAL", verb="refs")
     target.do("work", what="die", worker=1)
     report = seen.complete()
     row = seen.containers["app.cache.MORTAL"]
@@ -207,7 +204,7 @@ def test_object_that_dies(some_python, start, watch):
     assert by_line(row, "removed")[target.line("die")] >= 1
     assert row["items_before"] + row["inserted"] - row["removed"] == 0
     if some_python.version >= (3, 12):
-        result = harness.tool("heap", "-p", str(target.pid), "--watch-refs", "app.cache.KIND")
+        result = harness.tool("refs", "-p", str(target.pid), "app.cache.KIND")
         assert result.returncode == 2 and "is immortal" in result.stderr, result.stderr
 
 
@@ -270,7 +267,7 @@ def test_ceiling_of_memory_in_bulk(some_python, start, watch, validate):
 
 
 def test_ends(one_python, start, watch):
-    """After --for; with the target."""
+    """After -d; with the target."""
     target = start(one_python, "heap_watch.py")
     report = watch(target, "app.cache.SESSIONS", for_="300ms").complete()
     assert report["watch"]["ended_by"] == "time"
@@ -298,11 +295,11 @@ def test_debug_registers_are_taken(one_python, start, watch):
     target = start(one_python, "heap_watch.py")
     where = target.do("addresses")
     others = [set_watchpoint(target.pid, where[name] + 16) for name in ("LIST", "SET", "DEQUE", "SESSIONS")]
-    result = harness.tool("heap", "-p", str(target.pid), "--watch", "app.cache.LIST")
+    result = harness.tool("watch", "-p", str(target.pid), "app.cache.LIST")
     assert (result.returncode, result.stdout) == (69, "")
     assert "the debug registers of pid %d are taken" % target.pid in result.stderr
     os.close(others.pop())
-    result = harness.tool("heap", "-p", str(target.pid), "--watch", "app.cache.LIST", "--watch", "app.cache.SET")
+    result = harness.tool("watch", "-p", str(target.pid), "app.cache.LIST", "app.cache.SET")
     assert (result.returncode, result.stdout) == (69, "")
     seen = watch(target, "app.cache.LIST")
     target.do("work", what="others", n=4)
@@ -327,15 +324,15 @@ def test_what_cannot_be_watched(one_python, start):
     target = start(one_python, "heap_watch.py")
     pid = str(target.pid)
     for options, code, said in (
-            (["--watch", "app.cache.NOTHING"], 2, "has nothing that is called app.cache.NOTHING"),
-            (["--watch", "app.cache.TUPLE"], 2, "is no container: tuple"),
-            (["--watch", "0x1000"], 2, "has nothing that is called 0x1000"),
-            (["--watch", "app.cache.SESSIONS", "--watch", "app.cache.ALIAS"], 64, "lead to the same object"),
-            (["--watch", "a", "--watch", "a"], 64, "it is watched already"),
-            (["--watch", "a", "--watch", "b", "--watch", "c", "--watch", "d", "--watch", "e"], 64, "at most four"),
-            (["--watch", "a", "--growth"], 64, "a report of its own"),
-            (["--for", "3"], 64, "are for --watch"),
-            (["--watch", "a", "--max-overhead", "0"], 64, "expected a percentage from 0.01 to 100")):
-        result = harness.tool("heap", "-p", pid, *options)
+            (["app.cache.NOTHING"], 2, "has nothing that is called app.cache.NOTHING"),
+            (["app.cache.TUPLE"], 2, "is no container: tuple"),
+            (["0x1000"], 2, "has nothing that is called 0x1000"),
+            (["app.cache.SESSIONS", "app.cache.ALIAS"], 64, "lead to the same object"),
+            (["a", "a"], 64, "it is watched already"),
+            (["a", "b", "c", "d", "e"], 64, "at most four"),
+            ([], 64, "which container? holders lists them"),
+            (["a", "--frozen"], 64, "no option --frozen"),
+            (["a", "--max-overhead", "0"], 64, "expected a percentage from 0.01 to 100")):
+        result = harness.tool("watch", "-p", pid, *options)
         assert (result.returncode, result.stdout) == (code, ""), (options, result.stderr)
         assert said in result.stderr

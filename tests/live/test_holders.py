@@ -16,11 +16,10 @@ EACH = 100
 
 
 class Watch(harness.Command):
-    """`pyleaktrace heap --watch` at work."""
+    """`pyleaktrace watch` at work."""
 
     def __init__(self, target, folder, *paths):
-        watches = [word for path in paths for word in ("--watch", path)]
-        super().__init__(folder, ["heap", "-p", str(target.pid), "--for", "36000", "--max-overhead", "100", *watches])
+        super().__init__(folder, ["watch", "-p", str(target.pid), "-d", "36000", "--max-overhead", "100", *paths])
         for path in paths:
             assert self.err.wait(r"^pyleaktrace: watching %s " % re.escape(path)), self.err.text
 

@@ -25,10 +25,10 @@ def test_size_filter(some_python, start, attach):
 
 def test_map_of_blocks_full(some_python, start, attach):
     target = start(some_python, "accounts.py")
-    tool = attach(target, "--max-blocks", "1000", *EXACTLY)
+    tool = attach(target, "-X", "max-blocks=1000", *EXACTLY)
     target.do("of_size", n=5000, n_keep=5000, size=BLOCK)
     text = tool.report_now()
-    assert "--max-blocks" in text and "blocks_full" in text
+    assert "-X max-blocks" in text and "blocks_full" in text
     target.do("forget_of_size")
     target.do("of_size", n=600, n_keep=600, size=BLOCK)
     report = tool.finish()
@@ -42,11 +42,11 @@ def test_map_of_blocks_full(some_python, start, attach):
 
 def test_map_of_stacks_full(some_python, start, attach):
     target = start(some_python, "accounts.py")
-    tool = attach(target, "--max-stacks", "16", *EXACTLY)
+    tool = attach(target, "-X", "max-stacks=16", *EXACTLY)
     target.do("from_many_lines", n_lines=100, size=BLOCK)
     text = tool.report_now()
     report = tool.finish()
-    assert "--max-stacks" in text and "stacks_full" in text
+    assert "-X max-stacks" in text and "stacks_full" in text
     assert report.losses["stacks_full"] > 0
     # the totals stay exact: what found no room has an entry of its own, without a stack
     assert report.totals["outstanding_count"] == 100
@@ -62,7 +62,7 @@ def test_map_of_stacks_full(some_python, start, attach):
 def test_room_for_stacks_comes_back(one_python, start, attach):
     """Stacks that have nothing outstanding any more make room for others, and what they have counted stays."""
     target = start(one_python, "accounts.py")
-    tool = attach(target, "--max-stacks", "16", *EXACTLY)
+    tool = attach(target, "-X", "max-stacks=16", *EXACTLY)
     target.do("from_many_lines", n_lines=100, size=BLOCK)
     assert "stacks_full" in tool.report_now()
     target.do("forget_many")

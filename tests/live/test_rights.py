@@ -93,14 +93,14 @@ def test_three_are_enough(one_python, start_as_other, rights, validate):
     target = start_as_other(one_python, "lifecycle.py")
     rights.give(THREE)
     pid = str(target.pid)
-    heap = rights.run("heap", "-p", pid, "--holders", "--json")
+    heap = rights.run("holders", "-p", pid, "-f", "json")
     assert heap.returncode == 0 and heap.stderr == "", heap.stderr
     heap = json.loads(heap.stdout)
     validate(heap)
     assert heap["heap"]["totals"]["count"] > 5000
-    for options in (["--growth", "100ms"], ["--trend", "0.05", "2"], ["--chain", "dict"], ["--backrefs", "dict"], ["--frozen"],
-                    ["--watch", "__main__.kept", "--for", "100ms"], ["--watch-refs", "__main__.kept", "--for", "100ms"]):
-        result = rights.run("heap", "-p", pid, *options)
+    for options in (["growth", "100ms"], ["trend", "0.05", "2"], ["chain", "dict"], ["backrefs", "dict"], ["heap", "--frozen"],
+                    ["watch", "__main__.kept", "-d", "100ms"], ["refs", "__main__.kept", "-d", "100ms"]):
+        result = rights.run(*options, "-p", pid)
         assert result.returncode == 0, (options, result.stderr)
     doctor = rights.run("doctor", "-p", pid)
     assert doctor.returncode == 0, doctor.stderr
@@ -136,7 +136,7 @@ def test_another_users_worker(one_python, start_as_other, rights):
     before = shared(worker)
     assert before > 10 * MIB
     rights.give(THREE)
-    for command in (["heap"], ["heap", "--trend", "0.05", "2"], ["heap", "--holders"], ["--exact"], ["doctor"]):
+    for command in (["heap"], ["trend", "0.05", "2"], ["holders"], ["--exact"], ["doctor"]):
         result = rights.run(*command[:1], "-p", str(worker), *command[1:])
         assert result.returncode == 77, (command, result.returncode, result.stderr)
         assert re.search(r"^pyleaktrace: pid %d shares .*: run as root, or add CAP_DAC_READ_SEARCH$" % worker, result.stderr, re.M)
@@ -195,12 +195,12 @@ def test_missing(one_python, start_as_other, rights, missing):
     target = start_as_other(one_python, "lifecycle.py")
     rights.give(THREE - {missing})
     others = [name.upper() for name in THREE - {missing}]
-    refused = [["--exact"], ["heap", "--watch", "__main__.kept", "--for", "100ms"]]
+    refused = [["--exact"], ["watch", "__main__.kept", "-d", "100ms"]]
     if missing == "cap_sys_ptrace":
-        refused += [["heap"], ["heap", "--trend", "0.05", "2"], ["doctor"]]
+        refused += [["heap"], ["trend", "0.05", "2"], ["doctor"]]
     else:
-        for options in ([], ["--holders"], ["--growth", "100ms"], ["--trend", "0.05", "2"], ["--frozen"]):
-            result = rights.run("heap", "-p", str(target.pid), *options)
+        for options in (["heap"], ["holders"], ["growth", "100ms"], ["trend", "0.05", "2"], ["heap", "--frozen"]):
+            result = rights.run(*options, "-p", str(target.pid))
             assert result.returncode == 0, (options, result.stderr)
     for command in refused:
         result = rights.run(*command[:1], "-p", str(target.pid), *command[1:])
@@ -251,8 +251,8 @@ PROCESS_VM_READV = 310  # on x86-64
 def test_filtered(one_python, start, error):
     """A container's filter that denies process_vm_readv(): the file is enough."""
     target = start(one_python, "lifecycle.py")
-    for options in ([], ["--holders"], ["--trend", "0.05", "2"]):
-        result = subprocess.run([sys.executable, "-c", FILTER, str(PROCESS_VM_READV), str(error), harness.TOOL, "heap", "-p",
-                                 str(target.pid), *options], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+    for options in (["heap"], ["holders"], ["trend", "0.05", "2"]):
+        result = subprocess.run([sys.executable, "-c", FILTER, str(PROCESS_VM_READV), str(error), harness.TOOL, *options, "-p",
+                                 str(target.pid)], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                                 stderr=subprocess.PIPE, text=True, timeout=harness.DEADLINE_S)
         assert result.returncode == 0 and result.stderr == "" and "pid %d (CPython" % target.pid in result.stdout, result.stderr

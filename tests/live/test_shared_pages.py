@@ -87,17 +87,17 @@ def test_commands(some_python, worker):
     assert before[0]["Shared_Dirty"] > 30 * MIB  # or this shows nothing
     assert "Record" in run("heap", "-p", str(target.pid))
     assert_shared(before, both(target), "heap")
-    for options in (["--growth", "100ms"], ["--holders"], ["--growth", "100ms", "--holders"], ["--chain", "Record"],
-                    ["--backrefs", "Record"], ["--trend", "0.05", "3"], ["--frozen"]):
-        run("heap", "-p", str(target.pid), *options)
+    for options in (["growth", "100ms"], ["holders"], ["chain", "Record"], ["backrefs", "Record"], ["trend", "0.05", "3"],
+                    ["heap", "--frozen"]):
+        run(*options, "-p", str(target.pid))
         assert_shared(before, both(target), " ".join(options))
     run("doctor", "-p", str(target.pid))
     assert_shared(before, both(target), "doctor")
     run("doctor", "--restore", "-p", str(target.pid))
     assert_shared(before, both(target), "doctor --restore")
-    for option in ("--watch", "--watch-refs"):
-        run("heap", "-p", str(target.pid), option, "__main__.App.grown", "--for", "100ms")
-        assert_shared(before, both(target), option, PROBED)
+    for verb in ("watch", "refs"):
+        run(verb, "-p", str(target.pid), "__main__.App.grown", "-d", "100ms")
+        assert_shared(before, both(target), verb, PROBED)
 
 
 @pytest.mark.parametrize("way", ["default", "windows", "sample", "exact"])
@@ -192,14 +192,14 @@ def test_unused_memory(some_python, worker):
     target = worker(some_python, 10000)
     target.do("reserve", mib=1024, every=64)
     before = both(target)
-    report = json.loads(run("heap", "-p", str(target.pid), "--json"))
+    report = json.loads(run("heap", "-p", str(target.pid), "-f", "json"))
     assert report["heap"]["scan"]["read_bytes"] < before[0]["Rss"]
     after = both(target)
     assert_shared(before, after, "heap")
     # files' pages that are in memory anyway may have been mapped
     assert after[0]["VmPTE"] <= before[0]["VmPTE"] + 16 * KIB
-    for options in (["--holders"], ["--chain", "Record"], ["--trend", "0.05", "2"]):
-        run("heap", "-p", str(target.pid), *options)
+    for options in (["holders"], ["chain", "Record"], ["trend", "0.05", "2"]):
+        run(*options, "-p", str(target.pid))
         after = both(target)
         assert_shared(before, after, " ".join(options))
         assert after[0]["VmPTE"] <= before[0]["VmPTE"] + 16 * KIB
@@ -215,8 +215,8 @@ def test_huge_and_free(one_python, worker):
     if before["AnonHugePages"] < 8 * MIB:
         pytest.skip("the kernel gives no huge pages here")
     assert before["LazyFree"] > 8 * MIB
-    for options in ([], ["--holders"], ["--chain", "Record"], ["--trend", "0.05", "2"], ["--frozen"]):
-        run("heap", "-p", str(target.pid), *options)
+    for options in (["heap"], ["holders"], ["chain", "Record"], ["trend", "0.05", "2"], ["heap", "--frozen"]):
+        run(*options, "-p", str(target.pid))
         after = both(target)[0]
         assert (after["AnonHugePages"], after["Anonymous"]) == (before["AnonHugePages"], before["Anonymous"]), options
         assert after["LazyFree"] >= before["LazyFree"], options  # the kernel marks some of them a little later
@@ -226,7 +226,7 @@ def test_gone_by_exec(one_python, start, tmp_path):
     """After an exec() the pid has other memory: what is read for the old program is nothing, not the new program's."""
     target = start(one_python, "lifecycle.py")
     # a look every hour: the second one is asked for after the exec
-    command = harness.Command(tmp_path, ["heap", "-p", str(target.pid), "--trend", "-f", "json", harness.NEVER_S])
+    command = harness.Command(tmp_path, ["trend", "-p", str(target.pid), "-f", "json", harness.NEVER_S])
     try:
         assert command.err.wait(r"^pyleaktrace: look 1 at pid \d+$"), command.err.text
         target.tell("exec")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""`pyleaktrace heap --trend` against targets that know what they took: where the RSS is, threads, files, what is told."""
+"""`pyleaktrace trend` against targets that know what they took: where the RSS is, threads, files, what is told."""
 import json
 import os
 import re
@@ -15,11 +15,11 @@ MIB = 1 << 20
 
 
 class Trend(harness.Command):
-    """--trend at work on a target; a look is made when it is asked for."""
+    """trend at work on a target; a look is made when it is asked for."""
 
     def __init__(self, target, folder, *options):
         self.target = target
-        super().__init__(folder, ["heap", "-p", str(target.pid), "--trend", "-f", "json", *options, harness.NEVER_S])
+        super().__init__(folder, ["trend", "-p", str(target.pid), "-f", "json", *options, harness.NEVER_S])
         self.looks = 1
         self.wait()
 
@@ -201,7 +201,7 @@ def test_since_full_collection(python, start, trend):
 
 def test_text(one_python, start, tmp_path):
     target = start(one_python, "memory.py")
-    result = tool("heap", "-p", str(target.pid), "--trend", "0.05", "3", "-o", str(tmp_path / "a.txt"))
+    result = tool("trend", "-p", str(target.pid), "0.05", "3", "-o", str(tmp_path / "a.txt"))
     assert result.returncode == 0 and result.stderr == ""
     lines = result.stdout.splitlines()
     assert len([line for line in lines if re.match(r"\[[\d:]{8}\]  RSS ", line)]) == 3
@@ -297,10 +297,10 @@ def test_target_ends(one_python, start, trend):
     assert report["target"]["end"]["how"] == "exited" and report["trend"]["looks"] == 2
 
 
-@pytest.mark.parametrize("arguments", [["--trend", "--growth"], ["--trend", "x"], ["--trend", "5", "0"],
-                                       ["--trend", "5", "1", "2"]])
+@pytest.mark.parametrize("arguments", [["--growth"], ["x"], ["5", "0"],
+                                       ["5", "1", "2"]])
 def test_usage(arguments):
-    result = tool("heap", "-p", "1", *arguments)
+    result = tool("trend", "-p", "1", *arguments)
     assert result.returncode == 64 and result.stdout == "" and result.stderr.startswith("pyleaktrace:")
 
 
@@ -338,7 +338,7 @@ def test_watch_says_what_grows(some_python, start, attach, validate):
 
 
 def test_watch_without(one_python, start, attach):
-    run = attach(start(one_python, "memory.py"), "--no-grows")
+    run = attach(start(one_python, "memory.py"), "-X", "heap-scan=no")
     text = run.report_now()
     assert "Memory: " not in text and "since the start" not in text
     report = run.finish()

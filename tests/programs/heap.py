@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""What the live tests of `pyleaktrace heap` look at: it says itself what is in its heap, and makes known amounts more."""
+"""What the live tests of the heap commands look at: it says itself what is in its heap, and makes known amounts more."""
 import gc
 import json
 import os

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""What the live tests of `pyleaktrace heap --holders`, `--chain` and `--backrefs` look at: objects that are held in every
+"""What the live tests of `pyleaktrace holders`, `chain` and `backrefs` look at: objects that are held in every
 way there is, each of a class of its own, and what the target itself says of how they are held."""
 import collections
 import ctypes

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""What the live tests of `pyleaktrace heap --watch` look at: containers of every kind that threads fill and empty as they
+"""What the live tests of `pyleaktrace watch` look at: containers of every kind that threads fill and empty as they
 are told to, among many that churn. Every change is made at a line that is known."""
 import collections
 import ctypes

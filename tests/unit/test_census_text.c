@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
- * The text of `pyleaktrace heap`: types, growth, holders, chains, graphs; hostile names, top N, and
+ * The text of the heap commands: types, growth, holders, chains, graphs; hostile names, top N, and
  * nothing at all.
  */
 #include <setjmp.h>

@@ -8,6 +8,7 @@
 #include <stdbool.h>
 
 #include "census/classify_run.h"
+#include "census/walk.h"
 #include "target/maps.h"
 
 #define ROUNDS   12
@@ -49,7 +50,7 @@ static void classify_slowly(struct beside *beside, const struct block_run *run)
 	memset(&beside->slow, 0, sizeof(beside->slow));
 	for (uint32_t i = 0; i < run->n; i++) {
 		struct block block = {
-			.kind = BLOCK_POOL,
+			.kind = run->kind,
 			.address = run->address + (uint64_t)i * run->size,
 			.size = run->size,
 			.resident = run->size,
@@ -179,22 +180,21 @@ static void no_block(void *context, const struct block *block)
 }
 
 static void walk_all(struct beside *beside, pid_t pid, const struct maps *maps,
-		     const struct py_layout *layout)
+		     const struct py_runtime *runtime)
 {
 	struct walk *walk = calloc(1, sizeof(*walk));
 	struct err err = ERR_INIT;
 
 	assert_non_null(walk);
-	assert_int_equal(memory_open(&walk->memory, pid, &err), 0);
-	walk->pool_size = layout->arena_size / 64;
+	assert_int_equal(walk_begin(walk, pid, runtime, maps, &err), 0);
 	walk->visit = no_block;
 	walk->visit_run = take_run;
 	walk->context = beside;
-	beside->buffers = (struct buffers){.layout = layout, .memory = &walk->memory};
+	beside->buffers = (struct buffers){.layout = &runtime->layout, .memory = &walk->memory};
 	for (size_t i = 0; i < maps->n_ranges && beside->n_runs < RUNS_MAX; i++)
 		if (memory_is_heap(&maps->ranges[i]))
 			walk_range(walk, &maps->ranges[i]);
-	memory_close(&walk->memory);
+	walk_end(walk);
 	free(walk);
 }
 
@@ -228,7 +228,7 @@ static void check_python(const char *python, const char *environment, bool show_
 					       .take = show,
 					       .context = beside,
 					       .show_all = show_all};
-	walk_all(beside, child.pid, &maps, &child.runtime.layout);
+	walk_all(beside, child.pid, &maps, &child.runtime);
 	assert_true(beside->n_runs > 20);
 	assert_true(beside->n_objects > 50000);
 	/* most are not shown: the fast way was taken; not behind debug allocators' headers */

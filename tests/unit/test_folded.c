@@ -10,9 +10,9 @@
 #include "export/formats.h"
 
 /* As the tool writes it: with groups at the roots. */
-static int grouped(FILE *out, const struct profile *profile, struct err *err)
+static int grouped(FILE *out, const struct document *document, struct err *err)
 {
-	return exporter_write(exporter_by_name("folded", err), out, profile, err);
+	return exporter_write(exporter_by_name("folded", document->kind, err), out, document, err);
 }
 
 static void golden_files(void **state)
@@ -102,18 +102,25 @@ static void groups_are_roots(void **state)
 
 static void formats_are_found(void **state)
 {
+	static const char *const names[] = {"text", "json", "folded", "svg", "html", NULL};
+	static const char *const suffixes[] = {".txt", ".json", ".folded", ".svg", ".html"};
 	struct err err = ERR_INIT;
 
 	(void)state;
-	for (const struct exporter *row = exporters; row->name; row++) {
+	for (int i = 0; names[i]; i++) {
+		const struct exporter *row = exporter_by_name(names[i], DOCUMENT_TRACE, &err);
 		char file[64];
 
+		assert_non_null(row);
+		assert_string_equal(row->suffix, suffixes[i]);
 		snprintf(file, sizeof(file), "/tmp/a.b/out%s", row->suffix);
-		assert_ptr_equal(exporter_by_name(row->name, &err), row);
-		assert_ptr_equal(exporter_by_file(file, &err), row);
+		assert_ptr_equal(exporter_by_file(file, DOCUMENT_TRACE, &err), row);
 		assert_true(row->write || !strcmp(row->name, "text"));
 	}
-	assert_string_equal(exporter_by_file("REPORT.JSON", &err)->name, "json");
+	assert_string_equal(exporter_by_file("REPORT.JSON", DOCUMENT_HEAP, &err)->name, "json");
+	/* two pictures of one name, each of what it can draw */
+	assert_ptr_not_equal(exporter_by_name("svg", DOCUMENT_TRACE, &err),
+			     exporter_by_name("svg", DOCUMENT_GRAPH, &err));
 	assert_int_equal(err.code, ERR_NONE);
 }
 
@@ -125,19 +132,17 @@ static void wrong_formats_say_what_there_is(void **state)
 	struct err err = ERR_INIT;
 
 	(void)state;
-	assert_null(exporter_by_name("pprof", &err));
+	assert_null(exporter_by_name("pprof", DOCUMENT_TRACE, &err));
 	assert_int_equal(err.code, ERR_USAGE);
-	assert_string_equal(
-		err.text, "there is no format \"pprof\"; there are text, json, folded, svg, html");
-	assert_null(exporter_by_name("\033[2Jx", &err));
-	assert_string_equal(
-		err.text,
-		"there is no format \"\\x1b[2Jx\"; there are text, json, folded, svg, html");
+	assert_string_equal(err.text,
+			    "no format \"pprof\"; use one of text, json, folded, svg, html");
+	assert_null(exporter_by_name("\033[2Jx", DOCUMENT_GRAPH, &err));
+	assert_string_equal(err.text, "no format \"\\x1b[2Jx\"; use one of text, json, dot, svg");
 	for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++) {
 		err.code = ERR_NONE;
-		assert_null(exporter_by_file(files[i], &err));
+		assert_null(exporter_by_file(files[i], DOCUMENT_TRACE, &err));
 		assert_int_equal(err.code, ERR_USAGE);
-		assert_non_null(strstr(err.text, "html (.html)"));
+		assert_non_null(strstr(err.text, ".svg, .html, or give -f"));
 	}
 }
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
- * The progress line of `pyleaktrace heap`, by a clock that the test holds.
+ * The progress line of the heap commands, by a clock that the test holds.
  */
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
- * What `heap --watch` says of containers: stacks that are put together, text, JSON; hostile names.
+ * What `pyleaktrace watch` says: stacks that are put together, text, JSON; hostile names.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -11,7 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "export/watch_json.h"
+#include "export/exporter.h"
 #include "model/unpaired.h"
 #include "view/watch_text.h"
 
@@ -238,6 +238,8 @@ static void what_is_taken_and_dropped_together_is_no_finding(void **state)
 static void the_json_has_every_stack_whole(void **state)
 {
 	struct heap_watch *watch = make_watch(WATCH_REPLACED, WATCH_LOST);
+	const struct document document = {
+		.kind = DOCUMENT_WATCH, .profile = watch->about, .watch = watch};
 	struct err err = ERR_INIT;
 	char *text = NULL;
 	size_t length;
@@ -245,7 +247,9 @@ static void the_json_has_every_stack_whole(void **state)
 	json_t *report, *row, *stacks;
 
 	(void)state;
-	assert_int_equal(export_watch_json(out, watch, &err), 0);
+	assert_int_equal(exporter_write(exporter_by_name("json", DOCUMENT_WATCH, &err), out,
+					&document, &err),
+			 0);
 	fclose(out);
 	report = json_loads(text, 0, NULL);
 	assert_non_null(report);

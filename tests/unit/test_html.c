@@ -14,9 +14,9 @@
 #include "export/formats.h"
 
 /* As the tool writes it: with groups at the roots. */
-static int grouped(FILE *out, const struct profile *profile, struct err *err)
+static int grouped(FILE *out, const struct document *document, struct err *err)
 {
-	return exporter_write(exporter_by_name("html", err), out, profile, err);
+	return exporter_write(exporter_by_name("html", document->kind, err), out, document, err);
 }
 
 /* The text between the tags of the data; it must be JSON. */

@@ -66,7 +66,7 @@ struct want {
 	uint16_t capacity, reserved;
 	uint32_t used;
 	uint64_t lists[3];
-	enum mi_heap heap;
+	enum block_heap heap;
 };
 
 static uint8_t *entry_of(const struct kind *kind, uint8_t *header, uint32_t slice)
@@ -195,7 +195,7 @@ static struct want small_page(const struct kind *kind, uint8_t *area, uint64_t b
 			    .block_size = block_size,
 			    .capacity = N_SMALL,
 			    .used = N_SMALL - 3,
-			    .heap = kind->free_threaded ? MI_HEAP_GC_PRE : MI_HEAP_MEM};
+			    .heap = kind->free_threaded ? BLOCK_HEAP_GC_PRE : BLOCK_HEAP_MEM};
 	uint64_t first;
 
 	want.start = kind->is_22 ? 192 : block_size <= 64 ? 3 * block_size : block_size;

@@ -243,7 +243,7 @@ static void expect_object_functions(const struct subject *subject)
 static void check_objects(struct subject *subject)
 {
 	static const char less[] =
-		"this Python inlines its object allocator and --no-steer was given: "
+		"this Python inlines its object allocator and -X steer=no was given: "
 		"object memory is seen by the ";
 	bool free_threaded = subject->runtime.layout.free_threaded, inlined;
 	const struct plan *plan =

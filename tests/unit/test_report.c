@@ -11,39 +11,39 @@
 #include "view/live_line.h"
 #include "view/report.h"
 
-static int plain(FILE *out, const struct profile *profile, struct err *err)
+static int plain(FILE *out, const struct document *document, struct err *err)
 {
 	const struct report_options options = {.top = 10};
 
 	(void)err;
-	report_text(out, profile, &options);
+	report_text(out, document->profile, &options);
 	return 0;
 }
 
-static int on_terminal(FILE *out, const struct profile *profile, struct err *err)
+static int on_terminal(FILE *out, const struct document *document, struct err *err)
 {
 	const struct report_options options = {.top = 2, .color = true, .width = 60};
 
 	(void)err;
-	report_text(out, profile, &options);
+	report_text(out, document->profile, &options);
 	return 0;
 }
 
-static int quiet(FILE *out, const struct profile *profile, struct err *err)
+static int quiet(FILE *out, const struct document *document, struct err *err)
 {
 	const struct report_options options = {.quiet = true};
 
 	(void)err;
-	report_text(out, profile, &options);
+	report_text(out, document->profile, &options);
 	return 0;
 }
 
-static int verbose(FILE *out, const struct profile *profile, struct err *err)
+static int verbose(FILE *out, const struct document *document, struct err *err)
 {
 	const struct report_options options = {.top = 2, .all_frames = true};
 
 	(void)err;
-	report_text(out, profile, &options);
+	report_text(out, document->profile, &options);
 	return 0;
 }
 
@@ -108,9 +108,7 @@ static size_t count(const char *text, const char *word)
 }
 
 /* From the stack `first` on they are estimates from two blocks each. */
-static char *text_with_guesses(size_t first,
-			       int (*report)(FILE *, const struct profile *, struct err *),
-			       size_t *n)
+static char *text_with_guesses(size_t first, golden_writer *report, size_t *n)
 {
 	struct profile *profile = made_profile("service");
 	char *text;

@@ -11,9 +11,9 @@
 #include "export/tree.h"
 
 /* As the tool writes it: with groups at the roots. */
-static int grouped(FILE *out, const struct profile *profile, struct err *err)
+static int grouped(FILE *out, const struct document *document, struct err *err)
 {
-	return exporter_write(exporter_by_name("svg", err), out, profile, err);
+	return exporter_write(exporter_by_name("svg", document->kind, err), out, document, err);
 }
 
 static void golden_files(void **state)

@@ -18,12 +18,12 @@ RESTING = ("bursty",)  # what it loses to cold caches is more than to this
 
 
 class Watchpoint:
-    """`pyleaktrace heap --watch` on a container of the target."""
+    """`pyleaktrace watch` on a container of the target."""
 
     def __init__(self, command, target):
         self.folder = tempfile.mkdtemp(prefix="pyleaktrace-bench.")
         self.report = os.path.join(self.folder, "report.json")
-        self.process = subprocess.Popen([command, "heap", "-p", str(target.pid), "--watch", WATCHED, "--for", "10h",
+        self.process = subprocess.Popen([command, "watch", "-p", str(target.pid), WATCHED, "-d", "10h",
                                          "--max-overhead", "100", "-q", "-o", self.report],
                                         stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
         self.out, self.err = Lines(self.process.stdout), Lines(self.process.stderr)
@@ -38,7 +38,7 @@ class Watchpoint:
         self.process.send_signal(signal.SIGINT)
         code = self.process.wait(DEADLINE_S)
         if code:
-            raise Failed("heap --watch ended with %d: %s" % (code, self.err.text()[-500:]))
+            raise Failed("watch ended with %d: %s" % (code, self.err.text()[-500:]))
         with open(self.report, encoding="utf-8") as file:
             report = json.load(file)
         if report["watch"]["containers"][0]["inserted"]:

@@ -19,6 +19,7 @@
 #include <string.h>
 
 #include "census/classify.h"
+#include "census/memory.h"
 
 #define BUFFERS_BATCH 256
 #define BUFFERS_MAX   (1ull << 46)

@@ -12,7 +12,6 @@
 #define ADDRESS_MIN       0x10000u
 #define ADDRESS_END       (1ull << 48)
 #define USUAL_REFCOUNT    (1u << 20) /* a type is first met in an object with fewer references */
-#define FASTBIN_MAX       176        /* usable bytes of chunks whose links glibc keeps apart */
 #define PREV_COLLECTING   2ull       /* bit of _gc_prev, from 3.8 on */
 #define PY_GC_UNTRACKED   (-2)       /* gc_refs >> 1, up to 3.7 */
 
@@ -56,20 +55,6 @@ static bool skip_debug_header(struct candidate *at)
 		at->head_length = (size_t)asked;
 	at->size = asked;
 	return true;
-}
-
-/*
- * A small chunk that was freed looks in use; its first word then links to the next of its kind:
- * plainly, or from glibc 2.32 on mixed with its own address.
- */
-static bool is_free_link(const struct block *block, uint64_t word)
-{
-	uint64_t next = word ^ block->address >> 12;
-
-	if (block->kind != BLOCK_CHUNK || block->size > FASTBIN_MAX)
-		return false;
-	return !next || (next % 16 == 0 && next >= block->range_start && next < block->range_end) ||
-	       (word % 16 == 0 && word >= block->range_start && word < block->range_end);
 }
 
 /* The word is the address of an object, so it is no reference count (a list of two, a free list's
@@ -211,31 +196,19 @@ static uint64_t least_size(const struct py_layout *layout, const struct census_t
 	}
 }
 
-/*
- * With a GC head before it that is sure enough; without, the block must not be much larger either:
- * mimalloc's blocks have a fifth more than was asked for, and it leaves an object in its block that
- * becomes smaller by half.
- */
-bool classify_fits(const struct py_layout *layout, enum block_kind kind,
+/* With a GC head before it that is sure enough; without, the block must not be much larger
+ * either. */
+bool classify_fits(const struct py_layout *layout, const struct block_kind *kind,
 		   const struct census_type *type, const uint8_t *object, size_t length,
 		   uint64_t room)
 {
-	static const uint64_t rounding[] = {
-		[BLOCK_POOL] = 16,
-		[BLOCK_PAGE] = 16,
-		[BLOCK_CHUNK] = 40, /* a rest too small to be a chunk stays with the block */
-		[BLOCK_MAPPED] = MEMORY_PAGE,
-		[BLOCK_LOOSE] = 0,
-	};
 	bool exact;
 	uint64_t least = least_size(layout, type, object, length, room, &exact), most;
 
 	if (least > room || type->py->has_gc || !exact)
 		return least <= room;
 	most = least > (uint64_t)type->py->basicsize ? least : (uint64_t)type->py->basicsize;
-	if (kind == BLOCK_PAGE)
-		most += most + most / 4 + (most >= MI_SLICE ? MI_SLICE : 0);
-	return room < most + rounding[kind] + 7;
+	return room < most + BLOCK_ROUNDING + 7 || room < kind->largest_for(most) + 7;
 }
 
 static bool size_fits(const struct candidate *at, const struct census_type *type, size_t offset)
@@ -244,11 +217,17 @@ static bool size_fits(const struct candidate *at, const struct census_type *type
 	uint64_t room = at->size - offset, least;
 	bool exact;
 
-	if (at->block->kind != BLOCK_LOOSE)
+	if (at->block->kind->largest_for)
 		return classify_fits(layout, at->block->kind, type, at->head + offset,
 				     at->head_length - offset, room);
 	least = least_size(layout, type, at->head + offset, at->head_length - offset, room, &exact);
 	return least <= room && offset + least > at->judge->loose_above;
+}
+
+/* A small block that was freed may look in use. */
+static bool is_free(const struct block *block, uint64_t word)
+{
+	return block->kind->is_free && block->kind->is_free(block, word);
 }
 
 /* An object of a type that wants just this place begins `offset` bytes into the block. */
@@ -283,8 +262,7 @@ static struct census_type *type_at(const struct candidate *at, size_t offset, bo
 		return NULL;
 	if (!size_fits(at, type, offset))
 		return NULL;
-	if (!sure &&
-	    ((offset == 0 && is_free_link(at->block, count)) || points_to_object(judge, count)))
+	if (!sure && ((offset == 0 && is_free(at->block, count)) || points_to_object(judge, count)))
 		return NULL;
 	return type;
 }
@@ -297,7 +275,7 @@ static void describe(struct found *found, const struct candidate *at, size_t off
 	found->frozen = at->judge->layout->free_threaded && found->tracked &&
 			found->bytes[at->judge->layout->object.gc_bits] & PY_GC_BITS_FROZEN;
 	found->size = at->block->size;
-	if (at->block->kind == BLOCK_LOOSE) {
+	if (!at->block->kind->largest_for) {
 		bool exact;
 
 		found->size = offset + least_size(at->judge->layout, found->type, found->bytes,
@@ -313,10 +291,10 @@ static void describe(struct found *found, const struct candidate *at, size_t off
  */
 static size_t find_free_threaded(const struct candidate *at, struct found *found)
 {
-	size_t offset = at->block->heap == MI_HEAP_GC_PRE ? PREHEADER_SIZE : 0;
+	size_t offset = at->block->heap == BLOCK_HEAP_GC_PRE ? PREHEADER_SIZE : 0;
 
-	if (at->block->kind == BLOCK_PAGE && at->block->heap != MI_HEAP_MEM)
-		found->type = type_at(at, offset, at->block->heap != MI_HEAP_OBJECT, offset,
+	if (at->block->heap != BLOCK_HEAP_MEM)
+		found->type = type_at(at, offset, at->block->heap != BLOCK_HEAP_OBJECT, offset,
 				      &found->tracked);
 	return offset;
 }

@@ -9,13 +9,13 @@
  * size is one that such an object has. Reference count 0 is an object that is being freed, or is
  * kept on a free list: none.
  *
- * Builds without a GIL keep apart what is an object: mimalloc's page tells whether there is one,
+ * Builds without a GIL keep apart what is an object: the block's heap tells whether there is one,
  * and whether its type has GC and a pre-header. Its references are in two counts, and it has no GC
  * head.
  *
  * Place      the census; called by scan and classify_run.
- * Source     Modules/gcmodule.c, Python/gc.c, Include/object.h, Objects/obmalloc.c 3.6-3.15; glibc
- *            malloc.c (PROTECT_PTR: how the links of freed chunks are written).
+ * Source     Modules/gcmodule.c, Python/gc.c, Include/object.h, Objects/obmalloc.c 3.6-3.15; what
+ *            an allocator's blocks are like is said by their kind (block.h).
  * Errors     none; a block that is nothing known is a buffer.
  * Bounds     reads of the target: types not met before, and reference counts that could be
  *            addresses.
@@ -23,15 +23,16 @@
 #ifndef PYLEAKTRACE_CENSUS_CLASSIFY_H
 #define PYLEAKTRACE_CENSUS_CLASSIFY_H
 
+#include "census/block.h"
 #include "census/type_table.h"
-#include "census/walk.h"
 
 struct judge {
 	const struct py_layout *layout;
 	pid_t pid;
 	struct type_table *table;
 	const struct maps *maps;
-	uint64_t loose_above; /* loose blocks: objects up to this size are in pools, not there */
+	/* where nothing says where blocks end: objects up to this size are in pools, not there */
+	uint64_t loose_above;
 };
 
 struct found {
@@ -50,9 +51,9 @@ bool classify_block(const struct judge *judge, const struct block *block, struct
 /*
  * May an object of the type lie in a block with so much room for it?
  *
- * in  object: what is known of it, `length` bytes. Not for loose blocks
+ * in  object: what is known of it, `length` bytes. kind: one that says where its blocks end
  */
-bool classify_fits(const struct py_layout *layout, enum block_kind kind,
+bool classify_fits(const struct py_layout *layout, const struct block_kind *kind,
 		   const struct census_type *type, const uint8_t *object, size_t length,
 		   uint64_t room);
 

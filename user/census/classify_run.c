@@ -94,7 +94,7 @@ static __always_inline bool is_like(const struct run *run, const struct run_know
 		return false;
 	if (form == RUN_PREHEADER && (!is_no_count(load(block + gc)) || !is_usual_preheader(block)))
 		return false;
-	return known->fits || classify_fits(run->layout, BLOCK_POOL, known->type, object,
+	return known->fits || classify_fits(run->layout, run->blocks->kind, known->type, object,
 					    run->head - offset, run->blocks->size - offset);
 }
 
@@ -202,7 +202,7 @@ static void show(struct run *run, uint64_t address, const uint8_t *block, bool t
 static void classify_carefully(struct run *run, uint64_t address, const uint8_t *bytes)
 {
 	const struct block block = {
-		.kind = BLOCK_POOL,
+		.kind = run->blocks->kind,
 		.address = address,
 		.size = run->blocks->size,
 		.resident = run->blocks->size,

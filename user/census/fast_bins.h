@@ -11,7 +11,7 @@
  *     ... fastbinsY[10] (lists of chunks of 32, 48, ... bytes)
  *         top   last_remainder   bins[254] ...
  *
- * Place      the census; called by scan.
+ * Place      the census; called by allocator_glibc.
  * Source     glibc malloc/malloc.c 2.17 to 2.42 (struct malloc_state, PROTECT_PTR from 2.32 on).
  *            From 2.43 on there are none: what is there is no chunk, and the sum is 0.
  * Degrades   the lists change while they are followed: a chunk that is none ends its list, and so

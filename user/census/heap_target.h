@@ -2,7 +2,7 @@
  *
  * heap_target: a target -> a census of it, and a hold on its threads while that is made.
  *
- * Place      the census; the commands of `pyleaktrace heap` and trace/growth_tracer have one.
+ * Place      the census; the heap commands and trace/growth_tracer have one.
  * Ownership  heap_target_close() gives back what was opened, also after a failure.
  * Errors     of target_open(), census_new() and freeze_begin().
  */

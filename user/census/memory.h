@@ -8,7 +8,7 @@
  * that the target shares with a forked process stay shared; those that it has alone are read by the
  * faster way (remote_mem.h).
  *
- * Place      the census; used by walk and scan.
+ * Place      the census; used by walk, the allocators and scan.
  * Source     /proc/PID/pagemap (pagemap.h) and its ioctl PAGEMAP_SCAN (Linux 6.7;
  *            Documentation/admin-guide/mm/pagemap.rst); the bytes through remote_mem.
  * Units      addresses in the target, bytes.

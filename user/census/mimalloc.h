@@ -20,7 +20,7 @@
  * of slices, its length, the entry of the header's own slices, its kind. A page's entry must fit in
  * its slices, and blocks in use, counted in its lists, must be as many as it says.
  *
- * Place      the census; called by walk. Pure: reads nothing but the bytes given.
+ * Place      the census; called by allocator_mimalloc. Pure: reads nothing but the bytes given.
  * Source     Include/internal/mimalloc/mimalloc/types.h, Objects/mimalloc/segment.c and page.c of
  *            CPython 3.13.0 to 3.15.2 (struct mi_segment_s, mi_page_s); the later releases of 3.14
  *            and 3.15 have another release of mimalloc. Offsets from their DWARF. Builds with
@@ -36,15 +36,14 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "census/block.h"
+
 #define MI_SEGMENT_ALIGN (32ull << 20)
 #define MI_SLICE         (64ull << 10)
 #define MI_SLICES        512u           /* that a header has entries for */
 #define MI_ENTRY_MAX     112u           /* bytes of an entry */
 #define MI_AREA_MAX      (8 * MI_SLICE) /* of a page that has more than one block */
 #define MI_BLOCKS_MAX    (MI_SLICE / 8)
-
-/* Which of CPython's heaps a page is of. A build with a GIL has one for all. */
-enum mi_heap { MI_HEAP_MEM, MI_HEAP_OBJECT, MI_HEAP_GC, MI_HEAP_GC_PRE };
 
 struct mi_layout;
 
@@ -70,7 +69,7 @@ struct mi_page {
 	uint32_t n_blocks; /* that were ever used, or will be without further ado */
 	uint32_t n_used;   /* as it says; blocks that other threads gave back are among them */
 	uint32_t n_live;
-	enum mi_heap heap;
+	enum block_heap heap;
 	uint64_t lists[3];
 	uint64_t is_free[MI_BLOCKS_MAX / 64];
 };

@@ -7,17 +7,15 @@
 #include "target/bss.h"
 #include "census/buffers.h"
 #include "census/containers.h"
-#include "census/fast_bins.h"
 #include "census/gc_state.h"
 #include "census/classify_run.h"
-#include "python/locate.h"
+#include "census/walk.h"
 #include "python/pthreads.h"
 #include "python/threads.h"
 
 /* A CPython that has just started has thousands of objects; fewer found: they are somewhere
  * else. */
-#define OBJECTS_LEAST  500
-#define MIMALLOC_SINCE 13 /* 3.13 */
+#define OBJECTS_LEAST 500
 
 struct census {
 	pid_t pid;
@@ -36,9 +34,9 @@ struct census {
 	struct judge judge;
 	struct run_judge run_judge;
 	struct buffers buffers;
-	uint64_t pool_objects, chunk_objects, loose_objects; /* bytes of the blocks of objects */
+	uint64_t objects[BLOCK_OWNERS]; /* bytes of the blocks of objects */
+	enum block_owner run_owner;     /* of the blocks that are looked at */
 	uint64_t n_frozen;
-	struct fast_bins fast;
 	struct walk_span *stacks;
 	size_t n_stacks;
 };
@@ -139,20 +137,16 @@ static void take_block(void *context, const struct block *block)
 
 	if (!classify_block(&census->judge, block, &found))
 		return;
-	if (block->kind == BLOCK_PAGE)
-		census->pool_objects += block->resident;
-	else if (block->kind == BLOCK_LOOSE)
-		census->loose_objects += found.size;
-	else
-		census->chunk_objects += block->resident;
+	census->objects[block->kind->owner] +=
+		block->kind->largest_for ? block->resident : found.size;
 	take_found(census, &found);
 }
 
-static void take_pooled(void *context, const struct found *found)
+static void take_of_run(void *context, const struct found *found)
 {
 	struct census *census = context;
 
-	census->pool_objects += found->size;
+	census->objects[census->run_owner] += found->size;
 	take_found(census, found);
 }
 
@@ -160,25 +154,9 @@ static void take_run(void *context, const struct block_run *run)
 {
 	struct census *census = context;
 
-	census->pool_objects += (uint64_t)classify_run(&census->run_judge, run) * run->size;
-}
-
-/* Chunks are glibc's only when nothing has taken the place of its malloc. */
-static bool has_other_malloc(const struct py_runtime *runtime, const struct maps *maps)
-{
-	static const char *const others[] = {"/libjemalloc", "/libtcmalloc", "/libmimalloc",
-					     "/libhoard",    "/librpmalloc", "/libscudo"};
-	uint64_t bound = runtime->python.elf ? py_locate_malloc(&runtime->python, maps) : 0;
-
-	if (runtime->libc_is_musl)
-		return true;
-	if (bound)
-		return bound < runtime->libc.start || bound >= runtime->libc.end;
-	for (size_t i = 0; i < maps->n_ranges; i++)
-		for (size_t j = 0; j < sizeof(others) / sizeof(others[0]); j++)
-			if (strstr(maps->ranges[i].path, others[j]))
-				return true;
-	return false;
+	census->run_owner = run->kind->owner;
+	census->objects[run->kind->owner] +=
+		(uint64_t)classify_run(&census->run_judge, run) * run->size;
 }
 
 static double seconds(clockid_t clock)
@@ -214,16 +192,6 @@ static int take_types(struct heap_scan *scan, const struct type_table *table)
 	return 0;
 }
 
-static uint64_t less(uint64_t a, uint64_t b)
-{
-	return a > b ? a - b : 0;
-}
-
-static uint64_t lesser(uint64_t a, uint64_t b)
-{
-	return a < b ? a : b;
-}
-
 /* Move up to so much from one sum to another; what the target changed meanwhile must not wrap. */
 static void move(uint64_t *from, uint64_t *to, uint64_t bytes)
 {
@@ -234,45 +202,15 @@ static void move(uint64_t *from, uint64_t *to, uint64_t bytes)
 
 static void take_room(struct heap_usage *room, const struct census *census)
 {
-	const struct walk_usage *walked = &census->walk.room;
-	/* the lists of free chunks were read at another moment than the heaps */
-	uint64_t main_free =
-			 lesser(walked->heap_free + census->fast.main_bytes, walked->heap_bytes),
-		 side_free =
-			 lesser(walked->side_free + census->fast.side_bytes, walked->side_bytes),
-		 pools = walked->pool_bytes + walked->segment_bytes,
-		 pools_used = walked->pool_used + walked->segment_used;
+	const struct buffers *buffers = &census->buffers;
 
-	*room = (struct heap_usage){
-		.mimalloc = walked->segments,
-		.pymalloc_bytes = pools_used,
-		.malloc_bytes = less(walked->heap_bytes, main_free) +
-				less(walked->side_bytes, side_free) + walked->mapped_bytes,
-		.pools_free_bytes = less(pools, pools_used),
-		.malloc_free_bytes = main_free + side_free,
-		.stacks_bytes = walked->span_bytes,
-		.data_bytes = walked->other_bytes[1],
-		.other_bytes = walked->other_bytes[0],
-		.arenas = walked->arenas + walked->segments,
-		.arenas_bytes =
-			walked->arenas * census->runtime->layout.arena_size + walked->segment_room,
-		.pools_bytes = pools,
-		.pools_used_bytes = pools_used,
-		.main_bytes = walked->heap_bytes,
-		.main_free_bytes = main_free,
-		.side_heaps = walked->side_heaps,
-		.side_bytes = walked->side_bytes,
-		.side_free_bytes = side_free,
-		.mapped = walked->mapped,
-		.mapped_bytes = walked->mapped_bytes,
-		.stacks = census->n_stacks,
-	};
+	room->stacks = census->n_stacks;
 	move(&room->pymalloc_bytes, &room->objects_bytes,
-	     census->pool_objects + census->buffers.small_bytes +
-		     (room->mimalloc ? census->buffers.large_bytes : 0));
+	     census->objects[BLOCK_OF_PYTHON] + buffers->small_bytes +
+		     (room->mimalloc ? buffers->large_bytes : 0));
 	move(&room->malloc_bytes, &room->objects_bytes,
-	     census->chunk_objects + (room->mimalloc ? 0 : census->buffers.large_bytes));
-	move(&room->other_bytes, &room->objects_bytes, census->loose_objects);
+	     census->objects[BLOCK_OF_MALLOC] + (room->mimalloc ? 0 : buffers->large_bytes));
+	move(&room->other_bytes, &room->objects_bytes, census->objects[BLOCK_OF_NOBODY]);
 }
 
 static void take_facts(struct heap_scan *scan, struct census *census, double begin)
@@ -284,7 +222,7 @@ static void take_facts(struct heap_scan *scan, struct census *census, double beg
 	scan->at_s = (begin + end) / 2;
 	scan->duration_s = end - begin;
 	scan->read_bytes = walk->memory.read_bytes;
-	scan->judged = walk->loose;
+	scan->judged = !walk->knows_malloc;
 	scan->swapped_bytes = walk->memory.swapped_pages * MEMORY_PAGE;
 	scan->sparse_bytes = walk->memory.sparse_bytes;
 	scan->torn_pools = walk->torn_pools;
@@ -292,7 +230,7 @@ static void take_facts(struct heap_scan *scan, struct census *census, double beg
 	scan->unasked_words = type_table_unasked(census->judge.table);
 	take_room(&scan->room, census);
 	gc_state_read(&scan->gc, census->pid, census->runtime, &census->collections, end);
-	if (walk->free_threaded) {
+	if (census->runtime->layout.free_threaded) {
 		scan->gc.have_frozen = true;
 		scan->gc.frozen = census->n_frozen;
 	}
@@ -337,7 +275,7 @@ static void find_stacks(struct census *census)
 	free(idents);
 }
 
-static void walk_all(struct census *census, const struct maps *maps)
+static void walk_all(struct census *census, const struct maps *maps, struct heap_usage *usage)
 {
 	for (size_t i = 0; i < maps->n_ranges && !census->walk.memory.gone; i++) {
 		if (!memory_is_heap(&maps->ranges[i]))
@@ -346,31 +284,13 @@ static void walk_all(struct census *census, const struct maps *maps)
 		walk_range(&census->walk, &maps->ranges[i]);
 		buffers_flush(&census->buffers);
 	}
-	memset(&census->fast, 0, sizeof(census->fast));
-	if (!census->walk.loose)
-		fast_bins_read(&census->fast, maps, census->runtime, census->walk.malloc_arenas,
-			       census->walk.n_malloc_arenas);
-}
-
-/* A build with a GIL does so with PYTHONMALLOC=mimalloc; hooks in the place of its functions hide
- * that. */
-static bool may_use_mimalloc(const struct py_runtime *runtime)
-{
-	bool is_pymalloc =
-		runtime->obj.malloc && runtime->obj.malloc == runtime->default_obj_malloc;
-
-	return runtime->layout.free_threaded ||
-	       (runtime->layout.minor >= MIMALLOC_SINCE && !is_pymalloc);
+	walk_add_usage(&census->walk, usage);
 }
 
 static void prepare(struct census *census, const struct maps *maps, struct type_table *table)
 {
 	const struct py_layout *layout = &census->runtime->layout;
 
-	census->walk.pool_size = layout->arena_size / 64;
-	census->walk.free_threaded = layout->free_threaded;
-	census->walk.mimalloc = may_use_mimalloc(census->runtime);
-	census->walk.loose = has_other_malloc(census->runtime, maps);
 	census->walk.memory.moved = tell_read;
 	census->walk.memory.context = census;
 	census->walk.visit = take_block;
@@ -379,7 +299,7 @@ static void prepare(struct census *census, const struct maps *maps, struct type_
 	find_stacks(census);
 	census->walk.spans = census->stacks;
 	census->walk.n_spans = census->n_stacks;
-	census->pool_objects = census->chunk_objects = census->loose_objects = 0;
+	memset(census->objects, 0, sizeof(census->objects));
 	census->n_frozen = 0;
 	census->judge = (struct judge){
 		.layout = layout,
@@ -395,7 +315,7 @@ static void prepare(struct census *census, const struct maps *maps, struct type_
 	census->run_judge = (struct run_judge){
 		.judge = &census->judge,
 		.buffers = &census->buffers,
-		.take = take_pooled,
+		.take = take_of_run,
 		.context = census,
 		.show_all = census->see != NULL,
 	};
@@ -419,7 +339,7 @@ struct heap_scan *census_scan(struct census *census, struct err *err)
 	memset(&census->walk, 0, sizeof(census->walk));
 	census->walk.memory.pagemap = -1;
 	if (!result)
-		result = memory_open(&census->walk.memory, census->pid, err);
+		result = walk_begin(&census->walk, census->pid, census->runtime, &maps, err);
 	if (!result) {
 		census->table = type_table_new(census->types);
 		if (!census->table || !scan)
@@ -430,7 +350,7 @@ struct heap_scan *census_scan(struct census *census, struct err *err)
 		result = containers_begin(&census->containers, err);
 	if (!result) {
 		prepare(census, &maps, census->table);
-		walk_all(census, &maps);
+		walk_all(census, &maps, &scan->room);
 		if (census->collect)
 			containers_finish(&census->containers, scan);
 		take_facts(scan, census, begin);
@@ -443,7 +363,7 @@ struct heap_scan *census_scan(struct census *census, struct err *err)
 	census_progress(census, CENSUS_RESTS, 0, 0);
 	free(census->stacks);
 	census->stacks = NULL;
-	memory_close(&census->walk.memory);
+	walk_end(&census->walk);
 	maps_fini(&maps);
 	if (!result)
 		return scan;

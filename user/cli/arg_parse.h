@@ -6,9 +6,9 @@
  *      pyleaktrace: --older: expected at least 10 ms
  *                   option   sentence
  *
- * Place      layer 6; the parsers of argp (options.c, heap_options.c).
+ * Place      layer 6; the rows of option_rows.c.
  * Units      times in ns, sizes in bytes, percentages as shares.
- * Errors     0, or EINVAL after the line, as argp wants it of a parser; the value is untouched
+ * Errors     0, or EINVAL after the line; the value is untouched
  *            then.
  * Bounds     every number has a range.
  */

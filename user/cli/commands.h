@@ -1,18 +1,20 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
- * commands: one function per command; argv[0] is the command's own name. Each returns an exit code
- * (base/err.h) and has said on stderr, in one line, why it is not 0.
+ * commands: what the rows of verbs.c run. Each returns an exit code (base/err.h) and has said on
+ * stderr, in one line, why it is not 0.
+ *
+ * Place      cli.
  */
 #ifndef PYLEAKTRACE_CLI_COMMANDS_H
 #define PYLEAKTRACE_CLI_COMMANDS_H
 
-/* pyleaktrace [OPTIONS] -p PID[,PID...] [INTERVAL [COUNT]] */
-int command_watch(int argc, char **argv);
+struct options;
 
-/* pyleaktrace doctor [-p PID [--restore] [--no-steer]] */
-int command_doctor(int argc, char **argv);
-
-/* pyleaktrace heap [OPTIONS] -p PID, or with --growth [TIME [INTERVAL [COUNT]]] */
-int command_heap(int argc, char **argv);
+int command_trace(const struct options *options);  /* the main command */
+int command_census(const struct options *options); /* heap, growth */
+int command_held(const struct options *options);   /* holders, chain, backrefs */
+int command_trend(const struct options *options);  /* trend */
+int command_watch(const struct options *options);  /* watch, refs */
+int command_doctor(const struct options *options); /* doctor */
 
 #endif

@@ -9,10 +9,9 @@
 #include "census/growth.h"
 #include "census/holders.h"
 #include "census/owners.h"
-#include "cli/heap_progress.h"
-#include "cli/heap_report.h"
-#include "export/outputs.h"
 #include "census/type_name.h"
+#include "cli/heap_report.h"
+#include "cli/verbs.h"
 
 /* ---- what is asked for ---------------------------------------------------------------------- */
 
@@ -32,8 +31,18 @@ static bool is_known_type(const struct reach *reach, const char *wanted)
 	return false;
 }
 
+static bool is_backrefs(const struct options *options)
+{
+	return options->verb == &verbs[VERB_BACKREFS];
+}
+
+static bool is_about_objects(const struct options *options)
+{
+	return is_backrefs(options) || options->verb == &verbs[VERB_CHAIN];
+}
+
 /* Leave the holders that were asked for. */
-static void choose_holders(struct heap_held *held, const struct heap_options *options)
+static void choose_holders(struct heap_held *held, const struct options *options)
 {
 	size_t n = 0;
 
@@ -52,20 +61,15 @@ static void choose_holders(struct heap_held *held, const struct heap_options *op
 
 /* ---- what is found -------------------------------------------------------------------------- */
 
-static int find_chain(struct heap_held *held, struct edges *edges,
-		      const struct heap_options *options, struct err *err)
+static int find_chain(struct heap_held *held, struct edges *edges, uint32_t object,
+		      const struct options *options, struct err *err)
 {
-	const struct owners_wanted wanted = {is_type, options->chain};
+	const struct owners_wanted wanted = {is_type, held->type};
 	const struct reach *reach = edges->reach;
-	uint32_t object;
 	int result;
 
-	if (!options->at)
+	if (object == OBJECTS_NONE)
 		return owners_find(held, edges, &wanted, options->top, err);
-	object = objects_find(&reach->objects, options->at);
-	if (object == OBJECTS_NONE || !is_type(options->chain, edges_type(edges, object)->py->name))
-		return err_set(err, ERR_TARGET, "pid %d has no such object at 0x%llx",
-			       (int)options->pid, (unsigned long long)options->at);
 	held->type_count = 1;
 	held->type_held = reach->how[object] == REACH_HELD;
 	held->type_garbage = reach->how[object] == REACH_GARBAGE;
@@ -81,39 +85,71 @@ static int find_chain(struct heap_held *held, struct edges *edges,
 	return result;
 }
 
-static int find_parts(struct heap_held *held, struct reach *reach, struct edges *edges,
-		      const struct heap_options *options, struct heap_scan *const *scans,
-		      size_t n_scans, struct err *err)
+/*
+ * The objects that chain and backrefs are about.
+ *
+ * out    held->type; object: the one at the address that was given, OBJECTS_NONE: all of the type
+ */
+static int find_wanted(struct heap_held *held, struct edges *edges, const struct options *options,
+		       uint32_t *object, struct err *err)
 {
-	const struct owners_wanted wanted = {is_type, options->backrefs};
-	const char *type = options->chain ? options->chain : options->backrefs;
-	int result;
+	const struct heap_options *heap = &options->heap;
+	const char *type = heap->type;
 
-	if (type) {
-		held->type = strdup(type);
-		if (!held->type)
-			return err_set(err, ERR_FAILED, "no memory for a name");
-		if (!is_known_type(reach, type))
-			return err_set(err, ERR_TARGET, "pid %d has no object of type %s",
-				       (int)options->pid, type);
+	*object = OBJECTS_NONE;
+	if (heap->address) {
+		*object = objects_find(&edges->reach->objects, heap->address);
+		if (*object == OBJECTS_NONE)
+			return err_set(err, ERR_TARGET, "pid %d has no object at 0x%llx",
+				       (int)options_pid(options),
+				       (unsigned long long)heap->address);
+		type = edges_type(edges, *object)->py->name;
 	}
-	if (options->chain)
-		return find_chain(held, edges, options, err);
-	if (options->backrefs)
-		return backrefs_find(held, reach, edges, &wanted, options->at, options->depth, err);
-	result = holders_find(held, edges, scans, n_scans, err);
+	held->type = strdup(type);
+	if (!held->type)
+		return err_set(err, ERR_FAILED, "no memory for a name");
+	if (!is_known_type(edges->reach, type))
+		return err_set(err, ERR_TARGET, "pid %d has no object of type %s",
+			       (int)options_pid(options), type);
+	return 0;
+}
+
+static int find_holders(struct heap_held *held, struct edges *edges, const struct options *options,
+			struct heap_scan *const *scans, size_t n_scans, struct err *err)
+{
+	int result = holders_find(held, edges, scans, n_scans, err);
+
 	if (!result)
-		result = owners_unreached(held, reach, err);
+		result = owners_unreached(held, edges->reach, err);
 	choose_holders(held, options);
 	return result;
 }
 
-static int search(struct reach *reach, const struct heap_options *options, struct err *err)
+static int find_parts(struct heap_held *held, struct reach *reach, struct edges *edges,
+		      const struct options *options, struct heap_scan *const *scans, size_t n_scans,
+		      struct err *err)
+{
+	uint32_t object;
+	int result;
+
+	if (!is_about_objects(options))
+		return find_holders(held, edges, options, scans, n_scans, err);
+	result = find_wanted(held, edges, options, &object, err);
+	if (!result && is_backrefs(options)) {
+		const struct owners_wanted wanted = {is_type, held->type};
+
+		return backrefs_find(held, reach, edges, &wanted, options->heap.address,
+				     options->heap.depth, err);
+	}
+	return result ? result : find_chain(held, edges, object, options, err);
+}
+
+static int search(struct reach *reach, const struct options *options, struct err *err)
 {
 	int result;
 
 	/* the graph of references needs no roots but as labels */
-	if (options->backrefs)
+	if (is_backrefs(options))
 		return 0;
 	result = reach_search(reach, err);
 	if (!result)
@@ -121,7 +157,7 @@ static int search(struct reach *reach, const struct heap_options *options, struc
 	return result;
 }
 
-int heap_held_find(struct heap_held *held, struct reach *reach, const struct heap_options *options,
+int heap_held_find(struct heap_held *held, struct reach *reach, const struct options *options,
 		   struct heap_target *heap, struct heap_scan *const *scans, size_t n_scans,
 		   struct err *err)
 {
@@ -129,9 +165,9 @@ int heap_held_find(struct heap_held *held, struct reach *reach, const struct hea
 	struct edges edges;
 	int result = 0;
 
-	if (options->holders)
+	if (!is_about_objects(options))
 		census_collect(heap->census);
-	if (options->frozen)
+	if (options->heap.frozen)
 		result = heap_target_hold(heap, err);
 	if (!result)
 		result = reach_scan(reach, heap->census, err);
@@ -153,50 +189,4 @@ int heap_held_find(struct heap_held *held, struct reach *reach, const struct hea
 	if (reach->scan)
 		reach->scan->pause_s = heap->pause_s;
 	return result;
-}
-
-/* ---- the command ---------------------------------------------------------------------------- */
-
-static int report(const struct heap_held *held, const struct reach *reach,
-		  const struct heap_options *options, const struct heap_target *heap,
-		  struct err *err)
-{
-	struct heap_report parts = {.scan = reach->scan, .held = held};
-	int result = 0;
-
-	if (heap_report_fill(&parts, options, heap, 0, NULL))
-		result = err_set(err, ERR_FAILED, "no memory for a report");
-	if (!result)
-		result = heap_report_print(&parts, options, err);
-	for (unsigned i = 0; i < options->n_outputs && !result; i++)
-		result = heap_report_write(&parts, options, &options->outputs[i], err);
-	heap_report_fini(&parts);
-	return result;
-}
-
-int heap_held(const struct heap_options *options)
-{
-	struct heap_target heap = {0};
-	struct heap_progress progress;
-	struct heap_held held = {0};
-	struct reach reach = {0};
-	struct err err = ERR_INIT;
-	int result = 0;
-
-	for (unsigned i = 0; i < options->n_outputs && !result; i++)
-		result = outputs_check(options->outputs[i].pattern, options->pid, &err);
-	if (!result)
-		result = heap_target_open(&heap, options->pid, &err);
-	if (!result)
-		heap_progress_watch(&progress, &heap, options->quiet);
-	if (!result)
-		result = heap_held_find(&held, &reach, options, &heap, NULL, 0, &err);
-	if (!result)
-		result = report(&held, &reach, options, &heap, &err);
-	if (result)
-		fprintf(stderr, "pyleaktrace: %s\n", err.text);
-	heap_held_fini(&held);
-	reach_fini(&reach);
-	heap_target_close(&heap);
-	return result ? (int)err.code : 0;
 }

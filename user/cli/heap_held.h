@@ -1,27 +1,25 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
- * heap_held: `pyleaktrace heap --holders`, `--chain` and `--backrefs`: who holds what.
+ * heap_held: who holds what: containers by name and what no root reaches (holders, growth), chains
+ * (chain), and graphs of references (backrefs).
  *
- * Place      layer 6; called by cmd_heap.c, and by heap_census.c for holders that grow.
- * Errors     heap_held() prints them to stderr and returns an exit code.
+ * Place      cli; used by the commands cmd_held.c and cmd_census.c.
  */
 #ifndef PYLEAKTRACE_CLI_HEAP_HELD_H
 #define PYLEAKTRACE_CLI_HEAP_HELD_H
 
-#include "census/reach.h"
-#include "cli/heap_options.h"
 #include "census/heap_target.h"
+#include "census/reach.h"
+#include "cli/options.h"
 #include "model/heap_graph.h"
 
-int heap_held(const struct heap_options *options);
-
 /*
- * Scan, search, and find what the options ask for.
+ * Scan, search, and find what the command is about.
  *
- * in     reach: zero; scans: earlier ones, oldest first, for the growth of holders
+ * in     reach: zero; scans: earlier ones, oldest first, for the growth of containers
  * out    held: to be freed with heap_held_fini(); reach: with reach_fini(); also after a failure
  */
-int heap_held_find(struct heap_held *held, struct reach *reach, const struct heap_options *options,
+int heap_held_find(struct heap_held *held, struct reach *reach, const struct options *options,
 		   struct heap_target *heap, struct heap_scan *const *scans, size_t n_scans,
 		   struct err *err);
 

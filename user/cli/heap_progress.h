@@ -6,7 +6,7 @@
  *     pid 4242: 1.2 GiB of about 9.8 GiB read, 4 s
  *     pid 4242: 3,145,728 of 5,022,939 objects reached, 2 s
  *
- * Place      layer 6; for the commands of `pyleaktrace heap`.
+ * Place      layer 6; for the heap commands.
  * Bounds     a line each PROGRESS_EACH_S; nothing when stderr is no terminal.
  */
 #ifndef PYLEAKTRACE_CLI_HEAP_PROGRESS_H

@@ -5,10 +5,6 @@
 #include <string.h>
 
 #include "census/describe.h"
-#include "export/heap_picture.h"
-#include "export/outputs.h"
-#include "export/heap_json.h"
-#include "view/census_text.h"
 
 /* ---- what is asked for ---------------------------------------------------------------------- */
 
@@ -22,25 +18,32 @@ static bool is_of_module(const char *name, const char *module)
 	return !strncmp(name, module, length) && name[length] == '.';
 }
 
-bool heap_report_wants(const struct heap_options *options, const char *name, uint64_t count)
+static bool wants(const struct options *options, const char *path, const char *type, uint64_t n)
 {
-	return count >= options->min_count &&
-	       (!options->module || is_of_module(name, options->module)) &&
-	       (!options->have_like || regexec(&options->like, name, 0, NULL, 0) == 0);
+	const struct heap_options *heap = &options->heap;
+	bool is_wanted = !options->n_modules;
+
+	for (unsigned i = 0; i < options->n_modules; i++)
+		is_wanted |= is_of_module(path, options->modules[i]);
+	return is_wanted && n >= heap->min_count &&
+	       (!heap->have_like || regexec(&heap->like, type, 0, NULL, 0) == 0);
+}
+
+bool heap_report_wants(const struct options *options, const char *name, uint64_t count)
+{
+	return wants(options, name, name, count);
 }
 
 /* The rows that the user asked for. */
-bool heap_report_wants_holder(const struct heap_options *options, const struct heap_holder *holder)
+bool heap_report_wants_holder(const struct options *options, const struct heap_holder *holder)
 {
-	return holder->items >= options->min_count &&
-	       (!options->module || is_of_module(holder->path, options->module)) &&
-	       (!options->have_like || regexec(&options->like, holder->type, 0, NULL, 0) == 0);
+	return wants(options, holder->path, holder->type, holder->items);
 }
 
-static int choose(struct heap_report *report, const struct heap_options *options,
+static int choose(struct heap_report *report, const struct options *options,
 		  struct heap_growth *growth)
 {
-	report->types = heap_scan_order(report->scan, options->order);
+	report->types = heap_scan_order(report->scan, options->heap.order);
 	if (!report->types)
 		return -1;
 	for (size_t i = 0; i < report->scan->n_types; i++)
@@ -48,7 +51,7 @@ static int choose(struct heap_report *report, const struct heap_options *options
 			report->types[report->n_types++] = report->types[i];
 	if (!growth)
 		return 0;
-	heap_growth_sort(growth, options->order);
+	heap_growth_sort(growth, options->heap.order);
 	report->rows = calloc(growth->n_rows + 1, sizeof(*report->rows));
 	for (size_t i = 0; report->rows && i < growth->n_rows; i++) {
 		const struct heap_growth_row *row = &growth->rows[i];
@@ -97,7 +100,7 @@ static void describe_losses(struct profile *about, const struct heap_report *rep
 	profile_add_losses(about, losses, sizeof(losses) / sizeof(losses[0]));
 }
 
-int heap_report_fill(struct heap_report *report, const struct heap_options *options,
+int heap_report_fill(struct heap_report *report, const struct options *options,
 		     const struct heap_target *heap, double duration_s, struct heap_growth *growth)
 {
 	struct profile *about = describe_target(heap->target);
@@ -117,48 +120,4 @@ void heap_report_fini(struct heap_report *report)
 	free(report->rows);
 	profile_free((struct profile *)report->about);
 	*report = (struct heap_report){0};
-}
-
-/* ---- where it goes -------------------------------------------------------------------------- */
-
-struct writing {
-	const struct heap_report *report;
-	const struct heap_options *options;
-	bool json, color;
-};
-
-static int write_report(FILE *out, const void *context, struct err *err)
-{
-	const struct writing *writing = context;
-	const struct census_text_options text = {.top = writing->options->top,
-						 .color = writing->color,
-						 .quiet = writing->options->quiet};
-
-	if (writing->json)
-		return export_heap_json(out, writing->report, err);
-	census_text(out, writing->report, &text);
-	return 0;
-}
-
-int heap_report_print(const struct heap_report *report, const struct heap_options *options,
-		      struct err *err)
-{
-	const struct writing writing = {report, options, options->json,
-					outputs_want_color(options->no_color)};
-	int result = write_report(stdout, &writing, err);
-
-	fflush(stdout);
-	return result;
-}
-
-int heap_report_write(const struct heap_report *report, const struct heap_options *options,
-		      const struct heap_output *output, struct err *err)
-{
-	const struct writing writing = {report, options, output->json, false};
-
-	if (output->picture != PICTURE_NONE)
-		return heap_picture_write(report->held, output, options->pid,
-					  report->about->time.tv_sec, err);
-	return outputs_write(output->pattern, options->pid, report->about->time.tv_sec,
-			     write_report, &writing, err);
 }

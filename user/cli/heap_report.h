@@ -1,37 +1,31 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
- * heap_report: a scan -> the report of it that the user asked for, and the places where it goes.
+ * heap_report: a scan -> the report of it that the user asked for.
  *
- * Place      layer 6; used by the views of `pyleaktrace heap`.
+ * Place      layer 6; used by the commands that look at the heap.
  * Ownership  heap_report_fill() allocates, heap_report_fini() frees (also after a failure).
- * Errors     heap_report_fill(): -1, memory is out. The others as export and outputs.
+ * Errors     heap_report_fill(): -1, memory is out.
  */
 #ifndef PYLEAKTRACE_CLI_HEAP_REPORT_H
 #define PYLEAKTRACE_CLI_HEAP_REPORT_H
 
-#include "cli/heap_options.h"
 #include "census/heap_target.h"
+#include "cli/options.h"
 #include "model/heap_graph.h"
 #include "model/heap_types.h"
 
 /* Is a type of this name, with so many objects, one of those asked for? */
-bool heap_report_wants(const struct heap_options *options, const char *name, uint64_t count);
+bool heap_report_wants(const struct options *options, const char *name, uint64_t count);
 
 /* Is the container one of those asked for? */
-bool heap_report_wants_holder(const struct heap_options *options, const struct heap_holder *holder);
+bool heap_report_wants_holder(const struct options *options, const struct heap_holder *holder);
 
 /*
  * in     report: zero but for `scan`, `held`, and `growth` (the same as growth), which stay the
  *        caller's growth: is sorted; NULL: none
  */
-int heap_report_fill(struct heap_report *report, const struct heap_options *options,
+int heap_report_fill(struct heap_report *report, const struct options *options,
 		     const struct heap_target *heap, double duration_s, struct heap_growth *growth);
 void heap_report_fini(struct heap_report *report);
-
-/* To standard output, and to a file. */
-int heap_report_print(const struct heap_report *report, const struct heap_options *options,
-		      struct err *err);
-int heap_report_write(const struct heap_report *report, const struct heap_options *options,
-		      const struct heap_output *output, struct err *err);
 
 #endif

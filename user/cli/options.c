@@ -1,418 +1,257 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "cli/options.h"
 
-#include <argp.h>
+#include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/escape.h"
-#include "cli/command_words.h"
 #include "cli/arg_parse.h"
+#include "cli/help.h"
+#include "cli/option_rows.h"
+#include "cli/verbs.h"
 
-/* percent: the least ceiling */
-#define LEAST_OVERHEAD 0.1
+#define LEAST_TIME_NS     10000000u
+#define TREND_INTERVAL_NS 5000000000u
+#define TREND_COUNT       7
+#define WATCH_NS          5000000000u
 
-#define LEAST_TIME_NS  10000000u
-#define LEAST_SAMPLE   (1u << 8)
-#define MOST_SAMPLE    (1u << 30)
-
-enum key {
-	KEY_PID = 'p',
-	KEY_DURATION = 'd',
-	KEY_TOP = 'T',
-	KEY_MIN = 'z',
-	KEY_MAX = 'Z',
-	KEY_OUTPUT = 'o',
-	KEY_FORMAT = 'f',
-	KEY_QUIET = 'q',
-	KEY_VERBOSE = 'v',
-	KEY_HELP = 'h',
-	KEY_SORT = 256,
-	KEY_GROUP_BY,
-	KEY_MODULE,
-	KEY_OLDER,
-	KEY_DOMAIN,
-	KEY_EXACT,
-	KEY_MAX_OVERHEAD,
-	KEY_ON_LIMIT,
-	KEY_MAX_WINDOW,
-	KEY_SAMPLE,
-	KEY_NATIVE,
-	KEY_NO_STEER,
-	KEY_NO_GROWS,
-	KEY_MAX_BLOCKS,
-	KEY_MAX_STACKS,
-	KEY_NO_COLOR,
-	KEY_VERSION,
-	KEY_USAGE,
-};
-
-static const struct argp_option rows[] = {
-	{NULL, 0, NULL, 0, "Tracing:", 1},
-	{"pid", KEY_PID, "PID[,PID...]", 0, "process to trace; may repeat", 1},
-	{"duration", KEY_DURATION, "TIME", 0,
-	 "stop after TIME (90, 90s, 5m, 2h) with a final report; default: until Ctrl-C or the "
-	 "target exits",
-	 1},
-	{"domain", KEY_DOMAIN, "LIST", 0, "allocators to trace: malloc,object,mmap (all)", 1},
-	{"min-size", KEY_MIN, "BYTES", 0, "count only blocks of at least this size", 1},
-	{"max-size", KEY_MAX, "BYTES", 0, "count only blocks of at most this size", 1},
-	{"native", KEY_NATIVE, "yes|no", 0, "C frames in stacks (yes)", 1},
-	{"no-grows", KEY_NO_GROWS, NULL, 0, "no background heap scans and no memory statistics", 1},
-	{"no-steer", KEY_NO_STEER, NULL, 0,
-	 "never write to the target, even if some objects are not seen then", 1},
-	{"max-overhead", KEY_MAX_OVERHEAD, "PERCENT", 0,
-	 "ceiling on the target's slowdown, in percent of its own CPU time (5): what would cost "
-	 "more is traced in windows and estimated",
-	 1},
-	{"exact", KEY_EXACT, NULL, 0, "trace every allocation, whatever it costs", 1},
-	{"sample", KEY_SAMPLE, "BYTES", 0,
-	 "trace all the time, but record one block per BYTES allocated (256 to 1G, rounded up to a "
-	 "power of two); figures are estimates",
-	 1},
-	{"on-limit", KEY_ON_LIMIT, "throttle|stop", 0,
-	 "when tracing everything would exceed --max-overhead: trace less (throttle), or end with "
-	 "a final report and exit code 3 (stop)",
-	 1},
-	{"max-window", KEY_MAX_WINDOW, "TIME", 0, "maximum length of a tracing window (200ms)", 1},
-	{"max-blocks", KEY_MAX_BLOCKS, "N", 0,
-	 "room for live blocks (default: from the target's size)", 1},
-	{"max-stacks", KEY_MAX_STACKS, "N", 0, "room for distinct stacks (32768)", 1},
-	{NULL, 0, NULL, 0, "Output:", 2},
-	{"top", KEY_TOP, "N", 0, "stacks or groups to show (10; 0: all)", 2},
-	{"group-by", KEY_GROUP_BY, "WHAT", 0,
-	 "sum by stack, line, function, module, thread or pid (stack); module: the package or "
-	 "library that allocates; pid: one table of all targets",
-	 2},
-	{"module", KEY_MODULE, "NAME[,NAME...]", 0,
-	 "only stacks with a frame in these modules or their submodules: numpy, json.decoder, "
-	 "libcrypto; may repeat",
-	 2},
-	{"sort", KEY_SORT, "ORDER", 0, "size, count, growth or age (size)", 2},
-	{"older", KEY_OLDER, "TIME", 0, "ignore blocks younger than TIME (500ms)", 2},
-	{"output", KEY_OUTPUT, "FILE", 0,
-	 "also write the final report to FILE; may repeat; %p: pid, %t: time; the format follows "
-	 "the file extension: .txt .json .folded .svg .html",
-	 2},
-	{"format", KEY_FORMAT, "FORMAT", 0,
-	 "text, json, folded, svg or html: for each -o before it whose extension names no format, "
-	 "else for standard output",
-	 2},
-	{"quiet", KEY_QUIET, NULL, 0, "reports only", 2},
-	{"verbose", KEY_VERBOSE, NULL, 0,
-	 "show facts about the target, the probe plan and the maps", 2},
-	{"no-color", KEY_NO_COLOR, NULL, 0, "no colors (NO_COLOR is honored too)", 2},
-	{NULL, 0, NULL, 0, "About:", 3},
-	{"help", KEY_HELP, NULL, 0, "this text", 3},
-	{"usage", KEY_USAGE, NULL, 0, "a short list of the options", 3},
-	{"version", KEY_VERSION, NULL, 0, "the version", 3},
-	{0},
-};
-
-static const char arguments[] = "-p PID [INTERVAL [COUNT]]\nheap -p PID [OPTIONS]\ndoctor [-p PID "
-				"[--restore]]";
-static const char text[] =
-	"Show what a live CPython process is leaking, by Python stack: every "
-	"INTERVAL seconds (5), COUNT times "
-	"(endless).\v"
-	"`pyleaktrace heap` shows what is in the heap and who holds it, without a "
-	"probe; `pyleaktrace doctor` says what works here and what does "
-	"not.\n\n"
-	"The target runs on, and no code of the tool runs in it. While it is "
-	"traced there are breakpoints at its allocator functions, builds of "
-	"CPython with inlined allocators have eight pointers changed to other "
-	"addresses of the same functions, and debug registers of its threads are "
-	"set while containers are watched; all of this is undone at the end.\n\n"
-	"INT and TERM end the watch with a final report, USR1 "
-	"makes a report now, USR2 forgets the past.\n\n"
-	"Exit codes: 0 done; 1 failed while running; 2 no such process, or not "
-	"a CPython that is supported; 3 the limit of --on-limit stop; 64 wrong "
-	"usage; 69 the kernel lacks something; 77 not permitted.";
+#define ROWS_MAX          64
+#define KEY_FIRST         256 /* of rows without a letter: and the row's index */
+#define HELP_MAX          256
 
 struct parse {
 	struct options *options;
-	bool done; /* what was asked for is printed */
-	unsigned n_arguments;
-	const struct exporter *forced;
-	bool governs; /* an option was given that --exact leaves without a meaning */
+	bool done;        /* what was asked for is printed */
+	unsigned n_times; /* arguments so far that are times, and a count */
 };
 
-static error_t add_pids(struct parse *parse, const char *list)
+/* ---- arguments ------------------------------------------------------------------------------ */
+
+static error_t too_many(const struct verb *verb)
+{
+	char name[VERB_WORD_MAX + 16];
+
+	verb_full_name(verb, name, sizeof(name));
+	return arg_wrong("", "too many arguments: expected %s %s", name, verb->arguments);
+}
+
+/* [TIME] [INTERVAL [COUNT]] */
+static error_t take_time(struct parse *parse, const char *word)
 {
 	struct options *options = parse->options;
-	char word[32];
+	unsigned at = parse->n_times++ + (options->verb != &verbs[VERB_GROWTH]);
 
-	do {
-		size_t length = strcspn(list, ",");
-		error_t error;
-		uint64_t pid;
-
-		snprintf(word, sizeof(word), "%.*s",
-			 length < sizeof(word) ? (int)length : (int)sizeof(word) - 1, list);
-		error = arg_number("--pid", word, 1, INT32_MAX, &pid);
-		if (error)
-			return error;
-		if (options->trace.n_pids == TRACE_MAX_PIDS)
-			return arg_wrong("--pid", "at most %d targets", TRACE_MAX_PIDS);
-		for (unsigned i = 0; i < options->trace.n_pids; i++)
-			if (options->trace.pids[i] == (pid_t)pid)
-				pid = 0;
-		if (pid)
-			options->trace.pids[options->trace.n_pids++] = (pid_t)pid;
-		list += length;
-	} while (*list++ == ',');
-	return 0;
-}
-
-static error_t set_domains(struct parse *parse, const char *list)
-{
-	parse->options->trace.domains = 0;
-	do {
-		size_t length = strcspn(list, ",");
-		unsigned i;
-
-		for (i = 0; i < DOMAIN_COUNT; i++)
-			if (strlen(domain_name(i)) == length &&
-			    strncmp(list, domain_name(i), length) == 0)
-				break;
-		if (i == DOMAIN_COUNT)
-			return arg_wrong("--domain", "expected a list of malloc, object and mmap");
-		parse->options->trace.domains |= 1u << i;
-		list += length;
-	} while (*list++ == ',');
-	return 0;
-}
-
-static error_t set_order(struct parse *parse, const char *name)
-{
-	static const char *const names[] = {[ORDER_SIZE] = "size",
-					    [ORDER_COUNT] = "count",
-					    [ORDER_GROWTH] = "growth",
-					    [ORDER_AGE] = "age"};
-	unsigned order = parse->options->trace.order;
-	error_t error = arg_choice("--sort", name, names, sizeof(names) / sizeof(names[0]), &order);
-
-	parse->options->trace.order = order;
-	return error;
-}
-
-static error_t set_group_by(struct parse *parse, const char *name)
-{
-	const char *names[GROUP_BY_COUNT];
-	unsigned group_by = parse->options->group_by;
-	error_t error;
-
-	for (unsigned by = 0; by < GROUP_BY_COUNT; by++)
-		names[by] = group_by_name(by);
-	error = arg_choice("--group-by", name, names, GROUP_BY_COUNT, &group_by);
-	parse->options->group_by = group_by;
-	return error;
-}
-
-/* The list is taken apart where it stands, in argv. */
-static error_t add_modules(struct parse *parse, char *list)
-{
-	struct options *options = parse->options;
-	char *name;
-
-	while ((name = strsep(&list, ","))) {
-		if (!*name)
-			return arg_wrong("--module", "a name is missing");
-		if (options->n_modules == OPTIONS_MAX_MODULES)
-			return arg_wrong("--module", "at most %d names", OPTIONS_MAX_MODULES);
-		options->modules[options->n_modules++] = name;
+	switch (at) {
+	case 0:
+		return arg_time("TIME", word, LEAST_TIME_NS, &options->heap.span_ns);
+	case 1:
+		options->count = 0;
+		return arg_time("INTERVAL", word, LEAST_TIME_NS, &options->interval_ns);
+	case 2:
+		return arg_number("COUNT", word, 1, UINT32_MAX, &options->count);
+	default:
+		return too_many(options->verb);
 	}
-	return 0;
 }
 
-static error_t add_output(struct parse *parse, const char *pattern)
+/* A word that is no time, where one is expected. */
+static error_t explain_word(const char *word)
 {
-	struct options *options = parse->options;
+	char quoted[64];
+	const struct verb *verb = verb_by_name(word);
 
-	if (options->n_outputs == OPTIONS_MAX_OUTPUTS)
-		return arg_wrong("--output", "at most %d files", OPTIONS_MAX_OUTPUTS);
-	options->outputs[options->n_outputs++].pattern = pattern;
-	return 0;
-}
-
-static error_t take_argument(struct parse *parse, const char *arg)
-{
-	char word[64];
-
-	if (command_word_is(arg))
-		return arg_wrong("", "the command comes first: pyleaktrace %s -p PID", arg);
-	if (command_word_near(arg))
+	if (verb)
+		return arg_wrong("", "the command comes first: pyleaktrace %s -p PID", word);
+	verb = verb_near(word);
+	if (verb)
 		return arg_wrong("",
 				 "what is \"%s\"? If you mean the command: pyleaktrace %s -p PID",
-				 escape_copy(word, sizeof(word), arg), command_word_near(arg));
-	if (parse->n_arguments == 0 && (*arg < '0' || *arg > '9') && *arg != '.')
-		return arg_wrong("", "starting a program (-- COMMAND) is not in this version; "
-				     "start it, then use -p PID");
-	switch (parse->n_arguments++) {
-	case 0:
-		return arg_time("INTERVAL", arg, LEAST_TIME_NS, &parse->options->interval_ns);
-	case 1:
-		return arg_number("COUNT", arg, 1, UINT32_MAX, &parse->options->count);
-	default:
-		return arg_wrong("", "too many arguments: expected -p PID [INTERVAL [COUNT]]");
+				 escape_copy(quoted, sizeof(quoted), word), verb->name);
+	return arg_wrong("", "starting a program (-- COMMAND) is not in this version; start it, "
+			     "then use -p PID");
+}
+
+/* 0x7f12..., as id() and reports write it, or in decimal */
+static error_t take_object(struct options *options, const char *word)
+{
+	char *end;
+
+	if (options->heap.type || options->heap.address)
+		return too_many(options->verb);
+	if (!*word)
+		return arg_wrong("TYPE", "the name is empty");
+	if (!strchr("0123456789+-", *word)) {
+		options->heap.type = word;
+		return 0;
 	}
-}
-
-static error_t set_native(struct parse *parse, const char *arg)
-{
-	static const char *const names[] = {"no", "yes"};
-	unsigned native = parse->options->trace.native;
-	error_t error = arg_choice("--native", arg, names, 2, &native);
-
-	parse->options->trace.native = native;
-	return error;
-}
-
-static error_t set_sample(struct parse *parse, const char *arg)
-{
-	uint64_t bytes = 0;
-	error_t error = arg_size("--sample", arg, LEAST_SAMPLE, MOST_SAMPLE, &bytes);
-
-	if (error)
-		return error;
-	parse->options->trace.sample_shift = 0;
-	while (1ull << parse->options->trace.sample_shift < bytes)
-		parse->options->trace.sample_shift++;
-	parse->options->trace.exact = true;
+	errno = 0;
+	options->heap.address = strtoull(word, &end, 0);
+	/* strtoull() takes a sign before it */
+	if (errno || *end || *word < '0' || !options->heap.address || options->heap.address % 8)
+		return arg_wrong("ADDRESS", "expected an address, as id() gives it");
 	return 0;
 }
 
-static error_t set_on_limit(struct parse *parse, const char *arg)
+static error_t take_path(struct options *options, const char *path)
 {
-	static const char *const names[] = {
-		[ON_LIMIT_THROTTLE] = "throttle", [ON_LIMIT_STOP] = "stop"};
-	unsigned on_limit = parse->options->trace.on_limit;
-	error_t error = arg_choice("--on-limit", arg, names, 2, &on_limit);
+	struct container_request *watch = &options->heap.watch;
 
-	parse->options->trace.on_limit = on_limit;
+	if (watch->n == CONTAINER_WATCH_MAX)
+		return arg_wrong("PATH", "at most four: a processor has four debug registers");
+	for (unsigned i = 0; i < watch->n; i++)
+		if (!strcmp(watch->asked[i].path, path))
+			return arg_wrong("PATH", "it is watched already");
+	watch->asked[watch->n].refs = options->verb == &verbs[VERB_REFS];
+	watch->asked[watch->n++].path = path;
+	return 0;
+}
+
+static error_t take_argument(struct parse *parse, const char *word)
+{
+	struct options *options = parse->options;
+
+	switch (options->verb - verbs) {
+	case VERB_TRACE:
+		if (verb_by_name(word) ||
+		    (!parse->n_times && (*word < '0' || *word > '9') && *word != '.'))
+			return explain_word(word);
+		/* fall through */
+	case VERB_GROWTH:
+	case VERB_TREND:
+		return take_time(parse, word);
+	case VERB_CHAIN:
+	case VERB_BACKREFS:
+		return take_object(options, word);
+	case VERB_WATCH:
+	case VERB_REFS:
+		return take_path(options, word);
+	default:
+		return too_many(options->verb);
+	}
+}
+
+/* ---- options -------------------------------------------------------------------------------- */
+
+/* What getopt_long() gives for a row: its letter, or its index behind all letters. */
+static int key_of(const struct option_row *row)
+{
+	return row->letter ? row->letter : KEY_FIRST + (int)(row - option_rows);
+}
+
+static const struct option_row *row_of(int key, const struct verb *verb)
+{
+	for (const struct option_row *row = option_rows; row->help; row++)
+		if (row->verbs & 1u << (verb - verbs) && key_of(row) == key)
+			return row;
+	return NULL;
+}
+
+/* The rows of a verb, as getopt_long() wants them. */
+struct getopt_table {
+	struct option rows[ROWS_MAX + 1];
+	char letters[2 * ROWS_MAX + 2];
+};
+
+static void fill_table(struct getopt_table *table, const struct verb *verb)
+{
+	char *letter = table->letters;
+	size_t n = 0;
+
+	*letter++ = ':'; /* what is wrong is said here */
+	for (const struct option_row *row = option_rows; row->help && n < ROWS_MAX; row++) {
+		if (!(row->verbs & 1u << (verb - verbs)))
+			continue;
+		if (row->name)
+			table->rows[n++] = (struct option){
+				row->name, row->value ? required_argument : no_argument, NULL,
+				key_of(row)};
+		if (row->letter)
+			*letter++ = row->letter;
+		if (row->letter && row->value)
+			*letter++ = ':';
+	}
+	*letter = '\0';
+	table->rows[n] = (struct option){0};
+}
+
+static error_t take_option(struct parse *parse, const struct option_row *row, char *word)
+{
+	struct options *options = parse->options;
+
+	parse->done = true;
+	if (row->letter == 'h')
+		help_print(stdout, options->verb);
+	else if (row->letter == 'X' && !strcmp(word, "help"))
+		help_print_knobs(stdout, options->verb);
+	else if (!row->set)
+		puts("pyleaktrace " PYLEAKTRACE_VERSION);
+	else
+		parse->done = false;
+	return row->set && !parse->done ? row->set(options, row, word) : 0;
+}
+
+/* getopt_long() gave '?' or ':' for this word. */
+static error_t refuse(const struct parse *parse, int key, const char *word)
+{
+	char name[VERB_WORD_MAX + 16], quoted[64];
+	bool is_long = word && word[0] == '-' && word[1] == '-';
+
+	verb_full_name(parse->options->verb, name, sizeof(name));
+	if (!is_long)
+		snprintf(quoted, sizeof(quoted), "-%c", optopt);
+	else
+		escape_copy(quoted, sizeof(quoted), word);
+	if (key == ':')
+		return arg_wrong(quoted, "a value is missing");
+	return arg_wrong("", "no option %s; %s --help lists them", quoted, name);
+}
+
+static error_t take_words(struct parse *parse, int argc, char **argv)
+{
+	struct getopt_table table;
+	error_t error = 0;
+	int key;
+
+	fill_table(&table, parse->options->verb);
+	optind = 0; /* glibc: from the beginning, as tests do it again and again */
+	while (!error && !parse->done &&
+	       (key = getopt_long(argc, argv, table.letters, table.rows, NULL)) != -1) {
+		const struct option_row *row = row_of(key, parse->options->verb);
+
+		if (key == '?' || key == ':' || !row)
+			error = refuse(parse, key, argv[optind - 1]);
+		else
+			error = take_option(parse, row, optarg);
+	}
+	while (!error && !parse->done && optind < argc)
+		error = take_argument(parse, argv[optind++]);
 	return error;
 }
 
-static error_t set_format(struct parse *parse, const char *name)
-{
-	struct err err = ERR_INIT;
-
-	parse->forced = exporter_by_name(name, &err);
-	return parse->forced ? 0 : arg_wrong("--format", "%s", err.text);
-}
-
-static error_t done(struct parse *parse)
-{
-	parse->done = true;
-	return ECANCELED;
-}
-
-static error_t take_option(int key, char *arg, struct argp_state *state)
-{
-	struct parse *parse = state->input;
-	struct options *options = parse->options;
-
-	switch (key) {
-	case KEY_PID:
-		return add_pids(parse, arg);
-	case KEY_DURATION:
-		return arg_time("--duration", arg, LEAST_TIME_NS, &options->duration_ns);
-	case KEY_TOP:
-		return arg_u32("--top", arg, 0, 1000000, &options->top);
-	case KEY_SORT:
-		return set_order(parse, arg);
-	case KEY_GROUP_BY:
-		return set_group_by(parse, arg);
-	case KEY_MODULE:
-		return add_modules(parse, arg);
-	case KEY_OLDER:
-		return arg_time("--older", arg, 0, &options->trace.older_ns);
-	case KEY_MIN:
-		return arg_size("--min-size", arg, 0, UINT64_MAX, &options->trace.min_size);
-	case KEY_MAX:
-		return arg_size("--max-size", arg, 0, UINT64_MAX, &options->trace.max_size);
-	case KEY_DOMAIN:
-		return set_domains(parse, arg);
-	case KEY_NATIVE:
-		return set_native(parse, arg);
-	case KEY_EXACT:
-		options->trace.exact = true;
-		return 0;
-	case KEY_SAMPLE:
-		return set_sample(parse, arg);
-	case KEY_MAX_OVERHEAD:
-		parse->governs = true;
-		return arg_share("--max-overhead", arg, LEAST_OVERHEAD,
-				 &options->trace.max_overhead);
-	case KEY_ON_LIMIT:
-		parse->governs = true;
-		return set_on_limit(parse, arg);
-	case KEY_MAX_WINDOW:
-		parse->governs = true;
-		return arg_time("--max-window", arg, 1000000, &options->trace.max_window_ns);
-	case KEY_NO_GROWS:
-		options->trace.no_grows = true;
-		return 0;
-	case KEY_NO_STEER:
-		options->trace.no_steer = true;
-		return 0;
-	case KEY_MAX_BLOCKS:
-		return arg_u32("--max-blocks", arg, 1, 1u << 28, &options->trace.max_blocks);
-	case KEY_MAX_STACKS:
-		return arg_u32("--max-stacks", arg, 1, 1u << 22, &options->trace.max_stacks);
-	case KEY_OUTPUT:
-		return add_output(parse, arg);
-	case KEY_FORMAT:
-		return set_format(parse, arg);
-	case KEY_QUIET:
-		options->quiet = true;
-		return 0;
-	case KEY_VERBOSE:
-		options->trace.verbose++;
-		return 0;
-	case KEY_NO_COLOR:
-		options->no_color = true;
-		return 0;
-	case KEY_HELP:
-		argp_state_help(state, stdout, ARGP_HELP_LONG | ARGP_HELP_USAGE | ARGP_HELP_DOC);
-		return done(parse);
-	case KEY_USAGE:
-		argp_state_help(state, stdout, ARGP_HELP_USAGE);
-		return done(parse);
-	case KEY_VERSION:
-		puts("pyleaktrace " PYLEAKTRACE_VERSION);
-		return done(parse);
-	case ARGP_KEY_ARG:
-		return take_argument(parse, arg);
-	default:
-		return ARGP_ERR_UNKNOWN;
-	}
-}
+/* ---- what goes together --------------------------------------------------------------------- */
 
 /* The -o files get their formats: by their names, else by -f. Without -o, -f is for standard
  * output. */
-static bool settle_formats(struct parse *parse)
+static bool settle_formats(struct options *options)
 {
-	struct options *options = parse->options;
+	const struct exporter *forced = options->format;
 	struct err err = ERR_INIT;
-	bool used = false;
 
 	for (unsigned i = 0; i < options->n_outputs; i++) {
 		struct output *output = &options->outputs[i];
 
-		output->format = exporter_by_file(output->pattern, &err);
-		if (!output->format && parse->forced) {
-			output->format = parse->forced;
-			used = true;
+		output->format = exporter_by_file(output->pattern, options->verb->document, &err);
+		if (!output->format && forced) {
+			output->format = forced;
+			options->format = NULL;
 		}
 		if (!output->format) {
 			arg_wrong("--output", "%s", err.text);
 			return false;
 		}
 	}
-	if (parse->forced && !used)
-		options->format = parse->forced;
 	return true;
 }
 
@@ -437,17 +276,15 @@ static bool can_tell_apart(const struct options *options)
 
 	for (unsigned i = 0; i < options->n_outputs; i++) {
 		if (names_pid(options->outputs[i].pattern) == join) {
-			fputs(join ? "pyleaktrace: --output: with --group-by pid one file is of "
-				     "all targets: no %p in its name\n"
-				   : "pyleaktrace: --output: with several targets the name "
-				     "needs a %p for the pid\n",
-			      stderr);
+			arg_wrong("--output", "%s",
+				  join ? "with --group-by pid one file is of all targets: no %p in "
+					 "its name"
+				       : "with several targets the name needs a %p for the pid");
 			return false;
 		}
 	}
-	if (!join && options->format && options->format->write) {
-		fputs("pyleaktrace: --format: with several targets use -o with %p in the name\n",
-		      stderr);
+	if (!join && options_machine(options)) {
+		arg_wrong("--format", "with several targets use -o with %%p in the name");
 		return false;
 	}
 	return true;
@@ -468,48 +305,149 @@ static void say_what_is_not_grouped(const struct options *options)
 			group_by_name(by), format->name);
 }
 
-enum options_result options_parse(struct options *options, int argc, char **argv)
+static bool settle_trace(struct options *options)
 {
-	const struct argp argp = {
-		.options = rows, .parser = take_option, .args_doc = arguments, .doc = text};
-	struct parse parse = {.options = options};
+	struct trace_options *trace = &options->trace;
+	bool governs = trace->max_overhead > 0 || trace->max_window_ns ||
+		       trace->on_limit != ON_LIMIT_THROTTLE;
 
+	if (trace->exact && governs) {
+		arg_wrong("", "--exact and --sample have no ceiling: --max-overhead, --max-delay "
+			      "and -X on-limit do not go with them");
+		return false;
+	}
+	if (trace->min_size > trace->max_size) {
+		arg_wrong("", "--min-size is above --max-size: no block would be counted");
+		return false;
+	}
+	if (!(trace->max_overhead > 0))
+		trace->max_overhead = 0.05;
+	if (!trace->max_window_ns)
+		trace->max_window_ns = 200000000u;
+	trace->by_thread = options->group_by == GROUP_THREAD;
+	say_what_is_not_grouped(options);
+	return true;
+}
+
+/* Times that the command line leaves open. */
+static void settle_times(struct options *options)
+{
+	switch (options->verb - verbs) {
+	case VERB_TRACE:
+		if (!options->interval_ns)
+			options->interval_ns = 5000000000u;
+		break;
+	case VERB_GROWTH:
+		if (options->duration_ns && !options->interval_ns)
+			options->interval_ns = options->heap.span_ns;
+		break;
+	case VERB_TREND:
+		if (!options->interval_ns) {
+			options->interval_ns = TREND_INTERVAL_NS;
+			options->count = options->duration_ns ? 0 : TREND_COUNT;
+		}
+		break;
+	case VERB_WATCH:
+	case VERB_REFS:
+		if (!options->duration_ns)
+			options->duration_ns = WATCH_NS;
+		break;
+	}
+}
+
+/* What the command cannot do without. */
+static bool has_all(const struct options *options)
+{
+	const struct heap_options *heap = &options->heap;
+	enum verb_id id = (enum verb_id)(options->verb - verbs);
+	char name[VERB_WORD_MAX + 16];
+	const char *missing = NULL;
+
+	verb_full_name(options->verb, name, sizeof(name));
+	if (id == VERB_DOCTOR)
+		missing = options->restore && !options->trace.n_pids ? "--restore needs -p PID"
+								     : NULL;
+	else if (!options->trace.n_pids)
+		missing = "no target: use -p PID";
+	else if ((id == VERB_CHAIN || id == VERB_BACKREFS) && !heap->type && !heap->address)
+		missing = "objects of which type?";
+	else if ((id == VERB_WATCH || id == VERB_REFS) && !heap->watch.n)
+		missing = "which container? holders lists them";
+	if (missing)
+		arg_wrong("", "%s (%s %s; --help says more)", missing, name,
+			  options->verb->arguments);
+	return !missing;
+}
+
+static void set_defaults(struct options *options, const struct verb *verb)
+{
 	*options = (struct options){
-		.interval_ns = 5000000000u,
-		.top = 10,
+		.verb = verb,
+		.top = verb->top,
 		.trace = {.order = ORDER_SIZE,
 			  .older_ns = 500000000u,
 			  .max_size = UINT64_MAX,
 			  .domains = (1u << DOMAIN_COUNT) - 1,
 			  .max_stacks = 32768,
-			  .max_overhead = 0.05,
-			  .max_window_ns = 200000000u,
+			  .steer = true,
+			  .heap_scan = true,
 			  .native = true},
+		.heap = {.depth = 3, .span_ns = 30000000000u, .max_overhead = 0.05},
 	};
-	if (argp_parse(&argp, argc, argv, ARGP_NO_HELP | ARGP_NO_EXIT, NULL, &parse))
-		return parse.done ? OPTIONS_DONE : OPTIONS_WRONG;
-	if (!settle_formats(&parse))
-		return OPTIONS_WRONG;
-	if (options->trace.n_pids == 0) {
-		arg_wrong("", "no target is given: pyleaktrace -p PID [INTERVAL [COUNT]], "
-			      "pyleaktrace heap -p PID or pyleaktrace doctor (--help says more)");
+}
+
+/* ---- all ------------------------------------------------------------------------------------ */
+
+/* The word is no command, though somebody may have meant one. */
+static bool is_misspelled(const char *word)
+{
+	const struct verb *meant = *word == '-' ? NULL : verb_near(word);
+	char quoted[64];
+
+	if (meant)
+		arg_wrong("", "no command \"%s\": did you mean `pyleaktrace %s`?",
+			  escape_copy(quoted, sizeof(quoted), word), meant->name);
+	return meant;
+}
+
+enum options_result options_parse(struct options *options, int argc, char **argv)
+{
+	const struct verb *verb = argc > 1 ? verb_by_name(argv[1]) : NULL;
+	struct parse parse = {.options = options};
+
+	set_defaults(options, verb ? verb : &verbs[VERB_TRACE]);
+	if (argc <= 1) {
+		help_print_verbs(stderr);
 		return OPTIONS_WRONG;
 	}
+	if (!strcmp(argv[1], "help")) {
+		verb = argc > 2 ? verb_by_name(argv[2]) : NULL;
+		help_print(stdout, verb ? verb : options->verb);
+		return OPTIONS_DONE;
+	}
+	if (!verb && is_misspelled(argv[1]))
+		return OPTIONS_WRONG;
+	if (verb) {
+		argv[1] = argv[0]; /* what messages begin with */
+		argc--;
+		argv++;
+	}
+	if (take_words(&parse, argc, argv))
+		return OPTIONS_WRONG;
+	if (parse.done)
+		return OPTIONS_DONE;
+	settle_times(options);
+	if (!has_all(options) || !settle_formats(options))
+		return OPTIONS_WRONG;
 	if (options->trace.n_pids > 1 && !can_tell_apart(options))
 		return OPTIONS_WRONG;
-	if (options->trace.exact && parse.governs) {
-		fputs("pyleaktrace: --exact and --sample have no ceiling: --max-overhead, "
-		      "--on-limit and "
-		      "--max-window do not go with them\n",
-		      stderr);
-		return OPTIONS_WRONG;
-	}
-	if (options->trace.min_size > options->trace.max_size) {
-		fputs("pyleaktrace: --min-size is above --max-size: no block would be counted\n",
-		      stderr);
-		return OPTIONS_WRONG;
-	}
-	options->trace.by_thread = options->group_by == GROUP_THREAD;
-	say_what_is_not_grouped(options);
-	return OPTIONS_RUN;
+	return options->verb != &verbs[VERB_TRACE] || settle_trace(options) ? OPTIONS_RUN
+									    : OPTIONS_WRONG;
+}
+
+void options_fini(struct options *options)
+{
+	if (options->heap.have_like)
+		regfree(&options->heap.like);
+	options->heap.have_like = false;
 }

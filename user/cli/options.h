@@ -1,55 +1,90 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
- * options: the command line of `pyleaktrace [OPTIONS] -p PID[,PID...] [INTERVAL [COUNT]]` -> a
- * struct.
+ * options: a command line -> a struct.
  *
- * Place      layer 6. The table in options.c is the one source of names, help and defaults (argp).
- * Units      times in ns, sizes in bytes.
- * Ownership  strings point into argv, or are static.
- * Errors     options_parse() prints one line to stderr and returns the exit code (64); it never
- *            exits itself.
- * Bounds     OPTIONS_MAX_PIDS targets, OPTIONS_MAX_OUTPUTS files, OPTIONS_MAX_MODULES modules;
- *            every number has a range.
+ *      argv ──▶ verb (verbs.h) ──▶ its rows of the option table (option_rows.h) ──▶ struct options
+ *
+ * Place      cli.
+ * Units      times in ns, sizes in bytes, percentages as shares.
+ * Ownership  strings point into argv, or are static; options_fini() releases the regular
+ *            expression.
+ * Errors     options_parse() prints one line to stderr; it never exits.
+ * Bounds     TRACE_MAX_PIDS targets, OPTIONS_MAX_OUTPUTS files, OPTIONS_MAX_MODULES modules; every
+ *            number has a range.
  */
 #ifndef PYLEAKTRACE_CLI_OPTIONS_H
 #define PYLEAKTRACE_CLI_OPTIONS_H
 
+#include <regex.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "containers/container_find.h"
 #include "export/exporter.h"
 #include "model/group.h"
-#include "model/profile.h"
+#include "model/heap_types.h"
 #include "trace/trace_options.h"
 
 #define OPTIONS_MAX_OUTPUTS 16
 #define OPTIONS_MAX_MODULES 64
+
+enum verb_id {
+	VERB_TRACE, /* the main command */
+	VERB_HEAP,
+	VERB_GROWTH,
+	VERB_HOLDERS,
+	VERB_CHAIN,
+	VERB_BACKREFS,
+	VERB_TREND,
+	VERB_WATCH,
+	VERB_REFS,
+	VERB_DOCTOR,
+	VERB_COUNT,
+};
 
 struct output {
 	const char *pattern; /* file name with %p, %t */
 	const struct exporter *format;
 };
 
+/* What the views of the heap need. */
+struct heap_options {
+	enum heap_order order;
+	const char *type; /* chain, backrefs: module.name, name alone, or a pattern; NULL: ... */
+	uint64_t address; /* ... the object at this address */
+	unsigned depth;   /* backrefs: steps back */
+	uint64_t span_ns; /* growth: what is compared */
+	bool frozen;
+	bool have_like;
+	regex_t like; /* names of types */
+	uint64_t min_count;
+	struct container_request watch; /* watch, refs */
+	double max_overhead;            /* watch, refs: of a core */
+};
+
 struct options {
-	struct trace_options trace;
-	uint64_t interval_ns;
-	uint64_t count;       /* reports; 0: endless */
-	uint64_t duration_ns; /* 0: endless */
+	const struct verb *verb;
+	struct trace_options trace; /* the targets and -v of every command, too */
+	uint64_t interval_ns;       /* 0: one report */
+	uint64_t count;             /* reports, or looks; 0: endless */
+	uint64_t duration_ns;       /* 0: endless */
 	unsigned top;
 	enum group_by group_by;
-	const char *modules[OPTIONS_MAX_MODULES]; /* only stacks with a frame of one of these */
-	unsigned n_modules;                       /* 0: all stacks */
+	const char *modules[OPTIONS_MAX_MODULES]; /* only what is of one of these */
+	unsigned n_modules;                       /* 0: all */
 	struct output outputs[OPTIONS_MAX_OUTPUTS];
 	unsigned n_outputs;
 	const struct exporter *format; /* of standard output; NULL: text */
 	bool quiet, no_color;
+	struct heap_options heap;
+	bool restore; /* doctor */
 };
 
 /* what options_parse() found to do */
 enum options_result {
 	OPTIONS_RUN,
-	OPTIONS_DONE,  /* help or version was printed: exit code 0 */
+	OPTIONS_DONE,  /* help or the version was printed: exit code 0 */
 	OPTIONS_WRONG, /* said why: exit code 64 */
 };
 
@@ -59,6 +94,23 @@ static inline bool options_join(const struct options *options)
 	return options->group_by == GROUP_PID && options->trace.n_pids > 1;
 }
 
+/* The target, of commands that have one. */
+static inline pid_t options_pid(const struct options *options)
+{
+	return options->trace.pids[0];
+}
+
+/*
+ * in     argv: as main() gets it; the words are permuted
+ * out    options: to be freed with options_fini(), whatever is returned
+ */
 enum options_result options_parse(struct options *options, int argc, char **argv);
+void options_fini(struct options *options);
+
+/* Does it print a machine's format to standard output, where one document is all there may be? */
+static inline bool options_machine(const struct options *options)
+{
+	return options->format && options->format->write;
+}
 
 #endif

@@ -4,7 +4,7 @@
  * later whether they still do.
  *
  *      PATH ──▶ path_find ──▶ the container, the field that has its size, what it is called
- *      TYPE ──▶ newest ──▶ one object of that type, by its address from here on (--watch-refs)
+ *      TYPE ──▶ newest ──▶ one object of that type, by its address from here on (refs)
  *
  * Place      containers; container_watch has one.
  * Ownership  container_find_open() fills, whatever it returns; container_find_close() releases.

@@ -1,19 +1,20 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-#include "export/dot.h"
+#include "export/formats.h"
 
 #include <inttypes.h>
 
 #include "base/escape.h"
+#include "model/heap_graph.h"
 
 /* in a quoted string: what ends it, and what escapes */
 static void put_text(FILE *out, const char *text)
 {
-	char copy[3 * DOT_TEXT];
+	char copy[3 * EXPORT_DOT_TEXT];
 	size_t n = 0;
 
 	escape_copy(copy, sizeof(copy), text);
 	for (const char *at = copy; *at; at++) {
-		if (n++ >= DOT_TEXT &&
+		if (n++ >= EXPORT_DOT_TEXT &&
 		    ((unsigned char)*at & 0xc0) != 0x80) { /* not in a character */
 			fputs("...", out);
 			break;
@@ -101,8 +102,11 @@ static void put_graph(FILE *out, const struct heap_graph *graph)
 			  graph->nodes[graph->edges[i].to].address, graph->edges[i].via, false);
 }
 
-void export_dot(FILE *out, const struct heap_held *held)
+int export_dot(FILE *out, const struct document *document, struct err *err)
 {
+	const struct heap_held *held = document->heap->held;
+
+	(void)err;
 	fputs("digraph pyleaktrace {\n"
 	      "\tnode [shape=ellipse, style=filled, fillcolor=white, fontname=\"sans-serif\", "
 	      "fontsize=11];\n"
@@ -113,4 +117,5 @@ void export_dot(FILE *out, const struct heap_held *held)
 	if (held->have_graph)
 		put_graph(out, &held->graph);
 	fputs("}\n", out);
+	return 0;
 }

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "export/exporter.h"
 
-#include <stdbool.h>
 #include <string.h>
 #include <strings.h>
 
@@ -9,84 +8,94 @@
 #include "export/formats.h"
 #include "export/roots.h"
 
-#define QUOTE_MAX 96
+#define QUOTE_MAX  96
 
-const struct exporter exporters[] = {
-	{"text", ".txt", "the report", NULL, false},
-	{"json", ".json", "everything, for programs", export_json, false},
-	{"folded", ".folded", "one line a stack, for flame graph tools", export_folded, true},
-	{"svg", ".svg", "a flame graph as a picture", export_svg, true},
-	{"html", ".html", "a flame graph to work with, in a browser, offline", export_html, true},
-	{NULL, NULL, NULL, NULL, false},
+#define KIND(kind) (1u << DOCUMENT_##kind)
+#define ALL        (KIND(TRACE) | KIND(HEAP) | KIND(GRAPH) | KIND(TREND) | KIND(WATCH))
+
+static const struct exporter exporters[] = {
+	{"text", ".txt", ALL, NULL, NULL, false},
+	{"json", ".json", ALL, export_json, NULL, false},
+	{"folded", ".folded", KIND(TRACE), export_folded, NULL, true},
+	{"svg", ".svg", KIND(TRACE), export_svg, NULL, true},
+	{"html", ".html", KIND(TRACE), export_html, NULL, true},
+	{"dot", ".dot", KIND(GRAPH), export_dot, NULL, false},
+	{"svg", ".svg", KIND(GRAPH), export_dot_svg, "dot", false},
+	{0},
 };
+
+/* Formats to come: their names end as that of another does. */
+static const char *const reserved[] = {".speedscope.json", NULL};
 
 bool exporter_has_roots(enum group_by by)
 {
 	return by == GROUP_MODULE || by == GROUP_THREAD || by == GROUP_PID;
 }
 
-int exporter_write(const struct exporter *exporter, FILE *out, const struct profile *profile,
+int exporter_write(const struct exporter *exporter, FILE *out, const struct document *document,
 		   struct err *err)
 {
-	struct profile *rooted;
+	const struct profile *profile = document->profile;
+	struct document rooted = *document;
+	struct profile *roots;
 	int result;
 
 	if (!exporter->tree || !profile->grouping || !exporter_has_roots(profile->grouping->by))
-		return exporter->write(out, profile, err);
-	rooted = roots_new(profile);
-	if (!rooted)
+		return exporter->write(out, document, err);
+	rooted.profile = roots = roots_new(profile);
+	if (!roots)
 		return err_set(err, ERR_FAILED, "no memory to write %zu stacks as %s",
 			       profile->n_stacks, exporter->name);
-	result = exporter->write(out, rooted, err);
-	profile_free(rooted);
+	result = exporter->write(out, &rooted, err);
+	profile_free(roots);
 	return result;
 }
 
-/* "text, json, folded" or "text (.txt), json (.json)" */
-static void list(char *text, size_t size, bool suffixes)
+void exporter_list(char *text, size_t size, enum document_kind kind, bool suffixes)
 {
 	size_t used = 0;
 
 	text[0] = '\0';
 	for (const struct exporter *row = exporters; row->name && used < size; row++) {
-		int n = snprintf(text + used, size - used, suffixes ? "%s%s (%s)" : "%s%s",
-				 used ? ", " : "", row->name, row->suffix);
-
-		used += n > 0 ? (size_t)n : 0;
+		if (row->kinds & 1u << kind)
+			used += (size_t)snprintf(text + used, size - used, "%s%s", used ? ", " : "",
+						 suffixes ? row->suffix : row->name);
 	}
 }
 
-const struct exporter *exporter_by_name(const char *name, struct err *err)
+const struct exporter *exporter_by_name(const char *name, enum document_kind kind, struct err *err)
 {
 	char quoted[QUOTE_MAX], formats[160];
 
 	for (const struct exporter *row = exporters; row->name; row++)
-		if (!strcasecmp(name, row->name))
+		if (row->kinds & 1u << kind && !strcasecmp(name, row->name))
 			return row;
-	list(formats, sizeof(formats), false);
-	err_set(err, ERR_USAGE, "there is no format \"%s\"; there are %s",
+	exporter_list(formats, sizeof(formats), kind, false);
+	err_set(err, ERR_USAGE, "no format \"%s\"; use one of %s",
 		escape_copy(quoted, sizeof(quoted), name), formats);
 	return NULL;
 }
 
-const struct exporter *exporter_by_file(const char *path, struct err *err)
+static bool ends_with(const char *name, const char *suffix)
+{
+	size_t length = strlen(name), n = strlen(suffix);
+
+	return length > n && !strcasecmp(name + length - n, suffix);
+}
+
+const struct exporter *exporter_by_file(const char *path, enum document_kind kind, struct err *err)
 {
 	char quoted[QUOTE_MAX], formats[160];
 	const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path;
-	size_t length = strlen(name);
+	bool is_reserved = false;
 
-	for (const struct exporter *row = exporters; row->name; row++) {
-		size_t n = strlen(row->suffix);
-
-		/* ".speedscope.json" will be one of its own */
-		if (length > n && !strcasecmp(name + length - n, row->suffix) &&
-		    !(length > 16 && !strcasecmp(name + length - 16, ".speedscope.json")))
+	for (size_t i = 0; reserved[i]; i++)
+		is_reserved |= ends_with(name, reserved[i]);
+	for (const struct exporter *row = exporters; row->name && !is_reserved; row++)
+		if (row->kinds & 1u << kind && ends_with(name, row->suffix))
 			return row;
-	}
-	list(formats, sizeof(formats), true);
-	err_set(err, ERR_USAGE,
-		"%s: the file extension names no format; use one of these, or give -f: "
-		"%s",
+	exporter_list(formats, sizeof(formats), kind, true);
+	err_set(err, ERR_USAGE, "%s: the file extension names no format; use one of %s, or give -f",
 		escape_copy(quoted, sizeof(quoted), path), formats);
 	return NULL;
 }

@@ -1,15 +1,18 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
- * exporter: the table of output formats; a row is all that a format needs.
+ * exporter: the one table of output formats; a row is all that a format needs.
  *
- * Place      layer 5; cli finds a row by -f or by the name of the -o file and calls its write().
- * Shapes     text (.txt), json (.json), folded (.folded), svg (.svg), html (.html).
- * Ownership  rows are static.
+ *      document (what was found) ──▶ row of the table (-f, or the end of a file's name) ──▶ bytes
+ *
+ * Place      layer 5; cli finds a row and writes with it.
+ * Shapes     text .txt, json .json: of every document. folded .folded, svg .svg, html .html: of
+ *            traces. dot .dot, svg .svg: of chains and graphs of references.
+ * Ownership  rows are static; a document borrows what it points to.
  * Errors     -ERR_USAGE from the two find functions: no such format, with the list of those that
  *            exist.
  * Bounds     write() needs memory for the stacks' tree or one stack's JSON at a time; it reads
- *            nothing but the profile and looks at no environment, so equal profiles give equal
- *            bytes.
+ *            nothing but the document and looks at no environment, so equal documents give equal
+ *            bytes. Only the SVG of a graph is made by a program, dot of Graphviz.
  * Threads    safe from any on different streams.
  */
 #ifndef PYLEAKTRACE_EXPORT_EXPORTER_H
@@ -20,20 +23,43 @@
 
 #include "base/err.h"
 #include "model/group.h"
+#include "model/heap_types.h"
+#include "model/heap_watch.h"
 #include "model/profile.h"
+#include "model/trend.h"
+
+enum document_kind {
+	DOCUMENT_TRACE, /* profile */
+	DOCUMENT_HEAP,  /* heap: types, growth, containers */
+	DOCUMENT_GRAPH, /* heap: chains, or a graph of references */
+	DOCUMENT_TREND, /* trend */
+	DOCUMENT_WATCH, /* watch */
+};
+
+/* What a report is made from: the profile, and the member that its kind names. */
+struct document {
+	enum document_kind kind;
+	/* of a trace all there is, sorted by profile_sort(); else whom it is about, when, and what
+	 * was lost */
+	const struct profile *profile;
+	const struct heap_report *heap;
+	const struct trend *trend;
+	const struct heap_watch *watch;
+};
 
 struct exporter {
-	const char *name;     /* of -f */
-	const char *suffix;   /* of file names, with the dot */
-	const char *contents; /* what it is, for --help */
+	const char *name;   /* of -f */
+	const char *suffix; /* of file names, with the dot */
+	unsigned kinds;     /* a bit for each enum document_kind that it writes */
 	/*
-	 * Write the whole profile, sorted by profile_sort(). Errors of the stream stay in the
-	 * stream. NULL for text: that is the report, which cli has from view (report_text(), with
-	 * the user's --top), and export and view do not know each other.
+	 * Write the document. Errors of the stream stay in the stream. NULL for text: that is the
+	 * report, which cli has from view (with the user's --top), and export and view do not know
+	 * each other.
 	 *
-	 * return 0, or -ERR_FAILED when memory is out
+	 * return 0, or -ERR_FAILED: memory is out, or a program that it needs is missing or fails
 	 */
-	int (*write)(FILE *out, const struct profile *profile, struct err *err);
+	int (*write)(FILE *out, const struct document *document, struct err *err);
+	const char *instead; /* the format that is written where write() fails; NULL: none */
 	bool tree; /* draws the stacks as a tree: groups of modules, threads, processes are its
 		      roots */
 };
@@ -41,29 +67,23 @@ struct exporter {
 /* Are groups by this the roots of the formats that draw a tree? A line is in the stacks already. */
 bool exporter_has_roots(enum group_by by);
 
-/*
- * Write the whole profile, with its groups as this format has them. Not for text.
- *
- * return 0, or -ERR_FAILED when memory is out
- */
-int exporter_write(const struct exporter *exporter, FILE *out, const struct profile *profile,
+/* Write the document, with its groups as this format has them. Not for text. Return as write(). */
+int exporter_write(const struct exporter *exporter, FILE *out, const struct document *document,
 		   struct err *err);
 
-/* All rows; ends with a row whose name is NULL. */
-extern const struct exporter exporters[];
-
 /*
- * Find by name (-f).
+ * Find a format of this kind of document, by name (-f), or by the end of a file's name, in upper or
+ * lower case.
  *
  * return a row, or NULL with err set
  */
-const struct exporter *exporter_by_name(const char *name, struct err *err);
+const struct exporter *exporter_by_name(const char *name, enum document_kind kind, struct err *err);
+const struct exporter *exporter_by_file(const char *path, enum document_kind kind, struct err *err);
 
 /*
- * Find by the end of a file's name, upper or lower case.
- *
- * return a row, or NULL with err set: the sentence says to name the format with -f
+ * The names of the formats of this kind, or the ends of their files' names: "text, json, folded",
+ * or ".txt, .json, .folded".
  */
-const struct exporter *exporter_by_file(const char *path, struct err *err);
+void exporter_list(char *text, size_t size, enum document_kind kind, bool suffixes);
 
 #endif

@@ -4,8 +4,9 @@
 #include "base/escape.h"
 #include "export/formats.h"
 
-int export_folded(FILE *out, const struct profile *profile, struct err *err)
+int export_folded(FILE *out, const struct document *document, struct err *err)
 {
+	const struct profile *profile = document->profile;
 	char text[FRAME_TEXT_MAX];
 
 	(void)err;

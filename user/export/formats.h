@@ -8,29 +8,43 @@
 #ifndef PYLEAKTRACE_EXPORT_FORMATS_H
 #define PYLEAKTRACE_EXPORT_FORMATS_H
 
-#include <stdio.h>
-
-#include "base/err.h"
-#include "model/profile.h"
+#include "export/exporter.h"
 
 /*
- * json.c: JSON as pyleaktrace-1.schema.json describes it. One line for each part and for
- * each stack.
+ * json.c: JSON as pyleaktrace-1.schema.json describes it. One line for each part and for each
+ * stack.
  */
-int export_json(FILE *out, const struct profile *profile, struct err *err);
+int export_json(FILE *out, const struct document *document, struct err *err);
 
 /* folded.c: "root;caller;leaf BYTES" for each stack with outstanding bytes */
-int export_folded(FILE *out, const struct profile *profile, struct err *err);
+int export_folded(FILE *out, const struct document *document, struct err *err);
 
 /* svg.c: a picture of the call tree, root at the top, widths from bytes; needs no script */
-int export_svg(FILE *out, const struct profile *profile, struct err *err);
+int export_svg(FILE *out, const struct document *document, struct err *err);
 
 /*
  * html.c: one page to work with, offline, for the first EXPORT_HTML_STACKS stacks (it says so when
  * there are more)
  */
-int export_html(FILE *out, const struct profile *profile, struct err *err);
+int export_html(FILE *out, const struct document *document, struct err *err);
 
 #define EXPORT_HTML_STACKS 20000
+
+/*
+ * dot.c: chains and graphs of references in the language of Graphviz. An arrow goes from the holder
+ * to what it holds, as objgraph draws it. Chains that share objects share nodes; hidden links are
+ * left out of chains. Names are escaped, and cut to EXPORT_DOT_TEXT bytes.
+ */
+int export_dot(FILE *out, const struct document *document, struct err *err);
+
+#define EXPORT_DOT_TEXT 120
+
+/*
+ * dot_svg.c: the same as a picture, by dot(1) of Graphviz, which is found in PATH and may use
+ * EXPORT_DOT_CPU_S of CPU time
+ */
+int export_dot_svg(FILE *out, const struct document *document, struct err *err);
+
+#define EXPORT_DOT_CPU_S 60
 
 #endif

@@ -5,16 +5,6 @@
 #include "export/json_parts.h"
 #include "export/trend_json.h"
 
-static void dump(FILE *out, const char *before, json_t *value, bool *failed)
-{
-	fputs(before, out);
-	if (!value)
-		*failed = true;
-	else if (json_dumpf(value, out, JSON_PARTS_FLAGS) && !ferror(out))
-		*failed = true;
-	json_decref(value);
-}
-
 static json_t *type_row(const struct heap_type *type)
 {
 	json_t *object = json_object();
@@ -70,13 +60,15 @@ static json_t *how(const struct heap_scan *scan)
 
 static void dump_growth(FILE *out, const struct heap_report *report, bool *failed)
 {
-	dump(out, ",\n\"growth\": {\"span_s\": ", json_part_real(report->growth->span_s), failed);
-	dump(out, ", \"scans\": ", json_part_count(report->growth->n_scans), failed);
+	json_part_dump(out, ",\n\"growth\": {\"span_s\": ", json_part_real(report->growth->span_s),
+		       failed);
+	json_part_dump(out, ", \"scans\": ", json_part_count(report->growth->n_scans), failed);
 	if (report->growth->no_full_collection)
 		fputs(", \"no_full_collection\": true", out);
 	fputs(", \"types\": [", out);
 	for (size_t i = 0; i < report->n_rows && !*failed; i++)
-		dump(out, i ? ",\n" : "\n", json_part_growth_row(report->rows[i]), failed);
+		json_part_dump(out, i ? ",\n" : "\n", json_part_growth_row(report->rows[i]),
+			       failed);
 	fputs("\n]}", out);
 }
 
@@ -90,35 +82,23 @@ static void dump_held(FILE *out, const struct heap_held *held, bool *failed)
 	json_object_foreach(parts, name, value)
 	{
 		fprintf(out, ",\n\"%s\": ", name);
-		dump(out, "", json_incref(value), failed);
+		json_part_dump(out, "", json_incref(value), failed);
 	}
 	json_decref(parts);
 }
 
-int export_heap_json(FILE *out, const struct heap_report *report, struct err *err)
+void heap_json_put(FILE *out, const struct heap_report *report, bool *failed)
 {
-	const struct profile *about = report->about;
-	bool failed = false;
-
-	fputs("{\n\"schema\": \"pyleaktrace/1\",\n", out);
-	dump(out, "\"version\": ", json_part_text(PYLEAKTRACE_VERSION), &failed);
-	dump(out, ",\n\"time\": ", json_part_time(about), &failed);
-	dump(out, ",\n\"duration_s\": ", json_part_real(about->duration_s), &failed);
-	dump(out, ",\n\"target\": ", json_part_target(&about->target), &failed);
-	dump(out, ",\n\"heap\": {\n\"totals\": ", totals(report->scan), &failed);
-	dump(out, ",\n\"scan\": ", how(report->scan), &failed);
-	dump(out, ",\n\"gc\": ", json_part_gc(&report->scan->gc), &failed);
+	json_part_dump(out, ",\n\"heap\": {\n\"totals\": ", totals(report->scan), failed);
+	json_part_dump(out, ",\n\"scan\": ", how(report->scan), failed);
+	json_part_dump(out, ",\n\"gc\": ", json_part_gc(&report->scan->gc), failed);
 	fputs(",\n\"types\": [", out);
-	for (size_t i = 0; i < report->n_types && !failed; i++)
-		dump(out, i ? ",\n" : "\n", type_row(report->types[i]), &failed);
+	for (size_t i = 0; i < report->n_types && !*failed; i++)
+		json_part_dump(out, i ? ",\n" : "\n", type_row(report->types[i]), failed);
 	fputs("\n]", out);
 	if (report->growth)
-		dump_growth(out, report, &failed);
+		dump_growth(out, report, failed);
 	if (report->held)
-		dump_held(out, report->held, &failed);
-	dump(out, "\n},\n\"losses\": ", json_part_losses(about), &failed);
-	fputs("\n}\n", out);
-	return failed ? err_set(err, ERR_FAILED, "no memory to write %zu types as JSON",
-				report->n_types)
-		      : 0;
+		dump_held(out, report->held, failed);
+	fputs("\n}", out);
 }

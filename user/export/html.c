@@ -414,8 +414,9 @@ static bool put_data(FILE *out, const struct profile *profile)
 	return !failed;
 }
 
-int export_html(FILE *out, const struct profile *profile, struct err *err)
+int export_html(FILE *out, const struct document *document, struct err *err)
 {
+	const struct profile *profile = document->profile;
 	size_t size = (size_t)(pyleaktrace_page_end - pyleaktrace_page);
 	const char *mark = memmem(pyleaktrace_page, size, MARK, strlen(MARK)), *rest;
 

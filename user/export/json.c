@@ -14,7 +14,7 @@ static json_t *growing(const struct profile_growing *from)
 		const struct growing *row = &from->rows[i];
 		json_t *object = json_object();
 
-		json_part_set(&object, "container", watch_json_row(&row->row));
+		json_part_set(&object, "container", json_part_watch_row(&row->row));
 		json_part_set(&object, "items_per_s", json_part_real(row->items_per_s));
 		json_part_set(&object, "least_items_per_s", json_part_real(row->least_per_s));
 		json_part_set(&object, "watched_s", json_part_real(row->watched_s));
@@ -28,27 +28,13 @@ static json_t *growing(const struct profile_growing *from)
 	return array;
 }
 
-/*
- * One value at a time, so that a profile of many stacks never is in memory a second time.
- * json_dumpf() fails for a stream that fails, too: that is left to whoever owns the stream.
- */
-static void dump(FILE *out, const char *before, json_t *value, bool *failed)
-{
-	fputs(before, out);
-	if (!value)
-		*failed = true;
-	else if (json_dumpf(value, out, JSON_PARTS_FLAGS) && !ferror(out))
-		*failed = true;
-	json_decref(value);
-}
-
 static void put_groups(FILE *out, const struct profile *profile, bool *failed)
 {
 	const struct grouping *grouping = profile->grouping;
 
 	fprintf(out, ",\n\"group_by\": \"%s\",\n\"groups\": [", group_by_name(grouping->by));
 	for (size_t i = 0; i < grouping->n_groups && !*failed; i++)
-		dump(out, i ? ",\n" : "\n", json_part_group(profile, i), failed);
+		json_part_dump(out, i ? ",\n" : "\n", json_part_group(profile, i), failed);
 	fputs("\n]", out);
 }
 
@@ -71,15 +57,15 @@ static json_t *notes(const struct profile *profile)
 
 static void put_stacks(FILE *out, const struct profile *profile, bool *failed)
 {
-	dump(out, ",\n\"mode\": ", json_part_mode(profile), failed);
-	dump(out, ",\n\"totals\": ", json_part_totals(profile), failed);
+	json_part_dump(out, ",\n\"mode\": ", json_part_mode(profile), failed);
+	json_part_dump(out, ",\n\"totals\": ", json_part_totals(profile), failed);
 	if (profile->selection.n_modules)
-		dump(out, ",\n\"selection\": ", json_part_selection(profile), failed);
+		json_part_dump(out, ",\n\"selection\": ", json_part_selection(profile), failed);
 	if (profile->grouping)
 		put_groups(out, profile, failed);
 	fputs(",\n\"stacks\": [", out);
 	for (size_t i = 0; i < profile->n_stacks && !*failed; i++)
-		dump(out, i ? ",\n" : "\n", json_part_stack(profile, i), failed);
+		json_part_dump(out, i ? ",\n" : "\n", json_part_stack(profile, i), failed);
 	fputs("\n]", out);
 }
 
@@ -101,36 +87,58 @@ static json_t *heap(const struct profile *profile)
 	return object;
 }
 
-int export_json(FILE *out, const struct profile *profile, struct err *err)
+static void put_trace(FILE *out, const struct profile *profile, bool *failed)
 {
+	if (profile->n_notes)
+		json_part_dump(out, ",\n\"notes\": ", notes(profile), failed);
+	if (!profile->mode.untraced)
+		put_stacks(out, profile, failed);
+	if (profile->growing && profile->growing->n_rows)
+		json_part_dump(out, ",\n\"growing\": ", growing(profile->growing), failed);
+	if (profile->grows)
+		json_part_dump(out, ",\n\"heap\": ", heap(profile), failed);
+	if (profile->trend)
+		json_part_dump(out, ",\n\"trend\": ", json_part_trend(profile->trend), failed);
+	if (profile->have_cost)
+		json_part_dump(out, ",\n\"cost\": ", json_part_cost(profile), failed);
+	if (profile->n_native_gaps)
+		json_part_dump(out, ",\n\"native_gaps\": ", json_part_native_gaps(profile), failed);
+}
+
+static void put_body(FILE *out, const struct document *document, bool *failed)
+{
+	switch (document->kind) {
+	case DOCUMENT_TRACE:
+		put_trace(out, document->profile, failed);
+		break;
+	case DOCUMENT_HEAP:
+	case DOCUMENT_GRAPH:
+		heap_json_put(out, document->heap, failed);
+		break;
+	case DOCUMENT_TREND:
+		trend_json_put(out, document->trend, failed);
+		break;
+	case DOCUMENT_WATCH:
+		json_part_dump(out, ",\n\"watch\": ", json_part_watch(document->watch), failed);
+		break;
+	}
+}
+
+int export_json(FILE *out, const struct document *document, struct err *err)
+{
+	const struct profile *about = document->profile;
 	bool failed = false;
 
 	fputs("{\n\"schema\": \"pyleaktrace/1\",\n", out);
-	dump(out, "\"version\": ", json_part_text(PYLEAKTRACE_VERSION), &failed);
-	dump(out, ",\n\"time\": ", json_part_time(profile), &failed);
-	dump(out, ",\n\"duration_s\": ", json_part_real(profile->duration_s), &failed);
-	if (profile->n_targets)
-		dump(out, ",\n\"targets\": ", json_part_targets(profile), &failed);
+	json_part_dump(out, "\"version\": ", json_part_text(PYLEAKTRACE_VERSION), &failed);
+	json_part_dump(out, ",\n\"time\": ", json_part_time(about), &failed);
+	json_part_dump(out, ",\n\"duration_s\": ", json_part_real(about->duration_s), &failed);
+	if (about->n_targets)
+		json_part_dump(out, ",\n\"targets\": ", json_part_targets(about), &failed);
 	else
-		dump(out, ",\n\"target\": ", json_part_target(&profile->target), &failed);
-	if (profile->n_notes)
-		dump(out, ",\n\"notes\": ", notes(profile), &failed);
-	if (!profile->mode.untraced)
-		put_stacks(out, profile, &failed);
-	if (profile->growing && profile->growing->n_rows)
-		dump(out, ",\n\"growing\": ", growing(profile->growing), &failed);
-	if (profile->grows)
-		dump(out, ",\n\"heap\": ", heap(profile), &failed);
-	if (profile->trend)
-		dump(out, ",\n\"trend\": ", json_part_trend(profile->trend), &failed);
-	if (profile->have_cost)
-		dump(out, ",\n\"cost\": ", json_part_cost(profile), &failed);
-	if (profile->n_native_gaps)
-		dump(out, ",\n\"native_gaps\": ", json_part_native_gaps(profile), &failed);
-	dump(out, ",\n\"losses\": ", json_part_losses(profile), &failed);
+		json_part_dump(out, ",\n\"target\": ", json_part_target(&about->target), &failed);
+	put_body(out, document, &failed);
+	json_part_dump(out, ",\n\"losses\": ", json_part_losses(about), &failed);
 	fputs("\n}\n", out);
-	if (failed)
-		return err_set(err, ERR_FAILED, "no memory to write %zu stacks as JSON",
-			       profile->n_stacks);
-	return 0;
+	return failed ? err_set(err, ERR_FAILED, "no memory to write the report as JSON") : 0;
 }

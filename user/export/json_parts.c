@@ -56,6 +56,15 @@ void json_part_append(json_t **array, json_t *value)
 	}
 }
 
+void json_part_dump(FILE *out, const char *before, json_t *value, bool *failed)
+{
+	fputs(before, out);
+	/* json_dumpf() fails for a stream that fails, too */
+	if (!value || (json_dumpf(value, out, JSON_PARTS_FLAGS) && !ferror(out)))
+		*failed = true;
+	json_decref(value);
+}
+
 static void set_text(json_t **object, const char *name, const char *text)
 {
 	if (text)

@@ -14,6 +14,9 @@
 #ifndef PYLEAKTRACE_EXPORT_JSON_PARTS_H
 #define PYLEAKTRACE_EXPORT_JSON_PARTS_H
 
+#include <stdbool.h>
+#include <stdio.h>
+
 #include <jansson.h>
 
 #include "model/profile.h"
@@ -48,5 +51,12 @@ void json_part_set(json_t **object, const char *name, json_t *value);
 
 /* The same for an array. */
 void json_part_append(json_t **array, json_t *value);
+
+/*
+ * Write a value behind some bytes, and free it: one at a time, so that a document of many rows
+ * never is in memory a second time. failed: set where memory is out; a stream that fails is left to
+ * whoever owns it.
+ */
+void json_part_dump(FILE *out, const char *before, json_t *value, bool *failed);
 
 #endif

@@ -162,8 +162,9 @@ static void put_head(FILE *out, const struct profile *profile, const struct tree
 			fmt_count(profile->selection.left_out_stacks).text);
 }
 
-int export_svg(FILE *out, const struct profile *profile, struct err *err)
+int export_svg(FILE *out, const struct document *document, struct err *err)
 {
+	const struct profile *profile = document->profile;
 	struct tree tree;
 	double height;
 

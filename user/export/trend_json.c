@@ -247,28 +247,14 @@ json_t *json_part_trend(const struct trend *trend)
 	return object;
 }
 
-int export_trend_json(FILE *out, const struct profile *about, const struct trend *trend,
-		      struct err *err)
+void trend_json_put(FILE *out, const struct trend *trend, bool *failed)
 {
-	json_t *object = json_object(), *heap;
-	int result;
+	json_t *heap;
 
-	json_part_set(&object, "schema", json_part_text("pyleaktrace/1"));
-	json_part_set(&object, "version", json_part_text(PYLEAKTRACE_VERSION));
-	json_part_set(&object, "time", json_part_time(about));
-	json_part_set(&object, "duration_s", json_part_real(about->duration_s));
-	json_part_set(&object, "target", json_part_target(&about->target));
 	if (trend->have_room) {
 		heap = json_object();
 		json_part_set(&heap, "gc", json_part_gc(&trend->gc));
-		json_part_set(&object, "heap", heap);
+		json_part_dump(out, ",\n\"heap\": ", heap, failed);
 	}
-	json_part_set(&object, "trend", json_part_trend(trend));
-	json_part_set(&object, "losses", json_part_losses(about));
-	result = object ? json_dumpf(object, out, JSON_PARTS_FLAGS) : -1;
-	fputc('\n', out);
-	json_decref(object);
-	return result && !ferror(out)
-		       ? err_set(err, ERR_FAILED, "no memory to write a trend as JSON")
-		       : 0;
+	json_part_dump(out, ",\n\"trend\": ", json_part_trend(trend), failed);
 }

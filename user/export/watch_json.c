@@ -25,7 +25,7 @@ static json_t *stack_part(const struct heap_watch_stack *stack)
 	return object;
 }
 
-json_t *watch_json_row(const struct heap_watch_row *row)
+json_t *json_part_watch_row(const struct heap_watch_row *row)
 {
 	json_t *object = json_object(), *stacks = json_array();
 
@@ -50,7 +50,7 @@ json_t *watch_json_row(const struct heap_watch_row *row)
 	return object;
 }
 
-static json_t *watch_part(const struct heap_watch *watch)
+json_t *json_part_watch(const struct heap_watch *watch)
 {
 	json_t *object = json_object(), *rows = json_array();
 
@@ -70,26 +70,7 @@ static json_t *watch_part(const struct heap_watch *watch)
 	json_part_set(&object, "split_ns", json_part_real(watch->split_ns));
 	json_part_set(&object, "splits_most", json_part_real(watch->splits_most));
 	for (size_t i = 0; i < watch->n_rows; i++)
-		json_part_append(&rows, watch_json_row(&watch->rows[i]));
+		json_part_append(&rows, json_part_watch_row(&watch->rows[i]));
 	json_part_set(&object, "containers", rows);
 	return object;
-}
-
-int export_watch_json(FILE *out, const struct heap_watch *watch, struct err *err)
-{
-	const struct profile *about = watch->about;
-	json_t *object = json_object();
-	int failed;
-
-	json_part_set(&object, "schema", json_part_text("pyleaktrace/1"));
-	json_part_set(&object, "version", json_part_text(PYLEAKTRACE_VERSION));
-	json_part_set(&object, "time", json_part_time(about));
-	json_part_set(&object, "duration_s", json_part_real(about->duration_s));
-	json_part_set(&object, "target", json_part_target(&about->target));
-	json_part_set(&object, "watch", watch_part(watch));
-	json_part_set(&object, "losses", json_part_losses(about));
-	failed = !object || (json_dumpf(object, out, JSON_PARTS_FLAGS) && !ferror(out));
-	fputc('\n', out);
-	json_decref(object);
-	return failed ? err_set(err, ERR_FAILED, "no memory to write the report as JSON") : 0;
 }

@@ -1,23 +1,19 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
- * watch_json: containers that were watched -> JSON (pyleaktrace-1.schema.json, `watch`).
+ * watch_json: containers that were watched -> JSON ("watch" of pyleaktrace-1.schema.json).
  *
- * Place      layer 5; called by cli.
- * Errors     -ERR_FAILED: memory is out.
+ * Place      layer 5, private to export.
+ * Ownership  as json_parts.
  */
 #ifndef PYLEAKTRACE_EXPORT_WATCH_JSON_H
 #define PYLEAKTRACE_EXPORT_WATCH_JSON_H
 
-#include <stdio.h>
-
-#include <jansson.h>
-
-#include "base/err.h"
+#include "export/json_parts.h"
 #include "model/heap_watch.h"
 
 /* One container: `container` of the schema. */
-json_t *watch_json_row(const struct heap_watch_row *row);
+json_t *json_part_watch_row(const struct heap_watch_row *row);
 
-int export_watch_json(FILE *out, const struct heap_watch *watch, struct err *err);
+json_t *json_part_watch(const struct heap_watch *watch);
 
 #endif

@@ -71,7 +71,7 @@ struct heap_watch {
 	size_t n_rows;
 	enum heap_watch_end end;
 	bool slow; /* OVERHEAD: by what is slow while there are watchpoints, not by the changes */
-	double asked_s;      /* --for; 0: until a signal */
+	double asked_s;      /* -d; 0: until a signal */
 	double max_overhead; /* of a core */
 	uint64_t hits;
 	double ns_per_hit;    /* measured: trap and program */

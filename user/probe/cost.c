@@ -11,6 +11,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "arch/arch.h"
 #include "base/clock.h"
 #include "base/lock.h"
 #include "probe/attach.h"
@@ -19,17 +20,10 @@
 #include "target/module.h"
 
 /* Functions to put probes on: one for each cost class, with the probed instruction first. */
-#ifdef __x86_64__
 __asm__(".pushsection .text\n"
 	".p2align 4\ncost_probed_emulated: nop\nret\n"
-	".p2align 4\ncost_probed_stepped: xor %eax,%eax\nret\n"
+	".p2align 4\ncost_probed_stepped: " ARCH_STEPPED "\nret\n"
 	".popsection\n");
-#else
-__asm__(".pushsection .text\n"
-	".p2align 4\ncost_probed_emulated: nop\nret\n"
-	".p2align 4\ncost_probed_stepped: mov x0, #0\nret\n"
-	".popsection\n");
-#endif
 void cost_probed_emulated(void);
 void cost_probed_stepped(void);
 

@@ -16,6 +16,7 @@
 #include <linux/capability.h>
 #include <linux/perf_event.h>
 
+#include "arch/arch.h"
 #include "probe/seccomp_test.h"
 #include "probe/uprobe_multi.h"
 
@@ -236,9 +237,7 @@ void features_detect(struct features *features)
 	name_missing(features->missing, sizeof(features->missing), caps);
 	features->bpf_permitted = !features->user_namespace && !features->missing[0];
 	features->ptrace_permitted = has(caps, CAP_SYS_PTRACE);
-#ifdef __x86_64__
-	features->c_frames = true;
-#endif
+	features->c_frames = ARCH_C_FRAMES;
 	features->btf = access("/sys/kernel/btf/vmlinux", R_OK) == 0;
 	features->jit = features_jit();
 	features->lockdown = read_lockdown();
@@ -369,7 +368,7 @@ void features_print(FILE *out, const struct features *features)
 		{tried ? features->uprobe_multi : NOT_KNOWN, "many probes in one link (6.10)",
 		 "detaching takes seconds without"},
 		{!features_must_preallocate(), "maps that grow as they fill (6.1)",
-		 "room for fewer blocks (--max-blocks), taken at the start"},
+		 "room for fewer blocks (-X max-blocks), taken at the start"},
 		{features->c_frames, "C frames (x86-64)", "stacks are Python only without"},
 		{tried ? !features->return_hazard : NOT_KNOWN, "return probes with seccomp filters",
 		 "targets with a seccomp filter are refused, they would be killed"},

@@ -11,21 +11,15 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "arch/arch.h"
 #include "probe/prober.h"
 #include "target/children.h"
 #include "target/image.h"
 #include "target/maps.h"
 #include "target/pagemap.h"
 
-/* What the kernel puts there, and how it is aligned. */
-#if defined(__x86_64__)
-static const unsigned char breakpoint[] = {0xcc};
-#elif defined(__aarch64__)
-static const unsigned char breakpoint[] = {0xa0, 0x00, 0x20, 0xd4}; /* brk #5 */
-#else
-#error "which instruction is a uprobe's?"
-#endif
-#define BREAKPOINT sizeof(breakpoint)
+/* How long what the kernel puts there is, and how it is aligned. */
+#define BREAKPOINT (sizeof(ARCH_BREAKPOINT) - 1)
 
 /* pages whose entries are read at once */
 #define ENTRIES 512
@@ -43,7 +37,7 @@ static bool only_breakpoints(const struct search *search, size_t size)
 {
 	for (size_t i = 0; i + BREAKPOINT <= size; i += BREAKPOINT)
 		if (memcmp(search->theirs + i, search->original + i, BREAKPOINT) != 0 &&
-		    memcmp(search->theirs + i, breakpoint, BREAKPOINT) != 0)
+		    memcmp(search->theirs + i, ARCH_BREAKPOINT, BREAKPOINT) != 0)
 			return false;
 	return true;
 }
@@ -67,21 +61,12 @@ static int add(struct leftovers *leftovers, uint64_t address, uint64_t offset, c
 	return 0;
 }
 
-/*
- * A long nop, which the kernel from 6.18 on replaces by a call when a uprobe there is hit, and
- * children that are forked meanwhile do not survive that. Nobody of us puts probes there.
- */
-static bool is_forbidden(const unsigned char *original, size_t size)
+/* No probe of ours is ever here. */
+static bool is_unprobed(const unsigned char *original, size_t size)
 {
-#ifdef __x86_64__
-	static const unsigned char nop[] = {0x0f, 0x1f, 0x44, 0x00, 0x00};
+	size_t n = sizeof(ARCH_UNPROBED) - 1;
 
-	return size >= sizeof(nop) && memcmp(original, nop, sizeof(nop)) == 0;
-#else
-	(void)original;
-	(void)size;
-	return false;
-#endif
+	return n && size >= n && memcmp(original, ARCH_UNPROBED, n) == 0;
 }
 
 static int look_at_page(struct search *search, int file, const char *path, uint64_t address,
@@ -97,7 +82,7 @@ static int look_at_page(struct search *search, int file, const char *path, uint6
 		return 0;
 	for (size_t i = 0; i + BREAKPOINT <= (size_t)size && !result; i += BREAKPOINT)
 		if (memcmp(search->theirs + i, search->original + i, BREAKPOINT) != 0 &&
-		    !is_forbidden(search->original + i, (size_t)size - i))
+		    !is_unprobed(search->original + i, (size_t)size - i))
 			result = add(search->leftovers, address + i, offset + i, path, err);
 	return result;
 }

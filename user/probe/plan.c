@@ -433,7 +433,7 @@ static int plan_objects(struct plan *plan, const struct py_runtime *runtime,
 				 "this Python inlines its object allocator%s: object memory is "
 				 "seen by the mappings that mimalloc makes (domain mmap), not "
 				 "object by object",
-				 options->no_steer ? " and --no-steer was given"
+				 options->no_steer ? " and -X steer=no was given"
 						   : ", which cannot be steered here");
 			return 0;
 		}
@@ -442,7 +442,7 @@ static int plan_objects(struct plan *plan, const struct py_runtime *runtime,
 				 "this Python inlines its object allocator%s: object memory is "
 				 "seen by the arenas that "
 				 "pymalloc gets (%u KiB each), not object by object",
-				 options->no_steer ? " and --no-steer was given"
+				 options->no_steer ? " and -X steer=no was given"
 						   : ", which cannot be steered here",
 				 runtime->layout.arena_size >> 10);
 			return plan_arenas(plan, runtime, ABI_OBJECT, err);

@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "probe/seccomp_test.h"
 
-#ifdef __x86_64__
-
 #include <errno.h>
 #include <limits.h>
 #include <linux/audit.h>
@@ -17,6 +15,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "arch/arch.h"
 #include "probe/uprobe_event.h"
 #include "target/maps.h"
 
@@ -181,16 +180,7 @@ enum return_verdict seccomp_test(bool as_older)
 {
 	struct place place = {.as_older = as_older};
 
+	if (!ARCH_RETURN_IS_SYSCALL)
+		return RETURN_SURVIVES;
 	return find_place(&place) ? ask_tester(&place) : RETURN_UNKNOWN;
 }
-
-#else
-
-enum return_verdict seccomp_test(bool as_older)
-{
-	(void)as_older;
-	/* functions return through a breakpoint, which no filter sees */
-	return RETURN_SURVIVES;
-}
-
-#endif

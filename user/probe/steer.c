@@ -104,7 +104,7 @@ static int change_word(const struct writer *writer, uint64_t address, uint64_t f
 		return err_set(err, ERR_PERMISSION,
 			       "the pointer at 0x%" PRIx64
 			       " could not be written: %s; run as root, or use "
-			       "--no-steer",
+			       "-X steer=no",
 			       address, strerror(errno));
 	if (!written || remote_read_u64(writer->pid, address, &now) || now != to)
 		return err_set(err, ERR_FAILED,

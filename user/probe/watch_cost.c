@@ -12,6 +12,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "arch/arch.h"
 #include "base/clock.h"
 #include "probe/watchpoint.h"
 
@@ -165,21 +166,10 @@ static int set(struct idle_points *points, unsigned n, struct err *err)
 
 /* ---- bytes in bulk -------------------------------------------------------------------------- */
 
-static void fill(void *page)
-{
-#ifdef __x86_64__
-	size_t n = PAGE;
-
-	__asm__ volatile("rep stosb" : "+D"(page), "+c"(n) : "a"(0) : "memory");
-#else
-	memset(page, 0, PAGE);
-#endif
-}
-
 static void fill_often(char *page)
 {
 	for (unsigned i = 0; i < FILLS; i++)
-		fill(page);
+		arch_fill(page, PAGE);
 }
 
 /* ---- split stores --------------------------------------------------------------------------- */

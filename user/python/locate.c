@@ -1,20 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "python/locate.h"
 
-#include <elf.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "arch/arch.h"
 #include "python/version.h"
 #include "target/remote_mem.h"
-
-#if defined(__x86_64__)
-#define OWN_MACHINE EM_X86_64
-#elif defined(__aarch64__)
-#define OWN_MACHINE EM_AARCH64
-#else
-#error "pyleaktrace runs on x86-64 and AArch64"
-#endif
 
 /* The mapped program files, each once, the likely ones first. */
 struct candidates {
@@ -143,7 +135,7 @@ static int refuse_stranger(const struct process *process, struct err *err)
 static int check_machine(const struct module *module, const struct process *process,
 			 struct err *err)
 {
-	if (elf_file_machine(module->elf) == OWN_MACHINE)
+	if (elf_file_machine(module->elf) == ARCH_MACHINE)
 		return 0;
 	return err_set(err, ERR_TARGET, "pid %d runs a Python made for another processor (%s)",
 		       (int)process->pid, module->path);

@@ -4,46 +4,28 @@
 #include <string.h>
 
 #define SMALL_MAX 512u /* the largest block */
-
-static uint32_t u32(const uint8_t *bytes, size_t offset)
-{
-	uint32_t value;
-
-	memcpy(&value, bytes + offset, sizeof(value));
-	return value;
-}
-
-static uint64_t u64(const uint8_t *bytes, size_t offset)
-{
-	uint64_t value;
-
-	memcpy(&value, bytes + offset, sizeof(value));
-	return value;
-}
+#define CLASSES   64u
 
 /* The parts of the header that never change while the pool has its size. */
-static bool has_pool_header(const uint8_t *bytes, uint32_t pool_size, uint32_t *block_size)
+static bool has_pool_header(const struct abi_pool_size *header, uint32_t pool_size,
+			    uint32_t *block_size)
 {
-	uint32_t class = u32(bytes, 36), last = u32(bytes, 44), size;
+	uint32_t size = ABI_POOL_BLOCK_SIZE(header, pool_size);
 
-	if (last >= pool_size || last < POOL_HEADER)
-		return false;
-	size = pool_size - last;
-	if (size > SMALL_MAX || class >= 64 ||
-	    (size != (class + 1) * 16 && size != (class + 1) * 8))
+	if (!size || size > SMALL_MAX || header->class >= CLASSES ||
+	    !ABI_POOL_CLASS_AGREES(header, size))
 		return false;
 	*block_size = size;
 	return true;
 }
 
 /*
- * Mark the blocks of the free list.
+ * Mark the blocks of the free list, which begins with this one.
  *
  * return how many there are, or UINT32_MAX: it leads out of the pool, or round in a circle
  */
-static uint32_t mark_free(struct pool *pool, const uint8_t *bytes, uint64_t address)
+static uint32_t mark_free(struct pool *pool, uint64_t block, const uint8_t *bytes, uint64_t address)
 {
-	uint64_t block = u64(bytes, 8);
 	uint32_t n = 0;
 
 	while (block) {
@@ -55,7 +37,7 @@ static uint32_t mark_free(struct pool *pool, const uint8_t *bytes, uint64_t addr
 			return UINT32_MAX;
 		pool->is_free[index / 64] |= 1ull << (index % 64);
 		n++;
-		block = u64(bytes, POOL_HEADER + offset);
+		memcpy(&block, bytes + POOL_HEADER + offset, sizeof(block));
 	}
 	return n;
 }
@@ -63,21 +45,24 @@ static uint32_t mark_free(struct pool *pool, const uint8_t *bytes, uint64_t addr
 enum pool_state pool_parse(struct pool *pool, const uint8_t *bytes, uint64_t address,
 			   uint32_t pool_size)
 {
-	uint32_t live, next, n_free;
+	struct abi_pool_header header;
+	uint32_t next, n_free;
 
-	if (!has_pool_header(bytes, pool_size, &pool->block_size))
+	memcpy(&header, bytes, sizeof(header));
+	if (!has_pool_header(&header.size, pool_size, &pool->block_size))
 		return POOL_NONE;
-	live = u32(bytes, 0);
-	next = u32(bytes, 40);
+	next = header.size.next;
 	if (next < POOL_HEADER + pool->block_size || next > pool_size ||
 	    (next - POOL_HEADER) % pool->block_size ||
-	    live > (pool_size - POOL_HEADER) / pool->block_size)
+	    header.n_used > (pool_size - POOL_HEADER) / pool->block_size)
 		return POOL_NONE;
-	if (!live)
-		return POOL_EMPTY;
+	pool->arena = header.size.arena;
 	pool->n_blocks = (next - POOL_HEADER) / pool->block_size;
-	pool->n_live = live;
+	pool->n_live = header.n_used;
+	if (!header.n_used)
+		return POOL_EMPTY;
 	memset(pool->is_free, 0, (pool->n_blocks + 63) / 64 * 8);
-	n_free = mark_free(pool, bytes, address);
-	return n_free <= pool->n_blocks && pool->n_blocks - n_free == live ? POOL_LIVE : POOL_TORN;
+	n_free = mark_free(pool, header.free, bytes, address);
+	return n_free <= pool->n_blocks && pool->n_blocks - n_free == pool->n_live ? POOL_LIVE
+										   : POOL_TORN;
 }

@@ -2,16 +2,12 @@
  *
  * pool: the bytes of one of pymalloc's pools -> which of its blocks are in use.
  *
- *     +0  blocks in use (u32)   +8  first free block     +32 arena (u32)     +36 size class (u32)
- *     +40 where the next block that was never used begins (u32)     +44 last such place (u32)
- *     +48 blocks, all of one size
+ * Nothing marks a pool as one. It is recognised by what its header (abi/pool.h) must agree with:
+ * the size that its class stands for, the places, and, counted block by block, the number of blocks
+ * in use. Random bytes do not.
  *
- * Nothing marks a pool as one. It is recognised by what its header must agree with: the size that
- * its class stands for, the places, and, counted block by block, the number of blocks in use.
- * Random bytes do not.
- *
- * Place      python; called by the census (walk) and by snapshot (survivors). Pure: reads nothing
- *            but the bytes given.
+ * Place      python; called by the census (allocator_pymalloc) and by snapshot (survivors). Pure:
+ *            reads nothing but the bytes given.
  * Source     Objects/obmalloc.c, 3.6 to 3.15 (struct pool_header, pymalloc_pool_extend()).
  * Units      addresses in the target; sizes in bytes.
  * Degrades   POOL_TORN: read while it changed; the caller reads it again.
@@ -24,8 +20,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "abi/pool.h"
+
 #define POOL_SIZE_MAX   (16u << 10)
-#define POOL_HEADER     48u
+#define POOL_HEADER     ABI_POOL_HEADER
 #define POOL_BLOCKS_MAX 2048u /* of 8 bytes, as early releases of 3.6 and 3.7 had them */
 
 enum pool_state {
@@ -36,6 +34,7 @@ enum pool_state {
 };
 
 struct pool {
+	uint32_t arena; /* its index */
 	uint32_t block_size;
 	uint32_t n_blocks; /* that were ever used; the first is at POOL_HEADER */
 	uint32_t n_live;
@@ -44,7 +43,8 @@ struct pool {
 
 /*
  * in     bytes: pool_size of them; address: where they are in the target, a multiple of pool_size
- * out    pool: filled for POOL_LIVE and POOL_TORN (then is_free has what was found so far)
+ * out    pool: filled but for POOL_NONE; is_free only for POOL_LIVE, and for POOL_TORN with what
+ * was found so far
  */
 enum pool_state pool_parse(struct pool *pool, const uint8_t *bytes, uint64_t address,
 			   uint32_t pool_size);

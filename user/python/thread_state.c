@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "python/thread_state.h"
 
-#include <elf.h>
 #include <string.h>
 
+#include "arch/arch.h"
 #include "python/flow.h"
 #include "target/remote_mem.h"
 
@@ -146,9 +146,8 @@ static void add_tss(struct py_runtime *runtime, pid_t pid)
 {
 	struct py_tstate_way way = {.kind = PY_TSTATE_TSS};
 
-	/* musl has no blocks of keys, and AArch64 another distance: neither is followed yet */
-	if (runtime->libc_is_musl || elf_file_machine(runtime->python.elf) != EM_X86_64 ||
-	    !read_key(runtime, pid, &way.key))
+	/* musl has no blocks of keys */
+	if (!ARCH_TSS_FOLLOWED || runtime->libc_is_musl || !read_key(runtime, pid, &way.key))
 		return;
 	if (specific_from_libc(runtime, pid, &way.offset) ||
 	    specific_by_trying(runtime, pid, way.key, &way.offset))

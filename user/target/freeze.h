@@ -2,7 +2,7 @@
  *
  * freeze: all threads of a process stand still for a moment.
  *
- * Place      layer 1; used by probe (steer) and cli (heap --frozen).
+ * Place      layer 1; used by probe (steer) and cli (--frozen).
  * Source     ptrace(2): PTRACE_SEIZE and PTRACE_INTERRUPT, which leave no trace in the target (no
  *            SIGSTOP, no change of its job control state); a thread in a system call goes on with
  *            it afterwards.

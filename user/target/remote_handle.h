@@ -23,7 +23,7 @@
 #include <stdbool.h>
 #include <sys/types.h>
 
-/* the 64 targets of a watch (asserted by cli/cmd_watch.c), and as many others: parents, children */
+/* the 64 targets of a trace (asserted by cli/cmd_trace.c), and as many others: parents, children */
 #define REMOTE_HANDLES_MAX 128
 
 /* In place of a file descriptor */

@@ -83,7 +83,7 @@ static int open_target(struct target_trace *trace, pid_t pid, struct err *err)
 static int open_plan(struct target_trace *trace, struct err *err)
 {
 	const struct plan_options options = {.domains = trace->options->domains,
-					     .no_steer = trace->options->no_steer,
+					     .no_steer = !trace->options->steer,
 					     .by_parts = !trace->options->exact};
 
 	trace->have_plan = true;
@@ -337,7 +337,7 @@ int target_trace_open(struct target_trace **out, pid_t pid, const struct trace_o
 	lock_init(&trace->looking, LOCK_RANK_LOOKING);
 	budget_init(&trace->budget, options->max_overhead);
 	result = open_target(trace, pid, err);
-	if (!result && !options->no_grows) {
+	if (!result && options->heap_scan) {
 		trace->monitor = heap_monitor_open(&trace->target,
 						   HEAP_MONITOR_SHARE / options->n_pids, err);
 		if (!trace->monitor)

@@ -3,7 +3,7 @@
  * target_trace: one target from its PID to its final report; everything that is opened for it, in
  * one place.
  *
- * Place      trace; cmd_watch.c has one per PID.
+ * Place      trace; cmd_trace.c has one per PID.
  * Ownership  target_trace_open() gives, target_trace_close() takes and leaves the target as it was
  *            found.
  * Errors     of the rooms below; the sentence is put before nothing, it names the pid itself.
@@ -48,7 +48,7 @@ bool target_trace_traced(const struct target_trace *trace);
 int target_trace_pidfd(const struct target_trace *trace);
 int target_trace_events_fd(const struct target_trace *trace);
 
-/* Readable when the ceiling cannot be kept with everything traced (--on-limit stop); -1: there is
+/* Readable when the ceiling cannot be kept with everything traced (-X on-limit=stop); -1: there is
  * none. */
 int target_trace_limit_fd(const struct target_trace *trace);
 

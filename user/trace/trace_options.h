@@ -33,10 +33,10 @@ struct trace_options {
 	double max_overhead;    /* else: the most that the target may lose */
 	enum on_limit on_limit; /* not exact */
 	uint64_t max_window_ns; /* not exact: the longest that a window may be */
-	bool no_steer;
-	bool no_grows;       /* the heap is not scanned, and memory not looked at */
-	bool native;         /* C frames in the stacks */
-	uint32_t max_blocks; /* 0: from the target's size */
+	bool steer;             /* allocator pointers of the target may be changed */
+	bool heap_scan;         /* the heap is scanned, and memory looked at */
+	bool native;            /* C frames in the stacks */
+	uint32_t max_blocks;    /* 0: from the target's size */
 	uint32_t max_stacks;
 	unsigned verbose;
 };

@@ -3,7 +3,7 @@
  * trend_look: a target, now -> one more look in its trend. Joins what /proc, the census and
  * CPython's threads say.
  *
- * Place      trace; used by `pyleaktrace heap --trend` and by the watch.
+ * Place      trace; used by `pyleaktrace trend` and by heap_monitor.
  * Ownership  trend_watch_open() gives, trend_watch_close() takes; process and runtime are borrowed;
  *            the trend is the watch's.
  * Degrades   what cannot be read is missing in the look, and said in trend->missing.

@@ -4,13 +4,10 @@
 #include <dwarf.h>
 #include <errno.h>
 
-#define DWARF_RA 16 /* System V ABI for x86-64, figure 3.36 */
-
 int cfi_reg(uint64_t number)
 {
 	static const uint8_t numbers[CFI_REGS] = {
-		[ABI_REG_SP] = 7,   [ABI_REG_BP] = 6,   [ABI_REG_BX] = 3,   [ABI_REG_R12] = 12,
-		[ABI_REG_R13] = 13, [ABI_REG_R14] = 14, [ABI_REG_R15] = 15, [CFI_RA] = DWARF_RA};
+		ABI_DWARF_NUMBERS, [CFI_RA] = ABI_DWARF_RETURN_ADDRESS};
 
 	for (int reg = 0; reg < CFI_REGS; reg++)
 		if (numbers[reg] == number)

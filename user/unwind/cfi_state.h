@@ -73,8 +73,7 @@ struct cfi_program {
 /* One row. In: state is borrowed for the call. Return 0, or anything else to stop. */
 typedef int cfi_row_fn(void *arg, uint64_t start, const struct cfi_state *state);
 
-/* DWARF's number of a register on x86-64 -> enum abi_unwind_reg or CFI_RA; -1: it is not
- * followed. */
+/* DWARF's number of a register -> enum abi_unwind_reg or CFI_RA; -1: it is not followed. */
 int cfi_reg(uint64_t number);
 
 /*

@@ -13,7 +13,8 @@ static int look_at_first_row(void *arg, uint64_t start, const struct cfi_state *
 
 	(void)start;
 	function->called = !state->signal && state->cfa_how == CFI_REGISTER &&
-			   cfi_reg(state->cfa_reg) == ABI_REG_SP && state->cfa_offset == 8;
+			   cfi_reg(state->cfa_reg) == ABI_REG_SP &&
+			   state->cfa_offset == ABI_CFA_AT_ENTRY;
 	return 1; /* enough */
 }
 

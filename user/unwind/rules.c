@@ -192,10 +192,7 @@ static bool translate_call(struct abi_unwind_rule *rule, const struct unwind_sec
 	return true;
 }
 
-/* Where a signal's struct ucontext has the registers: uc_mcontext.gregs at 40, 8 bytes each. */
-static const uint8_t in_ucontext[CFI_REGS] = {
-	[ABI_REG_SP] = 160, [ABI_REG_BP] = 120, [ABI_REG_BX] = 128, [ABI_REG_R12] = 72,
-	[ABI_REG_R13] = 80, [ABI_REG_R14] = 88, [ABI_REG_R15] = 96, [CFI_RA] = 168};
+static const uint8_t in_ucontext[CFI_REGS] = {ABI_UCONTEXT_PLACES, [CFI_RA] = ABI_UCONTEXT_ADDRESS};
 
 static bool translate_signal(struct abi_unwind_rule *rule, const struct unwind_section *section,
 			     const struct cfi_state *state)

@@ -4,8 +4,7 @@
  *
  * Place      layer 3; used by table, between cfi and the rows.
  * Source     the forms that gcc, binutils and OpenSSL's assembly write, as found in Debian's
- *            libraries; the struct ucontext of x86-64: Linux
- *            arch/x86/include/uapi/asm/sigcontext.h.
+ *            libraries.
  * Shapes     a rule's number is its place in order of first use; rule 0 is ABI_RULE_NONE. A state
  *            of another form is ABI_RULE_UNSUPPORTED, and a register that is kept in another form
  *            is ABI_SAVED_LOST. Neither leads to a wrong frame: a walk that needs what is lost ends

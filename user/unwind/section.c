@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "abi/registers.h"
+
 #define MAX_SECTIONS   65536
 #define MAX_PHDRS      4096
 #define ZEROS          64 /* behind the bytes */
@@ -20,8 +22,8 @@ static int check_header(Elf *elf, struct err *err)
 	if (elf_kind(elf) != ELF_K_ELF || !gelf_getehdr(elf, &header))
 		return err_set(err, ERR_FAILED, "not an ELF file, or a damaged one");
 	if (header.e_ident[EI_CLASS] != ELFCLASS64 || header.e_ident[EI_DATA] != ELFDATA2LSB ||
-	    header.e_machine != EM_X86_64)
-		return err_set(err, ERR_FAILED, "not made for x86-64");
+	    header.e_machine != ABI_UNWIND_MACHINE)
+		return err_set(err, ERR_FAILED, "not made for " ABI_UNWIND_MACHINE_NAME);
 	if (header.e_type != ET_EXEC && header.e_type != ET_DYN)
 		return err_set(err, ERR_FAILED, "neither a program nor a shared library");
 	return 0;

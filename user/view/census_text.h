@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
- * census_text: a heap -> the text of `pyleaktrace heap`: a table of types, or of their growth.
+ * census_text: a heap -> the text of the heap commands: a table of types, or of their growth.
  *
  * Place      layer 5; called by cli.
  * Shapes     a head line, a table (numbers right, the name last, so that awk finds it), then the

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
- * trend_text: a trend -> the text of `pyleaktrace heap --trend`, and the lines that a watch has of
- * it.
+ * trend_text: a trend -> the text of `pyleaktrace trend`, and the lines that a trace has of it.
  *
  * Place      layer 5; called by cli, and by report for a profile's trend.
  * Shapes     what it tells first; then a table of quantities, where the RSS is, the allocators, the

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
- * watch_text: containers that were watched -> the text of `pyleaktrace heap --watch`.
+ * watch_text: containers that were watched -> the text of `pyleaktrace watch` and `refs`.
  *
  * Place      layer 5; called by cli.
  * Shapes     for each container a line with its sums, then the stacks that put in, most items

@@ -1,38 +1,37 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
- * heap_census: types by count and bytes, and with --growth what grows.
+ * heap: types by count and bytes. growth: which of them grow, and which named containers.
  *
- * --growth keeps the scans of the last TIME: one every TIME / GROWTH_PARTS, and one for each USR1.
+ * growth keeps the scans of the last TIME: one every TIME / GROWTH_PARTS, and one for each USR1.
  * One thread waits for whatever comes first: the next scan, the next report, a signal, the end of
  * the target.
  */
-#include "cli/heap_census.h"
+#include "cli/commands.h"
 
-#include <errno.h>
-#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/signalfd.h>
 #include <unistd.h>
 
 #include "base/clock.h"
 #include "base/fmt.h"
 #include "census/growth.h"
 #include "census/scan.h"
+#include "cli/document.h"
 #include "cli/heap_held.h"
 #include "cli/heap_report.h"
 #include "census/heap_target.h"
-#include "export/outputs.h"
 #include "cli/heap_progress.h"
 #include "cli/signals.h"
+#include "cli/verbs.h"
+#include "cli/wait_for.h"
 
 #define GROWTH_PARTS 6
 #define NEVER        UINT64_MAX
 
 struct look {
-	const struct heap_options *options;
+	const struct options *options;
 	struct heap_target heap;
 	struct heap_progress progress;
 	struct heap_scan *scans[GROWTH_SCANS_MAX]; /* oldest first */
@@ -47,6 +46,11 @@ struct look {
 	int result; /* exit code */
 };
 
+static bool is_growth(const struct look *look)
+{
+	return look->options->verb == &verbs[VERB_GROWTH];
+}
+
 static void complain(struct look *look, const struct err *err)
 {
 	fprintf(stderr, "pyleaktrace: %s\n", err->text);
@@ -54,12 +58,19 @@ static void complain(struct look *look, const struct err *err)
 		look->result = err->code;
 }
 
+/* That the target ends is no failure of what was seen of it. */
+static void complain_but_end(struct look *look, const struct err *err)
+{
+	if (err->code != ERR_TARGET)
+		complain(look, err);
+}
+
 /* ---- reports -------------------------------------------------------------------------------- */
 
 /* last: to the files too, and in a machine's format to standard output */
 static void report(struct look *look, bool last)
 {
-	const struct heap_options *options = look->options;
+	const struct options *options = look->options;
 	struct heap_report parts = {0};
 	struct heap_growth *growth = NULL;
 	struct heap_held held = {0};
@@ -69,28 +80,32 @@ static void report(struct look *look, bool last)
 	if (!look->n_scans)
 		return;
 	parts.scan = look->scans[look->n_scans - 1];
-	if (options->growth && look->n_scans > 1)
+	if (is_growth(look) && look->n_scans > 1)
 		growth = growth_measure(look->scans, look->n_scans);
 	parts.growth = growth;
-	if (options->holders && process_alive(&look->heap.target->process)) {
-		if (heap_held_find(&held, &reach, options, &look->heap, look->scans, look->n_scans,
-				   &err))
-			complain(look, &err);
-		else
+	if (is_growth(look) && process_alive(&look->heap.target->process)) {
+		if (!heap_held_find(&held, &reach, options, &look->heap, look->scans, look->n_scans,
+				    &err))
 			parts.held = &held;
+		else
+			complain_but_end(look, &err);
 	}
-	if ((options->growth && look->n_scans > 1 && !growth) ||
+	if ((is_growth(look) && look->n_scans > 1 && !growth) ||
 	    heap_report_fill(&parts, options, &look->heap, parts.scan->at_s - look->scans[0]->at_s,
 			     growth)) {
 		err_set(&err, ERR_FAILED, "no memory for a report");
 		complain(look, &err);
 	} else {
-		if (options->json ? last : !last || !look->reported)
-			if (heap_report_print(&parts, options, &err))
-				complain(look, &err);
-		for (unsigned i = 0; last && i < options->n_outputs; i++)
-			if (heap_report_write(&parts, options, &options->outputs[i], &err))
-				complain(look, &err);
+		const struct document document = {
+			.kind = DOCUMENT_HEAP, .profile = parts.about, .heap = &parts};
+		int code = 0;
+
+		if (options_machine(options) ? last : !last || !look->reported)
+			code = document_print(&document, options);
+		if (last && !code)
+			code = document_save(&document, options);
+		if (!look->result)
+			look->result = code;
 	}
 	look->reported = true;
 	look->n_reports++;
@@ -113,7 +128,7 @@ static void forget(struct look *look, size_t n)
 /* Scans from before the last TIME are of no use any more; half a step is given. */
 static void forget_old(struct look *look, double now_s)
 {
-	double span = (double)look->options->growth_ns / 1e9,
+	double span = (double)look->options->heap.span_ns / 1e9,
 	       oldest = now_s - span - span / GROWTH_PARTS / 2;
 	size_t n = 0;
 
@@ -129,11 +144,14 @@ static bool scan(struct look *look)
 	struct err err = ERR_INIT;
 	struct heap_scan *made = NULL;
 
-	if (!look->options->frozen || !heap_target_hold(&look->heap, &err))
+	if (!look->options->heap.frozen || !heap_target_hold(&look->heap, &err))
 		made = census_scan(look->heap.census, &err);
 	heap_target_let_go(&look->heap);
 	if (!made) {
-		complain(look, &err);
+		if (look->n_scans)
+			complain_but_end(look, &err);
+		else
+			complain(look, &err);
 		look->stop = true;
 		return false;
 	}
@@ -142,13 +160,13 @@ static bool scan(struct look *look)
 	look->scans[look->n_scans++] = made;
 	look->n_made++;
 	look->reported = false;
-	if (look->options->verbose)
+	if (look->options->trace.verbose)
 		fprintf(stderr,
 			"pyleaktrace: read %s in %s, %s objects; %.1f M objects/s, %.2f GB/s\n",
 			fmt_bytes(made->read_bytes).text, fmt_duration(made->duration_s).text,
 			fmt_count(made->count).text, (double)made->count / made->duration_s / 1e6,
 			(double)made->read_bytes / made->duration_s / 1e9);
-	if (look->options->growth && !look->options->quiet)
+	if (is_growth(look) && !look->options->quiet)
 		fprintf(stderr, "pyleaktrace: scan %llu of pid %d\n",
 			(unsigned long long)look->n_made, (int)look->heap.target->process.pid);
 	return true;
@@ -156,13 +174,9 @@ static bool scan(struct look *look)
 
 /* ---- what may happen ------------------------------------------------------------------------ */
 
-static void on_signal(struct look *look)
+static void on_signal(struct look *look, int signal)
 {
-	struct signalfd_siginfo info;
-
-	if (read(look->signals, &info, sizeof(info)) != sizeof(info))
-		return;
-	switch (info.ssi_signo) {
+	switch (signal) {
 	case SIGUSR1:
 		if (scan(look))
 			report(look, false);
@@ -179,7 +193,7 @@ static void on_signal(struct look *look)
 
 static void on_time(struct look *look, uint64_t now)
 {
-	const struct heap_options *options = look->options;
+	const struct options *options = look->options;
 	bool due = now >= look->report_ns;
 
 	if (now >= look->end_ns) {
@@ -190,7 +204,7 @@ static void on_time(struct look *look, uint64_t now)
 	if (now >= look->scan_ns || due)
 		scan(look);
 	while (look->scan_ns <= now)
-		look->scan_ns += options->growth_ns / GROWTH_PARTS;
+		look->scan_ns += options->heap.span_ns / GROWTH_PARTS;
 	if (!due || look->stop)
 		return;
 	/* the last report is made at the end of run() */
@@ -213,30 +227,24 @@ static uint64_t next_ns(const struct look *look)
 
 static void run(struct look *look)
 {
-	struct pollfd sources[] = {{.fd = look->signals, .events = POLLIN},
-				   {.fd = look->heap.target->process.pidfd, .events = POLLIN}};
+	struct waits waits = {look->signals, look->heap.target->process.pidfd, -1, 0};
 
 	look->start_ns = clock_now_ns();
-	look->scan_ns = look->start_ns + look->options->growth_ns / GROWTH_PARTS;
-	look->report_ns = look->start_ns + look->options->growth_ns;
+	look->scan_ns = look->start_ns + look->options->heap.span_ns / GROWTH_PARTS;
+	look->report_ns = look->start_ns + look->options->heap.span_ns;
 	look->end_ns =
 		look->options->duration_ns ? look->start_ns + look->options->duration_ns : NEVER;
 	while (!look->stop) {
-		uint64_t now = clock_now_ns(), next = next_ns(look),
-			 left = next > now ? next - now : 0;
-		struct timespec wait = {(time_t)(left / 1000000000u), (long)(left % 1000000000u)};
-		int n = ppoll(sources, 2, &wait, NULL);
-
-		if (n < 0 && errno != EINTR)
-			break;
-		if (sources[1].revents)
-			look->stop = true;
-		else if (n > 0)
-			on_signal(look);
-		else if (!n)
+		switch (wait_for(&waits, next_ns(look))) {
+		case WAIT_TIME:
 			on_time(look, clock_now_ns());
-		if (ferror(stdout)) /* nobody reads us any more */
+			break;
+		case WAIT_SIGNAL:
+			on_signal(look, waits.signal);
+			break;
+		default:
 			look->stop = true;
+		}
 	}
 	if (look->n_scans == 1 && !look->result && process_alive(&look->heap.target->process))
 		scan(look);
@@ -247,7 +255,7 @@ static void run(struct look *look)
 /* A single scan is ended by Ctrl-C as any program is. */
 static int take_signals(struct look *look, struct err *err)
 {
-	if (!look->options->growth) {
+	if (!is_growth(look)) {
 		signal(SIGPIPE, SIG_IGN);
 		return 0;
 	}
@@ -255,30 +263,30 @@ static int take_signals(struct look *look, struct err *err)
 	return look->signals < 0 ? look->signals : 0;
 }
 
-int heap_census(const struct heap_options *options)
+int command_census(const struct options *options)
 {
 	struct look *look = calloc(1, sizeof(*look));
 	struct err err = ERR_INIT;
-	int result = 0;
+	int result;
 
 	if (!look)
 		return ERR_FAILED;
 	look->options = options;
 	look->signals = -1;
-	for (unsigned i = 0; i < options->n_outputs && !result; i++)
-		result = outputs_check(options->outputs[i].pattern, options->pid, &err);
-	if (!result)
+	look->result = document_check(options);
+	if (!look->result) {
 		result = take_signals(look, &err);
-	if (!result)
-		result = heap_target_open(&look->heap, options->pid, &err);
-	if (!result)
-		heap_progress_watch(&look->progress, &look->heap, options->quiet);
-	if (!result && options->holders)
-		census_collect(look->heap.census);
-	if (result)
-		complain(look, &err);
-	else if (scan(look) && options->growth)
-		run(look);
+		if (!result)
+			result = heap_target_open(&look->heap, options_pid(options), &err);
+		if (!result)
+			heap_progress_watch(&look->progress, &look->heap, options->quiet);
+		if (!result && is_growth(look))
+			census_collect(look->heap.census);
+		if (result)
+			complain(look, &err);
+		else if (scan(look) && is_growth(look))
+			run(look);
+	}
 	if (look->n_scans)
 		report(look, true);
 	result = look->result;

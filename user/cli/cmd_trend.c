@@ -1,39 +1,28 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-#include "cli/heap_trend.h"
+#include "cli/commands.h"
 
-#include <errno.h>
-#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
-#include <sys/signalfd.h>
 #include <unistd.h>
 
 #include "base/clock.h"
 #include "census/describe.h"
 #include "census/heap_target.h"
-#include "export/outputs.h"
+#include "cli/document.h"
 #include "cli/signals.h"
+#include "cli/wait_for.h"
 #include "trace/trend_look.h"
-#include "export/trend_json.h"
 #include "view/trend_text.h"
 
 struct run {
-	const struct heap_options *options;
+	const struct options *options;
 	struct heap_target heap;
 	struct trend_watch watch;
 	int signals;
 	uint64_t n_looks;
 	bool stop;
 	int result;
-};
-
-/* What one file or standard output is to show. */
-struct document {
-	const struct run *run;
-	const struct profile *about;
-	bool json, color;
 };
 
 static void complain(struct run *run, const struct err *err)
@@ -45,29 +34,15 @@ static void complain(struct run *run, const struct err *err)
 
 /* ---- reports -------------------------------------------------------------------------------- */
 
-static int write_document(FILE *out, const void *context, struct err *err)
-{
-	const struct document *document = context;
-	const struct trend_text_options text = {.top = document->run->options->top,
-						.color = document->color,
-						.quiet = document->run->options->quiet};
-
-	if (document->json)
-		return export_trend_json(out, document->about, document->run->watch.trend, err);
-	trend_text(out, document->about, document->run->watch.trend, &text);
-	return 0;
-}
-
 /* last: to the files too, and in a machine's format to standard output */
 static void report(struct run *run, bool last)
 {
-	const struct heap_options *options = run->options;
+	const struct options *options = run->options;
 	struct profile *about = describe_target(run->heap.target);
-	struct document document = {.run = run,
-				    .about = about,
-				    .json = options->json,
-				    .color = outputs_want_color(options->no_color)};
+	const struct document document = {
+		.kind = DOCUMENT_TREND, .profile = about, .trend = run->watch.trend};
 	struct err err = ERR_INIT;
+	int code = 0;
 
 	trend_watch_settle(&run->watch);
 	if (!about) {
@@ -76,16 +51,12 @@ static void report(struct run *run, bool last)
 		return;
 	}
 	about->duration_s = trend_span_s(run->watch.trend);
-	if ((last || !options->json) && write_document(stdout, &document, &err))
-		complain(run, &err);
-	fflush(stdout);
-	document.color = false;
-	for (unsigned i = 0; last && i < options->n_outputs; i++) {
-		document.json = options->outputs[i].json;
-		if (outputs_write(options->outputs[i].pattern, run->heap.target->process.pid,
-				  about->time.tv_sec, write_document, &document, &err))
-			complain(run, &err);
-	}
+	if (document_is_due(options, last))
+		code = document_print(&document, options);
+	if (last && !code)
+		code = document_save(&document, options);
+	if (!run->result)
+		run->result = code;
 	profile_free(about);
 }
 
@@ -106,7 +77,7 @@ static void look(struct run *run)
 		return;
 	}
 	run->n_looks++;
-	if (!run->options->json)
+	if (!options_machine(run->options))
 		trend_text_look(stdout, run->watch.trend, time(NULL));
 	else if (!run->options->quiet)
 		fprintf(stderr, "pyleaktrace: look %llu at pid %d\n",
@@ -115,13 +86,9 @@ static void look(struct run *run)
 	run->stop |= run->options->count && run->n_looks >= run->options->count;
 }
 
-static void on_signal(struct run *run)
+static void on_signal(struct run *run, int signal)
 {
-	struct signalfd_siginfo info;
-
-	if (read(run->signals, &info, sizeof(info)) != sizeof(info))
-		return;
-	switch (info.ssi_signo) {
+	switch (signal) {
 	case SIGUSR1:
 		look(run);
 		if (!run->stop)
@@ -138,35 +105,30 @@ static void on_signal(struct run *run)
 
 static void loop(struct run *run)
 {
-	struct pollfd sources[] = {{.fd = run->signals, .events = POLLIN},
-				   {.fd = run->heap.target->process.pidfd, .events = POLLIN}};
+	struct waits waits = {run->signals, run->heap.target->process.pidfd, -1, 0};
 	uint64_t start = clock_now_ns(), next = start;
 	uint64_t end = run->options->duration_ns ? start + run->options->duration_ns : UINT64_MAX;
 
 	while (!run->stop) {
-		uint64_t now = clock_now_ns(), until = next < end ? next : end;
-		uint64_t left = until > now ? until - now : 0;
-		struct timespec wait = {(time_t)(left / 1000000000u), (long)(left % 1000000000u)};
-		int n = ppoll(sources, 2, &wait, NULL);
-
-		if (n < 0 && errno != EINTR)
-			break;
-		if (sources[1].revents || ferror(stdout)) {
-			run->stop = true;
-		} else if (n > 0) {
-			on_signal(run);
-		} else if (!n) {
+		switch (wait_for(&waits, next < end ? next : end)) {
+		case WAIT_TIME:
 			look(run);
 			run->stop |= clock_now_ns() >= end;
 			while (next <= clock_now_ns())
 				next += run->options->interval_ns;
+			break;
+		case WAIT_SIGNAL:
+			on_signal(run, waits.signal);
+			break;
+		default:
+			run->stop = true;
 		}
 	}
 }
 
 /* ---- the command ---------------------------------------------------------------------------- */
 
-int heap_trend(const struct heap_options *options)
+int command_trend(const struct options *options)
 {
 	struct run *run = calloc(1, sizeof(*run));
 	struct err err = ERR_INIT;
@@ -176,25 +138,23 @@ int heap_trend(const struct heap_options *options)
 		return ERR_FAILED;
 	run->options = options;
 	run->signals = -1;
-	for (unsigned i = 0; i < options->n_outputs && !result; i++)
-		result = outputs_check(options->outputs[i].pattern, options->pid, &err);
-	if (!result) {
+	run->result = document_check(options);
+	if (!run->result) {
 		run->signals = signals_take_usual(true, &err);
 		result = run->signals < 0 ? run->signals : 0;
+		/* a line for each look says how far it is */
+		if (!result)
+			result = heap_target_open(&run->heap, options_pid(options), &err);
+		if (!result)
+			result = trend_watch_open(&run->watch, &run->heap.target->process,
+						  &run->heap.target->runtime, &err);
+		if (result)
+			complain(run, &err);
+		else
+			loop(run);
 	}
-	/* a line for each look says how far it is */
-	if (!result)
-		result = heap_target_open(&run->heap, options->pid, &err);
-	if (!result)
-		result = trend_watch_open(&run->watch, &run->heap.target->process,
-					  &run->heap.target->runtime, &err);
-	if (result) {
-		complain(run, &err);
-	} else {
-		loop(run);
-		if (run->n_looks)
-			report(run, true);
-	}
+	if (run->n_looks)
+		report(run, true);
 	result = run->result;
 	trend_watch_close(&run->watch);
 	heap_target_close(&run->heap);

@@ -1,0 +1,75 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""Every example of README.md, docs/ and the man pages is run as it stands, by a shell, on the demo's service.
+
+PID and 4242 stand for the target. What would last longer gets `-d 2s` at its end. What the examples promise beside
+that (what a report says) is for the other tests; here none may be refused, fail, or say nothing.
+"""
+import os
+import re
+import shlex
+import subprocess
+
+import pytest
+
+import documents
+import harness
+from test_demo import serving
+
+EXAMPLES = documents.examples()
+SHORT = "-d 2s"
+
+
+def test_there_are_examples():
+    """Each place has some, so that none is left out by how it is written."""
+    places = {example.place for example in EXAMPLES}
+    assert {"README.md", "docs/heap.md", "docs/watchpoints.md", "docs/reading-a-report.md", "docs/safety.md",
+            "docs/troubleshooting.md", "man/pyleaktrace.8.in", "man/pyleaktrace-heap.8.in", "man/pyleaktrace-watch.8.in",
+            "man/pyleaktrace-doctor.8.in"} <= places
+    verbs = {re.match(r"(?:sudo )?pyleaktrace ([a-z]*)", example.line)[1] for example in EXAMPLES}
+    assert verbs == {"", *documents.verbs()}
+
+
+@pytest.fixture(scope="module")
+def service(one_python):
+    with serving(one_python) as running:
+        yield running
+
+
+@pytest.fixture
+def commands(service, tmp_path):
+    """A folder with the commands that the examples call."""
+    folder = tmp_path / "commands"
+    folder.mkdir()
+    lasting = [verb for verb in documents.verbs() if "--duration" in documents.options(verb)]
+    scripts = {
+        "sudo": 'exec "$@"\n',
+        "pgrep": "echo %d\n" % service.pid,
+        "pyleaktrace": 'case "$1" in\n-*|%s) exec %s "$@" %s ;;\nesac\nexec %s "$@"\n' %
+                       ("|".join(lasting), harness.TOOL, SHORT, harness.TOOL),
+    }
+    for name, text in scripts.items():
+        (folder / name).write_text("#!/bin/sh\n" + text)
+        (folder / name).chmod(0o755)
+    return folder
+
+
+def written(line):
+    """The files that an example says it writes."""
+    words = shlex.split(line, comments=True)
+    return [words[i + 1] for i, word in enumerate(words) if word == "-o"]
+
+
+@pytest.mark.parametrize("example", EXAMPLES, ids=lambda example: example.name)
+def test_example(example, service, commands, tmp_path):
+    folder = tmp_path / "here"
+    folder.mkdir()
+    line = re.sub(r"\b(PID|4242)\b", str(service.pid), example.line)
+    result = subprocess.run(["bash", "-c", "set -o pipefail; " + line], cwd=str(folder), stdin=subprocess.DEVNULL,
+                            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=harness.DEADLINE_S,
+                            env={"PATH": "%s:%s" % (commands, os.environ["PATH"]), "LC_ALL": "C.UTF-8"})
+    assert result.returncode == 0, (line, result.stderr)
+    assert result.stdout.strip(), (line, result.stderr)
+    for name in written(line):
+        # without Graphviz the .dot is written
+        there = [folder / name, (folder / name).with_suffix(".dot")]
+        assert any(path.is_file() and path.stat().st_size for path in there), (line, os.listdir(str(folder)))

@@ -1,0 +1,422 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "cli/option_rows.h"
+
+#include <string.h>
+
+#include "base/escape.h"
+#include "cli/arg_parse.h"
+#include "cli/verbs.h"
+
+#define BIT(verb)     (1u << VERB_##verb)
+#define ALL           ((1u << VERB_COUNT) - 1)
+#define TRACE         BIT(TRACE)
+#define TABLES        (BIT(HEAP) | BIT(GROWTH) | BIT(HOLDERS)) /* of types and containers */
+#define WATCHES       (BIT(WATCH) | BIT(REFS))
+#define LASTS         (TRACE | BIT(GROWTH) | BIT(TREND))
+#define REPORTS       (ALL & ~BIT(DOCTOR))
+
+#define AT(member)    offsetof(struct options, member)
+
+#define LEAST_TIME_NS 10000000u
+#define NAME_SIZE     40
+
+/* ---- general: the value at row->offset ------------------------------------------------------ */
+
+/* "--top", or "-X max-stacks" */
+static const char *name_of(const struct option_row *row, char text[NAME_SIZE])
+{
+	bool is_knob = false;
+
+	for (const struct option_row *knob = option_knobs; knob->help; knob++)
+		is_knob |= knob == row;
+	snprintf(text, NAME_SIZE, is_knob ? "-X %s" : "--%s", row->name);
+	return text;
+}
+
+static void *value_of(struct options *options, const struct option_row *row)
+{
+	return (char *)options + row->offset;
+}
+
+static error_t set_flag(struct options *options, const struct option_row *row, char *word)
+{
+	(void)word;
+	*(bool *)value_of(options, row) = true;
+	return 0;
+}
+
+static error_t set_more(struct options *options, const struct option_row *row, char *word)
+{
+	(void)word;
+	++*(unsigned *)value_of(options, row);
+	return 0;
+}
+
+static error_t set_u32(struct options *options, const struct option_row *row, char *word)
+{
+	char name[NAME_SIZE];
+
+	return arg_u32(name_of(row, name), word, row->least, row->most, value_of(options, row));
+}
+
+static error_t set_number(struct options *options, const struct option_row *row, char *word)
+{
+	char name[NAME_SIZE];
+
+	return arg_number(name_of(row, name), word, row->least, row->most, value_of(options, row));
+}
+
+static error_t set_size(struct options *options, const struct option_row *row, char *word)
+{
+	char name[NAME_SIZE];
+
+	return arg_size(name_of(row, name), word, row->least, row->most, value_of(options, row));
+}
+
+static error_t set_time(struct options *options, const struct option_row *row, char *word)
+{
+	char name[NAME_SIZE];
+
+	return arg_time(name_of(row, name), word, row->least, value_of(options, row));
+}
+
+/* row->least: in hundredths of a percent */
+static error_t set_share(struct options *options, const struct option_row *row, char *word)
+{
+	char name[NAME_SIZE];
+
+	return arg_share(name_of(row, name), word, (double)row->least / 100,
+			 value_of(options, row));
+}
+
+static error_t choose(const struct option_row *row, const char *word, unsigned *choice)
+{
+	char name[NAME_SIZE];
+	unsigned n = 0;
+
+	while (row->choices[n])
+		n++;
+	return arg_choice(name_of(row, name), word, row->choices, n, choice);
+}
+
+static error_t set_choice(struct options *options, const struct option_row *row, char *word)
+{
+	return choose(row, word, value_of(options, row));
+}
+
+static const char *const no_yes[] = {"no", "yes", NULL};
+
+static error_t set_no_yes(struct options *options, const struct option_row *row, char *word)
+{
+	unsigned choice = 0;
+	error_t error = choose(row, word, &choice);
+
+	if (!error)
+		*(bool *)value_of(options, row) = choice;
+	return error;
+}
+
+/* ---- of one option each --------------------------------------------------------------------- */
+
+static error_t add_pid(struct options *options, const char *word)
+{
+	struct trace_options *trace = &options->trace;
+	uint64_t pid;
+	error_t error = arg_number("--pid", word, 1, INT32_MAX, &pid);
+
+	if (error)
+		return error;
+	for (unsigned i = 0; i < trace->n_pids; i++)
+		if (trace->pids[i] == (pid_t)pid)
+			return 0;
+	if (trace->n_pids && options->verb != &verbs[VERB_TRACE])
+		return arg_wrong("--pid", "only one process at a time");
+	if (trace->n_pids == TRACE_MAX_PIDS)
+		return arg_wrong("--pid", "at most %d targets", TRACE_MAX_PIDS);
+	trace->pids[trace->n_pids++] = (pid_t)pid;
+	return 0;
+}
+
+static error_t set_pids(struct options *options, const struct option_row *row, char *list)
+{
+	char *word;
+	error_t error = 0;
+
+	(void)row;
+	while (!error && (word = strsep(&list, ",")))
+		error = add_pid(options, word);
+	return error;
+}
+
+static error_t set_domains(struct options *options, const struct option_row *row, char *list)
+{
+	char *word;
+
+	(void)row;
+	options->trace.domains = 0;
+	while ((word = strsep(&list, ","))) {
+		unsigned i = 0;
+
+		while (i < DOMAIN_COUNT && strcmp(word, domain_name(i)) != 0)
+			i++;
+		if (i == DOMAIN_COUNT)
+			return arg_wrong("--domain", "expected a list of malloc, object and mmap");
+		options->trace.domains |= 1u << i;
+	}
+	return 0;
+}
+
+static error_t set_group_by(struct options *options, const struct option_row *row, char *name)
+{
+	const char *names[GROUP_BY_COUNT];
+	unsigned group_by = options->group_by;
+	error_t error;
+
+	(void)row;
+	for (unsigned by = 0; by < GROUP_BY_COUNT; by++)
+		names[by] = group_by_name(by);
+	error = arg_choice("--group-by", name, names, GROUP_BY_COUNT, &group_by);
+	options->group_by = group_by;
+	return error;
+}
+
+/* The list is taken apart where it stands, in argv. */
+static error_t add_modules(struct options *options, const struct option_row *row, char *list)
+{
+	char *name;
+
+	(void)row;
+	while ((name = strsep(&list, ","))) {
+		if (!*name)
+			return arg_wrong("--module", "a name is missing");
+		if (options->n_modules == OPTIONS_MAX_MODULES)
+			return arg_wrong("--module", "at most %d names", OPTIONS_MAX_MODULES);
+		options->modules[options->n_modules++] = name;
+	}
+	return 0;
+}
+
+/* A power of two, rounded up. */
+static error_t set_sample(struct options *options, const struct option_row *row, char *word)
+{
+	uint64_t bytes = 0;
+	error_t error = arg_size("--sample", word, row->least, row->most, &bytes);
+
+	if (error)
+		return error;
+	options->trace.sample_shift = 0;
+	while (1ull << options->trace.sample_shift < bytes)
+		options->trace.sample_shift++;
+	options->trace.exact = true;
+	return 0;
+}
+
+static error_t set_like(struct options *options, const struct option_row *row, char *expression)
+{
+	struct heap_options *heap = &options->heap;
+	char why[128], quoted[96];
+	int code;
+
+	(void)row;
+	options_fini(options);
+	code = regcomp(&heap->like, expression, REG_EXTENDED | REG_NOSUB);
+	heap->have_like = !code;
+	if (!code)
+		return 0;
+	regerror(code, &heap->like, why, sizeof(why));
+	return arg_wrong("--types-like", "\"%s\": %s",
+			 escape_copy(quoted, sizeof(quoted), expression), why);
+}
+
+static error_t add_output(struct options *options, const struct option_row *row, char *pattern)
+{
+	(void)row;
+	if (options->n_outputs == OPTIONS_MAX_OUTPUTS)
+		return arg_wrong("--output", "at most %d files", OPTIONS_MAX_OUTPUTS);
+	options->outputs[options->n_outputs++].pattern = pattern;
+	return 0;
+}
+
+static error_t set_format(struct options *options, const struct option_row *row, char *name)
+{
+	struct err err = ERR_INIT;
+
+	(void)row;
+	options->format = exporter_by_name(name, options->verb->document, &err);
+	return options->format ? 0 : arg_wrong("--format", "%s", err.text);
+}
+
+static error_t set_knob(struct options *options, const struct option_row *row, char *word)
+{
+	char *value = strchr(word, '='), quoted[64];
+
+	(void)row;
+	if (value)
+		*value++ = '\0';
+	for (const struct option_row *knob = option_knobs; knob->help; knob++) {
+		if (strcmp(word, knob->name) != 0 || !(knob->verbs & 1u << (options->verb - verbs)))
+			continue;
+		if (!value)
+			return arg_wrong("-X", "expected %s=%s", knob->name, knob->value);
+		return knob->set(options, knob, value);
+	}
+	return arg_wrong("-X", "no knob \"%s\"; -X help lists them",
+			 escape_copy(quoted, sizeof(quoted), word));
+}
+
+/* ---- the tables ----------------------------------------------------------------------------- */
+
+static const char *const stack_orders[] = {[ORDER_SIZE] = "size",
+					   [ORDER_COUNT] = "count",
+					   [ORDER_GROWTH] = "growth",
+					   [ORDER_AGE] = "age",
+					   NULL};
+static const char *const type_orders[] = {
+	[HEAP_BY_BYTES] = "bytes", [HEAP_BY_COUNT] = "count", [HEAP_BY_NAME] = "name", NULL};
+static const char *const limits[] = {
+	[ON_LIMIT_THROTTLE] = "throttle", [ON_LIMIT_STOP] = "stop", NULL};
+
+const struct option_row option_rows[] = {
+	{"pid", 'p', "PID[,PID...]", "processes; may repeat", TRACE, .group = OPTION_TARGET,
+	 .set = set_pids},
+	{"pid", 'p', "PID", "the process", REPORTS & ~TRACE, .group = OPTION_TARGET,
+	 .set = set_pids},
+	{"pid", 'p', "PID",
+	 "look at this process too: its Python, the plan of the probes, the cost", BIT(DOCTOR),
+	 .group = OPTION_TARGET, .set = set_pids},
+	{"restore", 0, NULL, "put back what a killed pyleaktrace left in the process", BIT(DOCTOR),
+	 .group = OPTION_TARGET, .set = set_flag, .offset = AT(restore)},
+	{"duration", 'd', "TIME",
+	 "stop after TIME (90, 90s, 5m, 2h) with a final report; default: until Ctrl-C or the "
+	 "target exits",
+	 LASTS, .group = OPTION_TARGET, .set = set_time, .offset = AT(duration_ns),
+	 .least = LEAST_TIME_NS},
+	{"duration", 'd', "TIME", "for how long (5s)", WATCHES, .group = OPTION_TARGET,
+	 .set = set_time, .offset = AT(duration_ns), .least = LEAST_TIME_NS},
+	{"max-overhead", 0, "PERCENT",
+	 "ceiling on the target's slowdown, in percent of its own CPU time (5): what would cost "
+	 "more "
+	 "is traced in windows and estimated",
+	 TRACE, .group = OPTION_TARGET, .set = set_share, .offset = AT(trace.max_overhead),
+	 .least = 10},
+	{"max-overhead", 0, "PERCENT", "end when it costs the target more than this of a core (5)",
+	 WATCHES, .group = OPTION_TARGET, .set = set_share, .offset = AT(heap.max_overhead),
+	 .least = 1},
+	{"max-delay", 0, "TIME",
+	 "the longest that tracing may hold up one request: the longest window (200ms)", TRACE,
+	 .group = OPTION_TARGET, .set = set_time, .offset = AT(trace.max_window_ns),
+	 .least = 1000000},
+	{"exact", 0, NULL, "trace every allocation, whatever it costs", TRACE,
+	 .group = OPTION_TARGET, .set = set_flag, .offset = AT(trace.exact)},
+	{"sample", 0, "BYTES",
+	 "trace all the time, but record one block per BYTES allocated (256 to 1G); figures are "
+	 "estimates",
+	 TRACE, .group = OPTION_TARGET, .set = set_sample, .least = 1u << 8, .most = 1u << 30},
+	{"native", 0, "yes|no", "C frames in stacks (yes)", TRACE, .group = OPTION_TARGET,
+	 .set = set_no_yes, .offset = AT(trace.native), .choices = no_yes},
+	{"domain", 0, "LIST", "allocators to trace: malloc,object,mmap (all)", TRACE,
+	 .group = OPTION_TARGET, .set = set_domains},
+	{"depth", 0, "N", "number of steps back (3)", BIT(BACKREFS), .group = OPTION_TARGET,
+	 .set = set_u32, .offset = AT(heap.depth), .least = 1, .most = 20},
+	{"frozen", 0, NULL, "pause the process while it is read; the pause is measured",
+	 BIT(HEAP) | BIT(HOLDERS) | BIT(CHAIN) | BIT(BACKREFS), .group = OPTION_TARGET,
+	 .set = set_flag, .offset = AT(heap.frozen)},
+
+	{"top", 'T', "N", "stacks or groups to show (10; 0: all)", TRACE, .group = OPTION_SHOWN,
+	 .set = set_u32, .offset = AT(top), .most = 1000000},
+	{"top", 'T', "N", "rows of each part (20; 0: all)", REPORTS & ~TRACE, .group = OPTION_SHOWN,
+	 .set = set_u32, .offset = AT(top), .most = 1000000},
+	{"sort", 0, "ORDER", "size, count, growth or age (size)", TRACE, .group = OPTION_SHOWN,
+	 .set = set_choice, .offset = AT(trace.order), .choices = stack_orders},
+	{"sort", 0, "ORDER", "bytes, count or name (bytes)", BIT(HEAP) | BIT(GROWTH),
+	 .group = OPTION_SHOWN, .set = set_choice, .offset = AT(heap.order),
+	 .choices = type_orders},
+	{"group-by", 0, "WHAT",
+	 "sum by stack, line, function, module (package or library), thread or pid (stack)", TRACE,
+	 .group = OPTION_SHOWN, .set = set_group_by},
+	{"module", 0, "NAME[,NAME...]",
+	 "only stacks with a frame of these modules or their submodules: numpy, json.decoder, "
+	 "libcrypto; may repeat",
+	 TRACE, .group = OPTION_SHOWN, .set = add_modules},
+	{"module", 0, "NAME[,NAME...]",
+	 "only what is of these modules or their submodules (builtins: of none); may repeat",
+	 TABLES, .group = OPTION_SHOWN, .set = add_modules},
+	{"types-like", 0, "REGEX", "only types that match this extended regular expression", TABLES,
+	 .group = OPTION_SHOWN, .set = set_like},
+	{"min-count", 0, "N", "only types with at least N objects, containers with N items", TABLES,
+	 .group = OPTION_SHOWN, .set = set_number, .offset = AT(heap.min_count), .most = INT64_MAX},
+	{"older", 0, "TIME", "ignore blocks younger than TIME (500ms)", TRACE,
+	 .group = OPTION_SHOWN, .set = set_time, .offset = AT(trace.older_ns)},
+	{"min-size", 'z', "BYTES", "count only blocks of at least this size", TRACE,
+	 .group = OPTION_SHOWN, .set = set_size, .offset = AT(trace.min_size), .most = UINT64_MAX},
+	{"max-size", 'Z', "BYTES", "count only blocks of at most this size", TRACE,
+	 .group = OPTION_SHOWN, .set = set_size, .offset = AT(trace.max_size), .most = UINT64_MAX},
+
+	{"output", 'o', "FILE",
+	 "also write the final report to FILE; may repeat; %p: pid, %t: time; the format follows "
+	 "the file extension",
+	 REPORTS, .group = OPTION_OUTPUT, .set = add_output},
+	{"format", 'f', "FORMAT",
+	 "for each -o whose extension names no format, else for standard output", REPORTS,
+	 .group = OPTION_OUTPUT, .set = set_format},
+	{"quiet", 'q', NULL, "reports only", REPORTS, .group = OPTION_OUTPUT, .set = set_flag,
+	 .offset = AT(quiet)},
+	{"verbose", 'v', NULL, "more: what is done, every frame", REPORTS, .group = OPTION_OUTPUT,
+	 .set = set_more, .offset = AT(trace.verbose)},
+	{"no-color", 0, NULL, "no colors (NO_COLOR is honored too)", REPORTS,
+	 .group = OPTION_OUTPUT, .set = set_flag, .offset = AT(no_color)},
+
+	{NULL, 'X', "NAME=VALUE", "an expert knob; -X help lists them", TRACE | BIT(DOCTOR),
+	 .group = OPTION_ABOUT, .set = set_knob},
+	{"help", 'h', NULL, "this text", ALL, .group = OPTION_ABOUT},
+	{"version", 0, NULL, "the version", ALL, .group = OPTION_ABOUT},
+	{0},
+};
+
+const struct option_row option_knobs[] = {
+	{"steer", 0, "yes|no",
+	 "write to the target to see objects of builds with inlined allocators (yes); no: never "
+	 "write to it, even if some objects are not seen then",
+	 TRACE | BIT(DOCTOR), .group = OPTION_TARGET, .set = set_no_yes, .offset = AT(trace.steer),
+	 .choices = no_yes},
+	{"heap-scan", 0, "yes|no",
+	 "scan the heap in the background, and look at memory, threads and files (yes)", TRACE,
+	 .group = OPTION_TARGET, .set = set_no_yes, .offset = AT(trace.heap_scan),
+	 .choices = no_yes},
+	{"on-limit", 0, "throttle|stop",
+	 "when tracing everything would exceed --max-overhead: trace less (throttle), or end with "
+	 "a "
+	 "final report and exit code 3 (stop)",
+	 TRACE, .group = OPTION_TARGET, .set = set_choice, .offset = AT(trace.on_limit),
+	 .choices = limits},
+	{"max-blocks", 0, "N", "room for live blocks (from the target's size, at least 1048576)",
+	 TRACE, .group = OPTION_TARGET, .set = set_u32, .offset = AT(trace.max_blocks), .least = 1,
+	 .most = 1u << 28},
+	{"max-stacks", 0, "N", "room for distinct stacks (32768)", TRACE, .group = OPTION_TARGET,
+	 .set = set_u32, .offset = AT(trace.max_stacks), .least = 1, .most = 1u << 22},
+	{0},
+};
+
+const char *option_help(const struct option_row *row, const struct verb *verb, char *text,
+			size_t size)
+{
+	char formats[160];
+
+	exporter_list(formats, sizeof(formats), verb->document, row->set == add_output);
+	if (row->set == set_format)
+		snprintf(text, size, "%s: %s", formats, row->help);
+	else
+		snprintf(text, size, "%s%s%s", row->help, row->set == add_output ? ": " : "",
+			 row->set == add_output ? formats : "");
+	return text;
+}
+
+const char *option_group_name(enum option_group group)
+{
+	static const char *const names[] = {[OPTION_TARGET] = "What is done:",
+					    [OPTION_SHOWN] = "What is shown:",
+					    [OPTION_OUTPUT] = "Output:",
+					    [OPTION_ABOUT] = "More:"};
+
+	return names[group];
+}

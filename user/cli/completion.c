@@ -18,9 +18,22 @@ static void put_words(FILE *out, const struct verb *verb)
 	}
 }
 
-/* The values that an option may have, where they are a few words; else "". */
-static void put_values(FILE *out, const struct option_row *row)
+static bool has_values(const struct option_row *row)
 {
+	return row->choices || row->letter == 'f';
+}
+
+/* The values that an option may have, where they are a few words; else "". */
+static void put_values(FILE *out, const struct option_row *row, const struct verb *verb)
+{
+	char formats[160];
+
+	if (row->letter == 'f') {
+		exporter_list(formats, sizeof(formats), verb->document, false);
+		for (const char *at = formats; *at; at++)
+			if (*at != ',')
+				fputc(*at, out);
+	}
 	for (size_t i = 0; row->choices && row->choices[i]; i++)
 		fprintf(out, "%s%s", i ? " " : "", row->choices[i]);
 }
@@ -29,10 +42,13 @@ static void put_values(FILE *out, const struct option_row *row)
 static void put_bash_values(FILE *out, const struct verb *verb)
 {
 	for (const struct option_row *row = option_rows; row->help; row++) {
-		if (!HAS(row, verb) || !row->choices)
+		if (!HAS(row, verb) || !has_values(row))
 			continue;
-		fprintf(out, "\t%s:--%s) words=\"", *verb->name ? verb->name : "*", row->name);
-		put_values(out, row);
+		fprintf(out, "\t%s:--%s", *verb->name ? verb->name : "*", row->name);
+		if (row->letter)
+			fprintf(out, "|%s:-%c", *verb->name ? verb->name : "*", row->letter);
+		fputs(") words=\"", out);
+		put_values(out, row, verb);
 		fputs("\" ;;\n", out);
 	}
 }
@@ -79,7 +95,8 @@ static void put_quoted(FILE *out, const char *text)
 	}
 }
 
-static void put_zsh_option(FILE *out, const struct option_row *row, const char *name)
+static void put_zsh_option(FILE *out, const struct option_row *row, const struct verb *verb,
+			   const char *name)
 {
 	fprintf(out, "\t\t'*%s[", name);
 	put_quoted(out, row->help);
@@ -88,9 +105,9 @@ static void put_zsh_option(FILE *out, const struct option_row *row, const char *
 		fputs(":", out);
 		put_quoted(out, row->value);
 		fputs(":", out);
-		if (row->choices) {
+		if (has_values(row)) {
 			fputs("(", out);
-			put_values(out, row);
+			put_values(out, row, verb);
 			fputs(")", out);
 		} else if (row->letter == 'o') {
 			fputs("_files", out);
@@ -110,10 +127,10 @@ static void put_zsh_options(FILE *out, const struct verb *verb)
 			continue;
 		snprintf(name, sizeof(name), "-%c", row->letter);
 		if (row->letter)
-			put_zsh_option(out, row, name);
+			put_zsh_option(out, row, verb, name);
 		snprintf(name, sizeof(name), "--%s", row->name ? row->name : "");
 		if (row->name)
-			put_zsh_option(out, row, name);
+			put_zsh_option(out, row, verb, name);
 	}
 }
 
@@ -176,9 +193,9 @@ static void print_fish(FILE *out)
 				fputs(row->letter == 'o' ? " -r -F" : " -x", out);
 			if (row->letter == 'p')
 				fputs(" -a '(__fish_complete_pids)'", out);
-			if (row->choices) {
+			if (has_values(row)) {
 				fputs(" -a '", out);
-				put_values(out, row);
+				put_values(out, row, verb);
 				fputs("'", out);
 			}
 			fputs(" -d '", out);

@@ -12,7 +12,6 @@
 #define TRACE         BIT(TRACE)
 #define TABLES        (BIT(HEAP) | BIT(GROWTH) | BIT(HOLDERS)) /* of types and containers */
 #define WATCHES       (BIT(WATCH) | BIT(REFS))
-#define LASTS         (TRACE | BIT(GROWTH) | BIT(TREND))
 #define REPORTS       (ALL & ~BIT(DOCTOR))
 
 #define AT(member)    offsetof(struct options, member)
@@ -289,14 +288,16 @@ const struct option_row option_rows[] = {
 	{"duration", 'd', "TIME",
 	 "stop after TIME (90, 90s, 5m, 2h) with a final report; default: until Ctrl-C or the "
 	 "target exits",
-	 LASTS, .group = OPTION_TARGET, .set = set_time, .offset = AT(duration_ns),
+	 TRACE, .group = OPTION_TARGET, .set = set_time, .offset = AT(duration_ns),
 	 .least = LEAST_TIME_NS},
+	{"duration", 'd', "TIME", "go on until TIME (90, 90s, 5m, 2h) has passed",
+	 BIT(GROWTH) | BIT(TREND), .group = OPTION_TARGET, .set = set_time,
+	 .offset = AT(duration_ns), .least = LEAST_TIME_NS},
 	{"duration", 'd', "TIME", "for how long (5s)", WATCHES, .group = OPTION_TARGET,
 	 .set = set_time, .offset = AT(duration_ns), .least = LEAST_TIME_NS},
 	{"max-overhead", 0, "PERCENT",
 	 "ceiling on the target's slowdown, in percent of its own CPU time (5): what would cost "
-	 "more "
-	 "is traced in windows and estimated",
+	 "more is traced in windows and estimated",
 	 TRACE, .group = OPTION_TARGET, .set = set_share, .offset = AT(trace.max_overhead),
 	 .least = 10},
 	{"max-overhead", 0, "PERCENT", "end when it costs the target more than this of a core (5)",
@@ -368,8 +369,8 @@ const struct option_row option_rows[] = {
 
 	{NULL, 'X', "NAME=VALUE", "an expert knob; -X help lists them", TRACE | BIT(DOCTOR),
 	 .group = OPTION_ABOUT, .set = set_knob},
-	{"help", 'h', NULL, "this text", ALL, .group = OPTION_ABOUT},
-	{"version", 0, NULL, "the version", ALL, .group = OPTION_ABOUT},
+	{"help", 'h', NULL, "print this text", ALL, .group = OPTION_ABOUT},
+	{"version", 0, NULL, "print the version", ALL, .group = OPTION_ABOUT},
 	{0},
 };
 

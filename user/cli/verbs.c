@@ -15,8 +15,8 @@
 	"USR1 makes a report now, USR2 forgets the past, INT and TERM end it with a final " \
 	"report."
 #define READS                                                                               \
-	"The process is not stopped and nothing in it is changed: its memory is read from " \
-	"outside. No BPF is needed."
+	"The process runs on (but with --frozen) and nothing in it is changed: its memory " \
+	"is read from outside. No BPF is needed."
 #define TYPE                                                                                     \
 	"TYPE is a name with or without its module, or a pattern (app.*); ADDRESS is what id() " \
 	"gives."
@@ -37,7 +37,8 @@ const struct verb verbs[VERB_COUNT] = {
 		 "containers are watched the debug registers of its threads are set. All of it is "
 		 "undone at the end.\n\n" LOOKS "\n\n"
 		 "Exit codes: 0 done; 1 failed while running; 2 no such process, or not a CPython "
-		 "that is supported; 3 the limit of -X on-limit=stop; 64 wrong usage; 69 the "
+		 "that is supported, or it has no such object; 3 the limit of -X on-limit=stop; 64 "
+		 "wrong usage; 69 the "
 		 "kernel "
 		 "lacks something; 77 not permitted.",
 		 DOCUMENT_TRACE, 10, command_trace},

@@ -175,7 +175,7 @@ static int wait_for_all(struct freeze *hold, size_t from, pid_t pid, uint64_t un
 		return err_set(
 			err, ERR_FAILED,
 			"thread %d %s (state %c) and cannot be held; try again, or go without "
-			"(-X steer=no; of heap: no --frozen)",
+			"(-X steer=no, or without --frozen)",
 			tid, state == 'R' ? "gets no CPU" : "is busy in the kernel", state);
 	}
 	return 0;

@@ -11,6 +11,7 @@ static bool grow(struct objects *objects)
 	size_t room = objects->room ? objects->room * 2 : ROOM_FIRST;
 	uint64_t *address = realloc(objects->address, room * sizeof(*address));
 	uint16_t *type;
+	uint32_t *size;
 
 	if (!address)
 		return false;
@@ -19,11 +20,15 @@ static bool grow(struct objects *objects)
 	if (!type)
 		return false;
 	objects->type = type;
+	size = realloc(objects->size, room * sizeof(*size));
+	if (!size)
+		return false;
+	objects->size = size;
 	objects->room = room;
 	return true;
 }
 
-void objects_add(struct objects *objects, uint64_t address, uint32_t type)
+void objects_add(struct objects *objects, uint64_t address, uint32_t type, uint64_t size)
 {
 	if (objects->n == OBJECTS_MAX || type > UINT16_MAX) {
 		objects->left_out++;
@@ -36,6 +41,7 @@ void objects_add(struct objects *objects, uint64_t address, uint32_t type)
 		return;
 	}
 	objects->address[objects->n] = address;
+	objects->size[objects->n] = size < UINT32_MAX ? (uint32_t)size : UINT32_MAX;
 	objects->type[objects->n++] = (uint16_t)type;
 }
 
@@ -43,6 +49,7 @@ void objects_add(struct objects *objects, uint64_t address, uint32_t type)
 
 struct row {
 	uint64_t address;
+	uint32_t size;
 	uint16_t type;
 };
 
@@ -73,12 +80,13 @@ static int sort(struct objects *objects)
 	if (!rows)
 		return -1;
 	for (size_t i = 0; i < objects->n; i++)
-		rows[i] = (struct row){objects->address[i], objects->type[i]};
+		rows[i] = (struct row){objects->address[i], objects->size[i], objects->type[i]};
 	qsort(rows, objects->n, sizeof(*rows), compare);
 	for (size_t i = 0; i < objects->n; i++) {
 		if (n && objects->address[n - 1] == rows[i].address)
 			continue;
 		objects->address[n] = rows[i].address;
+		objects->size[n] = rows[i].size;
 		objects->type[n++] = rows[i].type;
 	}
 	objects->n = n;
@@ -133,6 +141,7 @@ void objects_fini(struct objects *objects)
 {
 	free(objects->address);
 	free(objects->type);
+	free(objects->size);
 	free(objects->slots);
 	*objects = (struct objects){0};
 }

@@ -4,12 +4,10 @@
  * from an address to its row.
  *
  * Place      the census; filled from census_watch(), read by referents, reach and chain.
- * Shapes     address[i] and type[i] are of one object; type: index in the census' type table. No
- *            address is there twice.
- * Ownership  objects_init() or zero, objects_fini().
- * Errors     -ERR_FAILED: memory is out.
- * Bounds     10 bytes an object, 6 to 12 more once settled; OBJECTS_MAX objects (`left_out` counts
- *            those beyond).
+ * Shapes     address[i], type[i] and size[i] are of one object; type: index in the census' type
+ * table. No address is there twice. Ownership  objects_init() or zero, objects_fini(). Errors
+ * -ERR_FAILED: memory is out. Bounds     14 bytes an object, 6 to 12 more once settled; OBJECTS_MAX
+ * objects (`left_out` counts those beyond).
  */
 #ifndef PYLEAKTRACE_CENSUS_OBJECTS_H
 #define PYLEAKTRACE_CENSUS_OBJECTS_H
@@ -26,6 +24,7 @@
 struct objects {
 	uint64_t *address;
 	uint16_t *type;
+	uint32_t *size; /* bytes of its block that are its own, at most UINT32_MAX */
 	size_t n;
 	uint64_t left_out;
 	/* private */
@@ -36,7 +35,7 @@ struct objects {
 };
 
 /* Add one; after the last, objects_settle() brings them in order. */
-void objects_add(struct objects *objects, uint64_t address, uint32_t type);
+void objects_add(struct objects *objects, uint64_t address, uint32_t type, uint64_t size);
 int objects_settle(struct objects *objects, struct err *err);
 void objects_fini(struct objects *objects);
 

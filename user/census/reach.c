@@ -6,6 +6,7 @@
 
 #include "base/clock.h"
 #include "census/memory.h"
+#include "census/retained.h"
 #include "census/roots.h"
 #include "target/remote_mem.h"
 
@@ -23,7 +24,7 @@ static void take_object(void *context, const struct found *found)
 {
 	struct reach *reach = context;
 
-	objects_add(&reach->objects, found->address, found->type->index);
+	objects_add(&reach->objects, found->address, found->type->index, found->size);
 }
 
 /* Types that C code has in its data are in no block, and hold what their classes have. */
@@ -43,7 +44,7 @@ static void add_static_types(struct reach *reach)
 			continue;
 		meta = type_table_find(types, address);
 		if (meta)
-			objects_add(&reach->objects, type->address, meta->index);
+			objects_add(&reach->objects, type->address, meta->index, 0);
 	}
 }
 
@@ -127,6 +128,16 @@ static void tell(const struct reach *reach)
 
 /* ---- the search ----------------------------------------------------------------------------- */
 
+static void take(struct reach *reach, const struct ref *ref)
+{
+	reach->how[ref->to] = (uint8_t)reach->now;
+	reach->parent[ref->to] = ref->from;
+	reach->order[reach->n_order++] = ref->to;
+	if (reach->retained)
+		retained_see(reach->retained, ref);
+	tell(reach);
+}
+
 static void see(void *context, const struct ref *ref)
 {
 	struct reach *reach = context;
@@ -137,10 +148,7 @@ static void see(void *context, const struct ref *ref)
 	if (reach->skip_interned && (ref->place == REF_KEY || ref->place == REF_VALUE) &&
 	    ref->at == reach->objects.address[ref->to])
 		return;
-	reach->how[ref->to] = (uint8_t)reach->now;
-	reach->parent[ref->to] = ref->from;
-	reach->order[reach->n_order++] = ref->to;
-	tell(reach);
+	take(reach, ref);
 }
 
 static int compare(const void *a, const void *b)
@@ -312,6 +320,16 @@ static bool read_refcount(const struct py_layout *layout, const uint8_t *bytes, 
 	return true;
 }
 
+/* A root holds it, and no word of it is known. */
+static void take_of_root(struct reach *reach, uint32_t object, enum reach_how how, size_t root)
+{
+	const struct ref ref = {
+		.from = REACH_ROOT | (uint32_t)root, .to = object, .place = REF_WORD};
+
+	reach->now = how;
+	take(reach, &ref);
+}
+
 static void begin_count(void *context, uint32_t object, const uint8_t *bytes)
 {
 	struct reach *reach = context;
@@ -319,9 +337,7 @@ static void begin_count(void *context, uint32_t object, const uint8_t *bytes)
 	uint32_t refcount;
 
 	if (!read_refcount(layout, bytes, &refcount)) {
-		reach->how[object] = REACH_OTHER;
-		reach->parent[object] = REACH_ROOT | (uint32_t)(reach->n_roots - 2);
-		reach->order[reach->n_order++] = object;
+		take_of_root(reach, object, REACH_OTHER, reach->n_roots - 2);
 		return;
 	}
 	reach->parent[object] += refcount;
@@ -354,12 +370,8 @@ static void see_rest(void *context, const struct ref *ref)
 {
 	struct reach *reach = context;
 
-	if (reach->how[ref->to] != REACH_GARBAGE)
-		return;
-	reach->how[ref->to] = (uint8_t)reach->now;
-	reach->parent[ref->to] = ref->from;
-	reach->order[reach->n_order++] = ref->to;
-	tell(reach);
+	if (reach->how[ref->to] == REACH_GARBAGE)
+		take(reach, ref);
 }
 
 /* A word that may have been left behind holds only what has more references than are found. */
@@ -380,7 +392,6 @@ static void follow_from(struct reach *reach, enum reach_how how, size_t begin)
 
 void reach_rest(struct reach *reach)
 {
-	uint32_t held = REACH_ROOT | (uint32_t)(reach->n_roots - 1);
 	size_t begin = reach->n_order;
 	double start = clock_now_s();
 
@@ -404,9 +415,7 @@ void reach_rest(struct reach *reach)
 	for (size_t i = 0; i < reach->objects.n; i++) {
 		if (reach->how[i] != REACH_GARBAGE || (int32_t)reach->parent[i] <= 0)
 			continue;
-		reach->how[i] = REACH_HELD;
-		reach->parent[i] = held;
-		reach->order[reach->n_order++] = (uint32_t)i;
+		take_of_root(reach, (uint32_t)i, REACH_HELD, reach->n_roots - 1);
 	}
 	follow_from(reach, REACH_HELD, begin);
 	reach->referents.spans.see = see;

@@ -86,6 +86,8 @@ struct reach {
 	size_t n_roots;
 	uint64_t unread;
 	double search_s; /* how long the searches took */
+	struct retained
+		*retained; /* is shown each object that is reached (retained.h); NULL: none */
 	/* private */
 	struct referents referents;
 	uint32_t *order; /* objects in the order in which they were reached */

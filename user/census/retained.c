@@ -1,0 +1,441 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "census/retained.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <uthash.h>
+
+#include "census/fields.h"
+
+/*
+ * A way that goes round, as a linked list does, turns back after so many rounds; it is looked for
+ * so far up (a round of a list whose nodes have dicts takes 2). Dicts in dicts are no round yet.
+ */
+#define ROUNDS 3
+#define CLIMB  16
+
+struct retained_key {
+	struct way {
+		uint64_t type, called; /* address; of a name, an offset */
+		uint32_t parent, place;
+	} way;
+	uint32_t node;
+	UT_hash_handle hh;
+};
+
+/* ---- nodes ---------------------------------------------------------------------------------- */
+
+static bool add_node(struct retained *retained, const struct way *way, const char *type)
+{
+	struct retained_node *node = &retained->nodes[retained->n_nodes];
+
+	*node = (struct retained_node){.parent = way->parent,
+				       .place = way->place,
+				       .called = way->called,
+				       .example = OBJECTS_NONE,
+				       .count = calloc(2 * RETAINED_LOOKS, sizeof(*node->count))};
+	node->type = type ? strdup(type) : NULL;
+	if (!node->count || (type && !node->type)) {
+		free(node->count);
+		free(node->type);
+		return false;
+	}
+	node->bytes = node->count + RETAINED_LOOKS;
+	retained->n_nodes++;
+	return true;
+}
+
+struct retained *retained_new(void)
+{
+	struct retained *retained = calloc(1, sizeof(*retained));
+
+	if (retained)
+		retained->nodes = calloc(RETAINED_NODES, sizeof(*retained->nodes));
+	for (unsigned i = 0; retained && retained->nodes && i < RETAINED_ROOTS; i++)
+		add_node(retained, &(struct way){.parent = RETAINED_NONE}, NULL);
+	if (retained && retained->n_nodes == RETAINED_ROOTS)
+		return retained;
+	retained_free(retained);
+	return NULL;
+}
+
+void retained_free(struct retained *retained)
+{
+	struct retained_key *key, *next;
+
+	if (!retained)
+		return;
+	retained_abandon(retained);
+	HASH_ITER (hh, retained->keys, key, next) {
+		HASH_DEL(retained->keys, key);
+		free(key);
+	}
+	for (size_t i = 0; i < retained->n_nodes; i++) {
+		free(retained->nodes[i].type);
+		free(retained->nodes[i].count);
+	}
+	free(retained->nodes);
+	free(retained);
+}
+
+void retained_forget(struct retained *retained)
+{
+	retained->n_looks = 0;
+}
+
+static bool add_key(struct retained *retained, const struct way *way, uint32_t node)
+{
+	struct retained_key *key = calloc(1, sizeof(*key));
+
+	if (!key)
+		return false;
+	key->way = *way;
+	key->node = node;
+	HASH_ADD(hh, retained->keys, way, sizeof(key->way), key);
+	return true;
+}
+
+/*
+ * The node to which a way turns back that goes round.
+ *
+ * return RETAINED_NONE: it does not
+ */
+static uint32_t turn_back(const struct retained *retained, const struct way *way, const char *type)
+{
+	uint32_t node = way->parent, nearest = RETAINED_NONE;
+	unsigned rounds = 0;
+
+	for (unsigned i = 0; i < CLIMB && node >= RETAINED_ROOTS; i++) {
+		const struct retained_node *row = &retained->nodes[node];
+
+		if (row->place == way->place && row->called == way->called &&
+		    !strcmp(row->type, type)) {
+			nearest = nearest == RETAINED_NONE ? node : nearest;
+			if (++rounds == ROUNDS)
+				return nearest;
+		}
+		node = row->parent;
+	}
+	return RETAINED_NONE;
+}
+
+/* return the node of this way; where there is no room for it, that of its parent */
+static uint32_t find_node(struct retained *retained, const struct way *way, const char *type)
+{
+	struct retained_key *key;
+	uint32_t node;
+
+	HASH_FIND(hh, retained->keys, way, sizeof(*way), key);
+	if (key)
+		return key->node;
+	if (retained->n_nodes == RETAINED_NODES) {
+		retained->merged++;
+		return way->parent;
+	}
+	node = turn_back(retained, way, type);
+	if (node == RETAINED_NONE && add_node(retained, way, type))
+		node = (uint32_t)retained->n_nodes - 1;
+	if (node == RETAINED_NONE || !add_key(retained, way, node)) {
+		retained->merged++;
+		return way->parent;
+	}
+	return node;
+}
+
+/* ---- a search ------------------------------------------------------------------------------- */
+
+static uint32_t root_of(enum root_kind kind)
+{
+	switch (kind) {
+	case ROOT_MODULES:
+	case ROOT_FRAME:
+	case ROOT_THREAD:
+		return RETAINED_NAMED;
+	case ROOT_HELD:
+		return RETAINED_HELD;
+	default:
+		return RETAINED_OTHER;
+	}
+}
+
+int retained_begin(struct retained *retained, const struct reach *reach, struct err *err)
+{
+	retained_abandon(retained);
+	retained->reach = reach;
+	retained->node_of = malloc((reach->objects.n + 1) * sizeof(*retained->node_of));
+	if (!retained->node_of)
+		return err_set(err, ERR_FAILED, "no memory for %zu objects", reach->objects.n);
+	memset(retained->node_of, 0xff, (reach->objects.n + 1) * sizeof(*retained->node_of));
+	return 0;
+}
+
+void retained_abandon(struct retained *retained)
+{
+	free(retained->node_of);
+	retained->node_of = NULL;
+	retained->reach = NULL;
+}
+
+static const struct census_type *type_of(const struct retained *retained, uint32_t object)
+{
+	return type_table_at(census_types(retained->reach->census),
+			     retained->reach->objects.type[object]);
+}
+
+/* May it hold what grows, and be asked for by its name? Functions, strings and their like are too
+ * many for that. */
+static bool deserves_a_name(const struct census_type *type)
+{
+	switch (type->kind) {
+	case KIND_LIST:
+	case KIND_DICT:
+	case KIND_SET:
+	case KIND_DEQUE:
+	case KIND_BYTEARRAY:
+	case KIND_MODULE:
+	case KIND_TYPE:
+	case KIND_LRU_CACHE:
+		return true;
+	default:
+		return type->py->flags & PY_TYPE_HEAP;
+	}
+}
+
+/* What a reference is called, where that tells it from the others of its object: not an item of a
+ * container, of which there may be any number. */
+static uint64_t called(const struct retained *retained, const struct ref *ref, uint32_t from)
+{
+	switch (ref->place) {
+	case REF_VALUE:
+		return retained->nodes[from].names && deserves_a_name(type_of(retained, ref->to))
+			       ? ref->at
+			       : 0;
+	case REF_FIELD:
+	case REF_ATTRIBUTE:
+	case REF_LOCAL:
+	case REF_FRAME:
+	case REF_STATE:
+		return ref->at;
+	default:
+		return 0;
+	}
+}
+
+/* What tells the roots of one kind from each other: a frame's code. */
+static uint64_t called_of_root(const struct reach *reach, const struct ref *ref)
+{
+	const struct root *root = &reach->roots[ref->from & ~REACH_ROOT];
+
+	switch (root->kind) {
+	case ROOT_FRAME:
+		return root->frame.code + ref->at;
+	case ROOT_MODULES:
+		return 1;
+	case ROOT_THREAD:
+		return 2;
+	case ROOT_INTERPRETER:
+		return 3;
+	case ROOT_DATA:
+		return ref->at;
+	default:
+		return 0;
+	}
+}
+
+/* Is what is held a dict of names? */
+static bool holds_names(const struct retained *retained, const struct ref *ref)
+{
+	const struct census_type *from;
+
+	if (ref->from & REACH_ROOT)
+		return retained->reach->roots[ref->from & ~REACH_ROOT].kind == ROOT_MODULES;
+	if (ref->place == REF_DICT)
+		return true;
+	from = type_of(retained, ref->from);
+	return ref->place == REF_FIELD && (from->kind == KIND_MODULE || from->kind == KIND_TYPE ||
+					   (from->dict > 0 && (int64_t)ref->at == from->dict));
+}
+
+void retained_see(struct retained *retained, const struct ref *ref)
+{
+	const struct census_type *type = type_of(retained, ref->to);
+	struct way way = {.type = type->address, .place = ref->place};
+	uint32_t node;
+
+	if (ref->from & REACH_ROOT) {
+		way.parent = root_of(retained->reach->roots[ref->from & ~REACH_ROOT].kind);
+		way.called = called_of_root(retained->reach, ref);
+	} else {
+		way.parent = retained->node_of[ref->from];
+		if (way.parent == RETAINED_NONE)
+			way.parent = RETAINED_OTHER;
+		way.called = called(retained, ref, way.parent);
+	}
+	node = find_node(retained, &way, type->py->name);
+	if (type->kind == KIND_DICT && node != way.parent && holds_names(retained, ref))
+		retained->nodes[node].names = true;
+	retained->node_of[ref->to] = node;
+}
+
+/* ---- a look --------------------------------------------------------------------------------- */
+
+/* Every second look goes, but the first. */
+static void make_room(struct retained *retained)
+{
+	size_t n = 0;
+
+	if (retained->n_looks < RETAINED_LOOKS)
+		return;
+	for (size_t i = 0; i < RETAINED_LOOKS; i += 2, n++) {
+		retained->seconds[n] = retained->seconds[i];
+		retained->since_full[n] = retained->since_full[i];
+		for (size_t node = 0; node < retained->n_nodes; node++) {
+			struct retained_node *row = &retained->nodes[node];
+
+			row->count[n] = row->count[i];
+			row->bytes[n] = row->bytes[i];
+		}
+	}
+	retained->n_looks = n;
+}
+
+/* What no root reaches, and nothing else holds either. */
+static void see_garbage(struct retained *retained)
+{
+	const struct reach *reach = retained->reach;
+
+	for (size_t i = 0; i < reach->objects.n; i++) {
+		const struct census_type *type;
+		struct way way = {.parent = RETAINED_GARBAGE};
+
+		if (reach->how[i] != REACH_GARBAGE)
+			continue;
+		type = type_of(retained, (uint32_t)i);
+		way.type = type->address;
+		retained->node_of[i] = find_node(retained, &way, type->py->name);
+	}
+}
+
+/* Of all objects of a type. */
+struct type_sum {
+	uint64_t own;      /* bytes of their own blocks */
+	double before;     /* of their buffers, in the look before */
+	double more, less; /* by which nodes of it hold more, and less */
+};
+
+/* How many objects each holds itself. NULL: memory is out. */
+static uint32_t *count_held(const struct retained *retained)
+{
+	const struct reach *reach = retained->reach;
+	uint32_t *held = calloc(reach->objects.n + 1, sizeof(*held));
+
+	for (size_t i = 0; held && i < reach->objects.n; i++)
+		if (retained->node_of[i] != RETAINED_NONE && reach->how[i] != REACH_GARBAGE &&
+		    !(reach->parent[i] & REACH_ROOT))
+			held[reach->parent[i]]++;
+	return held;
+}
+
+static void count_objects(struct retained *retained, size_t look, struct type_sum *sums,
+			  const uint32_t *held)
+{
+	const struct reach *reach = retained->reach;
+
+	for (size_t i = 0; i < reach->objects.n; i++) {
+		uint32_t node = retained->node_of[i];
+		struct retained_node *row;
+
+		if (node == RETAINED_NONE)
+			continue;
+		row = &retained->nodes[node];
+		row->count[look]++;
+		row->bytes[look] += reach->objects.size[i];
+		row->weight += 1 + held[i];
+		if (row->example == OBJECTS_NONE || held[i] > held[row->example])
+			row->example = (uint32_t)i;
+		sums[reach->objects.type[i]].own += reach->objects.size[i];
+	}
+}
+
+/* By how much more, or less, the objects of a node hold themselves than in the look before. */
+static double change(const struct retained_node *row)
+{
+	return (double)row->weight - (double)row->weight_before;
+}
+
+/*
+ * What came to the buffers of a type, or went, is divided among its nodes that hold more, or less,
+ * than in the look before. (By what they hold a node that grows would take from those that do not.)
+ */
+static void share_buffers(struct retained *retained, size_t look, struct type_sum *sums)
+{
+	const struct reach *reach = retained->reach;
+	const struct type_table *types = census_types(reach->census);
+
+	for (size_t i = RETAINED_ROOTS; i < retained->n_nodes; i++) {
+		struct retained_node *row = &retained->nodes[i];
+		struct type_sum *sum;
+		double moved = change(row);
+
+		if (row->example == OBJECTS_NONE) {
+			row->buffers = 0;
+			continue;
+		}
+		sum = &sums[reach->objects.type[row->example]];
+		sum->before += row->buffers;
+		*(moved > 0 ? &sum->more : &sum->less) += moved;
+	}
+	for (size_t i = RETAINED_ROOTS; i < retained->n_nodes; i++) {
+		struct retained_node *row = &retained->nodes[i];
+		const struct type_sum *sum;
+		double came, moved = change(row), all;
+		uint64_t bytes;
+
+		if (row->example == OBJECTS_NONE)
+			continue;
+		sum = &sums[reach->objects.type[row->example]];
+		bytes = type_table_at(types, reach->objects.type[row->example])->bytes;
+		came = (bytes > sum->own ? (double)(bytes - sum->own) : 0) - sum->before;
+		all = came > 0 ? sum->more : sum->less;
+		if (all != 0 && (moved > 0) == (came > 0))
+			row->buffers += came * moved / all;
+		row->bytes[look] += (uint64_t)fmax(row->buffers, 0);
+	}
+}
+
+int retained_end(struct retained *retained, struct err *err)
+{
+	const struct reach *reach = retained->reach;
+	size_t n_types = type_table_length(census_types(reach->census)), look;
+	struct type_sum *sums = calloc(n_types + 1, sizeof(*sums));
+	uint32_t *held;
+
+	see_garbage(retained);
+	held = count_held(retained);
+	if (!sums || !held) {
+		free(sums);
+		free(held);
+		return err_set(err, ERR_FAILED, "no memory for %zu objects", reach->objects.n);
+	}
+	make_room(retained);
+	look = retained->n_looks++;
+	for (size_t i = 0; i < retained->n_nodes; i++) {
+		struct retained_node *row = &retained->nodes[i];
+
+		row->count[look] = row->bytes[look] = 0;
+		row->weight_before = row->weight;
+		row->weight = 0;
+		row->example = OBJECTS_NONE;
+	}
+	retained->seconds[look] = reach->scan->at_s;
+	retained->since_full[look] = reach->scan->gc.since_full;
+	retained->have_since_full =
+		(retained->have_since_full || !look) && reach->scan->gc.have_since_full;
+	count_objects(retained, look, sums, held);
+	share_buffers(retained, look, sums);
+	free(sums);
+	free(held);
+	return 0;
+}

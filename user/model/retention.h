@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: BSD-2-Clause
+ *
+ * retention: what holds more and more memory, as plain data: containers, or many alike, by the path
+ * from their root; what C code or a lost reference holds; what waits for a collection.
+ *
+ * Place      model; filled by the census (ways_growing.h), read by leak, view and export.
+ * Shapes     path: "app.cache.SESSIONS", or "app.USERS[*].history" of many containers, of which
+ *            each star stands for any key or index. "" of what no root reaches.
+ * Units      bytes and items a second; intervals of 90 %.
+ * Ownership  retention_fini() frees the strings.
+ */
+#ifndef PYLEAKTRACE_MODEL_RETENTION_H
+#define PYLEAKTRACE_MODEL_RETENTION_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "model/profile.h"
+
+enum retention_kind {
+	RETENTION_CONTAINER,
+	RETENTION_HELD,    /* by C code, or by a lost reference */
+	RETENTION_GARBAGE, /* in cycles that wait for a collection */
+	RETENTION_OTHER,   /* by data of programs and of the interpreter */
+};
+
+struct retention {
+	enum retention_kind kind;
+	char *path;
+	char *type;          /* of the containers; "" where there is no path */
+	uint64_t containers; /* how many of them */
+	uint64_t address;    /* of one of them; 0: none */
+	char *item_type;     /* of most of what came */
+	uint64_t items;
+	int64_t items_delta; /* over the looks */
+	double items_per_s, least_items_per_s;
+	/* all that is held through it */
+	double bytes_per_s, least_bytes_per_s, most_bytes_per_s;
+	uint64_t bytes;
+	double confidence; /* that it grows: 0 .. 1 */
+};
+
+void retention_fini(struct retention *retention);
+
+#endif

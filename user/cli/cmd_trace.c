@@ -19,6 +19,7 @@
 #include "base/clock.h"
 #include "cli/document.h"
 #include "cli/signals.h"
+#include "leak/judge.h"
 #include "trace/target_trace.h"
 #include "model/group.h"
 #include "model/join.h"
@@ -108,6 +109,8 @@ static struct profile *look(struct run *run, struct target_trace *target)
 	struct err err = ERR_INIT;
 	struct profile *profile = target_trace_profile(target, &err);
 
+	if (profile)
+		judge(profile);
 	if (profile)
 		profile_select(profile, run->options->modules, run->options->n_modules);
 	else

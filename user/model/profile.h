@@ -218,6 +218,15 @@ struct trend;
 
 struct profile_growing; /* of model/heap_watch.h */
 
+struct retention; /* of model/retention.h */
+
+/* What holds more and more memory. */
+struct profile_retention {
+	const struct retention *rows; /* least growth that is sure, largest first */
+	size_t n_rows;
+	size_t n_looks; /* fewer than WAYS_GROWING_LOOKS tell nothing yet */
+};
+
 struct profile_grows {
 	const struct heap_growth_row *rows; /* only what grows, steadiest first, a few */
 	size_t n_rows;
@@ -286,9 +295,11 @@ struct profile {
 	size_t n_native_gaps;
 	bool have_cost;
 	struct cost cost;
-	struct profile_grows *grows;           /* NULL: the heap was not scanned, or once */
-	const struct profile_growing *growing; /* containers; NULL: not looked for */
-	const struct trend *trend;             /* of model/trend.h; NULL: not looked at */
+	struct profile_grows *grows;               /* NULL: the heap was not scanned, or once */
+	const struct profile_retention *retention; /* NULL: references were not followed */
+	const struct profile_growing *growing;     /* containers; NULL: not looked for */
+	const struct trend *trend;                 /* of model/trend.h; NULL: not looked at */
+	const struct verdict *verdict;             /* of model/verdict.h; NULL: there is none */
 
 	struct profile_arena *arena; /* private */
 };

@@ -12,6 +12,7 @@
 #include "census/growth.h"
 #include "census/holders.h"
 #include "census/scan.h"
+#include "census/ways_growing.h"
 #include "trace/trend_look.h"
 #include "python/runtime.h"
 
@@ -26,13 +27,18 @@ _Static_assert(HEAP_MONITOR_SCANS <= GROWTH_SCANS_MAX, "growth_measure() takes t
 
 #define LIKELY_ERRORS   2 /* of a slope, to its upper bound */
 
+/* Of so many objects references are followed: 43 bytes each of the tool's memory. */
+#define FOLLOWED_MAX 8000000
+
 struct heap_monitor {
 	const struct process *process;
 	double share;
 	struct census *census; /* NULL: the heap cannot be scanned */
 	pthread_t thread;
 	bool started;
-	unsigned hasty; /* scans that may still come close together; the thread's own */
+	uint64_t n_objects;        /* of the last scan; the thread's own */
+	unsigned hasty;            /* scans that may still come close together; the thread's own */
+	struct retained *retained; /* the thread's own; NULL: memory was out */
 
 	struct lock lock; /* of what follows */
 	pthread_cond_t wake;
@@ -42,6 +48,8 @@ struct heap_monitor {
 	size_t n_scans;
 	struct heap_holder fastest[HEAP_MONITOR_FASTEST];
 	size_t n_fastest;
+	struct retention growing[WAYS_GROWING_MAX]; /* as the latest scan has them */
+	size_t n_growing, n_looks;                  /* of `retained` */
 	double cpu_s, begun_s; /* of all scans and looks; since the first of them */
 };
 
@@ -107,12 +115,77 @@ static void find_fastest(struct heap_monitor *monitor)
 	}
 }
 
+static void drop_growing(struct retention *rows, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		retention_fini(&rows[i]);
+}
+
+/* What was found of one scan. */
+struct found_growing {
+	struct retention rows[WAYS_GROWING_MAX];
+	size_t n;
+};
+
+static int follow(struct heap_monitor *monitor, struct reach *reach, struct found_growing *found,
+		  struct err *err)
+{
+	struct retained *retained = monitor->retained;
+	struct edges edges;
+	int result = retained_begin(retained, reach, err);
+
+	if (result)
+		return result;
+	reach->retained = retained;
+	result = reach_search(reach, err);
+	if (!result) {
+		reach_rest(reach);
+		result = retained_end(retained, err);
+	}
+	if (!result)
+		result = edges_init(&edges, reach, err);
+	if (!result) {
+		result = ways_growing(found->rows, &found->n, retained, &edges, err);
+		edges_fini(&edges);
+	}
+	return result;
+}
+
+/*
+ * Scan, and follow the references. What cannot be followed is no error of the scan.
+ *
+ * return NULL: err says why
+ */
+static struct heap_scan *scan_heap(struct heap_monitor *monitor, struct found_growing *found,
+				   struct err *err)
+{
+	struct reach reach = {0};
+	struct err why = ERR_INIT;
+	struct heap_scan *scan;
+
+	if (!monitor->retained || monitor->n_objects > FOLLOWED_MAX) {
+		scan = census_scan(monitor->census, err);
+	} else {
+		if (!reach_scan(&reach, monitor->census, &why))
+			follow(monitor, &reach, found, &why);
+		scan = reach.scan;
+		if (!scan)
+			*err = why;
+		reach.scan = NULL;
+		retained_abandon(monitor->retained);
+		reach_fini(&reach);
+	}
+	monitor->n_objects = scan ? scan->count : 0;
+	return scan;
+}
+
 /* return CPU seconds that it took */
 static double look(struct heap_monitor *monitor)
 {
 	double begin = clock_cpu_s(), used;
 	struct err err = ERR_INIT;
-	struct heap_scan *scan = monitor->census ? census_scan(monitor->census, &err) : NULL;
+	struct found_growing found = {.n = 0};
+	struct heap_scan *scan = monitor->census ? scan_heap(monitor, &found, &err) : NULL;
 
 	lock_take(&monitor->lock);
 	if (err.code && process_alive(monitor->process))
@@ -120,6 +193,10 @@ static double look(struct heap_monitor *monitor)
 	if (monitor->forget) {
 		drop_scans(monitor);
 		trend_watch_forget(&monitor->watch);
+		if (monitor->retained)
+			retained_forget(monitor->retained);
+		drop_growing(found.rows, found.n);
+		found.n = 0;
 		monitor->hasty = HEAP_MONITOR_FIRST;
 		monitor->forget = false;
 	}
@@ -130,6 +207,10 @@ static double look(struct heap_monitor *monitor)
 		monitor->scans[monitor->n_scans++] = scan;
 		find_fastest(monitor);
 	}
+	drop_growing(monitor->growing, monitor->n_growing);
+	memcpy(monitor->growing, found.rows, sizeof(found.rows));
+	monitor->n_growing = found.n;
+	monitor->n_looks = monitor->retained ? monitor->retained->n_looks : 0;
 	used = clock_cpu_s() - begin;
 	monitor->cpu_s += used;
 	lock_release(&monitor->lock);
@@ -203,6 +284,8 @@ struct heap_monitor *heap_monitor_open(const struct target *target, double share
 	}
 	monitor->census = census_new(target->process.pid, &target->runtime, &why);
 	if (monitor->census)
+		monitor->retained = retained_new();
+	if (monitor->census)
 		census_collect(monitor->census);
 	else
 		trend_watch_miss(&monitor->watch, &why);
@@ -233,6 +316,8 @@ void heap_monitor_close(struct heap_monitor *monitor)
 	drop_scans(monitor);
 	trend_watch_close(&monitor->watch);
 	census_free(monitor->census);
+	retained_free(monitor->retained);
+	drop_growing(monitor->growing, monitor->n_growing);
 	pthread_cond_destroy(&monitor->wake);
 	lock_destroy(&monitor->lock);
 	free(monitor);
@@ -267,6 +352,23 @@ static void put_growth(struct profile *profile, const struct heap_growth *growth
 	grows_part->n_scans = growth->n_scans;
 	grows_part->no_full_collection = growth->no_full_collection;
 	profile->grows = grows_part;
+}
+
+static void put_retention(const struct heap_monitor *monitor, struct profile *profile)
+{
+	struct profile_retention *part = profile_alloc(profile, sizeof(*part));
+	struct retention *rows = profile_alloc(profile, (monitor->n_growing + 1) * sizeof(*rows));
+
+	for (size_t i = 0; i < monitor->n_growing; i++) {
+		rows[i] = monitor->growing[i];
+		rows[i].path = (char *)profile_str(profile, rows[i].path, -1);
+		rows[i].type = (char *)profile_str(profile, rows[i].type, -1);
+		rows[i].item_type = (char *)profile_str(profile, rows[i].item_type, -1);
+	}
+	part->rows = rows;
+	part->n_rows = monitor->n_growing;
+	part->n_looks = monitor->n_looks;
+	profile->retention = part;
 }
 
 size_t heap_monitor_containers(struct heap_monitor *monitor,
@@ -354,6 +456,7 @@ void heap_monitor_report(struct heap_monitor *monitor, struct profile *profile)
 	growth = monitor->n_scans > 1 ? growth_measure(monitor->scans, monitor->n_scans) : NULL;
 	if (growth)
 		put_growth(profile, growth);
+	put_retention(monitor, profile);
 	passed = clock_now_s() - monitor->begun_s;
 	if (profile->grows && passed > 0)
 		profile->grows->cpu_fraction = monitor->cpu_s / passed;

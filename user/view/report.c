@@ -15,6 +15,7 @@
 #include "view/parts_text.h"
 #include "view/pen.h"
 #include "view/trend_text.h"
+#include "view/verdict_text.h"
 
 #define TYPES_SHOWN  3
 #define UNSURE_SHOWN 3   /* stacks, where none is sure */
@@ -514,6 +515,8 @@ void report_text(FILE *out, const struct profile *profile, const struct report_o
 		.width = options->width && options->width < NARROWEST ? NARROWEST : options->width,
 	};
 
+	if (profile->verdict)
+		verdict_text(&pen, profile->verdict);
 	put_notes(&pen, profile);
 	if (profile->trend && !options->quiet)
 		trend_text_brief(out, profile->trend, options->color);

@@ -1,0 +1,48 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""The answer at the head of a report: what leaks, of which kind; and nothing where nothing does."""
+import re
+
+import harness
+
+FINDINGS = {
+    "visit": r"^  \d\. \+\S+ \S+  container   app\.USERS\[\*\]\.history \(list, 100 of them, \+[\d,.]+/min in all\) only grow$",
+    "remember": r"^  \d\. \+\S+ \S+  container   app\.CACHE \(dict, [\d,]+ bytearray, \+[\d,.]+/min\) only grows$",
+    "lose": r"^  \d\. \+\S+ \S+  reference   C code, or a reference that was lost, keeps __main__\.Lost "
+            r"\([\d,]+ objects, \+[\d,.]+/min\)$",
+}
+
+
+def test_every_leak_is_named_with_its_kind(some_python, start, attach):
+    target = start(some_python, "verdict.py")
+    for what in (*FINDINGS, "come_and_go"):
+        target.do("leak", what=what)
+    tool = attach(target, exact=False)
+    texts = []
+
+    def all_found():
+        texts.append(tool.report_now())
+        return all(re.search(pattern, texts[-1], re.M) for pattern in FINDINGS.values())
+
+    harness.until(all_found, "three findings")
+    first = texts[-1].splitlines()[0]
+    assert re.match(r"(LEAK|GROWING)  \+\S+ \S+; \d+ % of it explained", first), texts[-1]
+    answer = texts[-1].split("\n\n")[0]
+    assert "RECENT" not in answer and "User " not in answer, answer
+    assert re.search(r"^Next: pyleaktrace (watch|chain) -p %d " % target.pid, answer, re.M), answer
+    tool.finish()
+
+
+def test_nothing_that_comes_and_goes_is_a_leak(one_python, start, attach):
+    target = start(one_python, "verdict.py")
+    target.do("leak", what="come_and_go")
+    tool = attach(target, exact=False)
+    texts = []
+
+    def is_judged():
+        texts.append(tool.report_now())
+        return not texts[-1].startswith("TOO EARLY") and re.match(r"[A-Z ]+  ", texts[-1])
+
+    harness.until(is_judged, "a verdict")
+    assert re.match(r"(NO LEAK|GROWING)  ", texts[-1]), texts[-1]
+    assert not re.search(r"^  \d\. .* container ", texts[-1], re.M), texts[-1]
+    tool.finish()

@@ -1,0 +1,233 @@
+/* SPDX-License-Identifier: BSD-2-Clause
+ *
+ * The verdict on made profiles: each state, each cause, and that findings never claim more than
+ * grew.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "leak/judge.h"
+#include "model/retention.h"
+#include "model/trend.h"
+#include "trend/series.h"
+
+#define LOOKS  20
+#define STEP_S 5.0
+
+struct made {
+	struct profile *profile;
+	struct trend *trend;
+	struct profile_retention part;
+	struct retention rows[4];
+};
+
+/* LOOKS looks, in which the objects and C's blocks grow by so much a second. */
+static void make(struct made *made, unsigned looks, double objects_per_s, double malloc_per_s)
+{
+	static const enum trend_kind parts[] = {TREND_PART_OBJECTS, TREND_PART_PYMALLOC,
+						TREND_PART_MALLOC, TREND_PART_STACKS,
+						TREND_PART_MAPPINGS};
+
+	memset(made, 0, sizeof(*made));
+	made->profile = profile_new();
+	made->trend = trend_new();
+	for (unsigned i = 0; i < looks; i++) {
+		struct trend_look look = {.at_s = i * STEP_S};
+
+		for (size_t part = 0; part < sizeof(parts) / sizeof(parts[0]); part++)
+			trend_set(&look, parts[part], 10u << 20);
+		look.value[TREND_PART_OBJECTS] += (uint64_t)(objects_per_s * i * STEP_S);
+		look.value[TREND_PART_MALLOC] += (uint64_t)(malloc_per_s * i * STEP_S);
+		trend_set(&look, TREND_THREADS, 1);
+		trend_add(made->trend, &look);
+	}
+	trend_measure(made->trend);
+	made->trend->have_room = true;
+	made->trend->gc.have_enabled = made->trend->gc.enabled = true;
+	made->part.rows = made->rows;
+	made->part.n_looks = looks;
+	made->profile->trend = made->trend;
+	made->profile->retention = &made->part;
+	made->profile->target.pid = 42;
+}
+
+static void add_row(struct made *made, enum retention_kind kind, double bytes_per_s)
+{
+	made->rows[made->part.n_rows++] = (struct retention){.kind = kind,
+							     .path = (char *)"app.CACHE",
+							     .type = (char *)"dict",
+							     .containers = 1,
+							     .address = 0x1000,
+							     .item_type = (char *)"app.Item",
+							     .items = 1000,
+							     .items_per_s = 10,
+							     .bytes_per_s = bytes_per_s,
+							     .least_bytes_per_s = bytes_per_s * 0.9,
+							     .most_bytes_per_s = bytes_per_s * 1.1,
+							     .confidence = 0.99};
+}
+
+static const struct verdict *verdict_of(struct made *made)
+{
+	judge(made->profile);
+	assert_non_null(made->profile->verdict);
+	return made->profile->verdict;
+}
+
+static void end(struct made *made)
+{
+	made->profile->trend = NULL;
+	trend_free(made->trend);
+	profile_free(made->profile);
+}
+
+static void without_looks_there_is_no_verdict(void **state)
+{
+	struct profile *profile = profile_new();
+
+	(void)state;
+	judge(profile);
+	assert_null(profile->verdict);
+	profile_free(profile);
+}
+
+static void few_looks_are_too_early(void **state)
+{
+	struct made made;
+
+	(void)state;
+	make(&made, JUDGE_LOOKS - 1, 1e6, 0);
+	add_row(&made, RETENTION_CONTAINER, 1e6);
+	assert_int_equal(verdict_of(&made)->state, VERDICT_TOO_EARLY);
+	assert_int_equal(made.profile->verdict->n_findings, 0);
+	assert_true(made.profile->verdict->look_again_s > 0);
+	end(&made);
+}
+
+static void what_does_not_grow_is_no_leak(void **state)
+{
+	struct made made;
+
+	(void)state;
+	make(&made, LOOKS, 0, 0);
+	assert_int_equal(verdict_of(&made)->state, VERDICT_NO_LEAK);
+	assert_int_equal(made.profile->verdict->n_findings, 0);
+	end(&made);
+}
+
+static void a_container_that_grows_is_a_leak_after_a_while(void **state)
+{
+	const struct verdict *verdict;
+	struct made made;
+
+	(void)state;
+	make(&made, LOOKS, 10000, 0);
+	add_row(&made, RETENTION_CONTAINER, 9900);
+	verdict = verdict_of(&made);
+	assert_int_equal(verdict->state, VERDICT_LEAK);
+	assert_int_equal(verdict->n_findings, 1);
+	assert_int_equal(verdict->findings[0].cause, CAUSE_CONTAINER);
+	assert_non_null(
+		strstr(verdict->findings[0].sentence, "app.CACHE (dict, 1,000 app.Item, +600"));
+	assert_string_equal(verdict->findings[0].next, "pyleaktrace watch -p 42 0x1000");
+	assert_true(verdict->explained > 0.98 && verdict->explained <= 1);
+	assert_true(verdict->unexplained_per_s == 0);
+	end(&made);
+
+	/* sooner it may be a warm-up */
+	make(&made, JUDGE_LOOKS, 10000, 0);
+	add_row(&made, RETENTION_CONTAINER, 9900);
+	assert_int_equal(verdict_of(&made)->state, VERDICT_GROWING);
+	end(&made);
+}
+
+static void lost_references_are_a_leak_at_once(void **state)
+{
+	struct made made;
+
+	(void)state;
+	make(&made, JUDGE_LOOKS, 10000, 0);
+	add_row(&made, RETENTION_HELD, 9900);
+	assert_int_equal(verdict_of(&made)->state, VERDICT_LEAK);
+	assert_int_equal(made.profile->verdict->findings[0].cause, CAUSE_REFERENCE);
+	end(&made);
+}
+
+static void garbage_is_a_leak_only_where_nobody_collects_it(void **state)
+{
+	struct made made;
+
+	(void)state;
+	make(&made, LOOKS, 10000, 0);
+	add_row(&made, RETENTION_GARBAGE, 9900);
+	assert_int_equal(verdict_of(&made)->state, VERDICT_GROWING);
+	end(&made);
+	make(&made, LOOKS, 10000, 0);
+	made.trend->gc.enabled = false;
+	add_row(&made, RETENTION_GARBAGE, 9900);
+	assert_int_equal(verdict_of(&made)->state, VERDICT_LEAK);
+	assert_int_equal(made.profile->verdict->findings[0].cause, CAUSE_CYCLE);
+	end(&made);
+}
+
+/* Objects, C's blocks, and what neither explains. */
+static void findings_and_the_rest_add_up_to_the_growth(void **state)
+{
+	const struct verdict *verdict;
+	struct made made;
+	double sum = 0;
+
+	(void)state;
+	make(&made, LOOKS, 20000, 30000);
+	add_row(&made, RETENTION_CONTAINER, 10000);
+	verdict = verdict_of(&made);
+	assert_int_equal(verdict->state, VERDICT_LEAK);
+	assert_int_equal(verdict->n_findings, 2);
+	assert_int_equal(verdict->findings[0].cause, CAUSE_C_MEMORY);
+	for (size_t i = 0; i < verdict->n_findings; i++)
+		sum += verdict->findings[i].bytes_per_s;
+	assert_true(verdict->growth_per_s > 49000 && verdict->growth_per_s < 51000);
+	assert_float_equal(sum + verdict->unexplained_per_s, verdict->growth_per_s, 1);
+	assert_true(verdict->explained > 0.75 && verdict->explained < 0.85);
+	end(&made);
+}
+
+static void the_limit_of_a_control_group_is_foreseen(void **state)
+{
+	struct made made;
+
+	(void)state;
+	make(&made, LOOKS, 1 << 20, 0);
+	add_row(&made, RETENTION_CONTAINER, 1 << 20);
+	made.trend->cgroup = (struct trend_cgroup){.have = true,
+						   .have_limit = true,
+						   .limit_bytes = 1ull << 30,
+						   .usage_bytes = 1ull << 29};
+	verdict_of(&made);
+	assert_true(made.profile->verdict->limit_in_s > 500 &&
+		    made.profile->verdict->limit_in_s < 525);
+	assert_non_null(strstr(made.profile->verdict->sentence, "is reached in about 8 min"));
+	end(&made);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(without_looks_there_is_no_verdict),
+		cmocka_unit_test(few_looks_are_too_early),
+		cmocka_unit_test(what_does_not_grow_is_no_leak),
+		cmocka_unit_test(a_container_that_grows_is_a_leak_after_a_while),
+		cmocka_unit_test(lost_references_are_a_leak_at_once),
+		cmocka_unit_test(garbage_is_a_leak_only_where_nobody_collects_it),
+		cmocka_unit_test(findings_and_the_rest_add_up_to_the_growth),
+		cmocka_unit_test(the_limit_of_a_control_group_is_foreseen),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,104 @@
+/* SPDX-License-Identifier: BSD-2-Clause
+ *
+ * How a verdict is written: the answer in the first line, a finding in one line and who did it in
+ * the next, nothing that breaks a terminal.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "base/escape.h"
+#include "view/verdict_text.h"
+
+static char *text_of(const struct verdict *verdict)
+{
+	char *text = NULL;
+	size_t size;
+	FILE *out = open_memstream(&text, &size);
+	const struct pen pen = {.out = out};
+
+	verdict_text(&pen, verdict);
+	fclose(out);
+	return text;
+}
+
+static const struct frame frames[] = {
+	{.kind = FRAME_PYTHON, .function = "handle", .file = "/app/web.py", .line = 88},
+	{.kind = FRAME_PYTHON, .function = "remember", .file = "/app/cache.py", .line = 41},
+	{.kind = FRAME_NATIVE, .module = "_own.so", .offset = 30},
+	{.kind = FRAME_NATIVE, .function = "strdup", .module = "libc.so.6", .offset = 10},
+};
+
+static void the_answer_is_first_and_each_finding_is_followed_by_who_did_it(void **state)
+{
+	const struct stack stack = {.frames = frames, .n_frames = 4};
+	const struct finding findings[] = {
+		{.cause = CAUSE_CONTAINER,
+		 .sentence = "app.CACHE (dict, 7 app.Item, +60/min) only grows",
+		 .bytes_per_s = 1 << 20,
+		 .by = "filled by",
+		 .stack = &stack,
+		 .next = "pyleaktrace chain -p 42 app.Item"},
+		{.cause = CAUSE_C_MEMORY,
+		 .sentence = "memory is lost",
+		 .bytes_per_s = 1 << 10,
+		 .by = "called by",
+		 .stack = &stack},
+	};
+	const struct verdict verdict = {.state = VERDICT_LEAK,
+					.sentence = "+60.1 MiB/min; 99 % of it explained.",
+					.findings = findings,
+					.n_findings = 2,
+					.unexplained_per_s = 1000,
+					.look_again_s = 30};
+	char *text = text_of(&verdict);
+
+	(void)state;
+	assert_string_equal(
+		text, "LEAK  +60.1 MiB/min; 99 % of it explained.\n"
+		      "  1. +60.0 MiB/min  container   app.CACHE (dict, 7 app.Item, +60/min) only "
+		      "grows\n"
+		      "                    filled by   remember (/app/cache.py:41) < handle "
+		      "(/app/web.py:88)\n"
+		      "  2. +60.0 KiB/min  C memory    memory is lost\n"
+		      "                    called by   strdup+0xa [libc.so.6] < remember "
+		      "(/app/cache.py:41) < handle (/a...\n"
+		      "     +58.6 KiB/min  not explained yet; look again in 30 s\n"
+		      "Next: pyleaktrace chain -p 42 app.Item\n\n");
+	free(text);
+}
+
+static void hostile_names_break_no_terminal(void **state)
+{
+	const struct finding finding = {.cause = CAUSE_CONTAINER,
+					.sentence = "app.\033[2J\n\xff grows",
+					.bytes_per_s = 1,
+					.next = "pyleaktrace chain -p 42 \033]0;x\007"};
+	const struct verdict verdict = {.state = VERDICT_GROWING,
+					.sentence = "\033[1m.",
+					.findings = &finding,
+					.n_findings = 1};
+	char *text = text_of(&verdict);
+
+	(void)state;
+	for (const char *at = text; *at; at++)
+		assert_true(*at == '\n' || (unsigned char)*at >= 0x20);
+	assert_null(strchr(text, '\x7f'));
+	free(text);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(the_answer_is_first_and_each_finding_is_followed_by_who_did_it),
+		cmocka_unit_test(hostile_names_break_no_terminal),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

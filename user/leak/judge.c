@@ -1,0 +1,221 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "leak/judge.h"
+
+#include <math.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/fmt.h"
+#include "leak/findings.h"
+#include "model/retention.h"
+#include "model/trend.h"
+
+/* Growth below this is not told from none, whatever the figures say: 360 KiB an hour. */
+#define LEAST_PER_S 100.0
+
+/* That less than this of the growth is left is not worth a row. */
+#define LEAST_LEFT 0.05
+
+#define SURE       0.95
+
+/* The limit of a control group further away than this is no news. */
+#define LIMIT_AHEAD_S (7.0 * 24 * 3600)
+
+/* ---- the growth ----------------------------------------------------------------------------- */
+
+static const enum trend_kind in_use[] = {TREND_PART_OBJECTS, TREND_PART_PYMALLOC, TREND_PART_MALLOC,
+					 TREND_PART_STACKS, TREND_PART_MAPPINGS};
+
+#define N_IN_USE (sizeof(in_use) / sizeof(in_use[0]))
+
+/* return looks that have all parts; 0: it is not known */
+static size_t add_up(const struct trend *trend, double *seconds, double *bytes, double *cycle,
+		     bool *have_cycle)
+{
+	size_t n = 0;
+
+	*have_cycle = true;
+	for (size_t i = 0; i < trend->n_looks; i++) {
+		const struct trend_look *look = &trend->looks[i];
+		bool all = true;
+
+		bytes[n] = 0;
+		for (size_t part = 0; part < N_IN_USE; part++) {
+			all &= trend_has(look, in_use[part]);
+			bytes[n] += (double)look->value[in_use[part]];
+		}
+		if (!all)
+			continue;
+		*have_cycle &= trend_has(look, TREND_SINCE_FULL);
+		cycle[n] = (double)look->value[TREND_SINCE_FULL];
+		seconds[n++] = look->at_s;
+	}
+	return n;
+}
+
+/* return it grows, for sure */
+static bool measure_growth(struct verdict *verdict, const struct trend *trend)
+{
+	double seconds[TREND_LOOKS_MAX] = {0}, bytes[TREND_LOOKS_MAX] = {0},
+	       cycle[TREND_LOOKS_MAX] = {0};
+	bool have_cycle;
+	size_t n = add_up(trend, seconds, bytes, cycle, &have_cycle);
+	struct fit_line line = {0};
+	enum fit_shape shape = fit_shape(seconds, bytes, have_cycle ? cycle : NULL, n, &line);
+
+	verdict->growth_per_s = line.slope;
+	verdict->least_per_s = fit_least(line);
+	verdict->most_per_s = 2 * line.slope - verdict->least_per_s;
+	return n >= JUDGE_LOOKS && shape == FIT_STEADY && verdict->least_per_s > LEAST_PER_S;
+}
+
+/* What the findings do not explain, of a growth that is not smaller than what they are sure of. */
+static void reconcile(struct verdict *verdict, struct finding *findings, bool grows)
+{
+	double sum = 0, least = 0;
+
+	for (size_t i = 0; i < verdict->n_findings; i++) {
+		sum += findings[i].bytes_per_s;
+		least += findings[i].least_per_s;
+	}
+	/* what was measured by itself is there, though the whole be too rough to show it */
+	if (!grows || verdict->growth_per_s < least)
+		verdict->growth_per_s = sum;
+	verdict->explained = -1;
+	if (!(verdict->growth_per_s > 0))
+		return;
+	verdict->explained = fmin(sum / verdict->growth_per_s, 1);
+	verdict->unexplained_per_s = fmax(verdict->growth_per_s - sum, 0);
+	if (verdict->unexplained_per_s < LEAST_LEFT * verdict->growth_per_s)
+		verdict->unexplained_per_s = 0;
+	for (size_t i = 0; i < verdict->n_findings; i++)
+		findings[i].share = fmin(findings[i].bytes_per_s / verdict->growth_per_s, 1);
+}
+
+/* ---- the state ------------------------------------------------------------------------------ */
+
+static const char *text(struct profile *profile, const char *format, ...)
+	__attribute__((format(printf, 2, 3)));
+
+static const char *text(struct profile *profile, const char *format, ...)
+{
+	char line[512];
+	va_list arguments;
+
+	va_start(arguments, format);
+	vsnprintf(line, sizeof(line), format, arguments);
+	va_end(arguments);
+	return profile_str(profile, line, -1);
+}
+
+/* Will it end by itself? Not what nothing can reach any more; the rest may be a warm-up for a
+ * while. */
+static bool is_leak(const struct verdict *verdict, const struct trend *trend)
+{
+	double span_s = trend_span_s(trend);
+
+	for (size_t i = 0; i < verdict->n_findings; i++) {
+		const struct finding *finding = &verdict->findings[i];
+
+		if (finding->confidence < SURE || finding->share < LEAST_LEFT)
+			continue;
+		if (finding->cause == CAUSE_CYCLE && (!trend->gc.have_enabled || trend->gc.enabled))
+			continue;
+		if (finding->cause == CAUSE_REFERENCE || span_s >= JUDGE_SPAN_S)
+			return true;
+	}
+	return false;
+}
+
+static void find_limit(struct verdict *verdict, const struct trend *trend)
+{
+	const struct trend_cgroup *cgroup = &trend->cgroup;
+	double left;
+
+	if (!cgroup->have || !cgroup->have_limit || !(verdict->growth_per_s > 0))
+		return;
+	left = (double)cgroup->limit_bytes - (double)(cgroup->usage_bytes - cgroup->cache_bytes);
+	left = fmax(left, 0) / verdict->growth_per_s;
+	if (left < LIMIT_AHEAD_S)
+		verdict->limit_in_s = left;
+}
+
+static struct fmt per_minute(double per_s)
+{
+	struct fmt rate;
+
+	snprintf(rate.text, sizeof(rate.text), "+%.24s/min",
+		 fmt_bytes((uint64_t)(fmax(per_s, 0) * 60)).text);
+	return rate;
+}
+
+static const char *say_growth(struct profile *profile, const struct verdict *verdict,
+			      const struct trend *trend)
+{
+	char explained[64] = "", limit[160] = "";
+
+	if (verdict->explained >= 0 && verdict->n_findings)
+		snprintf(explained, sizeof(explained), "; %.0f %% of it explained",
+			 floor(100 * verdict->explained));
+	if (verdict->limit_in_s > 0)
+		snprintf(limit, sizeof(limit),
+			 ". The %s limit of its control group is reached in about %s",
+			 fmt_bytes(trend->cgroup.limit_bytes).text,
+			 fmt_duration(verdict->limit_in_s).text);
+	return text(profile, "%s%s%s%s.", per_minute(verdict->growth_per_s).text, explained,
+		    verdict->state == VERDICT_GROWING
+			    ? "; it may still be a warm-up, or a cache that fills"
+			    : "",
+		    limit);
+}
+
+static void decide(struct profile *profile, struct verdict *verdict, bool grows)
+{
+	const struct trend *trend = profile->trend;
+	const char *fragmented = trend_finding(trend, "fragmentation");
+	double span_s = trend_span_s(trend);
+
+	if (trend->n_made < JUDGE_LOOKS) {
+		verdict->state = VERDICT_TOO_EARLY;
+		verdict->look_again_s = 10;
+		verdict->sentence =
+			text(profile, "%llu looks in %s; look again in 10 s.",
+			     (unsigned long long)trend->n_made, fmt_duration(span_s).text);
+		return;
+	}
+	if (verdict->n_findings || grows) {
+		verdict->state = is_leak(verdict, trend) ? VERDICT_LEAK : VERDICT_GROWING;
+		find_limit(verdict, trend);
+		if (verdict->state == VERDICT_GROWING || verdict->unexplained_per_s > 0)
+			verdict->look_again_s = JUDGE_SPAN_S;
+		verdict->sentence = say_growth(profile, verdict, trend);
+	} else if (fragmented) {
+		verdict->state = VERDICT_FRAGMENTATION;
+		verdict->sentence = fragmented;
+	} else {
+		verdict->state = VERDICT_NO_LEAK;
+		verdict->sentence =
+			text(profile, "Memory in use does not grow (%llu looks in %s).",
+			     (unsigned long long)trend->n_made, fmt_duration(span_s).text);
+	}
+}
+
+void judge(struct profile *profile)
+{
+	struct verdict *verdict;
+	struct finding *findings;
+	bool grows;
+
+	if (!profile->trend || !profile->retention || !profile->trend->have_room)
+		return;
+	verdict = profile_alloc(profile, sizeof(*verdict));
+	findings = profile_alloc(profile, JUDGE_FINDINGS * sizeof(*findings));
+	grows = measure_growth(verdict, profile->trend);
+	verdict->findings = findings;
+	if (profile->trend->n_made >= JUDGE_LOOKS)
+		verdict->n_findings = findings_collect(findings, JUDGE_FINDINGS, profile);
+	reconcile(verdict, findings, grows);
+	decide(profile, verdict, grows);
+	profile->verdict = verdict;
+}

@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: BSD-2-Clause
+ *
+ * judge: a profile -> the verdict: is it a leak, of which kind, how fast, and where.
+ *
+ *      memory in use, over time ──▶ how much grows ─┐
+ *      what retains more and more ──────────────────┼──▶ findings, what is left of the growth ──▶
+ * state blocks of C code, mappings, threads ─────────┘
+ *
+ * The growth is that of memory in use: objects, other blocks of pymalloc and malloc, mappings and
+ * threads' stacks; RSS has free memory in it, too. A finding is a part of it that was measured by
+ * itself, so that findings never claim what is not there; what none explains is said to be so.
+ *
+ * Place      leak. Pure: reads the profile and nothing else.
+ * Ownership  the verdict lives in the profile.
+ * Degrades   without looks at memory and heap there is no verdict (profile->verdict is NULL).
+ * Bounds     JUDGE_FINDINGS findings.
+ */
+#ifndef PYLEAKTRACE_LEAK_JUDGE_H
+#define PYLEAKTRACE_LEAK_JUDGE_H
+
+#include "model/verdict.h"
+
+#define JUDGE_FINDINGS 8
+#define JUDGE_LOOKS    5    /* fewer tell nothing */
+#define JUDGE_SPAN_S   30.0 /* what grows for a shorter time may be a warm-up */
+
+/* Set profile->verdict. */
+void judge(struct profile *profile);
+
+#endif

@@ -22,7 +22,7 @@ static __always_inline void count(enum abi_counter counter)
 	count_add(counter, 1);
 }
 
-/* Count a hit; true for one in ABI_TIMED_HITS, which the caller shall time. */
+/* Count a hit; true for one in ABI_TIMED_HITS, which the caller must time. */
 static __always_inline bool count_hit(__u32 counter)
 {
 	__u32 zero = 0;

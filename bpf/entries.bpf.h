@@ -55,7 +55,7 @@ static __always_inline void put_gap(struct abi_thread *thread, enum abi_gap why)
 	put_entry(thread, why, ABI_FRAME_GAP);
 }
 
-/* Tell user space something through one of the ring buffers; false, when there is no room for
+/* Report something to user space through one of the ring buffers; false, when there is no room for
  * it. */
 static __always_inline bool send_through(void *ring, __u32 kind, __u32 value)
 {

@@ -18,7 +18,7 @@
 #define HEARD_CONSISTENT 1
 #define HEARD_ADD        2
 
-/* There is news for user space, also of what it was asked for in vain before. */
+/* There is news for user space, also of what it could not provide before. */
 static __always_inline void code_has_changed(void)
 {
 	code_wanted = 0;

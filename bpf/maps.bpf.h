@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause)
  *
- * maps: all map definitions and nothing else. bpf/README.md tells who writes and who reads each.
+ * maps: all map definitions and nothing else. bpf/README.md says who writes and who reads each.
  * Capacities given here are defaults; user/probe/session.c sets them before the load.
  */
 #ifndef PYLEAKTRACE_BPF_MAPS_H
@@ -170,7 +170,7 @@ __u32 code_loader; /* what the loader said last (loader.bpf.h) */
 __u32 code_known;  /* its value when user space began to read the mappings of code_state */
 struct abi_watch watches[ABI_MAX_WATCHES]; /* see watchpoint.bpf.h */
 __u64 watch_allowance; /* hits that may be counted until user space allows more */
-struct abi_moments moments;
+struct abi_string_op_samples string_op_samples;
 __u32 code_wanted; /* an ABI_EVENT_CODE is on its way; user space sets 0 when it has read the
 		      mappings */
 

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause)
  *
- * probes: one program at the entry of every allocator function, one at the return of those that
+ * probes: one program at the entry of every allocator function, one at the return of the ones that
  * allocate. The entry probe's cookie says which function it is and how far the stack pointer has
  * moved since its entry.
  *
  * Allocators call each other (calloc -> malloc, PyObject_Malloc(600) -> malloc, tracemalloc ->
- * everything). The outermost call owns the block; calls inside it are only let pass:
+ * everything). The outermost call owns the block; calls inside it are ignored:
  *
  *      sp at entry   0x7f..58  PyObject_Malloc(600)   <- thread->call
  *                    0x7f..10    malloc(600)          lower stack pointer: nested, ignored
@@ -21,7 +21,7 @@
  *      PyObject_Malloc(40)                  part object: a block of 40 bytes of a pool
  *      PyObject_Malloc(600) -> malloc(600)  part native: libc's block; larger than facts.small_max,
  *                                           so that CPython's function, which would be the
- *                                           outermost, is let pass
+ *                                           outermost, is ignored
  */
 #ifndef PYLEAKTRACE_BPF_PROBES_H
 #define PYLEAKTRACE_BPF_PROBES_H
@@ -235,7 +235,7 @@ static __always_inline void leave_new(void)
 
 /*
  * Split parts: may this call of CPython's make a block of a pool? Of a block that is not on the
- * account it cannot be told here whether it is one of them or libc's. Its realloc is let pass: its
+ * account it cannot be known here whether it is one of them or libc's. Its realloc is ignored: its
  * birth was not seen either. In a sample most are of that kind, and what becomes of them has its
  * chance to be recorded (is_of_pool()). A block of no bytes is libc's, who gives one byte.
  */
@@ -249,7 +249,7 @@ static __always_inline bool is_pool_call(__u32 kind, const struct arguments *arg
 }
 
 /*
- * Split parts: does this block of so many bytes lie in one of pymalloc's pools? Its pool's header
+ * Split parts: does this block of this many bytes lie in one of pymalloc's pools? Its pool's header
  * says so, of which all must agree (abi/pool.h). What is libc's has other bytes there.
  */
 static __always_inline bool lies_in_pool(__u64 address, __u64 size)

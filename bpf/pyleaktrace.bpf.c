@@ -28,6 +28,6 @@
 #include "lifecycle.bpf.h"
 #include "loader.bpf.h"
 #include "watchpoint.bpf.h"
-#include "moment.bpf.h"
+#include "string_op.bpf.h"
 
 char _license[] SEC("license") = "Dual BSD/GPL";

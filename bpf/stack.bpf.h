@@ -4,8 +4,8 @@
  *
  * A site is found by the hash of its frames and then compared frame by frame, so that two stacks
  * never share an id by an accident of the hash; up to ABI_MAX_COLLISIONS stacks of one hash are
- * told apart by stepping the hash on. When there is no room left, blocks go to the reserved site of
- * their domain, counted.
+ * distinguished by stepping the hash on. When there is no room left, blocks go to the reserved site
+ * of their domain, counted.
  *
  * A site that nothing refers to any more is given another stack: user space takes it out of
  * `stacks`, waits until nobody can have found it there before, clears it, and puts it into the ring
@@ -65,7 +65,7 @@ static __always_inline bool same_frames(const struct abi_site *site,
 	return true;
 }
 
-/* A free site that has room for so many chunks and not more, or 0. */
+/* A free site that has room for exactly n_chunks, or 0. */
 static __always_inline __u32 take_free_site(__u32 n_chunks)
 {
 	struct abi_free_ring *ring = &free_rings[n_chunks];
@@ -84,7 +84,7 @@ static __always_inline __u32 take_free_site(__u32 n_chunks)
 	return id ? (__u32)*id : 0;
 }
 
-/* One that has never been used, with room for so many chunks; 0 when the pools are empty. */
+/* One that has never been used, with room for n_chunks; 0 when the pools are empty. */
 static __always_inline __u32 take_new_site(__u32 n_chunks)
 {
 	struct abi_site *site;

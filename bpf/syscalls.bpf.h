@@ -185,7 +185,7 @@ int on_exit_mapping(struct trace_event_raw_sys_exit *ctx)
 }
 
 /* Everybody's calls of any kind: each is slower while the tracepoints above are there. Attached for
- * moments only. */
+ * short periods only. */
 SEC("raw_tp/sys_enter")
 int on_syscall(void *ctx)
 {

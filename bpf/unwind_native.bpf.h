@@ -20,8 +20,8 @@
  *
  * User space changes the ranges while we read them: there are two sides of them, and code_state
  * says which counts. A walk that was overtaken twice drops what it has found. When code has been
- * unmapped, other code may be in its place: until user space has read the mappings anew (code_gone,
- * code_known) there are no C frames.
+ * unmapped, other code may be in its place: until user space has read the mappings again
+ * (code_gone, code_known) there are no C frames.
  */
 #ifndef PYLEAKTRACE_BPF_UNWIND_NATIVE_H
 #define PYLEAKTRACE_BPF_UNWIND_NATIVE_H
@@ -38,7 +38,7 @@
 
 static __always_inline bool stack_fetch(struct abi_thread *thread, __u64 from, __u32 size)
 {
-	/* the register that is checked shall be the one that is used */
+	/* the register that is checked must be the one that is used */
 	barrier_var(size);
 	if (size > sizeof(thread->stack))
 		return false;

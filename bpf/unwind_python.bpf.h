@@ -5,7 +5,7 @@
  * From the thread pointer to the thread state there are up to three ways (facts.python.ways),
  * because the cheap one (a C thread-local, 3.12+) is empty while the thread has let go of the GIL,
  * and older versions have only the pthread key. Where the word lies is found once per thread and
- * remembered in thread->slots; its value is read anew each time and believed only when the thread
+ * remembered in thread->slots; its value is read again each time and believed only when the thread
  * state names this very thread:
  *
  *      thread pointer ──way──▶ slot ──▶ PyThreadState { thread_id == thread pointer, frame }
@@ -14,7 +14,7 @@
  * A frame is kept as (code object, position, signature of the code object); see abi/frame.h. The
  * chain is followed ABI_MAX_STEPS steps at most.
  *
- * What makes it fast is to read seldom: a read of the target costs 30 to 100 ns, whatever its size.
+ * What makes it fast is to read rarely: a read of the target costs 30 to 100 ns, whatever its size.
  *
  *   * From 3.11 on the frames of a thread lie side by side in its data stack, callers below. So a
  *     read fetches what is below the frame, too, within the page, and the next frames are found in
@@ -205,7 +205,7 @@ static __always_inline __u64 fetch(struct abi_thread *thread, __u64 frame)
 			from = start - ABI_FETCH;
 	}
 	size = (__u32)(end - from);
-	/* the register that is checked shall be the one that is used */
+	/* the register that is checked must be the one that is used */
 	barrier_var(size);
 	if (size > sizeof(thread->memory))
 		return ~0ull;

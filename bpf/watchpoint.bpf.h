@@ -11,7 +11,7 @@
  *               hit: +1, SESSIONS[key] = ...         hit: -1, del SESSIONS[key]
  *
  * A hit while nothing is recorded is looked at too, so that the first one that counts has a value
- * to compare with. Two watchpoints on one field (a thread may have come by one twice) do no harm:
+ * to compare with. Two watchpoints on one field (a thread may have got one twice) do no harm:
  * the second finds no difference.
  *
  * The field may be an object's reference count as well: who takes references, and who drops them.
@@ -41,7 +41,7 @@ static __always_inline void add_items(__u32 id, __s64 step)
 	}
 }
 
-/* The stack of this moment made the container `number` larger by `step`. */
+/* The current stack made the container `number` larger by `step`. */
 static __always_inline void count_step(__u32 number, __s64 step)
 {
 	struct abi_thread *thread = thread_get();
@@ -55,14 +55,14 @@ static __always_inline void count_step(__u32 number, __s64 step)
 	add_items(id, step);
 }
 
-/* slow: it was the moments that were too many (moment.bpf.h) */
+/* slow: too many samples were at string instructions (string_op.bpf.h) */
 static __always_inline void end_counting(bool slow)
 {
 	if (__sync_lock_test_and_set(&active, 0))
 		send_event(ABI_EVENT_OVER, slow);
 }
 
-/* So many as were allowed: the ceiling of the cost is reached. */
+/* As many as were allowed: the ceiling of the cost is reached. */
 static __always_inline bool is_over(const struct abi_watch *watch)
 {
 	__u64 counted = 0;

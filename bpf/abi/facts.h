@@ -36,7 +36,7 @@ struct abi_window {
 	__u32 size;
 };
 
-/* How it is told which Python frame is the outermost of an activation of the evaluation loop. */
+/* How the outermost Python frame of an activation of the evaluation loop is recognised. */
 enum abi_run_end {
 	ABI_RUN_EACH = 0,     /* up to 3.10: each frame has its own activation */
 	ABI_RUN_IS_ENTRY = 1, /* 3.11: the frame says so */
@@ -87,7 +87,7 @@ struct abi_facts {
 	__u32 max_sites;  /* entries of map `sites` */
 	__u32 max_chunks; /* entries of map `frames` */
 	__u32 code_frees; /* the frees of code objects are seen: their signatures may be remembered
-			     till then */
+			     until then */
 	__u32 native;     /* C frames are walked */
 	__u32 by_thread;  /* stacks of different threads are different stacks */
 	__u32 split;      /* malloc and objects are recorded each for itself, see enum abi_part */

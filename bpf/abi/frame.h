@@ -45,7 +45,7 @@ enum abi_gap {
 	ABI_GAP_UNSUPPORTED, /* a rule in a form that is not supported */
 	ABI_GAP_STACK,       /* the stack's memory could not be read */
 	ABI_GAP_NOT_ABOVE, /* the caller's frame would not lie above: a damaged or switched stack */
-	ABI_GAP_CODE_CHANGED, /* code was unmapped, and the mappings have not been read anew yet */
+	ABI_GAP_CODE_CHANGED, /* code was unmapped, and the mappings have not been read again yet */
 	ABI_GAP_NATIVE_END
 };
 

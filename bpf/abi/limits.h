@@ -12,14 +12,14 @@
 /* C frames kept of one stack; what is left out are those nearest to the root */
 #define ABI_MAX_NATIVE 128
 
-/* entries of a recorded stack: C frames, Python frames, gap frames that tell what is missing, the
+/* entries of a recorded stack: C frames, Python frames, gap frames that say what is missing, the
  * thread */
 #define ABI_MAX_ENTRIES (ABI_MAX_NATIVE + ABI_MAX_FRAMES + 4)
 
 /* steps along the frame chain: shim frames (3.12+) are stepped over and not kept */
 #define ABI_MAX_STEPS 512
 
-/* stacks with the same hash but different frames that are told apart before one is given up as
+/* stacks with the same hash but different frames that are distinguished before one is given up as
  * lost */
 #define ABI_MAX_COLLISIONS 4
 

@@ -141,13 +141,13 @@ struct abi_watch {
 };
 
 /*
- * Moments at which a CPU was with the target, every so often on each of them, while there are
- * watchpoints; .bss. See moment.bpf.h. User space writes `allowed`.
+ * Samples in which a CPU ran the target, at a fixed interval on each CPU, while there are
+ * watchpoints; .bss. See string_op.bpf.h. User space writes `allowed`.
  */
-struct abi_moments {
+struct abi_string_op_samples {
 	__u64 seen;
 	__u64 at_string; /* of those, at an instruction that moves or fills many bytes */
-	__u64 allowed;   /* at so many of them counting ends, until user space allows more */
+	__u64 allowed;   /* at this many of them counting ends, until user space allows more */
 };
 
 #define ABI_NOT_SEEN (-0x7fffffffffffffffll - 1)
@@ -250,7 +250,7 @@ enum abi_event_kind {
 	/* in ring buffer `forks`: a child has a copy of the target's memory, and of the breakpoints
 	 * in it */
 	ABI_EVENT_FORK = 5,
-	/* watchpoints: so many hits as were allowed (value 0), or moments (1); nothing is counted
+	/* watchpoints: as many hits as were allowed (value 0), or samples (1); nothing is counted
 	 * from here on */
 	ABI_EVENT_OVER = 6,
 };

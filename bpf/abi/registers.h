@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
- * registers: those that are followed from frame to frame, which a callee preserves, and what the
+ * registers: the ones followed from frame to frame, which a callee preserves, and what the
  * architecture says of them. BPF walks by it, user space compiles unwind tables by it.
  *
  * C frames are those of x86-64, whatever the tool runs on. Another architecture has a list of its

@@ -339,7 +339,7 @@ static inline void free_site(__u32 id, __u32 class)
 	ring->put++;
 }
 
-/* The account holds so many bytes in so many blocks and mappings, and the invariant holds. */
+/* The account holds this many bytes in this many blocks and mappings, and the invariant holds. */
 static void check_outstanding(__u64 bytes, __u64 count)
 {
 	struct holding sum = check_account();

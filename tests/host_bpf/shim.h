@@ -74,7 +74,7 @@ struct shim {
 	__u64 time_ns; /* one more at each look */
 	__u64 cookie;
 	bool ring_full;
-	unsigned fail_updates; /* so many updates of hash maps fail from now on */
+	unsigned fail_updates; /* this many updates of hash maps fail from now on */
 	struct memory_image memory;
 	void *events[SHIM_EVENTS]; /* as they were submitted */
 	unsigned n_events;
@@ -350,7 +350,7 @@ int on_exec(void *ctx);
 int on_fork(__u64 *ctx);
 int on_nothing(struct pt_regs *ctx);
 int on_watchpoint(struct bpf_perf_event_data *ctx);
-int on_moment(struct bpf_perf_event_data *ctx);
+int on_string_op(struct bpf_perf_event_data *ctx);
 
 /* Everything empty, as after a load; capacities as in the definitions again. */
 static void shim_reset(void)

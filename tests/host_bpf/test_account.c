@@ -144,7 +144,7 @@ static void one_collision_too_many_is_the_reserved_site(void **state)
 	check_outstanding(1, 1);
 }
 
-/* Same hash, same length, one frame differs in one field: told apart. */
+/* Same hash, same length, one frame differs in one field: distinguished. */
 static void stacks_that_differ_in_one_field_are_told_apart(void **state)
 {
 	const __u64 frame = thread_base(0) + 0x2000, code = thread_base(0) + 0x4000;

@@ -133,7 +133,7 @@ static void hits_of_others_do_not_count(void **state)
 	check_outstanding(0, 0);
 }
 
-/* A cookie that no plan makes is let pass, without harm. */
+/* A cookie that no plan makes is ignored, without harm. */
 static void strange_cookies_are_let_pass(void **state)
 {
 	struct pt_regs regs = {.arguments = {1, 2, 3}, .sp = SP};

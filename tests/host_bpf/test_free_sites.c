@@ -10,7 +10,7 @@
 
 #define A 0x100000ull
 
-/* A block of a stack of so many frames; its site. */
+/* A block of a stack of this many frames; its site. */
 static __u32 allocate(__u64 address, unsigned depth, unsigned line)
 {
 	set_stack(depth, line);

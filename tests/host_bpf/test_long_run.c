@@ -378,7 +378,7 @@ static unsigned free_unused(void)
 	return n;
 }
 
-/* in: free_each: so many steps lie between two times at which unused sites are given up; 0: they
+/* in: free_each: this many steps lie between two times at which unused sites are given up; 0: they
  * are not */
 static unsigned long_run(__u64 seed, unsigned capacity, unsigned free_each)
 {

@@ -336,7 +336,7 @@ static void a_return_of_another_kind_finishes_no_call(void **state)
 #define MODEL_STEPS 60000
 
 /*
- * of each page: 0 not mapped, else the number of the call that mapped it (its piece is told by
+ * of each page: 0 not mapped, else the number of the call that mapped it (its piece is known by
  * its neighbours)
  */
 static unsigned model[MODEL_PAGES];

@@ -97,7 +97,7 @@ static void realloc_moves_between_the_pools_and_libc(void **state)
 	leave_object(SP, A);
 	check_outstanding(300, 1);
 	assert_int_equal(block_at(A)->domain, ABI_MALLOC);
-	/* one whose birth was not seen: whose it is cannot be told */
+	/* one whose birth was not seen: whose it is cannot be known */
 	object_realloc(0x50000, 100, 0x50000);
 	check_outstanding(300, 1);
 	/* one that fails leaves the block where it is */

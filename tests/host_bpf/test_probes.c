@@ -388,7 +388,7 @@ static void threads_do_not_disturb_each_other(void **state)
 	check_outstanding(100 * 8 + 28, 8);
 	for (unsigned t = 0; t < CALLS_THREADS; t++)
 		assert_int_equal(block_at(A + t * 0x100)->size, 100 + t);
-	/* each has its own stack, so its own site; blocks are freed by whom they like */
+	/* each has its own stack, so its own site; blocks are freed by any of them */
 	assert_int_equal(next_site, ABI_FIRST_SITE + CALLS_THREADS);
 	for (unsigned t = 0; t < CALLS_THREADS; t++)
 		do_free(A + t * 0x100);

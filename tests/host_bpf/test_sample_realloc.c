@@ -150,7 +150,7 @@ static void a_block_of_libcs_stays_libcs_when_it_shrinks(void **state)
 }
 
 /* Without sampling, or without knowing of pools, a block that is not on the account is from before:
- * it is let pass. */
+ * it is ignored. */
 static void blocks_from_before_the_watch_are_let_pass(void **state)
 {
 	begin_seed(1, 0);

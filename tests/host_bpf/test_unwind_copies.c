@@ -121,7 +121,7 @@ static void remembered(void)
 	image_put_u64(&shim.memory, code_at(3) + (__u64)target.layout->code.tlbc, 0);
 	check_three(40, 50);
 	image_put_u64(&shim.memory, code_at(3) + (__u64)target.layout->code.tlbc, array);
-	/* the copy is freed, and made anew elsewhere */
+	/* the copy is freed, and made again elsewhere */
 	free_hit(copy_at(3, 5));
 	assert_int_equal(code_epoch, 1);
 	image_put_u64(&shim.memory, array + 8 + 8 * 5, copy_at(3, 6));

@@ -297,7 +297,7 @@ static void native_frames_end_at_their_bound_with_a_gap(void **state)
 	for (unsigned i = 0; i < 2 * ABI_MAX_NATIVE; i++)
 		put_word(0x100 + 8 * i, PC(0, 0x10));
 	check_ends(PC(0, 0x10), ABI_GAP_NATIVE_DEPTH, ABI_MAX_NATIVE);
-	/* a stack of so many frames is whole */
+	/* a stack of this many frames is whole */
 	put_word(0x100 + 8 * (ABI_MAX_NATIVE - 1), 0);
 	thread_get()->regs[ABI_REG_SP] = AT_STACK + 0x100;
 	assert_int_equal(walk_from(PC(0, 0x10), true)->n_entries, ABI_MAX_NATIVE);
@@ -389,7 +389,7 @@ static void loader_says(__s32 state)
 }
 
 /* Where code was unloaded other code may be: nothing is believed until user space has read the
- * mappings anew. */
+ * mappings again. */
 static void unloaded_code_is_not_believed_until_it_is_read_anew(void **state)
 {
 	unsigned n_events;
@@ -399,7 +399,8 @@ static void unloaded_code_is_not_believed_until_it_is_read_anew(void **state)
 	put_row(0, 0, RULE_END);
 	facts_of_test()->loader_state = AT_STACK;
 	code_loader = 0;
-	/* what is loaded takes nothing away; it is asked for, also where others were in vain */
+	/* what is loaded takes nothing away; it is asked for, also where asking for others failed
+	 */
 	code_wanted = 1;
 	loader_says(LOADER_ADD);
 	assert_int_equal(shim.n_events, 0);

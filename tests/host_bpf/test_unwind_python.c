@@ -90,7 +90,7 @@ static void shims_are_left_out_and_generators_are_marked(void **state)
 }
 
 /*
- * The hash tells stacks apart by frames, positions and order, and is the same for the same
+ * The hash distinguishes stacks by frames, positions and order, and is the same for the same
  * stack.
  */
 static void hashes(void)

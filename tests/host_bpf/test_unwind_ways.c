@@ -309,7 +309,7 @@ static void a_thread_local_leads_to_the_thread_state(void **state)
 		image_map(&shim.memory, TP + (__u64)offsets[i], 8);
 		image_put_u64(&shim.memory, TP + (__u64)offsets[i], AT_TSTATE);
 		assert_int_equal(walk_now()->n_entries, 2);
-		/* the word is read anew each time */
+		/* the word is read again each time */
 		image_put_u64(&shim.memory, TP + (__u64)offsets[i], 0);
 		check_gap(entry_of(walk_now(), 0), ABI_GAP_NO_THREAD);
 	}

@@ -181,7 +181,7 @@ static void a_reference_count_of_zero_is_the_end_of_the_object(void **state)
 	assert_int_equal(watches[0].foreign, 0);
 }
 
-/* At so many hits as are allowed it ends by itself, says so once, and counts no more. */
+/* At as many hits as are allowed it ends by itself, says so once, and counts no more. */
 static void it_ends_at_as_many_hits_as_are_allowed(void **state)
 {
 	watch_allowance = 3;
@@ -224,12 +224,12 @@ static void interrupt(__u64 address, __u32 instruction)
 	struct bpf_perf_event_data context = {.regs.ip = address};
 
 	image_put(&shim.memory, address, instruction, sizeof(instruction));
-	on_moment(&context);
+	on_string_op(&context);
 }
 
-/* Moments at which bytes are moved or filled in bulk are told from all others, the kernel's work
- * for the target too. */
-static void moments_of_moving_bytes_in_bulk_are_told_from_others(void **state)
+/* Samples taken while bytes are moved or filled in bulk are distinguished from all others, the
+ * kernel's work for the target too. */
+static void samples_of_moving_bytes_in_bulk_are_distinguished(void **state)
 {
 	static const __u32 in_bulk[] = {
 		0xa4f3,   /* rep movsb */
@@ -253,31 +253,31 @@ static void moments_of_moving_bytes_in_bulk_are_told_from_others(void **state)
 	unsigned n = 0;
 
 	(void)state;
-	moments = (struct abi_moments){.allowed = 1000};
+	string_op_samples = (struct abi_string_op_samples){.allowed = 1000};
 	image_map(&shim.memory, TEXT, 0x1000);
 	image_map(&shim.memory, KERNEL, 0x1000);
 	for (unsigned i = 0; i < sizeof(in_bulk) / sizeof(in_bulk[0]); i++) {
 		interrupt(TEXT + 7, in_bulk[i]);
-		assert_int_equal(moments.at_string, ++n);
+		assert_int_equal(string_op_samples.at_string, ++n);
 		interrupt(KERNEL + 7, in_bulk[i]);
-		assert_int_equal(moments.at_string, ++n);
+		assert_int_equal(string_op_samples.at_string, ++n);
 	}
 	for (unsigned i = 0; i < sizeof(others) / sizeof(others[0]); i++)
 		interrupt(TEXT, others[i]);
-	on_moment(&nowhere);
-	assert_int_equal(moments.at_string, n);
-	assert_int_equal(moments.seen, n + sizeof(others) / sizeof(others[0]) + 1);
+	on_string_op(&nowhere);
+	assert_int_equal(string_op_samples.at_string, n);
+	assert_int_equal(string_op_samples.seen, n + sizeof(others) / sizeof(others[0]) + 1);
 	shim.tgid = TGID + 1000;
 	interrupt(TEXT, in_bulk[0]);
-	assert_int_equal(moments.seen, n + sizeof(others) / sizeof(others[0]) + 1);
+	assert_int_equal(string_op_samples.seen, n + sizeof(others) / sizeof(others[0]) + 1);
 	shim.tgid = TGID;
 }
 
 /* As many as were allowed: nothing is counted from there on. */
-static void no_moment_is_counted_beyond_those_allowed(void **state)
+static void no_sample_is_counted_beyond_the_allowed(void **state)
 {
 	(void)state;
-	moments = (struct abi_moments){.allowed = 2};
+	string_op_samples = (struct abi_string_op_samples){.allowed = 2};
 	image_map(&shim.memory, TEXT, 0x1000);
 	interrupt(TEXT, 0xa4f3);
 	write_field(0, 11);
@@ -287,7 +287,7 @@ static void no_moment_is_counted_beyond_those_allowed(void **state)
 	write_field(0, 12);
 	interrupt(TEXT, 0xa4f3);
 	assert_int_equal(watches[0].counted, 1);
-	assert_int_equal(moments.at_string, 3);
+	assert_int_equal(string_op_samples.at_string, 3);
 	expect_over_once(1);
 }
 
@@ -303,8 +303,8 @@ int main(void)
 		TEST(an_object_of_another_type_is_foreign),
 		TEST(a_reference_count_of_zero_is_the_end_of_the_object),
 		TEST(it_ends_at_as_many_hits_as_are_allowed),
-		TEST(moments_of_moving_bytes_in_bulk_are_told_from_others),
-		TEST(no_moment_is_counted_beyond_those_allowed),
+		TEST(samples_of_moving_bytes_in_bulk_are_distinguished),
+		TEST(no_sample_is_counted_beyond_the_allowed),
 		TEST(sums_stay_right_without_room_for_a_stack_or_thread),
 	};
 

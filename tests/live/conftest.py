@@ -40,7 +40,7 @@ TOGETHER = {"test_ceiling.py": "test_lifecycle.py"}
 
 class Order:
     """One attach serves all tests of a file with one interpreter, so they stay together. pytest loses the thread where a
-    test has a second parameter, and makes the fixtures of a file anew for each."""
+    test has a second parameter, and makes the fixtures of a file again for each."""
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_collection_modifyitems(self, items):
@@ -157,7 +157,7 @@ def validate():
 @pytest.fixture(scope="session")
 def bpf_objects():
     """bpf_objects(kind, pid) -> ids of the BPF programs ("prog") or links ("link") that a process holds, as the kernel
-    tells them; with pid None: of all that there are, as bpftool sees them."""
+    reports them; with pid None: of all that there are, as bpftool sees them."""
     def run(kind, pid):
         if pid is None:
             out = subprocess.run(["bpftool", "-j", kind, "show"], check=True, stdout=subprocess.PIPE,

@@ -19,8 +19,8 @@ BUILD = os.environ.get("O", os.path.join(ROOT, "build"))
 TOOL = os.environ.get("PYLEAKTRACE", os.path.join(BUILD, "pyleaktrace"))
 PROGRAMS = os.path.join(ROOT, "tests", "programs")
 SCHEMA = os.path.join(ROOT, "user", "export", "pyleaktrace-1.schema.json")
-WANTED_PYTHONS = ("3.13", "3.14", "3.15")  # those that tools/fetch-pythons takes
-WANTED_FREE_THREADED = ("3.13t", "3.14t", "3.15t")  # those that tools/build-nogil builds
+WANTED_PYTHONS = ("3.13", "3.14", "3.15")  # the ones that tools/fetch-pythons takes
+WANTED_FREE_THREADED = ("3.13t", "3.14t", "3.15t")  # the ones that tools/build-nogil builds
 # (name, source, flags) of what the programs load; it needs no library that a root may not have
 LIBRARIES = [
     ("blocks", "blocks.c", ["-O1"]),
@@ -30,7 +30,7 @@ LIBRARIES = [
     ("throwing", "throwing.cc", ["-O2", "-fno-builtin"]),
 ] + [(name, "late.c", ["-O2", "-DNAME=" + name]) for name in ("late_one", "late_two", "gone", "replaced")]
 DEADLINE_S = int(os.environ.get("PYLEAKTRACE_DEADLINE_S", "120"))  # more where the machine is emulated (tools/kernels)
-# reports are asked for; the one that comes by itself comes after this many seconds
+# reports are asked for; the one that the tool sends unasked comes after this many seconds
 NEVER_S = "36000"
 
 ABOUT = """if True:
@@ -191,7 +191,7 @@ def build_libraries(folder):
 
 
 def until(condition, what, deadline_s=DEADLINE_S):
-    """Poll something that tells nobody when it becomes true."""
+    """Poll something that notifies nobody when it becomes true."""
     end = time.monotonic() + deadline_s
     while not condition():
         assert time.monotonic() < end, "waited %d s for %s" % (deadline_s, what)
@@ -313,7 +313,7 @@ class Command:
 
 
 class Tool(Command):
-    """The watch of one target."""
+    """The trace of one target."""
 
     def __init__(self, pid, folder, *options, older="0", without="", exact=True, environment=None, command=None):
         super().__init__(folder, ["-p", str(pid), "--older", older, *(["--exact"] if exact else []), *options, NEVER_S],

@@ -12,7 +12,7 @@ VISITS = N // KEPT
 OBJECT_WORK = {"objects", "byte_strings", "large"}
 FOREIGN_SIZE, C_SIZE = 4321, 1234
 
-# workload -> bytes that its kept blocks have, where the program does not tell
+# workload -> bytes that its kept blocks have, where the program does not say
 ASKED = {
     "large": 10000 * KEPT,
     "malloc": sum(SIZES),

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""Other allocators than libc's: in its place (LD_PRELOAD, linked into the program), beside it in a library, loaded while
+"""Other allocators than libc's: in its place (LD_PRELOAD, linked into the program), next to it in a library, loaded while
 the tool watches. How many blocks, how many bytes, at which line: exactly."""
 import glob
 import json
@@ -210,7 +210,7 @@ def test_linked_into_the_program(one_python, tmp_path):
             found = report.at(function=work, file=target.program, line=target.line(work), domain="malloc")
             assert (found["outstanding_count"], found["allocated_count"], found["outstanding_bytes"]) == expected, work
         assert report.totals["missed_frees"] == 0 and report.losses == {}
-        # the heap seen from outside: large objects are not in glibc's chunks, though no file's name tells it
+        # the heap seen from outside: large objects are not in glibc's chunks, though no file's name says so
         target.do("objects", n=N, size=LARGE)
         heap = tool("heap", "-p", str(target.pid), "-f", "json", "--types-like", "^bytes$")
         rows = {row["name"]: row for row in json.loads(heap.stdout)["heap"]["types"]}

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""A watch below a ceiling (--max-overhead, which is the default): what is traced in windows leaves the target as it was, and
+"""A trace below a ceiling (--max-overhead, which is the default): what is traced in windows leaves the target as it was, and
 the leak is named all the same.
 
 The target works while the tool looks, a batch at each command; a test goes on giving it work until the report has what it
@@ -34,7 +34,7 @@ def work_until(target, command, tool, found, n=BATCH):
 
 
 def count_hits(pid, path, offset):
-    """A file descriptor from which the kernel tells how often a process came by a place in a file: a counter, no program."""
+    """A file descriptor from which the kernel says how often a process came by a place in a file: a counter, no program."""
     with open("/sys/bus/event_source/devices/uprobe/type", encoding="ascii") as f:
         kind = int(f.read())
     name = ctypes.create_string_buffer(os.fsencode(path))
@@ -64,7 +64,7 @@ def object_places(said, pid):
 
 @pytest.mark.pythons(lambda python: python.has_gil)  # the others are not steered
 def test_probes_that_stay(python, start):
-    """Where windows are steering alone, a target that is not steered does not come by the places of the probes, or seldom: a jmp
+    """Where windows are steering alone, a target that is not steered does not reach the places of the probes, or rarely: a jmp
     that serves as alias belongs to some function, which may run."""
     target = start(python, "busy.py")
     said = harness.tool("doctor", "-p", str(target.pid))
@@ -336,7 +336,7 @@ def test_sampling(one_python, start, attach, validate):
 
 
 def test_map_that_fills_up(one_python, start, attach, validate):
-    """Blocks that are too many for the map are thinned out to a sample, and stand for all of them: the watch goes on for ever."""
+    """Blocks that are too many for the map are thinned out to a sample, and stand for all of them: the trace goes on for ever."""
     target = start(one_python, "busy.py")
     tool = attach(target, "--native", "no", "--max-overhead", "100", "--max-delay", "20ms", "-X", "max-blocks=12000", exact=False)
     line, lost = target.line("lost"), 0
@@ -356,14 +356,14 @@ def test_map_that_fills_up(one_python, start, attach, validate):
 
 
 def test_lists_in_a_sample(one_python, start, attach, validate):
-    """Objects by samples: a list's items are made anew by PyObject_Realloc() each time that it grows, mostly of what is not in the
+    """Objects by samples: a list's items are made again by PyObject_Realloc() each time that it grows, mostly of what is not in the
     sample."""
     target = start(one_python, "busy.py")
     n, truth, line = 3000, 3000 * 40 * 8, target.line("grown")
     tool = attach(target, "--native", "no", "--max-overhead", "100", "--max-delay", "20ms", "-X", "max-blocks=12000", exact=False)
     for _ in range(200):
         target.do("grow_alone", n=500)
-        # a sample begins with 16 KiB where the first windows were dear, and becomes finer then; of 3,000 lists more than 200 are in it
+        # a sample begins with 16 KiB where the first windows were expensive, and becomes finer then; of 3,000 lists more than 200 are in it
         if re.search(r"^Traced: object: a block of every [124]\.0 KiB", tool.report_now(), re.M):
             break
     tool.process.send_signal(signal.SIGUSR2)

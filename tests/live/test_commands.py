@@ -168,7 +168,7 @@ def test_duration(one_python, start):
 
 
 def test_plan_is_shown(one_python, start):
-    """-v tells where the probes are, and what the maps cost."""
+    """-v says where the probes are, and what the maps cost."""
     target = start(one_python, "lifecycle.py")
     result = tool("-v", "-p", str(target.pid), "1", "1")
     assert result.returncode == 0, result.stderr

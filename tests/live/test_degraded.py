@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""Machines and containers that lack something: the watch goes on with what there is, and says in one sentence what is missing
+"""Machines and containers that lack something: the trace goes on with what there is, and says in one sentence what is missing
 and what to do about it; what cannot do without says the same and ends with the exit code of the contract."""
 import errno
 import json
@@ -18,7 +18,7 @@ ERRORS = {"EPERM": errno.EPERM, "ENOSYS": errno.ENOSYS}
 
 
 class Look(harness.Command):
-    """A watch of the default mode of which no allocation is traced."""
+    """A trace in the default mode of which no allocation is traced."""
 
     def __init__(self, target, folder, without="", before=()):
         super().__init__(folder, ["-p", str(target.pid), harness.NEVER_S], {"PYLEAKTRACE_WITHOUT": without}, [*before, harness.TOOL])
@@ -175,7 +175,7 @@ def test_maps_are_filled_beforehand(some_python, start, attach):
 
 
 def note_of(target, folder, work, wanted):
-    """Work until the report has the note, or the watch is sure that there is none; its sentence."""
+    """Work until the report has the note, or the trace is sure that there is none; its sentence."""
     watch = harness.Tool(target.pid, folder, exact=False)
     try:
         for _ in range(60 if wanted else 12):

@@ -27,7 +27,7 @@ def kept(*names):
 
 
 def groups(data, key):
-    """What the groups are told apart by -> allocations; they have to add up."""
+    """What the groups are distinguished by -> allocations; they have to add up."""
     found = {}
     for i, group in enumerate(data["groups"]):
         stacks = [stack for stack in data["stacks"] if stack["group"] == i]

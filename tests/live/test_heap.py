@@ -133,7 +133,7 @@ def test_buffers(python, start):
 
 
 def check_churn(python, start, scans):
-    """Another thread makes and drops objects all the time, the collector is at work in most scans: those that stay are
+    """Another thread makes and drops objects all the time, the collector is at work in most scans: objects that stay are
     counted all the same, within 0.1 %, in each scan."""
     target = start(python, "heap.py")
     target.do("collector", on=True, first=700)

@@ -154,7 +154,7 @@ def test_other_containers(some_python, start, watch, validate):
 
 @pytest.mark.pythons(lambda python: python.has_gil)
 def test_references(python, start, watch, validate):
-    """Each is counted when it is taken and when it is dropped; those that nobody drops are told from the others."""
+    """Each is counted when it is taken and when it is dropped; the ones that nobody drops are distinguished from the others."""
     target = start(python, "heap_watch.py")
     seen = watch(target, "app.cache.SESSIONS", verb="refs")
     target.do("work", what="take", n=100, worker=0)

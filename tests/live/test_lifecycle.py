@@ -55,7 +55,7 @@ def breakpoints(pid, addresses):
 @pytest.mark.skipif(platform.machine() != "x86_64", reason="knows the breakpoints of x86-64 only")
 def test_children(some_python, start, attach):
     """Children free their copies of the target's blocks: the target still has them. Nobody traces the children, and so
-    they and their children have no breakpoints: neither those that were there before, nor those that come while it
+    they and their children have no breakpoints: neither the ones from before, nor the ones that come while it
     is watched. The target's stay, and all that it does is counted while children come and go."""
     if not re.search(r"^  many probes in one link .* yes$", harness.tool("doctor").stdout, re.M):
         pytest.skip("this kernel has probes put in one by one, and takes them out of children by itself")
@@ -141,7 +141,7 @@ def test_target_stopped(some_python, start, attach):
     stands(target.pid)
     report = tool.finish()
     assert_kept(target, report)
-    stands(target.pid)  # the end of the watch does not wake it
+    stands(target.pid)  # the end of the trace does not wake it
     os.kill(target.pid, signal.SIGCONT)
     target.do("keep", n=N, n_keep=KEPT, size=BLOCK)
     assert target.quit() == 0

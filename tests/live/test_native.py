@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""C frames: they are those that a debugger sees, and leaks of C code name the C function and the line of Python."""
+"""C frames: they are what a debugger sees, and leaks of C code name the C function and the line of Python."""
 import os
 import subprocess
 

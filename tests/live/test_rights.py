@@ -48,7 +48,7 @@ class Rights:
 
 
     def watch(self, pid, *options):
-        """The watch of one target, attached."""
+        """The trace of one target, attached."""
         folder = os.path.join(self.folder, "reports")
         os.makedirs(folder, exist_ok=True)
         os.chown(folder, NOBODY, NOBODY)
@@ -219,7 +219,7 @@ def test_none(one_python, start_as_other, rights):
 
 
 def test_of_root(one_python, start):
-    """What denies it where the tool is root: said as it is, and root is not told to become root."""
+    """What denies it where the tool is root: said as it is, and root is not advised to become root."""
     target = start(one_python, "lifecycle.py")
     for prefix, words in ((["unshare", "--user", "--map-root-user"], "user namespace of its own"),
                           (["setpriv", "--bounding-set=-sys_ptrace", "--inh-caps=-sys_ptrace"], "CAP_SYS_PTRACE is missing; this root")):

@@ -102,7 +102,7 @@ def test_commands(some_python, worker):
 
 @pytest.mark.parametrize("way", ["default", "windows", "sample", "exact"])
 def test_watch(some_python, worker, attach, way):
-    """A watch, of a worker that works: it writes to a few pages itself, as much without the watch."""
+    """A trace of a worker that works: it writes to a few pages itself, as much without the trace."""
     target = worker(some_python)
     target.do("grow", n=2000)
     before = both(target)

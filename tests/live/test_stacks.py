@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""The stacks in the report are those that CPython itself sees at the allocating line."""
+"""The stacks in the report are the ones that CPython itself sees at the allocating line."""
 import pytest
 
 from harness import Target, Tool, python_frames

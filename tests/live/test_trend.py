@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""`pyleaktrace trend` against targets that know what they took: where the RSS is, threads, files, what is told."""
+"""`pyleaktrace trend` against targets that know what they took: where the RSS is, threads, files, what is said."""
 import json
 import os
 import re
@@ -175,7 +175,7 @@ def test_full_collections(python, start, trend, validate):
     run.look()
     report = run.finish()
     validate(report)
-    if python.version >= (3, 7):  # 3.6 does not tell
+    if python.version >= (3, 7):  # 3.6 does not say
         row = series(report)["full_collections"]
         assert row["last"] - row["first"] == 3, row
     else:
@@ -305,7 +305,7 @@ def test_usage(arguments):
 
 
 def test_watch_says_what_grows(some_python, start, attach, validate):
-    """The watch scans the heap beside the probes: the type that grows, memory and threads are in its reports."""
+    """The trace scans the heap while it probes: the type that grows, memory and threads are in its reports."""
     target = start(some_python, "memory.py")
     tool_run = attach(target)
 
@@ -313,7 +313,7 @@ def test_watch_says_what_grows(some_python, start, attach, validate):
     started = [target.do("leak_thread") for _ in range(2)]
     texts = []
 
-    def is_seen():  # steady growth is told from five scans on: one a second, of a heap as small as this
+    def is_seen():  # steady growth is reported from five scans on: one a second, of a heap as small as this
         texts.append(tool_run.report_now())
         return re.search(r"^\t\+\d+ to \d+  \+.*B/s  \d+% sure  float$", texts[-1], re.M)
 
@@ -323,7 +323,7 @@ def test_watch_says_what_grows(some_python, start, attach, validate):
     assert re.search(r"^Memory: RSS .*, PSS .*, anonymous .*, 4 threads( \(\+\d\))?, \d+ file descriptors", text, re.M), text
     assert re.search(r"^\t2 threads started by leak_thread \(%s:%d\)" %
                      (re.escape(target.program), target.line("leaks")), text, re.M), text
-    assert ("The collector is off" in text) == (some_python.version >= (3, 7))  # 3.6 does not tell
+    assert ("The collector is off" in text) == (some_python.version >= (3, 7))  # 3.6 does not say
     report = tool_run.finish()
     validate(report.data)
     growth = report.data["heap"]["growth"]

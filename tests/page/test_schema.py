@@ -97,7 +97,7 @@ def test_hostile_names_stay_text(documents):
 
 
 def groups(documents, name):
-    """Groups as they are told apart -> (outstanding bytes, allocations, stacks); what each has is checked on the way."""
+    """Groups as they are distinguished -> (outstanding bytes, allocations, stacks); what each has is checked on the way."""
     got = load(documents, name)
     key = {"line": "place", "function": "place", "module": "module", "thread": "thread_id", "pid": "pid"}[got["group_by"]]
     found = {}

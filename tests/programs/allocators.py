@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """Blocks of allocators that are not libc's: n made on one marked line, the last len(keep) of them kept.
 
-The functions are those that the name leads to in the whole process (LD_PRELOAD: the other allocator's), or in a library
+The functions are the ones that the name leads to in the whole process (LD_PRELOAD: the other allocator's), or in a library
 that is loaded when a test says so, with a prefix.
 """
 import ctypes

@@ -46,7 +46,7 @@ def read(n):
 
 
 def fork_many(n):
-    """Fork so many children that stay, and touch as little as they can. -> PIDs"""
+    """Fork n children that stay, and touch as little as they can. -> PIDs"""
     for _ in range(n):
         hold, answer = os.pipe()
         child = os.fork()

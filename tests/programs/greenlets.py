@@ -14,14 +14,14 @@ lib.keep.restype = ctypes.c_void_p
 
 
 def deeper(depth, size):
-    """Another height of the C stack at each call: greenlets come to lie in different places."""
+    """Another height of the C stack at each call: greenlets end up in different places."""
     if depth:
         return list(map(deeper, [depth - 1], [size]))[0]
     return lib.keep(size) and where()
 
 
 def body(depth, size):
-    """Of a greenlet: allocates, goes back to whom it was begun by, allocates, begins the next one, allocates."""
+    """Of a greenlet: allocates, goes back to the one that began it, allocates, begins the next one, allocates."""
     stacks = [deeper(depth, size)]
     greenlet.getcurrent().parent.switch()
     stacks.append(deeper(depth + 1, size))

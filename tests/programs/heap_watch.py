@@ -72,7 +72,7 @@ class Worker(object):
 
 
 def fresh(n):
-    """So many keys that were never used."""
+    """This many keys that were never used."""
     made[0] += n
     return ["n%d" % i for i in range(made[0] - n, made[0])]
 

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """What the live tests of growing containers look at: several that grow by threads of their own, at lines that are known, at
-rates that are told apart by number; among others that come and go by the million."""
+rates that are distinguished by number; among others that come and go by the million."""
 import collections
 import sys
 import threading

@@ -115,7 +115,7 @@ def forbid_return_probe_calls():
         _fields_ = [("length", ctypes.c_ushort), ("filter", ctypes.POINTER(Instruction))]
 
     load_number, if_at_least, ret = 0x20, 0x35, 0x06
-    newest = 334  # the last one before those that uprobes use (x86-64)
+    newest = 334  # the last one before the ones that uprobes use (x86-64)
     code = (Instruction * 5)(
         Instruction(load_number, 0, 0, 0),
         Instruction(if_at_least, 0, 2, newest + 1),

@@ -19,7 +19,7 @@ libc.malloc_usable_size.restype = ctypes.c_size_t
 blocks = ctypes.CDLL(os.path.join(os.path.dirname(os.path.abspath(__file__)), "blocks.so"))
 blocks.use_stack.argtypes = [ctypes.c_size_t]
 
-HEADER = 8  # of a chunk, beside what malloc_usable_size() says
+HEADER = 8  # of a chunk, in addition to what malloc_usable_size() says
 # where CPython's own large blocks come from
 LARGE = "pymalloc_other" if sysconfig.get_config_var("Py_GIL_DISABLED") else "malloc_other"
 # the kernel makes huge pages of arenas in its own time (3.15 asks for them), and pages come into memory that nobody touched
@@ -30,7 +30,7 @@ held.acquire()
 
 
 def block(size):
-    """What pymalloc or malloc has for so many bytes."""
+    """What pymalloc or malloc takes for a block of this many bytes."""
     return -(-size // 16) * 16 if size <= 512 else -(-(size + HEADER) // 16) * 16
 
 

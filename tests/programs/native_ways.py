@@ -81,7 +81,7 @@ def use(name, n, size):
 
 
 def swap(old, new, n, size):
-    """Without a moment in between. -> did the new one come to lie where the old one was?"""
+    """Without a moment in between. -> did the new one end up where the old one was?"""
     before = ctypes.cast(loaded[old][old], ctypes.c_void_p).value
     unload(old)
     after = load(new)

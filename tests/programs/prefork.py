@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""A master and its workers, as prefork servers have them. Who works is told; nobody does by itself."""
+"""A master and its workers, as prefork servers have them. A worker works when it is told to; none does by itself."""
 import os
 import subprocess
 import sys

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""One block each from odd places; each place tells the stack that CPython itself sees there."""
+"""One block each from odd places; each place reports the stack that CPython itself sees there."""
 import ctypes
 import functools
 import sys

@@ -129,7 +129,7 @@ def test_not_to_be_had():
 
 
 def test_exit_code():
-    """Where no kernel was to be had nothing is known; one of several that was not makes no difference."""
+    """Where no kernel was available nothing is known; one of several that was not makes no difference."""
     missing, good, bad = table.not_to_be_had("6.8", "no network"), judged(PASSED), judged([], ended=False)
     assert table.exit_code([]) == table.exit_code([missing, missing]) == 69
     assert table.exit_code([good]) == table.exit_code([missing, good]) == 0

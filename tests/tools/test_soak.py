@@ -69,7 +69,7 @@ def test_peak():
 
 
 def test_steps():
-    """Buffers that double again and again are growth, however seldom."""
+    """Buffers that double again and again are growth, however rarely."""
     assert not verdict.judge(MEMORY, series(lambda second: (60 + second // 300 * 2) * MIB)).passed
 
 

@@ -138,9 +138,9 @@ static inline void fail_with(uint64_t vaddr, const char *ours, const struct plac
 }
 
 /*
- * Compare with addr2line, at every `step`th byte of the text. It does not tell padding between
- * functions from the functions, and knows no more of functions without debug information than their
- * names.
+ * Compare with addr2line, at every `step`th byte of the text. It does not distinguish padding
+ * between functions from the functions, and knows no more of functions without debug information
+ * than their names.
  *
  * return how many addresses were compared
  */

@@ -82,7 +82,7 @@ struct names_target {
 	uint64_t bias;
 };
 
-/* debug_root: in the folder; NULL: there are no debug files but those beside the library */
+/* debug_root: in the folder; NULL: there are no debug files but the ones next to the library */
 static inline void names_target_load(struct names_target *target, const char *name,
 				     const char *debug_root)
 {

@@ -9,7 +9,7 @@
 
 Where a block begins and how large it is comes from the allocator itself: the header of its pymalloc pool, or
 malloc_usable_size() with the object's documented overhead. In a free-threaded build it comes from the header that
-PYTHONMALLOC=debug puts before a block; without that nothing is told of blocks there.
+PYTHONMALLOC=debug puts before a block; without that nothing is said of blocks there.
 """
 import ctypes
 import gc
@@ -181,7 +181,7 @@ def traceback():
 
 
 def objects():
-    """(label, object): each is made anew, so that it has a block of its own."""
+    """(label, object): each is made again, so that it has a block of its own."""
     tmp = Plain()
     withdict, weak = Plain(), Plain()
     vars(withdict)["c"] = 3

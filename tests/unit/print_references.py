@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause
-# An interpreter holds objects in every way that a path can say, and tells how; the test follows the references from
+# An interpreter holds objects in every way that a path can say, and says how; the test follows the references from
 # outside. Between that and the test's look nothing happens.
 import collections
 import functools

@@ -22,7 +22,7 @@
 
 #define assert_near(value, wanted) assert_true(fabs((value) - (wanted)) <= 0.001 * fabs(wanted))
 
-/* Time passes in ticks, in which the target uses so many cores for itself, and what was taken. */
+/* Time passes in ticks, in which the target uses this many cores for itself, and what was taken. */
 static void pass(struct budget *budget, double cores, double ns)
 {
 	for (double passed = 0; passed < ns; passed += 50 * MS)
@@ -38,7 +38,7 @@ static void open_for(struct budget *budget, bool tracing, bool watchpoints)
 		budget_join(budget, BUDGET_WATCHPOINTS, 0);
 }
 
-/* Lease whatever can be had, spend it all, or so many times of it, and give it back. */
+/* Lease all that is available, spend it all, or a multiple of it, and give it back. */
 static double spend(struct budget *budget, enum budget_user user, double times)
 {
 	double ns = budget_lease(budget, user, 0.1 * MS) * times;
@@ -83,7 +83,7 @@ static void two_users_never_spend_more_than_comes_in(void **state)
 			budget_pass(&budget, 50 * MS, 50 * MS + taken);
 			assert_true(CAUTION * spent <= INCOME * s * S + 1);
 		}
-		/* and all of it can be had */
+		/* and all of it is available */
 		if (i == 0)
 			assert_true(CAUTION * spent > 0.99 * INCOME * 299 * S);
 		budget_fini(&budget);

@@ -225,8 +225,8 @@ static void each_series_of_counts_has_its_shape(void **state)
 		heap_scan_free(scans[i]);
 }
 
-/* Garbage goes with what was made since the last full collection: a leak beside it is seen in seven
- * looks, though it is less. */
+/* Garbage goes with what was made since the last full collection: a leak on top of it is seen in
+ * seven looks, though it is less. */
 static void a_leak_beside_garbage_is_seen(void **state)
 {
 	static const char *const pair[] = {"garbage", "both"};

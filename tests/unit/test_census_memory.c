@@ -28,7 +28,7 @@ static uint8_t *reserve(uint64_t size)
 	return bytes;
 }
 
-/* The walk comes by exactly these offsets, and has read exactly these pages. */
+/* The walk meets exactly these offsets, and has read exactly these pages. */
 static void check(uint64_t size, bool no_scan, const uint64_t *offsets, size_t n_offsets)
 {
 	uint8_t *bytes = reserve(size);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
- * A census of running interpreters, object by object: exactly those that the collector tracks, all
+ * A census of running interpreters, object by object: exactly what the collector tracks, all
  * others that the script keeps, none that it dropped.
  */
 #include "unit/each_minor.h"

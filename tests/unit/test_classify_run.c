@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
- * classify_run() beside classify_block(): the pools of real interpreters, as they are and with
- * words in them changed, give the same objects of the same types, whichever way they are judged.
+ * classify_run() against classify_block(): the pools of real interpreters, as they are and with
+ * words in them changed, give the same objects of the same types, whichever way they are
+ * classified.
  */
 #include "unit/each_minor.h"
 
@@ -19,8 +20,8 @@ struct totals {
 };
 
 struct beside {
-	struct judge judge;
-	struct run_judge run_judge;
+	struct classifier classifier;
+	struct run_classifier run_classifier;
 	struct buffers buffers;
 	struct type_table *types;
 	struct totals slow;
@@ -62,7 +63,7 @@ static void classify_slowly(struct beside *beside, const struct block_run *run)
 		struct found found;
 
 		if (run->is_free[i / 64] >> i % 64 & 1 ||
-		    !classify_block(&beside->judge, &block, &found))
+		    !classify_block(&beside->classifier, &block, &found))
 			continue;
 		beside->slow.count[found.type->index]++;
 		beside->slow.tracked[found.type->index] += found.tracked;
@@ -79,7 +80,7 @@ static void classify_fast(struct beside *beside, const struct block_run *run)
 		type_table_at(beside->types, i)->count = 0;
 		type_table_at(beside->types, i)->tracked = 0;
 	}
-	counted = classify_run(&beside->run_judge, run);
+	counted = classify_run(&beside->run_classifier, run);
 	for (size_t i = 0; i < type_table_length(beside->types); i++) {
 		const struct census_type *type = type_table_at(beside->types, i);
 
@@ -219,15 +220,15 @@ static void check_python(const char *python, const char *environment, bool show_
 	beside->types = type_table_new(types);
 	assert_non_null(beside->types);
 	beside->seed = 20260101;
-	beside->judge = (struct judge){.layout = &child.runtime.layout,
-				       .pid = child.pid,
-				       .table = beside->types,
-				       .maps = &maps};
-	beside->run_judge = (struct run_judge){.judge = &beside->judge,
-					       .buffers = &beside->buffers,
-					       .take = show,
-					       .context = beside,
-					       .show_all = show_all};
+	beside->classifier = (struct classifier){.layout = &child.runtime.layout,
+						 .pid = child.pid,
+						 .table = beside->types,
+						 .maps = &maps};
+	beside->run_classifier = (struct run_classifier){.classifier = &beside->classifier,
+							 .buffers = &beside->buffers,
+							 .take = show,
+							 .context = beside,
+							 .show_all = show_all};
 	walk_all(beside, child.pid, &maps, &child.runtime);
 	assert_true(beside->n_runs > 20);
 	assert_true(beside->n_objects > 50000);

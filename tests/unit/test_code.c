@@ -24,7 +24,7 @@ static void unhex(const char *hex, char *text, size_t size)
 	text[n] = '\0';
 }
 
-/* `text` is `whole`, or its begin where that is longer than names are kept */
+/* `text` is `whole`, or its start where that is longer than names are kept */
 static void assert_text(const char *text, const char *whole)
 {
 	size_t length = strlen(text);

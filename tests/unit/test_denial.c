@@ -31,7 +31,7 @@ static void each_denial_has_its_reason_and_remedy(void **state)
 	expect((struct denial){.yama = 1}, "CAP_SYS_PTRACE is missing");
 	expect((struct denial){.is_root = true, .yama = -1}, "this root was started without it");
 	expect((struct denial){.yama = 3}, "kernel.yama.ptrace_scope is 3");
-	/* root does not help there, and is not told to become root */
+	/* root does not help there, and is not advised to become root */
 	expect((struct denial){.yama = 3, .may_ptrace = true}, "not even root");
 	expect((struct denial){.yama = 2, .may_ptrace = true, .own_namespace = true},
 	       "user namespace of its own");

@@ -34,7 +34,7 @@ static struct {
 				   watchpoints */
 	double measured_per_ns; /* and what can be */
 	bool fails;
-	bool cannot_watch; /* there are no watchpoints to be had */
+	bool cannot_watch; /* no watchpoints are available */
 	bool grows;
 	/* what has been seen */
 	unsigned n_named;
@@ -361,7 +361,7 @@ static void a_round_may_spend_what_has_been_saved(void **state)
 		assert_about(made.rounds[i].lease_ns / 1e6, BUDGET_FLOOR * 15e3 / 1.5);
 }
 
-/* The rest pays for the search, and for each target that is watched it is so much longer. */
+/* The rest pays for the search, and for each target that is traced it is that much longer. */
 static void the_rest_pays_for_the_search(void **state)
 {
 	(void)state;
@@ -385,7 +385,7 @@ static void what_a_round_takes_is_charged_once(void **state)
 	assert_about(watch_rounds(0.02, 1) / 1e6, ROUNDS * 3e3 * (0.001 + 0.0001));
 }
 
-/* A round that cannot be had is tried again after the same rest. */
+/* A round that fails is tried again after the same rest. */
 static void a_round_that_fails_is_tried_again_after_a_rest(void **state)
 {
 	(void)state;
@@ -424,7 +424,7 @@ static void without_watchpoints_containers_are_named(void **state)
 	assert_null(about->growing->why_not);
 }
 
-/* Where they are taken the reason is said, beside the names. */
+/* Where they are taken the reason is said, next to the names. */
 static void taken_watchpoints_are_said_beside_the_names(void **state)
 {
 	(void)state;

@@ -57,7 +57,7 @@ static pid_t waiter(int *to)
 	return pid;
 }
 
-/* Those that are ours, while they are there. */
+/* Our own ones, while they are there. */
 static void children_are_ours_while_they_are_there(void **state)
 {
 	static struct children children, later;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
- * One instruction: its length, price, flow, what it writes. The bytes are those that compilers put
+ * One instruction: its length, price, flow, what it writes. The bytes are what compilers put
  * at the heads of allocator functions, and such as they never write.
  */
 #include <setjmp.h>

@@ -87,7 +87,7 @@ static void put(uint8_t *block, uint32_t place, uint64_t value)
 }
 
 /*
- * A block whose sizes and offsets are those that the places of 3.14 give (Include/internal), for
+ * A block whose sizes and offsets are the ones that the places of 3.14 give (Include/internal), for
  * the GIL build; all else is 8, which fits everything.
  */
 static void make_block(uint8_t *block, uint32_t hexversion)

@@ -32,7 +32,7 @@ static int setup(void **state)
 	return 0;
 }
 
-/* A child does it, and ends by SIGABRT with that message; "": it comes to its end. */
+/* A child does it, and ends by SIGABRT with that message; "": it runs to its end. */
 static void assert_said(void (*act)(void), const char *message)
 {
 	const struct rlimit no_core = {0};

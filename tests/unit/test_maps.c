@@ -183,9 +183,8 @@ static void odd_names_of_files_are_kept(void **state)
 		assert_true(range->shared);
 		if (maps_file_path(&maps, range, path, sizeof(path)) == 0)
 			assert_int_equal(access(path, R_OK), 0);
-		else
-			assert_int_equal(gone,
-					 1); /* without privileges a deleted file cannot be had */
+		else /* without privileges a deleted file cannot be reached */
+			assert_int_equal(gone, 1);
 		maps_fini(&maps);
 		unlink(name);
 	}

@@ -59,8 +59,8 @@ static void check_once(void)
 					     allocator.functions[k].address);
 }
 
-/* Every function has a place for a probe, and those that may throw have ends: each an instruction
- * `ret`. */
+/* Every function has a place for a probe, and functions that may throw have ends: each an
+ * instruction `ret`. */
 static void check_places(const struct module *module)
 {
 	static const struct place_need need = {INSN_ARG(0), false, -1, 0};
@@ -191,9 +191,9 @@ static void musl_is_a_libc_with_places_in_its_functions(void **state)
 		/* within this function, not in the one to which it jumps */
 		assert_true(place.address - function < 16);
 	}
-	/* it is the libc: nothing besides its own functions */
+	/* it is the libc: nothing but its own functions */
 	assert_false(native_allocator_find(&allocator, &module, true, false));
-	/* and had it been found beside another libc, it would be an allocator */
+	/* and had it been found next to another libc, it would be an allocator */
 	assert_true(native_allocator_find(&allocator, &module, false, false));
 	assert_string_equal(allocator.brand, "malloc");
 	check_function("memalign", ABI_CALL_ALIGNED);

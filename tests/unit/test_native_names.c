@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
- * Names of native addresses: those that addr2line gives, with debug information of every form; what
- * is left in stripped files; which of several names is taken; the vdso, generated code; what is
- * remembered.
+ * Names of native addresses: the ones that addr2line gives, with debug information of every form;
+ * what is left in stripped files; which of several names is taken; the vdso, generated code; what
+ * is remembered.
  */
 #include "unit/names_library.h"
 

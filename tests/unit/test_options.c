@@ -360,7 +360,7 @@ static void modules_are_lists_that_add_up(void **state)
 	WRONG("--module: at most 64 names", "-p", "7", "--module", list, "--module", "one");
 }
 
-/* A file's format is told by its name; else -f tells it; else that is wrong. */
+/* A file's format is known by its name; else -f sets it; else that is wrong. */
 static void a_format_follows_the_name_else_f(void **state)
 {
 	static const char *const formats[] = {"text", "json", "folded", "svg", "html"};
@@ -432,7 +432,7 @@ static void several_targets_need_files_of_their_own(void **state)
 	assert_string_equal(options.format->name, "json");
 	WRONG("--output: with --group-by pid one file is of all targets: no %p in its name", "-p",
 	      "7,8", "--group-by", "pid", "-o", "%p.json");
-	/* of one target nothing is joined: as it is wanted */
+	/* of one target nothing is joined: as expected */
 	RUN("-p", "7", "--group-by", "pid", "-o", "%p.json", "-o", "a.json", "-f", "svg");
 	assert_false(options_join(&options));
 }

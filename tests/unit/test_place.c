@@ -363,7 +363,7 @@ static void a_place_behind_pushes_knows_their_bytes(void **state)
 	assert_int_equal(place.pushed, 8);
 }
 
-/* The cheapest of all is never chosen: insn.h tells why. */
+/* The cheapest of all is never chosen: insn.h says why. */
 static void a_nop_of_five_bytes_is_never_chosen(void **state)
 {
 	(void)state;
@@ -394,7 +394,7 @@ static void jumps_are_followed(void **state)
 	assert_string_equal(place.text, "+9 emulated");
 }
 
-/* A place on the way to a function, and not in it: calls that come by the entry are not seen. */
+/* A place on the way to a function, and not in it: calls that enter there are not seen. */
 static void a_place_on_the_way_to_a_function_is_none_in_it(void **state)
 {
 	uint64_t entry = function("code_padded"), target = function("code_free");

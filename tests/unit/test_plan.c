@@ -191,7 +191,7 @@ static void check_libc(struct subject *subject)
 	plan_fini(&subject->plan);
 }
 
-/* Mappings alone: calls of malloc only bracket those that it makes itself, and no free is of
+/* Mappings alone: calls of malloc only bracket the ones that it makes itself, and no free is of
  * use. */
 static void check_mappings(struct subject *subject)
 {
@@ -304,7 +304,7 @@ static void check_parts(struct subject *subject)
 			const struct plan_probe *probe = probe_of(plan, word->plain);
 
 			assert_true(word->alias < word->plain || word->alias > word->plain + 4);
-			/* a target that is not steered does not come by it */
+			/* a target that is not steered does not reach it */
 			assert_true(probe->place.address != word->plain);
 		}
 	}

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
- * The governor's decisions, on made loads: a program with so many calls for each second of its own
- * work, and a kernel that takes so long for each. Time is made too: nothing here waits.
+ * The governor's decisions, on made loads: a program with this many calls for each second of its
+ * own work, and a kernel that takes so long for each. Time is made too: nothing here waits.
  */
 #include <math.h>
 #include <setjmp.h>
@@ -22,7 +22,7 @@
 
 /* One program, as it would run for itself. */
 struct load {
-	double cores;                       /* of its own work, if it were not watched */
+	double cores;                       /* of its own work, if it were not traced */
 	double calls_per_work_s[ABI_PARTS]; /* pairs, for each second of its own work */
 	double pair_ns;                     /* what hits take for each, all together; of that ... */
 	double trap_ns;                     /* ... the traps */
@@ -41,7 +41,7 @@ struct run {
 	double on_since_ns[ABI_PARTS];
 	double worst_second; /* share that watching took in the worst second after the first */
 	double second_wall, second_work, second_cost;
-	/* rounds on containers beside it, which spend all that they may */
+	/* rounds on containers at the same time, which spend all that they may */
 	double rounds_ns, next_round_ns;
 };
 
@@ -112,7 +112,7 @@ static void window(struct run *run, const struct policy_step *step)
 	pass(run, ns, per_work, &work, &cost);
 	half = work / 2;
 	unit = fmin(run->load->unit_work_ns, work);
-	/* blocks of the unit of work that was going on at the end, from its begin on: younger than
+	/* blocks of the unit of work that was going on at the end, from its start on: younger than
 	 * `unit` of work */
 	figures = (struct window_figures){
 		.recorded_ns = ns,
@@ -262,7 +262,7 @@ static void the_ceiling_holds_beside_watchpoints(void **state)
 	}
 }
 
-/* The first minute is not dearer than the others: nothing is spent before it has been earned. */
+/* The first minute costs no more than the others: nothing is spent before it has been earned. */
 static void the_first_minute_costs_no_more_than_others(void **state)
 {
 	(void)state;
@@ -345,7 +345,7 @@ static void a_burst_is_noticed_within_a_second(void **state)
 	assert_true(run.on[1]);
 }
 
-/* Where the traps can be paid and the stacks cannot, it is sampled; if sampling can be had. */
+/* Where the traps can be paid and the stacks cannot, it is sampled, if sampling is available. */
 static void where_traps_can_be_paid_and_stacks_not_it_is_sampled(void **state)
 {
 	const struct load load = {1, {9000, 8e6}, 15000, 1600, 10e3, 100};

@@ -258,7 +258,7 @@ static bool is_polling(pid_t tid)
 	snprintf(path, sizeof(path), "/proc/self/task/%d/syscall", tid);
 	file = fopen(path, "re");
 	if (!file)
-		return true; /* it has come to its end already */
+		return true; /* it has ended already */
 	if (fscanf(file, "%ld", &number) != 1)
 		number = -1;
 	fclose(file);

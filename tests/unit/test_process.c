@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause
- * Which process that is, and what is said of those that are no supported Python.
+ * Which process that is, and what is said of processes that are no supported Python.
  */
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
  * remote_mem on a child: what it shares stays shared, many reads are as true as single ones, and
- * memory that is gone is told from memory that is not mapped.
+ * memory that is gone is distinguished from memory that is not mapped.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -115,7 +115,7 @@ static void reading_leaves_shared_pages_shared(void **state)
 	finish(&child);
 }
 
-/* Items of all sizes, in any order, beside, within and across one another, some where nothing is
+/* Items of all sizes, in any order, next to, within and across one another, some where nothing is
  * mapped. */
 static void many_items_are_read_as_one_by_one(void **state)
 {
@@ -256,7 +256,7 @@ static void check_number(pid_t pid, uint64_t number)
 
 static void each_target_has_its_handle_until_none_is_left(void **state)
 {
-	enum { TARGETS = 70 }; /* more than a watch has */
+	enum { TARGETS = 70 }; /* more than a trace has */
 	pid_t pids[REMOTE_HANDLES_MAX];
 	struct child child = start();
 
@@ -273,7 +273,7 @@ static void each_target_has_its_handle_until_none_is_left(void **state)
 	}
 	for (size_t i = 0; i < TARGETS; i++)
 		check_number(pids[i], i);
-	/* with no slot left another one is refused, and takes nothing from those that are open */
+	/* with no slot left another one is refused, and takes nothing from the open ones */
 	pids[REMOTE_HANDLES_MAX - 1] = start_waiting();
 	assert_int_equal(remote_handle_open(pids[REMOTE_HANDLES_MAX - 1]), -EUSERS);
 	assert_int_equal(remote_handle_get(pids[REMOTE_HANDLES_MAX - 1]), REMOTE_UNKNOWN);

@@ -127,7 +127,7 @@ static char *text_with_guesses(size_t first, golden_writer *report, size_t *n)
 	return text;
 }
 
-/* What may be nothing does not stand beside what is known; but it does where nothing is known, and
+/* What may be nothing does not stand next to what is known; but it does where nothing is known, and
  * to who asks for all. */
 static void guesses_are_one_line(void **state)
 {

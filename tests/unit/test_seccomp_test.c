@@ -75,7 +75,7 @@ static void sees_who_is_killed(void **state)
 #endif
 }
 
-/* The tool must come to a verdict in a shell that gives it no input and output too. */
+/* The tool must reach a verdict also in a shell that gives it no input and output. */
 static void without_standard_files(void **state)
 {
 	pid_t pid = fork();

@@ -37,8 +37,8 @@ static struct {
 	uint32_t n_others;           /* blocks more in the map, of malloc's part */
 	bool unreadable;
 	bool pool;        /* pymalloc's pool is at ADDRESS, of blocks of 64 bytes: */
-	unsigned in_use;  /* so many from its begin on are in use, ... */
-	unsigned touched; /* ... and so many have ever been */
+	unsigned in_use;  /* this many from its beginning on are in use, ... */
+	unsigned touched; /* ... and this many have ever been */
 } made;
 
 static struct survivors *survivors;
@@ -246,7 +246,7 @@ static void a_survivor_that_holds_something_else_is_gone(void **state)
 	assert_int_equal(all().gone, 5);
 }
 
-/* Those that were not looked at for longest come first, so that all have their turn. */
+/* The least recently looked at come first, so that all have their turn. */
 /* A buffer is gone when its block is free: at once, or later; a block that no pool has says
  * nothing. */
 static void a_buffer_in_a_free_block_is_gone(void **state)
@@ -261,7 +261,7 @@ static void a_buffer_in_a_free_block_is_gone(void **state)
 		make(BEGIN + 1, i % 64 ? NULL : "str");
 	take();
 	assert_int_equal(all().n, 400);
-	/* 48 + 2 * 64 = 176 on are free, of which 192, 256, 320 and 384 are strings, that tell it
+	/* 48 + 2 * 64 = 176 on are free, of which 192, 256, 320 and 384 are strings, which show it
 	 * by themselves */
 	assert_int_equal(all().gone, 400 - 176 - 4);
 	survivors_check(survivors, 1000);
@@ -372,7 +372,7 @@ static void halving_doubles_the_weight_of_the_rest(void **state)
 	assert_true(sum.weight == 2.0 * sum.n);
 }
 
-/* Windows that leave more than there is room for: those that are kept stand for all. */
+/* Windows that leave more than there is room for: the kept ones stand for all. */
 static void survivors_without_room_are_stood_for(void **state)
 {
 	const unsigned windows = 3 * SURVIVORS_MAX / MANY;

@@ -44,7 +44,8 @@ void probed_second(void);
 static void (*const probed[])(void) = {probed_first, probed_second};
 #define PLACES 2
 
-/* ---- the target: forks when it is told to, tells the child's PID ---------------------------- */
+/* ---- the target: forks when it is told to, reports the child's PID ----------------------------
+ */
 
 struct target {
 	pid_t pid;
@@ -121,7 +122,7 @@ static unsigned n_probed(pid_t pid)
 	return n;
 }
 
-/* The kernel takes a breakpoint out when the child hits it, and tells nobody: look until all are
+/* The kernel takes a breakpoint out when the child hits it, and notifies nobody: look until all are
  * gone. */
 static void wait_until_swept(pid_t pid)
 {
@@ -189,7 +190,7 @@ static void setup(struct fixture *fixture, bool multi)
 		print_message("skip: this kernel has no uprobe_multi (6.10)\n");
 		skip();
 	}
-	libbpf_set_print(NULL); /* failures are wanted */
+	libbpf_set_print(NULL); /* failures are expected */
 	memset(fixture, 0, sizeof(*fixture));
 	target_start(&fixture->target);
 	load(fixture, multi);
@@ -344,7 +345,7 @@ static void many_forks_are_swept(void **state)
 	/* the target ends while it may be sweeping */
 	child = target_fork(&fixture.target);
 	kill(fixture.target.pid, SIGKILL);
-	/* it may not have come to ask to go with its parent */
+	/* it may not have asked yet to end with its parent */
 	kill(child, SIGKILL);
 	sweeper_stop(sweeper);
 	teardown(&fixture);

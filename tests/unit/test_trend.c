@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
- * Trends from made looks: rows, the account of RSS, what is told and what is not; their text and
- * JSON.
+ * Trends from made looks: rows, the account of RSS, what is reported and what is not; their text
+ * and JSON.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -123,7 +123,7 @@ static void looks_without_a_scan_leave_no_account(void **state)
 	trend_free(trend);
 }
 
-/* A watch of any length is kept whole, thinned out. */
+/* A run of any length is kept whole, thinned out. */
 static void a_long_watch_is_kept_whole(void **state)
 {
 	struct trend *trend = make_trend(5000, grow);
@@ -141,7 +141,7 @@ static void a_long_watch_is_kept_whole(void **state)
 	trend_free(trend);
 }
 
-/* ---- what is told --------------------------------------------------------------------------- */
+/* ---- what is reported ----------------------------------------------------------------------- */
 
 static void steady_growth_is_said_with_its_cause(void **state)
 {
@@ -191,7 +191,7 @@ static void growth_that_may_be_garbage_is_said_so(void **state)
 		{no_collection, true, true},
 		{one_collection, true, false},
 		{grow, true, false},           /* not known */
-		{no_collection, false, false}, /* that the collector is off is told for itself */
+		{no_collection, false, false}, /* that the collector is off is reported by itself */
 		{no_objects, true, false}};
 
 	(void)state;

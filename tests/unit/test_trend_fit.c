@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
- * Series whose kind is known, because they were made so: steady growth is told from a warm-up, a
- * step and a sawtooth, also when noise lies on it.
+ * Series whose kind is known, because they were made so: steady growth is distinguished from a
+ * warm-up, a step and a sawtooth, also when noise lies on it.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -58,7 +58,7 @@ static double falling(double t)
 	return 900 - 30 * t;
 }
 
-/* a cache that fills, and is full half-way; one that comes to its end slowly; the square root */
+/* a cache that fills, and is full half-way; one that levels off slowly; the square root */
 static double filled(double t)
 {
 	return t < 4 ? 250 * t : 1000;
@@ -194,7 +194,8 @@ static unsigned steady_of_1000(double leak, size_t n, bool know, double *worst)
 	return steady_ones;
 }
 
-/* Beside teeth whose cause is known a small leak is seen at once, and none where there is none. */
+/* On top of teeth whose cause is known a small leak is seen at once, and none where there is none.
+ */
 static void a_small_leak_is_seen_beside_known_teeth(void **state)
 {
 	const double little = 0.3 * AMOUNT / 19; /* a third of a tooth, over all */

@@ -76,7 +76,7 @@ static void each_mapping_counts_where_it_belongs(void **state)
 					     memory.stack + memory.other);
 }
 
-/* Nothing that a kernel writes: an end is come to, and nothing is made up. */
+/* Nothing that a kernel writes: the end is reached, and nothing is made up. */
 static void any_text_comes_to_an_end(void **state)
 {
 	static const char *const texts[] = {"",
@@ -98,7 +98,7 @@ static void any_text_comes_to_an_end(void **state)
 	}
 }
 
-/* The sums do not tell files from others: what is clean in them is a file's, as a rule. */
+/* The sums do not distinguish files from others: what is clean in them is a file's, as a rule. */
 static void the_sums_take_clean_pages_for_files(void **state)
 {
 	char text[] = MAPPING("00400000-7ffe00201000 ---p 00000000 00:00 0    [rollup]", 90, 50);
@@ -371,7 +371,7 @@ static void the_main_arena_is_found_by_its_top(void **state)
 
 /* What an arena and its heap have, in anonymous memory. */
 struct made_arena {
-	uint64_t state[13]; /* `top` is 96 bytes from its begin, the ten lists before that */
+	uint64_t state[13]; /* `top` is 96 bytes from its start, the ten lists before that */
 	uint64_t unused;
 	struct {
 		uint64_t previous, size, link, fill;

@@ -111,7 +111,7 @@ static void check_threads(const char *python)
 	child_start(&child, python, "tests/unit/print_thread_states.py", NULL);
 	facts = child_facts(&child);
 	child_runtime(&child, facts[0]);
-	/* that a thread has come to sleep nobody tells: look until all have */
+	/* nothing says that a thread has gone to sleep: look until all have */
 	for (unsigned i = 0;; i++) {
 		struct tasks tasks;
 		size_t waiting = 0;

@@ -175,7 +175,7 @@ static void a_damaged_table_is_made_anew(void **state)
 	for (unsigned i = 0; i < sizeof(places) / sizeof(places[0]); i++) {
 		flip(fixture->file, places[i]);
 		assert_false(cached(fixture));
-		assert_true(cached(fixture)); /* it was made anew */
+		assert_true(cached(fixture)); /* it was made again */
 	}
 	for (off_t at = 0; at < HEAD_BYTES; at++) {
 		flip(fixture->file, at);

@@ -434,7 +434,7 @@ static void compare_file(const char *path, struct totals *totals)
 	close(fd);
 }
 
-/* in: most: so many of those that match are taken, evenly */
+/* in: most: this many of the matching ones are taken, evenly */
 static void compare_matching(const char *pattern, size_t most, struct totals *totals)
 {
 	glob_t found = {0};

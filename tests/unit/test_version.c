@@ -43,7 +43,7 @@ static void versions_are_parsed_or_refused(void **state)
 	}
 }
 
-/* A free-threaded build is told apart, whatever is known of its version. */
+/* A free-threaded build is distinguished, whatever is known of its version. */
 static void a_free_threaded_build_is_told_apart(void **state)
 {
 	static const struct {

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""What it costs to trace everything, a pair of allocation and free, beside libbpf-tools' memleak in the same run.
+"""What it costs to trace everything, a pair of allocation and free, compared with libbpf-tools' memleak in the same run.
 
 In each round the target runs bare before and after every tracer, as in the other sections. memleak watches libc
 only, takes C frames by frame pointers, and has no Python frames: its column has no objects.

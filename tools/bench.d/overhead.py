@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""What a watch below its ceiling (the default) costs services at full speed, and how soon it names their leak.
+"""What a trace below its ceiling (the default) costs services at full speed, and how soon it names their leak.
 
 By pairs of spans (spans.py); a watched one begins when the tool is attached and ends before it detaches.
 """
@@ -53,7 +53,7 @@ class Naming:
 
 
 def name_leak(steps, target, path, workload):
-    """In a watch of its own, for as long as it takes: seconds until the leak is first in the report; None: it was not."""
+    """In a trace of its own, for as long as it takes: seconds until the leak is first in the report; None: it was not."""
     tool = Tool(path, target, "36000", "--native", "no", exact=False)
     naming = Naming(tool, workload)
     try:

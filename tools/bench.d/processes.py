@@ -101,7 +101,7 @@ class Stage:
         self.bring_packages()
 
     def bring_packages(self):
-        """Debian's packages of pure Python, for interpreters that have none of their own; behind those that they have."""
+        """Debian's packages of pure Python, for interpreters that have none of their own; after the ones that they have."""
         for name in PACKAGES:
             source = os.path.join("/usr/lib/python3/dist-packages", name)
             if os.path.isdir(source):

@@ -47,7 +47,7 @@ class Setup:
 
 
 class Clock:
-    """Runs loops for about the wanted CPU time and tells ns per turn; learns how many turns that is."""
+    """Runs loops for about the wanted CPU time and returns ns per turn; learns how many turns that is."""
 
     def __init__(self, target, phase_s):
         self.target = target
@@ -160,7 +160,7 @@ def statement(setup, clock, target, path, loop):
     tool = Tool(path, target, "36000")
     try:
         tool.report()
-        # several phases: one is not much beside the hits that commands make
+        # several phases: one is not much next to the hits that commands make
         spent = [(clock.run(name, loop, DEPTH), clock.turns[name, loop, DEPTH]) for _ in range(5)]
         report, _ = tool.finish()
     except BaseException:
@@ -173,7 +173,7 @@ def statement(setup, clock, target, path, loop):
 
 
 def measure_statement(setup, target):
-    """The cost line of the report beside what it costs as seen from outside; per hit, three hits a pair."""
+    """The cost line of the report compared with what it costs as seen from outside; per hit, three hits a pair."""
     clock = Clock(target, setup.phase_s)
     result = []
     for name, path in setup.tools:

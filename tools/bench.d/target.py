@@ -195,7 +195,7 @@ def do_measured_steps(workload, groups, n):
 
 
 def do_can(workload):
-    """Why a workload cannot be had here; None: it can."""
+    """Why a workload is unavailable here; None: it is available."""
     try:
         workloads.WORKLOADS[workload]()
     except ImportError as error:

@@ -19,7 +19,7 @@ APT = os.path.join(HERE, "apt")
 # What a later suite has counts only where no earlier one has that kernel at all.
 SUITES = (("bullseye", "bookworm", "bookworm-backports", "trixie", "trixie-backports", "sid", "experimental"),
           ("ubuntu:jammy-updates", "ubuntu:noble-updates"))
-# Those that people have, run by default, with the newest that there is: one that no suite has is in the table all the
+# The ones that people have, run by default, with the newest that there is: one that no suite has is in the table all the
 # same. The others that a suite has are run by name.
 WANTED = ("5.10", "5.15", "6.1", "6.8", "6.12", "6.16", "6.17", "6.18", "6.19", "7.0")
 # Debian's kernels for virtual machines are small, and have all that the tool needs built in. The image is in linux-binary
@@ -53,7 +53,7 @@ def is_newer(a, b):
 
 def newest(rows):
     """[(x.y, package, version, bytes, suite)] -> {x.y: row}, the newest of each. An empty
-    linux-image may stand beside linux-binary, which has the image: of one version the largest."""
+    linux-image may stand next to linux-binary, which has the image: of one version the largest."""
     best = {}
     for row in rows:
         have = best.get(row[0])
@@ -95,11 +95,11 @@ class Catalogue:
         os.replace(self.path + ".new", self.path)
 
     def names(self):
-        """All x.y that are wanted or to be had, the oldest first."""
+        """All x.y that are wanted or available, the oldest first."""
         return sorted(set(WANTED) | set(self.data["kernels"]), key=number)
 
     def default(self):
-        """The wanted ones, and the newest that is to be had."""
+        """The wanted ones, and the newest that is available."""
         newest_name = max(self.data["kernels"], key=number)
         return [name for name in self.names() if name in WANTED or name == newest_name]
 

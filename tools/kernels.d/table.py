@@ -47,7 +47,7 @@ def exit_code(outcomes):
 
 
 def judge(outcome, result, cells, version):
-    """Fill an outcome from a machine's result. `cells`: those that were to be run; `version`: (6, 12)."""
+    """Fill an outcome from a machine's result. `cells`: the ones that were to be run; `version`: (6, 12)."""
     wanted = {cell.name: cell for cell in cells}
     for cell in cells:
         if version < cell.needs:

@@ -13,7 +13,7 @@ import statistics
 PIECES = 24   # of the second half
 LEAST = 48    # samples, below which nothing is said
 
-# name: what is read; unit; allowed: growth in the second half that is let pass, the larger of a number and a share of the median
+# name: what is read; unit; allowed: growth in the second half that is tolerated, the larger of a number and a share of the median
 Figure = collections.namedtuple("Figure", "name unit allowed allowed_share")
 Verdict = collections.namedtuple("Verdict", "figure first median last growth allowed passed")
 

@@ -8,8 +8,8 @@
 #define FLOOR_RISE  0.1   /* of the range: lowest points that rise by less are level */
 #define TROUGHS_MIN 3     /* fewer lowest points prove nothing */
 #define CHANCE      0.001 /* that fit_rises() is wrong */
-/* share of a cycle's ups and downs that time explains as well: from there on the two cannot be told
- * apart */
+/* share of a cycle's ups and downs that time explains as well: from there on the two cannot be
+ * distinguished */
 #define TOO_ALIKE 0.8
 
 /* ---- the line ------------------------------------------------------------------------------- */
@@ -175,11 +175,11 @@ static bool floor_rises(const struct legs *legs, const double *x, const double *
 /* ---- a cycle that is known ------------------------------------------------------------------ */
 
 /*
- * How much y rises with the cycle, beside the line over x: the coefficient c of y = a + b x + c
+ * How much y rises with the cycle, on top of the line over x: the coefficient c of y = a + b x + c
  * cycle that fits best. By what is left of the cycle when its own line over x is taken away.
  *
- * out    widen: so many times larger is the error of b than without the cycle
- * return 0: it does not for sure, or cycle and x cannot be told apart
+ * out    widen: how many times larger the error of b is than without the cycle
+ * return 0: it does not for sure, or cycle and x cannot be distinguished
  */
 static double share_of_cycle(const double *x, const double *y, const double *cycle, size_t n,
 			     double *widen)

@@ -39,7 +39,7 @@ double fit_least(struct fit_line line);
 
 /*
  * Does it rise, and not by chance? For what is asked of hundreds of series again and again: of
- * those that only go up and down, one of a thousand is said to rise.
+ * series that only go up and down, one in a thousand is said to rise.
  */
 bool fit_rises(struct fit_line line);
 
@@ -63,9 +63,9 @@ const char *fit_shape_name(enum fit_shape shape);
 /*
  * What kind of series it is.
  *
- * in     n: up to FIT_POINTS_MAX cycle: how far something that makes teeth was at each point, or
+ * in     n: up to FIT_POINTS_MAX; cycle: how far something that makes teeth was at each point, or
  *        NULL: of the collector, what has been made since it last ran. What y has of it is taken
- *        out before: what grows then grows beside the teeth, and is told before they are many
+ *        out first: what still grows grows apart from the teeth, and is seen before they are many
  * out    line: may be NULL; of a sawtooth with rising lowest points the line through those, else
  *        that through all
  */
@@ -75,7 +75,7 @@ enum fit_shape fit_shape(const double *x, const double *y, const double *cycle, 
 /* The line, with what y has of the cycle taken out before, as fit_shape() does. */
 struct fit_line fit_line_beside(const double *x, const double *y, const double *cycle, size_t n);
 
-/* Student's t: the probability that a value of so many degrees of freedom (>= 1) is below t. */
+/* Student's t: the probability that a value of this many degrees of freedom (>= 1) is below t. */
 double fit_t_below(double t, unsigned freedom);
 
 /*

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
- * xorshift: random numbers for samples: an even spread is all that is wanted. Not for secrets.
+ * xorshift: random numbers for samples: an even spread is all that is needed. Not for secrets.
  *
  * Place      layer 0; pure.
  * Source     Marsaglia, "Xorshift RNGs", 2003: shifts 13, 7, 17.

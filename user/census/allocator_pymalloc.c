@@ -18,7 +18,7 @@
 struct pymalloc {
 	struct walk *walk;
 	uint32_t arena_size, pool_size;
-	uint64_t pools_end;          /* of the last pool; those that were never used follow it */
+	uint64_t pools_end;          /* of the last pool; pools that were never used follow it */
 	uint64_t pool_bytes, in_use; /* bytes: of unused ones too; in use: blocks, of any content */
 	uint64_t arenas;             /* that have a pool */
 	uint8_t seen[ARENAS_MAX / 8]; /* a bit for each */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
  * The row for what no other row takes. Where the target's malloc is one that has no row, its blocks
- * are there, but nothing tells where they begin: every place where one could is offered, and the
+ * are there, but nothing says where they begin: every place where one could is offered, and the
  * object alone decides.
  */
 #include "census/allocator.h"

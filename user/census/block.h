@@ -34,8 +34,9 @@ struct block;
 
 struct block_kind {
 	enum block_owner owner;
-	/* The largest block that is given for so many bytes, by BLOCK_ROUNDING larger at least.
-	 * NULL: nothing says where a block begins or ends, so that the object alone must tell. */
+	/* The largest block that is given for this many bytes, by BLOCK_ROUNDING larger at least.
+	 * NULL: nothing says where a block begins or ends, so only the object itself can show it.
+	 */
 	uint64_t (*largest_for)(uint64_t asked);
 	/* A free block that looks as if it were in use; word: its first. NULL: there is none. */
 	bool (*is_free)(const struct block *block, uint64_t word);

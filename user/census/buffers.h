@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
- * buffers: an object -> the bytes that it has besides its own block: a list's items, a dict's keys
- * and values, a set's table, a bytearray's bytes, attributes in a block of their own.
+ * buffers: an object -> the bytes that it has in addition to its own block: a list's items, a
+ * dict's keys and values, a set's table, a bytearray's bytes, attributes in a block of their own.
  *
  * What several objects share (the keys of a class's instances, the table of all empty dicts)
  * counts for none of them. Buffers of other types that are written in C are not known.
@@ -54,10 +54,10 @@ static inline bool buffers_has_values(const struct py_layout *layout, const uint
 	return layout->values == VALUES_ATTACHED ? words[0] != 0 : words[1] & 1;
 }
 
-/* The arrays of so many instances. */
+/* The arrays of this many instances. */
 void buffers_add_values(struct buffers *buffers, struct census_type *type, uint32_t n);
 
-/* Add to the type's bytes what the object has besides its block. */
+/* Add to the type's bytes what the object has in addition to its block. */
 void buffers_add(struct buffers *buffers, const struct found *found);
 
 void buffers_flush(struct buffers *buffers);

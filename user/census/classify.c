@@ -17,7 +17,7 @@
 
 /* The block, less a debug header; and where in it the candidate is. */
 struct candidate {
-	const struct judge *judge;
+	const struct classifier *classifier;
 	const struct block *block;
 	uint64_t address, size;
 	const uint8_t *head;
@@ -59,15 +59,15 @@ static bool skip_debug_header(struct candidate *at)
 
 /* The word is the address of an object, so it is no reference count (a list of two, a free list's
  * link). */
-static bool points_to_object(const struct judge *judge, uint64_t word)
+static bool points_to_object(const struct classifier *classifier, uint64_t word)
 {
 	uint64_t type;
 
-	return is_address(word) && maps_find(judge->maps, word) &&
-	       !remote_read_u64(judge->pid, word + (uint64_t)judge->layout->object.ob_type,
-				&type) &&
-	       is_address(type) && maps_find(judge->maps, type) &&
-	       type_table_get(judge->table, type);
+	return is_address(word) && maps_find(classifier->maps, word) &&
+	       !remote_read_u64(classifier->pid,
+				word + (uint64_t)classifier->layout->object.ob_type, &type) &&
+	       is_address(type) && maps_find(classifier->maps, type) &&
+	       type_table_get(classifier->table, type);
 }
 
 /* As block_type: small, or an immortal object's pattern in 32 bits; above it 0, or flags from 3.14
@@ -87,7 +87,7 @@ static bool is_usual_refcount(uint64_t word)
  * type. */
 static bool has_references(const struct candidate *at, size_t offset)
 {
-	const struct py_layout *layout = at->judge->layout;
+	const struct py_layout *layout = at->classifier->layout;
 
 	if (offset + (size_t)layout->object.ob_type + 8 > at->head_length)
 		return false;
@@ -213,7 +213,7 @@ bool classify_fits(const struct py_layout *layout, const struct block_kind *kind
 
 static bool size_fits(const struct candidate *at, const struct census_type *type, size_t offset)
 {
-	const struct py_layout *layout = at->judge->layout;
+	const struct py_layout *layout = at->classifier->layout;
 	uint64_t room = at->size - offset, least;
 	bool exact;
 
@@ -221,7 +221,7 @@ static bool size_fits(const struct candidate *at, const struct census_type *type
 		return classify_fits(layout, at->block->kind, type, at->head + offset,
 				     at->head_length - offset, room);
 	least = least_size(layout, type, at->head + offset, at->head_length - offset, room, &exact);
-	return least <= room && offset + least > at->judge->loose_above;
+	return least <= room && offset + least > at->classifier->loose_above;
 }
 
 /* A small block that was freed may look in use. */
@@ -234,35 +234,36 @@ static bool is_free(const struct block *block, uint64_t word)
 static struct census_type *type_at(const struct candidate *at, size_t offset, bool with_gc,
 				   bool with_preheader, bool *tracked)
 {
-	const struct judge *judge = at->judge;
+	const struct classifier *classifier = at->classifier;
 	/* a free-threaded build keeps objects apart from all else */
-	bool sure = judge->layout->free_threaded;
+	bool sure = classifier->layout->free_threaded;
 	uint64_t count, address;
 	struct census_type *type;
 
 	*tracked = false;
 	if (!has_references(at, offset))
 		return NULL;
-	count = load(at->head + offset + judge->layout->object.refcount);
-	address = load(at->head + offset + judge->layout->object.ob_type);
+	count = load(at->head + offset + classifier->layout->object.refcount);
+	address = load(at->head + offset + classifier->layout->object.ob_type);
 	if (!is_address(address))
 		return NULL;
-	type = type_table_find(judge->table, address);
+	type = type_table_find(classifier->table, address);
 	if (type ? type->py->has_gc != with_gc || type->has_preheader != with_preheader
 		 : !sure && !is_usual_refcount(count))
 		return NULL;
-	if (with_gc &&
-	    !is_gc_head(judge->layout, at->head + offset - judge->layout->gc_head_size, tracked))
+	if (with_gc && !is_gc_head(classifier->layout,
+				   at->head + offset - classifier->layout->gc_head_size, tracked))
 		return NULL;
 	if (with_preheader && !is_preheader(at->head))
 		return NULL;
-	if (!type && maps_find(judge->maps, address))
-		type = type_table_get(judge->table, address);
+	if (!type && maps_find(classifier->maps, address))
+		type = type_table_get(classifier->table, address);
 	if (!type || type->py->has_gc != with_gc || type->has_preheader != with_preheader)
 		return NULL;
 	if (!size_fits(at, type, offset))
 		return NULL;
-	if (!sure && ((offset == 0 && is_free(at->block, count)) || points_to_object(judge, count)))
+	if (!sure &&
+	    ((offset == 0 && is_free(at->block, count)) || points_to_object(classifier, count)))
 		return NULL;
 	return type;
 }
@@ -272,13 +273,13 @@ static void describe(struct found *found, const struct candidate *at, size_t off
 	found->address = at->address + offset;
 	found->bytes = at->head + offset;
 	found->length = at->head_length - offset;
-	found->frozen = at->judge->layout->free_threaded && found->tracked &&
-			found->bytes[at->judge->layout->object.gc_bits] & PY_GC_BITS_FROZEN;
+	found->frozen = at->classifier->layout->free_threaded && found->tracked &&
+			found->bytes[at->classifier->layout->object.gc_bits] & PY_GC_BITS_FROZEN;
 	found->size = at->block->size;
 	if (!at->block->kind->largest_for) {
 		bool exact;
 
-		found->size = offset + least_size(at->judge->layout, found->type, found->bytes,
+		found->size = offset + least_size(at->classifier->layout, found->type, found->bytes,
 						  found->length, at->size - offset, &exact);
 	}
 }
@@ -301,7 +302,7 @@ static size_t find_free_threaded(const struct candidate *at, struct found *found
 
 static size_t find(const struct candidate *at, struct found *found)
 {
-	size_t gc = at->judge->layout->gc_head_size, offset = 0;
+	size_t gc = at->classifier->layout->gc_head_size, offset = 0;
 
 	found->type = type_at(at, 0, false, false, &found->tracked);
 	if (!found->type)
@@ -312,10 +313,11 @@ static size_t find(const struct candidate *at, struct found *found)
 	return offset;
 }
 
-bool classify_block(const struct judge *judge, const struct block *block, struct found *found)
+bool classify_block(const struct classifier *classifier, const struct block *block,
+		    struct found *found)
 {
 	struct candidate at = {
-		.judge = judge,
+		.classifier = classifier,
 		.block = block,
 		.address = block->address,
 		.size = block->size,
@@ -327,7 +329,8 @@ bool classify_block(const struct judge *judge, const struct block *block, struct
 	for (int i = 0; i < 2 && at.head_length >= 16 && skip_debug_header(&at); i++)
 		;
 	found->type = NULL;
-	offset = judge->layout->free_threaded ? find_free_threaded(&at, found) : find(&at, found);
+	offset = classifier->layout->free_threaded ? find_free_threaded(&at, found)
+						   : find(&at, found);
 	if (!found->type)
 		return false;
 	describe(found, &at, offset);

@@ -9,7 +9,7 @@
  * size is one that such an object has. Reference count 0 is an object that is being freed, or is
  * kept on a free list: none.
  *
- * Builds without a GIL keep apart what is an object: the block's heap tells whether there is one,
+ * Builds without a GIL keep apart what is an object: the block's heap says whether there is one,
  * and whether its type has GC and a pre-header. Its references are in two counts, and it has no GC
  * head.
  *
@@ -26,7 +26,7 @@
 #include "census/block.h"
 #include "census/type_table.h"
 
-struct judge {
+struct classifier {
 	const struct py_layout *layout;
 	pid_t pid;
 	struct type_table *table;
@@ -46,7 +46,8 @@ struct found {
 };
 
 /* Which object lies in the block? false: none. */
-bool classify_block(const struct judge *judge, const struct block *block, struct found *found);
+bool classify_block(const struct classifier *classifier, const struct block *block,
+		    struct found *found);
 
 /*
  * May an object of the type lie in a block with so much room for it?

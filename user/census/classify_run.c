@@ -12,7 +12,7 @@
 #define OLD_REACHABLE   (-3)
 
 struct run {
-	struct run_judge *judge;
+	struct run_classifier *classifier;
 	const struct block_run *blocks;
 	const struct py_layout *layout;
 	size_t head;               /* min(block size, BLOCK_HEAD_MAX) */
@@ -104,7 +104,7 @@ static struct run_known *place(const struct run *run, uint64_t type)
 {
 	uint64_t mixed = (type >> 4) + (type >> 13) + (uint64_t)run->blocks->size * 5;
 
-	return &run->judge->known[mixed % RUN_KNOWN];
+	return &run->classifier->known[mixed % RUN_KNOWN];
 }
 
 static bool is_known(const struct run *run, const struct run_known *known, uint64_t type,
@@ -155,7 +155,7 @@ static void remember(const struct run *run, const struct found *found, uint64_t 
 		.form = (uint8_t)form,
 		.fits = type->kind != KIND_STR && type->kind != KIND_BYTES &&
 			type->kind != KIND_TUPLE,
-		.counts = !run->judge->show_all && type->kind != KIND_LIST &&
+		.counts = !run->classifier->show_all && type->kind != KIND_LIST &&
 			  type->kind != KIND_DICT && type->kind != KIND_SET &&
 			  type->kind != KIND_BYTEARRAY && type->kind != KIND_DEQUE,
 		.may_have_values = type->values_bytes,
@@ -174,14 +174,14 @@ static void settle(struct run *run)
 	type->count += run->n;
 	type->tracked += run->tracked;
 	type->bytes += (uint64_t)run->n * run->blocks->size;
-	buffers_add_values(run->judge->buffers, type, run->with_values);
+	buffers_add_values(run->classifier->buffers, type, run->with_values);
 	run->n_counted += run->n;
 	run->n = run->tracked = run->with_values = 0;
 }
 
 static void take(struct run *run, const struct found *found)
 {
-	run->judge->take(run->judge->context, found);
+	run->classifier->take(run->classifier->context, found);
 }
 
 static void show(struct run *run, uint64_t address, const uint8_t *block, bool tracked)
@@ -213,7 +213,7 @@ static void classify_carefully(struct run *run, uint64_t address, const uint8_t 
 	};
 	struct found found;
 
-	if (!classify_block(run->judge->judge, &block, &found))
+	if (!classify_block(run->classifier->classifier, &block, &found))
 		return;
 	settle(run);
 	take(run, &found);
@@ -310,12 +310,12 @@ static void classify_64(struct run *run, uint32_t first, uint64_t live)
 	}
 }
 
-uint32_t classify_run(struct run_judge *judge, const struct block_run *blocks)
+uint32_t classify_run(struct run_classifier *classifier, const struct block_run *blocks)
 {
-	const struct py_layout *layout = judge->judge->layout;
+	const struct py_layout *layout = classifier->classifier->layout;
 	struct run_known none = {0};
 	struct run run = {
-		.judge = judge,
+		.classifier = classifier,
 		.blocks = blocks,
 		.layout = layout,
 		.head = blocks->size < BLOCK_HEAD_MAX ? blocks->size : BLOCK_HEAD_MAX,

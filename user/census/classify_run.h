@@ -8,7 +8,7 @@
  * are the same.
  *
  * Place      the census; called by scan.
- * Source     as judge.
+ * Source     as classify.
  * Shapes     objects whose bytes are known from their type are added to it here; those with buffers
  *            are shown to the taker, who does that.
  * Bounds     RUN_KNOWN entries, each in the one place where it would be.
@@ -37,8 +37,8 @@ struct run_known {
 	bool may_have_values; /* attributes in an array of their own, of a known size */
 };
 
-struct run_judge {
-	const struct judge *judge;
+struct run_classifier {
+	const struct classifier *classifier;
 	struct buffers *buffers;
 	void (*take)(void *context, const struct found *found);
 	void *context;
@@ -47,6 +47,6 @@ struct run_judge {
 };
 
 /* return how many objects were only counted */
-uint32_t classify_run(struct run_judge *judge, const struct block_run *blocks);
+uint32_t classify_run(struct run_classifier *classifier, const struct block_run *blocks);
 
 #endif

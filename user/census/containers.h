@@ -20,7 +20,7 @@
 #define CONTAINERS_LEAST 64
 
 struct containers {
-	struct heap_container *rows; /* CONTAINERS_MAX; NULL: none are wanted */
+	struct heap_container *rows; /* CONTAINERS_MAX; NULL: none are needed */
 	size_t n;
 	uint64_t least;
 };

@@ -32,7 +32,7 @@ enum edge_role {
 	ROLE_FRAME, /* of a generator, up to 3.10 */
 };
 
-/* What is known of an object that was come to. */
+/* What is known of an object that was reached. */
 struct edge_part {
 	enum edge_role role;
 	uint64_t code;     /* CLOSURE, CELL, DEFAULTS, FRAME */

@@ -85,7 +85,7 @@ static uint64_t next_chunk(const struct walker *walker, uint64_t chunk, uint64_t
 	return is_in_memory(walker, found) || !found ? found : link;
 }
 
-/* Steps from the begin of a list, of at most so many, to where a loop of so many chunks begins. */
+/* Steps from the beginning of a list, at most `most`, to where a loop of `loop` chunks begins. */
 static uint64_t way_to_loop(const struct walker *walker, uint64_t chunk, uint64_t size,
 			    uint64_t loop, uint64_t most)
 {

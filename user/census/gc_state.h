@@ -7,7 +7,7 @@
  *            behind the exported pointer _PyGC_generation0. 3.15 keeps its statistics in struct
  *            gc_stats: rings of the last 11, 3 and 3 collections (without a GIL one each), whose
  *            newest entries hold the sums (Include/internal/pycore_interp_structs.h).
- * Degrades   what a version does not tell is marked as not known (3.6: all but thresholds and
+ * Degrades   what a version does not provide is marked as unknown (3.6: all but thresholds and
  *            counts). Frozen objects are counted along their list, as gc.get_freeze_count() does;
  *            when that changes meanwhile, is longer than GC_FROZEN_MAX, or leads into pages that
  *            are not in memory, their number is not known. Without a GIL there is no list: scan
@@ -22,7 +22,7 @@
 
 #define GC_FROZEN_MAX (1u << 21)
 
-/* What a watch remembers of the looks before. All zero: none. */
+/* What a run remembers of the looks before. All zero: none. */
 struct gc_history {
 	bool begun, collected;
 	double first_s, last_collection_s; /* monotonic clock */

@@ -4,11 +4,12 @@
  * growth it is.
  *
  * Through the counts (and the bytes) of a type over time the straight line is laid that fits best;
- * its slope is the growth. What lies beside the line says how sure the slope is. The shape tells a
- * leak from a warm-up, a jump and the sawtooth of collections (base/fit.h): what goes up steadily
- * comes first, and in that the least growth that the scans allow for decides, so that a small leak
- * comes before a large jump. What a type has of garbage that waits for the collector goes up and
- * down with what was made since that last ran (gc.since_full), and is taken out before.
+ * its slope is the growth. What deviates from the line says how sure the slope is. The shape
+ * distinguishes a leak from a warm-up, a jump and the sawtooth of collections (base/fit.h): what
+ * goes up steadily comes first, and in that the least growth that the scans allow for decides, so
+ * that a small leak comes before a large jump. What a type has of garbage that waits for the
+ * collector goes up and down with what was made since that last ran (gc.since_full), and is taken
+ * out before.
  *
  * Place      the census; pure; called by cli.
  * Source     base/fit.

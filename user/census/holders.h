@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
- * holders: the large containers of one scan or of several -> those that are very large or grow, by
- * name.
+ * holders: the large containers of one scan or of several -> the ones that are very large or grow,
+ * by name.
  *
  * Place      the census; called by cli; fills model/heap_graph.
  * Source     base/fit: the same straight line as for types (growth.h). A container does not move:

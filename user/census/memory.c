@@ -89,7 +89,7 @@ void memory_begin(struct memory *memory, const struct map_range *range)
  * The populated parts of [start, end), as PAGEMAP_SCAN says; it looks at no more than the page
  * tables.
  *
- * return how many, at most n; -1: not to be had
+ * return how many, at most n; -1: unavailable
  */
 static int scan_regions(struct memory *memory, uint64_t start, uint64_t end,
 			struct scan_region *regions, size_t n)
@@ -227,7 +227,7 @@ static uint64_t clip(uint64_t page, uint64_t start, uint64_t end)
 	return (last < end ? last : end) - first;
 }
 
-/* Of [start, end), beyond the window, by PAGEMAP_SCAN. false: not to be had in this way. */
+/* Of [start, end), beyond the window, by PAGEMAP_SCAN. false: unavailable in this way. */
 static bool scan_resident(struct memory *memory, uint64_t start, uint64_t end, uint64_t *sum)
 {
 	struct scan_region regions[REGIONS];

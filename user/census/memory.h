@@ -5,7 +5,7 @@
  *
  * Only pages that are in memory are read: asking for another would bring it in, and change the
  * target. A page that is not there, is swapped out, or goes away meanwhile reads as zeros. Pages
- * that the target shares with a forked process stay shared; those that it has alone are read by the
+ * that the target shares with a forked process stay shared; pages that it has alone are read by the
  * faster way (remote_mem.h).
  *
  * Place      the census; used by walk, the allocators and scan.

@@ -57,7 +57,7 @@ static bool fits(const struct mi_layout *layout, const uint8_t *bytes)
 		return false;
 	if (!info || info > INFO_MAX || entries <= info || entries > n || entries > MI_SLICES)
 		return false;
-	/* the header's own slices are marked as a page of so many; it is no part of another */
+	/* the header's own slices are marked as a page of that many; it is no part of another */
 	return load(bytes, layout->slices + SLICE_COUNT, 8) == info;
 }
 

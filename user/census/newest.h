@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
- * newest: a type -> one of its objects, the youngest that can be told.
+ * newest: a type -> one of its objects, the youngest that can be identified.
  *
  * Nothing in an object says when it was made. But an object that a second scan finds at an address
  * where the first had none of the type was made in between; when there is no such one, any is as

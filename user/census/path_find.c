@@ -29,7 +29,7 @@ struct search {
 	struct path_found *found;
 	unsigned n_found; /* different containers */
 	uint64_t other;   /* address of a second one */
-	bool any;         /* objects are wanted, not only containers */
+	bool any;         /* objects are asked for, not only containers */
 	bool named;       /* the path leads to an object, if not to a container */
 	const char *named_type;
 	unsigned steps;
@@ -252,7 +252,7 @@ static void from_address(struct search *search, uint64_t address)
 
 /* ---- all ------------------------------------------------------------------------------------ */
 
-static int judge(const struct search *search, const char *path, pid_t pid, struct err *err)
+static int answer(const struct search *search, const char *path, pid_t pid, struct err *err)
 {
 	const struct edges *edges = search->edges;
 	char text[256], type[128];
@@ -283,7 +283,7 @@ static int find(struct path_found *found, struct edges *edges, const char *path,
 
 	if (!strncmp(path, "0x", 2)) {
 		from_address(&search, strtoull(path, NULL, 16));
-		return judge(&search, path, census_pid(reach->census), err);
+		return answer(&search, path, census_pid(reach->census), err);
 	}
 	for (size_t i = 0; i < reach->n_roots && search.n_found < 2; i++) {
 		if (reach->roots[i].kind == ROOT_MODULES)
@@ -291,7 +291,7 @@ static int find(struct path_found *found, struct edges *edges, const char *path,
 		else if (reach->roots[i].kind == ROOT_FRAME && !strncmp(path, "local `", 7))
 			from_frame(&search, i, path);
 	}
-	return judge(&search, path, census_pid(reach->census), err);
+	return answer(&search, path, census_pid(reach->census), err);
 }
 
 int path_find(struct path_found *found, struct edges *edges, const char *path, struct err *err)
@@ -313,7 +313,7 @@ int path_find_address(struct path_found *found, struct edges *edges, uint64_t ad
 
 	snprintf(text, sizeof(text), "0x%" PRIx64, address);
 	from_address(&search, address);
-	return judge(&search, text, census_pid(edges->reach->census), err);
+	return answer(&search, text, census_pid(edges->reach->census), err);
 }
 
 bool path_is_there(const struct edges *edges, const struct path_found *found)

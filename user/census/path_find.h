@@ -11,8 +11,8 @@
  *                                              left out
  *      0x7fb487f96600                          the address (id()) of a container
  *
- * It goes the way that chain.h tells, backwards: every reference of the object that was come to is
- * called what a chain would call it, and that is compared with what is left of the text.
+ * It goes the way that chain.h describes, backwards: every reference of the object that was reached
+ * is called what a chain would call it, and that is compared with what is left of the text.
  *
  * Place      the census; called by cli.
  * Errors     -ERR_TARGET: it leads nowhere, to several objects, to what has no size field (an

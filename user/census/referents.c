@@ -473,7 +473,7 @@ static bool read_again(struct referents *referents, struct image *image, uint8_t
 			    image->before + image->length);
 }
 
-/* It is still the object that the scan saw, as far as its type tells. */
+/* It is still the object that the scan saw, as far as its type shows. */
 static bool is_same(const struct referents *referents, const struct image *image)
 {
 	return word_at(image, layout_of(referents)->object.ob_type) == image->type->address;

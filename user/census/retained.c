@@ -10,8 +10,8 @@
 #include "census/fields.h"
 
 /*
- * A way that goes round, as a linked list does, turns back after so many rounds; it is looked for
- * so far up (a round of a list whose nodes have dicts takes 2). Dicts in dicts are no round yet.
+ * A way that goes round, as a linked list does, turns back after this many rounds; it is looked for
+ * this far up (a round of a list whose nodes have dicts takes 2). Dicts in dicts are no round yet.
  */
 #define ROUNDS 3
 #define CLIMB  16
@@ -203,8 +203,8 @@ static bool deserves_a_name(const struct census_type *type)
 	}
 }
 
-/* What a reference is called, where that tells it from the others of its object: not an item of a
- * container, of which there may be any number. */
+/* What a reference is called, where that distinguishes it from the others of its object: not an
+ * item of a container, of which there may be any number. */
 static uint64_t called(const struct retained *retained, const struct ref *ref, uint32_t from)
 {
 	switch (ref->place) {
@@ -223,7 +223,7 @@ static uint64_t called(const struct retained *retained, const struct ref *ref, u
 	}
 }
 
-/* What tells the roots of one kind from each other: a frame's code. */
+/* What distinguishes the roots of one kind from each other: a frame's code. */
 static uint64_t called_of_root(const struct reach *reach, const struct ref *ref)
 {
 	const struct root *root = &reach->roots[ref->from & ~REACH_ROOT];
@@ -367,7 +367,8 @@ static double change(const struct retained_node *row)
 
 /*
  * What came to the buffers of a type, or went, is divided among its nodes that hold more, or less,
- * than in the look before. (By what they hold a node that grows would take from those that do not.)
+ * than in the look before. (Divided by what they hold, a node that grows would take from nodes that
+ * do not.)
  */
 static void share_buffers(struct retained *retained, size_t look, struct type_sum *sums)
 {

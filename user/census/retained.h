@@ -15,7 +15,7 @@
  * Place      the census; fed by reach, read by ways_growing.
  * Shapes     a node is a child of a node with a smaller index; the first RETAINED_ROOTS are roots.
  *            count and bytes: one for each look that is kept, oldest first; of the node's objects
- *            alone, buffers included. weight: its objects, and those that they hold themselves.
+ *            alone, buffers included. weight: its objects, and the ones that they hold themselves.
  * Ownership  retained_new() gives, retained_free() takes. type: of the node's own.
  * Errors     -ERR_FAILED: memory is out.
  * Degrades   an object that two ways reach counts for the shorter one. Buffers are measured by
@@ -43,7 +43,7 @@ enum retained_root {
 struct retained_node {
 	uint32_t parent; /* RETAINED_NONE: of roots */
 	uint32_t place;  /* enum ref_place, as its parent's objects hold it, ... */
-	uint64_t called; /* ... and what tells it from others in such places; 0: nothing */
+	uint64_t called; /* ... and what distinguishes it from others in such places; 0: nothing */
 	char *type;      /* of its objects; NULL: of roots */
 	bool names;      /* a dict of names: of a module, a class, an instance */
 	/* of its objects the one that holds most itself, in the last look; OBJECTS_NONE: it has

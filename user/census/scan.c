@@ -31,8 +31,8 @@ struct census {
 	struct containers containers;
 	/* of the scan that is being made */
 	struct walk walk;
-	struct judge judge;
-	struct run_judge run_judge;
+	struct classifier classifier;
+	struct run_classifier run_classifier;
 	struct buffers buffers;
 	uint64_t objects[BLOCK_OWNERS]; /* bytes of the blocks of objects */
 	enum block_owner run_owner;     /* of the blocks that are looked at */
@@ -125,7 +125,7 @@ static void take_found(void *context, const struct found *found)
 	found->type->bytes += found->size;
 	buffers_add(&census->buffers, found);
 	if (census->containers.rows)
-		containers_add(&census->containers, census->judge.layout, found);
+		containers_add(&census->containers, census->classifier.layout, found);
 	if (census->see)
 		census->see(census->see_context, found);
 }
@@ -135,7 +135,7 @@ static void take_block(void *context, const struct block *block)
 	struct census *census = context;
 	struct found found;
 
-	if (!classify_block(&census->judge, block, &found))
+	if (!classify_block(&census->classifier, block, &found))
 		return;
 	census->objects[block->kind->owner] +=
 		block->kind->largest_for ? block->resident : found.size;
@@ -156,7 +156,7 @@ static void take_run(void *context, const struct block_run *run)
 
 	census->run_owner = run->kind->owner;
 	census->objects[run->kind->owner] +=
-		(uint64_t)classify_run(&census->run_judge, run) * run->size;
+		(uint64_t)classify_run(&census->run_classifier, run) * run->size;
 }
 
 static double seconds(clockid_t clock)
@@ -227,7 +227,7 @@ static void take_facts(struct heap_scan *scan, struct census *census, double beg
 	scan->sparse_bytes = walk->memory.sparse_bytes;
 	scan->torn_pools = walk->torn_pools;
 	scan->lost_chains = walk->lost_chains;
-	scan->unasked_words = type_table_unasked(census->judge.table);
+	scan->unasked_words = type_table_unasked(census->classifier.table);
 	take_room(&scan->room, census);
 	gc_state_read(&scan->gc, census->pid, census->runtime, &census->collections, end);
 	if (census->runtime->layout.free_threaded) {
@@ -301,7 +301,7 @@ static void prepare(struct census *census, const struct maps *maps, struct type_
 	census->walk.n_spans = census->n_stacks;
 	memset(census->objects, 0, sizeof(census->objects));
 	census->n_frozen = 0;
-	census->judge = (struct judge){
+	census->classifier = (struct classifier){
 		.layout = layout,
 		.pid = census->pid,
 		.table = table,
@@ -312,8 +312,8 @@ static void prepare(struct census *census, const struct maps *maps, struct type_
 				? 0
 				: layout->small_threshold,
 	};
-	census->run_judge = (struct run_judge){
-		.judge = &census->judge,
+	census->run_classifier = (struct run_classifier){
+		.classifier = &census->classifier,
 		.buffers = &census->buffers,
 		.take = take_of_run,
 		.context = census,
@@ -322,7 +322,7 @@ static void prepare(struct census *census, const struct maps *maps, struct type_
 	memset(&census->buffers, 0, sizeof(census->buffers));
 	census->buffers.layout = layout;
 	census->buffers.memory = &census->walk.memory;
-	census->buffers.small_max = census->judge.loose_above;
+	census->buffers.small_max = census->classifier.loose_above;
 }
 
 struct heap_scan *census_scan(struct census *census, struct err *err)

@@ -10,7 +10,7 @@
  * that are swapped out (that would bring them in: scan.swapped_bytes says how much there is).
  *
  * Place      the census; called by cli.
- * Source     pool, walk, judge: each says where it is from.
+ * Source     pool, walk, classify: each says where it is from.
  * Errors     -ERR_TARGET: the process ended, or its objects are not where pymalloc, mimalloc and
  *            malloc put them.
  * Degrades   a target that works meanwhile is seen at slightly different times; scan.torn_pools
@@ -44,7 +44,7 @@ enum census_work {
 	CENSUS_RESTS,   /* nothing, for now */
 };
 
-/* Have it told, often, how far the work is. */
+/* Have its progress reported, often. */
 void census_on_progress(struct census *census,
 			void (*tell)(void *context, enum census_work work, uint64_t done,
 				     uint64_t all),

@@ -14,7 +14,7 @@
 	64 /* BLOCKLEN; before them a word that leads back, behind them one that leads on */
 #define BLOCK_BYTES (8 * (BLOCK_ITEMS + 1))
 #define SPANS_BATCH 1024
-#define SPAN_COST   256 /* bytes that one read counts beside its own: it costs as much */
+#define SPAN_COST   256 /* bytes that one read counts in addition to its own: it costs as much */
 #define LINK_BYTES  (LRU_RESULT - LRU_NEXT + 8) /* of an entry of an lru_cache, from `next` on */
 #define CODES       4096
 #define LOCALS_MAX  65536u /* words of a frame */

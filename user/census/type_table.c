@@ -8,7 +8,7 @@
 
 #define SLOTS      (2u * TYPES_MAX)
 #define BASE_STEPS 64
-/* beside tp_base, in every version */
+/* next to tp_base, in every version */
 #define WEAKLISTOFFSET 48  /* tp_weaklistoffset, before it */
 #define DICTOFFSET     32  /* tp_dictoffset, behind it */
 #define FINALIZE       136 /* tp_finalize */
@@ -109,7 +109,7 @@ static enum type_kind kind_by_name(const char *name, bool made)
 	return KIND_PLAIN;
 }
 
-/* These have no flag: the type that it derives from tells. */
+/* These have no flag: the type that it derives from says it. */
 static enum type_kind kind_by_base(const struct type_table *table, const struct py_type *type)
 {
 	const struct py_layout *layout = &py_types_runtime(table->types)->layout;

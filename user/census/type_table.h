@@ -7,7 +7,7 @@
  * is a plausible reference count, is looked up in the target once, and remembered whether it is a
  * type or not.
  *
- * Place      the census; used by judge and scan. Names and sizes come from python/types.
+ * Place      the census; used by classify and scan. Names and sizes come from python/types.
  * Shapes     one struct census_type for each type object that has been met, in that order.
  * Ownership  the types belong to the table; pointers are valid until type_table_free().
  * Bounds     TYPES_MAX types, TYPE_TABLE_OTHERS words that are none are remembered, and at most
@@ -26,7 +26,7 @@
 #define TYPE_TABLE_OTHERS (1u << 14)
 #define TYPE_TABLE_ASKED  (1u << 20)
 
-/* what an object of the type has besides its own block, and where its references are */
+/* what an object of the type has in addition to its own block, and where its references are */
 enum type_kind {
 	KIND_PLAIN,
 	KIND_STR,

@@ -4,9 +4,9 @@
  * for each.
  *
  * Objects are looked for at the beginning of blocks only, and only in blocks that are in use: that
- * is what tells an object from its remains and from bytes that look like one. What begins where is
- * asked of the allocators, one after the other (allocator.h); the walk moves the window over the
- * range, and leaves out what is not in memory.
+ * is what distinguishes an object from its remains and from bytes that look like one. What begins
+ * where is asked of the allocators, one after the other (allocator.h); the walk moves the window
+ * over the range, and leaves out what is not in memory.
  *
  * Place      the census; called by scan.
  * Ownership  walk_end() closes what walk_begin() opened, and may be called when that failed. What

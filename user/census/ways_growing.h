@@ -20,7 +20,7 @@
 #include "model/retention.h"
 
 #define WAYS_GROWING_MAX   16
-#define WAYS_GROWING_LOOKS 4 /* fewer tell nothing */
+#define WAYS_GROWING_LOOKS 4 /* fewer show nothing */
 
 /* out  rows: n of them, each to be freed with retention_fini(), also after a failure */
 int ways_growing(struct retention rows[WAYS_GROWING_MAX], size_t *n, struct retained *retained,

@@ -3,7 +3,7 @@
  * doctor: what works here, what does not, why, what to do. The programs are loaded and run, and a
  * watchpoint is set, in processes of the tool's own (trial.h). Changes nothing, but with --restore:
  * then it puts back what a killed pyleaktrace has left in a target. With -p it predicts what a
- * watch would cost: traps are measured on this machine, in a process of the tool's own; nothing is
+ * trace would cost: traps are measured on this machine, in a process of the tool's own; nothing is
  * attached to the target.
  */
 #include "cli/commands.h"

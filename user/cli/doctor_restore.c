@@ -57,7 +57,7 @@ int doctor_restore(const struct process *process, const struct py_runtime *runti
 {
 	struct claim claim = {0};
 	unsigned n_words = 0, n_breakpoints = 0;
-	/* not under the feet of a pyleaktrace that watches */
+	/* not while another pyleaktrace traces */
 	int result = claim_take(&claim, process->pid, err);
 
 	prober_start();

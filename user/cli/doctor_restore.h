@@ -3,7 +3,7 @@
  * doctor_restore: what a killed pyleaktrace has left in a process -> put right, or said.
  *
  * Place      layer 6; the command doctor.
- * Errors     -ERR_FAILED, -ERR_PERMISSION: another pyleaktrace watches the process; something is in
+ * Errors     -ERR_FAILED, -ERR_PERMISSION: another pyleaktrace traces the process; something is in
  *            the way of it.
  */
 #ifndef PYLEAKTRACE_CLI_DOCTOR_RESTORE_H

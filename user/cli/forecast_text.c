@@ -109,7 +109,7 @@ static void put_table(FILE *out, double malloc_ns, double object_ns)
 	      out);
 }
 
-/* What the target pays while there are watchpoints, beside their hits. */
+/* What the target pays while there are watchpoints, in addition to their hits. */
 static void put_watchpoints(FILE *out)
 {
 	struct watch_costs costs;

@@ -4,7 +4,7 @@
  *
  * What a trap costs is measured here and now, on places of each class in a process of our own. How
  * often the target allocates nobody knows before something is attached, so the forecast is a table
- * of rates. The BPF programs' own part of a hit is known only when they run: what is told is the
+ * of rates. The BPF programs' own part of a hit is known only when they run: what is given is the
  * least.
  *
  * What watchpoints take is measured in threads of our own (probe/watch_cost.h).

@@ -14,7 +14,7 @@
 #include "model/heap_graph.h"
 #include "model/heap_types.h"
 
-/* Is a type of this name, with so many objects, one of those asked for? */
+/* Is a type of this name, with this many objects, one of those asked for? */
 bool heap_report_wants(const struct options *options, const char *name, uint64_t count);
 
 /* Is the container one of those asked for? */

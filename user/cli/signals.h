@@ -26,7 +26,7 @@ int signals_take(const sigset_t *set, struct err *err);
  * those before). */
 int signals_take_usual(bool looks, struct err *err);
 
-/* USR1 and USR2 ask for a report in a watch: a command that has none to give must not die of
+/* USR1 and USR2 ask for a report in a trace: a command that has none to give must not die of
  * them. */
 void signals_ignore_usr(void);
 

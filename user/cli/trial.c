@@ -29,7 +29,7 @@
 #define STACKS_ROOM 64
 #define ANSWER_MS   60000 /* a python3 that is this slow does not run */
 
-/* It says a byte when it is ready, and one when it has made its blocks: so many of so many
+/* It says a byte when it is ready, and one when it has made its blocks: this many of this many
  * bytes. */
 static const char script[] = "import os, sys\n"
 			     "n, size = map(int, sys.argv[1:])\n"
@@ -254,8 +254,10 @@ static int try_watchpoint(FILE *out, struct subject *subject, struct err *err)
 	static const char what[] = "a hardware watchpoint is hit";
 	static uint64_t word __attribute__((aligned(8)));
 	const struct watchpoint point = {.field = (uintptr_t)&word};
-	struct session_options options = {
-		.max_size = UINT64_MAX, .watchpoints = &point, .n_watchpoints = 1, .moments = true};
+	struct session_options options = {.max_size = UINT64_MAX,
+					  .watchpoints = &point,
+					  .n_watchpoints = 1,
+					  .string_ops = true};
 	struct watch_costs costs = {0};
 	struct session *session;
 	char text[64];
@@ -284,7 +286,7 @@ static int try_both(FILE *out, const struct features *features, struct subject *
 		result = try_probes(out, features, subject, child, err);
 	else
 		put_failure(out, "programs of probes are loaded", result, err);
-	/* without watchpoints a watch works: who fills a container is not seen then, and said */
+	/* without watchpoints a trace works: who fills a container is not seen then, and said */
 	watch = try_watchpoint(out, subject, &of_watch);
 	if (watch && watch != -ERR_KERNEL && !result)
 		result = err_set(err, of_watch.code, "%s", of_watch.text);

@@ -6,9 +6,9 @@
 #include "base/clock.h"
 #include "probe/session_watch.h"
 
-#define FIRST_NS 10000.0 /* the program's part of a hit, until one has been measured */
-#define MOMENTS  4       /* fewer may be chance: they do not end a watch */
-#define AHEAD_NS 1e9     /* the cost of so much time may be spent beforehand */
+#define FIRST_NS         10000.0 /* the program's part of a hit, until one has been measured */
+#define LEAST_STRING_OPS 4       /* fewer may be chance: they do not end a watch */
+#define AHEAD_NS         1e9     /* the cost of so much time may be spent beforehand */
 
 uint64_t container_cost_hits(const struct container_cost *cost)
 {
@@ -31,9 +31,9 @@ static double ns_per_hit(const struct container_cost *cost)
 	return cost->each.trap_ns + (hits > 0 ? ns / hits : FIRST_NS);
 }
 
-static double ns_per_moment(const struct container_cost *cost)
+static double ns_per_string_op(const struct container_cost *cost)
 {
-	return cost->each.string_loss * SESSION_MOMENT_NS;
+	return cost->each.string_loss * SESSION_STRING_OP_NS;
 }
 
 static double hits_ns(const struct container_cost *cost)
@@ -48,8 +48,9 @@ static double switches_ns(const struct container_cost *cost)
 
 static double strings_ns(const struct container_cost *cost)
 {
-	return cost->session ? (double)session_watch_moments(cost->session) * ns_per_moment(cost)
-			     : 0;
+	return cost->session
+		       ? (double)session_watch_string_ops(cost->session) * ns_per_string_op(cost)
+		       : 0;
 }
 
 void container_cost_begin(struct container_cost *cost)
@@ -77,7 +78,7 @@ double container_cost_spent(const struct container_cost *cost)
 	return hits_ns(cost) + switches_ns(cost) + strings_ns(cost);
 }
 
-/* So many of them as the time pays for; 0 ns each: any number. */
+/* As many of them as the time pays for; 0 ns each: any number. */
 static uint64_t paid_for(double ns, double ns_each)
 {
 	double n = ns / ns_each;
@@ -89,16 +90,16 @@ static uint64_t paid_for(double ns, double ns_each)
 
 void container_cost_allow(struct container_cost *cost, struct session *session)
 {
-	uint64_t moments;
+	uint64_t string_ops;
 	double passed_ns = (double)(clock_now_ns() - cost->started_ns),
 	       all_ns = cost->lease_ns + cost->ceiling * (passed_ns + AHEAD_NS), strings;
 
 	container_cost_look(cost);
 	strings = fmin(all_ns - switches_ns(cost) - hits_ns(cost), cost->slow_ns);
-	moments = paid_for(strings, ns_per_moment(cost));
+	string_ops = paid_for(strings, ns_per_string_op(cost));
 	session_allow(session,
 		      paid_for(all_ns - switches_ns(cost) - strings_ns(cost), ns_per_hit(cost)),
-		      moments > MOMENTS ? moments : MOMENTS);
+		      string_ops > LEAST_STRING_OPS ? string_ops : LEAST_STRING_OPS);
 }
 
 void container_cost_fill(const struct container_cost *cost, double seconds,

@@ -5,19 +5,19 @@
  *
  *      hits        counted x (the trap, and the program as it times itself)
  *      switches    of the target's threads x what one takes more
- *      strings     moments at which a CPU moved or filled bytes in bulk for the target x the time
+ *      strings     samples at which a CPU moved or filled bytes in bulk for the target x the time
  *                  between two of them: on some processors they pass 20 to 50 times as slowly
  *                  (probe/watch_cost.h), so nearly all of that time is lost
  *
  *      splits      the target's CPU time x the split stores of a Python service in it x what one
- *                  takes more (probe/watch_cost.h). Nothing tells how many this target makes, so it
+ *                  takes more (probe/watch_cost.h). Nothing says how many this target makes, so it
  *                  is no measurement but the most that was seen: kept apart from the others in
  *                  reports, and no reason to end what somebody has asked for
  *
- * The kernel's part stops counting by itself at so many hits, or moments, as the lease pays for,
+ * The kernel's part stops counting by itself at as many hits, or samples, as the lease pays for,
  * and the ceiling for the time that has passed and one second more; so a burst of that is seen as a
  * whole, and nothing more expensive goes on for longer. And a target that stands nearly still does
- * so for slow_ns at most; a few moments are always allowed, for what one of them says is chance.
+ * so for slow_ns at most; a few samples are always allowed, for what one of them says is chance.
  *
  * Place      containers; container_watch has one.
  * Units      ns of the target's CPU time.
@@ -56,7 +56,7 @@ void container_cost_look(struct container_cost *cost);
 /* Hits that were counted, of all containers. */
 uint64_t container_cost_hits(const struct container_cost *cost);
 
-/* What has been measured; and beside it what split stores may have taken. */
+/* What has been measured; and, separately, what split stores may have taken. */
 double container_cost_spent(const struct container_cost *cost);
 double container_cost_splits(const struct container_cost *cost);
 

@@ -141,7 +141,7 @@ static int find_all(struct container_find *find, struct err *err)
 	return result;
 }
 
-/* Paths for those that are known by their addresses. */
+/* Paths for containers that are known by their addresses. */
 static int name_all(struct container_find *find, struct err *err)
 {
 	int result = 0;

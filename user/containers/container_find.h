@@ -30,7 +30,7 @@ struct container_request {
 		bool refs;        /* its references are counted, not its items */
 	} asked[CONTAINER_WATCH_MAX];
 	unsigned n;
-	bool named; /* those that are asked for by address get the path that a report would write */
+	bool named;     /* containers asked for by address get the path that a report would write */
 	bool unwatched; /* no watchpoints are to be set */
 };
 

@@ -59,7 +59,7 @@ static int open_session(struct container_watch *watch, struct err *err)
 		.verbose = watch->options.verbose,
 		.watchpoints = watch->points,
 		.n_watchpoints = watch->found.n,
-		.moments = watch->cost.each.string_loss > STRING_LOSS,
+		.string_ops = watch->cost.each.string_loss > STRING_LOSS,
 	};
 	int result = session_open(&watch->session, &watch->target->process, &watch->target->runtime,
 				  &watch->plan, &options, err);
@@ -252,7 +252,7 @@ void container_watch_stop(struct container_watch *watch)
 	session_detach(watch->session, NULL);
 }
 
-/* What has become of those that are not where they were? */
+/* What has become of containers that are not where they were? */
 static void look_again(struct container_watch *watch, struct heap_watch *report)
 {
 	struct container_now now[CONTAINER_WATCH_MAX];

@@ -63,7 +63,7 @@ double container_watch_splits(const struct container_watch *watch);
 /* Nothing is counted from here on, and the watchpoints are gone. */
 void container_watch_stop(struct container_watch *watch);
 
-/* NULL, with err set, when it cannot be had. To be freed with profile_free(watch->about). */
+/* NULL, with err set, on failure. To be freed with profile_free(watch->about). */
 struct heap_watch *container_watch_report(struct container_watch *watch, enum heap_watch_end end,
 					  struct err *err);
 

@@ -8,7 +8,7 @@
  * Shapes     text .txt, json .json: of every document. folded .folded, svg .svg, html .html: of
  *            traces. dot .dot, svg .svg: of chains and graphs of references.
  * Ownership  rows are static; a document borrows what it points to.
- * Errors     -ERR_USAGE from the two find functions: no such format, with the list of those that
+ * Errors     -ERR_USAGE from the two find functions: no such format, with the list of the ones that
  *            exist.
  * Bounds     write() needs memory for the stacks' tree or one stack's JSON at a time; it reads
  *            nothing but the document and looks at no environment, so equal documents give equal
@@ -39,7 +39,7 @@ enum document_kind {
 /* What a report is made from: the profile, and the member that its kind names. */
 struct document {
 	enum document_kind kind;
-	/* of a trace all there is, sorted by profile_sort(); else whom it is about, when, and what
+	/* of a trace all there is, sorted by profile_sort(); else the target, when, and what
 	 * was lost */
 	const struct profile *profile;
 	const struct heap_report *heap;

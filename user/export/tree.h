@@ -6,7 +6,7 @@
  * Shapes     nodes[0] is the root (frame NULL, everything below it). A parent comes before its
  *            children; the children of one node follow each other, largest first, equal ones in the
  *            order of frame_compare(). Stacks without outstanding bytes are left out; domains are
- *            not told apart.
+ *            not distinguished.
  * Units      start_bytes is where a node begins on the line from 0 to nodes[0].bytes: its children
  *            lie inside.
  * Ownership  tree_fini() frees; frames are the profile's.

@@ -14,7 +14,7 @@
 
 static const struct {
 	double part; /* of the income */
-	/* what comes in in so many seconds is saved at most, or owed */
+	/* the income of this many seconds is saved at most, or owed */
 	double saved_s, owed_s;
 } terms[BUDGET_USERS] = {
 	[BUDGET_TRACING] = {.part = 0.7, .saved_s = 10, .owed_s = 10},
@@ -60,7 +60,7 @@ static double part(const struct budget *budget, unsigned user)
 	return budget->accounts[user].joined ? terms[user].part / all : 0;
 }
 
-/* What comes in in so many seconds, or what may be spent at once. */
+/* The income of this many seconds, or what may be spent at once. */
 static double cap(const struct budget *budget, unsigned user, double seconds)
 {
 	return fmax(seconds * part(budget, user) * budget->income,

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
- * budget: how much of the target's CPU time watching may take: one token bucket for all who spend.
+ * budget: how much of the target's CPU time the tool may take: one token bucket for all who spend.
  *
- *      income   the ceiling x the target's own CPU time (what it used without what watching took),
- *               and never less than BUDGET_FLOOR, so that a process that sleeps is watched too
+ *      income   the ceiling x the target's own CPU time (what it used without what the tool took),
+ *               and never less than BUDGET_FLOOR, so that a process that sleeps is traced too
  *
  *      income ─┬─ 0.7 ─▶ BUDGET_TRACING      windows, and what is traced all the time
  *              └─ 0.3 ─▶ BUDGET_WATCHPOINTS  rounds on containers

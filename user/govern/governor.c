@@ -24,12 +24,12 @@
 #define LEAST_STEERED_NS  20000000u
 #define LEAST_ATTACHED_NS 20000000u
 
-/* survivors are looked after every so often, so many at a time: 4 to 8 ms of CPU time; all of them,
- * but after thousands of windows */
+/* survivors are looked after every so often, a fixed number at a time: 4 to 8 ms of CPU time; all
+ * of them, but after thousands of windows */
 #define CHECK_NS   2000000000u
 #define CHECK_MOST 8192
 
-/* of the thread, so that a window ends when it shall also where everybody wants the CPU */
+/* of the thread, so that a window ends when it must, also where everybody wants the CPU */
 #define NICE (-10)
 
 /* of the ceiling: what probes of a part that is off may take */

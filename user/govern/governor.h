@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
- * governor: a watch within a ceiling: a thread that measures what watching costs, and switches
+ * governor: a trace within a ceiling: a thread that measures what tracing costs, and switches
  * parts of the session on and off so that the target's slowdown stays below.
  *
  *      policy (what next?) ◀── costs, CPU time ── governor ── switch, record ──▶ session
@@ -11,7 +11,7 @@
  * Place      layer 5; target_trace.c has one for its target.
  * Ownership  session, plan, target and budget are borrowed until governor_close().
  * Errors     a part that cannot be switched on is tried again, less and less often;
- *            governor_state() tells.
+ *            governor_state() says so.
  * Threads    makes one. All functions from one other thread; what it calls back comes from its own.
  * Bounds     reacts within GOVERNOR_TICK_NS, and within GOVERNOR_LOOK_NS in a window.
  */
@@ -35,8 +35,8 @@ struct governor_options {
 	bool stop_at_limit;      /* governor_limit_fd() becomes readable instead of tracing less */
 	bool verbose;            /* what it does goes to stderr */
 	uint32_t max_blocks;     /* that the map of live blocks has room for */
-	unsigned n_test_windows; /* tests: so many windows of the steered part back to back, before
-				    anything else */
+	unsigned n_test_windows; /* tests: this many windows of the steered part back to back,
+				    before anything else */
 	/*
 	 * What is in the maps is about to mean something else, or has (end): nobody reads them in
 	 * between. A report asks for governor_state() within its own reading.
@@ -110,9 +110,9 @@ struct governor_state {
 	struct probe_costs costs;
 	double spent_ns; /* of the target's CPU time, on everything, since the start */
 	double own_ns;   /* the target's own CPU time since the start, without that */
-	/* each system call takes so much longer while mappings are traced (session_syscall_ns());
-	 * those that did since the start, of the target and of others, by how many were counted in
-	 * some moments */
+	/* each system call takes this much longer while mappings are traced (session_syscall_ns());
+	 * the number that did since the start, of the target and of others, estimated from periods
+	 * of counting */
 	double syscall_ns, syscalls, other_syscalls;
 };
 

@@ -17,12 +17,12 @@
 #include "govern/map_fill.h"
 #include "python/runtime.h"
 
-/* How many system calls there are: sums over the moments in which they were counted, older ones
- * less and less. */
+/* How many system calls there are: sums over the periods in which they were counted, older ones
+ * weighted less and less. */
 struct syscall_rates {
 	double n, own_ns; /* the target's, and its own CPU time meanwhile */
 	double others, wall_ns;
-	uint64_t counted_ns; /* the last moment of counting */
+	uint64_t counted_ns; /* the last time of counting */
 };
 
 struct governor {
@@ -59,7 +59,7 @@ void governor_read(const struct governor *governor, struct reading *reading);
 double governor_cost(const struct governor *governor, const struct reading *before,
 		     const struct reading *now);
 
-/* So much of cpu_ns has gone to watching. */
+/* This much of cpu_ns has gone to tracing. */
 void governor_spend(struct governor *governor, double cpu_ns, double cost_ns);
 
 unsigned governor_domains(const struct governor *governor, enum abi_part part);
@@ -67,7 +67,7 @@ unsigned governor_domains(const struct governor *governor, enum abi_part part);
 /* What the policy thinks of a part is for everybody to see. */
 void governor_publish(struct governor *governor, enum abi_part part);
 
-/* return false: it cannot be had now; reports say why */
+/* return false: it is unavailable now; reports say why */
 bool governor_switch_on(struct governor *governor, enum abi_part part);
 void governor_switch_off(struct governor *governor, enum abi_part part);
 
@@ -82,7 +82,7 @@ void governor_say_limit(struct governor *governor);
 
 /* ---- governor_windows.c --------------------------------------------------------------------- */
 
-/* One window, of ns at most, and until it has cost most_ns. return false: it could not be had */
+/* One window, of ns at most, and until it has cost most_ns. return false: it failed */
 bool governor_window(struct governor *governor, enum abi_part part, uint64_t ns, double most_ns);
 
 /* For tests: options.n_test_windows windows one after the other, whatever they cost. */

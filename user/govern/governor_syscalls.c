@@ -9,7 +9,7 @@
 #define COUNT_EVERY_NS 10000000000u
 #define COUNT_NS       50000000u
 
-#define OLDER          0.8 /* what sums of earlier moments count */
+#define OLDER          0.8 /* the weight of sums of earlier periods */
 
 void governor_syscalls_learn(struct governor *governor, const struct reading *before,
 			     const struct reading *now, double cost_ns)

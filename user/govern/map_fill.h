@@ -35,7 +35,7 @@ struct map_fill {
 
 bool map_fill_is_full(const struct map_fill *fill, uint64_t blocks);
 
-/* There were so many at this moment: sets next_ns. */
+/* There were this many at now_ns: sets next_ns. */
 void map_fill_counted(struct map_fill *fill, uint64_t blocks, uint64_t now_ns);
 
 #endif

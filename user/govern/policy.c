@@ -29,7 +29,7 @@
 #define COARSER_S 0.5
 /* a sampling is made finer when it could be paid for so long */
 #define REFINE_NS 5e9
-/* the rest after the first failure, which doubles so many times at most */
+/* the rest after the first failure, which doubles this many times at most */
 #define FAILURE_REST_NS 0.25e9
 #define MOST_FAILURES   8
 /* the first window of a part, times least_ns: it learns the rates */
@@ -126,7 +126,7 @@ static void choose_length(const struct policy *policy, struct policy_part *part,
 	part->window_ns = bounded(policy, part, length * (flat_end && fell ? SHORTER : LONGER));
 }
 
-/* The share that watching takes of the work that was done. */
+/* The share that tracing takes of the work that was done. */
 static double share(double cost_ns, double cpu_ns)
 {
 	double own = cpu_ns - cost_ns;
@@ -196,7 +196,7 @@ static void expect_cost(struct policy_part *part, double cost)
 	part->cost = cost;
 }
 
-/* Sums, and not shares, are averaged: of a moment in which little was done the share says
+/* Sums, and not shares, are averaged: of a period in which little was done the share says
  * nothing. */
 static void learn_cost(struct policy_part *part, double cost_ns, double cpu_ns)
 {

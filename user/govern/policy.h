@@ -98,7 +98,7 @@ void policy_init(struct policy *policy, const struct policy_options *options);
 
 /* What one window showed. */
 struct window_figures {
-	/* from the begin of the recording to its end: wall time, and of the target's CPU time
+	/* from the start of the recording to its end: wall time, and of the target's CPU time
 	 * ... */
 	double recorded_ns, cpu_ns;
 	double cost_ns; /* ... what hits took, ... */
@@ -133,7 +133,7 @@ void policy_pass(struct policy *policy, double wall_ns, double cpu_ns,
 void policy_is_full(struct policy *policy, enum abi_part part);
 
 enum policy_action {
-	POLICY_WAIT,   /* nothing can be paid, or is wanted */
+	POLICY_WAIT,   /* nothing can be paid, or is needed */
 	POLICY_WINDOW, /* of step.ns at most, and at most step.cost_ns */
 	POLICY_ALL,    /* switch on, and leave on */
 	POLICY_SAMPLE, /* the same, with step.shift; or change the shift of what is on */

@@ -11,7 +11,7 @@
 #include "model/retention.h"
 #include "model/trend.h"
 
-/* Growth below this is not told from none, whatever the figures say: 360 KiB an hour. */
+/* Growth below this is not distinguished from none, whatever the figures say: 360 KiB an hour. */
 #define LEAST_PER_S 100.0
 
 /* That less than this of the growth is left is not worth a row. */

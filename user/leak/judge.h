@@ -21,7 +21,7 @@
 #include "model/verdict.h"
 
 #define JUDGE_FINDINGS 8
-#define JUDGE_LOOKS    5    /* fewer tell nothing */
+#define JUDGE_LOOKS    5    /* fewer show nothing */
 #define JUDGE_SPAN_S   30.0 /* what grows for a shorter time may be a warm-up */
 
 /* Set profile->verdict. */

@@ -44,7 +44,7 @@ static void so_far(const struct cost *cost, char *text, size_t size)
 			 fmt_percent(cost->own_share_most).text);
 }
 
-/* A process that mostly sleeps may pay more than its share: else it could not be watched at all. */
+/* A process that mostly sleeps may pay more than its share: else it could not be traced at all. */
 static void ceiling(const struct cost *cost, char *text, size_t size)
 {
 	if (!(cost->ceiling > 0))

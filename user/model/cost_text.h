@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
- * cost_text: what a watch costs, in the words of the report's last line. The page says the same.
+ * cost_text: what a trace costs, in the words of the report's last line. The page says the same.
  *
  * Place      layer 1; used by view and export.
  * Degrades   what is not known is an empty text, never a 0.

@@ -90,7 +90,7 @@ struct heap_graph {
 
 /* What was asked for; parts not asked for are empty. */
 struct heap_held {
-	double search_s; /* beside the scan */
+	double search_s; /* in addition to the scan */
 	uint64_t unread; /* objects and buffers that could not be read */
 
 	char *type; /* of chains and graph: the one asked for */

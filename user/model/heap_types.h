@@ -32,7 +32,7 @@ struct heap_type {
 
 #define HEAP_GENERATIONS 3
 
-/* The collector, as far as this version of CPython tells it from outside. */
+/* The collector, as far as this version of CPython shows it from outside. */
 struct heap_gc {
 	bool have_enabled, enabled;
 	bool have_generations;
@@ -47,8 +47,8 @@ struct heap_gc {
 	uint64_t frozen; /* gc.get_freeze_count() */
 	bool have_collections;
 	uint64_t collections[HEAP_GENERATIONS]; /* since the program began */
-	uint64_t full_collections;              /* of them, those that looked at all objects */
-	/* over the looks of one watch */
+	uint64_t full_collections;              /* of them, the ones that looked at all objects */
+	/* over the looks of one run */
 	double watched_s;         /* from the first look to this one */
 	bool collected;           /* a collection was seen */
 	double last_collection_s; /* then: since the look that saw the last one */
@@ -78,7 +78,7 @@ struct heap_usage {
 	uint64_t stacks;
 };
 
-/* A large container; which one, the census tells (holders.h). */
+/* A large container; which one, the census says (holders.h). */
 struct heap_container {
 	uint64_t address, items;
 };
@@ -112,7 +112,7 @@ struct heap_growth_row {
 	double least_bytes_per_min;
 	/* that the count (when that never changes: the bytes) really goes in the direction of its
 	   slope: 0 .. 1; -1: fewer than
-	   three scans, nothing to tell it from */
+	   three scans, nothing to infer it from */
 	double confidence;
 	enum fit_shape shape; /* of the same series as confidence */
 };

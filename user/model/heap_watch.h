@@ -88,10 +88,10 @@ struct heap_watch {
 	double split_ns;    /* measured: more that a store across two cache lines takes; 0: no more
 			       than ever */
 	double splits_most; /* of a core, and no measurement: what that may have been at most,
-			       beside the others */
+			       in addition to the others */
 };
 
-/* A container that grows, in a watch of the whole process: what the census says, and what its
+/* A container that grows, in a trace of the whole process: what the census says, and what its
  * watchpoint saw. */
 struct growing {
 	struct heap_watch_row row; /* path: the shortest; its figures are of watched_s */

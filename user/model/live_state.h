@@ -12,7 +12,7 @@
 
 struct live_state {
 	double seconds;             /* since the baseline */
-	double left_s;              /* until the watch ends; < 0: it has no end */
+	double left_s;              /* until the trace ends; < 0: it has no end */
 	bool untraced;              /* what follows is not known */
 	uint64_t outstanding_bytes; /* as last read */
 	double growth_bytes_per_s;

@@ -273,7 +273,7 @@ bool package_has(const struct frame *frame, const char *name)
 		return begins_with(rest, name);
 	if (frame->kind == FRAME_NATIVE)
 		return false;
-	/* where the packages of an application begin cannot be told: each folder may be one */
+	/* where the packages of an application begin cannot be known: each folder may be one */
 	if (begins_with(path, name))
 		return true;
 	for (; *path; path = after(component(path)))

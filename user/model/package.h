@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
- * package: a frame -> the package that its code belongs to, told from the path of its file.
+ * package: a frame -> the package that its code belongs to, by the path of its file.
  *
  * Place      layer 1; used by group, and by cli for --module.
  * Source     where packages are installed: Python's documentation of site and sysconfig; bundled

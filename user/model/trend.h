@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
- * trend: how a process's memory, threads and files went over a watch, as plain data: series, the
- * account of its RSS, its threads, its cgroup, and what that tells.
+ * trend: how a process's memory, threads and files went over a run, as plain data: series, the
+ * account of its RSS, its threads, its cgroup, and what that shows.
  *
  * Place      layer 1; filled by user/trend and cli; read by view and export.
  * Shapes     a look is one moment: for each quantity a value, or nothing. A trend has the looks of
- *            a whole watch, in the order of time; when there are TREND_LOOKS_MAX, every second one
+ *            a whole run, in the order of time; when there are TREND_LOOKS_MAX, every second one
  *            is dropped, so that the first and the span stay. The account divides RSS into parts
  *            that do not overlap; what no part explains is a number of its own, and may be
  *            negative: the target changed between the readings.
@@ -121,7 +121,7 @@ struct trend_thread {
 	uint32_t entry_line;
 	uint64_t made; /* its PyThreadState, which the thread allocated that started it */
 	const struct stack
-		*starter; /* that did; NULL: not known, as before the watch and without one */
+		*starter; /* that did; NULL: not known, as before the run and without one */
 };
 
 struct trend_threads {
@@ -130,7 +130,7 @@ struct trend_threads {
 	size_t n_tasks;                   /* of the kernel, those without Python too */
 	bool cut;                         /* there are more */
 	bool have_flow;                   /* from 3.7 on */
-	uint64_t begun_with, came, ended; /* Python's, during the watch */
+	uint64_t begun_with, came, ended; /* Python's, during the run */
 };
 
 #define TREND_FINDINGS_MAX 12
@@ -146,7 +146,7 @@ struct trend_finding {
 struct trend {
 	struct trend_look *looks; /* n_looks <= TREND_LOOKS_MAX */
 	size_t n_looks;
-	uint64_t n_made; /* looks, those that were dropped too */
+	uint64_t n_made; /* looks, the dropped ones included */
 	struct trend_row rows[TREND_KINDS];
 	int64_t unexplained_bytes; /* of RSS, in the last look */
 	bool have_account;         /* every part is there, in the last look */

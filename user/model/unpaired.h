@@ -6,14 +6,14 @@
  * A call may take what its caller drops and the other way round, so the sum that counts is that of
  * a function with all that it called: where it is 0 all is well below. Where it is not, the
  * function itself is to blame as soon as it took or dropped anything that is not made up for below,
- * or some that it called took and others dropped; else those that it called are:
+ * or some that it called took and others dropped; else the functions that it called are:
  *
  *      main            +120            called only
  *        work          +120            called only
  *          read           0            took 500, and what it called dropped 500
  *          fill        +120            took 120: this one
  *
- * Functions are told apart by their callers, not by their lines.
+ * Functions are distinguished by their callers, not by their lines.
  *
  * Place      layer 1; used by view.
  * Shapes     most unpaired first.

@@ -229,7 +229,7 @@ static void *close_multi(void *link)
 	return NULL;
 }
 
-/* Run in a thread of its own; here and now when there is none to be had. */
+/* Run in a thread of its own; here and now when none can be made. */
 static bool start(pthread_t *thread, void *(*function)(void *), void *argument)
 {
 	if (pthread_create(thread, NULL, function, argument) == 0)

@@ -86,7 +86,8 @@ int links_attach(struct links *links, const struct attach_place *places, unsigne
 /* Attach a program to the tracepoint that its section names. */
 int links_attach_tracepoint(struct links *links, struct bpf_program *program, struct err *err);
 
-/* Attach a program to a tracepoint of system calls ("sys_exit_mmap"), which tells it the cookie. */
+/* Attach a program to a tracepoint of system calls ("sys_exit_mmap"), which passes it the cookie.
+ */
 int links_attach_syscall(struct links *links, struct bpf_program *program, const char *event,
 			 uint64_t cookie, struct err *err);
 

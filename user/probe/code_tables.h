@@ -11,7 +11,7 @@
  *            back). Only the ranges change, on the side that does not count, and then the sides are
  *            changed.
  * Ownership  the code map is borrowed. A compiled table is freed as soon as it is in the maps.
- * Errors     none that would stop a watch: a module without a table ends the C part of a stack in a
+ * Errors     none that would stop a trace: a module without a table ends the C part of a stack in a
  *            gap frame, and is counted in code_tables_stats().
  * Bounds     the maps' capacities: what is needed at the start, and room for as much again and 64
  *            MiB of text (CODE_TABLES_ROOM_*) for what is loaded later.

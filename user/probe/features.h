@@ -4,7 +4,7 @@
  * each.
  *
  * Place      layer 3; used by plan, attach and cli (doctor).
- * Source     kernel versions beside each row in features.c; detection by trying where that is
+ * Source     kernel versions next to each row in features.c; detection by trying where that is
  *            cheap. Capabilities count for BPF only in the initial user namespace (bpf_capable():
  *            capable(), not ns_capable()).
  * Errors     features_require(): -ERR_PERMISSION or -ERR_KERNEL for the first thing that is missing
@@ -37,7 +37,7 @@ struct features {
 	bool btf;      /* /sys/kernel/btf/vmlinux */
 	bool jit;
 	bool tracefs;  /* system call tracepoints can be found */
-	bool cookies;  /* 5.15: a probe tells which it is */
+	bool cookies;  /* 5.15: a probe says which it is */
 	bool c_frames; /* x86-64: C frames can be walked, where the verifier does not refuse the
 			  program that does */
 	/* 6.10: one link for many places. (Not where return probes are a hazard; see below.) */

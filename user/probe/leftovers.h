@@ -63,7 +63,7 @@ void leftovers_free(struct leftovers *leftovers); /* accepts a zeroed struct */
 
 /*
  * Take them out; waits for the kernel, some seconds at worst. What a live uprobe user has is there
- * afterwards: leftovers_find() again tells.
+ * afterwards: leftovers_find() finds it again.
  */
 int leftovers_remove(const struct leftovers *leftovers, pid_t pid, struct err *err);
 

@@ -110,8 +110,8 @@ void load_log_reason(const struct load_log *log, int error, char *reason, size_t
 	if (error == ENOSPC)
 		snprintf(last, sizeof(last), "it is too large (its log has more than %d bytes)",
 			 LOAD_LOG_BYTES);
-	/* reading kernel memory is what a lockdown takes away; securityfs, which tells, may not be
-	 * mounted */
+	/* reading kernel memory is what a lockdown takes away; securityfs, which says so, may not
+	 * be mounted */
 	if (log->program[0])
 		snprintf(reason, size, "the kernel's verifier refuses program %s: %s%s",
 			 log->program, last[0] ? last : strerror(error),

@@ -17,7 +17,7 @@
 #define BUCKET  16
 #define OWN     8
 
-/* pages of a ring buffer beside its data: its struct, and one each for the two positions */
+/* pages of a ring buffer in addition to its data: its struct, and one each for the two positions */
 #define RING_PAGES 3
 
 static uint64_t round_up(uint64_t n, uint64_t to)

@@ -13,7 +13,7 @@ struct known_function {
 	enum abi_call_kind kind;
 };
 
-/* C's, and what jemalloc has besides */
+/* C's, and what jemalloc has in addition */
 static const struct known_function common[] = {
 	{"malloc", ABI_CALL_MALLOC},
 	{"calloc", ABI_CALL_CALLOC},
@@ -134,7 +134,7 @@ static const struct {
 	{"_ZdaPv" ALIGNED NOTHROW, "operator delete[], aligned, nothrow", ABI_CALL_DELETE},
 };
 
-/* Names that tell an allocator, behind its prefix; the prefix must end with `family`. */
+/* Names that identify an allocator, after its prefix; the prefix must end with `family`. */
 static const struct {
 	const char *name, *family, *brand;
 } marks[] = {

@@ -4,20 +4,20 @@
  * functions.
  *
  * libc's malloc may be used by nobody: jemalloc, tcmalloc, mimalloc or another one takes its place
- * (LD_PRELOAD, linked into the program), or works beside it under names of its own, for one library
- * that has it in its inside or that is loaded later. A probe that is never hit costs nothing, so
- * all of them are probed, and a block belongs to whoever gave it. Symbols say what a file has, not
- * its name:
+ * (LD_PRELOAD, linked into the program), or works next to it under names of its own, for one
+ * library that has it in its inside or that is loaded later. A probe that is never hit costs
+ * nothing, so all of them are probed, and a block belongs to whoever gave it. Symbols say what a
+ * file has, not its name:
  *
  *      it exports malloc and free                     whoever comes first takes the place of libc's
  *      PREFIXmalloc_usable_size, PREFIXmallocx, ...   functions that only an allocator has:
  *                                                     je_malloc, _rjem_malloc, mi_malloc,
  *                                                     tc_malloc, dlmalloc
  *
- * Of such a file the whole family is taken: C's functions with each prefix, those that jemalloc,
- * tcmalloc and mimalloc have besides, and operator new and delete, which many of them do not build
- * on malloc. (libstdc++'s do: they are not of interest.) Functions call and jump to each other as
- * they like; the outermost counts (probes.bpf.h).
+ * Of such a file the whole family is taken: C's functions with each prefix, the ones that jemalloc,
+ * tcmalloc and mimalloc have in addition, and operator new and delete, which many of them do not
+ * build on malloc. (libstdc++'s do: they are not of interest.) Functions call and jump to each
+ * other as they like; the outermost counts (probes.bpf.h).
  *
  * Place      layer 3; used by plan.c.
  * Source     public headers of jemalloc 5.3, gperftools 2.10, mimalloc 2.0 (argument layouts);

@@ -197,11 +197,11 @@ static int plan_libc(struct plan *plan, const struct py_runtime *runtime, unsign
 /*
  * Does the program have inlined copies of the default allocator functions?
  *
- * Every build loads the functions' addresses a few times (to fill the tables, to tell their name):
- * at most 5 times malloc and 3 times each other one in CPython 3.6 to 3.13 as it is built without a
- * profile. With one, malloc has 195 to 283 such places and free 52 to 86 (Debian's 3.11, 3.13,
- * 3.14, 3.15); in a free-threaded 3.14 the two malloc 49 and 40, the two free 25 and 37, and
- * obj.calloc 2, as without a profile.
+ * Every build loads the functions' addresses a few times (to fill the tables, to report their
+ * names): at most 5 times malloc and 3 times each other one in CPython 3.6 to 3.13 as it is built
+ * without a profile. With one, malloc has 195 to 283 such places and free 52 to 86
+ * (Debian's 3.11, 3.13, 3.14, 3.15); in a free-threaded 3.14 the two malloc 49 and 40, the two free
+ * 25 and 37, and obj.calloc 2, as without a profile.
  */
 #define GUARDS_OF_PLAIN_BUILDS 8
 #define GUARDS_OF_NO_COPY      3

@@ -46,7 +46,7 @@ struct plan_word {
 	char name[32];    /* "_PyObject.malloc" */
 	uint64_t address; /* of the pointer in the target's data */
 	uint64_t plain;   /* the function: what it holds when nobody steers */
-	/* what it shall hold while we watch (or does already, left by a killed tool) */
+	/* what it must hold while we trace (or does already, left by a killed tool) */
 	uint64_t alias;
 };
 
@@ -70,13 +70,13 @@ struct plan {
 	char coverage[256]; /* "": objects are traced completely, or were not wanted */
 	char notes[8][160]; /* for the user's eyes */
 	unsigned n_notes;
-	struct native_allocators natives; /* besides libc's */
+	struct native_allocators natives; /* in addition to libc's */
 	unsigned n_natives;               /* of them that are in the plan */
 	unsigned native_domain;     /* of their probes; ABI_DOMAINS: they only bracket what happens
 				       inside */
 	bool native;                /* they are probed */
 	char malloc_path[PATH_MAX]; /* of the file whose malloc the interpreter calls; "": none */
-	struct module modules[PLAN_MAX_MODULES]; /* files besides libc and the interpreter */
+	struct module modules[PLAN_MAX_MODULES]; /* files other than libc and the interpreter */
 	unsigned n_modules;
 };
 

@@ -2,8 +2,8 @@
  *
  * plan_impl: what the files of plan share: how a probe gets into it.
  *
- * Place      layer 3; plan.c (the interpreter and libc), plan_native.c (allocators besides libc's)
- *            and nobody else.
+ * Place      layer 3; plan.c (the interpreter and libc), plan_native.c (allocators other than
+ *            libc's) and nobody else.
  */
 #ifndef PYLEAKTRACE_PROBE_PLAN_IMPL_H
 #define PYLEAKTRACE_PROBE_PLAN_IMPL_H

@@ -126,7 +126,7 @@ static void *serve(void *context)
 	return NULL;
 }
 
-/* Have something done in a thread of its own; here and now when there is none to be had. */
+/* Have something done in a thread of its own; here and now when none can be made. */
 static void in_thread(void *(*function)(void *), void *argument)
 {
 	pthread_attr_t detached;
@@ -220,7 +220,7 @@ static bool find_left(void)
 
 /*
  * The tool has been killed: detach. Everything else is closed by the end of this process, after
- * that: the lock that says that the target is watched (claim.h) is among it.
+ * that: the lock that says that the target is traced (claim.h) is among it.
  */
 static void close_all(void)
 {

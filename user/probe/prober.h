@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
- * prober: a process beside the tool that puts uprobes into a target and takes them out, so that a
- * kill -9 of the tool cannot interrupt either.
+ * prober: a helper process of the tool that puts uprobes into a target and takes them out, so that
+ * a kill -9 of the tool cannot interrupt either.
  *
  * The kernel changes a target's text page by page, in the process that attaches or detaches, and
  * gives up where that process has a fatal signal pending: "failed to unregister, leaking uprobe".

@@ -149,7 +149,7 @@ int session_open(struct session **out, const struct process *process,
 	lock_init(&session->sweeping, LOCK_RANK_SWEEPING);
 	session->watched = options->watchpoints;
 	session->n_watched = options->n_watchpoints;
-	session->moments = options->moments;
+	session->string_ops = options->string_ops;
 	result = session_load(session, options, &python, err);
 	if (!result)
 		result = map_all(session, err);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
- * session: one watched process: BPF object, maps, probes, steering; their life from load to detach.
+ * session: one traced process: BPF object, maps, probes, steering; their life from load to detach.
  *
  *      session_open()    load, with the facts of this target; maps sized
  *      session_attach()  all probes placed, target steered; nothing is recorded yet
@@ -34,9 +34,9 @@
 
 struct session;
 
-/* time between two moments that are looked at, on each CPU; odd, so that it does not go with what
- * the target does */
-#define SESSION_MOMENT_NS 1999993
+/* time between two samples of a CPU; odd, so that it does not go in step with what the target
+ * does */
+#define SESSION_STRING_OP_NS 1999993
 /* threads of a target that may change the containers with watchpoints at one time; 9 KiB of kernel
  * memory each */
 #define SESSION_WATCH_THREADS 1024
@@ -63,7 +63,9 @@ struct session_options {
 	 */
 	const struct watchpoint *watchpoints;
 	unsigned n_watchpoints;
-	bool moments; /* count those at which the target moves or fills many bytes (watch_cost.h) */
+	bool string_ops; /* count samples in which the target moves or fills many bytes
+			  * (watch_cost.h)
+			  */
 };
 
 int session_open(struct session **out, const struct process *process,
@@ -94,7 +96,7 @@ bool session_steering_lost(struct session *session);
 
 /* Recording has begun and not ended; false also when the target replaced itself (exec). */
 bool session_active(const struct session *session);
-/* The target called exec() while it was watched. */
+/* The target called exec() while it was traced. */
 bool session_execed(const struct session *session);
 /* How the target ended, as wait(2) states it (WIFEXITED() and so on); -1: it has not, or it is not
  * known. */

@@ -20,8 +20,8 @@ void session_read_code(struct session *session);
  * The mappings have been read: what has changed in the code map is brought into the maps (when C
  * frames are walked).
  *
- * in     changed: ranges are not what they were, or the target shall ask again for what it asked
- *        for in vain
+ * in     changed: ranges are not what they were, or the target must ask again for what it
+ *        did not get
  */
 void session_publish_code(struct session *session, bool changed);
 

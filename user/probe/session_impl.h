@@ -33,7 +33,7 @@ struct free_class {
 	uint32_t wanted; /* stacks that have found no room since, and get some now */
 };
 
-/* The mean of so many measurements. */
+/* The mean of n measurements. */
 struct measured {
 	double ns;
 	unsigned n;
@@ -62,10 +62,10 @@ struct session {
 	void *sites, *frames; /* mapped */
 	uint64_t *free_sites; /* mapped for writing */
 	struct free_class free_classes[ABI_FREE_CLASSES];
-	struct bpf_link *counting; /* system calls; NULL: nobody counts */
-	struct measured syscall,
-		count; /* what a system call takes more; while they are counted, beside that */
-	struct code_tables *code; /* NULL: C frames are not walked */
+	struct bpf_link *counting;      /* system calls; NULL: nobody counts */
+	struct measured syscall, count; /* what a system call takes more; while they are counted, in
+					   addition to that */
+	struct code_tables *code;       /* NULL: C frames are not walked */
 	char no_native[256]; /* why they are not, though tables were there; "": they are, or there
 				were none */
 	struct code_tables_maps code_maps; /* mapped for writing */
@@ -75,7 +75,7 @@ struct session {
 	unsigned n_watched;               /* 0: functions and system calls are probed */
 	struct watchpoints *watchpoints;  /* NULL: there are none (any more) */
 	struct clocks *clocks;            /* NULL: none */
-	bool moments;
+	bool string_ops;
 	bool watch_over, watch_slow;
 };
 

@@ -119,7 +119,8 @@ static void choose_programs(struct session *session)
 		bpf_program__set_autoload(syscalls[i], mappings);
 	bpf_program__set_autoload(skel->progs.on_loader, session->have_loader);
 	bpf_program__set_autoload(skel->progs.on_watchpoint, session->n_watched > 0);
-	bpf_program__set_autoload(skel->progs.on_moment, session->n_watched && session->moments);
+	bpf_program__set_autoload(skel->progs.on_string_op,
+				  session->n_watched && session->string_ops);
 	bpf_program__set_autoload(skel->progs.on_entry, !session->n_watched);
 	bpf_program__set_autoload(skel->progs.on_return, !session->n_watched);
 	bpf_program__set_autoload(skel->progs.on_fork, session->multi);

@@ -50,8 +50,8 @@ static void add_place(struct attach_place *places, unsigned *n, struct session *
 }
 
 /*
- * A part's probes of the plan from `first` on; all that tell the end of a call before those that
- * tell its begin: a call whose end is not seen would be remembered for nothing.
+ * A part's probes of the plan from `first` on; all that mark the end of a call before the ones
+ * that mark its start: a call whose end is not seen would be remembered for nothing.
  */
 static int attach_probes(struct session *session, enum abi_part part, unsigned first,
 			 struct err *err)
@@ -223,7 +223,7 @@ static int attach_lifecycle(struct session *session, struct err *err)
 	for (size_t i = 0; i < sizeof(programs) / sizeof(programs[0]) && !result; i++)
 		if (bpf_program__autoload(programs[i]))
 			result = links_attach_tracepoint(&session->links, programs[i], err);
-	/* without it a watch is as good as of a process that has no such loader */
+	/* without it a trace is as good as of a process that has no such loader */
 	if (!result && session->have_loader)
 		links_attach(&session->links, &loader, 1, session->process->pid, NULL);
 	return result;
@@ -257,9 +257,9 @@ static int attach_watchpoints(struct session *session, struct err *err)
 			.first = ABI_NOT_SEEN,
 		};
 	/* first, so that all that the watchpoints take is seen */
-	if (session->moments)
-		result = clocks_open(&session->clocks, SESSION_MOMENT_NS,
-				     bpf_program__fd(session->skel->progs.on_moment), err);
+	if (session->string_ops)
+		result = clocks_open(&session->clocks, SESSION_STRING_OP_NS,
+				     bpf_program__fd(session->skel->progs.on_string_op), err);
 	return result ? result
 		      : watchpoints_open(&session->watchpoints, session->process->pid,
 					 session->watched, session->n_watched,

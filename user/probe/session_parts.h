@@ -35,10 +35,10 @@ int session_part_off(struct session *session, enum abi_part part, struct err *er
 void session_part_leave(struct session *session, enum abi_part part);
 
 /*
- * Recording begins or ends, at one moment for all threads. With a begin all blocks and calls of the
+ * Recording begins or ends, at one moment for all threads. At the start all blocks and calls of the
  * part that are still known become void.
  *
- * return the moment, CLOCK_MONOTONIC: of the begin, no block is older; of the end, no block is
+ * return the moment, CLOCK_MONOTONIC: of the start, no block is older; of the end, no block is
  * younger than by what a
  *        hit takes that had begun
  */

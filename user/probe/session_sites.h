@@ -29,7 +29,7 @@ void session_site_show(struct session *session, uint32_t site);
 
 /*
  * All hits that were at work have ended. It takes some milliseconds. return false: this kernel
- * cannot tell (membarrier(2) where processors run without ticks)
+ * cannot say (membarrier(2) where processors run without ticks)
  */
 bool session_settle(void);
 

@@ -12,7 +12,7 @@
 #include "probe/session_impl.h"
 #include "pyleaktrace.skel.h"
 
-/* system calls that are timed, so many at a time; the median counts */
+/* system calls that are timed, this many at a time; the median counts */
 #define TIMED_SYSCALLS 300
 #define TIMES          7
 
@@ -26,7 +26,7 @@ static int by_size(const void *a, const void *b)
 	return (difference > 0) - (difference < 0);
 }
 
-/* What a system call takes in this moment, that does nothing; nobody traces this one. */
+/* What a system call that does nothing takes now; nobody traces this one. */
 static double time_syscall(void)
 {
 	double ns[TIMES];

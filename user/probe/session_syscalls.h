@@ -12,8 +12,8 @@
 
 /*
  * While mappings are traced (ABI_PART_NATIVE is on) each system call of every process of the system
- * takes so many ns more: measured on a call that is not traced itself, whenever the tracepoints are
- * attached. 0: not known, or there are none.
+ * takes this many ns more: measured on a call that is not traced itself, whenever the tracepoints
+ * are attached. 0: not known, or there are none.
  */
 double session_syscall_ns(const struct session *session);
 

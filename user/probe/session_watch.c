@@ -20,15 +20,16 @@ bool session_watch_begin(struct session *session, unsigned i, int64_t value)
 					   false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE);
 }
 
-void session_allow(struct session *session, uint64_t hits, uint64_t moments)
+void session_allow(struct session *session, uint64_t hits, uint64_t string_ops)
 {
 	__atomic_store_n(&session->skel->bss->watch_allowance, hits, __ATOMIC_RELEASE);
-	__atomic_store_n(&session->skel->bss->moments.allowed, moments, __ATOMIC_RELEASE);
+	__atomic_store_n(&session->skel->bss->string_op_samples.allowed, string_ops,
+			 __ATOMIC_RELEASE);
 }
 
-uint64_t session_watch_moments(const struct session *session)
+uint64_t session_watch_string_ops(const struct session *session)
 {
-	return __atomic_load_n(&session->skel->bss->moments.at_string, __ATOMIC_RELAXED);
+	return __atomic_load_n(&session->skel->bss->string_op_samples.at_string, __ATOMIC_RELAXED);
 }
 
 uint64_t session_watch_switches(const struct session *session)

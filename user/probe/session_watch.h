@@ -19,11 +19,11 @@ const volatile struct abi_watch *session_watch(const struct session *session, un
  */
 bool session_watch_begin(struct session *session, unsigned i, int64_t value);
 
-/* Hits and moments that may be counted from the start on; at that many recording ends
+/* Hits and samples that may be counted from the start on; at that many recording ends
  * (session_watch_over()). */
-void session_allow(struct session *session, uint64_t hits, uint64_t moments);
+void session_allow(struct session *session, uint64_t hits, uint64_t string_ops);
 bool session_watch_over(const struct session *session);
-bool session_watch_slow(const struct session *session); /* it was the moments */
+bool session_watch_slow(const struct session *session); /* it was the samples */
 
 /* The watchpoints hit no more; what they counted stays readable until session_detach(). */
 void session_watch_disarm(struct session *session);
@@ -31,8 +31,8 @@ void session_watch_disarm(struct session *session);
 /* What the processor's events counted, all threads together; false: it cannot be read. */
 bool session_watch_events(const struct session *session, unsigned i, uint64_t *hits);
 
-/* Moments at which the target moved or filled bytes in bulk, so far, ... */
-uint64_t session_watch_moments(const struct session *session);
+/* Samples in which the target moved or filled bytes in bulk, so far, ... */
+uint64_t session_watch_string_ops(const struct session *session);
 /* ... and how often its threads came or went; only while there are watchpoints. */
 uint64_t session_watch_switches(const struct session *session);
 

@@ -17,7 +17,7 @@
 #include "probe/prober.h"
 #include "probe/uprobe_multi.h"
 
-/* Attaching is half of a sweep's work. After it the thread rests so many times as long as it
+/* Attaching is half of a sweep's work. After it the thread rests this many times as long as it
  * worked. */
 #define REST_PER_WORK 19
 
@@ -129,7 +129,7 @@ static bool sweep_all(struct sweeper *sweeper)
 	return complete;
 }
 
-/* Wait until the sweeper shall stop (true), or the time is over, or, when it may, until there is an
+/* Wait until the sweeper must stop (true), or the time is over, or, when it may, until there is an
  * event. */
 static bool wait_for(const struct sweeper *sweeper, bool events, const uint64_t *ns)
 {

@@ -5,9 +5,9 @@
  * A child of fork() has a copy of the target's memory, with the breakpoints of links.multi in it
  * (attach.h). Each of its allocator calls would trap, and nobody counts them: an allocating child
  * ran 60 times slower, for all its life. But whenever some user of a place ends, the kernel looks
- * at every process that has the file mapped, and takes the breakpoint out of those that no user
- * left has asked for. So after each fork a second link with a program that does nothing is put on
- * the places, in the target, and closed at once:
+ * at every process that has the file mapped, and takes the breakpoint out of each that no
+ * remaining user has asked for. So after each fork a second link with a program that does nothing
+ * is put on the places, in the target, and closed at once:
  *
  *      target   ──fork──▶ on_fork ─▶ ring `forks` ─▶ this thread: attach, close
  *      child      traps traps traps ...................................│ runs freely
@@ -30,7 +30,7 @@
  * Degrades   children that could not be swept are so when the tool detaches: the end of its links
  *            sweeps too.
  * Bounds     what a debugger has put on the very place of a probe is swept too, in processes that
- *            were probed: the kernel cannot tell it from its own; so it is at each detach,
+ *            were probed: the kernel cannot distinguish it from its own; so it is at each detach,
  *            whoever's. Sweeping takes a tenth of a core at most: a target that forks all the time
  *            has children that wait longer. Closing waits for the kernel (20 to 50 ms), in at most
  *            SWEEP_MAX_CLOSING threads.

@@ -20,7 +20,7 @@ struct target_code {
 	struct code_tables *tables; /* compiled; NULL: C frames are not walked */
 };
 
-/* in  walked: C frames are wanted, and can be had */
+/* in  walked: C frames are asked for, and possible */
 int target_code_open(struct target_code *code, pid_t pid, bool walked, struct err *err);
 void target_code_close(struct target_code *code);
 

@@ -5,7 +5,7 @@
  *
  * Place      layer 3; used by attach, sweep and features.
  * Source     union bpf_attr, link_create.uprobe_multi, in include/uapi/linux/bpf.h of Linux 6.6 and
- *            newer. How to tell that its filter works: libbpf 1.5, features.c: until 6.10 it took
+ *            newer. How to detect that its filter works: libbpf 1.5, features.c: until 6.10 it took
  *            one thread for the process, and it did not refuse a PID of -1.
  * Ownership  a link is a file descriptor; closing it detaches.
  */

@@ -260,7 +260,7 @@ static bool take_turns(const struct turns *turns)
 	return write(turns->to[1], &byte, 1) == 1 && read(turns->back[0], &byte, 1) == 1;
 }
 
-/* ns of CPU time of both threads for each switch; negative: it cannot be had */
+/* ns of CPU time of both threads for each switch; negative: it cannot be measured */
 static double switch_often(struct turns *turns, unsigned n_points)
 {
 	struct idle_points points = {.n = 0};

@@ -21,7 +21,7 @@
  *            names no reason, or a single step that nobody asked for. KVM before 6.14 could load a
  *            stale DR6 into a guest ("Load the guest's DR6 outside of the innermost .vcpu_run()
  *            loop").
- * Errors     -ERR_KERNEL, -ERR_PERMISSION: a watchpoint cannot be had. -ERR_KERNEL: a watchpoint
+ * Errors     -ERR_KERNEL, -ERR_PERMISSION: no watchpoint can be set. -ERR_KERNEL: a watchpoint
  *            raises SIGTRAP here.
  * Bounds     some 20 ms of CPU time, in two threads of a child, which ends with the tool.
  */
@@ -39,14 +39,14 @@
 #define WATCH_COST_WRITES 10
 
 struct watch_costs {
-	double trap_ns;     /* of a hit, beside the program's work */
+	double trap_ns;     /* of a hit, in addition to the program's work */
 	double switch_ns;   /* more that a change of threads takes */
 	double string_loss; /* share lost of the time that passes at such instructions: 0 .. 1 */
 	double split_ns;    /* more that a split store takes; 0: no more than ever */
 	uint64_t hits;      /* of WATCH_COST_WRITES */
 };
 
-/* switch_ns, string_loss and split_ns, with so many watchpoints */
+/* switch_ns, string_loss and split_ns, with n_points watchpoints */
 int watch_cost_measure(struct watch_costs *costs, unsigned n_points, struct err *err);
 
 /* trap_ns; in  program_fd: takes no interest in this process */

@@ -17,7 +17,7 @@
 #define PASSES_MAX 100
 
 struct event {
-	int fd; /* < 0: it could not be had */
+	int fd; /* < 0: it could not be opened */
 	pid_t tid;
 	unsigned point; /* n_points: it counts how often the thread comes and goes */
 };
@@ -141,7 +141,7 @@ static bool make_room(struct watchpoints *watchpoints)
 	return true;
 }
 
-/* In this thread, and those that it makes. */
+/* In this thread, and the ones that it makes. */
 static int open_inherited(struct watchpoints *watchpoints, struct perf_event_attr attr, pid_t tid)
 {
 	int fd = -1;

@@ -208,11 +208,11 @@ static void scan_for_live(struct scan *scan, uint64_t start, const uint8_t *byte
 }
 
 /*
- * Only what is beyond doubt. With the hooks on, ctx tells all. Without, the defaults must stand
- * there exactly as often as the live tables have them: PYTHONMALLOC=malloc puts the raw functions
- * into all three, and tracemalloc keeps the defaults in a struct of its own, 40 bytes apart. mem
- * and obj hold the same functions and differ in place only: GCC aligns such variables to 64 bytes
- * and puts the later one first.
+ * Only what is beyond doubt. With the hooks on, ctx says everything. Without, the defaults must
+ * stand there exactly as often as the live tables have them: PYTHONMALLOC=malloc puts the raw
+ * functions into all three, and tracemalloc keeps the defaults in a struct of its own, 40 bytes
+ * apart. mem and obj hold the same functions and differ in place only: GCC aligns such variables to
+ * 64 bytes and puts the later one first.
  */
 static void scan_result(const struct scan *scan, struct py_tables *tables)
 {

@@ -5,7 +5,7 @@
  *
  * CPython sends every allocation through one of three records {ctx, malloc, calloc, realloc, free},
  * one a domain (raw, mem, obj). From 3.12 on they are in _PyRuntime; before, they are private
- * variables. Beside them lies the state of the debug hooks, three of {api letter, the record that
+ * variables. Next to them lies the state of the debug hooks, three of {api letter, the record that
  * the hooks call}:
  *
  *     live     raw{0, _PyMem_RawMalloc, ...} mem{0, _PyObject_Malloc, ...} obj{0, _PyObject_Malloc,

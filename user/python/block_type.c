@@ -167,7 +167,7 @@ static bool has_preheader(const struct block *block)
 	return true;
 }
 
-/* The bytes that a compact str at `object` takes, 0: it is none, or cannot be told. */
+/* The bytes that a compact str at `object` takes, 0: it is none, or cannot be known. */
 static uint64_t str_bytes(const struct py_layout *layout, const struct block *block,
 			  uint64_t object)
 {
@@ -188,7 +188,7 @@ static uint64_t str_bytes(const struct py_layout *layout, const struct block *bl
 /* What an object takes in its block. */
 struct extent {
 	uint64_t least;
-	bool open; /* may be more: the type does not tell how much, or the head is too short */
+	bool open; /* may be more: the type does not say how much, or the head is too short */
 };
 
 static struct extent extent_of(const struct py_layout *layout, const struct py_type *type,
@@ -221,7 +221,7 @@ static struct extent extent_of(const struct py_layout *layout, const struct py_t
 	return extent;
 }
 
-/* The block is as large as an object of this type would be, as far as that can be told. */
+/* The block is as large as an object of this type would be, as far as that can be known. */
 static bool size_fits(const struct py_layout *layout, const struct py_type *type,
 		      const struct block *block, uint64_t object)
 {

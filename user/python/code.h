@@ -6,7 +6,7 @@
  * Source     Objects/codeobject.c, Objects/lnotab_notes.txt (3.6-3.10),
  *            InternalDocs/code_objects.md (3.11+).
  * Shapes     py_code is a private copy; nothing points into the target.
- * Units      position: code units (2 bytes) from the begin of the bytecode; lines 1-based, 0 =
+ * Units      position: code units (2 bytes) from the start of the bytecode; lines 1-based, 0 =
  *            none.
  * Ownership  py_code_read() allocates, py_code_fini() frees.
  * Errors     negative errno of the read; -EINVAL: not a code object, or its fields are implausible.

@@ -7,7 +7,7 @@
  *            pycore_interpframe_structs.h (3.11+); rows in layout. Left out is what traceback
  *            leaves out: shims of the interpreter, and frames that have not begun yet.
  * Shapes     newest first.
- * Units      position: code units from the begin of the bytecode, as py_code_line() takes them.
+ * Units      position: code units from the start of the bytecode, as py_code_line() takes them.
  * Degrades   the target runs on while its chain is read: what is not a code object ends the walk.
  *            A thread that waits has a chain that stands still.
  * Bounds     the caller's number of frames, and as many shims; three small reads for each.

@@ -5,7 +5,7 @@
  *
  * Place      layer 2; found once per target by runtime.c; read by python, symbol, census, and
  *            copied into the BPF program's facts by probe.
- * Source     DWARF of the interpreters named beside each row (tools/py-layout reads them again and
+ * Source     DWARF of the interpreters named next to each row (tools/py-layout reads them again and
  *            compares).
  * Shapes     one row per minor version and build kind. Offsets in bytes; LAYOUT_NONE: no such field
  *            there. From 3.13 on the values that _Py_DebugOffsets gives are preferred over the row

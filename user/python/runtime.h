@@ -60,7 +60,7 @@ struct py_runtime {
 	uint64_t interp_head_address;
 
 	struct py_allocator raw, mem, obj;
-	/* _PyObject_Malloc where it could be told (debug copies, symbols); else 0 */
+	/* _PyObject_Malloc where it could be identified (debug copies, symbols); else 0 */
 	uint64_t default_obj_malloc;
 	struct {
 		uint64_t table, ctx, alloc, free;

@@ -87,7 +87,7 @@ static uint64_t field(const uint8_t *head, size_t length, int32_t offset, size_t
 	return value;
 }
 
-/* bytes from the object that tell all about it but the characters */
+/* bytes from the object that describe all of it but the characters */
 static size_t header_length(const struct py_layout *layout)
 {
 	int32_t end = layout->str.any_data + 8;

@@ -11,7 +11,7 @@
  * Source     Python/pystate.c, Python/thread_pthread.h; glibc nptl/descr.h and what glibc tells
  *            debuggers about it (nptl_db/structs.def: the _thread_db_* symbols); ELF TLS ABI,
  *            x86-64.
- * Degrades   a way that cannot be told is left out; n_ways may be 0 (AArch64 from 3.12 on).
+ * Degrades   a way that cannot be known is left out; n_ways may be 0 (AArch64 from 3.12 on).
  * Bounds     reads only.
  */
 #ifndef PYLEAKTRACE_PYTHON_THREAD_STATE_H

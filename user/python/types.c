@@ -19,7 +19,8 @@
 
 static const char module_key_text[] = "__module__";
 
-/* The part of a type object that is read first; also what tells a type from its successor. */
+/* The part of a type object that is read first; also what distinguishes a type from its successor.
+ */
 struct type_head {
 	uint64_t ob_type, name, dict, flags;
 	int64_t basicsize, itemsize;
@@ -361,7 +362,7 @@ static bool same_head(const struct type_head *a, const struct type_head *b)
 	       a->basicsize == b->basicsize && a->itemsize == b->itemsize;
 }
 
-/* Read the heads of n types and their names again; forget those that changed. */
+/* Read the heads of n types and their names again; forget the ones that changed. */
 static void verify(struct py_types *types, struct known_type **batch, size_t n)
 {
 	const struct py_layout *layout = &types->runtime->layout;

@@ -31,7 +31,7 @@ struct py_version {
 
 /*
  * in     runtime: address of _PyRuntime in the target, 0 when there is none
- * return false when nothing tells the version
+ * return false when nothing says the version
  */
 bool py_version_find(struct py_version *version, const struct module *module, pid_t pid,
 		     uint64_t runtime);

@@ -12,7 +12,8 @@
  * 1 / q. So what the blocks stand for stays the same on the average.
  *
  * Whether a block still counts follows from its address and its time, the same at each look. So no
- * record is written back into the map: it could meet what the target has made anew at that address.
+ * record is written back into the map: it could meet what the target has made again at that
+ * address.
  *
  * Place      layer 4; pure but for downsample_blocks(). Added to by govern, applied by live_blocks.
  * Threads    the caller sees to it that nobody applies what is being added to.

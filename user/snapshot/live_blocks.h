@@ -66,7 +66,7 @@ struct live_wanted {
 	const struct downsampling *downsampling; /* NULL: all do; borrowed */
 };
 
-/* Read both maps anew; what was there before is forgotten. */
+/* Read both maps again; what was there before is forgotten. */
 int live_blocks_read(struct live_blocks *live, const struct session_view *view,
 		     const struct live_wanted *wanted, struct err *err);
 

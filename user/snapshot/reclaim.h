@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
- * reclaim: which sites nothing refers to any more, so that a watch of weeks does not run out of
+ * reclaim: which sites nothing refers to any more, so that a trace of weeks does not run out of
  * room for stacks.
  *
  *      round      n                    n + 1                n + 2
@@ -13,7 +13,7 @@
  * rounds nobody referred to it and it has counted nothing. Where that is not enough it is survivors
  * that hold too many: every second one is dropped, and the others stand for two.
  *
- * Place      layer 4; snapshot has one, and is told what is given up. The session is changed.
+ * Place      layer 4; snapshot has one, and learns what is given up. The session is changed.
  * Bounds     16 bytes a site. A round every RECLAIM_PERIOD_NS, when room is short every
  *            RECLAIM_SHORT_NS, and never more than 1 / RECLAIM_PAUSE of a core. Where it takes as
  *            long as RECLAIM_LONG_NS (two million live blocks), only when room is short: whoever

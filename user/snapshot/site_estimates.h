@@ -17,7 +17,7 @@
 #include "snapshot/downsample.h"
 
 /*
- * Where not all domains are traced all the time: those that are count by their blocks in the maps,
+ * Where not all domains are traced all the time: the traced ones count by their blocks in the maps,
  * the others by what windows have left.
  */
 struct snapshot_estimates {

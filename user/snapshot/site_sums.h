@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
- * site_sums: what sites have counted, added up; also of those that are no more (reclaim.h).
+ * site_sums: what sites have counted, added up; also of sites that are no more (reclaim.h).
  *
  * Place      layer 4; used by snapshot. Pure.
  * Units      bytes, counts; since the base that is handed in.

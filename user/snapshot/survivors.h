@@ -19,7 +19,7 @@
  * Errors     -ERR_FAILED: the maps cannot be read.
  * Bounds     SURVIVORS_MAX records: when they are full every second one of them, by chance, is
  *            dropped and the others stand for two. SURVIVORS_PER_WINDOW of one window, drawn by
- *            chance; of more than that each stands for several; so many are looked at before its
+ *            chance; of more than that each stands for several; that many are looked at before its
  *            end. SURVIVORS_TYPES names of types; what has others is "?".
  * Threads    one takes and checks, others sum up meanwhile.
  */
@@ -50,7 +50,7 @@ void survivors_free(struct survivors *survivors);
 /*
  * Shortly before a window ends, while it still records: what do the blocks hold that may survive
  * it? They hold what they were made for. After the end, when the target is fast again, other blocks
- * are in the places of those that died soon, and nothing tells that.
+ * are in the places of the ones that died soon, and nothing says that.
  *
  * in     as survivors_take(), which comes next; now_ns: CLOCK_MONOTONIC
  */
@@ -85,7 +85,7 @@ int survivors_take(struct survivors *survivors, const struct session_view *view,
 void survivors_check(struct survivors *survivors, unsigned most);
 
 /*
- * Of those that there are every second one, by chance, is dropped, and the others stand for two;
+ * Every second record, by chance, is dropped, and the others stand for two;
  * not when there are fewer than `least`. return how many there are now
  */
 uint32_t survivors_halve(struct survivors *survivors, uint32_t least);

@@ -4,7 +4,7 @@
  *
  * Place      layer 4; used by live_blocks, survivors and thin. Pure.
  * Source     bpf/sample.bpf.h: a block of s bytes is recorded with p = 1 - exp(-s / 2^shift). The
- *            Horvitz-Thompson estimate of a sum is the sum of x / p over those that were recorded;
+ *            Horvitz-Thompson estimate of a sum is the sum of x / p over the recorded blocks;
  *            its variance is estimated by the sum of x^2 (1 - p) / p^2.
  */
 #ifndef PYLEAKTRACE_SNAPSHOT_WEIGHT_H
@@ -17,7 +17,7 @@
 
 #include "abi/records.h"
 
-/* That a block of so many bytes is recorded; 1 for shift 0. */
+/* The probability that a block of this many bytes is recorded; 1 for shift 0. */
 static inline double sample_chance(uint64_t size, unsigned shift)
 {
 	return shift ? -expm1(-(double)(size + !size) / (double)(1ull << shift)) : 1;

@@ -6,7 +6,7 @@
  * Source     "Debugging Information in Separate Files" of the gdb manual; .gnu_debugaltlink of
  *            dwz(1). In this order:
  *              by build id        ROOT/.build-id/ab/cdef.debug
- *              by .gnu_debuglink  beside the file, in .debug/ beside it, ROOT/folder of the file
+ *              by .gnu_debuglink  next to the file, in .debug/ next to it, ROOT/folder of the file
  *            where ROOT is DEBUG_FILE_ROOT on this machine, then the same in the target's file
  *            system (a container). debuginfod servers are asked last, and only when the user has
  *            set DEBUGINFOD_URLS.

@@ -17,9 +17,9 @@ struct sink {
 };
 
 /*
- * A demangler cannot be told to stop; it is left with a jump. That loses nothing: the C++ one keeps
- * all on the stack, Rust's allocates (and may lose) one small array, in identifiers that are not
- * ASCII.
+ * A demangler cannot be made to stop; it is left with a jump. That loses nothing: the C++ one
+ * keeps all on the stack, Rust's allocates (and may lose) one small array, in identifiers that are
+ * not ASCII.
  */
 static void put(const char *piece, size_t length, void *opaque)
 {

@@ -2,7 +2,7 @@
  *
  * eval_loop: where the code of CPython's evaluation loop lies.
  *
- * Place      layer 3; used by symbolizer to tell activations of the loop among the C frames.
+ * Place      layer 3; used by symbolizer to recognise activations of the loop among the C frames.
  * Source     the symbol _PyEval_EvalFrameDefault, which every build exports. Compilers put rarely
  *            used parts of a function elsewhere (`.cold`); a stripped file does not name them. They
  *            are found by the jumps that lead there from the function's own code, into a stretch

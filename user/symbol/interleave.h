@@ -32,8 +32,8 @@
  *     is not known.
  *
  * Place      layer 3; used by symbolizer. Pure.
- * Source     ceval.c: one activation runs one frame up to 3.10; from 3.11 on also those that Python
- *            code calls. How the end of a run is known: bpf/abi/facts.h, enum abi_run_end.
+ * Source     ceval.c: one activation runs one frame up to 3.10; from 3.11 on also the frames that
+ *            Python code calls. How the end of a run is known: bpf/abi/facts.h, enum abi_run_end.
  *            Greenlet's C stacks: its StackState, where stack_stop is an address in the frame that
  *            began the greenlet.
  */
@@ -44,7 +44,7 @@
 
 #include "abi/frame.h"
 
-/* user space's own reasons of a gap frame, beside enum abi_gap */
+/* user space's own reasons for a gap frame, in addition to enum abi_gap */
 #define INTERLEAVE_GAP_OTHER_STACK 1000u
 #define INTERLEAVE_GAP_UNPAIRED    1001u
 

@@ -245,7 +245,7 @@ static const struct known *know(struct native_names *names, const struct key *ke
 	if (known) {
 		if (names->idle++ == NATIVE_NAMES_IDLE) {
 			close_modules(names);
-			malloc_trim(0); /* libdw's many small blocks lie between those that stay */
+			malloc_trim(0); /* libdw's many small blocks lie between blocks that stay */
 		}
 		return known;
 	}

@@ -18,7 +18,7 @@
  * Ownership  strings are interned in the profile handed in. The cache is native_names' own.
  * Errors     none: what cannot be read gives less of a name.
  * Bounds     NATIVE_NAMES_MAX addresses and NATIVE_NAMES_BYTES of names remembered (beyond that all
- *            are forgotten and looked up anew), NATIVE_MODULES_OPEN files open at a time, with
+ *            are forgotten and looked up again), NATIVE_MODULES_OPEN files open at a time, with
  *            their debug information if they have any: a file is opened when its first address is
  *            asked for, and closed when nothing new was asked for in NATIVE_NAMES_IDLE lookups. The
  *            files are hostile: nothing in them makes us wait, and what they may cost is bounded

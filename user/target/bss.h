@@ -3,7 +3,7 @@
  * bss: a range without a file -> how much of it is the end of a program's or library's data.
  *
  * The part of the data that is all zeros at first (.bss) is mapped without a file, right behind the
- * file's last mapping; the program's own mappings may come to lie right behind that, in one range.
+ * file's last mapping; the program's own mappings may end up right behind that, in one range.
  *
  * Place      layer 1; called by the census.
  * Source     ELF gABI: program headers of the file, read where they are mapped.

@@ -21,7 +21,7 @@
 
 struct child {
 	pid_t pid;
-	uint64_t start_time; /* tells a PID apart that is used again */
+	uint64_t start_time; /* distinguishes a PID that is used again */
 	double cpu_ns;
 };
 

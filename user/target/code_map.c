@@ -98,7 +98,7 @@ static int open_file(const struct maps *maps, const struct map_range *range)
 }
 
 /*
- * Does this range belong to a module that is known? Two copies of one ELF file are told apart by
+ * Does this range belong to a module that is known? Two copies of one ELF file are distinguished by
  * their bias.
  */
 static bool is_of_module(const struct code_module *module, const struct map_range *range)

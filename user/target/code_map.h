@@ -70,7 +70,7 @@ void code_map_init(struct code_map *map, pid_t pid);
 void code_map_fini(struct code_map *map);
 
 /*
- * Read the mappings anew.
+ * Read the mappings again.
  *
  * return 1 when ranges changed, 0 when all is as it was, or -code
  */

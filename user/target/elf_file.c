@@ -299,7 +299,7 @@ bool elf_file_bias(const struct elf_file *file, const struct map_range *range, u
 	unsigned i;
 
 	/*
-	 * Two segments may share a page of the file (the end of one, the begin of the next) and be
+	 * Two segments may share a page of the file (the end of one, the start of the next) and be
 	 * loaded at different distances. So the best fit counts: the rights, and a range that
 	 * starts where a segment starts. RELRO makes a writable segment's first pages read-only
 	 * afterwards.

@@ -114,7 +114,7 @@ static int ask_all(struct freeze *hold, pid_t pid, struct err *err)
 	return result;
 }
 
-/* Note which of the threads have stopped since; those that have ended are dropped. Returns who has
+/* Note which of the threads have stopped since; ended ones are dropped. Returns who has
  * not, or 0. */
 static pid_t look(struct freeze *hold, size_t from)
 {
@@ -140,7 +140,7 @@ static pid_t look(struct freeze *hold, size_t from)
 	return waited_for;
 }
 
-/* It has ended, and nobody is told (a main thread before its process). */
+/* It has ended, and nobody is notified (a main thread before its process). */
 static void drop(struct freeze *hold, pid_t tid)
 {
 	size_t n = 0;

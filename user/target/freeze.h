@@ -8,7 +8,7 @@
  *            it afterwards.
  * Errors     -ERR_PERMISSION (a debugger is attached already, or no right to), -ERR_FAILED. Nothing
  *            is held then.
- * Bounds     HOLD_MAX_THREADS threads. A thread that does not stop within HOLD_WAIT_MS of the begin
+ * Bounds     HOLD_MAX_THREADS threads. A thread that does not stop within HOLD_WAIT_MS of the start
  *            (it is in the kernel, uninterruptible, or gets no CPU) makes freeze_begin() give up
  *            and let all others go at once. That one has been asked to stop and would do so later,
  *            with nobody to let it go on: so the caller is a process of its own that ends soon

@@ -3,7 +3,7 @@
  * image: which program a process runs, so that it is noticed when it has replaced itself (exec).
  *
  * Place      layer 1; cli compares before and after.
- * Source     proc(5): startcode and startstack of /proc/PID/stat, which exec places anew at random;
+ * Source     proc(5): startcode and startstack of /proc/PID/stat, which exec places at random;
  *            the file of /proc/PID/exe.
  * Degrades   without address space randomization an exec of the same file by the same command line
  *            looks the same. What may not be read, or not any more as the process ends, is 0: not

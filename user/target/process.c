@@ -100,7 +100,7 @@ static int say_missing(pid_t pid, struct err *err)
 	return err_set(err, ERR_TARGET, "no process with pid %d", (int)pid);
 }
 
-/* Everything that /proc tells without any right over the process. */
+/* Everything that /proc shows without any right over the process. */
 static int inspect(struct process *process, struct err *err)
 {
 	int pid = (int)process->pid;

@@ -3,7 +3,7 @@
  * process: a PID from the command line -> a handle that stays with this very process.
  *
  * Place      layer 1; opened by cli; used by python, probe, symbol and snapshot.
- * Source     proc(5), pidfd_open(2). A pidfd and the start time tell a reused PID apart.
+ * Source     proc(5), pidfd_open(2). A pidfd and the start time distinguish a reused PID.
  * Shapes     one struct process for one target; paths inside the target go through /proc/PID/root,
  *            so that containers and deleted files work.
  * Errors     -ERR_TARGET: no such process, a kernel thread, a zombie, or a thread id that is not a

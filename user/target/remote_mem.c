@@ -17,7 +17,7 @@
 #define PAGE    4096u
 #define HIGHEST ((uint64_t)INT64_MAX) /* pread() takes no higher offset; user memory ends below */
 
-/* beside file descriptors, REMOTE_BY_CALL and REMOTE_REFUSED */
+/* in addition to file descriptors, REMOTE_BY_CALL and REMOTE_REFUSED */
 #define GONE   (INT_MIN + 1)
 #define NO_WAY INT_MIN
 
@@ -101,7 +101,7 @@ static int take_way(pid_t pid, bool *once)
 	return fd == -ESRCH ? GONE : NO_WAY;
 }
 
-/* A way that is none: what the items are told. */
+/* A way that is none: the result that the items get. */
 static int why_not(int way)
 {
 	if (way == REMOTE_REFUSED)

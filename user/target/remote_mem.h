@@ -26,7 +26,7 @@
  *            from there is not looked up in the mappings, which would cost more than the read: a
  *            pointer that is damaged, or that changes while it is read, may lead anywhere.
  * Degrades   where /proc/PID/mem may not be opened (remote_handle.h) process_vm_readv() reads
- *            everything. process_open(), each walk over the heap and each report of a watch check
+ *            everything. process_open(), each walk over the heap and each report of a trace check
  *            before that nothing is shared (sharing.h), and while something is, all reads fail with
  *            -EPERM. What the target forks after a check is noticed by the next one; until then
  *            reads copy the shared pages that they touch. A process that was not opened is not read

@@ -62,7 +62,7 @@ static bool grows(const struct heap_growth_row *row)
 	return heap_monitor_grows(row) && row->count_per_min > 0 && row->confidence >= SURE;
 }
 
-/* The lower end of a 90 % interval lies so many standard errors below, with a dozen scans; with
+/* The lower end of a 90 % interval lies this many standard errors below, with a dozen scans; with
  * fewer it is more, and this too wide. */
 #define ERRORS_BELOW 1.8
 
@@ -76,7 +76,7 @@ static void set_grown(struct type_sum *type, const struct heap_growth_row *row, 
 		      minutes;
 }
 
-/* The names of both sides are those that python/types reads. */
+/* The names of both sides are as python/types reads them. */
 static void see_growth(void *context, const struct heap_growth *growth)
 {
 	struct estimates *estimates = context;
@@ -146,7 +146,7 @@ static void set_cap(struct estimates *estimates)
 
 /*
  * Nor can malloc's blocks be more than the census has seen come into use. Whether one is still the
- * block that survived its window, nobody can tell: its place may have been freed and taken again.
+ * block that survived its window cannot be known: its place may have been freed and taken again.
  * So where memory in use does not grow for sure, nothing is.
  */
 static void cap_malloc(struct estimates *estimates, struct heap_monitor *monitor)

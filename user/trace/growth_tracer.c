@@ -21,8 +21,8 @@
 #include "containers/container_watch.h"
 #include "target/remote_mem.h"
 
-#define ROUND_NS 3000000000u /* containers are watched for so long at a time, ... */
-/* ... and at least for so long where watchpoints may cost what nobody can measure
+#define ROUND_NS 3000000000u /* containers are watched for this long at a time, ... */
+/* ... and at least for this long where watchpoints may cost what nobody can measure
  * (container_cost.h), though the lease is spent */
 #define LEAST_ROUND_NS 1000000000u
 #define REST_NS        10000000000u /* between two rounds, at least */
@@ -93,8 +93,8 @@ static bool is_known(const struct growth_tracer *tracer, uint64_t address)
 }
 
 /*
- * Under the lock: a round that the end of the watch broke off tells less than the whole one before
- * it, and one that was cut before anything was seen tells nothing.
+ * Under the lock: a round that the end of the trace broke off shows less than the whole one before
+ * it, and one that was cut before anything was seen shows nothing.
  */
 static bool is_wanted(const struct growth_tracer *tracer, enum heap_watch_end end,
 		      const struct heap_watch_row *row)
@@ -168,7 +168,7 @@ static bool rest(const struct growth_tracer *tracer, uint64_t ns)
 	return ppoll(&wake, 1, &time, NULL) == 0 || !(wake.revents & POLLIN);
 }
 
-/* Those that were not watched for longest, of the fastest. */
+/* The least recently watched, of the fastest. */
 static unsigned choose(struct growth_tracer *tracer, struct heap_holder chosen[CONTAINER_WATCH_MAX])
 {
 	struct heap_holder rows[HEAP_MONITOR_FASTEST];
@@ -321,7 +321,7 @@ static void keep_name(struct growth_tracer *tracer, const struct container_find 
 	};
 }
 
-/* What they are called, where who changes them is not to be had. return as watch_some() */
+/* What they are called, where what changes them cannot be seen. return as watch_some() */
 static bool name_some(struct growth_tracer *tracer, const struct heap_holder *chosen, unsigned n,
 		      struct err *err)
 {

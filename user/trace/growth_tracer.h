@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
- * growth_tracer: during a watch, who puts things into the containers that grow.
+ * growth_tracer: during a trace, what puts things into the containers that grow.
  *
  *      monitor (which containers grow?) ─▶ container_watch (the fastest, for seconds) ─▶ report
  *            ▲                                                                                 │
@@ -11,12 +11,12 @@
  *
  * Each round is exact: every change of the containers in it, by stack. What it costs the target is
  * measured (container_cost.h) and charged to the budget, of which a round has a lease; it ends
- * early when that is spent, and waits where there is none to be had.
+ * early when that is spent, and waits where none is available.
  *
  * Place      trace; target_trace.c has one for its target.
  * Ownership  growth_tracer_open() gives, growth_tracer_close() takes; target, monitor and budget
  *            are borrowed.
- * Errors     a round that cannot be had is no error: the report says why, and it is tried again
+ * Errors     a round that fails is no error: the report says why, and it is tried again
  *            after a rest.
  * Bounds     CONTAINER_WATCH_MAX containers at a time, GROWTH_TRACER_KEPT in a report. Its own CPU
  *            time is GROWTH_TRACER_SHARE of a core, but for the first round.
@@ -36,10 +36,10 @@ struct growth_tracer;
 
 struct growth_tracer_options {
 	struct budget *budget; /* BUDGET_WATCHPOINTS of it, if can_watch */
-	double share;          /* of GROWTH_TRACER_SHARE, where several targets are watched */
-	uint64_t slow_ns; /* a target that is slow while it is watched (container_cost.h) is, for so
-			     long at a time */
-	bool can_watch;   /* else there are no watchpoints to be had, and none is tried */
+	double share;          /* of GROWTH_TRACER_SHARE, where several targets are traced */
+	uint64_t slow_ns; /* a target that is slow while it is watched (container_cost.h) is, for
+			     this long at a time */
+	bool can_watch;   /* else no watchpoints are available, and none is tried */
 	bool no_native;   /* the verifier refuses programs that walk C frames */
 };
 

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
  * idle_parent: a target that does nothing while its children work -> a note that says which PIDs to
- * watch.
+ * trace.
  *
  * The master of a prefork server (gunicorn, uWSGI, multiprocessing) waits; what leaks is in its
- * workers. Said where the target has used hardly any CPU time since the watch began, and those of
+ * workers. Said where the target has used hardly any CPU time since the trace began, and those of
  * its children that are CPython too have used much more.
  *
  * Place      trace; target_profile.c has one for its target.
@@ -27,12 +27,12 @@
 
 /* of a core: who uses more than that does something */
 #define IDLE_PARENT_MOST 0.01
-/* its children have used so much more, and so many ns at least */
+/* its children have used this many times more, and this many ns at least */
 #define IDLE_PARENT_TIMES    4.0
 #define IDLE_PARENT_LEAST_NS 30e6
 
 struct idle_parent {
-	double cpu_ns; /* of the target, when the watch began */
+	double cpu_ns; /* of the target, when the trace began */
 	uint64_t began_ns;
 	struct children before;
 	/* children of other files than the target's, that have been looked at; private */
@@ -52,7 +52,7 @@ bool idle_parent_is(double own_ns, double children_ns, double passed_ns);
 /*
  * Add the note "children_work", if it is so.
  *
- * in     pids: n of them, that are watched; with one of the children among them who watches knows
+ * in     pids: n of them, that are traced; with one of the children among them the user knows
  *        already
  */
 void idle_parent_note(struct idle_parent *parent, const struct process *process, const pid_t *pids,

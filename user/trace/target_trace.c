@@ -165,7 +165,7 @@ void target_trace_maintain(void *context, struct survivors *survivors)
 	lock_release(&trace->looking);
 }
 
-/* For tests: how many windows shall there be one after the other? 0: as the ceiling allows. */
+/* For tests: how many windows follow each other? 0: as the ceiling allows. */
 static int test_windows(unsigned *n, struct err *err)
 {
 	const char *text = getenv("PYLEAKTRACE_WINDOWS");
@@ -387,7 +387,7 @@ void target_trace_start(struct target_trace *trace)
 			pthread_create(&trace->calibration, NULL, calibrate, trace) == 0;
 }
 
-/* A window may have left the target steered; the detach tries once more, and tells. */
+/* A window may have left the target steered; the detach tries once more, and reports it. */
 void target_trace_stop(struct target_trace *trace)
 {
 	if (trace->governor)

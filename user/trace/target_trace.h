@@ -63,7 +63,7 @@ void target_trace_baseline(struct target_trace *trace);
 
 /*
  * Look: a profile with the cost in it, sorted as the options say. NULL, with err set, when it
- * cannot be had. The caller frees it.
+ * is unavailable. The caller frees it.
  */
 struct profile *target_trace_profile(struct target_trace *trace, struct err *err);
 

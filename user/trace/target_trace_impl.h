@@ -72,8 +72,9 @@ bool target_trace_execed(const struct target_trace *trace);
 void target_trace_finish_calibration(struct target_trace *trace);
 
 /*
- * The target has code that is new to us, or may have. Asked in vain, it is asked again only after
- * the next report: a stack with a damaged end would have us read the mappings all the time.
+ * The target has code that is new to us, or may have. Where an answer was no use, it is asked again
+ * only after the next report: a stack with a damaged end would have us read the mappings all the
+ * time.
  */
 void target_trace_refresh_code(struct target_trace *trace, bool in_vain_too);
 

@@ -5,7 +5,7 @@
  *
  * Place      trace; used by `pyleaktrace trend` and by heap_monitor.
  * Ownership  trend_watch_open() gives, trend_watch_close() takes; process and runtime are borrowed;
- *            the trend is the watch's.
+ *            the trend belongs to the trend_watch.
  * Degrades   what cannot be read is missing in the look, and said in trend->missing.
  * Bounds     what the rooms below have; nothing is stopped, nothing is written.
  */
@@ -37,7 +37,7 @@ void trend_watch_close(struct trend_watch *watch);
  */
 void trend_watch_look(struct trend_watch *watch, const struct heap_scan *scan);
 
-/* For a report: the threads, the control group, rows, the account and what they tell. */
+/* For a report: the threads, the control group, rows, the account and what they show. */
 void trend_watch_settle(struct trend_watch *watch);
 
 /* Something cannot be known, for this reason. */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
- * What a trend tells, in sentences: each has its condition, and the figures that it rests on.
+ * What a trend shows, in sentences: each has its condition, and the figures that it rests on.
  */
 #include <inttypes.h>
 #include <stdarg.h>
@@ -10,7 +10,7 @@
 #include "base/fmt.h"
 #include "trend/series.h"
 
-#define LEAST_GROWTH  (256.0 * 1024) /* bytes over the watch: less is not worth a sentence */
+#define LEAST_GROWTH  (256.0 * 1024) /* bytes over the run: less is not worth a sentence */
 #define LEAST_SHARE   0.001          /* and of RSS */
 #define LEAST_FREE    (16ull << 20)  /* bytes */
 #define FREE_SHARE    0.25           /* of RSS */
@@ -61,7 +61,7 @@ static struct fmt per_minute(double per_s)
 }
 
 /*
- * A count that never falls and rises from look to look: that tells a leak of things that come one
+ * A count that never falls and rises from look to look: that shows a leak of things that come one
  * by one, however unevenly the looks lie in time.
  */
 static bool keeps_rising(const struct trend *trend, enum trend_kind kind)

@@ -14,7 +14,7 @@
 struct mapping {
 	bool readable, writable, shared, file;
 	bool shm, sums; /* sums: smaps_rollup's only one, of all mappings */
-	char name[32];  /* the begin of the path, or "[heap]" */
+	char name[32];  /* the start of the path, or "[heap]" */
 	uint64_t rss, pss, anonymous, swap;
 	uint64_t private_clean, private_dirty, shared_clean, shared_dirty;
 };

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
  * series: looks, one after the other -> for each quantity how it goes; the account of RSS; what
- * that tells.
+ * that shows.
  *
  * Place      trend; pure; called by cli.
  * Source     base/fit for lines and shapes.
@@ -27,7 +27,7 @@ void trend_forget(struct trend *trend);
 /* Fill rows from the looks, and the account from the last one. */
 void trend_measure(struct trend *trend);
 
-/* Say what the rows, the account, the threads and the collector tell. */
+/* Say what the rows, the account, the threads and the collector show. */
 void trend_find(struct trend *trend);
 
 /* The parts of RSS. in  room: of a scan, or NULL: then the parts of the heap are not known */

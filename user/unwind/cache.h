@@ -11,7 +11,7 @@
  *            be links; contents are checked (the compiler's version, length, fingerprint, every
  *            number in range) before they are believed. A target's owner can give any file libc's
  *            build id: a table is used only for the unwind information that it was compiled from,
- *            which a fingerprint with a secret key tells.
+ *            which a fingerprint with a secret key identifies.
  * Errors     a cache that cannot be used is no error: the table is compiled, and not kept.
  * Bounds     UNWIND_CACHE_MAX_BYTES in all; the files used longest ago go first.
  */

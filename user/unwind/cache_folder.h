@@ -7,7 +7,7 @@
  * Shapes     files are written under a name of their own and renamed: a reader sees all of a file
  *            or none. The time of a file's last change is that of its last use.
  * Ownership  a folder is a file descriptor; the caller closes it.
- * Errors     -1: it cannot be had, or is not ours alone. Nobody needs to know why: a cache may be
+ * Errors     -1: it is unavailable, or is not ours alone. Nobody needs to know why: a cache may be
  *            absent.
  * Bounds     folder and files must belong to the effective user, must not be writable for others,
  *            must not be links.
@@ -35,7 +35,7 @@ int cache_folder_begin(int folder, char *name);
 /* Close the new file and put it in the place of `final`; keep: false: throw it away. */
 void cache_folder_end(int folder, int file, const char *name, const char *final, bool keep);
 
-/* Remove files, those first that were used longest ago, until there are at most so many bytes. */
+/* Remove files, the least recently used first, until at most max_bytes are left. */
 void cache_folder_shrink(int folder, uint64_t max_bytes);
 
 #endif

@@ -205,7 +205,7 @@ int cfi_next(struct cfi *cfi, struct cfi_function *function)
 		if (dwarf_cfi_cie_p(&entry))
 			continue;
 		result = read_function(cfi, &entry.fde, function);
-		/* functions of no length are what linkers leave of those that they threw away */
+		/* functions of no length are what linkers leave of discarded ones */
 		if (result || function->start < function->end)
 			return result ? result : 1;
 	}

@@ -146,7 +146,7 @@ static int advance(struct machine *machine, uint64_t delta)
 
 /* ---- instructions --------------------------------------------------------------------------- */
 
-/* Those that say where the CFA is; false: it is none of them. */
+/* Instructions that say where the CFA is; false: it is none of them. */
 static bool step_cfa(struct machine *machine, uint8_t op)
 {
 	struct cfi_state *state = &machine->state;
@@ -185,7 +185,7 @@ static bool step_cfa(struct machine *machine, uint8_t op)
 	return true;
 }
 
-/* Those that say where a register is. */
+/* Instructions that say where a register is. */
 static void step_register(struct machine *machine, uint8_t op)
 {
 	struct reader *reader = &machine->reader;

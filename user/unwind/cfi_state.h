@@ -14,9 +14,9 @@
  * Errors     -EINVAL: an instruction that is cut off or unknown, an address that goes backwards,
  *            more than CFI_MAX_DEPTH states put aside.
  * Bounds     no memory; one pass, constant time for each instruction. libdw's
- *            dwarf_cfi_addrframe(), which answers for one address, starts anew for each row: 2 to 4
- *            times slower than whole tables on Debian's libraries, and quadratic in the length of a
- *            function that somebody made for the purpose.
+ *            dwarf_cfi_addrframe(), which answers for one address, starts again for each row: 2 to
+ *            4 times slower than whole tables on Debian's libraries, and quadratic in the length of
+ *            a function that somebody made for the purpose.
  */
 #ifndef PYLEAKTRACE_UNWIND_CFI_STATE_H
 #define PYLEAKTRACE_UNWIND_CFI_STATE_H

@@ -42,7 +42,7 @@ const uint8_t *reader_skip(struct reader *reader, uint64_t size);
 /*
  * A pointer as its encoding says.
  *
- * in     bases: NULL: the number alone is wanted (a length), whatever it would be relative to
+ * in     bases: NULL: only the number is needed (a length), whatever it would be relative to
  * note   DW_EH_PE_omit, DW_EH_PE_funcrel and DW_EH_PE_indirect (the pointer lies in memory that is
  *        written when the program runs) are bad, and so is a base that is not there
  */

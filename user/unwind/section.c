@@ -31,8 +31,8 @@ static int check_header(Elf *elf, struct err *err)
 
 /* ---- segments ------------------------------------------------------------------------------- */
 
-/* The first program header of this type; of those that hold the address in their file part, if one
- * is given. */
+/* The first program header of this type; of the ones that hold the address in their file part, if
+ * an address is given. */
 static bool find_segment(Elf *elf, unsigned type, const uint64_t *vaddr, GElf_Phdr *out)
 {
 	size_t count;
@@ -156,7 +156,7 @@ static int load_by_segment(struct unwind_section *section, Elf *elf, const GElf_
 	if (reader.bad || version != EH_HDR_VERSION ||
 	    !find_segment(elf, PT_LOAD, &vaddr, &segment))
 		return err_set(err, ERR_FAILED, "its .eh_frame_hdr is damaged");
-	/* where it ends is not said: a length of zero will tell, or the end of the segment */
+	/* where it ends is not said: a length of zero will show it, or the end of the segment */
 	section->eh_frame = true;
 	section->bases.vaddr = vaddr;
 	rest = segment.p_filesz - (vaddr - segment.p_vaddr);

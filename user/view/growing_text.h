@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
- * growing_text: containers that grow, and who puts into them, as a part of a watch's report.
+ * growing_text: containers that grow, and who puts into them, as a part of a trace's report.
  *
  * Place      view; used by report.
  */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
- * live_line: state of a running watch -> one line at the bottom of a terminal, between reports.
+ * live_line: state of a running trace -> one line at the bottom of a terminal, between reports.
  *
  * Place      layer 5; called by cli about once a second when stderr is a terminal.
  * Bounds     one line, never wider than the terminal, so that erasing it is one sequence.

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
- * parts_text: how each part of a watch was traced, as the lines of a report that say so.
+ * parts_text: how each part was traced, as the lines of a report that say so.
  *
  *      Traced: malloc, mmap: every call, for 2 min.
  *      Traced: object: 12 windows, 1.1 s of 60 s, the longest 164 ms; 145 blocks outlived them. ...

@@ -33,7 +33,7 @@ struct report_options {
 	bool color;      /* escape sequences for bold and colours may be written */
 	unsigned width;  /* columns of the terminal, longer frames are cut in the middle; 0: none is
 			  */
-	bool all_frames; /* a line for each frame, also for those that say nothing */
+	bool all_frames; /* a line for each frame, also for frames that say nothing */
 	bool quiet; /* leave out what is only confirmation: totals, cost, "Nothing was lost." */
 };
 

@@ -39,7 +39,7 @@ static struct fmt change(enum trend_kind kind, double value)
 	return text;
 }
 
-/* ---- what it tells -------------------------------------------------------------------------- */
+/* ---- what it shows -------------------------------------------------------------------------- */
 
 static void put_findings(FILE *out, const struct trend *trend, bool color)
 {
@@ -269,7 +269,7 @@ static bool is_same_starter(const struct stack *a, const struct stack *b)
 	return true;
 }
 
-/* Where the threads were started that the watch saw start: each stack once, newest first. */
+/* Where the threads were started that the run saw start: each stack once, newest first. */
 static void put_starters(FILE *out, const struct trend_threads *threads)
 {
 	unsigned shown = 0;

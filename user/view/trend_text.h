@@ -3,7 +3,7 @@
  * trend_text: a trend -> the text of `pyleaktrace trend`, and the lines that a trace has of it.
  *
  * Place      layer 5; called by cli, and by report for a profile's trend.
- * Shapes     what it tells first; then a table of quantities, where the RSS is, the allocators, the
+ * Shapes     what it shows first; then a table of quantities, where the RSS is, the allocators, the
  *            threads, the collector; at the end what could not be read.
  * Degrades   what is not known is left out; nothing is written as 0 that was not 0.
  * Bounds     no memory; names are escaped.
@@ -20,7 +20,7 @@
 struct trend_text_options {
 	unsigned top; /* threads shown; 0: all */
 	bool color;
-	bool quiet; /* no rows but those that change or are large; no thread without a finding */
+	bool quiet; /* only rows that change or are large; no thread without a finding */
 };
 
 /* The whole report. */
@@ -30,7 +30,7 @@ void trend_text(FILE *out, const struct profile *about, const struct trend *tren
 /* One look in one line: "[14:03:07] RSS 104.2 MiB  objects 61.2 MiB  ..." */
 void trend_text_look(FILE *out, const struct trend *trend, time_t time);
 
-/* For the head of a watch's report: "Memory: RSS ..." and what the trend tells. */
+/* For the head of a trace's report: "Memory: RSS ..." and what the trend shows. */
 void trend_text_brief(FILE *out, const struct trend *trend, bool color);
 
 #endif

@@ -160,7 +160,7 @@ static void put_stacks(const struct pen *pen, const char *interpreter,
 	free(removers);
 }
 
-/* Of references it is those that are not paired that matter. */
+/* Of references, the unpaired ones matter. */
 static void put_unpaired(const struct pen *pen, const char *interpreter,
 			 const struct heap_watch_row *row, const struct watch_text_options *options)
 {

@@ -4,7 +4,7 @@
  *
  * Place      layer 5; called by cli.
  * Shapes     for each container a line with its sums, then the stacks that put in, most items
- *            first, then those that took out; then what has become of it. Without all_frames the
+ *            first, then the ones that took out; then what has become of it. Without all_frames the
  *            interpreter's C frames are left out, and stacks that are equal then are one; of
  *            references only the functions are shown that are unpaired (model/unpaired.h). The end:
  *            why it is over, what was lost, what it cost.
@@ -29,7 +29,7 @@ struct watch_text_options {
 void watch_text(FILE *out, const struct heap_watch *watch,
 		const struct watch_text_options *options);
 
-/* One container, watched for so long. interpreter: base name of its file, whose C frames are left
+/* One container, watched for `seconds`. interpreter: base name of its file, whose C frames are left
  * out */
 void watch_text_row(const struct pen *pen, const struct heap_watch_row *row, double seconds,
 		    const char *interpreter, const struct watch_text_options *options);

@@ -5,7 +5,7 @@
 # machine's mirror and keys (tools/debian-sources). To be sourced by bash.
 #
 #   private_apt STATE SUITE...         makes STATE, sets the array `apt` to apt's options, fetches the package lists;
-#                                      returns 1 when they cannot be had
+#                                      returns 1 when they are unavailable
 #   private_apt_again STATE            only sets `apt`, for a STATE that private_apt has made: no network
 #   private_apt_source STATE SUITE...  the same for source packages
 #   unpack_root STATE ROOT             unpacks what `apt-get "${apt[@]}" --download-only install ...` has left in

@@ -14,7 +14,7 @@
 /* One way that holds, and all that it got. */
 struct row {
 	uint32_t holder; /* a node; of roots: the node that it holds */
-	uint32_t item;   /* the node, of those that it holds, that grew most */
+	uint32_t item;   /* of the nodes that it holds, the one that grew most */
 	double item_delta;
 	double bytes[RETAINED_LOOKS];
 	struct fit_line line;

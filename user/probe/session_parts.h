@@ -39,8 +39,7 @@ void session_part_leave(struct session *session, enum abi_part part);
  * part that are still known become void.
  *
  * return the moment, CLOCK_MONOTONIC: of the start, no block is older; of the end, no block is
- * younger than by what a
- *        hit takes that had begun
+ *        younger, except by the time that a hit takes which had begun before
  */
 uint64_t session_record(struct session *session, enum abi_part part, bool on);
 

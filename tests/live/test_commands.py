@@ -202,7 +202,7 @@ def text_of(target):
 
 
 def test_doctor_attaches_nothing(one_python, start, attach):
-    """It foretells the cost, and no probe is in the target at any time."""
+    """It predicts the cost, and no probe is in the target at any time."""
     target = start(one_python, "busy.py")
     bare = text_of(target)
     with subprocess.Popen([harness.TOOL, "doctor", "-p", str(target.pid)], stdout=subprocess.PIPE, stderr=subprocess.PIPE,

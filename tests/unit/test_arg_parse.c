@@ -11,8 +11,8 @@ static void what_is_wrong_is_said_with_its_option(void **state)
 	(void)state;
 	assert_int_equal(arg_wrong("--top", "%d is too many", 7), EINVAL);
 	assert_string_equal(heard(), "pyleaktrace: --top: 7 is too many\n");
-	assert_int_equal(arg_wrong("", "whom?"), EINVAL);
-	assert_string_equal(heard(), "pyleaktrace: whom?\n");
+	assert_int_equal(arg_wrong("", "who?"), EINVAL);
+	assert_string_equal(heard(), "pyleaktrace: who?\n");
 }
 
 /* In range: the value. Else it stays as it was, and a line says what is expected. */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
- * What doctor foretells is what the policy does: the same loads, once reckoned and once played
+ * What doctor predicts is what the policy does: the same loads, once reckoned and once played
  * through.
  */
 #include <math.h>

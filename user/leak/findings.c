@@ -49,7 +49,11 @@ static const struct stack *find_filler(const struct profile *profile,
 	return NULL;
 }
 
-/* Who made it: the largest stack that is sure, whose blocks are mostly of that type. */
+/*
+ * Who made it: the largest stack that is sure, whose blocks are mostly of that type. An estimate
+ * counts only for a class of the program's own: what survives windows of str, dict and buffers is
+ * often another's work in progress, and a false line is worse than none.
+ */
 static const struct stack *find_maker(const struct profile *profile, enum domain domain,
 				      const char *type)
 {
@@ -62,6 +66,8 @@ static const struct stack *find_maker(const struct profile *profile, enum domain
 		    !stack_is_outstanding(stack))
 			continue;
 		if (type && (!stack->n_types || strcmp(stack->types[0].name, type) != 0))
+			continue;
+		if (stack->estimated && (!type || !strchr(type, '.')))
 			continue;
 		if (!best || stack->outstanding_bytes > best->outstanding_bytes)
 			best = stack;

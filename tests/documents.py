@@ -12,15 +12,25 @@ ROOT = pathlib.Path(__file__).resolve().parents[1]
 TOOL = os.environ.get("PYLEAKTRACE", str(ROOT / "build" / "pyleaktrace"))
 MANUALS = sorted(ROOT.glob("man/*.8.in"))
 GUIDES = [ROOT / "README.md", *sorted(ROOT.glob("docs/*.md"))]
-OTHERS = [ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md", *(ROOT / room / "README.md" for room in ("tests", "tools", "bpf"))]
+OTHERS = [
+    ROOT / "CONTRIBUTING.md",
+    ROOT / "CHANGELOG.md",
+    *(ROOT / room / "README.md" for room in ("tests", "tools", "bpf")),
+]
 
 Example = collections.namedtuple("Example", "place number line")
 Example.name = property(lambda self: "%s:%d" % (os.path.basename(self.place), self.number))
 
 
 def said(*arguments):
-    result = subprocess.run([TOOL, *arguments], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False,
-                            timeout=60)
+    result = subprocess.run(
+        [TOOL, *arguments],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+        timeout=60,
+    )
     return result.stdout
 
 
@@ -33,7 +43,9 @@ def verbs():
 @functools.lru_cache(maxsize=None)
 def options(verb=""):
     """{"--pid", "-p", ...} of a verb ("": the main command)"""
-    rows = re.findall(r"^  (?:(-\w)|  )(?:, |  )?(--[\w-]+)?", said(*([verb] if verb else []), "--help"), re.M)
+    rows = re.findall(
+        r"^  (?:(-\w)|  )(?:, |  )?(--[\w-]+)?", said(*([verb] if verb else []), "--help"), re.M
+    )
     return frozenset(word for row in rows for word in row if word)
 
 
@@ -89,12 +101,21 @@ def code_spans(path):
             if re.match(r"\.[BI]+R? ", line):
                 yield n, plain(line)
         return
-    shell = {number + n: line for number, language, lines, _above in blocks(path) if language == "sh"
-             for n, line in enumerate(lines) if not line.strip().startswith("#")}
+    shell = {
+        number + n: line
+        for number, language, lines, _above in blocks(path)
+        if language == "sh"
+        for n, line in enumerate(lines)
+        if not line.strip().startswith("#")
+    }
     yield from sorted(shell.items())
-    fenced = {number + n for number, _language, lines, _above in blocks(path) for n in range(len(lines))}
-    prose = "\n".join("" if n in fenced or line.strip().startswith("```") else line
-                      for n, line in enumerate(text.split("\n"), 1))
+    fenced = {
+        number + n for number, _language, lines, _above in blocks(path) for n in range(len(lines))
+    }
+    prose = "\n".join(
+        "" if n in fenced or line.strip().startswith("```") else line
+        for n, line in enumerate(text.split("\n"), 1)
+    )
     for match in re.finditer(r"(?<!`)`([^`]+)`(?!`)", prose):
         yield prose.count("\n", 0, match.start()) + 1, " ".join(match[1].split())
     for n, line in enumerate(prose.split("\n"), 1):
@@ -103,5 +124,8 @@ def code_spans(path):
 
 
 def tools_text():
-    return "\n".join(pathlib.Path(name).read_text(encoding="utf-8", errors="replace")
-                     for name in glob.glob(str(ROOT / "tools" / "**"), recursive=True) if os.path.isfile(name))
+    return "\n".join(
+        pathlib.Path(name).read_text(encoding="utf-8", errors="replace")
+        for name in glob.glob(str(ROOT / "tools" / "**"), recursive=True)
+        if os.path.isfile(name)
+    )

@@ -13,7 +13,10 @@ import sys
 import pytest
 
 sys.dont_write_bytecode = True
-sys.path[:0] = [os.path.dirname(os.path.abspath(__file__)), os.path.dirname(os.path.dirname(os.path.abspath(__file__)))]
+sys.path[:0] = [
+    os.path.dirname(os.path.abspath(__file__)),
+    os.path.dirname(os.path.dirname(os.path.abspath(__file__))),
+]
 import harness  # noqa: E402
 
 FOUND, MISSING = harness.find_interpreters()
@@ -68,7 +71,9 @@ def chosen(interpreters):
 def parameters(interpreters, missing=(), otherwise=FOUND[:1]):
     rows = [pytest.param(i, id=i.name) for i in chosen(interpreters) or otherwise]
     if not ONLY:
-        rows += [pytest.param(None, id=name, marks=pytest.mark.skip(reason=why)) for name, why in missing]
+        rows += [
+            pytest.param(None, id=name, marks=pytest.mark.skip(reason=why)) for name, why in missing
+        ]
     return rows
 
 
@@ -81,7 +86,7 @@ def allocator_rows():
     others = [i for i in FOUND if not i.root and not i.name.startswith("system-")]
     rows = []
     for n, name in enumerate(("jemalloc", "tcmalloc", "mimalloc")):
-        rows += [(i, name) for i in system_pythons()[:1] + others[n * (len(others) - 1) // 2:][:1]]
+        rows += [(i, name) for i in system_pythons()[:1] + others[n * (len(others) - 1) // 2 :][:1]]
     rows = [row for row in rows if row[0] in chosen(FOUND)] or rows[:1]
     return [pytest.param(i, name, id="%s-%s" % (i.name, name)) for i, name in rows]
 
@@ -94,14 +99,20 @@ def pytest_generate_tests(metafunc):
         metafunc.parametrize("python", parameters(suits, MISSING, suits[:1]), scope="module")
     if "free_threaded" in metafunc.fixturenames:
         # one is enough; that there is none is said here, and not again for each test that takes `python`
-        metafunc.parametrize("free_threaded",
-                             parameters(FREE_THREADED, [] if FREE_THREADED else MISSING_FREE_THREADED[:1], []),
-                             scope="module")
+        metafunc.parametrize(
+            "free_threaded",
+            parameters(FREE_THREADED, [] if FREE_THREADED else MISSING_FREE_THREADED[:1], []),
+            scope="module",
+        )
     if "some_python" in metafunc.fixturenames:
         metafunc.parametrize("some_python", parameters(some), scope="module")
     if "native_python" in metafunc.fixturenames:
         # each way of finding the end of a run of Python frames, plain and PGO builds
-        rows = [i for i in FOUND if i.version[:2] in ((3, 8), (3, 11), (3, 12), (3, 13), (3, 14), (3, 15))]
+        rows = [
+            i
+            for i in FOUND
+            if i.version[:2] in ((3, 8), (3, 11), (3, 12), (3, 13), (3, 14), (3, 15))
+        ]
         metafunc.parametrize("native_python", parameters(rows), scope="module")
     if "allocator" in metafunc.fixturenames:
         metafunc.parametrize(("home", "allocator"), allocator_rows(), scope="module")
@@ -158,10 +169,15 @@ def validate():
 def bpf_objects():
     """bpf_objects(kind, pid) -> ids of the BPF programs ("prog") or links ("link") that a process holds, as the kernel
     reports them; with pid None: of all that there are, as bpftool sees them."""
+
     def run(kind, pid):
         if pid is None:
-            out = subprocess.run(["bpftool", "-j", kind, "show"], check=True, stdout=subprocess.PIPE,
-                                 env={"PATH": os.environ["PATH"] + ":/usr/sbin"}).stdout
+            out = subprocess.run(
+                ["bpftool", "-j", kind, "show"],
+                check=True,
+                stdout=subprocess.PIPE,
+                env={"PATH": os.environ["PATH"] + ":/usr/sbin"},
+            ).stdout
             return {row["id"] for row in json.loads(out)}
         ids = set()
         for name in glob.glob("/proc/%d/fdinfo/*" % pid):

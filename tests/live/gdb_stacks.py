@@ -9,8 +9,15 @@ import os
 
 import gdb
 
-for command in ("set pagination off", "set confirm off", "set backtrace past-main on", "set backtrace limit 400",
-                "set print inferior-events off", "set debuginfod enabled off", "handle SIGUSR1 nostop noprint pass"):
+for command in (
+    "set pagination off",
+    "set confirm off",
+    "set backtrace past-main on",
+    "set backtrace limit 400",
+    "set print inferior-events off",
+    "set debuginfod enabled off",
+    "handle SIGUSR1 nostop noprint pass",
+):
     gdb.execute(command)
 
 seen = set()

@@ -25,11 +25,20 @@ WANTED_FREE_THREADED = ("3.13t", "3.14t", "3.15t")  # the ones that tools/build-
 LIBRARIES = [
     ("blocks", "blocks.c", ["-O1"]),
     ("native", "native.c", ["-O2", "-fomit-frame-pointer"]),
-    ("native_cxx", "native_cxx.cc", ["-O2", "-fomit-frame-pointer", "-static-libstdc++", "-static-libgcc"]),
+    (
+        "native_cxx",
+        "native_cxx.cc",
+        ["-O2", "-fomit-frame-pointer", "-static-libstdc++", "-static-libgcc"],
+    ),
     ("stepped", "stepped.c", ["-O2", "-fomit-frame-pointer", "-Wl,-z,lazy"]),
     ("throwing", "throwing.cc", ["-O2", "-fno-builtin"]),
-] + [(name, "late.c", ["-O2", "-DNAME=" + name]) for name in ("late_one", "late_two", "gone", "replaced")]
-DEADLINE_S = int(os.environ.get("PYLEAKTRACE_DEADLINE_S", "120"))  # more where the machine is emulated (tools/kernels)
+] + [
+    (name, "late.c", ["-O2", "-DNAME=" + name])
+    for name in ("late_one", "late_two", "gone", "replaced")
+]
+DEADLINE_S = int(
+    os.environ.get("PYLEAKTRACE_DEADLINE_S", "120")
+)  # more where the machine is emulated (tools/kernels)
 # reports are asked for; the one that the tool sends unasked comes after this many seconds
 NEVER_S = "36000"
 
@@ -47,7 +56,9 @@ class Interpreter:
         self.name = name
         self.command = command
         self.root = root  # it runs in this folder as its /
-        out = subprocess.run([command, "-c", ABOUT], check=True, stdout=subprocess.PIPE, timeout=DEADLINE_S).stdout
+        out = subprocess.run(
+            [command, "-c", ABOUT], check=True, stdout=subprocess.PIPE, timeout=DEADLINE_S
+        ).stdout
         about = json.loads(out)
         self.version = tuple(about["version"])
         self.free_threaded = about["free_threaded"]
@@ -72,7 +83,9 @@ class Interpreter:
         if self.folder is None:
             self.folder = "/tmp/pyleaktrace-live.%d" % os.getpid()
             if not os.path.isdir(self.root + self.folder):
-                shutil.copytree(PROGRAMS, self.root + self.folder, ignore=shutil.ignore_patterns("__pycache__"))
+                shutil.copytree(
+                    PROGRAMS, self.root + self.folder, ignore=shutil.ignore_patterns("__pycache__")
+                )
                 build_libraries(self.root + self.folder)
         return self.folder
 
@@ -96,14 +109,20 @@ def find_interpreters():
             found.append(Interpreter("pyenv-" + version, command))
     for command in glob.glob("/usr/bin/python3.[0-9]*"):
         if re.fullmatch(r"python3\.\d+", os.path.basename(command)):
-            found.append(Interpreter("system-" + command.rsplit("python", 1)[1], os.path.realpath(command)))
+            found.append(
+                Interpreter("system-" + command.rsplit("python", 1)[1], os.path.realpath(command))
+            )
     pythons = os.path.join(BUILD, "pythons")
     for version in WANTED_PYTHONS:
         command = os.path.join(pythons, "bin", "python" + version)
         if os.access(command, os.X_OK) and os.geteuid() == 0:
             with open(command, encoding="utf-8") as f:
                 suite = re.search(r"/roots/(\w+)\"", f.read())[1]
-            found.append(Interpreter("%s-%s" % (suite, version), command, os.path.join(pythons, "roots", suite)))
+            found.append(
+                Interpreter(
+                    "%s-%s" % (suite, version), command, os.path.join(pythons, "roots", suite)
+                )
+            )
         else:
             missing.append(("debian-" + version, why_missing(pythons, version)))
     found.sort(key=lambda i: (i.version, i.name))
@@ -129,8 +148,11 @@ def why_missing(folder, version):
     except FileNotFoundError:
         if version in WANTED_FREE_THREADED:
             return "tools/build-nogil has not been run"
-        return "it runs in a root of its own, by chroot: needs root" if os.geteuid() else \
-            "tools/fetch-pythons has not been run"
+        return (
+            "it runs in a root of its own, by chroot: needs root"
+            if os.geteuid()
+            else "tools/fetch-pythons has not been run"
+        )
 
 
 class Reader:
@@ -169,14 +191,18 @@ class Reader:
                 if match or self.closed:
                     return match
                 if not self.news.wait(max(0.0, end - time.monotonic())):
-                    raise AssertionError("waited %d s for %r; there is: %r" %
-                                         (deadline_s, pattern, self.text[start:][-2000:]))
+                    raise AssertionError(
+                        "waited %d s for %r; there is: %r"
+                        % (deadline_s, pattern, self.text[start:][-2000:])
+                    )
 
 
 def build(source, out, *options):
     """Compile a program of the live tests."""
     compiler = "g++" if source.endswith(".cc") else "gcc"
-    subprocess.run([compiler, "-Wall", "-Wextra", "-Werror", source, *options, "-o", out], check=True)
+    subprocess.run(
+        [compiler, "-Wall", "-Wextra", "-Werror", source, *options, "-o", out], check=True
+    )
 
 
 def build_libraries(folder):
@@ -200,6 +226,7 @@ def until(condition, what, deadline_s=DEADLINE_S):
 
 def quiet(pid):
     """Wait until a process waits for its next command, so that two readings of it are of the same moment."""
+
     def sleeps():
         states = []
         for task in os.listdir("/proc/%d/task" % pid):
@@ -218,11 +245,23 @@ class Target:
         self.folder = interpreter.place()
         self.program = self.folder + "/" + program
         self.source = os.path.join(PROGRAMS, program)
-        environment = {"PATH": os.environ["PATH"], "PYTHONHASHSEED": "0", "PYTHONDONTWRITEBYTECODE": "1",
-                       "PYTHONNOUSERSITE": "1", "LC_ALL": "C.UTF-8", **(env or {})}
-        self.process = subprocess.Popen([interpreter.command, "-u", self.program, *args], cwd="/", env=environment,
-                                        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-                                        bufsize=0)
+        environment = {
+            "PATH": os.environ["PATH"],
+            "PYTHONHASHSEED": "0",
+            "PYTHONDONTWRITEBYTECODE": "1",
+            "PYTHONNOUSERSITE": "1",
+            "LC_ALL": "C.UTF-8",
+            **(env or {}),
+        }
+        self.process = subprocess.Popen(
+            [interpreter.command, "-u", self.program, *args],
+            cwd="/",
+            env=environment,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            bufsize=0,
+        )
         self.pid = self.process.pid
         self.out, self.err = Reader(self.process.stdout), Reader(self.process.stderr)
         self.seen = 0
@@ -247,7 +286,9 @@ class Target:
     def line(self, marker):
         """Number of the line that is marked `# line: MARKER` in the program."""
         with open(self.source, encoding="utf-8") as f:
-            found = [n for n, text in enumerate(f, 1) if text.rstrip().endswith("# line: " + marker)]
+            found = [
+                n for n, text in enumerate(f, 1) if text.rstrip().endswith("# line: " + marker)
+            ]
         assert len(found) == 1, "marker %s: lines %r" % (marker, found)
         return found[0]
 
@@ -272,9 +313,15 @@ class Command:
 
     def __init__(self, folder, arguments, env=(), command=None):
         self.json = os.path.join(str(folder), "report-%d.json" % time.monotonic_ns())
-        self.process = subprocess.Popen([*(command or [TOOL]), *arguments, "-o", self.json], stdin=subprocess.DEVNULL,
-                                        stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=str(folder), bufsize=0,
-                                        env={"PATH": os.environ["PATH"], "LC_ALL": "C.UTF-8", "NO_COLOR": "1", **dict(env)})
+        self.process = subprocess.Popen(
+            [*(command or [TOOL]), *arguments, "-o", self.json],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            cwd=str(folder),
+            bufsize=0,
+            env={"PATH": os.environ["PATH"], "LC_ALL": "C.UTF-8", "NO_COLOR": "1", **dict(env)},
+        )
         self.out, self.err = Reader(self.process.stdout), Reader(self.process.stderr)
 
     def ended(self):
@@ -315,9 +362,23 @@ class Command:
 class Tool(Command):
     """The trace of one target."""
 
-    def __init__(self, pid, folder, *options, older="0", without="", exact=True, environment=None, command=None):
-        super().__init__(folder, ["-p", str(pid), "--older", older, *(["--exact"] if exact else []), *options, NEVER_S],
-                         {"PYLEAKTRACE_WITHOUT": without, **(environment or {})}, command)
+    def __init__(
+        self,
+        pid,
+        folder,
+        *options,
+        older="0",
+        without="",
+        exact=True,
+        environment=None,
+        command=None,
+    ):
+        super().__init__(
+            folder,
+            ["-p", str(pid), "--older", older, *(["--exact"] if exact else []), *options, NEVER_S],
+            {"PYLEAKTRACE_WITHOUT": without, **(environment or {})},
+            command,
+        )
         self.pid = pid
         attached = self.err.wait(r"^pyleaktrace: tracing pid %d\b" % pid)
         assert attached, "it ended with %r: %s" % (self.process.wait(DEADLINE_S), self.err.text)
@@ -335,7 +396,11 @@ class Tool(Command):
 
 def python_frames(stack):
     """[(function, file, line)], root first"""
-    return [(f["function"], f.get("file"), f.get("line")) for f in stack["frames"] if f["kind"] == "python"]
+    return [
+        (f["function"], f.get("file"), f.get("line"))
+        for f in stack["frames"]
+        if f["kind"] == "python"
+    ]
 
 
 class Report:
@@ -354,8 +419,10 @@ class Report:
         for stack in self.data["stacks"]:
             frames = python_frames(stack)
             leaf = frames[-1] if frames else (None, None, None)
-            if all(want is None or want == have for want, have in
-                   zip((function, file, line, domain), leaf + (stack["domain"],))):
+            if all(
+                want is None or want == have
+                for want, have in zip((function, file, line, domain), leaf + (stack["domain"],))
+            ):
                 yield stack
 
     def at(self, **where):
@@ -375,6 +442,14 @@ def is_slowed(target, path):
 
 def tool(*args, environment=None, **kwargs):
     """Run the tool to its end."""
-    return subprocess.run([TOOL, *args], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-                          timeout=DEADLINE_S, text=True, env=dict({"PATH": os.environ["PATH"], "LC_ALL": "C.UTF-8"}, **(environment or {})),
-                          errors="surrogateescape", **kwargs)
+    return subprocess.run(
+        [TOOL, *args],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        timeout=DEADLINE_S,
+        text=True,
+        env=dict({"PATH": os.environ["PATH"], "LC_ALL": "C.UTF-8"}, **(environment or {})),
+        errors="surrogateescape",
+        **kwargs,
+    )

@@ -90,7 +90,10 @@ def test_all_freed(full):
 
 def test_failed_realloc_keeps_the_block(full):
     report, _, _, target = full
-    assert report.at(**where(target, "realloc_failed", "realloc"), domain="malloc")["allocated_count"] == 0
+    assert (
+        report.at(**where(target, "realloc_failed", "realloc"), domain="malloc")["allocated_count"]
+        == 0
+    )
 
 
 def test_no_missed_frees_and_nothing_lost(full):
@@ -107,8 +110,10 @@ def test_totals_are_the_sums(full):
         assert report.totals[name] == sum(stack[name] for stack in report.data["stacks"])
     for name in ("allocated_bytes", "allocated_count"):
         assert report.totals[name] >= sum(stack[name] for stack in report.data["stacks"])
-    assert report.totals["freed_count"] == \
-        report.totals["allocated_count"] - report.totals["outstanding_count"]
+    assert (
+        report.totals["freed_count"]
+        == report.totals["allocated_count"] - report.totals["outstanding_count"]
+    )
 
 
 def test_tables_that_change(one_python, start, attach, validate):
@@ -124,7 +129,9 @@ def test_tables_that_change(one_python, start, attach, validate):
     # a build without inlined copies is not steered, and is seen through whatever stands in its tables
     steered = one_python.is_distribution_build
     assert ("; every call was traced." in text) != steered
-    assert ("the allocator tables were changed" in report.data["mode"].get("object_coverage", "")) == steered
+    assert (
+        "the allocator tables were changed" in report.data["mode"].get("object_coverage", "")
+    ) == steered
 
 
 def test_as_tracemalloc_counts(full):
@@ -147,7 +154,11 @@ def test_thread_in_c_without_the_gil(python, start, attach):
     target.do("threads", n=N, n_keep=KEPT, size=C_SIZE)
     report = tool.finish()
     found = report.at(**where(target, "in_c"), domain="malloc")
-    assert (found["outstanding_count"], found["allocated_count"], found["outstanding_bytes"]) == (KEPT, N, C_SIZE * KEPT)
+    assert (found["outstanding_count"], found["allocated_count"], found["outstanding_bytes"]) == (
+        KEPT,
+        N,
+        C_SIZE * KEPT,
+    )
     found = report.at(**where(target, "beside"), domain="object")
     assert (found["outstanding_count"], found["allocated_count"]) == (KEPT, N)
     for stack in report.stacks(**where(target, "in_c"), domain="malloc"):
@@ -201,7 +212,9 @@ def test_after_everything_is_freed(python, start, attach):
     target.do("empty")
     report = tool.finish()
     for work in ["objects", "byte_strings", *ASKED]:
-        found = report.at(**where(target, work, domain="object" if work in OBJECT_WORK else "malloc"))
+        found = report.at(
+            **where(target, work, domain="object" if work in OBJECT_WORK else "malloc")
+        )
         assert found["outstanding_count"] == found["outstanding_bytes"] == 0, work
     assert report.totals["missed_frees"] == 0
 
@@ -215,7 +228,11 @@ def test_mappings(python, start, attach):
 
     def outstanding(marker, function=None):
         found = report.at(**where(target, marker, function, domain="mmap"))
-        return found["outstanding_count"], found["outstanding_bytes"] // page, found["outstanding_bytes"] % page
+        return (
+            found["outstanding_count"],
+            found["outstanding_bytes"] // page,
+            found["outstanding_bytes"] % page,
+        )
 
     assert outstanding("modules") == (60, 60 * 16, 0)
     assert report.at(**where(target, "modules", domain="mmap"))["allocated_count"] == 200

@@ -14,15 +14,37 @@ from harness import PROGRAMS, Interpreter, Target, Tool, build, tool
 N, KEPT = 600, 100
 SMALL, LARGE = 40, 5000  # within and beyond what their fast ways serve
 LIBRARIES = "/usr/lib/x86_64-linux-gnu/"
-C = ["malloc", "calloc", "realloc", "reallocarray", "posix_memalign", "aligned_alloc", "memalign", "valloc", "strdup"]
+C = [
+    "malloc",
+    "calloc",
+    "realloc",
+    "reallocarray",
+    "posix_memalign",
+    "aligned_alloc",
+    "memalign",
+    "valloc",
+    "strdup",
+]
 CXX = ["operator_new", "new_array", "sized_delete", "new_aligned"]
-FILES = {"jemalloc": "libjemalloc.so.2", "tcmalloc": "libtcmalloc_minimal.so.4", "mimalloc": "libmimalloc.so.[23]"}
+FILES = {
+    "jemalloc": "libjemalloc.so.2",
+    "tcmalloc": "libtcmalloc_minimal.so.4",
+    "mimalloc": "libmimalloc.so.[23]",
+}
 WORKS = {
     "jemalloc": C + CXX + ["mallocx", "rallocx"],
     "tcmalloc": C + ["pvalloc"] + CXX,
     "mimalloc": C + ["pvalloc"] + CXX,
 }
-LATER = ["calloc", "realloc", "posix_memalign", "operator_new", "heap_malloc", "heap_realloc", "malloc_aligned"]
+LATER = [
+    "calloc",
+    "realloc",
+    "posix_memalign",
+    "operator_new",
+    "heap_malloc",
+    "heap_realloc",
+    "malloc_aligned",
+]
 # libraries with much thread-local memory can be loaded later, too
 TLS = {"GLIBC_TUNABLES": "glibc.rtld.optional_static_tls=16384"}
 
@@ -38,8 +60,13 @@ def own_library(tmp_path_factory):
     """A library with jemalloc in its inside: the functions have the prefix own_, and are not exported."""
     folder = tmp_path_factory.mktemp("own")
     archive = LIBRARIES + "libjemalloc_pic.a"
-    listed = subprocess.run(["nm", "-g", "--defined-only", archive], check=True, stdout=subprocess.PIPE, text=True,
-                            stderr=subprocess.DEVNULL).stdout
+    listed = subprocess.run(
+        ["nm", "-g", "--defined-only", archive],
+        check=True,
+        stdout=subprocess.PIPE,
+        text=True,
+        stderr=subprocess.DEVNULL,
+    ).stdout
     names = {line.split()[2] for line in listed.splitlines() if len(line.split()) == 3}
     names = sorted(name for name in names if re.fullmatch(r"[a-z]+|[a-z]*alloc[a-z_]*", name))
     (folder / "names").write_text("".join("%s own_%s\n" % (name, name) for name in names))
@@ -48,8 +75,16 @@ def own_library(tmp_path_factory):
     subprocess.run(["objcopy", "--redefine-syms=%s" % (folder / "names"), archive, own], check=True)
     subprocess.run(["ar", "d", own, "jemalloc_cpp.pic.o"], check=True)
     library = str(folder / "own.so")
-    build(os.path.join(PROGRAMS, "own_allocator.c"), library, "-O2", "-shared", "-fPIC", own,
-          "-Wl,--version-script=%s" % (folder / "own.map"), "-lm")
+    build(
+        os.path.join(PROGRAMS, "own_allocator.c"),
+        library,
+        "-O2",
+        "-shared",
+        "-fPIC",
+        own,
+        "-Wl,--version-script=%s" % (folder / "own.map"),
+        "-lm",
+    )
     return library
 
 
@@ -65,7 +100,9 @@ class Watched:
             self.attached = watch.err.text
             for size in (SMALL, LARGE):
                 self.run(works + ["freed"], size)
-            self.failures = target.do("fail", n=5, size=1 << 55) if "mi_malloc" not in self.attached else None
+            self.failures = (
+                target.do("fail", n=5, size=1 << 55) if "mi_malloc" not in self.attached else None
+            )
             self.run(["malloc"], SMALL)
             # one that has its own names, and one that is in a library's inside and has hidden its names
             self.later = path_of("mimalloc")
@@ -78,7 +115,9 @@ class Watched:
             watch.close()
 
     def run(self, works, size, library=None, prefix=""):
-        self.target.do("run", library=library, prefix=prefix, works=works, n=N, n_keep=KEPT, size=size)
+        self.target.do(
+            "run", library=library, prefix=prefix, works=works, n=N, n_keep=KEPT, size=size
+        )
 
     def load(self, watch, library, name):
         """Have it loaded; what the tool says when it is probed."""
@@ -90,7 +129,9 @@ class Watched:
         return said[0]
 
     def at(self, marker, domain="malloc"):
-        found = self.report.at(function=marker, file=self.target.program, line=self.target.line(marker), domain=domain)
+        found = self.report.at(
+            function=marker, file=self.target.program, line=self.target.line(marker), domain=domain
+        )
         return found["outstanding_count"], found["allocated_count"], found["outstanding_bytes"]
 
 
@@ -109,15 +150,21 @@ def in_turn(works, size):
 
 
 def added(*tables):
-    return {work: tuple(map(sum, zip(*(table.get(work, (0, 0, 0)) for table in tables))))
-            for work in set().union(*tables)}
+    return {
+        work: tuple(map(sum, zip(*(table.get(work, (0, 0, 0)) for table in tables))))
+        for work in set().union(*tables)
+    }
 
 
 def test_kept_and_made(watched, allocator):
     """N made with each function and K kept, small and large ones; also in a library that comes later, and where the tool has
     looked at an exception meanwhile."""
-    expected = added(in_turn(watched.works, SMALL), in_turn(watched.works, LARGE), in_turn(["malloc"], SMALL),
-                     in_turn(LATER, SMALL))
+    expected = added(
+        in_turn(watched.works, SMALL),
+        in_turn(watched.works, LARGE),
+        in_turn(["malloc"], SMALL),
+        in_turn(LATER, SMALL),
+    )
     assert {work: watched.at(work) for work in expected} == expected
 
 
@@ -160,9 +207,16 @@ def test_it_is_named(watched, allocator):
         for name in ("malloc", "realloc", "operator new"):
             assert re.search(r"^  probe %s +malloc " % re.escape(name), text, re.M), name
     if allocator != "mimalloc":
-        assert re.search(r"^  allocator \S+libmimalloc\S+: mimalloc \(malloc, mi_malloc\), \d+ functions probed",
-                         watched.loaded, re.M)
-    assert re.search(r"^  allocator \S+/own.so: jemalloc \(own_malloc\), \d+ functions probed", watched.loaded, re.M)
+        assert re.search(
+            r"^  allocator \S+libmimalloc\S+: mimalloc \(malloc, mi_malloc\), \d+ functions probed",
+            watched.loaded,
+            re.M,
+        )
+    assert re.search(
+        r"^  allocator \S+/own.so: jemalloc \(own_malloc\), \d+ functions probed",
+        watched.loaded,
+        re.M,
+    )
 
 
 def test_frames_are_the_callers(one_python, tmp_path):
@@ -172,12 +226,24 @@ def test_frames_are_the_callers(one_python, tmp_path):
         watch = Tool(target.pid, tmp_path)
         try:
             for size in (SMALL, LARGE):
-                target.do("run", library=None, prefix="", works=["malloc", "operator_new"], n=N, n_keep=KEPT, size=size)
+                target.do(
+                    "run",
+                    library=None,
+                    prefix="",
+                    works=["malloc", "operator_new"],
+                    n=N,
+                    n_keep=KEPT,
+                    size=size,
+                )
             report = watch.finish()
         finally:
             watch.close()
         for work in ("malloc", "operator_new"):
-            stacks = list(report.stacks(function=work, file=target.program, line=target.line(work), domain="malloc"))
+            stacks = list(
+                report.stacks(
+                    function=work, file=target.program, line=target.line(work), domain="malloc"
+                )
+            )
             assert sum(stack["outstanding_count"] for stack in stacks) == 2 * KEPT
             for stack in stacks:
                 assert "libffi" in stack["frames"][-1]["module"], stack["frames"][-3:]
@@ -190,9 +256,18 @@ def test_linked_into_the_program(one_python, tmp_path):
     """Python in a program that has jemalloc linked in: its malloc is everybody's."""
     one_python.place()  # the same folder, which is removed with this interpreter
     program = str(tmp_path / "embedding")
-    build(os.path.join(PROGRAMS, "embedding.c"), program, "-O2",
-          LIBRARIES + "libpython%d.%d.so.1.0" % one_python.version[:2], "-rdynamic", "-Wl,--whole-archive",
-          LIBRARIES + "libjemalloc_pic.a", "-Wl,--no-whole-archive", "-lstdc++", "-lm")
+    build(
+        os.path.join(PROGRAMS, "embedding.c"),
+        program,
+        "-O2",
+        LIBRARIES + "libpython%d.%d.so.1.0" % one_python.version[:2],
+        "-rdynamic",
+        "-Wl,--whole-archive",
+        LIBRARIES + "libjemalloc_pic.a",
+        "-Wl,--no-whole-archive",
+        "-lstdc++",
+        "-lm",
+    )
     home = Interpreter("embedding", program)
     target = Target(home, "allocators.py")
     try:
@@ -203,12 +278,20 @@ def test_linked_into_the_program(one_python, tmp_path):
             report = watch.finish()
         finally:
             watch.close()
-        line = re.search(r"^  allocator (\S+): (\w+) \((.*)\), (\d+) functions probed$", watch.err.text, re.M)
+        line = re.search(
+            r"^  allocator (\S+): (\w+) \((.*)\), (\d+) functions probed$", watch.err.text, re.M
+        )
         assert line and line.group(1, 2, 3) == (program, "jemalloc", "malloc")
         assert "  malloc of the interpreter: %s\n" % program in watch.err.text
         for work, expected in in_turn(works, SMALL).items():
-            found = report.at(function=work, file=target.program, line=target.line(work), domain="malloc")
-            assert (found["outstanding_count"], found["allocated_count"], found["outstanding_bytes"]) == expected, work
+            found = report.at(
+                function=work, file=target.program, line=target.line(work), domain="malloc"
+            )
+            assert (
+                found["outstanding_count"],
+                found["allocated_count"],
+                found["outstanding_bytes"],
+            ) == expected, work
         assert report.totals["missed_frees"] == 0 and report.losses == {}
         # the heap seen from outside: large objects are not in glibc's chunks, though no file's name says so
         target.do("objects", n=N, size=LARGE)

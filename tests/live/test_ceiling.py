@@ -42,8 +42,9 @@ def count_hits(pid, path, offset):
     struct.pack_into("=II", attributes, 0, kind, len(attributes))
     struct.pack_into("=QQ", attributes, 56, ctypes.addressof(name), offset)
     perf_event_open = 298  # on x86-64
-    fd = ctypes.CDLL(None, use_errno=True).syscall(perf_event_open, (ctypes.c_char * len(attributes)).from_buffer(attributes), pid,
-                                                   -1, -1, 0)
+    fd = ctypes.CDLL(None, use_errno=True).syscall(
+        perf_event_open, (ctypes.c_char * len(attributes)).from_buffer(attributes), pid, -1, -1, 0
+    )
     assert fd >= 0, os.strerror(ctypes.get_errno())
     return fd
 
@@ -95,7 +96,9 @@ def test_windows_leave_nothing_behind(python, start, attach, validate):
     watched, alone = start(python, "busy.py"), start(python, "busy.py")
     table = watched.do("allocators")
     windows = WINDOWS if python.name.startswith("system-") else FEW_WINDOWS
-    tool = attach(watched, "--native", "no", exact=False, environment={"PYLEAKTRACE_WINDOWS": str(windows)})
+    tool = attach(
+        watched, "--native", "no", exact=False, environment={"PYLEAKTRACE_WINDOWS": str(windows)}
+    )
     while not re.search(r"^pyleaktrace: (\d+) windows done", tool.err.text, re.M):
         seen = watched.do("collect", n=BATCH)
         assert seen == alone.do("collect", n=BATCH)
@@ -155,11 +158,15 @@ def test_growing_container(some_python, start, attach, validate):
     report = tool.finish()
     validate(report.data)
     assert re.match(r"app\.cache\.SESSIONS dict, \d+ items: \+\d+ inserted, -0 removed in ", text)
-    by, = re.findall(r"inserted by:\n\t\t(\S+) \(.*busy\.py:(\d+)\)", text)
+    (by,) = re.findall(r"inserted by:\n\t\t(\S+) \(.*busy\.py:(\d+)\)", text)
     assert by == ("collect", str(target.line("inserted")))
-    row, = report.data["growing"]
+    (row,) = report.data["growing"]
     container = row["container"]
-    assert (container["path"], container["type"], container["removed"]) == ("app.cache.SESSIONS", "dict", 0)
+    assert (container["path"], container["type"], container["removed"]) == (
+        "app.cache.SESSIONS",
+        "dict",
+        0,
+    )
     assert container["inserted"] == container["insertions"] > 0
     assert row["items_per_s"] > 0 and row["watched_s"] > 0
     lines = {harness.python_frames(stack)[-1][2] for stack in container["stacks"]}
@@ -182,17 +189,25 @@ def test_growing_container_of_a_slowed_target(one_python, start, attach, validat
     text = work_until(target, "collect_slowly", tool, found, n=100)
     report = tool.finish()
     validate(report.data)
-    assert re.search(r"inserted by:\n\t\tcollect_slowly \(.*busy\.py:%d\)" % target.line("inserted slowly"), text)
-    row, = report.data["growing"]
+    assert re.search(
+        r"inserted by:\n\t\tcollect_slowly \(.*busy\.py:%d\)" % target.line("inserted slowly"), text
+    )
+    (row,) = report.data["growing"]
     assert (row["lost"] >= 0.05) == slowed
     assert row["watched_s"] * row["lost"] < 1  # of 3 s, were it not cut
 
 
 def leaking(report, line, size):
     """Stacks of this line with blocks of this size, estimated, in a text report."""
-    return [(int(n), int(count)) for n, count in
-            re.findall(r"^\t(\d+) bytes in (\d+) allocations from stack.*\n\t\t\w+ \(.*busy\.py:%d\)" % line, report, re.M)
-            if int(n) and round(int(n) / int(count)) == size]
+    return [
+        (int(n), int(count))
+        for n, count in re.findall(
+            r"^\t(\d+) bytes in (\d+) allocations from stack.*\n\t\t\w+ \(.*busy\.py:%d\)" % line,
+            report,
+            re.M,
+        )
+        if int(n) and round(int(n) / int(count)) == size
+    ]
 
 
 def test_lost_memory_of_c(some_python, start, attach, validate):
@@ -203,9 +218,13 @@ def test_lost_memory_of_c(some_python, start, attach, validate):
     work_until(target, "lose", tool, lambda report: leaking(report, line, LOST))
     report = tool.finish()
     validate(report.data)
-    rows = [stack for stack in report.stacks(line=line, domain="malloc") if stack["outstanding_bytes"] % LOST == 0 or stack["estimated"]]
+    rows = [
+        stack
+        for stack in report.stacks(line=line, domain="malloc")
+        if stack["outstanding_bytes"] % LOST == 0 or stack["estimated"]
+    ]
     assert rows
-    native, = [part for part in report.data["mode"]["parts"] if "malloc" in part["domains"]]
+    (native,) = [part for part in report.data["mode"]["parts"] if "malloc" in part["domains"]]
     for row in rows:
         assert row["estimated"] == (native["how"] == "windows")
         if row["estimated"]:
@@ -219,8 +238,12 @@ def test_objects_without_a_holder(one_python, start, attach):
     line = target.line("cycle")
 
     def found(report):
-        return re.search(r"^\t\d+ bytes in \d+ allocations from stack.*__main__\.Session.*estimated.*\n\t\tcycle \(.*busy\.py:%d\)" %
-                         line, report, re.M)
+        return re.search(
+            r"^\t\d+ bytes in \d+ allocations from stack.*__main__\.Session.*estimated.*\n\t\tcycle \(.*busy\.py:%d\)"
+            % line,
+            report,
+            re.M,
+        )
 
     work_until(target, "cycle", tool, found)
     assert not growing(tool.report_now(), "app.cache.SESSIONS")
@@ -245,7 +268,9 @@ def test_cheap_parts_are_exact(one_python, start, attach):
     target = start(one_python, "busy.py")
     tool = attach(target, "--max-overhead", "100", "--native", "no", exact=False)
     every = r"^Traced: malloc, mmap: every call.*\nTraced: object: every call"
-    report = work_until(target, "think", tool, lambda text: text if re.search(every, text, re.M) else None, n=100)
+    report = work_until(
+        target, "think", tool, lambda text: text if re.search(every, text, re.M) else None, n=100
+    )
     assert "estimated" not in report
 
 
@@ -266,7 +291,9 @@ def test_system_calls(one_python, start, attach, validate):
         if re.search(r"^Traced: malloc, mmap: every call", text, re.M):
             assert not slower or int(slower[1]) < 60, text
             return text
-        assert not found or float(found[2].lstrip("<")) > 1 or not slower or int(slower[1]) < 60, text
+        assert (
+            not found or float(found[2].lstrip("<")) > 1 or not slower or int(slower[1]) < 60
+        ), text
         return text if found and int(found[1]) >= 5 else None
 
     if re.search(windows, work_until(target, "ask", tool, decided, n=200), re.M):
@@ -285,13 +312,15 @@ def test_system_calls(one_python, start, attach, validate):
 def test_usage(one_python, start):
     target = start(one_python, "busy.py")
     pid = str(target.pid)
-    for options, said in ((["--exact", "--max-overhead", "3"], "--exact and --sample have no ceiling"),
-                          (["--exact", "-X", "on-limit=stop"], "--exact and --sample have no ceiling"),
-                          (["--max-overhead", "0"], "a percentage from 0.1 to 100"),
-                          (["--max-overhead", "nan"], "a percentage from 0.1 to 100"),
-                          (["--max-overhead", "5%x"], "a percentage from 0.1 to 100"),
-                          (["-X", "on-limit=panic"], "-X on-limit: expected throttle or stop"),
-                          (["--max-delay", "1us"], "expected at least 1 ms")):
+    for options, said in (
+        (["--exact", "--max-overhead", "3"], "--exact and --sample have no ceiling"),
+        (["--exact", "-X", "on-limit=stop"], "--exact and --sample have no ceiling"),
+        (["--max-overhead", "0"], "a percentage from 0.1 to 100"),
+        (["--max-overhead", "nan"], "a percentage from 0.1 to 100"),
+        (["--max-overhead", "5%x"], "a percentage from 0.1 to 100"),
+        (["-X", "on-limit=panic"], "-X on-limit: expected throttle or stop"),
+        (["--max-delay", "1us"], "expected at least 1 ms"),
+    ):
         result = harness.tool("-p", pid, *options)
         assert (result.returncode, result.stdout) == (64, ""), (options, result.stderr)
         assert said in result.stderr, (options, result.stderr)
@@ -312,35 +341,66 @@ def test_sampling(one_python, start, attach, validate):
     n, rounds = 6000, 30
     truth, line = n * LOST, target.line("lost alone")
     tool = attach(target, "--sample", "2K", "--native", "no", exact=False)
-    pattern = r"^\t(\d+) bytes in \d+ allocations from stack.*  malloc.*  estimated ±([\d.]+) %%.*\n\t\tlose_alone \(.*busy\.py:%d\)" % line
+    pattern = (
+        r"^\t(\d+) bytes in \d+ allocations from stack.*  malloc.*  estimated ±([\d.]+) %%.*\n\t\tlose_alone \(.*busy\.py:%d\)"
+        % line
+    )
     totals, inside = [], 0
     for _ in range(rounds):
         target.do("lose_alone", n=n)
-        (total, error), = re.findall(pattern, tool.report_now(), re.M)
+        ((total, error),) = re.findall(pattern, tool.report_now(), re.M)
         totals.append(int(total))
         inside += abs(int(total) - truth) <= float(error) / 100 * int(total)
         if len(totals) < rounds:
             tool.process.send_signal(signal.SIGUSR2)  # and now from nothing
-            harness.until(lambda: not re.search(pattern, tool.report_now(), re.M), "the past to be forgotten")
+            harness.until(
+                lambda: not re.search(pattern, tool.report_now(), re.M), "the past to be forgotten"
+            )
     # one is off by 2 %, so that their mean is by 0.4 %
     assert abs(sum(totals) / rounds / truth - 1) < 0.02, totals
     # by chance fewer than that once in three thousand times
     assert inside >= rounds * 0.8, (inside, totals)
     report = tool.finish()
     validate(report.data)
-    part, = report.data["mode"]["parts"]
-    assert (part["how"], part["sample_bytes"], report.data["mode"]["exact"]) == ("sampled", 2048, False)
-    row, = report.stacks(line=line, domain="malloc")
-    assert row["estimated"] and row["bytes_error"] > 0 and row["seen"] > 1000 and "allocated_count" not in row
+    (part,) = report.data["mode"]["parts"]
+    assert (part["how"], part["sample_bytes"], report.data["mode"]["exact"]) == (
+        "sampled",
+        2048,
+        False,
+    )
+    (row,) = report.stacks(line=line, domain="malloc")
+    assert (
+        row["estimated"]
+        and row["bytes_error"] > 0
+        and row["seen"] > 1000
+        and "allocated_count" not in row
+    )
     assert "unknown_frees" not in report.totals and report.totals["estimated"]
 
 
 def test_map_that_fills_up(one_python, start, attach, validate):
     """Blocks that are too many for the map are thinned out to a sample, and stand for all of them: the trace goes on for ever."""
     target = start(one_python, "busy.py")
-    tool = attach(target, "--native", "no", "--max-overhead", "100", "--max-delay", "20ms", "-X", "max-blocks=12000", exact=False)
+    tool = attach(
+        target,
+        "--native",
+        "no",
+        "--max-overhead",
+        "100",
+        "--max-delay",
+        "20ms",
+        "-X",
+        "max-blocks=12000",
+        exact=False,
+    )
     line, lost = target.line("lost"), 0
-    work_until(target, "think", tool, lambda text: re.search(r"^Traced: malloc, mmap: every call", text, re.M), n=100)
+    work_until(
+        target,
+        "think",
+        tool,
+        lambda text: re.search(r"^Traced: malloc, mmap: every call", text, re.M),
+        n=100,
+    )
     for _ in range(800):  # a quarter of the map is between full enough to be thinned out and full
         target.do("lose", n=50)
         lost += 50
@@ -348,9 +408,13 @@ def test_map_that_fills_up(one_python, start, attach, validate):
             break
     report = tool.finish()
     validate(report.data)
-    native, = [part for part in report.data["mode"]["parts"] if "malloc" in part["domains"]]
+    (native,) = [part for part in report.data["mode"]["parts"] if "malloc" in part["domains"]]
     assert native["how"] == "sampled" and native["sample_bytes"] >= 1024
-    row, = [stack for stack in report.stacks(line=line, domain="malloc") if stack["outstanding_bytes"] >= LOST * lost / 2]
+    (row,) = [
+        stack
+        for stack in report.stacks(line=line, domain="malloc")
+        if stack["outstanding_bytes"] >= LOST * lost / 2
+    ]
     assert row["estimated"] and row["seen"] < 12000 and report.losses == {}
     assert abs(row["outstanding_bytes"] - LOST * lost) <= 2.5 * row["bytes_error"]
 
@@ -360,18 +424,32 @@ def test_lists_in_a_sample(one_python, start, attach, validate):
     sample."""
     target = start(one_python, "busy.py")
     n, truth, line = 3000, 3000 * 40 * 8, target.line("grown")
-    tool = attach(target, "--native", "no", "--max-overhead", "100", "--max-delay", "20ms", "-X", "max-blocks=12000", exact=False)
+    tool = attach(
+        target,
+        "--native",
+        "no",
+        "--max-overhead",
+        "100",
+        "--max-delay",
+        "20ms",
+        "-X",
+        "max-blocks=12000",
+        exact=False,
+    )
     for _ in range(200):
         target.do("grow_alone", n=500)
         # a sample begins with 16 KiB where the first windows were expensive, and becomes finer then; of 3,000 lists more than 200 are in it
         if re.search(r"^Traced: object: a block of every [124]\.0 KiB", tool.report_now(), re.M):
             break
     tool.process.send_signal(signal.SIGUSR2)
-    harness.until(lambda: not re.search(r"busy\.py:%d\)" % line, tool.report_now()), "the past to be forgotten")
+    harness.until(
+        lambda: not re.search(r"busy\.py:%d\)" % line, tool.report_now()),
+        "the past to be forgotten",
+    )
     target.do("grow_alone", n=n)
     report = tool.finish()
     validate(report.data)
-    row, = report.stacks(line=line, domain="object")
+    (row,) = report.stacks(line=line, domain="object")
     assert row["estimated"] and row["seen"] > 100
     assert abs(row["outstanding_bytes"] - truth) <= 2.5 * row["bytes_error"]
     assert report.totals["missed_frees"] == 0 and report.losses == {}

@@ -46,8 +46,11 @@ def test_python_2():
     command = os.path.expanduser("~/.pyenv/versions/2.7.18/bin/python2.7")
     if not os.access(command, os.X_OK):
         pytest.skip("no CPython 2.7 on this machine")
-    process = subprocess.Popen([command, "-u", "-c", "print('ready'); raw_input()"], stdin=subprocess.PIPE,
-                               stdout=subprocess.PIPE)
+    process = subprocess.Popen(
+        [command, "-u", "-c", "print('ready'); raw_input()"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    )
     try:
         assert process.stdout.readline() == b"ready\n"
         refused(tool("-p", str(process.pid)), 2, "2.7")
@@ -70,23 +73,57 @@ def test_kernel_thread():
     refused(tool("-p", "2"), 2)
 
 
-@pytest.mark.parametrize("arguments", [
-    ["--no-such-option"], ["-p"], ["-p", "abc"], ["-p", "0"], ["-p", "-1"], ["-p", "1", "-T", "x"], ["-p", "1", "-T", "-1"],
-    ["-p", "1", "--sort", "colour"], ["-p", "1", "--domain", "heap"], ["-p", "1", "-d", "5q"], ["-p", "1", "-d", ""],
-    ["-p", "1", "--older", "soon"], ["-p", "1", "-z", "big"], ["-p", "1", "-z", "10", "-Z", "5"],
-    ["-p", "1", "-X", "max-blocks=0"], ["-p", "1", "-X", "max-blocks=many"], ["-p", "1", "-X", "max-stacks=-5"],
-    ["-p", "1", "-X", "max-blocks=99999999999999999999999"], ["-p", "1", "-X", "max-blocks"], ["-p", "1", "-X", "nothing=1"], ["-p", "1", "x"], ["-p", "1", "5", "x"],
-    ["-p", "1", "5", "1", "1"], ["-p", "1", "-f", "poem"], ["-p", "1", "-o", "report.poem"], ["-p", "1", "-o", ""],
-    ["-p", "1", "-o", "%q.json"], ["nonsense"]])
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["--no-such-option"],
+        ["-p"],
+        ["-p", "abc"],
+        ["-p", "0"],
+        ["-p", "-1"],
+        ["-p", "1", "-T", "x"],
+        ["-p", "1", "-T", "-1"],
+        ["-p", "1", "--sort", "colour"],
+        ["-p", "1", "--domain", "heap"],
+        ["-p", "1", "-d", "5q"],
+        ["-p", "1", "-d", ""],
+        ["-p", "1", "--older", "soon"],
+        ["-p", "1", "-z", "big"],
+        ["-p", "1", "-z", "10", "-Z", "5"],
+        ["-p", "1", "-X", "max-blocks=0"],
+        ["-p", "1", "-X", "max-blocks=many"],
+        ["-p", "1", "-X", "max-stacks=-5"],
+        ["-p", "1", "-X", "max-blocks=99999999999999999999999"],
+        ["-p", "1", "-X", "max-blocks"],
+        ["-p", "1", "-X", "nothing=1"],
+        ["-p", "1", "x"],
+        ["-p", "1", "5", "x"],
+        ["-p", "1", "5", "1", "1"],
+        ["-p", "1", "-f", "poem"],
+        ["-p", "1", "-o", "report.poem"],
+        ["-p", "1", "-o", ""],
+        ["-p", "1", "-o", "%q.json"],
+        ["nonsense"],
+    ],
+)
 def test_usage(arguments, tmp_path):
     refused(tool(*arguments, cwd=str(tmp_path)), 64)
     assert os.listdir(str(tmp_path)) == []
 
 
-@pytest.mark.parametrize("arguments, words", [
-    (["heep", "-p", "1"], ["did you mean `pyleaktrace heap`?"]), (["docter"], ["did you mean `pyleaktrace doctor`?"]),
-    (["-p", "1", "heap"], ["pyleaktrace heap -p PID"]), (["-p", "1", "haep"], ["pyleaktrace heap -p PID"]),
-    (["5"], ["-p PID"]), (["heap"], ["pyleaktrace heap -p PID"]), (["tred", "-p", "1"], ["pyleaktrace trend"]), (["he\x1b[2Jap"], ["version"])])
+@pytest.mark.parametrize(
+    "arguments, words",
+    [
+        (["heep", "-p", "1"], ["did you mean `pyleaktrace heap`?"]),
+        (["docter"], ["did you mean `pyleaktrace doctor`?"]),
+        (["-p", "1", "heap"], ["pyleaktrace heap -p PID"]),
+        (["-p", "1", "haep"], ["pyleaktrace heap -p PID"]),
+        (["5"], ["-p PID"]),
+        (["heap"], ["pyleaktrace heap -p PID"]),
+        (["tred", "-p", "1"], ["pyleaktrace trend"]),
+        (["he\x1b[2Jap"], ["version"]),
+    ],
+)
 def test_mistyped_command(arguments, words):
     """A word that is nearly a command is no program, and what is missing is shown as it is to be written."""
     result = tool(*arguments)
@@ -119,7 +156,9 @@ def test_unwritable_output(one_python, start, tmp_path):
     target = start(one_python, "lifecycle.py")
     before = target.do("allocators")
     for name in ("/no/such/folder/report.json", "/proc/report.json", str(tmp_path)):
-        result = tool("-p", str(target.pid), "-f", "json", "-o", name, "-o", str(tmp_path / "other.folded"))
+        result = tool(
+            "-p", str(target.pid), "-f", "json", "-o", name, "-o", str(tmp_path / "other.folded")
+        )
         assert result.returncode in (1, 64, 77), result.stderr
         assert result.stderr.startswith("pyleaktrace:") and "tracing pid" not in result.stderr
         assert os.listdir(str(tmp_path)) == []
@@ -144,9 +183,22 @@ def test_without_rights(one_python, start):
     os.mkdir(folder, 0o755)
     try:
         shutil.copy(harness.TOOL, folder + "/pyleaktrace")
-        result = subprocess.run(["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups",
-                                 folder + "/pyleaktrace", "-p", str(target.pid)], stdin=subprocess.DEVNULL,
-                                stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=harness.DEADLINE_S)
+        result = subprocess.run(
+            [
+                "setpriv",
+                "--reuid=65534",
+                "--regid=65534",
+                "--clear-groups",
+                folder + "/pyleaktrace",
+                "-p",
+                str(target.pid),
+            ],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            timeout=harness.DEADLINE_S,
+        )
         refused(result, 77)
         assert re.search(r"root|sudo|CAP_", result.stderr)
     finally:
@@ -157,7 +209,16 @@ def test_interval_and_count(one_python, start):
     target = start(one_python, "lifecycle.py")
     result = tool("-p", str(target.pid), "1", "2")
     assert result.returncode == 0, result.stderr
-    assert len(re.findall(r"^\[\d\d:\d\d:\d\d\] Top \d+ stacks with outstanding allocations:$", result.stdout, re.M)) == 2
+    assert (
+        len(
+            re.findall(
+                r"^\[\d\d:\d\d:\d\d\] Top \d+ stacks with outstanding allocations:$",
+                result.stdout,
+                re.M,
+            )
+        )
+        == 2
+    )
 
 
 def test_duration(one_python, start):
@@ -179,12 +240,33 @@ def test_plan_is_shown(one_python, start):
 def test_help_and_version():
     result = tool("--help")
     assert result.returncode == 0 and result.stderr == ""
-    for option in ("--pid", "--duration", "--top", "--group-by", "--module", "--sort", "--older", "--min-size", "--max-size", "--domain",
-                   "--output", "--format", "--quiet", "--verbose", "--no-color"):
+    for option in (
+        "--pid",
+        "--duration",
+        "--top",
+        "--group-by",
+        "--module",
+        "--sort",
+        "--older",
+        "--min-size",
+        "--max-size",
+        "--domain",
+        "--output",
+        "--format",
+        "--quiet",
+        "--verbose",
+        "--no-color",
+    ):
         assert option in result.stdout, option
     knobs = tool("-X", "help")
     assert knobs.returncode == 0 and knobs.stderr == ""
-    assert re.findall(r"^  (\S+?)=", knobs.stdout, re.M) == ["steer", "heap-scan", "on-limit", "max-blocks", "max-stacks"]
+    assert re.findall(r"^  (\S+?)=", knobs.stdout, re.M) == [
+        "steer",
+        "heap-scan",
+        "on-limit",
+        "max-blocks",
+        "max-stacks",
+    ]
     result = tool("--version")
     assert result.returncode == 0 and re.search(r"\d+\.\d+", result.stdout)
 
@@ -192,7 +274,11 @@ def test_help_and_version():
 def text_of(target):
     """The executable memory that a process has from files, as it stands there: probes are instructions put into it."""
     with open("/proc/%d/maps" % target.pid, encoding="utf-8") as maps:
-        ranges = [line.split()[0].split("-") for line in maps if line.split()[1].startswith("r-x") and " /" in line]
+        ranges = [
+            line.split()[0].split("-")
+            for line in maps
+            if line.split()[1].startswith("r-x") and " /" in line
+        ]
     parts = []
     with open("/proc/%d/mem" % target.pid, "rb", buffering=0) as memory:
         for start, end in ranges:
@@ -205,17 +291,30 @@ def test_doctor_attaches_nothing(one_python, start, attach):
     """It predicts the cost, and no probe is in the target at any time."""
     target = start(one_python, "busy.py")
     bare = text_of(target)
-    with subprocess.Popen([harness.TOOL, "doctor", "-p", str(target.pid)], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-                          text=True) as doctor:
+    with subprocess.Popen(
+        [harness.TOOL, "doctor", "-p", str(target.pid)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as doctor:
         while doctor.poll() is None:
             assert text_of(target) == bare
         said, wrong = doctor.communicate()
     assert doctor.returncode == 0, wrong
-    assert re.search(r"a trap takes \d\S* \w+ on an emulated instruction, \d\S* us on another", said), said
-    assert re.search(r"^  watchpoints, .*: a change of threads takes \d\S* \w+ more", said, re.M), said
+    assert re.search(
+        r"a trap takes \d\S* \w+ on an emulated instruction, \d\S* us on another", said
+    ), said
+    assert re.search(
+        r"^  watchpoints, .*: a change of threads takes \d\S* \w+ more", said, re.M
+    ), said
     # of another tracer's tracepoints they are slow already, and ours take nothing more; that is not so for long
-    slower = r"^  while mappings are traced .* each system call of every process takes \d\S* ns more$"
-    harness.until(lambda: re.search(slower, tool("doctor", "-p", str(target.pid)).stdout, re.M), "system calls to be told of")
+    slower = (
+        r"^  while mappings are traced .* each system call of every process takes \d\S* ns more$"
+    )
+    harness.until(
+        lambda: re.search(slower, tool("doctor", "-p", str(target.pid)).stdout, re.M),
+        "system calls to be told of",
+    )
     # the look at the text sees a probe where there is one
     watch = attach(target, "--native", "no")
     assert text_of(target) != bare

@@ -21,8 +21,15 @@ class Look(harness.Command):
     """A trace in the default mode of which no allocation is traced."""
 
     def __init__(self, target, folder, without="", before=()):
-        super().__init__(folder, ["-p", str(target.pid), harness.NEVER_S], {"PYLEAKTRACE_WITHOUT": without}, [*before, harness.TOOL])
-        assert self.err.wait(r"^pyleaktrace: looking at the heap of pid %d$" % target.pid), self.err.text
+        super().__init__(
+            folder,
+            ["-p", str(target.pid), harness.NEVER_S],
+            {"PYLEAKTRACE_WITHOUT": without},
+            [*before, harness.TOOL],
+        )
+        assert self.err.wait(
+            r"^pyleaktrace: looking at the heap of pid %d$" % target.pid
+        ), self.err.text
 
     def report_now(self):
         start = len(self.out.text)
@@ -43,12 +50,20 @@ def deny(tmp_path_factory):
 
 def after_the_answer(text):
     """A report without its verdict, which it begins with once there is one."""
-    return re.sub(r"\A(TOO EARLY|NO LEAK|GROWING|LEAK|FRAGMENTATION)  .*?\n\n", "", text, flags=re.S)
+    return re.sub(
+        r"\A(TOO EARLY|NO LEAK|GROWING|LEAK|FRAGMENTATION)  .*?\n\n", "", text, flags=re.S
+    )
 
 
 def run(before, *arguments):
-    return subprocess.run([*before, harness.TOOL, *arguments], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                          stderr=subprocess.PIPE, text=True, timeout=harness.DEADLINE_S)
+    return subprocess.run(
+        [*before, harness.TOOL, *arguments],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        timeout=harness.DEADLINE_S,
+    )
 
 
 def goes_on(target, folder, validate, words, **how):
@@ -64,8 +79,12 @@ def goes_on(target, folder, validate, words, **how):
 
         harness.until(found, "the container that grows fastest")
         text = said[-1]
-        assert re.search(r"^Growing containers, fastest first:\napp\.state\.\w+ \S+, \d\S* items\n"
-                         r" +the census says \+\S+/min since the watch began\.$", text, re.M), text
+        assert re.search(
+            r"^Growing containers, fastest first:\napp\.state\.\w+ \S+, \d\S* items\n"
+            r" +the census says \+\S+/min since the watch began\.$",
+            text,
+            re.M,
+        ), text
         data = look.finish()
     finally:
         look.close()
@@ -91,8 +110,12 @@ def test_seccomp_denies(one_python, start, tmp_path, validate, deny, call, error
     before = deny(call, error)
     words = ["seccomp", call + "()", "on the host"]
     goes_on(target, tmp_path, validate, words, before=before)
-    for arguments in (["-p", str(target.pid), "--exact", "-d", "1"], ["watch", "-p", str(target.pid), "app.state.LOG"],
-                      ["-p", str(target.pid), "-X", "heap-scan=no", "-d", "1"], ["doctor"]):
+    for arguments in (
+        ["-p", str(target.pid), "--exact", "-d", "1"],
+        ["watch", "-p", str(target.pid), "app.state.LOG"],
+        ["-p", str(target.pid), "-X", "heap-scan=no", "-d", "1"],
+        ["doctor"],
+    ):
         result = run(before, *arguments)
         assert result.returncode == 69, (arguments, result.stderr)
         for word in words:
@@ -103,12 +126,16 @@ def test_seccomp_denies(one_python, start, tmp_path, validate, deny, call, error
     assert result.returncode == 0 and json.loads(result.stdout)["heap"]
 
 
-@pytest.mark.parametrize("without, code, words", [
-    ("lockdown", 69, ["locked down", "lockdown=integrity"]),
-    ("jit,all_load", 69, ["verifier refuses", "JIT", "sysctl -w net.core.bpf_jit_enable=1"]),
-    ("btf", 69, ["CONFIG_DEBUG_INFO_BTF"]),
-    ("user_namespace", 77, ["user namespace", "root on the host"]),
-    ("all_load", 69, ["verifier refuses program on_return", "helper"])])
+@pytest.mark.parametrize(
+    "without, code, words",
+    [
+        ("lockdown", 69, ["locked down", "lockdown=integrity"]),
+        ("jit,all_load", 69, ["verifier refuses", "JIT", "sysctl -w net.core.bpf_jit_enable=1"]),
+        ("btf", 69, ["CONFIG_DEBUG_INFO_BTF"]),
+        ("user_namespace", 77, ["user namespace", "root on the host"]),
+        ("all_load", 69, ["verifier refuses program on_return", "helper"]),
+    ],
+)
 def test_without(one_python, start, tmp_path, validate, without, code, words):
     target = start(one_python, "holders.py")
     goes_on(target, tmp_path, validate, words, without=without)
@@ -198,7 +225,10 @@ def test_idle_master(one_python, start, tmp_path, validate):
     listed = re.search(r"-p ([\d,]+)$", sentence)[1]
     assert sorted(map(int, listed.split(","))) == sorted(pids)
     # and is not said to one who does so
-    watch = harness.Command(tmp_path, ["-p", "%d,%s" % (target.pid, listed), "--group-by", "pid", "-d", "2", harness.NEVER_S])
+    watch = harness.Command(
+        tmp_path,
+        ["-p", "%d,%s" % (target.pid, listed), "--group-by", "pid", "-d", "2", harness.NEVER_S],
+    )
     for pid in [target.pid, *pids]:
         assert watch.err.wait(r"^pyleaktrace: tracing pid %d$" % pid), watch.err.text
     target.do("workers_work", n=20)
@@ -235,7 +265,9 @@ def rows_of(said):
 
 
 def tried(said):
-    return {name.strip(): answer for name, answer in rows_of(said[said.index("\ntried "):]).items()}
+    return {
+        name.strip(): answer for name, answer in rows_of(said[said.index("\ntried ") :]).items()
+    }
 
 
 def test_doctor_tries(one_python, start):
@@ -251,7 +283,10 @@ def test_doctor_tries(one_python, start):
     result = tool("doctor", "-p", str(target.pid))
     assert result.returncode == 0, result.stderr
     rows = tried(result.stdout)
-    assert re.match("yes, in", rows["programs of probes are loaded"]) and "allocations are recorded" not in rows
+    assert (
+        re.match("yes, in", rows["programs of probes are loaded"])
+        and "allocations are recorded" not in rows
+    )
 
 
 def test_doctor_tells_what_the_verifier_says():
@@ -259,19 +294,30 @@ def test_doctor_tells_what_the_verifier_says():
     assert result.returncode == 69, result.stderr
     assert "on_return" in result.stderr and "helper" in result.stderr
     rows = tried(result.stdout)
-    assert rows["programs of probes are loaded"].startswith("no: the kernel's verifier refuses program on_return: ")
-    words = result.stdout[result.stdout.index("  the verifier's last words on on_return:\n"):].splitlines()
-    assert any("helper" in line for line in words[1:9]) and any("processed" in line for line in words[1:9])
+    assert rows["programs of probes are loaded"].startswith(
+        "no: the kernel's verifier refuses program on_return: "
+    )
+    words = result.stdout[
+        result.stdout.index("  the verifier's last words on on_return:\n") :
+    ].splitlines()
+    assert any("helper" in line for line in words[1:9]) and any(
+        "processed" in line for line in words[1:9]
+    )
     result = tool("doctor", environment={"PYLEAKTRACE_WITHOUT": "native_load"})
     assert result.returncode == 0, result.stderr
     rows = tried(result.stdout)
-    assert ", without C frames: the kernel's verifier refuses program on_return: " in rows["programs of probes are loaded"]
+    assert (
+        ", without C frames: the kernel's verifier refuses program on_return: "
+        in rows["programs of probes are loaded"]
+    )
     assert rows["allocations are recorded"].startswith("yes, 200 of 200")
 
 
 def test_doctor_leaves_nobody_behind():
     before = set(os.listdir("/proc"))
-    with subprocess.Popen([harness.TOOL, "doctor"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as doctor:
+    with subprocess.Popen(
+        [harness.TOOL, "doctor"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as doctor:
         said, _ = doctor.communicate(timeout=harness.DEADLINE_S)
     assert "tried on" in said
     for name in set(os.listdir("/proc")) - before:

@@ -12,10 +12,15 @@ class Service:
     """The demo's service, as far as attach() wants to know it."""
 
     def __init__(self, python):
-        self.process = subprocess.Popen([python, "-u", os.path.join(harness.ROOT, "tools", "demo-service"),
-                                         "--seconds", "600"], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-                                        env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1"})
-        self.out, self.err = harness.Reader(self.process.stdout), harness.Reader(self.process.stderr)
+        self.process = subprocess.Popen(
+            [python, "-u", os.path.join(harness.ROOT, "tools", "demo-service"), "--seconds", "600"],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1"},
+        )
+        self.out, self.err = harness.Reader(self.process.stdout), harness.Reader(
+            self.process.stderr
+        )
         said = self.out.wait(r"^serving pid (\d+) on port \d+\n")
         assert said, self.err.text
         self.pid = int(said[1])
@@ -41,22 +46,37 @@ def serving(python):
 
 
 def until_shown(tool, leaks):
-    harness.until(lambda: all(re.search(leak, text, re.M) for text in [tool.report_now()] for leak in leaks),
-                  "the leaks to show")
+    harness.until(
+        lambda: all(re.search(leak, text, re.M) for text in [tool.report_now()] for leak in leaks),
+        "the leaks to show",
+    )
 
 
 def test_three_leaks(one_python, attach):
     with serving(one_python) as service:
         tool = attach(service, "-T", "0")
-        until_shown(tool, [r"^\t\tremember \(.*sessions\.py:", r"^\t\twatermark \(.*images\.py:", r"^\t\tplace \(.*orders\.py:"])
+        until_shown(
+            tool,
+            [
+                r"^\t\tremember \(.*sessions\.py:",
+                r"^\t\twatermark \(.*images\.py:",
+                r"^\t\tplace \(.*orders\.py:",
+            ],
+        )
         report = tool.finish()
-    leaks = {function: stack for function in ("remember", "watermark", "place")
-             for stack in report.stacks(function=function)}
+    leaks = {
+        function: stack
+        for function in ("remember", "watermark", "place")
+        for stack in report.stacks(function=function)
+    }
     assert leaks["watermark"]["domain"] == "malloc"
     assert leaks["remember"]["domain"] == leaks["place"]["domain"] == "object"
     # of a page that was being answered at that moment something may be left, but no more
     page = report.at(function=one_python.qualified("Handler.page", "page"))
-    assert page["outstanding_count"] < leaks["watermark"]["outstanding_count"] or page["outstanding_count"] < 500
+    assert (
+        page["outstanding_count"] < leaks["watermark"]["outstanding_count"]
+        or page["outstanding_count"] < 500
+    )
     assert report.totals["missed_frees"] == 0
 
 
@@ -64,10 +84,20 @@ def test_three_leaks_below_the_ceiling(one_python, attach):
     """The default: the container that grows and who fills it, the lines of the other two leaks."""
     with serving(one_python) as service:
         tool = attach(service, "-T", "0", exact=False)
-        until_shown(tool, [r"^shop\.sessions\.SESSIONS dict, .*\n +\+\d+ inserted(?:, in \d+ changes,)? by:\n\t\tremember \(.*sessions\.py:",
-                           r"^\t\twatermark \(.*images\.py:", r"^\t\tplace \(.*orders\.py:"])
+        until_shown(
+            tool,
+            [
+                r"^shop\.sessions\.SESSIONS dict, .*\n +\+\d+ inserted(?:, in \d+ changes,)? by:\n\t\tremember \(.*sessions\.py:",
+                r"^\t\twatermark \(.*images\.py:",
+                r"^\t\tplace \(.*orders\.py:",
+            ],
+        )
         report = tool.finish()
-    rows = {row["container"]["path"]: row["container"] for row in report.data["growing"] if "container" in row}
+    rows = {
+        row["container"]["path"]: row["container"]
+        for row in report.data["growing"]
+        if "container" in row
+    }
     sessions = rows["shop.sessions.SESSIONS"]
     # one session is one change; a change that a preemptible kernel kept from the program is said to be lost
     assert sessions["inserted"] == sessions["insertions"] or report.losses["hits_unseen"]

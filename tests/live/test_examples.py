@@ -22,9 +22,18 @@ SHORT = "-d 2s"
 def test_there_are_examples():
     """Each place has some, so that none is left out by how it is written."""
     places = {example.place for example in EXAMPLES}
-    assert {"README.md", "docs/heap.md", "docs/watchpoints.md", "docs/reading-a-report.md", "docs/safety.md",
-            "docs/troubleshooting.md", "man/pyleaktrace.8.in", "man/pyleaktrace-heap.8.in", "man/pyleaktrace-watch.8.in",
-            "man/pyleaktrace-doctor.8.in"} <= places
+    assert {
+        "README.md",
+        "docs/heap.md",
+        "docs/watchpoints.md",
+        "docs/reading-a-report.md",
+        "docs/safety.md",
+        "docs/troubleshooting.md",
+        "man/pyleaktrace.8.in",
+        "man/pyleaktrace-heap.8.in",
+        "man/pyleaktrace-watch.8.in",
+        "man/pyleaktrace-doctor.8.in",
+    } <= places
     verbs = {re.match(r"(?:sudo )?pyleaktrace ([a-z]*)", example.line)[1] for example in EXAMPLES}
     assert verbs == {"", *documents.verbs()}
 
@@ -44,8 +53,8 @@ def commands(service, tmp_path):
     scripts = {
         "sudo": 'exec "$@"\n',
         "pgrep": "echo %d\n" % service.pid,
-        "pyleaktrace": 'case "$1" in\n-*|%s) exec %s "$@" %s ;;\nesac\nexec %s "$@"\n' %
-                       ("|".join(lasting), harness.TOOL, SHORT, harness.TOOL),
+        "pyleaktrace": 'case "$1" in\n-*|%s) exec %s "$@" %s ;;\nesac\nexec %s "$@"\n'
+        % ("|".join(lasting), harness.TOOL, SHORT, harness.TOOL),
     }
     for name, text in scripts.items():
         (folder / name).write_text("#!/bin/sh\n" + text)
@@ -64,12 +73,22 @@ def test_example(example, service, commands, tmp_path):
     folder = tmp_path / "here"
     folder.mkdir()
     line = re.sub(r"\b(PID|4242)\b", str(service.pid), example.line)
-    result = subprocess.run(["bash", "-c", "set -o pipefail; " + line], cwd=str(folder), stdin=subprocess.DEVNULL,
-                            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=harness.DEADLINE_S,
-                            env={"PATH": "%s:%s" % (commands, os.environ["PATH"]), "LC_ALL": "C.UTF-8"})
+    result = subprocess.run(
+        ["bash", "-c", "set -o pipefail; " + line],
+        cwd=str(folder),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        timeout=harness.DEADLINE_S,
+        env={"PATH": "%s:%s" % (commands, os.environ["PATH"]), "LC_ALL": "C.UTF-8"},
+    )
     assert result.returncode == 0, (line, result.stderr)
     assert result.stdout.strip(), (line, result.stderr)
     for name in written(line):
         # without Graphviz the .dot is written
         there = [folder / name, (folder / name).with_suffix(".dot")]
-        assert any(path.is_file() and path.stat().st_size for path in there), (line, os.listdir(str(folder)))
+        assert any(path.is_file() and path.stat().st_size for path in there), (
+            line,
+            os.listdir(str(folder)),
+        )

@@ -36,7 +36,9 @@ def parallel(free_threaded, tmp_path_factory):
 
 def at(parallel, marker, function):
     report, _, target = parallel
-    return report.at(function=function, file=target.program, line=target.line(marker), domain="object")
+    return report.at(
+        function=function, file=target.program, line=target.line(marker), domain="object"
+    )
 
 
 def test_each_has_its_own(parallel):
@@ -81,9 +83,14 @@ def test_code_that_died_while_others_ran(parallel):
     named = [(function, line) for function, _, line in named if function in died]
     assert set(named) <= set(died.items()) | {(function, 1) for function in died}
     assert len(named) == len(set(named))
-    assert len([line for _, line in named if line > 1]) >= DYING / 2, "most are read while they are there"
-    total = sum(stack["outstanding_bytes"] for stack in report.data["stacks"]
-                if any(frame[0] == "make_functions" for frame in python_frames(stack)))
+    assert (
+        len([line for _, line in named if line > 1]) >= DYING / 2
+    ), "most are read while they are there"
+    total = sum(
+        stack["outstanding_bytes"]
+        for stack in report.data["stacks"]
+        if any(frame[0] == "make_functions" for frame in python_frames(stack))
+    )
     assert total >= THREADS * DYING * DYING_SIZE, "blocks are counted, named or not"
 
 
@@ -98,6 +105,11 @@ def test_no_free_was_missed_and_nothing_lost(parallel):
 def test_what_it_is(parallel, free_threaded):
     report, _, target = parallel
     assert report.data["target"]["python"].endswith("t")
-    assert report.data["mode"]["steered"] is False, "a build without a profile has no inlined copies"
-    names = {stack["types"][0]["name"] for stack in report.stacks(function="make_own", line=target.line("own"))}
+    assert (
+        report.data["mode"]["steered"] is False
+    ), "a build without a profile has no inlined copies"
+    names = {
+        stack["types"][0]["name"]
+        for stack in report.stacks(function="make_own", line=target.line("own"))
+    }
     assert names == {"__main__.Small"}

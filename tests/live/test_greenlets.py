@@ -9,7 +9,10 @@ OTHER = "[frames of another greenlet or interpreter]"
 
 
 def leaf_first(stack):
-    return [(frame["kind"], frame.get("function"), frame.get("module")) for frame in reversed(stack["frames"])]
+    return [
+        (frame["kind"], frame.get("function"), frame.get("module"))
+        for frame in reversed(stack["frames"])
+    ]
 
 
 def test_frames_of_the_greenlet_that_runs(one_python, start, attach, validate):
@@ -36,10 +39,14 @@ def test_frames_of_the_greenlet_that_runs(one_python, start, attach, validate):
             whole += stack["outstanding_count"]
             continue
         # the frame that began it is the last of its own
-        below = frames[max(i for i, frame in enumerate(frames) if frame[0] == "python") + 1:]
+        below = frames[max(i for i, frame in enumerate(frames) if frame[0] == "python") + 1 :]
         assert below[-1] == ("gap", OTHER, None)
         assert below[-2][2].startswith("_greenlet.")
-        assert not [module for _, _, module in below[:-2] if module.startswith(("_greenlet.", "corecext.", "libev"))]
+        assert not [
+            module
+            for _, _, module in below[:-2]
+            if module.startswith(("_greenlet.", "corecext.", "libev"))
+        ]
     assert found == truth
     assert whole == 2
 
@@ -47,6 +54,10 @@ def test_frames_of_the_greenlet_that_runs(one_python, start, attach, validate):
     for stack in report.data["stacks"]:
         frames = leaf_first(stack)
         last = max((i for i, frame in enumerate(frames) if frame[0] == "python"), default=-1)
-        begun = [i for i, frame in enumerate(frames) if i > last and (frame[2] or "").startswith("_greenlet.")]
+        begun = [
+            i
+            for i, frame in enumerate(frames)
+            if i > last and (frame[2] or "").startswith("_greenlet.")
+        ]
         if begun:
-            assert frames[begun[0] + 1:] == [("gap", OTHER, None)], frames
+            assert frames[begun[0] + 1 :] == [("gap", OTHER, None)], frames

@@ -10,7 +10,14 @@ from harness import PROGRAMS, Target, Tool, tool
 # nothing else has blocks of this size, so that everything seen is known
 SIZE = 5000
 # workload -> (blocks made, kept)
-LEAKS = {"one": (900, 300), "two": (120, 40), "two_in_c": (60, 20), "stdlib": (30, 15), "own": (21, 7), "own_by_two": (12, 4)}
+LEAKS = {
+    "one": (900, 300),
+    "two": (120, 40),
+    "two_in_c": (60, 20),
+    "stdlib": (30, 15),
+    "own": (21, 7),
+    "own_by_two": (12, 4),
+}
 IN_LIBRARY = (50, 25)
 ALL = sum(keep for _, keep in LEAKS.values()) + IN_LIBRARY[1]
 
@@ -34,7 +41,9 @@ def groups(data, key):
         for figure in ("outstanding_bytes", "outstanding_count", "allocated_count", "freed_count"):
             assert sum(stack[figure] for stack in stacks) == group[figure]
         assert group["outstanding_bytes"] == SIZE * group["outstanding_count"]
-        assert group["share"] == pytest.approx(group["outstanding_count"] / data["totals"]["outstanding_count"])
+        assert group["share"] == pytest.approx(
+            group["outstanding_count"] / data["totals"]["outstanding_count"]
+        )
         found[key(group)] = group["outstanding_count"]
     assert len(found) == len(data["groups"])
     return found
@@ -44,7 +53,10 @@ def groups(data, key):
 def watched(one_python, tmp_path_factory, validate):
     """-> for each of two ways to group: JSON, text, target, folder. Two targets at a time: half the wait for the ends."""
     folders = [tmp_path_factory.mktemp(name) for name in ("modules", "lines")]
-    options = [["--group-by", "module", "-o", "out.folded"], ["--group-by", "line", "--module", "leaky_two"]]
+    options = [
+        ["--group-by", "module", "-o", "out.folded"],
+        ["--group-by", "line", "--module", "leaky_two"],
+    ]
     targets, tools = [], []
     try:
         for folder, more in zip(folders, options):
@@ -58,7 +70,10 @@ def watched(one_python, tmp_path_factory, validate):
         reports = [tool_.report() for tool_ in tools]
         for report in reports:
             validate(report.data)
-        yield [(report.data, report.text, target, folder) for report, target, folder in zip(reports, targets, folders)]
+        yield [
+            (report.data, report.text, target, folder)
+            for report, target, folder in zip(reports, targets, folders)
+        ]
     finally:
         for running in tools + targets:
             running.close()
@@ -75,15 +90,23 @@ def test_modules(watched):
         ("library", "blocks.so"): IN_LIBRARY[1],
     }
     assert data["group_by"] == "module"
-    assert groups(data, lambda group: (group["module"]["kind"], group["module"]["name"])) == expected
+    assert (
+        groups(data, lambda group: (group["module"]["kind"], group["module"]["name"])) == expected
+    )
     two = next(group for group in data["groups"] if group["module"]["name"] == "leaky_two")
     assert two["domains"] == ["malloc", "object"] and two["stacks"] == 2
     assert data["totals"]["outstanding_count"] == ALL
     # one command says it
-    assert re.search(r"^\[[\d:]+\] Top 10 modules with outstanding allocations:\n\t%d bytes in %d allocations from module "
-                     r"leaky_one \(1 stack, %d %%\)" % (SIZE * 300, 300, round(100 * 300 / ALL)), text, re.M)
+    assert re.search(
+        r"^\[[\d:]+\] Top 10 modules with outstanding allocations:\n\t%d bytes in %d allocations from module "
+        r"leaky_one \(1 stack, %d %%\)" % (SIZE * 300, 300, round(100 * 300 / ALL)),
+        text,
+        re.M,
+    )
     folded = (folder / "out.folded").read_text().splitlines()
-    of_two = sum(int(line.rsplit(" ", 1)[1]) for line in folded if line.startswith("module leaky_two;"))
+    of_two = sum(
+        int(line.rsplit(" ", 1)[1]) for line in folded if line.startswith("module leaky_two;")
+    )
     assert of_two == SIZE * two["outstanding_count"]
 
 
@@ -92,7 +115,11 @@ def test_lines_of_a_module(watched):
     data, text, target, _ = watched[1]
     place = target.folder + "/site-packages/leaky_two.py"
     with open(PROGRAMS + "/site-packages/leaky_two.py", encoding="utf-8") as f:
-        lines = {code.split("# line: ")[1].strip(): n for n, code in enumerate(f, 1) if "# line: " in code}
+        lines = {
+            code.split("# line: ")[1].strip(): n
+            for n, code in enumerate(f, 1)
+            if "# line: " in code
+        }
     expected = {
         (place, lines["remember"]): kept("two"),
         (place, lines["duplicate"]): kept("two_in_c"),
@@ -101,22 +128,36 @@ def test_lines_of_a_module(watched):
     assert groups(data, lambda group: (group["place"]["file"], group["place"]["line"])) == expected
     left_out = ALL - kept("two", "two_in_c", "own_by_two")
     assert data["selection"]["modules"] == ["leaky_two"]
-    assert (data["selection"]["left_out_count"], data["selection"]["left_out_bytes"]) == (left_out, SIZE * left_out)
+    assert (data["selection"]["left_out_count"], data["selection"]["left_out_bytes"]) == (
+        left_out,
+        SIZE * left_out,
+    )
     assert data["totals"]["outstanding_count"] == ALL
-    assert re.search(r"^Left out: .* in %d allocations from \d+ stacks without a frame of leaky_two\.$" % left_out, text, re.M)
+    assert re.search(
+        r"^Left out: .* in %d allocations from \d+ stacks without a frame of leaky_two\.$"
+        % left_out,
+        text,
+        re.M,
+    )
 
 
 def test_processes(start, attach, one_python, validate):
     """One table over all of them, also when one of them has ended."""
     first, second = start(one_python, "wheels.py"), start(one_python, "wheels.py")
-    tool = attach(first, "-p", str(second.pid), "--group-by", "pid", "-z", str(SIZE), "-Z", str(SIZE))
+    tool = attach(
+        first, "-p", str(second.pid), "--group-by", "pid", "-z", str(SIZE), "-Z", str(SIZE)
+    )
     assert tool.err.wait(r"^pyleaktrace: tracing pid %d\b" % second.pid)
     first.do("leak", what="one", n=80, n_keep=40, size=SIZE)
     second.do("leak", what="own", n=80, n_keep=70, size=SIZE)
     text = tool.report_now()
     for target, n in (second, 70), (first, 40):
-        assert re.search(r"^\t%d bytes in %d allocations from pid %d \(.*wheels\.py\) \(1 stack, \d+ %%\)" %
-                         (SIZE * n, n, target.pid), text, re.M), text
+        assert re.search(
+            r"^\t%d bytes in %d allocations from pid %d \(.*wheels\.py\) \(1 stack, \d+ %%\)"
+            % (SIZE * n, n, target.pid),
+            text,
+            re.M,
+        ), text
     assert text.count("] Top 10 pids with outstanding allocations:") == 1
     second.process.kill()
     second.process.wait()
@@ -143,9 +184,17 @@ def test_processes_below_a_ceiling(start, attach, one_python, validate):
         assert re.search(r"^Traced: pid %d: malloc" % target.pid, report.text, re.M), report.text
 
 
-@pytest.mark.parametrize("arguments, words", [
-    (["--group-by", "colour"], "line"), (["--group-by", ""], "line"), (["--module", ""], "name"), (["--module", "a,,b"], "name"),
-    (["-p", "2", "--group-by", "pid", "-o", "a.%p.json"], "%p"), (["--module", ",".join("x" * 65)], "64")])
+@pytest.mark.parametrize(
+    "arguments, words",
+    [
+        (["--group-by", "colour"], "line"),
+        (["--group-by", ""], "line"),
+        (["--module", ""], "name"),
+        (["--module", "a,,b"], "name"),
+        (["-p", "2", "--group-by", "pid", "-o", "a.%p.json"], "%p"),
+        (["--module", ",".join("x" * 65)], "64"),
+    ],
+)
 def test_usage(arguments, words):
     result = tool("-p", "1", *arguments)
     assert result.returncode == 64 and words in result.stderr, result.stderr

@@ -13,8 +13,15 @@ import harness
 from harness import tool
 
 GC_HEAD = 32  # the largest there is; with a pre-header
-BUILTIN = {"small bytes": "bytes", "large bytes": "bytes", "mapped bytes": "bytes", "wide str": "str", "long str": "str",
-           "Session": "__main__.Session", "Slotted": "__main__.Slotted"}
+BUILTIN = {
+    "small bytes": "bytes",
+    "large bytes": "bytes",
+    "mapped bytes": "bytes",
+    "wide str": "str",
+    "long str": "str",
+    "Session": "__main__.Session",
+    "Slotted": "__main__.Slotted",
+}
 
 
 def heap(target, *options):
@@ -51,8 +58,11 @@ def stand(target):
 
 def allocators(python):
     """Values of PYTHONMALLOC that this interpreter knows, and None."""
-    return [None, "debug"] + ([] if python.free_threaded else ["malloc"]) + \
-        (["mimalloc", "mimalloc_debug"] if python.version >= (3, 13) else [])
+    return (
+        [None, "debug"]
+        + ([] if python.free_threaded else ["malloc"])
+        + (["mimalloc", "mimalloc_debug"] if python.version >= (3, 13) else [])
+    )
 
 
 def test_counts_are_those_of_the_collector(python, start, validate):
@@ -63,15 +73,31 @@ def test_counts_are_those_of_the_collector(python, start, validate):
         validate(report)
         assert report["losses"] == []
         assert counts.pop("tuple") > 0 and counts["__main__.Session"] == 5010
-        found = {name: row["tracked"] for name, row in types(report).items() if row["tracked"] and name != "tuple"}
+        found = {
+            name: row["tracked"]
+            for name, row in types(report).items()
+            if row["tracked"] and name != "tuple"
+        }
         assert found == counts, malloc
 
 
 def test_more_is_exactly_more(python, start):
     """What the collector does not know too: n more made, n more found, with their bytes."""
     target = start(python, "heap.py")
-    for kind in ("float", "complex", "small bytes", "large bytes", "mapped bytes", "str", "wide str", "long str", "int",
-                 "Session", "Slotted", "frozenset"):
+    for kind in (
+        "float",
+        "complex",
+        "small bytes",
+        "large bytes",
+        "mapped bytes",
+        "str",
+        "wide str",
+        "long str",
+        "int",
+        "Session",
+        "Slotted",
+        "frozenset",
+    ):
         n = 40 if kind == "mapped bytes" else 4000
         target.do("make", kind=kind, n=n)
         wait_for_input(target)
@@ -96,7 +122,9 @@ def more(target, name, **args):
     target.do(name, **args)
     wait_for_input(target)
     after = types(heap(target))
-    return {kind: row["count"] - before.get(kind, {"count": 0})["count"] for kind, row in after.items()}
+    return {
+        kind: row["count"] - before.get(kind, {"count": 0})["count"] for kind, row in after.items()
+    }
 
 
 def test_threads_that_ended(python, start):
@@ -105,10 +133,14 @@ def test_threads_that_ended(python, start):
         target = start(python, "heap.py", env={"PYTHONMALLOC": malloc} if malloc else None)
         target.do("ended", n_threads=3, n=2000)
         made = more(target, "ended", n_threads=3, n=2000)
-        assert [made[kind] for kind in ("__main__.Session", "complex", "bytes")] == [3000] * 3, malloc
+        assert [made[kind] for kind in ("__main__.Session", "complex", "bytes")] == [
+            3000
+        ] * 3, malloc
 
 
-@pytest.mark.pythons(lambda python: python.version >= (3, 8))  # before, a program of Python cannot have one
+@pytest.mark.pythons(
+    lambda python: python.version >= (3, 8)
+)  # before, a program of Python cannot have one
 def test_another_interpreter(python, start):
     """Its objects are found as those of the first; from 3.12 on it has memory of its own."""
     target = start(python, "heap.py")
@@ -142,10 +174,16 @@ def check_churn(python, start, scans):
     collected, done = target.do("collections")[1][0], target.do("churned")
     for _ in range(scans):
         found = types(heap_unsteady(target))
-        wrong = {name: found[name]["count"] - n for name, n in kept.items() if abs(found[name]["count"] - n) > n / 1000}
+        wrong = {
+            name: found[name]["count"] - n
+            for name, n in kept.items()
+            if abs(found[name]["count"] - n) > n / 1000
+        }
         assert wrong == {}
     assert target.do("churned") > done
-    if python.version >= (3, 7) and not python.free_threaded:  # that one collects when there is more memory in use
+    if (
+        python.version >= (3, 7) and not python.free_threaded
+    ):  # that one collects when there is more memory in use
         assert target.do("collections")[1][0] > collected
 
 
@@ -168,9 +206,14 @@ class Terminal:
 
     def __init__(self, *arguments):
         ours, theirs = os.openpty()
-        self.process = subprocess.Popen([harness.TOOL, *arguments], stdin=subprocess.DEVNULL,
-                                        stdout=subprocess.PIPE, stderr=theirs, bufsize=0,
-                                        env={"PATH": os.environ["PATH"], "LC_ALL": "C.UTF-8"})
+        self.process = subprocess.Popen(
+            [harness.TOOL, *arguments],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=theirs,
+            bufsize=0,
+            env={"PATH": os.environ["PATH"], "LC_ALL": "C.UTF-8"},
+        )
         os.close(theirs)
         self.ours = ours
         self.out = harness.Reader(self.process.stdout)
@@ -184,8 +227,13 @@ class Terminal:
             os.waitid(os.P_PID, self.process.pid, os.WSTOPPED | os.WEXITED | os.WNOWAIT)
             if not os.path.isdir(folder):
                 continue
-            if any(os.readlink(folder + "/" + fd) == "/proc/%d/pagemap" % pid for fd in os.listdir(folder)):
-                time.sleep(1.2)  # the tool stands still: nothing is waited for, and nothing can be late
+            if any(
+                os.readlink(folder + "/" + fd) == "/proc/%d/pagemap" % pid
+                for fd in os.listdir(folder)
+            ):
+                time.sleep(
+                    1.2
+                )  # the tool stands still: nothing is waited for, and nothing can be late
                 self.process.send_signal(signal.SIGCONT)
                 return
             self.process.send_signal(signal.SIGCONT)
@@ -216,7 +264,10 @@ def test_progress(one_python, start, tmp_path):
         text = run.finish()
         if text:
             break
-    line = r"\r\x1b\[Kpid %d: (\S+ \S+ of about \S+ MiB read|[\d,]+ of [\d,]+ objects reached), \d+ s" % target.pid
+    line = (
+        r"\r\x1b\[Kpid %d: (\S+ \S+ of about \S+ MiB read|[\d,]+ of [\d,]+ objects reached), \d+ s"
+        % target.pid
+    )
     assert re.fullmatch(r"((%s)+\r\x1b\[K)+" % line, text), text
     run = Terminal(*arguments, "-q")
     run.stop_while_it_reads(target.pid)
@@ -295,7 +346,11 @@ def test_target_ends(one_python, start, grow):
     with open(growth.json, encoding="utf-8") as f:
         report = json.load(f)
     assert report["target"]["end"]["how"] == "exited"
-    assert [row["count_delta"] for row in report["heap"]["growth"]["types"] if row["name"] == "__main__.Session"] == [700]
+    assert [
+        row["count_delta"]
+        for row in report["heap"]["growth"]["types"]
+        if row["name"] == "__main__.Session"
+    ] == [700]
 
 
 def test_collector(python, start):
@@ -331,14 +386,29 @@ def test_what_is_shown(one_python, start, tmp_path):
     target.do("make", kind="Session", n=990)
     everything = types(heap(target))
     assert set(types(heap(target, "--types-like", "^(list|dict)$"))) == {"list", "dict"}
-    assert set(types(heap(target, "--min-count", "1000"))) == {n for n, row in everything.items() if row["count"] >= 1000}
+    assert set(types(heap(target, "--min-count", "1000"))) == {
+        n for n, row in everything.items() if row["count"] >= 1000
+    }
     assert "list" in types(heap(target, "--module", "builtins"))
     assert types(heap(target, "--module", "__mai")) == {}
-    result = tool("heap", "-p", str(target.pid), "-T", "3", "--sort", "count", "-o", str(tmp_path / "a.txt"), "-o",
-                  str(tmp_path / "b.json"))
+    result = tool(
+        "heap",
+        "-p",
+        str(target.pid),
+        "-T",
+        "3",
+        "--sort",
+        "count",
+        "-o",
+        str(tmp_path / "a.txt"),
+        "-o",
+        str(tmp_path / "b.json"),
+    )
     assert result.returncode == 0 and result.stderr == ""
     table = re.findall(r"^ +(\d+) +(\d+) +\d+  (\S+)$", result.stdout, re.M)
-    assert len(table) == 3 and [int(row[0]) for row in table] == sorted((int(row[0]) for row in table), reverse=True)
+    assert len(table) == 3 and [int(row[0]) for row in table] == sorted(
+        (int(row[0]) for row in table), reverse=True
+    )
     assert "gc: off" in result.stdout and "RSS" in result.stdout
     assert (tmp_path / "a.txt").read_text() == result.stdout
     assert json.loads((tmp_path / "b.json").read_text())["heap"]["totals"]["count"] > 1000
@@ -346,16 +416,39 @@ def test_what_is_shown(one_python, start, tmp_path):
     assert names == sorted(names)
 
 
-@pytest.mark.parametrize("arguments", [
-    ["heap"], ["heap", "-p"], ["heap", "-p", "abc"], ["heap", "-p", "1,2"], ["heap", "-p", "1", "-T", "x"],
-    ["heap", "-p", "1", "--sort", "size"], ["heap", "-p", "1", "5"], ["heap", "-p", "1", "-d", "5"],
-    ["growth", "-p", "1", "5q"], ["growth", "-p", "1", "5", "x"], ["growth", "-p", "1", "5", "1", "0"],
-    ["growth", "-p", "1", "5", "1", "2", "3"], ["growth", "-p", "1", "--frozen"], ["heap", "-p", "1", "--types-like", "("],
-    ["heap", "-p", "1", "--min-count", "-1"], ["heap", "-p", "1", "-f", "svg"], ["heap", "-p", "1", "-o", "heap.html"],
-    ["heap", "-p", "1", "-o", "heap.svg"], ["chain", "-p", "1"], ["chain", "-p", "1", "a", "b"], ["chain", "-p", "1", "0x"],
-    ["chain", "-p", "1", "0x1004"], ["chain", "-p", "1", "--", "-8"], ["chain", "-p", "1", "a", "--depth", "3"],
-    ["chain", "-p", "1", "a", "-o", "heap.html"], ["backrefs", "-p", "1", "a", "--depth", "0"],
-    ["holders", "-p", "1", "--sort", "name"], ["heap", "-p", "1", "--no-such-option"]])
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["heap"],
+        ["heap", "-p"],
+        ["heap", "-p", "abc"],
+        ["heap", "-p", "1,2"],
+        ["heap", "-p", "1", "-T", "x"],
+        ["heap", "-p", "1", "--sort", "size"],
+        ["heap", "-p", "1", "5"],
+        ["heap", "-p", "1", "-d", "5"],
+        ["growth", "-p", "1", "5q"],
+        ["growth", "-p", "1", "5", "x"],
+        ["growth", "-p", "1", "5", "1", "0"],
+        ["growth", "-p", "1", "5", "1", "2", "3"],
+        ["growth", "-p", "1", "--frozen"],
+        ["heap", "-p", "1", "--types-like", "("],
+        ["heap", "-p", "1", "--min-count", "-1"],
+        ["heap", "-p", "1", "-f", "svg"],
+        ["heap", "-p", "1", "-o", "heap.html"],
+        ["heap", "-p", "1", "-o", "heap.svg"],
+        ["chain", "-p", "1"],
+        ["chain", "-p", "1", "a", "b"],
+        ["chain", "-p", "1", "0x"],
+        ["chain", "-p", "1", "0x1004"],
+        ["chain", "-p", "1", "--", "-8"],
+        ["chain", "-p", "1", "a", "--depth", "3"],
+        ["chain", "-p", "1", "a", "-o", "heap.html"],
+        ["backrefs", "-p", "1", "a", "--depth", "0"],
+        ["holders", "-p", "1", "--sort", "name"],
+        ["heap", "-p", "1", "--no-such-option"],
+    ],
+)
 def test_usage(arguments, tmp_path):
     result = tool(*arguments, cwd=str(tmp_path))
     assert result.returncode == 64, result.stderr
@@ -363,20 +456,43 @@ def test_usage(arguments, tmp_path):
     assert result.stdout == "" and os.listdir(str(tmp_path)) == []
 
 
-HEAP_OPTIONS = ["--pid", "--top", "--output", "--format", "--quiet", "--verbose", "--no-color", "--help", "--version"]
+HEAP_OPTIONS = [
+    "--pid",
+    "--top",
+    "--output",
+    "--format",
+    "--quiet",
+    "--verbose",
+    "--no-color",
+    "--help",
+    "--version",
+]
 FILTERS = ["--types-like", "--module", "--min-count"]
 
 
-@pytest.mark.parametrize("verb, options", [
-    ("heap", ["--frozen", "--sort", *FILTERS]), ("growth", ["--duration", "--sort", *FILTERS]), ("holders", ["--frozen", *FILTERS]),
-    ("chain", ["--frozen"]), ("backrefs", ["--frozen", "--depth"]), ("trend", ["--duration"]),
-    ("watch", ["--duration", "--max-overhead"]), ("refs", ["--duration", "--max-overhead"])])
+@pytest.mark.parametrize(
+    "verb, options",
+    [
+        ("heap", ["--frozen", "--sort", *FILTERS]),
+        ("growth", ["--duration", "--sort", *FILTERS]),
+        ("holders", ["--frozen", *FILTERS]),
+        ("chain", ["--frozen"]),
+        ("backrefs", ["--frozen", "--depth"]),
+        ("trend", ["--duration"]),
+        ("watch", ["--duration", "--max-overhead"]),
+        ("refs", ["--duration", "--max-overhead"]),
+    ],
+)
 def test_help_has_the_options_of_the_verb_and_no_others(verb, options):
     result = tool(verb, "--help")
     assert result.returncode == 0 and result.stderr == ""
-    assert sorted(re.findall(r"^  (?:-\w, |    )(--[\w-]+)", result.stdout, re.M)) == sorted(HEAP_OPTIONS + options)
+    assert sorted(re.findall(r"^  (?:-\w, |    )(--[\w-]+)", result.stdout, re.M)) == sorted(
+        HEAP_OPTIONS + options
+    )
     assert result.stdout.startswith("usage: pyleaktrace %s " % verb)
-    assert max(map(len, result.stdout.splitlines())) <= 100 and len(result.stdout.splitlines()) <= 40
+    assert (
+        max(map(len, result.stdout.splitlines())) <= 100 and len(result.stdout.splitlines()) <= 40
+    )
 
 
 def test_target_is_not_changed(one_python, start):

@@ -79,11 +79,17 @@ def test_shapes(python, start, validate):
     assert found["count"] == found["reached"] == len(where) == len(found["rows"])
     rows = {row["links"][-1]["type"].split(".")[1]: row for row in found["rows"]}
     assert {name: rows[name]["path"] for name in PATHS} == PATHS
-    assert {name: row["links"][-1]["address"] for name, row in rows.items()} == \
-        {name: hex(address) for name, address in where.items()}
+    assert {name: row["links"][-1]["address"] for name, row in rows.items()} == {
+        name: hex(address) for name, address in where.items()
+    }
     assert not any(row["changed"] for row in rows.values())
-    assert [link["items"] for link in rows["Cached"]["links"] if "lru_cache" in link["type"]] == [3000]
-    assert re.match(r"local `batch` of wait_in_frame \(.*heap_graph\.py:\d+\), thread worker-0$", rows["InFrame"]["root"])
+    assert [link["items"] for link in rows["Cached"]["links"] if "lru_cache" in link["type"]] == [
+        3000
+    ]
+    assert re.match(
+        r"local `batch` of wait_in_frame \(.*heap_graph\.py:\d+\), thread worker-0$",
+        rows["InFrame"]["root"],
+    )
     # last: looking from inside leaves references behind; in 3.13t gc.get_referrers() finds nothing there
     compared = [] if python.free_threaded and python.version < (3, 14) else COMPARED
     for name, chain in target.do("chains", names=compared).items():
@@ -93,7 +99,9 @@ def test_shapes(python, start, validate):
 
 
 def unreached(found):
-    return {row["name"]: (row["held"], row["through"], row["garbage"]) for row in found["unreached"]}
+    return {
+        row["name"]: (row["held"], row["through"], row["garbage"]) for row in found["unreached"]
+    }
 
 
 def test_holders_and_what_no_root_reaches(python, start, validate):
@@ -115,7 +123,11 @@ def test_holders_and_what_no_root_reaches(python, start, validate):
     assert rest["__main__.Slotted"] == (0, 30, 40)
     assert rest["__main__.Closing"] == (0, 0, 50)
     with_del = {row["name"]: row["has_del"] for row in found["unreached"]}
-    assert (with_del["__main__.Closing"], with_del["shapes.Cycle"], with_del["shapes.Lost"]) == (True, False, False)
+    assert (with_del["__main__.Closing"], with_del["shapes.Cycle"], with_del["shapes.Lost"]) == (
+        True,
+        False,
+        False,
+    )
     assert set(rest) & {"shapes." + name for name in PATHS} == set()
     lost = chains(target, "Lost")
     assert (lost["count"], lost["held"]) == (30, 30)
@@ -127,30 +139,58 @@ def test_backrefs(some_python, start, tmp_path, validate):
     target = start(some_python, "heap_graph.py")
     target.do("shapes")
     where = target.do("addresses")
-    result = tool("backrefs", "-p", str(target.pid), "Slot", "--depth", "4", "-o", str(tmp_path / "a.json"),
-                  "-o", str(tmp_path / "a.dot"), "-o", str(tmp_path / "a.svg"))
+    result = tool(
+        "backrefs",
+        "-p",
+        str(target.pid),
+        "Slot",
+        "--depth",
+        "4",
+        "-o",
+        str(tmp_path / "a.json"),
+        "-o",
+        str(tmp_path / "a.dot"),
+        "-o",
+        str(tmp_path / "a.svg"),
+    )
     assert result.returncode == 0 and result.stderr == ""
     assert re.search(r"^ +<- __main__\.Slotted at 0x\w+  \.held$", result.stdout, re.M)
     report = json.loads((tmp_path / "a.json").read_text())
     validate(report)
     graph = report["heap"]["graph"]
     assert graph["nodes"][0] == {"type": "shapes.Slot", "address": hex(where["Slot"]), "depth": 0}
-    assert [(graph["nodes"][edge["from"]]["type"], edge["via"]) for edge in graph["edges"] if edge["to"] == 0] == \
-        [("__main__.Slotted", ".held")]
+    assert [
+        (graph["nodes"][edge["from"]]["type"], edge["via"])
+        for edge in graph["edges"]
+        if edge["to"] == 0
+    ] == [("__main__.Slotted", ".held")]
     types = {node["depth"]: node["type"] for node in graph["nodes"]}
     assert (types[1], types[2], types[3]) == ("__main__.Slotted", "dict", "module")
     assert hex(where["Slot"]) in (tmp_path / "a.dot").read_text()
-    assert "shapes.Slot" in (tmp_path / "a.svg").read_text() and "<svg" in (tmp_path / "a.svg").read_text()
+    assert (
+        "shapes.Slot" in (tmp_path / "a.svg").read_text()
+        and "<svg" in (tmp_path / "a.svg").read_text()
+    )
     # without Graphviz the .dot is written, and that is said
-    result = subprocess.run([harness.TOOL, "chain", "-p", str(target.pid), "Slot", "-o", str(tmp_path / "b.svg")],
-                            stdout=subprocess.PIPE, stderr=subprocess.PIPE, universal_newlines=True,
-                            env={"PATH": "/nowhere"}, check=False)
+    result = subprocess.run(
+        [harness.TOOL, "chain", "-p", str(target.pid), "Slot", "-o", str(tmp_path / "b.svg")],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        universal_newlines=True,
+        env={"PATH": "/nowhere"},
+        check=False,
+    )
     assert result.returncode == 0 and "b.dot is written instead" in result.stderr
     assert (tmp_path / "b.dot").read_text().count(" -> ") == 2 and not (tmp_path / "b.svg").exists()
     one = chains(target, hex(where["Slot"]))
     assert one["type"] == "shapes.Slot"
     assert one["rows"][0]["path"] == PATHS["Slot"]
-    for arguments in (["chain", "NoSuchType"], ["chain", "0x10000"], ["backrefs", "8"], ["backrefs", "NoSuchType"]):
+    for arguments in (
+        ["chain", "NoSuchType"],
+        ["chain", "0x10000"],
+        ["backrefs", "8"],
+        ["backrefs", "NoSuchType"],
+    ):
         result = tool(*arguments, "-p", str(target.pid))
         assert result.returncode == 2 and "has no " in result.stderr and result.stdout == ""
 
@@ -170,8 +210,20 @@ def test_frozen(some_python, start):
 def test_holders_that_grow(some_python, start, tmp_path, validate):
     target = start(some_python, "heap_graph.py")
     target.do("shapes")
-    watch = subprocess.Popen([harness.TOOL, "growth", "-p", str(target.pid), harness.NEVER_S, "-o",
-                              str(tmp_path / "a.json")], stdout=subprocess.PIPE, stderr=subprocess.PIPE, bufsize=0)
+    watch = subprocess.Popen(
+        [
+            harness.TOOL,
+            "growth",
+            "-p",
+            str(target.pid),
+            harness.NEVER_S,
+            "-o",
+            str(tmp_path / "a.json"),
+        ],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        bufsize=0,
+    )
     out, err = harness.Reader(watch.stdout), harness.Reader(watch.stderr)
     try:
         assert err.wait(r"scan 1 of")
@@ -187,7 +239,7 @@ def test_holders_that_grow(some_python, start, tmp_path, validate):
             watch.wait()
     report = json.loads((tmp_path / "a.json").read_text())
     validate(report)
-    row, = [row for row in report["heap"]["holders"] if row["path"] == "app.cache.SESSIONS"]
+    (row,) = [row for row in report["heap"]["holders"] if row["path"] == "app.cache.SESSIONS"]
     assert (row["type"], row["items"], row["items_delta"]) == ("dict", 6401, 1400)
     assert row["items_per_s"] > 0
     assert out.wait(r"^ +app\.cache\.SESSIONS dict 6401 items \+\d+/min$"), out.text
@@ -202,10 +254,20 @@ def test_hostile_heap(some_python, start):
     target.do("forge_chunks", n=40)
     target.do("move")
     limits = 'ulimit -v 400000; ulimit -t 20; exec "$@"'  # KiB; seconds of CPU time
-    for options in (["heap"], ["holders", "-T", "0"], ["chain", "Node", "-T", "3"], ["backrefs", "Node", "--depth", "2"],
-                    ["trend", "0.1", "2"]):
-        result = subprocess.run(["/bin/sh", "-c", limits, "sh", harness.TOOL, *options, "-p", str(target.pid)],
-                                stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=harness.DEADLINE_S, check=False)
+    for options in (
+        ["heap"],
+        ["holders", "-T", "0"],
+        ["chain", "Node", "-T", "3"],
+        ["backrefs", "Node", "--depth", "2"],
+        ["trend", "0.1", "2"],
+    ):
+        result = subprocess.run(
+            ["/bin/sh", "-c", limits, "sh", harness.TOOL, *options, "-p", str(target.pid)],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            timeout=harness.DEADLINE_S,
+            check=False,
+        )
         assert (result.returncode, result.stderr) == (0, b""), options
         assert result.stdout
     target.process.kill()
@@ -215,8 +277,16 @@ def aligned_starts(target, align=32 << 20):
     """Where in memory that may be written something as large begins at a multiple of that."""
     with open("/proc/%d/maps" % target.pid, encoding="utf-8") as f:
         rows = [line.split() for line in f]
-    ranges = [[int(word, 16) for word in row[0].split("-")] for row in rows if row[1] == "rw-p" and len(row) == 5]
-    return [-(-start // align) * align for start, end in ranges if -(-start // align) * align + align <= end]
+    ranges = [
+        [int(word, 16) for word in row[0].split("-")]
+        for row in rows
+        if row[1] == "rw-p" and len(row) == 5
+    ]
+    return [
+        -(-start // align) * align
+        for start, end in ranges
+        if -(-start // align) * align + align <= end
+    ]
 
 
 @pytest.mark.pythons(lambda python: python.version >= (3, 13))  # before, it has no mimalloc
@@ -227,5 +297,7 @@ def test_hostile_segments(python, start):
     target.do("forge_segments", n=30, starts=aligned_starts(target))
     after = json.loads(tool("heap", "-p", str(target.pid), "-f", "json").stdout)["heap"]["types"]
     before, after = ({row["name"]: row["count"] for row in types} for types in (before, after))
-    assert all(abs(after[name] - before[name]) < 100 for name in ("str", "function", "dict", "type")), (before, after)
+    assert all(
+        abs(after[name] - before[name]) < 100 for name in ("str", "function", "dict", "type")
+    ), (before, after)
     target.process.kill()

@@ -20,9 +20,14 @@ class Watch(harness.Command):
     """`pyleaktrace watch` or `refs` at work."""
 
     def __init__(self, target, folder, paths, *options, for_="36000", overhead=ALL, verb="watch"):
-        super().__init__(folder, [verb, "-p", str(target.pid), "-d", for_, "--max-overhead", overhead, *options, *paths])
+        super().__init__(
+            folder,
+            [verb, "-p", str(target.pid), "-d", for_, "--max-overhead", overhead, *options, *paths],
+        )
         for path in paths:
-            assert self.err.wait(r"^pyleaktrace: watching %s of pid %d: " % (re.escape(path), target.pid)), self.err.text
+            assert self.err.wait(
+                r"^pyleaktrace: watching %s of pid %d: " % (re.escape(path), target.pid)
+            ), self.err.text
 
     def report(self):
         report = super().report()
@@ -46,8 +51,11 @@ def watch(tmp_path):
 
 def chain(stack):
     """What a stack is of Python, leaf first, without the threads' beginnings."""
-    return [(function, line) for function, file, line in reversed(harness.python_frames(stack))
-            if file.endswith("/heap_watch.py")]
+    return [
+        (function, line)
+        for function, file, line in reversed(harness.python_frames(stack))
+        if file.endswith("/heap_watch.py")
+    ]
 
 
 def by_line(row, what):
@@ -68,7 +76,12 @@ def is_thread(stack):
 def test_every_change_is_counted_at_its_stack(python, start, watch, validate):
     """Among objects that churn, by threads that were there before and one that is born meanwhile."""
     target = start(python, "heap_watch.py")
-    session, bytes_, list_, cached = "app.cache.SESSIONS", "app.cache.BYTES", "app.cache.LIST", "app.cache.cached"
+    session, bytes_, list_, cached = (
+        "app.cache.SESSIONS",
+        "app.cache.BYTES",
+        "app.cache.LIST",
+        "app.cache.cached",
+    )
     seen = watch(target, session, bytes_, list_, cached)
     target.do("work", what="insert", n=300)
     target.do("work", what="churn", n=500, worker=0)
@@ -99,19 +112,33 @@ def test_every_change_is_counted_at_its_stack(python, start, watch, validate):
         function = chain(stack)[0][0]
         key = (function, is_thread(stack))
         sums[key] = sums.get(key, 0) + stack["inserted"] - stack["removed"]
-        assert [f for f, _ in chain(stack)[1:]] == \
-            ([python.qualified("Worker.run", "run")] if is_thread(stack) else ["work", "<module>"])
-    assert sums == {("insert", False): 301, ("insert", True): 50, ("churn", True): 900, ("update", True): 30,
-                    ("remove", True): -70, ("pop", False): -5}
+        assert [f for f, _ in chain(stack)[1:]] == (
+            [python.qualified("Worker.run", "run")] if is_thread(stack) else ["work", "<module>"]
+        )
+    assert sums == {
+        ("insert", False): 301,
+        ("insert", True): 50,
+        ("churn", True): 900,
+        ("update", True): 30,
+        ("remove", True): -70,
+        ("pop", False): -5,
+    }
 
-    for path, name, type_, removed in ((bytes_, "bytearray", "bytearray", 20), (list_, "list", "list", 20),
-                                       (cached, "lru_cache", "functools._lru_cache_wrapper", 0)):
+    for path, name, type_, removed in (
+        (bytes_, "bytearray", "bytearray", 20),
+        (list_, "list", "list", 20),
+        (cached, "lru_cache", "functools._lru_cache_wrapper", 0),
+    ):
         row = seen.containers[path]
         assert (row["type"], row["fate"]) == (type_, "same")
         assert by_line(row, "inserted") == {line(name): 40}
         assert by_line(row, "removed") == ({line(name + " pop"): removed} if removed else {})
         assert row["items_after"] - row["items_before"] == 40 - removed
-    assert re.search(r"^app\.cache\.SESSIONS dict, %d items: \+1281 inserted, -75 removed in " % left, seen.out.text, re.M)
+    assert re.search(
+        r"^app\.cache\.SESSIONS dict, %d items: \+1281 inserted, -75 removed in " % left,
+        seen.out.text,
+        re.M,
+    )
     assert re.search(r"^Nothing was lost\.$", seen.out.text, re.M)
 
 
@@ -127,8 +154,12 @@ def test_other_containers(some_python, start, watch, validate):
     """Set, deque, OrderedDict, and the dict of an instance; a path through list and dict; an address."""
     target = start(some_python, "heap_watch.py")
     line = target.line
-    paths = {"app.cache.SET": "set", "app.cache.DEQUE": "deque", "app.cache.ORDERED": "ordered",
-             "app.cache.INSTANCE": "instance"}
+    paths = {
+        "app.cache.SET": "set",
+        "app.cache.DEQUE": "deque",
+        "app.cache.ORDERED": "ordered",
+        "app.cache.INSTANCE": "instance",
+    }
     seen = watch(target, *paths)
     target.do("work", what="others", n=30, worker=0)
     validate(seen.finish())
@@ -147,9 +178,18 @@ def test_other_containers(some_python, start, watch, validate):
     assert seen.losses == {}
     assert by_line(seen.containers[nested], "inserted") == {line("nested"): 30}
     row = seen.containers[address]
-    assert (row["inserted"], row["items_before"], row["items_after"], row["fate"]) == (20, 100, 0, "same")
-    removed, = [stack for stack in row["stacks"] if stack["removed"]]
-    assert (removed["removed"], removed["removals"], chain(removed)[0]) == (120, 1, ("clear", line("clear")))
+    assert (row["inserted"], row["items_before"], row["items_after"], row["fate"]) == (
+        20,
+        100,
+        0,
+        "same",
+    )
+    (removed,) = [stack for stack in row["stacks"] if stack["removed"]]
+    assert (removed["removed"], removed["removals"], chain(removed)[0]) == (
+        120,
+        1,
+        ("clear", line("clear")),
+    )
 
 
 @pytest.mark.pythons(lambda python: python.has_gil)
@@ -169,11 +209,15 @@ def test_references(python, start, watch, validate):
         function = chain(stack)[0][0]
         nets[function] = nets.get(function, 0) + stack["inserted"] - stack["removed"]
     assert {function: net for function, net in nets.items() if net} == {"keep": 7, "lose": 3}
-    found = re.findall(r"^ +([+-]\d+) taken and not dropped by:\n((?:\t\t.*\n)+)", seen.out.text, re.M)
+    found = re.findall(
+        r"^ +([+-]\d+) taken and not dropped by:\n((?:\t\t.*\n)+)", seen.out.text, re.M
+    )
     assert [net for net, _ in found] == ["+7", "+3"]
     assert re.match(r"\t\tkeep \(.*heap_watch\.py:%d\)\n" % target.line("keep"), found[0][1])
     # in C below it, or in all that it does, by the version of ctypes
-    assert re.search(r"^\t\tlose \(.*heap_watch\.py:%d\)\n" % target.line("lose"), found[1][1], re.M)
+    assert re.search(
+        r"^\t\tlose \(.*heap_watch\.py:%d\)\n" % target.line("lose"), found[1][1], re.M
+    )
     assert "not taken" not in seen.out.text
 
 
@@ -185,10 +229,19 @@ def test_references_to_one_of_a_type(some_python, start, watch, validate):
         target.do("work", what="keep_lonely", n=9)
         validate(seen.finish())
         row = seen.containers[name]
-        assert (row["of"], row["type"], row["fate"], seen.losses) == ("references", "__main__.Lonely", "same", {})
+        assert (row["of"], row["type"], row["fate"], seen.losses) == (
+            "references",
+            "__main__.Lonely",
+            "same",
+            {},
+        )
         assert row["inserted"] - row["removed"] == row["items_after"] - row["items_before"] == 9
-        assert re.search(r"^ +\+9 taken and not dropped by:\n\t\tkeep_lonely \(.*heap_watch\.py:%d\)" % target.line("keep lonely"),
-                         seen.out.text, re.M)
+        assert re.search(
+            r"^ +\+9 taken and not dropped by:\n\t\tkeep_lonely \(.*heap_watch\.py:%d\)"
+            % target.line("keep lonely"),
+            seen.out.text,
+            re.M,
+        )
     result = harness.tool("refs", "-p", str(target.pid), "NoSuchType")
     assert (result.returncode, result.stdout) == (2, "")
     assert "has nothing that is called NoSuchType, and no object of such a type" in result.stderr
@@ -200,7 +253,11 @@ def test_object_that_dies(some_python, start, watch):
     target.do("work", what="die", worker=1)
     report = seen.complete()
     row = seen.containers["app.cache.MORTAL"]
-    assert (report["watch"]["ended_by"], row["fate"], row["items_after"]) == ("container", "gone", 0)
+    assert (report["watch"]["ended_by"], row["fate"], row["items_after"]) == (
+        "container",
+        "gone",
+        0,
+    )
     assert by_line(row, "removed")[target.line("die")] >= 1
     assert row["items_before"] + row["inserted"] - row["removed"] == 0
     if some_python.version >= (3, 12):
@@ -210,8 +267,10 @@ def test_object_that_dies(some_python, start, watch):
 
 def test_containers_that_go(some_python, start, watch):
     """Replaced, and gone: the watch ends by itself and says so."""
-    for what, fate, said in (("replace", "replaced", "It was replaced: the path leads now to dict at 0x"),
-                             ("forget", "gone", "It is gone: nothing is called so any more")):
+    for what, fate, said in (
+        ("replace", "replaced", "It was replaced: the path leads now to dict at 0x"),
+        ("forget", "gone", "It is gone: nothing is called so any more"),
+    ):
         target = start(some_python, "heap_watch.py")
         seen = watch(target, "app.cache.SESSIONS")
         target.do("work", what="insert", n=10)
@@ -220,7 +279,10 @@ def test_containers_that_go(some_python, start, watch):
         row = seen.containers["app.cache.SESSIONS"]
         assert (report["watch"]["ended_by"], row["fate"]) == ("container", fate)
         assert by_line(row, "inserted")[target.line("insert")] == 10
-        assert said in seen.out.text and "Ended early: a container is not there any more." in seen.out.text
+        assert (
+            said in seen.out.text
+            and "Ended early: a container is not there any more." in seen.out.text
+        )
         if fate == "replaced":
             assert row["now_address"] == hex(target.do("addresses")["SESSIONS"]) != row["address"]
             assert row["now_type"] == "dict"
@@ -262,8 +324,13 @@ def test_ceiling_of_memory_in_bulk(some_python, start, watch, validate):
         parts = about["hits_fraction"] + about["switches_fraction"] + about["strings_fraction"]
         assert abs(about["target_cpu_fraction"] - parts) < 1e-6
         # what was allowed: the ceiling's cost of the time that passed, and a second more
-        assert about["strings_fraction"] * report["duration_s"] < 3 * 0.05 * (report["duration_s"] + 1)
-        assert "the processor moves and fills memory byte by byte, and the target does much of that" in seen.out.text
+        assert about["strings_fraction"] * report["duration_s"] < 3 * 0.05 * (
+            report["duration_s"] + 1
+        )
+        assert (
+            "the processor moves and fills memory byte by byte, and the target does much of that"
+            in seen.out.text
+        )
 
 
 def test_ends(one_python, start, watch):
@@ -283,18 +350,25 @@ def test_ends(one_python, start, watch):
 
 def set_watchpoint(pid, address):
     """A hardware watchpoint as a debugger has it; its descriptor."""
-    attributes = struct.pack("IIQQQQQIIQQ", 5, 112, 0, 1, 0, 0, 1 | 1 << 5 | 1 << 6, 0, 2, address, 8).ljust(112, b"\0")
+    attributes = struct.pack(
+        "IIQQQQQIIQQ", 5, 112, 0, 1, 0, 0, 1 | 1 << 5 | 1 << 6, 0, 2, address, 8
+    ).ljust(112, b"\0")
     fd = ctypes.CDLL(None, use_errno=True).syscall(298, attributes, pid, -1, -1, 8)
     assert fd >= 0, os.strerror(ctypes.get_errno())
     return fd
 
 
-@pytest.mark.skipif(os.uname().machine != "x86_64", reason="the number of the system call is x86-64's")
+@pytest.mark.skipif(
+    os.uname().machine != "x86_64", reason="the number of the system call is x86-64's"
+)
 def test_debug_registers_are_taken(one_python, start, watch):
     """By another: said, and nothing is left behind. One that is left is enough."""
     target = start(one_python, "heap_watch.py")
     where = target.do("addresses")
-    others = [set_watchpoint(target.pid, where[name] + 16) for name in ("LIST", "SET", "DEQUE", "SESSIONS")]
+    others = [
+        set_watchpoint(target.pid, where[name] + 16)
+        for name in ("LIST", "SET", "DEQUE", "SESSIONS")
+    ]
     result = harness.tool("watch", "-p", str(target.pid), "app.cache.LIST")
     assert (result.returncode, result.stdout) == (69, "")
     assert "the debug registers of pid %d are taken" % target.pid in result.stderr
@@ -324,15 +398,16 @@ def test_what_cannot_be_watched(one_python, start):
     target = start(one_python, "heap_watch.py")
     pid = str(target.pid)
     for options, code, said in (
-            (["app.cache.NOTHING"], 2, "has nothing that is called app.cache.NOTHING"),
-            (["app.cache.TUPLE"], 2, "is no container: tuple"),
-            (["0x1000"], 2, "has nothing that is called 0x1000"),
-            (["app.cache.SESSIONS", "app.cache.ALIAS"], 64, "lead to the same object"),
-            (["a", "a"], 64, "it is watched already"),
-            (["a", "b", "c", "d", "e"], 64, "at most four"),
-            ([], 64, "which container? holders lists them"),
-            (["a", "--frozen"], 64, "no option --frozen"),
-            (["a", "--max-overhead", "0"], 64, "expected a percentage from 0.01 to 100")):
+        (["app.cache.NOTHING"], 2, "has nothing that is called app.cache.NOTHING"),
+        (["app.cache.TUPLE"], 2, "is no container: tuple"),
+        (["0x1000"], 2, "has nothing that is called 0x1000"),
+        (["app.cache.SESSIONS", "app.cache.ALIAS"], 64, "lead to the same object"),
+        (["a", "a"], 64, "it is watched already"),
+        (["a", "b", "c", "d", "e"], 64, "at most four"),
+        ([], 64, "which container? holders lists them"),
+        (["a", "--frozen"], 64, "no option --frozen"),
+        (["a", "--max-overhead", "0"], 64, "expected a percentage from 0.01 to 100"),
+    ):
         result = harness.tool("watch", "-p", pid, *options)
         assert (result.returncode, result.stdout) == (code, ""), (options, result.stderr)
         assert said in result.stderr

@@ -19,12 +19,16 @@ class Watch(harness.Command):
     """`pyleaktrace watch` at work."""
 
     def __init__(self, target, folder, *paths):
-        super().__init__(folder, ["watch", "-p", str(target.pid), "-d", "36000", "--max-overhead", "100", *paths])
+        super().__init__(
+            folder, ["watch", "-p", str(target.pid), "-d", "36000", "--max-overhead", "100", *paths]
+        )
         for path in paths:
             assert self.err.wait(r"^pyleaktrace: watching %s " % re.escape(path)), self.err.text
 
 
-@pytest.mark.pythons(lambda python: python.has_gil)  # the others are refused, as test_heap_watch.py has it
+@pytest.mark.pythons(
+    lambda python: python.has_gil
+)  # the others are refused, as test_heap_watch.py has it
 def test_among_a_million(python, start, tmp_path, validate):
     """Exact counts, each by its thread's own stack: two threads were there before, one is born meanwhile."""
     target = start(python, "holders.py")
@@ -38,14 +42,28 @@ def test_among_a_million(python, start, tmp_path, validate):
     validate(report)
     assert {loss["name"]: loss["count"] for loss in report["losses"]} == {}
     rows = {row["path"]: row for row in report["watch"]["containers"]}
-    for path, length, times, ways in zip(paths, lengths, (1, 2), (("name_it", "name_all", "by name"), ("log_it", "log_all", "log"))):
+    for path, length, times, ways in zip(
+        paths, lengths, (1, 2), (("name_it", "name_all", "by name"), ("log_it", "log_all", "log"))
+    ):
         row = rows[path]
-        assert (row["inserted"], row["removed"], row["items_after"], row["fate"]) == (3 * times * EACH, 0, length, "same")
+        assert (row["inserted"], row["removed"], row["items_after"], row["fate"]) == (
+            3 * times * EACH,
+            0,
+            length,
+            "same",
+        )
         for stack in row["stacks"]:
-            frames = [(function, line) for function, file, line in reversed(harness.python_frames(stack))
-                      if file == target.program]
-            assert frames[0] == (ways[0], target.line(ways[2])) and [function for function, _ in frames[1:]] == [ways[1]]
-            assert any(function.endswith("_bootstrap") for function, _, _ in harness.python_frames(stack))
+            frames = [
+                (function, line)
+                for function, file, line in reversed(harness.python_frames(stack))
+                if file == target.program
+            ]
+            assert frames[0] == (ways[0], target.line(ways[2])) and [
+                function for function, _ in frames[1:]
+            ] == [ways[1]]
+            assert any(
+                function.endswith("_bootstrap") for function, _, _ in harness.python_frames(stack)
+            )
             assert not any(frame["kind"] == "gap" for frame in stack["frames"])
 
 
@@ -65,12 +83,26 @@ def test_by_itself(some_python, start, attach, validate):
     target.do("warm_up", n=200)
     tool = attach(target, "--native", "no", exact=False)
     target.do("warm_up", n=20000)
-    wanted = {"app.state.QUEUE": "queue_it", "app.state.SEEN": "see_it", "app.state.LOG": "log_it", "app.state.BY_NAME": "name_it"}
+    wanted = {
+        "app.state.QUEUE": "queue_it",
+        "app.state.SEEN": "see_it",
+        "app.state.LOG": "log_it",
+        "app.state.BY_NAME": "name_it",
+    }
 
     def found(text):
-        rows = re.findall(r"^(app\.state\.\w+) [\w.]+, \d+ items: \+([1-9]\d*) inserted, -(\d+) removed", text, re.M)
+        rows = re.findall(
+            r"^(app\.state\.\w+) [\w.]+, \d+ items: \+([1-9]\d*) inserted, -(\d+) removed",
+            text,
+            re.M,
+        )
         removed = {path: int(n) for path, _, n in rows}
-        return set(wanted) <= set(removed) and "app.state.FULL" not in removed and removed["app.state.QUEUE"] and removed
+        return (
+            set(wanted) <= set(removed)
+            and "app.state.FULL" not in removed
+            and removed["app.state.QUEUE"]
+            and removed
+        )
 
     removed = work_until(target, tool, found)
     assert [removed[path] for path in list(wanted)[1:]] == [0, 0, 0]
@@ -80,8 +112,12 @@ def test_by_itself(some_python, start, attach, validate):
     rates = [row["least_items_per_s"] for row in rows]
     assert rates == sorted(rates, reverse=True) and rates[-1] > 0
     by_path = {row["container"]["path"]: row["container"] for row in rows}
-    lines = {"app.state.QUEUE": {"queued", "taken"}, "app.state.SEEN": {"seen"}, "app.state.LOG": {"log"},
-             "app.state.BY_NAME": {"by name"}}
+    lines = {
+        "app.state.QUEUE": {"queued", "taken"},
+        "app.state.SEEN": {"seen"},
+        "app.state.LOG": {"log"},
+        "app.state.BY_NAME": {"by name"},
+    }
     for path, function in wanted.items():
         container = by_path[path]
         assert container["inserted"] > 0

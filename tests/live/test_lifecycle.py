@@ -13,7 +13,9 @@ import pytest
 import harness
 
 N, KEPT, BLOCK = 5000, 800, 3333
-ROUNDS = int(os.environ.get("PYLEAKTRACE_ROUNDS", "20"))  # fewer where the machine is emulated (tools/kernels)
+ROUNDS = int(
+    os.environ.get("PYLEAKTRACE_ROUNDS", "20")
+)  # fewer where the machine is emulated (tools/kernels)
 
 
 def state(pid):
@@ -42,14 +44,18 @@ def watched(start, attach, python):
 
 def places(tool):
     """{name: address} of what `-v` says is probed"""
-    return {name: int(address, 16)
-            for name, address in re.findall(r"^  probe (\S+) +\S+ +0x(\w+) ", tool.err.text, re.M)}
+    return {
+        name: int(address, 16)
+        for name, address in re.findall(r"^  probe (\S+) +\S+ +0x(\w+) ", tool.err.text, re.M)
+    }
 
 
 def breakpoints(pid, addresses):
     """Those addresses at which this process has a breakpoint (int3)."""
     with open("/proc/%d/mem" % pid, "rb", buffering=0) as memory:
-        return {address for address in addresses if os.pread(memory.fileno(), 1, address) == b"\xcc"}
+        return {
+            address for address in addresses if os.pread(memory.fileno(), 1, address) == b"\xcc"
+        }
 
 
 @pytest.mark.skipif(platform.machine() != "x86_64", reason="knows the breakpoints of x86-64 only")
@@ -58,7 +64,9 @@ def test_children(some_python, start, attach):
     they and their children have no breakpoints: neither the ones from before, nor the ones that come while it
     is watched. The target's stay, and all that it does is counted while children come and go."""
     if not re.search(r"^  many probes in one link .* yes$", harness.tool("doctor").stdout, re.M):
-        pytest.skip("this kernel has probes put in one by one, and takes them out of children by itself")
+        pytest.skip(
+            "this kernel has probes put in one by one, and takes them out of children by itself"
+        )
     target = start(some_python, "lifecycle.py")
     children = target.do("fork_child", size=BLOCK)
     tool = attach(target, "-v")
@@ -66,7 +74,9 @@ def test_children(some_python, start, attach):
     assert len(probed) > 10 and breakpoints(target.pid, probed) == probed
     for _ in range(3):
         children += target.do("fork_child", size=BLOCK)
-    harness.until(lambda: not any(breakpoints(pid, probed) for pid in children), "the children to be swept")
+    harness.until(
+        lambda: not any(breakpoints(pid, probed) for pid in children), "the children to be swept"
+    )
     target.do("children_work")
     assert set(target.do("keep_and_fork", n=N, n_keep=KEPT, size=BLOCK, forks=40)) == {7}
     assert breakpoints(target.pid, probed) == probed
@@ -93,7 +103,11 @@ def test_children_on_older_kernels(one_python, start, attach):
     assert set(target.do("keep_and_fork", n=N, n_keep=KEPT, size=BLOCK, forks=10)) == {7}
     assert breakpoints(target.pid, probed.values()) == set(probed.values())
     report = tool.finish()
-    assert breakpoints(grandchild, probed.values()) == breakpoints(target.pid, probed.values()) == set()
+    assert (
+        breakpoints(grandchild, probed.values())
+        == breakpoints(target.pid, probed.values())
+        == set()
+    )
     assert_kept(target, report)
     assert report.totals["missed_frees"] == 0 and report.losses == {}
     assert set(target.do("end_children")) == {0}
@@ -127,7 +141,10 @@ def test_target_killed(some_python, start, attach):
     target.process.wait(harness.DEADLINE_S)
     assert tool.ended() == 0, tool.err.text
     assert_kept(target, tool.report())
-    assert "target exited" in tool.out.text.splitlines()[-1] or "target was killed" in tool.out.text.splitlines()[-1]
+    assert (
+        "target exited" in tool.out.text.splitlines()[-1]
+        or "target was killed" in tool.out.text.splitlines()[-1]
+    )
 
 
 def test_target_stopped(some_python, start, attach):
@@ -183,7 +200,9 @@ def test_tool_killed(some_python, start, attach, bpf_objects):
     tool.process.kill()
     tool.process.wait(harness.DEADLINE_S)
     for kind, ids in mine.items():
-        harness.until(lambda: not ids & bpf_objects(kind, None), "the kernel to let go of each " + kind)
+        harness.until(
+            lambda: not ids & bpf_objects(kind, None), "the kernel to let go of each " + kind
+        )
     target.do("turns_done", least=50)
     assert target.do("be_idle") == 0
 
@@ -212,10 +231,25 @@ def test_tool_killed(some_python, start, attach, bpf_objects):
 @pytest.mark.parametrize("without", ["", "uprobe_multi"])
 def test_tool_killed_anywhere(one_python, without):
     """At random moments, with and without the process that detaches. A long run of it: tools/kill9."""
-    done = subprocess.run([one_python.command, os.path.join(harness.ROOT, "tools", "kill9"), "3", "--kills", "10",
-                           "--without", without, "--tool", harness.TOOL], stdin=subprocess.DEVNULL,
-                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False,
-                          timeout=5 * harness.DEADLINE_S)
+    done = subprocess.run(
+        [
+            one_python.command,
+            os.path.join(harness.ROOT, "tools", "kill9"),
+            "3",
+            "--kills",
+            "10",
+            "--without",
+            without,
+            "--tool",
+            harness.TOOL,
+        ],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+        timeout=5 * harness.DEADLINE_S,
+    )
     assert done.returncode == 0 and done.stdout.endswith("PASS\n"), done.stdout
 
 
@@ -278,8 +312,10 @@ def test_two_tools_on_one_target(one_python, start, attach):
 
 
 def doctor_says(feature):
-    """"yes" or "no" """
-    return re.search(r"^  %s +(yes|no)" % re.escape(feature), harness.tool("doctor").stdout, re.M)[1]
+    """ "yes" or "no" """
+    return re.search(r"^  %s +(yes|no)" % re.escape(feature), harness.tool("doctor").stdout, re.M)[
+        1
+    ]
 
 
 @pytest.mark.parametrize("without", ["", "seccomp"])
@@ -289,10 +325,24 @@ def test_seccomp(some_python, start, tmp_path, without):
     target = start(some_python, "lifecycle.py")
     target.do("seccomp")
     output = tmp_path / "seccomp.json"
-    process = subprocess.Popen([harness.TOOL, "-p", str(target.pid), "--exact", "--older", "0", "-o", str(output),
-                                harness.NEVER_S], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                               stderr=subprocess.PIPE, bufsize=0,
-                               env=dict(os.environ, PYLEAKTRACE_WITHOUT=without))
+    process = subprocess.Popen(
+        [
+            harness.TOOL,
+            "-p",
+            str(target.pid),
+            "--exact",
+            "--older",
+            "0",
+            "-o",
+            str(output),
+            harness.NEVER_S,
+        ],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        bufsize=0,
+        env=dict(os.environ, PYLEAKTRACE_WITHOUT=without),
+    )
     out, err = harness.Reader(process.stdout), harness.Reader(process.stderr)
     try:
         attached = err.wait(r"^pyleaktrace: tracing pid")
@@ -310,7 +360,9 @@ def test_seccomp(some_python, start, tmp_path, without):
         if attached:
             report = json.loads(output.read_text())
             complete = report["totals"]["allocated_count"] >= 3 * N
-            assert complete or "seccomp" in (out.text + err.text).lower(), "what is not covered must be said"
+            assert (
+                complete or "seccomp" in (out.text + err.text).lower()
+            ), "what is not covered must be said"
         else:
             assert "seccomp" in err.text.lower()
     finally:

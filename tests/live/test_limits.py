@@ -51,7 +51,9 @@ def test_map_of_stacks_full(some_python, start, attach):
     # the totals stay exact: what found no room has an entry of its own, without a stack
     assert report.totals["outstanding_count"] == 100
     assert report.totals["outstanding_bytes"] == 100 * BLOCK
-    nameless = [s for s in report.data["stacks"] if not [f for f in s["frames"] if f["kind"] == "python"]]
+    nameless = [
+        s for s in report.data["stacks"] if not [f for f in s["frames"] if f["kind"] == "python"]
+    ]
     named = [s for s in report.data["stacks"] if s not in nameless]
     assert len(nameless) == 1 and nameless[0]["frames"][-1]["kind"] == "gap"
     assert 1 <= len(named) <= 16
@@ -87,7 +89,9 @@ def test_room_for_stacks_comes_back(one_python, start, attach):
     assert report.totals["outstanding_count"] == 9
     kept = [s for s in report.data["stacks"] if s["outstanding_count"]]
     lines = [10 * n + 1] + list(range(100002, 100010))
-    assert sorted(python_frames(s)[-1] for s in kept) == [("many", "many.py", line) for line in lines]
+    assert sorted(python_frames(s)[-1] for s in kept) == [
+        ("many", "many.py", line) for line in lines
+    ]
     assert {(s["allocated_count"], s["outstanding_bytes"]) for s in kept} == {(1, BLOCK)}
 
 
@@ -126,6 +130,6 @@ def test_sort_and_top(one_python, start, attach):
         values = [stack[key] for stack in report.data["stacks"] if stack["outstanding_count"]]
         assert values == sorted(values, reverse=True), sort
         assert len(values) > 3
-        last = report.text[report.text.rindex("] Top "):]
+        last = report.text[report.text.rindex("] Top ") :]
         assert last.count("allocations from stack") == 3
         target.do("empty")

@@ -14,11 +14,33 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 def raw_stacks(tmp_path_factory):
     """The program that prints stacks as BPF recorded them."""
     program = str(tmp_path_factory.mktemp("raw") / "raw_stacks")
-    libraries = subprocess.run(["pkg-config", "--libs", "libbpf", "libelf", "libdw", "jansson", "zlib"], check=True,
-                               stdout=subprocess.PIPE, text=True).stdout.split()
-    subprocess.run(["gcc", "-std=gnu11", "-D_GNU_SOURCE", "-Wall", "-Wextra", "-Werror", "-I" + ROOT + "/user",
-                    "-I" + ROOT + "/bpf", HERE + "/raw_stacks.c", BUILD + "/libpyleaktrace.a", *libraries,
-                    "-lZydis", "-liberty", "-lm", "-o", program], check=True)
+    libraries = subprocess.run(
+        ["pkg-config", "--libs", "libbpf", "libelf", "libdw", "jansson", "zlib"],
+        check=True,
+        stdout=subprocess.PIPE,
+        text=True,
+    ).stdout.split()
+    subprocess.run(
+        [
+            "gcc",
+            "-std=gnu11",
+            "-D_GNU_SOURCE",
+            "-Wall",
+            "-Wextra",
+            "-Werror",
+            "-I" + ROOT + "/user",
+            "-I" + ROOT + "/bpf",
+            HERE + "/raw_stacks.c",
+            BUILD + "/libpyleaktrace.a",
+            *libraries,
+            "-lZydis",
+            "-liberty",
+            "-lm",
+            "-o",
+            program,
+        ],
+        check=True,
+    )
     return program
 
 
@@ -37,7 +59,9 @@ def parse(line):
 def seen_by_both(program, target, folder):
     """-> our stacks, gdb's, addresses in the evaluation loop. gdb comes first: in a process that was probed before, the
     kernel takes gdb's breakpoints for its own when anybody's probe at the same place ends."""
-    watch = subprocess.Popen([program, str(target.pid)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0)
+    watch = subprocess.Popen(
+        [program, str(target.pid)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0
+    )
     out = Reader(watch.stdout)
     try:
         theirs, loops = seen_by_gdb(target, out.wait(r"^functions (.*)\n")[1], folder)
@@ -62,8 +86,13 @@ def seen_by_gdb(target, functions, folder):
     if target.interpreter.root:
         command[1:1] = ["-ex", "set sysroot " + target.interpreter.root]
     with open(str(folder / "gdb.log"), "wb") as log:
-        gdb = subprocess.Popen(command, env=dict(os.environ, STACKS=path, FUNCTIONS=functions),
-                               stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT)
+        gdb = subprocess.Popen(
+            command,
+            env=dict(os.environ, STACKS=path, FUNCTIONS=functions),
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+        )
         try:
             until(lambda: os.path.exists(path + ".ready") or gdb.poll() is not None, "gdb")
             target.do("everything")
@@ -90,14 +119,16 @@ def test_frames_are_those_of_a_debugger(native_python, start, raw_stacks, tmp_pa
             # each activation of the evaluation loop has its run of Python frames
             if loops and runs != sum(address in loops for address in addresses) and runs:
                 wrong.append(("%d runs of Python frames" % runs, addresses))
-        elif gap and any(stack[:len(addresses)] == addresses for stack in theirs):
+        elif gap and any(stack[: len(addresses)] == addresses for stack in theirs):
             ended += 1
         else:
             wrong.append(("not seen by gdb; gap %d" % gap, addresses))
     print("%s: %d stacks, %d end in a gap frame" % (native_python.name, len(ours), ended))
     assert len(ours) >= 500
     assert not wrong
-    assert ended <= len(ours) * 0.005 + 41  # on_other_stack: glibc itself says that nothing is known there
+    assert (
+        ended <= len(ours) * 0.005 + 41
+    )  # on_other_stack: glibc itself says that nothing is known there
 
 
 def leaf_frames(stack):
@@ -121,8 +152,11 @@ def test_leaks_of_c_code(some_python, start, attach, validate):
     assert report.totals["missed_frees"] == 0
 
     def found(marker, domain, size):
-        stacks = [s for s in report.stacks(file=target.program, line=target.line(marker), domain=domain)
-                  if s["outstanding_bytes"] == size * s["outstanding_count"]]
+        stacks = [
+            s
+            for s in report.stacks(file=target.program, line=target.line(marker), domain=domain)
+            if s["outstanding_bytes"] == size * s["outstanding_count"]
+        ]
         assert sum(s["outstanding_count"] for s in stacks) == n, marker
         return stacks
 
@@ -133,13 +167,24 @@ def test_leaks_of_c_code(some_python, start, attach, validate):
         assert any(frame["module"].startswith(("libffi", "_ctypes")) for frame in frames)
     for stack in found("new", "malloc", 1777):
         names = [frame.get("function", "") for frame in leaf_frames(stack)]
-        assert names[0].startswith("operator new") and "shop::Shelf<char>::fill" in names and "cxx_leak" in names
-    lost = [s for s in report.stacks(file=target.program, line=target.line("reference"), domain="object")
-            if s["outstanding_count"] >= n]
+        assert (
+            names[0].startswith("operator new")
+            and "shop::Shelf<char>::fill" in names
+            and "cxx_leak" in names
+        )
+    lost = [
+        s
+        for s in report.stacks(file=target.program, line=target.line("reference"), domain="object")
+        if s["outstanding_count"] >= n
+    ]
     assert lost and all(frame["kind"] == "native" for s in lost for frame in leaf_frames(s))
     # the line of ours is below that of ssl.py
     line = (target.program, target.line("crypto"))
-    modules = {frame["module"] for s in report.stacks(domain="malloc") for frame in leaf_frames(s)
-               if line in [f[1:] for f in python_frames(s)]}
+    modules = {
+        frame["module"]
+        for s in report.stacks(domain="malloc")
+        for frame in leaf_frames(s)
+        if line in [f[1:] for f in python_frames(s)]
+    }
     assert any(name.startswith("libcrypto") for name in modules), modules
     assert any(name.startswith("libssl") for name in modules), modules

@@ -9,8 +9,13 @@ import pytest
 
 from harness import Target, Tool, python_frames
 
-STEPS = {"linkage": "step_linkage", "prologues": "step_prologues", "clock": "step_clock", "digests": "step_digest",
-         "callbacks": "step_callback"}
+STEPS = {
+    "linkage": "step_linkage",
+    "prologues": "step_prologues",
+    "clock": "step_clock",
+    "digests": "step_digest",
+    "callbacks": "step_callback",
+}
 CODE_CHANGED = "[no C frames: code was unloaded just before]"
 CODE_UNKNOWN = "[C frames end: return address in no known code]"
 NO_TABLE = "[C frames end: code without unwind information]"
@@ -51,9 +56,14 @@ def seen(some_python, tmp_path_factory):
 
 def leaf_first(stack):
     """[(function, name of its file)], gap frames as (their text, None)"""
-    return [(frame.get("function"), frame.get("module") or (os.path.basename(frame["file"])
-                                                           if frame["kind"] == "python" else None))
-            for frame in reversed(stack["frames"])]
+    return [
+        (
+            frame.get("function"),
+            frame.get("module")
+            or (os.path.basename(frame["file"]) if frame["kind"] == "python" else None),
+        )
+        for frame in reversed(stack["frames"])
+    ]
 
 
 def from_line(seen, marker):
@@ -108,13 +118,18 @@ def test_loaded_after_the_attach(seen):
 def test_code_without_a_file(seen):
     found = from_line(seen, "anonymous")
     # ctypes itself allocates there, too
-    found = [stack for stack in found if stack["outstanding_bytes"] == SIZE * stack["outstanding_count"]]
+    found = [
+        stack for stack in found if stack["outstanding_bytes"] == SIZE * stack["outstanding_count"]
+    ]
     assert sum(stack["outstanding_count"] for stack in found) == 200
     for stack in found:
         frames = leaf_first(stack)
         assert [module for _, module in frames[:2]] == ["generated code", None]
         assert gaps(frames) == [NO_TABLE]
-        assert frames[2] == (seen[1].interpreter.qualified("anonymous", "anonymous"), "native_ways.py")
+        assert frames[2] == (
+            seen[1].interpreter.qualified("anonymous", "anonymous"),
+            "native_ways.py",
+        )
     assert {gap["reason"]: gap["count"] for gap in seen[0].data["native_gaps"]}[NO_TABLE] >= 200
 
 
@@ -136,10 +151,18 @@ def test_interrupted_at_each_instruction(seen):
                 assert len(gaps(frames)) == 1 and frames[python - 1] == (gaps(frames)[0], None)
                 ended[module] += n
                 continue
-            begin = [i for i, frame in enumerate(frames[:python]) if frame == (STEPS[marker], "stepped.so")][-1]
+            begin = [
+                i
+                for i, frame in enumerate(frames[:python])
+                if frame == (STEPS[marker], "stepped.so")
+            ][-1]
             # through which of its functions the interpreter calls changes as it specialises the code
-            ways = tuple(frame for frame in frames[begin + 1:python] if frame[1].startswith(("libffi", "_ctypes")))
-            outer.add((ways, tuple(frames[python + 1:])))
+            ways = tuple(
+                frame
+                for frame in frames[begin + 1 : python]
+                if frame[1].startswith(("libffi", "_ctypes"))
+            )
+            outer.add((ways, tuple(frames[python + 1 :])))
         assert sum(found.values()) == steps, marker
         inner[marker] = found, ended
     # what called the functions that step is always the same
@@ -153,16 +176,25 @@ def test_interrupted_at_each_instruction(seen):
     # assembly in which the frame hangs on a register that is followed nowhere else
     assert sum(inner["digests"][1].values()) <= 0.01 * said["digests"]
     # the trampoline of a callback: code that libffi has made, or copies of a page of its own
-    assert all(module.startswith(("generated code", "memfd:libffi", "libffi.so")) for module in inner["callbacks"][1])
+    assert all(
+        module.startswith(("generated code", "memfd:libffi", "libffi.so"))
+        for module in inner["callbacks"][1]
+    )
     assert sum(inner["callbacks"][1].values()) <= said["callbacks"] / 2
 
 
 def test_stubs_of_the_linkage_table(seen, tmp_path):
     """Some of what was interrupted lies there: where the table is, the file itself says."""
     interpreter = seen[1].interpreter
-    out = subprocess.run(["readelf", "-SW", interpreter.root + interpreter.folder + "/stepped.so"], check=True,
-                         stdout=subprocess.PIPE, text=True).stdout
-    address, size = (int(word, 16) for word in re.search(r" \.plt +PROGBITS +(\w+) \w+ (\w+)", out).groups())
+    out = subprocess.run(
+        ["readelf", "-SW", interpreter.root + interpreter.folder + "/stepped.so"],
+        check=True,
+        stdout=subprocess.PIPE,
+        text=True,
+    ).stdout
+    address, size = (
+        int(word, 16) for word in re.search(r" \.plt +PROGBITS +(\w+) \w+ (\w+)", out).groups()
+    )
     stubs = collections.Counter()
     for stack in from_line(seen, "linkage"):
         frame = stack["frames"][-3]
@@ -175,7 +207,9 @@ def test_stubs_of_the_linkage_table(seen, tmp_path):
 
 def kept(report):
     """{Python frames: allocations} of the function keep() of native.c, and its stacks"""
-    stacks = [s for s in report.stacks(domain="malloc") if leaf_first(s)[0] == ("keep", "native.so")]
+    stacks = [
+        s for s in report.stacks(domain="malloc") if leaf_first(s)[0] == ("keep", "native.so")
+    ]
     counts = collections.Counter()
     for stack in stacks:
         counts[tuple(python_frames(stack))] += stack["outstanding_count"]
@@ -193,10 +227,16 @@ def test_generators_and_coroutines(native_python, start, attach):
     assert sum(counts.values()) == 2 + 5
     for stack in stacks:
         frames = leaf_first(stack)
-        python = [i for i, frame in enumerate(frames) if stack["frames"][-1 - i]["kind"] == "python"]
+        python = [
+            i for i, frame in enumerate(frames) if stack["frames"][-1 - i]["kind"] == "python"
+        ]
         assert gaps(frames) == [] and frames[-1][0] == "_start"
         # between keep() and the line that calls it lie ctypes and libffi, and nothing of them is elsewhere
-        foreign = [i for i, frame in enumerate(frames) if frame[1].startswith(("libffi", "_ctypes.", "native.so"))]
+        foreign = [
+            i
+            for i, frame in enumerate(frames)
+            if frame[1].startswith(("libffi", "_ctypes.", "native.so"))
+        ]
         assert foreign and max(foreign) < python[0]
         # map(), which goes on with a generator by calling a function of Python, lies below that function
         lambdas = [i for i in python if frames[i][0].endswith("<lambda>")]
@@ -225,7 +265,9 @@ def test_another_library_in_the_same_place(one_python, start, attach):
     target.do("load", name="late_one")
     tool = attach(target, "--domain", "malloc")
     target.do("use", name="late_one", n=5, size=SIZE)
-    assert target.do("swap", old="late_one", new="late_two", n=50, size=SIZE + 1), "not in the same place"
+    assert target.do(
+        "swap", old="late_one", new="late_two", n=50, size=SIZE + 1
+    ), "not in the same place"
     tool.report_now()
     target.do("use", name="late_two", n=60, size=SIZE + 1)
     report = tool.finish()

@@ -19,8 +19,24 @@ def written(one_python, tmp_path_factory):
     folder = tmp_path_factory.mktemp("outputs")
     target = Target(one_python, "accounts.py")
     try:
-        tool = Tool(target.pid, folder, "-o", "out.txt", "-o", "out.folded", "-o", "out.svg", "-o", "out.html",
-                    "-o", "out.%p.json", "-z", str(BLOCK), "-Z", str(BLOCK))
+        tool = Tool(
+            target.pid,
+            folder,
+            "-o",
+            "out.txt",
+            "-o",
+            "out.folded",
+            "-o",
+            "out.svg",
+            "-o",
+            "out.html",
+            "-o",
+            "out.%p.json",
+            "-z",
+            str(BLOCK),
+            "-Z",
+            str(BLOCK),
+        )
         try:
             target.do("of_size", n=N, n_keep=KEPT, size=BLOCK)
             target.do("from_many_lines", n_lines=20, size=BLOCK)
@@ -63,14 +79,18 @@ def test_folded(written):
     assert total == report.totals["outstanding_bytes"]
     leaf = "fill (%s:%d)" % (target.program, target.line("of_size"))
     # the C frames that the line called lie above it, by several ways
-    assert sum(int(line.rsplit(" ", 1)[1]) for line in lines if ";%s" % leaf in line) == BLOCK * KEPT
+    assert (
+        sum(int(line.rsplit(" ", 1)[1]) for line in lines if ";%s" % leaf in line) == BLOCK * KEPT
+    )
 
 
 def test_text(written):
     folder, report, target = written
     text = (folder / "out.txt").read_text()
     assert "%d bytes in %d allocations from stack" % (BLOCK * KEPT, KEPT) in text
-    assert re.search(r"^\[\d\d:\d\d:\d\d\] Top \d+ stacks with outstanding allocations:$", text, re.M)
+    assert re.search(
+        r"^\[\d\d:\d\d:\d\d\] Top \d+ stacks with outstanding allocations:$", text, re.M
+    )
     assert "\t\tfill (%s:%d)\n" % (target.program, target.line("of_size")) in text
     assert "\033" not in text
     assert report.text.startswith("Attaching to pid %d (CPython " % target.pid)
@@ -78,7 +98,7 @@ def test_text(written):
 
 def test_losses_and_cost_end_every_report(written):
     _, report, _ = written
-    last = report.text[report.text.rindex("] Top "):]
+    last = report.text[report.text.rindex("] Top ") :]
     assert "Nothing was lost." in last
     assert re.search(r"^cost: .* hits/s x .* = .* of a core", last, re.M)
     cost = report.data["cost"]
@@ -101,7 +121,9 @@ class Page(html.parser.HTMLParser):
     def handle_starttag(self, tag, attrs):
         if tag not in ("meta", "link", "br", "hr", "input", "img", "path"):
             self.open.append(tag)
-        self.fetched += [v for k, v in attrs if k in ("src", "href") and v and not v.startswith(("#", "data:"))]
+        self.fetched += [
+            v for k, v in attrs if k in ("src", "href") and v and not v.startswith(("#", "data:"))
+        ]
 
     def handle_endtag(self, tag):
         if tag in self.open:

@@ -34,18 +34,32 @@ class Rights:
         os.chmod(self.path, 0o755)
 
     def give(self, capabilities):
-        result = subprocess.run(["setcap", ",".join(sorted(capabilities)) + "=ep" if capabilities else "=", self.path],
-                                stderr=subprocess.PIPE, text=True)
+        result = subprocess.run(
+            ["setcap", ",".join(sorted(capabilities)) + "=ep" if capabilities else "=", self.path],
+            stderr=subprocess.PIPE,
+            text=True,
+        )
         if result.returncode:
             pytest.skip("no file capabilities in %s: %s" % (self.folder, result.stderr.strip()))
-        if capabilities and subprocess.run([*become(NOBODY), self.path, "--version"], stdout=subprocess.DEVNULL).returncode:
+        if (
+            capabilities
+            and subprocess.run(
+                [*become(NOBODY), self.path, "--version"], stdout=subprocess.DEVNULL
+            ).returncode
+        ):
             pytest.skip("nobody can run %s (mounted nosuid?)" % self.path)
 
     def run(self, *arguments):
-        return subprocess.run([*become(NOBODY), self.path, *arguments], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                              stderr=subprocess.PIPE, timeout=harness.DEADLINE_S, text=True, cwd="/",
-                              env={"PATH": os.environ["PATH"], "LC_ALL": "C.UTF-8"})
-
+        return subprocess.run(
+            [*become(NOBODY), self.path, *arguments],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            timeout=harness.DEADLINE_S,
+            text=True,
+            cwd="/",
+            env={"PATH": os.environ["PATH"], "LC_ALL": "C.UTF-8"},
+        )
 
     def watch(self, pid, *options):
         """The trace of one target, attached."""
@@ -75,7 +89,7 @@ def start_as_other(start):
         other.folder = interpreter.place()
         other.command = "/tmp/pyleaktrace-other.%d" % os.getpid()
         with open(other.command, "w", encoding="utf-8") as f:
-            f.write("#!/bin/sh\nexec %s %s \"$@\"\n" % (" ".join(become(OTHER)), interpreter.command))
+            f.write('#!/bin/sh\nexec %s %s "$@"\n' % (" ".join(become(OTHER)), interpreter.command))
         os.chmod(other.command, 0o755)
         scripts.append(other.command)
         target = start(other, *args)
@@ -98,8 +112,15 @@ def test_three_are_enough(one_python, start_as_other, rights, validate):
     heap = json.loads(heap.stdout)
     validate(heap)
     assert heap["heap"]["totals"]["count"] > 5000
-    for options in (["growth", "100ms"], ["trend", "0.05", "2"], ["chain", "dict"], ["backrefs", "dict"], ["heap", "--frozen"],
-                    ["watch", "__main__.kept", "-d", "100ms"], ["refs", "__main__.kept", "-d", "100ms"]):
+    for options in (
+        ["growth", "100ms"],
+        ["trend", "0.05", "2"],
+        ["chain", "dict"],
+        ["backrefs", "dict"],
+        ["heap", "--frozen"],
+        ["watch", "__main__.kept", "-d", "100ms"],
+        ["refs", "__main__.kept", "-d", "100ms"],
+    ):
         result = rights.run(*options, "-p", pid)
         assert result.returncode == 0, (options, result.stderr)
     doctor = rights.run("doctor", "-p", pid)
@@ -139,7 +160,11 @@ def test_another_users_worker(one_python, start_as_other, rights):
     for command in (["heap"], ["trend", "0.05", "2"], ["holders"], ["--exact"], ["doctor"]):
         result = rights.run(*command[:1], "-p", str(worker), *command[1:])
         assert result.returncode == 77, (command, result.returncode, result.stderr)
-        assert re.search(r"^pyleaktrace: pid %d shares .*: run as root, or add CAP_DAC_READ_SEARCH$" % worker, result.stderr, re.M)
+        assert re.search(
+            r"^pyleaktrace: pid %d shares .*: run as root, or add CAP_DAC_READ_SEARCH$" % worker,
+            result.stderr,
+            re.M,
+        )
     assert shared(worker) == before
     rights.give(THREE | {"cap_dac_read_search"})
     result = rights.run("heap", "-p", str(worker))
@@ -199,7 +224,13 @@ def test_missing(one_python, start_as_other, rights, missing):
     if missing == "cap_sys_ptrace":
         refused += [["heap"], ["trend", "0.05", "2"], ["doctor"]]
     else:
-        for options in (["heap"], ["holders"], ["growth", "100ms"], ["trend", "0.05", "2"], ["heap", "--frozen"]):
+        for options in (
+            ["heap"],
+            ["holders"],
+            ["growth", "100ms"],
+            ["trend", "0.05", "2"],
+            ["heap", "--frozen"],
+        ):
             result = rights.run(*options, "-p", str(target.pid))
             assert result.returncode == 0, (options, result.stderr)
     for command in refused:
@@ -215,20 +246,37 @@ def test_none(one_python, start_as_other, rights):
     rights.give(set())
     for command in ([], ["heap"]):
         result = rights.run(*command, "-p", str(target.pid))
-        assert result.returncode == 77 and "CAP_" in result.stderr and "run as root" in result.stderr
+        assert (
+            result.returncode == 77 and "CAP_" in result.stderr and "run as root" in result.stderr
+        )
 
 
 def test_of_root(one_python, start):
     """What denies it where the tool is root: said as it is, and root is not advised to become root."""
     target = start(one_python, "lifecycle.py")
-    for prefix, words in ((["unshare", "--user", "--map-root-user"], "user namespace of its own"),
-                          (["setpriv", "--bounding-set=-sys_ptrace", "--inh-caps=-sys_ptrace"], "CAP_SYS_PTRACE is missing; this root")):
+    for prefix, words in (
+        (["unshare", "--user", "--map-root-user"], "user namespace of its own"),
+        (
+            ["setpriv", "--bounding-set=-sys_ptrace", "--inh-caps=-sys_ptrace"],
+            "CAP_SYS_PTRACE is missing; this root",
+        ),
+    ):
         for arguments in (["heap"], ["--exact"]):
-            result = subprocess.run([*prefix, harness.TOOL, *arguments, "-p", str(target.pid)], stdin=subprocess.DEVNULL,
-                                    stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=harness.DEADLINE_S)
+            result = subprocess.run(
+                [*prefix, harness.TOOL, *arguments, "-p", str(target.pid)],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                text=True,
+                timeout=harness.DEADLINE_S,
+            )
             if "unshare failed" in result.stderr:
                 pytest.skip(result.stderr.strip())
-            assert result.returncode == 77 and words in result.stderr and "run as root" not in result.stderr, result.stderr
+            assert (
+                result.returncode == 77
+                and words in result.stderr
+                and "run as root" not in result.stderr
+            ), result.stderr
 
 
 FILTER = """if True:
@@ -252,7 +300,26 @@ def test_filtered(one_python, start, error):
     """A container's filter that denies process_vm_readv(): the file is enough."""
     target = start(one_python, "lifecycle.py")
     for options in (["heap"], ["holders"], ["trend", "0.05", "2"]):
-        result = subprocess.run([sys.executable, "-c", FILTER, str(PROCESS_VM_READV), str(error), harness.TOOL, *options, "-p",
-                                 str(target.pid)], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                                stderr=subprocess.PIPE, text=True, timeout=harness.DEADLINE_S)
-        assert result.returncode == 0 and result.stderr == "" and "pid %d (CPython" % target.pid in result.stdout, result.stderr
+        result = subprocess.run(
+            [
+                sys.executable,
+                "-c",
+                FILTER,
+                str(PROCESS_VM_READV),
+                str(error),
+                harness.TOOL,
+                *options,
+                "-p",
+                str(target.pid),
+            ],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            timeout=harness.DEADLINE_S,
+        )
+        assert (
+            result.returncode == 0
+            and result.stderr == ""
+            and "pid %d (CPython" % target.pid in result.stdout
+        ), result.stderr

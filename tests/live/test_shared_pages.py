@@ -62,7 +62,11 @@ def assert_shared(before, after, what, private=0):
     in  private: how much may have been written to meanwhile
     """
     for name, old, new in zip(("worker", "parent"), before, after):
-        changed = "%s: %s of the %s: " % (what, {k: new[k] - old[k] for k in new if new[k] != old.get(k)}, name)
+        changed = "%s: %s of the %s: " % (
+            what,
+            {k: new[k] - old[k] for k in new if new[k] != old.get(k)},
+            name,
+        )
         assert new["Shared_Dirty"] >= old["Shared_Dirty"] - private, changed
         assert new["Private_Dirty"] <= old["Private_Dirty"] + private, changed
         # what only one of the two has is clean in the other: it was private before, or was copied without being written to
@@ -87,8 +91,14 @@ def test_commands(some_python, worker):
     assert before[0]["Shared_Dirty"] > 30 * MIB  # or this shows nothing
     assert "Record" in run("heap", "-p", str(target.pid))
     assert_shared(before, both(target), "heap")
-    for options in (["growth", "100ms"], ["holders"], ["chain", "Record"], ["backrefs", "Record"], ["trend", "0.05", "3"],
-                    ["heap", "--frozen"]):
+    for options in (
+        ["growth", "100ms"],
+        ["holders"],
+        ["chain", "Record"],
+        ["backrefs", "Record"],
+        ["trend", "0.05", "3"],
+        ["heap", "--frozen"],
+    ):
         run(*options, "-p", str(target.pid))
         assert_shared(before, both(target), " ".join(options))
     run("doctor", "-p", str(target.pid))
@@ -108,9 +118,14 @@ def test_watch(some_python, worker, attach, way):
     before = both(target)
     target.do("grow", n=2000)
     alone = both(target)
-    run_ = attach(target, *(["--sample", "4K"] if way == "sample" else []), exact=way == "exact",
-                  environment={"PYLEAKTRACE_WINDOWS": "10"} if way == "windows" else None)
+    run_ = attach(
+        target,
+        *(["--sample", "4K"] if way == "sample" else []),
+        exact=way == "exact",
+        environment={"PYLEAKTRACE_WINDOWS": "10"} if way == "windows" else None,
+    )
     if way == "windows":
+
         def is_done():
             target.do("grow", n=1)
             return re.search(r"^pyleaktrace: \d+ windows done$", run_.err.text, re.M)
@@ -120,7 +135,11 @@ def test_watch(some_python, worker, attach, way):
         target.do("grow", n=2000)
         run_.report_now()
     run_.finish()
-    written = sum(abs(new[name] - old[name]) for new, old in zip(alone, before) for name in ("Anonymous", "Shared_Dirty"))
+    written = sum(
+        abs(new[name] - old[name])
+        for new, old in zip(alone, before)
+        for name in ("Anonymous", "Shared_Dirty")
+    )
     assert_shared(alone, both(target), "watch", 4 * written + 2 * MIB)
     after = both(target)[0]
     assert after["Shared_Dirty"] > before[0]["Shared_Dirty"] * 9 // 10
@@ -136,12 +155,20 @@ def test_the_measure(one_python, worker):
     before = both(target)
     libc, room = ctypes.CDLL(None, use_errno=True), ctypes.create_string_buffer(MIB)
     with open("/proc/%d/maps" % target.pid, encoding="utf-8") as f:
-        ranges = [line.split()[0].split("-") for line in f if " rw-p " in line and " 00:00 0 " in line]
+        ranges = [
+            line.split()[0].split("-") for line in f if " rw-p " in line and " 00:00 0 " in line
+        ]
     for first, last in ranges:
         for at in range(int(first, 16), int(last, 16), MIB):
             length = min(MIB, int(last, 16) - at)
-            libc.process_vm_readv(target.pid, ctypes.byref(Vector(ctypes.addressof(room), length)), 1,
-                                  ctypes.byref(Vector(at, length)), 1, 0)
+            libc.process_vm_readv(
+                target.pid,
+                ctypes.byref(Vector(ctypes.addressof(room), length)),
+                1,
+                ctypes.byref(Vector(at, length)),
+                1,
+                0,
+            )
     if tuple(int(n) for n in os.uname().release.split(".")[:2]) < (5, 19):
         pytest.skip("this kernel does not make pages private that are read")
     with pytest.raises(AssertionError):
@@ -215,23 +242,38 @@ def test_huge_and_free(one_python, worker):
     if before["AnonHugePages"] < 8 * MIB:
         pytest.skip("the kernel gives no huge pages here")
     assert before["LazyFree"] > 8 * MIB
-    for options in (["heap"], ["holders"], ["chain", "Record"], ["trend", "0.05", "2"], ["heap", "--frozen"]):
+    for options in (
+        ["heap"],
+        ["holders"],
+        ["chain", "Record"],
+        ["trend", "0.05", "2"],
+        ["heap", "--frozen"],
+    ):
         run(*options, "-p", str(target.pid))
         after = both(target)[0]
-        assert (after["AnonHugePages"], after["Anonymous"]) == (before["AnonHugePages"], before["Anonymous"]), options
-        assert after["LazyFree"] >= before["LazyFree"], options  # the kernel marks some of them a little later
+        assert (after["AnonHugePages"], after["Anonymous"]) == (
+            before["AnonHugePages"],
+            before["Anonymous"],
+        ), options
+        assert (
+            after["LazyFree"] >= before["LazyFree"]
+        ), options  # the kernel marks some of them a little later
 
 
 def test_gone_by_exec(one_python, start, tmp_path):
     """After an exec() the pid has other memory: what is read for the old program is nothing, not the new program's."""
     target = start(one_python, "lifecycle.py")
     # a look every hour: the second one is asked for after the exec
-    command = harness.Command(tmp_path, ["trend", "-p", str(target.pid), "-f", "json", harness.NEVER_S])
+    command = harness.Command(
+        tmp_path, ["trend", "-p", str(target.pid), "-f", "json", harness.NEVER_S]
+    )
     try:
         assert command.err.wait(r"^pyleaktrace: look 1 at pid \d+$"), command.err.text
         target.tell("exec")
         target.answer("ready")
         command.process.send_signal(signal.SIGUSR1)
-        assert command.err.wait(r"^pyleaktrace: pid \d+ ended while its heap was read$"), command.err.text
+        assert command.err.wait(
+            r"^pyleaktrace: pid \d+ ended while its heap was read$"
+        ), command.err.text
     finally:
         command.close()

@@ -18,7 +18,9 @@ def seen(python, tmp_path_factory):
             places = target.do("all_places")
             places["finally"] = target.do("finally")
             for number, answer in enumerate(target.do("places_in_threads", n=2)):
-                places.update(("%s in thread %d" % (name, number), stack) for name, stack in answer.items())
+                places.update(
+                    ("%s in thread %d" % (name, number), stack) for name, stack in answer.items()
+                )
             odd = target.do("odd_names")
             deep = target.do("deep", depth=200)
             first = target.do("code_that_dies", n=40, generation=1)
@@ -69,14 +71,19 @@ def test_names_and_files_in_any_script(seen):
 def test_deep_recursion_is_cut_and_says_so(seen):
     report, _, _, deep = seen[:4]
     assert len(deep) > 200
-    cut = [stack for stack in report.data["stacks"] if stack["outstanding_bytes"] >= BLOCK and
-           python_frames(stack)[-1:] == [tuple(deep[-1])]]
+    cut = [
+        stack
+        for stack in report.data["stacks"]
+        if stack["outstanding_bytes"] >= BLOCK and python_frames(stack)[-1:] == [tuple(deep[-1])]
+    ]
     assert len(cut) == 1
     frames = python_frames(cut[0])
     assert len(frames) >= 128
-    assert frames == [tuple(frame) for frame in deep[-len(frames):]]
+    assert frames == [tuple(frame) for frame in deep[-len(frames) :]]
     kinds = [frame["kind"] for frame in cut[0]["frames"]]
-    assert kinds[kinds.index("python") - 1] == "gap", "the root end is missing, and the stack says so"
+    assert (
+        kinds[kinds.index("python") - 1] == "gap"
+    ), "the root end is missing, and the stack says so"
     assert report.losses.get("stacks_cut", 0) >= 1
 
 
@@ -85,12 +92,18 @@ def test_code_that_died_before_the_report(seen):
     missing; it is never another function's."""
     report, made = seen[0], seen[4]
     truth = {tuple(stack[-1]) for stack in made}
-    named = [python_frames(s)[-1] for s in report.data["stacks"] if python_frames(s) and
-             python_frames(s)[-1][0].startswith("made_")]
+    named = [
+        python_frames(s)[-1]
+        for s in report.data["stacks"]
+        if python_frames(s) and python_frames(s)[-1][0].startswith("made_")
+    ]
     assert set(named) <= truth, "a line or a name that never was"
     assert len(named) == len(set(named))
-    total = sum(s["outstanding_bytes"] for s in report.data["stacks"]
-                if any(f == ("code_that_dies",) + f[1:] for f in python_frames(s)))
+    total = sum(
+        s["outstanding_bytes"]
+        for s in report.data["stacks"]
+        if any(f == ("code_that_dies",) + f[1:] for f in python_frames(s))
+    )
     assert total >= BLOCK * len(made), "blocks are counted, named or not"
 
 

@@ -19,12 +19,16 @@ class Trend(harness.Command):
 
     def __init__(self, target, folder, *options):
         self.target = target
-        super().__init__(folder, ["trend", "-p", str(target.pid), "-f", "json", *options, harness.NEVER_S])
+        super().__init__(
+            folder, ["trend", "-p", str(target.pid), "-f", "json", *options, harness.NEVER_S]
+        )
         self.looks = 1
         self.wait()
 
     def wait(self):
-        assert self.err.wait(r"^pyleaktrace: look %d at pid %d$" % (self.looks, self.target.pid)), self.err.text
+        assert self.err.wait(
+            r"^pyleaktrace: look %d at pid %d$" % (self.looks, self.target.pid)
+        ), self.err.text
 
     def look(self):
         self.process.send_signal(signal.SIGUSR1)
@@ -78,7 +82,8 @@ UNEXPLAINED = 32 << 10
 
 def test_where_the_rss_is(python, start, trend, validate):
     """Each step takes a known amount of one kind: that part of the account gains it, and no other does. What is only
-    reserved is in none. Free memory of the allocators is used first, so that those parts may lose."""
+    reserved is in none. Free memory of the allocators is used first, so that those parts may lose.
+    """
     target = start(python, "memory.py")
     run = trend(target)
     truth = []
@@ -90,10 +95,12 @@ def test_where_the_rss_is(python, start, trend, validate):
     validate(report)
     assert report["losses"] == [] and len(report["trend"]["series"]) >= 18
     rows = {name: [value for _, value in row["points"]] for name, row in series(report).items()}
-    parts = [name[:-len("_bytes")] for name in report["trend"]["account"] if name != "unexplained_bytes"]
+    parts = [
+        name[: -len("_bytes")] for name in report["trend"]["account"] if name != "unexplained_bytes"
+    ]
     for step, gains in enumerate(truth):
         for part in parts:
-            before, after = rows[part + "_bytes"][step:step + 2]
+            before, after = rows[part + "_bytes"][step : step + 2]
             over = after - before - gains.get(part, 0)
             used = before if part.endswith("_free") else 0
             # mimalloc keeps large blocks for a while too: of lists that were there only meanwhile
@@ -102,12 +109,20 @@ def test_where_the_rss_is(python, start, trend, validate):
                 assert -SLACK - used <= over <= more, (STEPS[step], part, over, gains)
     for step in range(len(STEPS) + 1):
         explained = sum(rows[part + "_bytes"][step] for part in parts)
-        assert abs(rows["rss_bytes"][step] - explained) <= UNEXPLAINED, (step, rows["rss_bytes"][step] - explained)
+        assert abs(rows["rss_bytes"][step] - explained) <= UNEXPLAINED, (
+            step,
+            rows["rss_bytes"][step] - explained,
+        )
     assert rows["rss_bytes"][-1] == rss(target.pid)
     allocators = report["trend"]["allocators"]
     assert allocators["thread_stacks"] == 3 and allocators["mapped_blocks"] >= 8
     assert allocators["main_heap_free_bytes"] <= allocators["main_heap_bytes"]
-    assert 0 < allocators["pools_used_bytes"] <= allocators["pools_bytes"] <= allocators["arenas_bytes"]
+    assert (
+        0
+        < allocators["pools_used_bytes"]
+        <= allocators["pools_bytes"]
+        <= allocators["arenas_bytes"]
+    )
 
 
 def test_threads_and_files(python, start, trend, validate):
@@ -124,8 +139,11 @@ def test_threads_and_files(python, start, trend, validate):
     report = run.finish()
     validate(report)
     found, rows = findings(report), series(report)
-    assert re.match(r"Threads leak: 1 became 7 in .*\. 6 of them are in leaking_job \(%s:\d+\)\.$" %
-                    re.escape(target.program), found["threads"]), found
+    assert re.match(
+        r"Threads leak: 1 became 7 in .*\. 6 of them are in leaking_job \(%s:\d+\)\.$"
+        % re.escape(target.program),
+        found["threads"],
+    ), found
     assert re.match(r"File descriptors leak: (\d+) became (\d+) in ", found["files"])
     assert rows["fds"]["last"] - rows["fds"]["first"] == 30
     counts = report["trend"]["thread_counts"]
@@ -137,7 +155,11 @@ def test_threads_and_files(python, start, trend, validate):
     tasks = {int(tid) for tid in os.listdir("/proc/%d/task" % target.pid)}
     assert {thread["tid"] for thread in threads} == tasks
     for thread in threads[:-1]:
-        assert thread["at"] == {"function": "wait", "file": target.program, "line": target.line("waits")}
+        assert thread["at"] == {
+            "function": "wait",
+            "file": target.program,
+            "line": target.line("waits"),
+        }
         assert thread["from"]["function"] == "leaking_job" and thread["state"] == "S"
 
 
@@ -206,11 +228,23 @@ def test_text(one_python, start, tmp_path):
     lines = result.stdout.splitlines()
     assert len([line for line in lines if re.match(r"\[[\d:]{8}\]  RSS ", line)]) == 3
     assert result.stdout.endswith((tmp_path / "a.txt").read_text())
-    for word in ("3 looks in", "Where the RSS is", "unexplained", "pymalloc: ", "malloc: main heap", "Threads: 1 of Python",
-                 "MainThread in ", "file descriptors"):
+    for word in (
+        "3 looks in",
+        "Where the RSS is",
+        "unexplained",
+        "pymalloc: ",
+        "malloc: main heap",
+        "Threads: 1 of Python",
+        "MainThread in ",
+        "file descriptors",
+    ):
         assert word in result.stdout, word
     # either the control group, or why not
-    assert re.search(r"^cgroup /\S* \(version [12]\): |^not known: .*cgroup|^not known: .*memory", result.stdout, re.M)
+    assert re.search(
+        r"^cgroup /\S* \(version [12]\): |^not known: .*cgroup|^not known: .*memory",
+        result.stdout,
+        re.M,
+    )
 
 
 def test_copy_on_write(one_python, start, trend, validate):
@@ -297,11 +331,12 @@ def test_target_ends(one_python, start, trend):
     assert report["target"]["end"]["how"] == "exited" and report["trend"]["looks"] == 2
 
 
-@pytest.mark.parametrize("arguments", [["--growth"], ["x"], ["5", "0"],
-                                       ["5", "1", "2"]])
+@pytest.mark.parametrize("arguments", [["--growth"], ["x"], ["5", "0"], ["5", "1", "2"]])
 def test_usage(arguments):
     result = tool("trend", "-p", "1", *arguments)
-    assert result.returncode == 64 and result.stdout == "" and result.stderr.startswith("pyleaktrace:")
+    assert (
+        result.returncode == 64 and result.stdout == "" and result.stderr.startswith("pyleaktrace:")
+    )
 
 
 def test_watch_says_what_grows(some_python, start, attach, validate):
@@ -319,10 +354,20 @@ def test_watch_says_what_grows(some_python, start, attach, validate):
 
     harness.until(is_seen, "floats to grow")
     text = texts[-1]
-    assert re.search(r"^Grows since the start \(\d+ scans in .*, .* % of a core\):$", text, re.M), text
-    assert re.search(r"^Memory: RSS .*, PSS .*, anonymous .*, 4 threads( \(\+\d\))?, \d+ file descriptors", text, re.M), text
-    assert re.search(r"^\t2 threads started by leak_thread \(%s:%d\)" %
-                     (re.escape(target.program), target.line("leaks")), text, re.M), text
+    assert re.search(
+        r"^Grows since the start \(\d+ scans in .*, .* % of a core\):$", text, re.M
+    ), text
+    assert re.search(
+        r"^Memory: RSS .*, PSS .*, anonymous .*, 4 threads( \(\+\d\))?, \d+ file descriptors",
+        text,
+        re.M,
+    ), text
+    assert re.search(
+        r"^\t2 threads started by leak_thread \(%s:%d\)"
+        % (re.escape(target.program), target.line("leaks")),
+        text,
+        re.M,
+    ), text
     assert ("The collector is off" in text) == (some_python.version >= (3, 7))  # 3.6 does not say
     report = tool_run.finish()
     validate(report.data)
@@ -331,7 +376,11 @@ def test_watch_says_what_grows(some_python, start, attach, validate):
     assert report.data["trend"]["looks"] >= 3 and report.data["trend"]["account"]
     threads = report.data["trend"]["threads"]
     assert threads[-1]["name"] == "MainThread" and "started" not in threads[-1]
-    starters = {row["name"]: harness.python_frames({"frames": row["started"]}) for row in threads if row["name"] in started}
+    starters = {
+        row["name"]: harness.python_frames({"frames": row["started"]})
+        for row in threads
+        if row["name"] in started
+    }
     assert sorted(starters) == sorted(started)
     for frames in starters.values():
         assert ("leak_thread", target.program, target.line("leaks")) in frames

@@ -8,7 +8,7 @@ FINDINGS = {
     "visit": r"^  \d\. \+\S+ \S+  container   app\.USERS\[\*\]\.history \(list, 100 of them, \+[\d,.]+/min in all\) only grow$",
     "remember": r"^  \d\. \+\S+ \S+  container   app\.CACHE \(dict, [\d,]+ bytearray, \+[\d,.]+/min\) only grows$",
     "lose": r"^  \d\. \+\S+ \S+  reference   C code, or a reference that was lost, keeps __main__\.Lost "
-            r"\([\d,]+ objects, \+[\d,.]+/min\)$",
+    r"\([\d,]+ objects, \+[\d,.]+/min\)$",
 }
 
 

@@ -13,7 +13,17 @@ import subprocess
 import pytest
 
 BROWSERS = ["chromium", "chromium-browser", "google-chrome"]
-CASES = ["service", "hostile", "estimated", "empty", "freed", "by-module", "selected", "pids", "below"]
+CASES = [
+    "service",
+    "hostile",
+    "estimated",
+    "empty",
+    "freed",
+    "by-module",
+    "selected",
+    "pids",
+    "below",
+]
 TOTAL = 12582912 + 7340032 + 2097152 + 65536
 
 
@@ -49,14 +59,38 @@ def run(browser, tmp_path, url):
     """Open the address; return the finished page and the addresses that pages (not the browser itself) asked for."""
     log = tmp_path / "net.json"
     dump = subprocess.run(
-        [browser, "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
-         "--disable-background-networking", "--disable-component-update", "--disable-sync", "--disable-default-apps",
-         "--disable-extensions", "--disable-dev-shm-usage", "--host-resolver-rules=MAP * ~NOTFOUND",
-         f"--user-data-dir={tmp_path / 'profile'}", f"--log-net-log={log}", "--window-size=1400,1000",
-         "--virtual-time-budget=20000", "--dump-dom", url],
-        stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, check=True, timeout=300).stdout.decode()
+        [
+            browser,
+            "--headless",
+            "--no-sandbox",
+            "--disable-gpu",
+            "--disable-quic",
+            "--no-first-run",
+            "--disable-background-networking",
+            "--disable-component-update",
+            "--disable-sync",
+            "--disable-default-apps",
+            "--disable-extensions",
+            "--disable-dev-shm-usage",
+            "--host-resolver-rules=MAP * ~NOTFOUND",
+            f"--user-data-dir={tmp_path / 'profile'}",
+            f"--log-net-log={log}",
+            "--window-size=1400,1000",
+            "--virtual-time-budget=20000",
+            "--dump-dom",
+            url,
+        ],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        check=True,
+        timeout=300,
+    ).stdout.decode()
     events = [event.get("params", {}) for event in json.loads(log.read_text())["events"]]
-    return dump, {event["url"] for event in events if event.get("initiator", "not an origin") != "not an origin"}
+    return dump, {
+        event["url"]
+        for event in events
+        if event.get("initiator", "not an origin") != "not an origin"
+    }
 
 
 @pytest.fixture(scope="session")
@@ -64,7 +98,9 @@ def results(browser, pages, tmp_path_factory):
     """Case name -> what its page found out about itself; "requests" -> all that the browser asked for meanwhile."""
     found = {"requests": set()}
     for name in CASES:
-        dump, requests = run(browser, tmp_path_factory.mktemp(name), f"file://{pages}/{name}.html#selfcheck")
+        dump, requests = run(
+            browser, tmp_path_factory.mktemp(name), f"file://{pages}/{name}.html#selfcheck"
+        )
         text = SelfCheck(dump).text
         assert text, f"{name}: the page did not come to its end:\n{dump[-3000:]}"
         found[name] = json.loads(text)
@@ -114,7 +150,12 @@ def test_controls_work(results):
     assert result["reversed"][0] == "remember (/srv/app/cache.py:41)"
     assert result["metrics"][:2] == [TOTAL, 121836]
     assert result["metrics"][2] == pytest.approx(118959.5 + 209000)
-    assert result["domains"] == [["all", TOTAL], ["malloc", 7340032], ["object", 12582912 + 65536], ["mmap", 2097152]]
+    assert result["domains"] == [
+        ["all", TOTAL],
+        ["malloc", 7340032],
+        ["object", 12582912 + 65536],
+        ["mmap", 2097152],
+    ]
     assert result["opened"] == [4, 7, 2, 3]
     assert result["themes"] == ["dark", "light"]
 
@@ -122,20 +163,29 @@ def test_controls_work(results):
 def test_groups_are_roots(results):
     result = results["by-module"]
     assert result["value"] == 10000000 and result["groups"] == [
-        "module numpy", "module /srv/app", "module json [stdlib]", "module libcrypto.so.3"]
+        "module numpy",
+        "module /srv/app",
+        "module json [stdlib]",
+        "module libcrypto.so.3",
+    ]
     assert result["groupLegend"] is True and result["rows"] == 7
     assert results["service"]["groupLegend"] is False and results["service"]["groups"] == []
     assert result["reversed"][0].startswith("malloc")
     result = results["pids"]
     assert result["title"] == "2 processes: outstanding allocations"
     assert len(result["groups"]) == 2 and result["groups"][0].startswith("pid 4242 (python3.11")
-    assert any(note.startswith("pid 4243: The target exited with code 3") for note in result["notes"])
+    assert any(
+        note.startswith("pid 4243: The target exited with code 3") for note in result["notes"]
+    )
     assert results["selected"]["notes"][0] == (
-        "Left out: 1.2 MiB in 3 stacks without a frame of the modules asked for (--module).")
+        "Left out: 1.2 MiB in 3 stacks without a frame of the modules asked for (--module)."
+    )
 
 
-@pytest.mark.parametrize("name, rows, value",
-                         [("hostile", 3, 6000), ("estimated", 1, 1048576), ("empty", 0, 0), ("freed", 0, 0)])
+@pytest.mark.parametrize(
+    "name, rows, value",
+    [("hostile", 3, 6000), ("estimated", 1, 1048576), ("empty", 0, 0), ("freed", 0, 0)],
+)
 def test_other_cases_are_whole(results, name, rows, value):
     assert results[name]["rows"] == rows
     assert results[name]["value"] == value
@@ -150,7 +200,9 @@ def said_by_text(report):
     hits = re.match(r"[^;(]+ hits/s x [^;(]+ = ([^;(]+? of a core)", line[1])
     so_far = re.search(r"; so far (.+? of its own work) \((.+?)\)", line[1])
     slower = re.search(r"; (system calls .*?); tool ", line[1])
-    return so_far[1] if so_far else hits[1], {hits[0]} | ({so_far[2]} if so_far else set()) | ({slower[1]} if slower else set())
+    return so_far[1] if so_far else hits[1], {hits[0]} | ({so_far[2]} if so_far else set()) | (
+        {slower[1]} if slower else set()
+    )
 
 
 @pytest.mark.parametrize("name", CASES)
@@ -166,7 +218,10 @@ def test_page_says_what_the_text_says(results, reports, name):
     seen = re.search(r"^Seen: (\S+ \S+) in (\S+) allocations, (\S+) of them freed;", report, re.M)
     assert (seen is None) == ("Allocated during the watch" not in facts)
     if seen:
-        assert facts["Allocated during the watch"] == (seen[1], f"in {seen[2]} allocations, {seen[3]} freed")
+        assert facts["Allocated during the watch"] == (
+            seen[1],
+            f"in {seen[2]} allocations, {seen[3]} freed",
+        )
 
 
 def test_cost_below_a_ceiling(results):
@@ -183,13 +238,19 @@ def test_page_names_no_foreign_address(pages):
     text = (pages / "service.html").read_text()
     text = re.sub(r'<pre id="licences">.*?</pre>', "", text, flags=re.S)
     assert set(re.findall(r"https?://[\w./-]+", text)) <= {
-        "http://www.w3.org/2000/svg", "http://www.w3.org/1999/xhtml", "http://www.w3.org/1999/xlink",
-        "http://www.w3.org/XML/1998/namespace", "http://www.w3.org/2000/xmlns/"}
+        "http://www.w3.org/2000/svg",
+        "http://www.w3.org/1999/xhtml",
+        "http://www.w3.org/1999/xlink",
+        "http://www.w3.org/XML/1998/namespace",
+        "http://www.w3.org/2000/xmlns/",
+    }
     policy = re.search(r'Content-Security-Policy" content="([^"]+)"', text)[1]
     assert "default-src 'none'" in policy and "unsafe" not in policy and "*" not in policy
 
 
-@pytest.mark.parametrize("package", ["d3-flame-graph", "d3-selection", "d3-hierarchy", "d3-transition"])
+@pytest.mark.parametrize(
+    "package", ["d3-flame-graph", "d3-selection", "d3-hierarchy", "d3-transition"]
+)
 def test_licences_of_what_is_inside_are_inside(pages, package):
     text = (pages / "empty.html").read_text()
     assert re.search(rf"^{package} \d+\.\d+\.\d+ \(|>{package} \d+\.\d+\.\d+ \(", text, flags=re.M)
@@ -197,11 +258,21 @@ def test_licences_of_what_is_inside_are_inside(pages, package):
 
 def test_picture_is_well_formed(pictures):
     from xml.etree import ElementTree
+
     for name in CASES:
         root = ElementTree.parse(pictures / f"{name}.svg").getroot()
         assert root.tag == "{http://www.w3.org/2000/svg}svg"
-        assert {element.tag.split("}")[1] for element in root.iter()} <= {"svg", "title", "style", "rect", "text", "g"}
-        assert not [key for element in root.iter() for key in element.attrib if key.startswith("on")]
+        assert {element.tag.split("}")[1] for element in root.iter()} <= {
+            "svg",
+            "title",
+            "style",
+            "rect",
+            "text",
+            "g",
+        }
+        assert not [
+            key for element in root.iter() for key in element.attrib if key.startswith("on")
+        ]
 
 
 def test_picture_is_drawn(browser, pictures, tmp_path):

@@ -7,13 +7,33 @@ import pathlib
 import jsonschema
 import pytest
 
-SCHEMA = json.loads((pathlib.Path(__file__).resolve().parents[2] / "user/export/pyleaktrace-1.schema.json").read_text())
-CASES = ["service", "hostile", "estimated", "empty", "freed", "wheels", "by-line", "by-function", "by-module", "by-thread",
-         "by-pid", "pids", "selected", "below", "untraced"]
+SCHEMA = json.loads(
+    (
+        pathlib.Path(__file__).resolve().parents[2] / "user/export/pyleaktrace-1.schema.json"
+    ).read_text()
+)
+CASES = [
+    "service",
+    "hostile",
+    "estimated",
+    "empty",
+    "freed",
+    "wheels",
+    "by-line",
+    "by-function",
+    "by-module",
+    "by-thread",
+    "by-pid",
+    "pids",
+    "selected",
+    "below",
+    "untraced",
+]
 
 
 def load(documents, name):
     """Strictly: UTF-8, no NaN or Infinity, no name twice in one object."""
+
     def refuse(word):
         raise ValueError(word + " is not JSON")
 
@@ -50,16 +70,37 @@ def test_values(documents):
     assert got["target"]["cmdline"] == ["python3.11", "-m", "app.web", "--port=8080"]
     assert got["mode"]["domains"] == ["malloc", "object", "mmap"]
     first = got["stacks"][0]
-    assert [frame["function"] for frame in first["frames"]] == ["<module>", "Server.serve", "Server.handle", "remember"]
+    assert [frame["function"] for frame in first["frames"]] == [
+        "<module>",
+        "Server.serve",
+        "Server.handle",
+        "remember",
+    ]
     assert first["types"][0] == {"name": "dict", "count": 81, "bytes": 8100}
-    assert got["stacks"][1]["frames"][-1] == {"kind": "native", "module": "libbody.so.2", "offset": 0x8f20}
-    assert got["losses"] == [{"name": "stacks_cut", "count": 12, "sentence": got["losses"][0]["sentence"]}]
+    assert got["stacks"][1]["frames"][-1] == {
+        "kind": "native",
+        "module": "libbody.so.2",
+        "offset": 0x8F20,
+    }
+    assert got["losses"] == [
+        {"name": "stacks_cut", "count": 12, "sentence": got["losses"][0]["sentence"]}
+    ]
     assert "end" not in got["target"] and "heap" not in got and "verdict" not in got
 
 
 def test_what_was_not_collected_is_absent(documents):
     got = load(documents, "empty")
-    assert set(got) == {"schema", "version", "time", "duration_s", "target", "mode", "totals", "stacks", "losses"}
+    assert set(got) == {
+        "schema",
+        "version",
+        "time",
+        "duration_s",
+        "target",
+        "mode",
+        "totals",
+        "stacks",
+        "losses",
+    }
     assert set(got["target"]) == {"pid", "cmdline", "threads", "rss_bytes", "stopped"}
     got = load(documents, "estimated")
     assert got["target"]["end"] == {"how": "killed", "signal": 9}
@@ -84,11 +125,16 @@ def test_nothing_is_invented_where_nothing_was_traced(documents):
     assert not {"mode", "totals", "stacks", "cost"} & set(got)
     assert [note["name"] for note in got["notes"]] == ["children_work", "not_traced"]
     assert got["notes"][1]["sentence"].endswith("bpf() is \x1b[2Jdenied.")
-    assert got["growing"][0]["container"]["path"] == "app.cache.SESSIONS" and got["growing"][0]["watched_s"] == 0
+    assert (
+        got["growing"][0]["container"]["path"] == "app.cache.SESSIONS"
+        and got["growing"][0]["watched_s"] == 0
+    )
 
 
 def test_hostile_names_stay_text(documents):
-    functions = [frame.get("function") for frame in load(documents, "hostile")["stacks"][0]["frames"]]
+    functions = [
+        frame.get("function") for frame in load(documents, "hostile")["stacks"][0]["frames"]
+    ]
     assert functions[0] == "\x1b[2J\x1b[31mred\x07"
     assert functions[6].startswith("\ufffd\ufffd broken \ufffd(")
     assert functions[9] == "</script><img src=x onerror=window.pwned=1>"
@@ -99,17 +145,35 @@ def test_hostile_names_stay_text(documents):
 def groups(documents, name):
     """Groups as they are distinguished -> (outstanding bytes, allocations, stacks); what each has is checked on the way."""
     got = load(documents, name)
-    key = {"line": "place", "function": "place", "module": "module", "thread": "thread_id", "pid": "pid"}[got["group_by"]]
+    key = {
+        "line": "place",
+        "function": "place",
+        "module": "module",
+        "thread": "thread_id",
+        "pid": "pid",
+    }[got["group_by"]]
     found = {}
     for i, group in enumerate(got["groups"]):
         mine = [stack for stack in got["stacks"] if stack["group"] == i]
         assert got["stacks"][group["largest_stack"]] in mine
         assert len(mine) == group["stacks"]
-        for figure in ("outstanding_bytes", "outstanding_count", "allocated_bytes", "freed_count", "types_sampled"):
+        for figure in (
+            "outstanding_bytes",
+            "outstanding_count",
+            "allocated_bytes",
+            "freed_count",
+            "types_sampled",
+        ):
             assert sum(stack[figure] for stack in mine) == group[figure]
         assert {stack["domain"] for stack in mine} == set(group["domains"])
-        assert group["share"] == pytest.approx(group["outstanding_bytes"] / got["totals"]["outstanding_bytes"])
-        found[json.dumps(group[key])] = (group["outstanding_bytes"], group["outstanding_count"], group["stacks"])
+        assert group["share"] == pytest.approx(
+            group["outstanding_bytes"] / got["totals"]["outstanding_bytes"]
+        )
+        found[json.dumps(group[key])] = (
+            group["outstanding_bytes"],
+            group["outstanding_count"],
+            group["stacks"],
+        )
     return found
 
 
@@ -118,14 +182,29 @@ def test_groups(documents):
         '{"kind": "package", "name": "numpy"}': (8000000, 95, 3),
         '{"kind": "application", "name": "/srv/app"}': (800000, 12, 2),
         '{"kind": "stdlib", "name": "json"}': (700000, 7000, 1),
-        '{"kind": "library", "name": "libcrypto.so.3", "elf": "libcrypto.so.3"}': (500000, 500, 1)}
+        '{"kind": "library", "name": "libcrypto.so.3", "elf": "libcrypto.so.3"}': (500000, 500, 1),
+    }
     assert list(groups(documents, "by-line").values()) == [
-        (7500000, 90, 2), (700000, 7000, 1), (640000, 10, 1), (500000, 500, 1), (500000, 5, 1), (160000, 2, 1)]
-    assert '{"kind": "python", "function": "load", "file": "/srv/app/data.py", "line": 31}' in groups(documents, "by-line")
-    assert '{"kind": "python", "function": "load", "file": "/srv/app/data.py"}' in groups(documents, "by-function")
+        (7500000, 90, 2),
+        (700000, 7000, 1),
+        (640000, 10, 1),
+        (500000, 500, 1),
+        (500000, 5, 1),
+        (160000, 2, 1),
+    ]
+    assert (
+        '{"kind": "python", "function": "load", "file": "/srv/app/data.py", "line": 31}'
+        in groups(documents, "by-line")
+    )
+    assert '{"kind": "python", "function": "load", "file": "/srv/app/data.py"}' in groups(
+        documents, "by-function"
+    )
     assert groups(documents, "by-thread") == {"4242": (7500000, 7072, 4), "4711": (2500000, 535, 3)}
     assert groups(documents, "by-pid") == {"4242": (10000000, 7607, 7)}
-    assert "groups" not in load(documents, "wheels") and "group" not in load(documents, "wheels")["stacks"][0]
+    assert (
+        "groups" not in load(documents, "wheels")
+        and "group" not in load(documents, "wheels")["stacks"][0]
+    )
 
 
 def test_several_targets(documents):
@@ -138,8 +217,12 @@ def test_several_targets(documents):
 
 def test_selection(documents):
     got = load(documents, "selected")
-    assert got["selection"] == {"modules": ["numpy", "json"], "left_out_bytes": 1300000, "left_out_count": 512,
-                                "left_out_stacks": 3}
+    assert got["selection"] == {
+        "modules": ["numpy", "json"],
+        "left_out_bytes": 1300000,
+        "left_out_count": 512,
+        "left_out_stacks": 3,
+    }
     assert got["totals"]["outstanding_bytes"] == 10000000
     assert sum(stack["outstanding_bytes"] for stack in got["stacks"]) == 10000000 - 1300000
     assert "selection" not in load(documents, "by-module")
@@ -163,7 +246,8 @@ BREAKERS = {
     "groups of nothing": lambda d: d.update(groups=[]),
     "grouped by stack": lambda d: d.update(groups=[], group_by="stack"),
     "selection of nothing": lambda d: d.update(
-        selection={"modules": [], "left_out_bytes": 0, "left_out_count": 0, "left_out_stacks": 0}),
+        selection={"modules": [], "left_out_bytes": 0, "left_out_count": 0, "left_out_stacks": 0}
+    ),
     "thread 0": lambda d: d["stacks"][0].update(thread_id=0),
     "loss of nothing": lambda d: d["losses"][0].update(count=0),
 }

@@ -13,10 +13,14 @@ from documents import ROOT  # noqa: E402
 
 PAGES = documents.GUIDES + documents.OTHERS
 MARKDOWN = pytest.mark.parametrize("path", PAGES, ids=lambda path: str(path.relative_to(ROOT)))
-ALL = pytest.mark.parametrize("path", PAGES + documents.MANUALS, ids=lambda path: str(path.relative_to(ROOT)))
+ALL = pytest.mark.parametrize(
+    "path", PAGES + documents.MANUALS, ids=lambda path: str(path.relative_to(ROOT))
+)
 # of other programs, in pages on what users do
 FOREIGN = {"--dist"}
-FOREIGN_PROGRAM = re.compile(r"(sudo )?([A-Z_]+=\S* )*(tools/|make\b|git\b|kill\b|/usr/bin/python3\b|pytest\b|(py|mem)leak\b)")
+FOREIGN_PROGRAM = re.compile(
+    r"(sudo )?([A-Z_]+=\S* )*(tools/|make\b|git\b|kill\b|/usr/bin/python3\b|pytest\b|(py|mem)leak\b)"
+)
 ADDRESS = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
 
 
@@ -29,7 +33,11 @@ def options_in(text):
 
 
 def test_the_program_says_what_it_has():
-    assert len(documents.verbs()) >= 9 and "--pid" in documents.options() and "steer" in documents.knobs()
+    assert (
+        len(documents.verbs()) >= 9
+        and "--pid" in documents.options()
+        and "steer" in documents.knobs()
+    )
     assert "--restore" in documents.options("doctor") and "--restore" not in documents.options()
 
 
@@ -38,31 +46,45 @@ def test_options(path):
     """Those of our tools are known too in pages on development, and where a tool is called."""
     known = every_option() | FOREIGN
     of_tools = known | set(options_in(documents.tools_text()))
-    wrong = [(n, option) for n, text in documents.code_spans(path) for option in options_in(text)
-             if option not in (of_tools if path in documents.OTHERS or FOREIGN_PROGRAM.match(text) else known)]
+    wrong = [
+        (n, option)
+        for n, text in documents.code_spans(path)
+        for option in options_in(text)
+        if option
+        not in (of_tools if path in documents.OTHERS or FOREIGN_PROGRAM.match(text) else known)
+    ]
     assert not wrong
 
 
 @ALL
 def test_knobs(path):
-    wrong = [(n, knob) for n, text in documents.code_spans(path) for knob in re.findall(r"(?:^| )-X ([\w-]+)", text)
-             if knob not in documents.knobs() | {"help", "name", "NAME"}]
+    wrong = [
+        (n, knob)
+        for n, text in documents.code_spans(path)
+        for knob in re.findall(r"(?:^| )-X ([\w-]+)", text)
+        if knob not in documents.knobs() | {"help", "name", "NAME"}
+    ]
     assert not wrong
 
 
 @ALL
 def test_verbs(path):
     """The word behind the program's name is a command."""
-    wrong = [(n, word) for n, text in documents.code_spans(path)
-             for word in re.findall(r"(?:^|sudo |build/)pyleaktrace ([a-z]+)\b", text)
-             if word not in documents.verbs()]
+    wrong = [
+        (n, word)
+        for n, text in documents.code_spans(path)
+        for word in re.findall(r"(?:^|sudo |build/)pyleaktrace ([a-z]+)\b", text)
+        if word not in documents.verbs()
+    ]
     assert not wrong
 
 
 @pytest.mark.parametrize("verb", documents.verbs())
 def test_every_verb_is_in_the_manual_and_in_the_guides(verb):
     manual = "\n".join(path.read_text(encoding="utf-8") for path in documents.MANUALS)
-    assert re.search(r"^@OPTIONS %s$" % verb, manual, re.M) and re.search(r"^@SYNOPSIS %s$" % verb, manual, re.M)
+    assert re.search(r"^@OPTIONS %s$" % verb, manual, re.M) and re.search(
+        r"^@SYNOPSIS %s$" % verb, manual, re.M
+    )
     names = re.findall(r"^\.SH NAME\n(.*?)^\.SH", manual, re.M | re.S)
     assert any(r"pyleaktrace\-" + verb in name for name in names)
     spans = [text for path in documents.GUIDES for _, text in documents.code_spans(path)]
@@ -84,7 +106,9 @@ def test_made_outputs_are_of_examples():
     """What makes an output stands in the pages as it is called, and so is run by tests/live/test_examples.py."""
     lines = {example.line for example in documents.examples()}
     assert made_examples()
-    assert not {name for name, words in made_examples().items() if "sudo pyleaktrace " + words not in lines}
+    assert not {
+        name for name, words in made_examples().items() if "sudo pyleaktrace " + words not in lines
+    }
 
 
 @pytest.mark.parametrize("path", documents.GUIDES, ids=lambda path: str(path.relative_to(ROOT)))
@@ -95,7 +119,9 @@ def test_outputs_name_what_made_them(path):
         assert language in ("sh", "text"), (number, language)
         if language == "sh":
             continue
-        mark = re.fullmatch(r"<!-- (made by: tools/doc-examples (\w+)|as checked by: (.+?))(; .*)? -->", above)
+        mark = re.fullmatch(
+            r"<!-- (made by: tools/doc-examples (\w+)|as checked by: (.+?))(; .*)? -->", above
+        )
         assert mark, (number, above)
         assert not mark[2] or mark[2] in made, (number, mark[2])
         for name in re.findall(r"tests/[\w/.]+", mark[3] or ""):
@@ -106,8 +132,11 @@ def test_outputs_name_what_made_them(path):
 @pytest.mark.parametrize("path", documents.GUIDES, ids=lambda path: str(path.relative_to(ROOT)))
 def test_examples_are_in_shell_blocks(path):
     """Where tests/live/test_examples.py finds them."""
-    wrong = [n for n, line in enumerate(path.read_text(encoding="utf-8").split("\n"), 1)
-             if re.match(r"\s+\$?\s*(sudo )?pyleaktrace -", line)]
+    wrong = [
+        n
+        for n, line in enumerate(path.read_text(encoding="utf-8").split("\n"), 1)
+        if re.match(r"\s+\$?\s*(sudo )?pyleaktrace -", line)
+    ]
     assert not wrong
 
 
@@ -119,32 +148,63 @@ def test_tools_and_targets(path):
             assert (ROOT / name).exists(), (n, name)
         match = re.match(r"(?:sudo )?make((?: [\w=,./-]+)*)(?:  |$)", text)
         for target in match[1].split() if match else []:
-            assert "=" in target or re.search(r"^[\w -]*\b%s\b[\w -]*:" % re.escape(target), makefile, re.M), (n, target)
+            assert "=" in target or re.search(
+                r"^[\w -]*\b%s\b[\w -]*:" % re.escape(target), makefile, re.M
+            ), (n, target)
 
 
 def source_file(word, page):
     """Where a file that is named in a page would be."""
-    return any((folder / word).exists() for folder in (ROOT, page.parent, ROOT / "user", ROOT / "bpf", ROOT / "tests",
-                                                       ROOT / "tests/live", ROOT / "tests/unit"))
+    return any(
+        (folder / word).exists()
+        for folder in (
+            ROOT,
+            page.parent,
+            ROOT / "user",
+            ROOT / "bpf",
+            ROOT / "tests",
+            ROOT / "tests/live",
+            ROOT / "tests/unit",
+        )
+    )
 
 
 @MARKDOWN
 def test_source_files(path):
     """`room/file.c` is a file; a name alone is one somewhere."""
-    names = {file.name for folder in ("user", "bpf", "tests", "tools", "man", "vmlinux")
-             for file in (ROOT / folder).rglob("*") if "__pycache__" not in file.parts}
-    wrong = [(n, word) for n, text in documents.code_spans(path)
-             for word in re.findall(r"(?<![\w/.*~-])((?:[\w.-]+/)*[\w.-]+\.(?:c|h|inc|in|py|sh))(?![\w/*])", text)
-             if not (source_file(word, path) if "/" in word else word in names)]
-    wrong = [(n, word) for n, word in wrong if not re.search(r"NAME|room/|srv/|\bfields\.c|shop\.py|vmlinux\.h|\.so|~", word)]
+    names = {
+        file.name
+        for folder in ("user", "bpf", "tests", "tools", "man", "vmlinux")
+        for file in (ROOT / folder).rglob("*")
+        if "__pycache__" not in file.parts
+    }
+    wrong = [
+        (n, word)
+        for n, text in documents.code_spans(path)
+        for word in re.findall(
+            r"(?<![\w/.*~-])((?:[\w.-]+/)*[\w.-]+\.(?:c|h|inc|in|py|sh))(?![\w/*])", text
+        )
+        if not (source_file(word, path) if "/" in word else word in names)
+    ]
+    wrong = [
+        (n, word)
+        for n, word in wrong
+        if not re.search(r"NAME|room/|srv/|\bfields\.c|shop\.py|vmlinux\.h|\.so|~", word)
+    ]
     assert not wrong
 
 
 def headings(path):
     """The anchors of a page, as GitHub makes them."""
-    fenced = {number + n for number, _language, lines, _above in documents.blocks(path) for n in range(len(lines))}
+    fenced = {
+        number + n
+        for number, _language, lines, _above in documents.blocks(path)
+        for n in range(len(lines))
+    }
     lines = enumerate(path.read_text(encoding="utf-8").split("\n"), 1)
-    titles = [line.lstrip("#").strip() for n, line in lines if re.match(r"#+ ", line) and n not in fenced]
+    titles = [
+        line.lstrip("#").strip() for n, line in lines if re.match(r"#+ ", line) and n not in fenced
+    ]
     return {re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in titles}
 
 
@@ -162,15 +222,20 @@ def test_links(path):
 @ALL
 def test_width(path):
     """100 columns, but for tables and what is shown as it is."""
-    wrong = [n for n, line in enumerate(path.read_text(encoding="utf-8").split("\n"), 1)
-             if len(line) > 100 and not line.startswith(("|", "    "))]
+    wrong = [
+        n
+        for n, line in enumerate(path.read_text(encoding="utf-8").split("\n"), 1)
+        if len(line) > 100 and not line.startswith(("|", "    "))
+    ]
     assert not wrong
 
 
 def test_recipes_name_few_files():
     """Where to change what: one file, and at most three more."""
     text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
-    rows = re.findall(r"^\| ([^|]+) \| ([^|]+) \| ([^|]+) \|$", text.split("## Where to change what")[1], re.M)[2:]
+    rows = re.findall(
+        r"^\| ([^|]+) \| ([^|]+) \| ([^|]+) \|$", text.split("## Where to change what")[1], re.M
+    )[2:]
     assert len(rows) >= 10
     for change, first, then in rows:
         files = [re.findall(r"`((?:user|bpf|tests)/[^`]+)`", cell) for cell in (first, then)]
@@ -187,7 +252,11 @@ HEADERS = sorted([*ROOT.glob("user/*/*.h"), *ROOT.glob("bpf/**/*.h")])
 def test_headers_cite_options_that_exist():
     """In comments: what looks like an option is one."""
     known = every_option()
-    wrong = [(str(path.relative_to(ROOT)), option) for path in HEADERS
-             for comment in re.findall(r"/\*.*?\*/", path.read_text(encoding="utf-8"), re.S)
-             for option in options_in(comment) if option not in known]
+    wrong = [
+        (str(path.relative_to(ROOT)), option)
+        for path in HEADERS
+        for comment in re.findall(r"/\*.*?\*/", path.read_text(encoding="utf-8"), re.S)
+        for option in options_in(comment)
+        if option not in known
+    ]
     assert not wrong

@@ -43,9 +43,22 @@ Package: linux-binary-7.3-cloud-amd64
 Version: 7.3~rc7-1~exp1
 Size: 13500000
 """
-PASSED = [{"kernel": "6.12.1"}, {"cell": "load", "outcome": "passed", "attach_s": 1.25, "text": ""},
-          {"test": "tests/live/test_heap.py::test_buffers[system-3.11]", "outcome": "passed", "seconds": 1, "text": ""},
-          {"test": "test_heap.py::test_counts_are_those_of_the_collector[system-3.11]", "outcome": "passed", "seconds": 1, "text": ""}]
+PASSED = [
+    {"kernel": "6.12.1"},
+    {"cell": "load", "outcome": "passed", "attach_s": 1.25, "text": ""},
+    {
+        "test": "tests/live/test_heap.py::test_buffers[system-3.11]",
+        "outcome": "passed",
+        "seconds": 1,
+        "text": "",
+    },
+    {
+        "test": "test_heap.py::test_counts_are_those_of_the_collector[system-3.11]",
+        "outcome": "passed",
+        "seconds": 1,
+        "text": "",
+    },
+]
 ALL = {cell.name: cell for cell in cells.CELLS}
 SOME = [ALL["load"], ALL["heap"]]
 
@@ -60,7 +73,9 @@ def test_newest_of_each():
     rows = [row + ("suite",) for row in catalogue.packages(LISTS)]
     assert len(rows) == 5  # neither those for real machines nor debug information
     assert {name: row[1] for name, row in catalogue.newest(rows).items()} == {
-        "6.1": "linux-image-6.1.0-50-cloud-amd64-unsigned", "7.3": "linux-binary-7.3.4+deb13-cloud-amd64"}
+        "6.1": "linux-image-6.1.0-50-cloud-amd64-unsigned",
+        "7.3": "linux-binary-7.3.4+deb13-cloud-amd64",
+    }
 
 
 def test_each_test_of_a_cell_is_there():
@@ -73,18 +88,34 @@ def test_each_test_of_a_cell_is_there():
 
 
 def test_messages_between_what_else_is_printed():
-    said = json.dumps({"cell": "load"}) + "\r\n[    1.0] a kernel's line\r\n{broken\r\n[1]\r\n" + json.dumps({"end": True}) + "\r\n{\"half"
+    said = (
+        json.dumps({"cell": "load"})
+        + "\r\n[    1.0] a kernel's line\r\n{broken\r\n[1]\r\n"
+        + json.dumps({"end": True})
+        + '\r\n{"half'
+    )
     assert machine.messages(said) == [{"cell": "load"}, {"end": True}]
 
 
 def test_all_passed():
     outcome = judged(PASSED)
     assert outcome.cells == {"load": ("ok", ""), "heap": ("ok", "")} and not outcome.failed
-    assert table.text([outcome], SOME).splitlines()[1].split()[:5] == ["6.12", "ok", "1.2", "s", "ok"]
+    assert table.text([outcome], SOME).splitlines()[1].split()[:5] == [
+        "6.12",
+        "ok",
+        "1.2",
+        "s",
+        "ok",
+    ]
 
 
-@pytest.mark.parametrize("change, state", [
-    (dict(outcome="failed", text="assert 1 == 2"), "failed"), (dict(outcome="skipped", text="no such thing here"), "n/a")])
+@pytest.mark.parametrize(
+    "change, state",
+    [
+        (dict(outcome="failed", text="assert 1 == 2"), "failed"),
+        (dict(outcome="skipped", text="no such thing here"), "n/a"),
+    ],
+)
 def test_one_of_two_tests(change, state):
     """A failure fails the cell; what was skipped does not make it n/a while another test ran."""
     rows = PASSED[:-1] + [dict(PASSED[-1], **change)]
@@ -102,9 +133,14 @@ def test_passed_and_failed_at_its_end():
 
 def test_machine_that_dies():
     """What was not run counts as failed, and the kernel's last words are shown."""
-    outcome = judged(PASSED[:2] + [{"begins": "test_heap.py::test_buffers"}], ended=False,
-                     console="[    9.1] BUG: kernel NULL pointer dereference\n[    9.2] Kernel panic - not syncing\n")
-    assert outcome.cells["load"][0] == "ok" and outcome.cells["heap"][0] == "failed" and outcome.failed
+    outcome = judged(
+        PASSED[:2] + [{"begins": "test_heap.py::test_buffers"}],
+        ended=False,
+        console="[    9.1] BUG: kernel NULL pointer dereference\n[    9.2] Kernel panic - not syncing\n",
+    )
+    assert (
+        outcome.cells["load"][0] == "ok" and outcome.cells["heap"][0] == "failed" and outcome.failed
+    )
     assert "[    9.1] BUG: kernel NULL pointer dereference" in outcome.warnings
     assert "test_buffers" in table.details([outcome])
 
@@ -115,32 +151,53 @@ def test_nothing_came():
 
 def test_too_old():
     outcome = judged(PASSED, version=(5, 10))
-    assert outcome.cells["load"] == ("n/a", "BPF cookies came with 5.15") and outcome.cells["heap"][0] == "ok"
+    assert (
+        outcome.cells["load"] == ("n/a", "BPF cookies came with 5.15")
+        and outcome.cells["heap"][0] == "ok"
+    )
     assert not outcome.failed
-    assert judged(PASSED + [{"refuses": True, "text": ""}], version=(5, 10)).cells["load"] == ("refused", "")
+    assert judged(PASSED + [{"refuses": True, "text": ""}], version=(5, 10)).cells["load"] == (
+        "refused",
+        "",
+    )
     assert judged(PASSED + [{"refuses": False, "text": "loaded"}], version=(5, 10)).failed
 
 
 def test_not_to_be_had():
     outcome = table.not_to_be_had("6.8", "no suite has it")
     assert not outcome.failed
-    assert table.text([outcome], SOME).splitlines()[1].split() == ["6.8", "(not", "to", "be", "had)"] + ["-"] * 5
+    assert (
+        table.text([outcome], SOME).splitlines()[1].split()
+        == ["6.8", "(not", "to", "be", "had)"] + ["-"] * 5
+    )
     assert "no suite has it" in table.details([outcome])
 
 
 def test_exit_code():
     """Where no kernel was available nothing is known; one of several that was not makes no difference."""
-    missing, good, bad = table.not_to_be_had("6.8", "no network"), judged(PASSED), judged([], ended=False)
+    missing, good, bad = (
+        table.not_to_be_had("6.8", "no network"),
+        judged(PASSED),
+        judged([], ended=False),
+    )
     assert table.exit_code([]) == table.exit_code([missing, missing]) == 69
     assert table.exit_code([good]) == table.exit_code([missing, good]) == 0
     assert table.exit_code([bad]) == table.exit_code([missing, good, bad]) == 1
 
 
 def test_warnings_and_cost():
-    cost = "program            instructions   states  stack  JIT bytes  most expensive\n" \
-           "on_entry                   2370      189     96       4528  CPython 3.15t\n" \
-           "on_return                 68627     2601    416      15024  CPython 3.15t\n"
-    log = {"log": [[4, 1.0, "WARNING: CPU: 0 PID: 9 at kernel/events/uprobes.c:1"], [6, 1.1, "Call Trace:"], [6, 1.2, "eth0 up"]]}
+    cost = (
+        "program            instructions   states  stack  JIT bytes  most expensive\n"
+        "on_entry                   2370      189     96       4528  CPython 3.15t\n"
+        "on_return                 68627     2601    416      15024  CPython 3.15t\n"
+    )
+    log = {
+        "log": [
+            [4, 1.0, "WARNING: CPU: 0 PID: 9 at kernel/events/uprobes.c:1"],
+            [6, 1.1, "Call Trace:"],
+            [6, 1.2, "eth0 up"],
+        ]
+    }
     outcome = judged(PASSED + [{"cost": 0, "text": cost}, log])
     assert outcome.warnings == ["WARNING: CPU: 0 PID: 9 at kernel/events/uprobes.c:1"]
     assert table.steps_and_stack(outcome) == "68,627 / 416" and not outcome.failed
@@ -154,6 +211,14 @@ def test_archive(tmp_path):
     tree.text("/etc/a", "abc", 0o755)
     tree.write(str(tmp_path / "root.cpio"))
     data = (tmp_path / "root.cpio").read_bytes()
-    assert data.endswith(b"TRAILER!!!\0" + b"\0" * (-(110 + 11) % 4)) and b"etc/a\0" in data and len(data) % 4 == 0
+    assert (
+        data.endswith(b"TRAILER!!!\0" + b"\0" * (-(110 + 11) % 4))
+        and b"etc/a\0" in data
+        and len(data) % 4 == 0
+    )
     at = data.index(b"etc/a\0") - 110
-    assert data[at:at + 6] == b"070701" and int(data[at + 14:at + 22], 16) == 0o100755 and int(data[at + 54:at + 62], 16) == 3
+    assert (
+        data[at : at + 6] == b"070701"
+        and int(data[at + 14 : at + 22], 16) == 0o100755
+        and int(data[at + 54 : at + 62], 16) == 3
+    )

@@ -41,6 +41,7 @@ def test_file_that_cannot_be_read(kill9, monkeypatch):
 def test_memory_that_cannot_be_read(kill9, monkeypatch):
     def refuse(*_):
         raise PermissionError("no")
+
     monkeypatch.setattr(kill9.os, "pread", refuse)
     with pytest.raises(kill9.Failure, match="cannot be looked at"):
         kill9.differences(os.getpid())

@@ -15,7 +15,9 @@ SMALL = 200 * 1024
 @pytest.fixture
 def picture(monkeypatch):
     monkeypatch.setattr(sys, "dont_write_bytecode", True)
-    loader = importlib.machinery.SourceFileLoader("gen_picture", str(ROOT / "tools" / "gen-picture"))
+    loader = importlib.machinery.SourceFileLoader(
+        "gen_picture", str(ROOT / "tools" / "gen-picture")
+    )
     module = importlib.util.module_from_spec(importlib.util.spec_from_loader("gen_picture", loader))
     loader.exec_module(module)
     return module
@@ -28,7 +30,9 @@ def test_terminal_is_up_to_date(picture):
 
 def test_every_word_of_the_report_is_drawn(picture):
     report = picture.REPORT.read_text(encoding="utf-8")
-    words = " ".join("".join(cell[0] for cell in picture.cells(line)) for line in report.splitlines()).split()
+    words = " ".join(
+        "".join(cell[0] for cell in picture.cells(line)) for line in report.splitlines()
+    ).split()
     drawn = tree.fromstring(picture.TERMINAL.read_text(encoding="utf-8"))
     texts = [text.text for text in drawn.iter("{http://www.w3.org/2000/svg}text")]
     # one word may be of two colors
@@ -36,9 +40,9 @@ def test_every_word_of_the_report_is_drawn(picture):
 
 
 def test_hostile_text_is_escaped(picture):
-    drawn = picture.terminal_svg("<script>&\x1b[31m\"</script>\x1b[0m\n")
+    drawn = picture.terminal_svg('<script>&\x1b[31m"</script>\x1b[0m\n')
     texts = [text.text for text in tree.fromstring(drawn).iter("{http://www.w3.org/2000/svg}text")]
-    assert texts[1:] == ["<script>&", "\"</script>"]
+    assert texts[1:] == ["<script>&", '"</script>']
 
 
 @pytest.mark.parametrize("name", ["terminal.svg", "page.png"])

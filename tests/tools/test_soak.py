@@ -25,7 +25,12 @@ def warm_up(second):
 
 def test_flat():
     said = verdict.judge(MEMORY, series(lambda second: 60 * MIB))
-    assert said.passed and (said.growth, said.first, said.median, said.last) == (0, 60 * MIB, 60 * MIB, 60 * MIB)
+    assert said.passed and (said.growth, said.first, said.median, said.last) == (
+        0,
+        60 * MIB,
+        60 * MIB,
+        60 * MIB,
+    )
     assert said.allowed == 0.02 * 60 * MIB
 
 
@@ -54,7 +59,9 @@ def test_noise(seed):
     up_and_down = [(second, 60 * MIB + noise.uniform(-20, 20) * MIB) for second in range(3600)]
     said = verdict.judge(MEMORY, up_and_down)
     assert abs(said.growth) < 8 * MIB
-    said = verdict.judge(MEMORY, [(second, value + 30 * MIB * second / 1800) for second, value in up_and_down])
+    said = verdict.judge(
+        MEMORY, [(second, value + 30 * MIB * second / 1800) for second, value in up_and_down]
+    )
     assert not said.passed and said.growth == pytest.approx(30 * MIB, rel=0.3)
 
 
@@ -65,7 +72,9 @@ def test_sawtooth():
 
 def test_peak():
     """A minute of twice the memory is no growth."""
-    assert verdict.judge(MEMORY, series(lambda second: 120 * MIB if 3000 <= second < 3060 else 60 * MIB)).passed
+    assert verdict.judge(
+        MEMORY, series(lambda second: 120 * MIB if 3000 <= second < 3060 else 60 * MIB)
+    ).passed
 
 
 def test_steps():
@@ -84,8 +93,16 @@ def test_shrinking():
     assert said.passed and said.growth < 0
 
 
-@pytest.mark.parametrize("samples", [[], [(0, 1)], series(lambda second: second, 20), [(5, 1)] * 100,
-                                     [(second / 1000, 1) for second in range(100)] + [(1000, 1)]])
+@pytest.mark.parametrize(
+    "samples",
+    [
+        [],
+        [(0, 1)],
+        series(lambda second: second, 20),
+        [(5, 1)] * 100,
+        [(second / 1000, 1) for second in range(100)] + [(1000, 1)],
+    ],
+)
 def test_too_little_to_say(samples):
     """Too few, all of one moment, or hardly any in the second half."""
     assert verdict.judge(MEMORY, samples) is None

@@ -48,6 +48,7 @@ def keeper():
 
     def keep(task):
         kept.add(task)
+
     return keep
 
 

@@ -51,8 +51,12 @@ class Memleak:
     def __init__(self, command, target):
         ours, theirs = pty.openpty()
         try:
-            self.process = subprocess.Popen([command, "-p", str(target.pid), "36000"], stdin=subprocess.DEVNULL,
-                                            stdout=theirs, stderr=theirs)
+            self.process = subprocess.Popen(
+                [command, "-p", str(target.pid), "36000"],
+                stdin=subprocess.DEVNULL,
+                stdout=theirs,
+                stderr=theirs,
+            )
         finally:
             os.close(theirs)
         self.out = Lines(Terminal(ours))
@@ -71,8 +75,12 @@ class Memleak:
 
 def fetch_memleak():
     """-> (command, None) or (None, why it is not there)"""
-    done = subprocess.run([os.path.join(HERE, "..", "fetch-memleak")], stdout=subprocess.PIPE,
-                          stderr=subprocess.PIPE, check=False)
+    done = subprocess.run(
+        [os.path.join(HERE, "..", "fetch-memleak")],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        check=False,
+    )
     if done.returncode:
         return None, done.stderr.decode("utf-8", "replace").strip()
     return done.stdout.decode().strip(), None
@@ -107,8 +115,12 @@ def memleak_phase(clock, target, command):
 
 def summary(pairs):
     extra = [traced - bare for bare, traced in pairs]
-    return {"bare_ns": median([bare for bare, _ in pairs]), "extra_ns": median(extra), "least_ns": min(extra),
-            "most_ns": max(extra)}
+    return {
+        "bare_ns": median([bare for bare, _ in pairs]),
+        "extra_ns": median(extra),
+        "least_ns": min(extra),
+        "most_ns": max(extra),
+    }
 
 
 def measure(setup, clock, target):
@@ -121,13 +133,25 @@ def measure(setup, clock, target):
         setup.say("exact, round %d of %d" % (number + 1, setup.rounds))
         before = phase(clock, "bare", ROWS)
         for name in names:
-            traced = (memleak_phase(clock, target, command) if name == MEMLEAK
-                      else tool_phase(clock, target, path, name, seen[name]))
+            traced = (
+                memleak_phase(clock, target, command)
+                if name == MEMLEAK
+                else tool_phase(clock, target, path, name, seen[name])
+            )
             after = phase(clock, "bare", ROWS)
             for row, ns in traced.items():
                 figures[name, row].append(((before[row] + after[row]) / 2, ns))
             before = after
-    return {"depth": DEPTH, "columns": names, "missing": missing,
-            "seen": {way: median(shares) for way, shares in seen.items()},
-            "rows": [{"loop": row, **{name: summary(figures[name, row]) for name in names if figures[name, row]}}
-                     for row in ROWS]}
+    return {
+        "depth": DEPTH,
+        "columns": names,
+        "missing": missing,
+        "seen": {way: median(shares) for way, shares in seen.items()},
+        "rows": [
+            {
+                "loop": row,
+                **{name: summary(figures[name, row]) for name in names if figures[name, row]},
+            }
+            for row in ROWS
+        ],
+    }

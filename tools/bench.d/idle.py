@@ -23,9 +23,25 @@ class Watchpoint:
     def __init__(self, command, target):
         self.folder = tempfile.mkdtemp(prefix="pyleaktrace-bench.")
         self.report = os.path.join(self.folder, "report.json")
-        self.process = subprocess.Popen([command, "watch", "-p", str(target.pid), WATCHED, "-d", "10h",
-                                         "--max-overhead", "100", "-q", "-o", self.report],
-                                        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        self.process = subprocess.Popen(
+            [
+                command,
+                "watch",
+                "-p",
+                str(target.pid),
+                WATCHED,
+                "-d",
+                "10h",
+                "--max-overhead",
+                "100",
+                "-q",
+                "-o",
+                self.report,
+            ],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        )
         self.out, self.err = Lines(self.process.stdout), Lines(self.process.stderr)
         try:
             self.err.wait(r"watching")
@@ -60,14 +76,30 @@ def watched_span(steps, command, target, seconds):
 
 def measure_one(setup, target, command, workload):
     steps = spans.Steps(target, workload)
-    pairs = spans.alternate(steps, setup.idle_s, setup.idle_runs,
-                            lambda: watched_span(steps, command, target, setup.idle_s),
-                            lambda number: setup.say("watchpoint beside %s, run %d of %d" % (workload, number, setup.idle_runs)))
-    return {"workload": workload, **pairs.facts(), "split_ns": median([watch["split_ns"] for watch in pairs.said]),
-            "told": median([watch["target_cpu_fraction"] for watch in pairs.said]),
-            "told_most": median([watch["target_cpu_fraction"] + watch["splits_most"] for watch in pairs.said])}
+    pairs = spans.alternate(
+        steps,
+        setup.idle_s,
+        setup.idle_runs,
+        lambda: watched_span(steps, command, target, setup.idle_s),
+        lambda number: setup.say(
+            "watchpoint beside %s, run %d of %d" % (workload, number, setup.idle_runs)
+        ),
+    )
+    return {
+        "workload": workload,
+        **pairs.facts(),
+        "split_ns": median([watch["split_ns"] for watch in pairs.said]),
+        "told": median([watch["target_cpu_fraction"] for watch in pairs.said]),
+        "told_most": median(
+            [watch["target_cpu_fraction"] + watch["splits_most"] for watch in pairs.said]
+        ),
+    }
 
 
 def measure(setup, python, stage, command):
-    return spans.each([name for name in setup.workloads if name not in RESTING], python, stage,
-                      lambda target, workload: measure_one(setup, target, command, workload))
+    return spans.each(
+        [name for name in setup.workloads if name not in RESTING],
+        python,
+        stage,
+        lambda target, workload: measure_one(setup, target, command, workload),
+    )

@@ -11,7 +11,7 @@ import workloads
 from processes import Tool
 
 FIRST_S = 60  # until when the leak is to be the first thing in the report
-ASK_S = 2     # a report is asked for every so often, in the first watched span
+ASK_S = 2  # a report is asked for every so often, in the first watched span
 
 # CPU time per unit of work, tool / bare, of peers on such workloads: CPython 3.13.5 of Debian, memray 1.17, libbpf-tools
 # memleak 0.31, tracemalloc with one frame; each measured once, on a machine like this one
@@ -38,7 +38,11 @@ class Naming:
 
     def __init__(self, tool, workload):
         self.tool = tool
-        self.lines = [line for line in (workloads.marked_line(workload, mark) for mark in ("leak", "kept")) if line]
+        self.lines = [
+            line
+            for line in (workloads.marked_line(workload, mark) for mark in ("leak", "kept"))
+            if line
+        ]
         self.seconds = None
         self.next = ASK_S
 
@@ -84,12 +88,28 @@ def watched_span(steps, target, path, seconds):
 def measure_one(setup, target, path, workload):
     steps = spans.Steps(target, workload)
     seconds, last = name_leak(steps, target, path, workload)
-    pairs = spans.alternate(steps, setup.overhead_s, setup.overhead_runs,
-                            lambda: watched_span(steps, target, path, setup.overhead_s),
-                            lambda number: setup.say("overhead of %s, run %d of %d" % (workload, number, setup.overhead_runs)))
-    return {"workload": workload, **pairs.facts(), "stated": [shares for shares in pairs.said if shares is not None],
-            "first_s": seconds, "last_report": None if seconds else last[-4000:]}
+    pairs = spans.alternate(
+        steps,
+        setup.overhead_s,
+        setup.overhead_runs,
+        lambda: watched_span(steps, target, path, setup.overhead_s),
+        lambda number: setup.say(
+            "overhead of %s, run %d of %d" % (workload, number, setup.overhead_runs)
+        ),
+    )
+    return {
+        "workload": workload,
+        **pairs.facts(),
+        "stated": [shares for shares in pairs.said if shares is not None],
+        "first_s": seconds,
+        "last_report": None if seconds else last[-4000:],
+    }
 
 
 def measure(setup, python, stage, path):
-    return spans.each(setup.workloads, python, stage, lambda target, workload: measure_one(setup, target, path, workload))
+    return spans.each(
+        setup.workloads,
+        python,
+        stage,
+        lambda target, workload: measure_one(setup, target, path, workload),
+    )

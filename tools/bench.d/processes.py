@@ -14,7 +14,7 @@ import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 DEADLINE_S = 600
-AGAIN_S = 5   # a signal that was not heeded is sent again
+AGAIN_S = 5  # a signal that was not heeded is sent again
 CLOSE_S = 20  # for the last output of a process that has ended
 NEVER_S = "36000"  # an interval that does not come about: reports are asked for
 TICK_S = 1 / os.sysconf("SC_CLK_TCK")
@@ -77,7 +77,10 @@ def close(process, *lines):
     for reader in lines:
         reader.thread.join(CLOSE_S)
         if reader.thread.is_alive():
-            raise Failed("%s has ended, but somebody keeps its output open" % os.path.basename(process.args[0]))
+            raise Failed(
+                "%s has ended, but somebody keeps its output open"
+                % os.path.basename(process.args[0])
+            )
         reader.stream.close()
 
 
@@ -85,15 +88,19 @@ class Stage:
     """The target's programs, in a folder that an interpreter sees (which may run in a root of its own)."""
 
     def __init__(self, python, loops):
-        with subprocess.Popen([python, "-u", "-c", "print('ready'); input()"], stdin=subprocess.PIPE,
-                              stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as probe:
+        with subprocess.Popen(
+            [python, "-u", "-c", "print('ready'); input()"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+        ) as probe:
             ready = probe.stdout.readline().strip() == b"ready"
             root = os.readlink("/proc/%d/root" % probe.pid) if ready else ""
             probe.stdin.close()
         if not ready:
             raise Failed("%s is no Python that runs here" % python)
         self.folder = tempfile.mkdtemp(prefix="pyleaktrace-bench.", dir=root.rstrip("/") + "/tmp")
-        self.seen_as = self.folder[len(root.rstrip("/")):]
+        self.seen_as = self.folder[len(root.rstrip("/")) :]
         os.chmod(self.folder, 0o755)
         for name in ("target.py", "workloads.py"):
             shutil.copy(os.path.join(HERE, name), self.folder)
@@ -105,8 +112,11 @@ class Stage:
         for name in PACKAGES:
             source = os.path.join("/usr/lib/python3/dist-packages", name)
             if os.path.isdir(source):
-                shutil.copytree(source, os.path.join(self.folder, "site", name),
-                                ignore=shutil.ignore_patterns("*.so", "__pycache__"))
+                shutil.copytree(
+                    source,
+                    os.path.join(self.folder, "site", name),
+                    ignore=shutil.ignore_patterns("*.so", "__pycache__"),
+                )
 
     def remove(self):
         shutil.rmtree(self.folder, ignore_errors=True)
@@ -116,11 +126,21 @@ class Target:
     """target.py under an interpreter."""
 
     def __init__(self, python, stage):
-        environment = {"PATH": os.environ["PATH"], "PYTHONHASHSEED": "0", "PYTHONDONTWRITEBYTECODE": "1",
-                       "PYTHONNOUSERSITE": "1", "LC_ALL": "C.UTF-8"}
+        environment = {
+            "PATH": os.environ["PATH"],
+            "PYTHONHASHSEED": "0",
+            "PYTHONDONTWRITEBYTECODE": "1",
+            "PYTHONNOUSERSITE": "1",
+            "LC_ALL": "C.UTF-8",
+        }
         self.stage = stage
-        self.process = subprocess.Popen([python, stage.seen_as + "/target.py"], cwd="/", env=environment,
-                                        stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        self.process = subprocess.Popen(
+            [python, stage.seen_as + "/target.py"],
+            cwd="/",
+            env=environment,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+        )
         self.pid = self.process.pid
         self.facts = self.do("facts")
 
@@ -137,7 +157,11 @@ class Target:
         with open("/proc/%d/maps" % self.pid, encoding="utf-8") as maps:
             for line in maps:
                 words = line.rstrip("\n").split(None, 5)
-                if len(words) == 6 and "x" in words[1] and re.search(pattern, os.path.basename(words[5])):
+                if (
+                    len(words) == 6
+                    and "x" in words[1]
+                    and re.search(pattern, os.path.basename(words[5]))
+                ):
                     return words[5]
         return None
 
@@ -156,10 +180,21 @@ class Tool:
         self.folder = tempfile.mkdtemp(prefix="pyleaktrace-bench.")
         self.report_file = os.path.join(self.folder, "report.json")
         began = time.monotonic()
-        self.process = subprocess.Popen([command, "-p", str(target.pid), *(["--exact"] if exact else []), "-o",
-                                         self.report_file, *options],
-                                        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-                                        env={"PATH": os.environ["PATH"], "LC_ALL": "C.UTF-8", "NO_COLOR": "1"})
+        self.process = subprocess.Popen(
+            [
+                command,
+                "-p",
+                str(target.pid),
+                *(["--exact"] if exact else []),
+                "-o",
+                self.report_file,
+                *options,
+            ],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            env={"PATH": os.environ["PATH"], "LC_ALL": "C.UTF-8", "NO_COLOR": "1"},
+        )
         self.out, self.err = Lines(self.process.stdout), Lines(self.process.stderr)
         try:
             self.attach_s = self.err.wait(r"^pyleaktrace: tracing pid")[0] - began
@@ -214,20 +249,28 @@ class Bpftrace:
 
     def __init__(self, target, groups, action):
         text = []
-        marks = ["uprobe:%s:bench_%s_mark { printf(\"%s\\n\"); }" % (target.stage.loops, which, which)
-                for which in ("first", "last")]
+        marks = [
+            'uprobe:%s:bench_%s_mark { printf("%s\\n"); }' % (target.stage.loops, which, which)
+            for which in ("first", "last")
+        ]
         text.append(marks[0])
         for name, probes in groups.items():
             if probes:
                 text.append("%s %s" % (",\n".join(probes), action.replace("GROUP", name)))
         text.append(marks[1])
         self.target = target
-        self.process = subprocess.Popen(["bpftrace", "-q", "-B", "line", "-p", str(target.pid), "-e", "\n".join(text)],
-                                        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        self.process = subprocess.Popen(
+            ["bpftrace", "-q", "-B", "line", "-p", str(target.pid), "-e", "\n".join(text)],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        )
         self.out, self.err = Lines(self.process.stdout), Lines(self.process.stderr)
         # it says nothing when it is attached; its first and its last probe do
         end = time.monotonic() + DEADLINE_S
-        while not all(any(which in line for _, line in self.out.lines) for which in ("first", "last")):
+        while not all(
+            any(which in line for _, line in self.out.lines) for which in ("first", "last")
+        ):
             if time.monotonic() > end:
                 self.close()
                 raise Failed("bpftrace does not say that it is attached")
@@ -250,7 +293,10 @@ class Bpftrace:
                 pass
         self.close()
         if self.process.returncode:
-            raise Failed("bpftrace ended with %d: %s" % (self.process.returncode, self.err.text().strip()[-300:]))
+            raise Failed(
+                "bpftrace ended with %d: %s"
+                % (self.process.returncode, self.err.text().strip()[-300:])
+            )
         return {name: int(n) for name, n in re.findall(r"^@(\w+): (\d+)$", self.out.text(), re.M)}
 
     def close(self):
@@ -260,14 +306,25 @@ class Bpftrace:
 def bpftrace_probes(target):
     """-> groups of probes that count the same functions by name, as one would write it by hand"""
     libc, python = target.module(r"^libc[.-]"), target.interpreter()
-    listed = subprocess.run(["bpftrace", "-l", "uprobe:%s:*PyObject_*" % python], stdout=subprocess.PIPE,
-                            stderr=subprocess.DEVNULL, check=False, timeout=DEADLINE_S).stdout.decode()
+    listed = subprocess.run(
+        ["bpftrace", "-l", "uprobe:%s:*PyObject_*" % python],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        check=False,
+        timeout=DEADLINE_S,
+    ).stdout.decode()
     names = {line.rpartition(":")[2] for line in listed.split()}
-    groups = {"malloc": ["uprobe:%s:%s" % (libc, f) for f in ("malloc", "calloc", "realloc")],
-              "free": ["uprobe:%s:free" % libc], "pymalloc": [], "pyfree": []}
+    groups = {
+        "malloc": ["uprobe:%s:%s" % (libc, f) for f in ("malloc", "calloc", "realloc")],
+        "free": ["uprobe:%s:free" % libc],
+        "pymalloc": [],
+        "pyfree": [],
+    }
     for group, functions in (("pymalloc", ("Malloc", "Calloc", "Realloc")), ("pyfree", ("Free",))):
         for function in functions:
-            name = next((n for n in ("_PyObject_" + function, "PyObject_" + function) if n in names), None)
+            name = next(
+                (n for n in ("_PyObject_" + function, "PyObject_" + function) if n in names), None
+            )
             if name:
                 groups[group].append("uprobe:%s:%s" % (python, name))
     return groups
@@ -277,7 +334,11 @@ def default_pythons():
     """Debian's own and the newest of pyenv, those of them that are here."""
     found = [path for path in ("/usr/bin/python3.11",) if os.access(path, os.X_OK)]
     owner = os.environ.get("SUDO_USER") or ""
-    homes = [os.environ.get("PYENV_ROOT"), os.path.expanduser("~/.pyenv"), os.path.expanduser("~%s/.pyenv" % owner)]
+    homes = [
+        os.environ.get("PYENV_ROOT"),
+        os.path.expanduser("~/.pyenv"),
+        os.path.expanduser("~%s/.pyenv" % owner),
+    ]
     for home in filter(None, homes):
         rows = []
         for path in glob.glob(home + "/versions/3.*/bin/python3"):

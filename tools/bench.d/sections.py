@@ -18,8 +18,11 @@ import workloads
 DEPTH = 20
 MAIN_ROWS = (("malloc", DEPTH), ("instance", DEPTH), ("bytes", DEPTH))
 # (loop, Python frames of its stack)
-ROWS = MAIN_ROWS + tuple((loop, depth) for loop in ("malloc", "instance") for depth in (5, 60, 128)) + (
-    ("threads", DEPTH),)
+ROWS = (
+    MAIN_ROWS
+    + tuple((loop, depth) for loop in ("malloc", "instance") for depth in (5, 60, 128))
+    + (("threads", DEPTH),)
+)
 LIBC_LOOPS = ("malloc", "threads")
 TRAPS = ("nop5", "emulated", "stepped", "returning")
 PAIR_HITS = 3  # an entry and a return of the allocating function, an entry of the freeing one
@@ -29,10 +32,10 @@ class Setup:
     """What is asked for."""
 
     def __init__(self, tools, loops, quick, chosen, bpftrace, say):
-        self.tools = tools        # pyleaktrace programs: [(name, path)]
-        self.loops = loops        # loops.so
+        self.tools = tools  # pyleaktrace programs: [(name, path)]
+        self.loops = loops  # loops.so
         self.bpftrace = bpftrace  # None, or why it cannot be used
-        self.say = say            # progress
+        self.say = say  # progress
         self.workloads = chosen or list(workloads.WORKLOADS)
         self.rounds = 2 if quick else 7
         self.phase_s = 0.03 if quick else 0.15  # CPU time of one loop in one phase
@@ -77,11 +80,18 @@ def seen_share(seen, done):
 def summary(pairs):
     """[(bare, traced)] of the rounds -> medians, and the range of the difference"""
     extra = [traced - bare for bare, traced in pairs]
-    return {"bare_ns": median([bare for bare, _ in pairs]), "traced_ns": median([traced for _, traced in pairs]),
-            "extra_ns": median(extra), "least_ns": min(extra), "most_ns": max(extra), "rounds": len(pairs)}
+    return {
+        "bare_ns": median([bare for bare, _ in pairs]),
+        "traced_ns": median([traced for _, traced in pairs]),
+        "extra_ns": median(extra),
+        "least_ns": min(extra),
+        "most_ns": max(extra),
+        "rounds": len(pairs),
+    }
 
 
 # ---- pairs -------------------------------------------------------------------------------------------------------
+
 
 def one_phase(clock, name, rows):
     return {row: clock.run(name, *row) for row in rows}
@@ -100,9 +110,16 @@ def tool_phase(setup, clock, target, name, path, between):
         tool.close()
         raise
     turns = sum(clock.done.values()) - before
-    between.append({"attach_s": tool.attach_s, "first_report_s": first_report_s, **ends,
-                    "seen": seen_share(report["totals"]["allocated_count"], turns),
-                    "missed_frees": report["totals"]["missed_frees"], "losses": report["losses"]})
+    between.append(
+        {
+            "attach_s": tool.attach_s,
+            "first_report_s": first_report_s,
+            **ends,
+            "seen": seen_share(report["totals"]["allocated_count"], turns),
+            "missed_frees": report["totals"]["missed_frees"],
+            "losses": report["losses"],
+        }
+    )
     return figures
 
 
@@ -116,8 +133,14 @@ def bpftrace_phase(clock, target, groups, between):
         tracer.close()
         raise
     of_libc = sum(n for loop, n in clock.done.items() if loop in LIBC_LOOPS)
-    between.append({"seen_malloc": seen_share(counts.get("malloc", 0), of_libc),
-                    "seen_object": seen_share(counts.get("pymalloc", 0), sum(clock.done.values()) - of_libc)})
+    between.append(
+        {
+            "seen_malloc": seen_share(counts.get("malloc", 0), of_libc),
+            "seen_object": seen_share(
+                counts.get("pymalloc", 0), sum(clock.done.values()) - of_libc
+            ),
+        }
+    )
     return figures
 
 
@@ -141,17 +164,37 @@ def measure_pairs(setup, target):
             for row, ns in traced.items():
                 columns[name].setdefault(row, []).append(((before[row] + after[row]) / 2, ns))
             before = after
-    return {"rows": [{"loop": loop, "depth": depth,
-                      **{name: summary(rows[loop, depth]) for name, rows in columns.items() if (loop, depth) in rows}}
-                     for loop, depth in ROWS],
-            "sessions": {name: {key: median([s[key] for s in rows if s[key] is not None])
-                                for key in rows[0] if key != "losses"} for name, rows in sessions.items()},
-            "losses": {name: sorted({loss["name"] for s in sessions[name] for loss in s["losses"]})
-                       for name, _ in setup.tools},
-            "bpftrace_probes": groups}
+    return {
+        "rows": [
+            {
+                "loop": loop,
+                "depth": depth,
+                **{
+                    name: summary(rows[loop, depth])
+                    for name, rows in columns.items()
+                    if (loop, depth) in rows
+                },
+            }
+            for loop, depth in ROWS
+        ],
+        "sessions": {
+            name: {
+                key: median([s[key] for s in rows if s[key] is not None])
+                for key in rows[0]
+                if key != "losses"
+            }
+            for name, rows in sessions.items()
+        },
+        "losses": {
+            name: sorted({loss["name"] for s in sessions[name] for loss in s["losses"]})
+            for name, _ in setup.tools
+        },
+        "bpftrace_probes": groups,
+    }
 
 
 # ---- the tool's own statement of its cost -------------------------------------------------------------------------
+
 
 def statement(setup, clock, target, path, loop):
     """One watch of one loop: (ns per hit as the tool states it, as measured from outside, hits per pair)."""
@@ -182,12 +225,19 @@ def measure_statement(setup, target):
             for number in range(max(1, setup.rounds // 2)):
                 setup.say("cost line, %s, %s, round %d" % (name, loop, number + 1))
                 rows.append(statement(setup, clock, target, path, loop))
-            result.append({"tool": name, "loop": loop, "stated_ns": median([r["stated_ns"] for r in rows]),
-                           "measured_ns": median([r["measured_ns"] for r in rows])})
+            result.append(
+                {
+                    "tool": name,
+                    "loop": loop,
+                    "stated_ns": median([r["stated_ns"] for r in rows]),
+                    "measured_ns": median([r["measured_ns"] for r in rows]),
+                }
+            )
     return result
 
 
 # ---- the trap alone -----------------------------------------------------------------------------------------------
+
 
 def measure_traps(setup, target):
     """ns that a probe costs whose program compares one word and returns, by the probed instruction."""
@@ -195,7 +245,10 @@ def measure_traps(setup, target):
         return {}
     clock = Clock(target, setup.phase_s)
     here = "uprobe:%s:bench_" % target.stage.loops
-    groups = {"entry": [here + trap for trap in TRAPS], "exit": ["uretprobe:%s:bench_returning" % target.stage.loops]}
+    groups = {
+        "entry": [here + trap for trap in TRAPS],
+        "exit": ["uretprobe:%s:bench_returning" % target.stage.loops],
+    }
     figures = {trap: [] for trap in TRAPS}
     for number in range(max(2, setup.rounds // 2)):
         setup.say("traps, round %d" % (number + 1))
@@ -215,6 +268,7 @@ def measure_traps(setup, target):
 
 # ---- the tool itself ----------------------------------------------------------------------------------------------
 
+
 def share_of_core(tool, seconds, work):
     """CPU share of the tool while `work` is done again and again for that long."""
     began, spent = time.monotonic(), tool.cpu_s()
@@ -233,26 +287,45 @@ def measure_tool(setup, target, path):
         setup.say("the tool itself: quiet watch")
         quiet = share_of_core(tool, setup.watch_s, lambda left: time.sleep(min(left, 1.0)))
         setup.say("the tool itself: busy watch")
-        busy = share_of_core(tool, setup.watch_s, lambda left: target.do("loop", kind="instance", n=20000, depth=DEPTH))
+        busy = share_of_core(
+            tool,
+            setup.watch_s,
+            lambda left: target.do("loop", kind="instance", n=20000, depth=DEPTH),
+        )
         reports = [tool.report() for _ in range(5)]
         memory = tool.memory()
         report, ends = tool.finish()
     except BaseException:
         tool.close()
         raise
-    return {"blocks": report["totals"]["outstanding_count"], "interval_s": 5, "watch_s": setup.watch_s,
-            "cpu_quiet": quiet, "cpu_busy": busy, "report_s": median(reports), "attach_s": tool.attach_s, **ends,
-            "peak_rss_bytes": memory["VmHWM"], "rss_bytes": memory["VmRSS"], "anonymous_bytes": memory["RssAnon"],
-            "maps_bytes": report["cost"]["maps_bytes"], "losses": report["losses"]}
+    return {
+        "blocks": report["totals"]["outstanding_count"],
+        "interval_s": 5,
+        "watch_s": setup.watch_s,
+        "cpu_quiet": quiet,
+        "cpu_busy": busy,
+        "report_s": median(reports),
+        "attach_s": tool.attach_s,
+        **ends,
+        "peak_rss_bytes": memory["VmHWM"],
+        "rss_bytes": memory["VmRSS"],
+        "anonymous_bytes": memory["RssAnon"],
+        "maps_bytes": report["cost"]["maps_bytes"],
+        "losses": report["losses"],
+    }
 
 
 # ---- workloads ------------------------------------------------------------------------------------------------------
+
 
 def rank_of_leak(report, workload):
     """Place of the leaking line in the report, 1 the first; None when it is not there."""
     line = workloads.leaking_line(workload)
     for place, stack in enumerate(report["stacks"], 1):
-        if any(f.get("line") == line and (f.get("file") or "").endswith("/workloads.py") for f in stack["frames"]):
+        if any(
+            f.get("line") == line and (f.get("file") or "").endswith("/workloads.py")
+            for f in stack["frames"]
+        ):
             return place
     return None
 
@@ -274,7 +347,9 @@ def workload_round(setup, target, path, workload, turns):
     try:
         tool.report()
         if "traced" not in turns:
-            turns["traced"] = max(workloads.LEAST_STEPS[workload], steps_for(target, workload, setup.workload_s))
+            turns["traced"] = max(
+                workloads.LEAST_STEPS[workload], steps_for(target, workload, setup.workload_s)
+            )
         traced = target.do("steps", workload=workload, n=turns["traced"]) / turns["traced"]
         report, _ = tool.finish()
     except BaseException:
@@ -294,19 +369,30 @@ def measure_workloads(setup, python, stage, path):
             if target.do("can", workload=workload):
                 continue
             for number in range(setup.workload_rounds):
-                setup.say("workload %s, round %d of %d" % (workload, number + 1, setup.workload_rounds))
+                setup.say(
+                    "workload %s, round %d of %d" % (workload, number + 1, setup.workload_rounds)
+                )
                 rounds.append(workload_round(setup, target, path, workload, turns))
         finally:
             target.close()
         ranks = [rank for _, _, rank in rounds]
         slow = [traced / bare for bare, traced, _ in rounds]
-        result.append({"workload": workload, "bare_us": median([bare for bare, _, _ in rounds]) / 1000,
-                       "slowdown": median(slow), "slowdown_least": min(slow), "slowdown_most": max(slow),
-                       "traced_steps": turns["traced"], "ranks": ranks})
+        result.append(
+            {
+                "workload": workload,
+                "bare_us": median([bare for bare, _, _ in rounds]) / 1000,
+                "slowdown": median(slow),
+                "slowdown_least": min(slow),
+                "slowdown_most": max(slow),
+                "traced_steps": turns["traced"],
+                "ranks": ranks,
+            }
+        )
     return result
 
 
 # ---- all of it --------------------------------------------------------------------------------------------------------
+
 
 def measure_cost(setup, target):
     return {"statement": measure_statement(setup, target), "traps": measure_traps(setup, target)}
@@ -316,8 +402,16 @@ def measure_itself(setup, target):
     return measure_tool(setup, target, setup.tools[0][1])
 
 
-SECTIONS = {"pairs": measure_pairs, "cost": measure_cost, "tool": measure_itself, "workloads": None, "overhead": None,
-            "exact": None, "idle": None, "syscalls": None}
+SECTIONS = {
+    "pairs": measure_pairs,
+    "cost": measure_cost,
+    "tool": measure_itself,
+    "workloads": None,
+    "overhead": None,
+    "exact": None,
+    "idle": None,
+    "syscalls": None,
+}
 # what is measured when nothing is named
 USUAL = ("pairs", "cost", "tool", "workloads")
 
@@ -329,7 +423,9 @@ def measure_section(setup, python, stage, section):
     if section == "idle":
         return idle.measure(setup, python, stage, setup.tools[0][1])
     if section == "syscalls":
-        return syscalls.measure(setup, python, stage, lambda target: Clock(target, setup.phase_s), setup.tools[0][1])
+        return syscalls.measure(
+            setup, python, stage, lambda target: Clock(target, setup.phase_s), setup.tools[0][1]
+        )
     if section == "workloads":
         return measure_workloads(setup, python, stage, setup.tools[0][1])
     target = Target(python, stage)

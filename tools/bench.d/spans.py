@@ -31,14 +31,20 @@ class Steps:
             n, began = 2 * n, time.monotonic()
             ns = self.target.do("steps", workload=workload, n=n)
         self.group = max(1, round(GROUP_NS * n / ns))  # in steps
-        self.batch = max(1, n // self.group)           # in groups
+        self.batch = max(1, n // self.group)  # in groups
 
     def span(self, seconds, between=None):
         """`between` is called with the seconds so far, between batches."""
         began, steps_ns, yardsticks_ns, groups = time.monotonic(), 0, 0, 0
         while time.monotonic() - began < seconds:
-            steps, yardsticks = self.target.do("measured_steps", workload=self.workload, groups=self.batch, n=self.group)
-            steps_ns, yardsticks_ns, groups = steps_ns + steps, yardsticks_ns + yardsticks, groups + self.batch
+            steps, yardsticks = self.target.do(
+                "measured_steps", workload=self.workload, groups=self.batch, n=self.group
+            )
+            steps_ns, yardsticks_ns, groups = (
+                steps_ns + steps,
+                yardsticks_ns + yardsticks,
+                groups + self.batch,
+            )
             if between:
                 between(time.monotonic() - began)
         return Span(steps_ns / (groups * self.group), yardsticks_ns / groups)
@@ -52,15 +58,22 @@ class Pairs:
 
     def ratios(self, of):
         bare = [of(span) for span in self.bare]
-        return [of(span) / ((before + after) / 2) for span, before, after in zip(self.other, bare, bare[1:])]
+        return [
+            of(span) / ((before + after) / 2)
+            for span, before, after in zip(self.other, bare, bare[1:])
+        ]
 
     def facts(self):
         ratios = self.ratios(lambda span: span.step_ns / span.yardstick_ns)
         speeds = [span.yardstick_ns for span in self.bare]
-        return {"bare_us": median([span.step_ns for span in self.bare]) / 1000, "ratio": median(ratios), "ratios": ratios,
-                "cpu_time_ratio": median(self.ratios(lambda span: span.step_ns)),
-                "yardstick_ratio": median(self.ratios(lambda span: span.yardstick_ns)),
-                "bare_spread": max(speeds) / min(speeds)}
+        return {
+            "bare_us": median([span.step_ns for span in self.bare]) / 1000,
+            "ratio": median(ratios),
+            "ratios": ratios,
+            "cpu_time_ratio": median(self.ratios(lambda span: span.step_ns)),
+            "yardstick_ratio": median(self.ratios(lambda span: span.yardstick_ns)),
+            "bare_spread": max(speeds) / min(speeds),
+        }
 
 
 def alternate(steps, seconds, runs, span_with_it, say):
@@ -82,7 +95,9 @@ def each(names, python, stage, measure):
         target = Target(python, stage)
         try:
             why = target.do("can", workload=workload)
-            rows.append({"workload": workload, "skipped": why} if why else measure(target, workload))
+            rows.append(
+                {"workload": workload, "skipped": why} if why else measure(target, workload)
+            )
         finally:
             target.close()
     return rows

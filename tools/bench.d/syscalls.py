@@ -42,8 +42,13 @@ def measure(setup, python, stage, clock_of, path):
     finally:
         target.close()
         other.close()
-    return [{"watch": name, "bare_ns": median([bare for bare, _, _ in rows]),
-             "extra_ns": median([ns - bare for bare, ns, _ in rows]),
-             "extras_ns": [ns - bare for bare, ns, _ in rows],
-             "told_ns": median([told for _, _, told in rows if told is not None] or [0])}
-            for name, rows in rounds.items()]
+    return [
+        {
+            "watch": name,
+            "bare_ns": median([bare for bare, _, _ in rows]),
+            "extra_ns": median([ns - bare for bare, ns, _ in rows]),
+            "extras_ns": [ns - bare for bare, ns, _ in rows],
+            "told_ns": median([told for _, _, told in rows if told is not None] or [0]),
+        }
+        for name, rows in rounds.items()
+    ]

@@ -8,7 +8,9 @@ MOST_SHARE, MOST_BYTES = 0.05, 60 << 20
 
 
 def us(ns):
-    return "-" if ns is None else "%.2f us" % (ns / 1000) if abs(ns) >= 1000 else "%d ns" % round(ns)
+    return (
+        "-" if ns is None else "%.2f us" % (ns / 1000) if abs(ns) >= 1000 else "%d ns" % round(ns)
+    )
 
 
 def mib(n):
@@ -25,88 +27,145 @@ def verdict(good):
 
 def table(rows):
     """Rows of strings under each other, the first column to the left, the others to the right."""
-    widths = [max(len(row[i]) for row in rows if i < len(row)) for i in range(max(len(row) for row in rows))]
+    widths = [
+        max(len(row[i]) for row in rows if i < len(row))
+        for i in range(max(len(row) for row in rows))
+    ]
     for row in rows:
-        cells = [row[0].ljust(widths[0])] + [cell.rjust(width) for cell, width in zip(row[1:], widths[1:])]
+        cells = [row[0].ljust(widths[0])] + [
+            cell.rjust(width) for cell, width in zip(row[1:], widths[1:])
+        ]
         yield "  " + "   ".join(cells).rstrip()
 
 
 def pair_name(loop, depth):
-    what = {"malloc": "malloc + free in C", "instance": "instance with __slots__", "bytes": "bytes, 34 to 433",
-            "threads": "malloc + free, 2 threads"}[loop]
+    what = {
+        "malloc": "malloc + free in C",
+        "instance": "instance with __slots__",
+        "bytes": "bytes, 34 to 433",
+        "threads": "malloc + free, 2 threads",
+    }[loop]
     return "%s, %d frames" % (what, depth)
 
 
 def pairs(data, tools):
     columns = [name for name, _ in tools] + (["bpftrace"] if "bpftrace" in data["sessions"] else [])
-    rows = [["", ""] + [word for name in columns for word in ("", name + ":", "")],
-            ["", "bare"] + ["adds", "(us)", "times"] * len(columns)]
+    rows = [
+        ["", ""] + [word for name in columns for word in ("", name + ":", "")],
+        ["", "bare"] + ["adds", "(us)", "times"] * len(columns),
+    ]
     for row in data["rows"]:
         first = row[columns[0]]
         cells = [pair_name(row["loop"], row["depth"]), us(first["bare_ns"])]
         for name in columns:
             one = row.get(name)
-            cells += [us(one["extra_ns"]), "%.2f-%.2f" % (one["least_ns"] / 1000, one["most_ns"] / 1000),
-                      "%.1fx" % (one["traced_ns"] / one["bare_ns"])] if one else ["-", "", ""]
+            cells += (
+                [
+                    us(one["extra_ns"]),
+                    "%.2f-%.2f" % (one["least_ns"] / 1000, one["most_ns"] / 1000),
+                    "%.1fx" % (one["traced_ns"] / one["bare_ns"]),
+                ]
+                if one
+                else ["-", "", ""]
+            )
         rows.append(cells)
     yield "CPU time of the target per pair of allocation and free, bare loop subtracted:"
     yield from table(rows)
     for name, _ in tools:
         session = data["sessions"][name]
         yield "  %s saw %s of the allocations, %d frees missed, losses: %s; attach %.2f s, last report and detach %.2f s" % (
-            name, percent(session["seen"]), session["missed_frees"], ", ".join(data["losses"][name]) or "none",
-            session["attach_s"], session["last_report_s"] + session["detach_s"])
+            name,
+            percent(session["seen"]),
+            session["missed_frees"],
+            ", ".join(data["losses"][name]) or "none",
+            session["attach_s"],
+            session["last_report_s"] + session["detach_s"],
+        )
     if "bpftrace" in data["sessions"]:
         session = data["sessions"]["bpftrace"]
         yield "  bpftrace (count() by name; no stack, no blocks) saw %s of the mallocs, %s of the objects (%s)" % (
-            percent(session["seen_malloc"]), percent(session["seen_object"]),
-            ", ".join(p.rpartition(":")[2] for p in data["bpftrace_probes"]["pymalloc"]))
+            percent(session["seen_malloc"]),
+            percent(session["seen_object"]),
+            ", ".join(p.rpartition(":")[2] for p in data["bpftrace_probes"]["pymalloc"]),
+        )
     for row in data["rows"]:
         if row["depth"] == 20 and row["loop"] in ("malloc", "instance"):
             ns = row[columns[0]]["extra_ns"]
             yield "  budget (aim 2.5 us, at most 4 us): %s: %s, %s" % (
-                pair_name(row["loop"], 20), us(ns),
-                "aim reached" if ns <= AIM_NS else verdict(ns <= MOST_NS))
+                pair_name(row["loop"], 20),
+                us(ns),
+                "aim reached" if ns <= AIM_NS else verdict(ns <= MOST_NS),
+            )
 
 
 def statement(rows, traps):
     yield "The cost line of the tool's report beside the cost measured from outside, per probe hit:"
-    yield from table([["", "stated", "measured", "stated / measured"]] +
-                     [["%s, %s" % (r["tool"], pair_name(r["loop"], 20)), us(r["stated_ns"]), us(r["measured_ns"]),
-                       "%.2f" % (r["stated_ns"] / r["measured_ns"])] for r in rows])
+    yield from table(
+        [["", "stated", "measured", "stated / measured"]]
+        + [
+            [
+                "%s, %s" % (r["tool"], pair_name(r["loop"], 20)),
+                us(r["stated_ns"]),
+                us(r["measured_ns"]),
+                "%.2f" % (r["stated_ns"] / r["measured_ns"]),
+            ]
+            for r in rows
+        ]
+    )
     if traps:
         yield "The trap alone (a program that returns at once), by the probed instruction:"
-        yield from table([["5-byte nop", us(traps["nop5"])], ["emulated (push)", us(traps["emulated"])],
-                          ["emulated + return probe", us(traps["returning"])],
-                          ["single-stepped (xor)", us(traps["stepped"])]])
+        yield from table(
+            [
+                ["5-byte nop", us(traps["nop5"])],
+                ["emulated (push)", us(traps["emulated"])],
+                ["emulated + return probe", us(traps["returning"])],
+                ["single-stepped (xor)", us(traps["stepped"])],
+            ]
+        )
 
 
 def tool(data):
-    yield "The tool itself, %s live blocks, a report every %d s:" % (format(data["blocks"], ","), data["interval_s"])
-    yield from table([
-        ["CPU, target asleep", percent(data["cpu_quiet"]) + " of a core"],
-        ["CPU, target at full speed", percent(data["cpu_busy"]) + " of a core"],
-        ["memory, peak", mib(data["peak_rss_bytes"])],
-        ["  of it anonymous at the end", mib(data["anonymous_bytes"])],
-        ["kernel maps (not in it)", mib(data["maps_bytes"])],
-        ["attach", "%.2f s" % data["attach_s"]],
-        ["one report", "%.2f s" % data["report_s"]],
-        ["last report", "%.2f s" % data["last_report_s"]],
-        ["detach and end", "%.2f s" % data["detach_s"]],
-        ["losses", ", ".join(loss["name"] for loss in data["losses"]) or "none"],
-    ])
+    yield "The tool itself, %s live blocks, a report every %d s:" % (
+        format(data["blocks"], ","),
+        data["interval_s"],
+    )
+    yield from table(
+        [
+            ["CPU, target asleep", percent(data["cpu_quiet"]) + " of a core"],
+            ["CPU, target at full speed", percent(data["cpu_busy"]) + " of a core"],
+            ["memory, peak", mib(data["peak_rss_bytes"])],
+            ["  of it anonymous at the end", mib(data["anonymous_bytes"])],
+            ["kernel maps (not in it)", mib(data["maps_bytes"])],
+            ["attach", "%.2f s" % data["attach_s"]],
+            ["one report", "%.2f s" % data["report_s"]],
+            ["last report", "%.2f s" % data["last_report_s"]],
+            ["detach and end", "%.2f s" % data["detach_s"]],
+            ["losses", ", ".join(loss["name"] for loss in data["losses"]) or "none"],
+        ]
+    )
     share = max(data["cpu_quiet"], data["cpu_busy"])
     yield "  budget (below 5 %% of a core, below 60 MB): CPU %s, memory %s" % (
-        verdict(share < MOST_SHARE), verdict(data["peak_rss_bytes"] < MOST_BYTES))
+        verdict(share < MOST_SHARE),
+        verdict(data["peak_rss_bytes"] < MOST_BYTES),
+    )
 
 
 def workload_table(rows):
     yield "Services at full speed, everything traced: CPU time per step, traced / bare; rank of the leaking line:"
-    yield from table([["", "bare", "slowdown", "(range)", "rank", "in the top 3"]] +
-                     [[r["workload"], "%.1f us" % r["bare_us"], "%.1fx" % r["slowdown"],
-                       "%.1f-%.1f" % (r["slowdown_least"], r["slowdown_most"]),
-                       "/".join(str(rank) if rank else "-" for rank in r["ranks"]),
-                       "yes" if all(rank and rank <= 3 for rank in r["ranks"]) else "NO"] for r in rows])
+    yield from table(
+        [["", "bare", "slowdown", "(range)", "rank", "in the top 3"]]
+        + [
+            [
+                r["workload"],
+                "%.1f us" % r["bare_us"],
+                "%.1fx" % r["slowdown"],
+                "%.1f-%.1f" % (r["slowdown_least"], r["slowdown_most"]),
+                "/".join(str(rank) if rank else "-" for rank in r["ranks"]),
+                "yes" if all(rank and rank <= 3 for rank in r["ranks"]) else "NO",
+            ]
+            for r in rows
+        ]
+    )
 
 
 # of spans.py: the same ratio in CPU time alone, that of the yardsticks, and by how much the machine's speed differed
@@ -114,7 +173,11 @@ SPEED_COLUMNS = ("CPU time", "yardstick", "speed drifts by")
 
 
 def speed_cells(row):
-    return "%.2f" % row["cpu_time_ratio"], "%.2f" % row["yardstick_ratio"], percent(row["bare_spread"] - 1)
+    return (
+        "%.2f" % row["cpu_time_ratio"],
+        "%.2f" % row["yardstick_ratio"],
+        percent(row["bare_spread"] - 1),
+    )
 
 
 def told_text(shares):
@@ -125,27 +188,75 @@ def told_text(shares):
 
 def overhead_table(rows):
     yield "Services at full speed, watched below the default ceiling of 5 %: CPU time per step, watched / bare, in yardsticks:"
-    yield from table([["", "bare", "watched", "(each run)", *SPEED_COLUMNS, "told", "leak first after", "memray", "tracemalloc", "memleak"]] +
-                     [[r["workload"], "%.1f us" % r["bare_us"], "%.3f" % r["ratio"],
-                       " ".join("%.2f" % ratio for ratio in sorted(r["ratios"])), *speed_cells(r),
-                       told_text(r["stated"]) if r["stated"] else "-",
-                       "%.0f s" % r["first_s"] if r["first_s"] else "NOT"] +
-                      ["%.2f" % peer if peer else "sees none" for peer in overhead.PEERS[r["workload"]].values()]
-                      for r in rows if "skipped" not in r])
+    yield from table(
+        [
+            [
+                "",
+                "bare",
+                "watched",
+                "(each run)",
+                *SPEED_COLUMNS,
+                "told",
+                "leak first after",
+                "memray",
+                "tracemalloc",
+                "memleak",
+            ]
+        ]
+        + [
+            [
+                r["workload"],
+                "%.1f us" % r["bare_us"],
+                "%.3f" % r["ratio"],
+                " ".join("%.2f" % ratio for ratio in sorted(r["ratios"])),
+                *speed_cells(r),
+                told_text(r["stated"]) if r["stated"] else "-",
+                "%.0f s" % r["first_s"] if r["first_s"] else "NOT",
+            ]
+            + [
+                "%.2f" % peer if peer else "sees none"
+                for peer in overhead.PEERS[r["workload"]].values()
+            ]
+            for r in rows
+            if "skipped" not in r
+        ]
+    )
     for row in rows:
         if "skipped" in row:
             yield "  %s: not here: %s" % (row["workload"], row["skipped"])
     yield "  budget (median at most 1.05, the leak first in the report within 60 s): %s" % verdict(
-        all(r["ratio"] <= 1.05 and r["first_s"] for r in rows if "skipped" not in r))
+        all(r["ratio"] <= 1.05 and r["first_s"] for r in rows if "skipped" not in r)
+    )
 
 
 def idle_table(rows):
     yield "Services while a watchpoint is set that nobody hits: CPU time per step, with it / without, in yardsticks:"
-    yield from table([["", "bare", "with it", "(each run)", *SPEED_COLUMNS, "told, of a core", "a split store takes"]] +
-                     [[r["workload"], "%.1f us" % r["bare_us"], "%.3f" % r["ratio"],
-                       " ".join("%.2f" % ratio for ratio in sorted(r["ratios"])), *speed_cells(r),
-                       "%s to %s" % (percent(r["told"]), percent(r["told_most"])), "+%.1f ns" % r["split_ns"]]
-                      for r in rows if "skipped" not in r])
+    yield from table(
+        [
+            [
+                "",
+                "bare",
+                "with it",
+                "(each run)",
+                *SPEED_COLUMNS,
+                "told, of a core",
+                "a split store takes",
+            ]
+        ]
+        + [
+            [
+                r["workload"],
+                "%.1f us" % r["bare_us"],
+                "%.3f" % r["ratio"],
+                " ".join("%.2f" % ratio for ratio in sorted(r["ratios"])),
+                *speed_cells(r),
+                "%s to %s" % (percent(r["told"]), percent(r["told_most"])),
+                "+%.1f ns" % r["split_ns"],
+            ]
+            for r in rows
+            if "skipped" not in r
+        ]
+    )
     for row in rows:
         if "skipped" in row:
             yield "  %s: not here: %s" % (row["workload"], row["skipped"])
@@ -153,21 +264,40 @@ def idle_table(rows):
 
 def syscalls_table(rows):
     yield "A system call (getppid) of a process while another one, which sleeps, is watched:"
-    yield from table([["", "bare", "takes more", "(ns, each round)", "told"]] +
-                     [[r["watch"], us(r["bare_ns"]), us(r["extra_ns"]), " ".join("%.0f" % ns for ns in sorted(r["extras_ns"])),
-                       us(r["told_ns"]) if r["told_ns"] else "-"] for r in rows])
+    yield from table(
+        [["", "bare", "takes more", "(ns, each round)", "told"]]
+        + [
+            [
+                r["watch"],
+                us(r["bare_ns"]),
+                us(r["extra_ns"]),
+                " ".join("%.0f" % ns for ns in sorted(r["extras_ns"])),
+                us(r["told_ns"]) if r["told_ns"] else "-",
+            ]
+            for r in rows
+        ]
+    )
 
 
 def exact_table(data):
-    names = {"malloc": "malloc + free in C", "buffer": "bytearray, 1 to 64 KB", "instance": "instance with __slots__"}
-    yield "Everything traced: CPU time that a pair of allocation and free costs more, below %d Python frames:" % data["depth"]
+    names = {
+        "malloc": "malloc + free in C",
+        "buffer": "bytearray, 1 to 64 KB",
+        "instance": "instance with __slots__",
+    }
+    yield "Everything traced: CPU time that a pair of allocation and free costs more, below %d Python frames:" % data[
+        "depth"
+    ]
     rows = [["", "bare"] + [word for name in data["columns"] for word in (name, "(us)")]]
     for row in data["rows"]:
         cells = [names[row["loop"]], us(row[data["columns"][0]]["bare_ns"])]
         for name in data["columns"]:
             one = row.get(name)
-            cells += [us(one["extra_ns"]), "%.2f-%.2f" % (one["least_ns"] / 1000, one["most_ns"] / 1000)] if one \
+            cells += (
+                [us(one["extra_ns"]), "%.2f-%.2f" % (one["least_ns"] / 1000, one["most_ns"] / 1000)]
+                if one
                 else ["sees none", ""]
+            )
         rows.append(cells)
     yield from table(rows)
     for name, share in data["seen"].items():
@@ -177,9 +307,15 @@ def exact_table(data):
         return
     for row in data["rows"]:
         if "memleak" in row:
-            yield "  %s: memleak costs %s" % (names[row["loop"]], ", ".join(
-                "%.1f times as much as %s" % (row["memleak"]["extra_ns"] / row[name]["extra_ns"], name)
-                for name in data["columns"] if name != "memleak"))
+            yield "  %s: memleak costs %s" % (
+                names[row["loop"]],
+                ", ".join(
+                    "%.1f times as much as %s"
+                    % (row["memleak"]["extra_ns"] / row[name]["extra_ns"], name)
+                    for name in data["columns"]
+                    if name != "memleak"
+                ),
+            )
 
 
 def text(result, tools):

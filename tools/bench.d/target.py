@@ -20,8 +20,17 @@ import workloads  # noqa: E402
 
 LOOPS = ctypes.CDLL(os.path.join(HERE, "loops.so"))
 LOOPS.bench_hold.argtypes = [ctypes.c_void_p, ctypes.c_uint64]
-for name in ("cpu_ns", "malloc", "getppid", "calls_nop5", "calls_emulated", "calls_stepped", "calls_returning",
-             "calls_first_mark", "calls_last_mark"):
+for name in (
+    "cpu_ns",
+    "malloc",
+    "getppid",
+    "calls_nop5",
+    "calls_emulated",
+    "calls_stepped",
+    "calls_returning",
+    "calls_first_mark",
+    "calls_last_mark",
+):
     function = getattr(LOOPS, "bench_" + name)
     function.restype = ctypes.c_uint64
     function.argtypes = [ctypes.c_uint64] if name != "cpu_ns" else []
@@ -30,10 +39,12 @@ cpu_ns = LOOPS.bench_cpu_ns
 
 class Small:
     """One object allocation and nothing else: no __dict__."""
+
     __slots__ = ("value",)
 
 
 # ---- the loops: n -> CPU time in ns ----------------------------------------------------------------------------
+
 
 def loop_malloc(n):
     return LOOPS.bench_malloc(n)
@@ -95,9 +106,16 @@ def loop_threads(n):
 
 
 LOOP = {
-    "malloc": loop_malloc, "getppid": LOOPS.bench_getppid, "instance": loop_instance, "bytes": loop_bytes, "buffer": loop_buffer, "threads": loop_threads,
-    "nop5": LOOPS.bench_calls_nop5, "emulated": LOOPS.bench_calls_emulated,
-    "stepped": LOOPS.bench_calls_stepped, "returning": LOOPS.bench_calls_returning,
+    "malloc": loop_malloc,
+    "getppid": LOOPS.bench_getppid,
+    "instance": loop_instance,
+    "bytes": loop_bytes,
+    "buffer": loop_buffer,
+    "threads": loop_threads,
+    "nop5": LOOPS.bench_calls_nop5,
+    "emulated": LOOPS.bench_calls_emulated,
+    "stepped": LOOPS.bench_calls_stepped,
+    "returning": LOOPS.bench_calls_returning,
 }
 
 
@@ -207,8 +225,15 @@ def do_facts():
     return {"version": "%d.%d.%d" % sys.version_info[:3], "executable": sys.executable}
 
 
-COMMANDS = {"can": do_can, "loop": do_loop, "mark": do_mark, "hold": do_hold, "steps": do_steps,
-            "measured_steps": do_measured_steps, "facts": do_facts}
+COMMANDS = {
+    "can": do_can,
+    "loop": do_loop,
+    "mark": do_mark,
+    "hold": do_hold,
+    "steps": do_steps,
+    "measured_steps": do_measured_steps,
+    "facts": do_facts,
+}
 
 
 def main():

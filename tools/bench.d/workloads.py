@@ -47,9 +47,20 @@ def make_json():
     def step():
         state["step"] += 1
         n = state["step"]
-        document = {"order": n, "customer": {"name": "customer %d" % n, "city": "Leuven"},
-                    "lines": [{"sku": "A-%05d" % (n + i), "count": i, "price": i * 1.25, "note": "as agreed by letter",
-                               "tags": ["x", "y"]} for i in range(25)]}
+        document = {
+            "order": n,
+            "customer": {"name": "customer %d" % n, "city": "Leuven"},
+            "lines": [
+                {
+                    "sku": "A-%05d" % (n + i),
+                    "count": i,
+                    "price": i * 1.25,
+                    "note": "as agreed by letter",
+                    "tags": ["x", "y"],
+                }
+                for i in range(25)
+            ],
+        }
         parsed = json.loads(json.dumps(document))  # leak: json
         parsed["order"] += 1
         if n % 500 == 0:
@@ -62,14 +73,16 @@ def make_json():
 def make_buffers():
     """Buffers of 1 KB to 64 KB, half-copied; one in 2,000 stays in a list."""
     kept = []
-    newest = collections.deque(maxlen=64)  # holds the heap's end, or glibc would trim it at each step
+    newest = collections.deque(
+        maxlen=64
+    )  # holds the heap's end, or glibc would trim it at each step
     sizes = [1 << 10, 2 << 10, 4 << 10, 8 << 10, 16 << 10, 24 << 10, 48 << 10, 64 << 10]
     state = {"made": 0}
 
     def step():
         for size in sizes:
             buffer = bytearray(size)  # leak: buffers
-            newest.append(bytes(buffer[:size // 2]))
+            newest.append(bytes(buffer[: size // 2]))
             state["made"] += 1
             if state["made"] % 2001 == 0:  # (of all sizes in turn)
                 kept.append(buffer)  # kept: buffers
@@ -107,9 +120,16 @@ def make_bursty():
     def step():
         for i in range(200):
             state["request"] += 1
-            line = "id=%d&user=u%d&path=/shop/item/%d&agent=browser-%d" % (state["request"], i, i * 7, i % 9)
+            line = "id=%d&user=u%d&path=/shop/item/%d&agent=browser-%d" % (
+                state["request"],
+                i,
+                i * 7,
+                i % 9,
+            )
             ours.send(line.encode())
-            request = dict(pair.split("=", 1) for pair in theirs.recv(4096).decode().split("&"))  # leak: bursty
+            request = dict(
+                pair.split("=", 1) for pair in theirs.recv(4096).decode().split("&")
+            )  # leak: bursty
             if state["request"] % 100 == 0:
                 kept[state["request"]] = request  # kept: bursty
         time.sleep(0.02)
@@ -127,8 +147,11 @@ def make_flask():
 
     @app.route("/order/<int:number>")
     def order(number):
-        record = {"order": number, "customer": "customer %d" % number,
-                  "lines": [{"sku": "A-%05d" % (number + i), "count": i} for i in range(10)]}  # leak: flask
+        record = {
+            "order": number,
+            "customer": "customer %d" % number,
+            "lines": [{"sku": "A-%05d" % (number + i), "count": i} for i in range(10)],
+        }  # leak: flask
         if number % 10 == 0:
             kept.append(record)  # kept: flask
         return flask.jsonify(record)
@@ -142,8 +165,14 @@ def make_flask():
     return step
 
 
-WORKLOADS = {"churn": make_churn, "json": make_json, "buffers": make_buffers, "native": make_native,
-             "bursty": make_bursty, "flask": make_flask}
+WORKLOADS = {
+    "churn": make_churn,
+    "json": make_json,
+    "buffers": make_buffers,
+    "native": make_native,
+    "bursty": make_bursty,
+    "flask": make_flask,
+}
 
 # steps in which each has leaked twice, at least
 LEAST_STEPS = {"churn": 100, "json": 1000, "buffers": 501, "native": 40, "bursty": 1, "flask": 20}

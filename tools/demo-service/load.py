@@ -16,7 +16,9 @@ def visit(port, number, stopped):
             for path in VISIT:
                 if stopped.wait(0.002):
                     return
-                connection.request("GET", path, headers={"Cookie": "visitor=%d-%d" % (number, visitor)})
+                connection.request(
+                    "GET", path, headers={"Cookie": "visitor=%d-%d" % (number, visitor)}
+                )
                 connection.getresponse().read()
     except (OSError, http.client.HTTPException):
         return  # the shop has closed

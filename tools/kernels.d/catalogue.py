@@ -17,14 +17,26 @@ import subprocess
 HERE = os.path.dirname(os.path.abspath(__file__))
 APT = os.path.join(HERE, "apt")
 # What a later suite has counts only where no earlier one has that kernel at all.
-SUITES = (("bullseye", "bookworm", "bookworm-backports", "trixie", "trixie-backports", "sid", "experimental"),
-          ("ubuntu:jammy-updates", "ubuntu:noble-updates"))
+SUITES = (
+    (
+        "bullseye",
+        "bookworm",
+        "bookworm-backports",
+        "trixie",
+        "trixie-backports",
+        "sid",
+        "experimental",
+    ),
+    ("ubuntu:jammy-updates", "ubuntu:noble-updates"),
+)
 # The ones that people have, run by default, with the newest that there is: one that no suite has is in the table all the
 # same. The others that a suite has are run by name.
 WANTED = ("5.10", "5.15", "6.1", "6.8", "6.12", "6.16", "6.17", "6.18", "6.19", "7.0")
 # Debian's kernels for virtual machines are small, and have all that the tool needs built in. The image is in linux-binary
 # or, until 6.18, in linux-image. Signed or not, the kernel is the same. Ubuntu's are generic.
-NAME = re.compile(r"linux-(image|binary)-(?:unsigned-)?(\d+\.\d+)[^ ]*-(cloud-amd64(-unsigned)?|generic)")
+NAME = re.compile(
+    r"linux-(image|binary)-(?:unsigned-)?(\d+\.\d+)[^ ]*-(cloud-amd64(-unsigned)?|generic)"
+)
 
 
 class NotToBeHad(Exception):
@@ -78,7 +90,9 @@ class Catalogue:
             rows = []
             for suite in suites:
                 state = os.path.join(self.folder, "apt", suite.replace(":", "-"))
-                lists = subprocess.run([APT, state, "lists", suite], check=False, stdout=subprocess.PIPE, text=True)
+                lists = subprocess.run(
+                    [APT, state, "lists", suite], check=False, stdout=subprocess.PIPE, text=True
+                )
                 if lists.returncode != 0:
                     missing[suite] = "its package lists cannot be had"
                     say("%s: %s (see %s/log)" % (suite, missing[suite], state))
@@ -87,9 +101,14 @@ class Catalogue:
             best = {**newest(rows), **best}
         if not best:
             raise NotToBeHad("no package list of any suite can be had (no network?)")
-        self.data = {"date": datetime.date.today().isoformat(), "suites": missing,
-                     "kernels": {name: {"package": row[1], "version": row[2], "suite": row[4]}
-                                 for name, row in best.items()}}
+        self.data = {
+            "date": datetime.date.today().isoformat(),
+            "suites": missing,
+            "kernels": {
+                name: {"package": row[1], "version": row[2], "suite": row[4]}
+                for name, row in best.items()
+            },
+        }
         with open(self.path + ".new", "w", encoding="utf-8") as f:
             json.dump(self.data, f, indent=1)
         os.replace(self.path + ".new", self.path)
@@ -129,9 +148,13 @@ class Catalogue:
         shutil.rmtree(work, ignore_errors=True)
         os.makedirs(work)
         try:
-            download(os.path.join(self.folder, "apt", row["suite"].replace(":", "-")), "%s=%s" % (row["package"], row["version"]), work)
+            download(
+                os.path.join(self.folder, "apt", row["suite"].replace(":", "-")),
+                "%s=%s" % (row["package"], row["version"]),
+                work,
+            )
             os.makedirs(os.path.dirname(self._image(name, "")), exist_ok=True)
-            package, = [os.path.join(work, file) for file in os.listdir(work)]
+            (package,) = [os.path.join(work, file) for file in os.listdir(work)]
             take_image(package, self._image(name, "vmlinuz"))
         finally:
             shutil.rmtree(work)
@@ -141,19 +164,33 @@ class Catalogue:
 
 
 def download(state, package, folder):
-    done = subprocess.run([APT, state, "download", package], cwd=folder, check=False, stdout=subprocess.PIPE,
-                          stderr=subprocess.STDOUT, text=True)
+    done = subprocess.run(
+        [APT, state, "download", package],
+        cwd=folder,
+        check=False,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
     if done.returncode != 0:
-        raise NotToBeHad("%s could not be downloaded: %s (tools/kernels --update takes new package lists)" %
-                         (package, done.stdout.strip().splitlines()[-1:]))
+        raise NotToBeHad(
+            "%s could not be downloaded: %s (tools/kernels --update takes new package lists)"
+            % (package, done.stdout.strip().splitlines()[-1:])
+        )
 
 
 def take_image(package, out):
     """The kernel out of a package of Debian's or of a relative's."""
-    with subprocess.Popen(["dpkg-deb", "--fsys-tarfile", package], stdout=subprocess.PIPE) as packed, \
-            open(out + ".new", "wb") as f:
-        subprocess.run(["tar", "-x", "-O", "--wildcards", "./boot/vmlinuz-*", "./usr/lib/modules/*/vmlinuz"],
-                       stdin=packed.stdout, stdout=f, stderr=subprocess.DEVNULL, check=False)
+    with subprocess.Popen(
+        ["dpkg-deb", "--fsys-tarfile", package], stdout=subprocess.PIPE
+    ) as packed, open(out + ".new", "wb") as f:
+        subprocess.run(
+            ["tar", "-x", "-O", "--wildcards", "./boot/vmlinuz-*", "./usr/lib/modules/*/vmlinuz"],
+            stdin=packed.stdout,
+            stdout=f,
+            stderr=subprocess.DEVNULL,
+            check=False,
+        )
     if not os.path.getsize(out + ".new"):
         raise NotToBeHad("%s has no kernel image" % os.path.basename(package))
     os.replace(out + ".new", out)
@@ -166,5 +203,5 @@ def release_of_image(path):
         head = f.read(0x10000)
     if head[0x202:0x206] != b"HdrS" and head[0x202:0x206] != b"SrdH":
         raise NotToBeHad("%s is no kernel image for x86" % path)
-    at = int.from_bytes(head[0x20e:0x210], "little") + 0x200
-    return head[at:head.index(b"\0", at)].split()[0].decode("ascii", "replace")
+    at = int.from_bytes(head[0x20E:0x210], "little") + 0x200
+    return head[at : head.index(b"\0", at)].split()[0].decode("ascii", "replace")

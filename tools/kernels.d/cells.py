@@ -17,19 +17,42 @@ CELLS = (
     Cell("load"),
     Cell("load +C"),
     Cell("load default"),
-    Cell("counts", ("test_accounts.py::test_kept_and_made", "test_accounts.py::test_nothing_counts_twice",
-                    "test_accounts.py::test_all_freed", "test_accounts.py::test_no_missed_frees_and_nothing_lost",
-                    "test_accounts.py::test_totals_are_the_sums")),
+    Cell(
+        "counts",
+        (
+            "test_accounts.py::test_kept_and_made",
+            "test_accounts.py::test_nothing_counts_twice",
+            "test_accounts.py::test_all_freed",
+            "test_accounts.py::test_no_missed_frees_and_nothing_lost",
+            "test_accounts.py::test_totals_are_the_sums",
+        ),
+    ),
     Cell("C frames", ("test_native.py::test_leaks_of_c_code",)),
-    Cell("heap", ("test_heap.py::test_counts_are_those_of_the_collector", "test_heap.py::test_buffers"), (5, 10)),
+    Cell(
+        "heap",
+        ("test_heap.py::test_counts_are_those_of_the_collector", "test_heap.py::test_buffers"),
+        (5, 10),
+    ),
     Cell("holders", ("test_heap_graph.py::test_holders_and_what_no_root_reaches",), (5, 10)),
     Cell("chain", ("test_heap_graph.py::test_shapes",), (5, 10)),
     Cell("watch", ("test_heap_watch.py::test_every_change_is_counted_at_its_stack",)),
     Cell("refs", ("test_heap_watch.py::test_references",)),
-    Cell("demo", ("test_demo.py::test_three_leaks", "test_demo.py::test_three_leaks_below_the_ceiling")),
-    Cell("forks", ("test_lifecycle.py::test_children", "test_lifecycle.py::test_children_on_older_kernels")),
+    Cell(
+        "demo",
+        ("test_demo.py::test_three_leaks", "test_demo.py::test_three_leaks_below_the_ceiling"),
+    ),
+    Cell(
+        "forks",
+        ("test_lifecycle.py::test_children", "test_lifecycle.py::test_children_on_older_kernels"),
+    ),
     Cell("detach", ("test_lifecycle.py::test_rounds_on_a_busy_target",)),
-    Cell("kill -9", ("test_lifecycle.py::test_tool_killed", "test_lifecycle.py::test_attach_to_what_a_killed_tool_left")),
+    Cell(
+        "kill -9",
+        (
+            "test_lifecycle.py::test_tool_killed",
+            "test_lifecycle.py::test_attach_to_what_a_killed_tool_left",
+        ),
+    ),
     Cell("seccomp", ("test_lifecycle.py::test_seccomp",)),
 )
 

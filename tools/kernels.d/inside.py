@@ -27,15 +27,24 @@ def run(arguments, limit_s):
     """-> exit code (None: it took too long), what it printed, seconds"""
     began = time.monotonic()
     try:
-        done = subprocess.run(arguments, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-                              timeout=limit_s, text=True, errors="replace")
+        done = subprocess.run(
+            arguments,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            timeout=limit_s,
+            text=True,
+            errors="replace",
+        )
         return done.returncode, done.stdout, time.monotonic() - began
     except subprocess.TimeoutExpired as late:
         return None, (late.stdout or b"").decode("utf-8", "replace"), time.monotonic() - began
 
 
 def start_target():
-    target = subprocess.Popen([sys.executable, "-u", TARGET], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    target = subprocess.Popen(
+        [sys.executable, "-u", TARGET], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    )
     target.stdout.readline()  # it is ready
     return target
 
@@ -49,8 +58,12 @@ def watch(target, options, limit_s):
     """Start the tool on a target, and end it when every probe is live.
     -> exit code, what it said, seconds until then"""
     began, text, took = time.monotonic(), "", None
-    tool = subprocess.Popen([TOOL, "-p", str(target.pid), "-o", REPORT, *options, "36000"], stdin=subprocess.DEVNULL,
-                            stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+    tool = subprocess.Popen(
+        [TOOL, "-p", str(target.pid), "-o", REPORT, *options, "36000"],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+    )
     while True:
         left = began + limit_s - time.monotonic()
         if left <= 0:
@@ -91,9 +104,18 @@ def load(name, limit_s):
         text += "\nthe target did not live: %r\n" % target.poll()
     elif not passed:
         target = start_target()
-        text += "\nthe same with -v, its last lines:\n" + watch(target, [*LOADS[name], "-v"], limit_s)[1][-5000:]
+        text += (
+            "\nthe same with -v, its last lines:\n"
+            + watch(target, [*LOADS[name], "-v"], limit_s)[1][-5000:]
+        )
         end_target(target)
-    say(cell=name, outcome="passed" if passed else "failed", seconds=time.monotonic() - began, attach_s=took, text=text[-6000:])
+    say(
+        cell=name,
+        outcome="passed" if passed else "failed",
+        seconds=time.monotonic() - began,
+        attach_s=took,
+        text=text[-6000:],
+    )
 
 
 def refuses(since, limit_s):
@@ -101,7 +123,10 @@ def refuses(since, limit_s):
     target = start_target()
     code, text, took = watch(target, ["--exact"], limit_s)
     lived = target.poll() is None and end_target(target) == 0
-    say(refuses=code == 69 and took is None and since in text and lived, text="exit code %d: %s" % (code, text[-6000:]))
+    say(
+        refuses=code == 69 and took is None and since in text and lived,
+        text="exit code %d: %s" % (code, text[-6000:]),
+    )
 
 
 def verifier_cost(limit_s):
@@ -139,21 +164,45 @@ def main():
         if name in plan["parts"]:
             load(name, plan["limit_s"])
     if plan["tests"]:
-        environment = dict(os.environ, PYTHONPATH=os.path.dirname(os.path.abspath(__file__)),
-                           PYLEAKTRACE_PYTHONS="system-%d.%d" % sys.version_info[:2],
-                           PYLEAKTRACE_ROUNDS="5",
-                           PYLEAKTRACE_LIBRARIES=ROOT + "/build/kernels/libraries",
-                           PYLEAKTRACE_DEADLINE_S=str(plan["test_limit_s"]),
-                           PYLEAKTRACE_TEST_LIMIT_S=str(plan["test_limit_s"]))
+        environment = dict(
+            os.environ,
+            PYTHONPATH=os.path.dirname(os.path.abspath(__file__)),
+            PYLEAKTRACE_PYTHONS="system-%d.%d" % sys.version_info[:2],
+            PYLEAKTRACE_ROUNDS="5",
+            PYLEAKTRACE_LIBRARIES=ROOT + "/build/kernels/libraries",
+            PYLEAKTRACE_DEADLINE_S=str(plan["test_limit_s"]),
+            PYLEAKTRACE_TEST_LIMIT_S=str(plan["test_limit_s"]),
+        )
         # results are written by the plugin; what pytest prints is for the console
         console = os.open("/dev/console", os.O_WRONLY)
-        tests = subprocess.run([sys.executable, "-m", "pytest", "-q", "--color=no", "-p", "pytest_serial", "--tb=short",
-                                *["tests/live/" + test for test in plan["tests"]]], env=dict(environment, REPORTS="/dev/ttyS1"),
-                               stdin=subprocess.DEVNULL, stdout=console, stderr=console, cwd=ROOT)
+        tests = subprocess.run(
+            [
+                sys.executable,
+                "-m",
+                "pytest",
+                "-q",
+                "--color=no",
+                "-p",
+                "pytest_serial",
+                "--tb=short",
+                *["tests/live/" + test for test in plan["tests"]],
+            ],
+            env=dict(environment, REPORTS="/dev/ttyS1"),
+            stdin=subprocess.DEVNULL,
+            stdout=console,
+            stderr=console,
+            cwd=ROOT,
+        )
         say(tests=tests.returncode)
     if plan["run"]:
         code, text, took = run(["/bin/busybox", "sh", "-c", plan["run"]], plan["run_limit_s"])
-        say(cell="run", outcome="passed" if code == 0 else "failed", seconds=took, text=text[-6000:], said=text[-20000:])
+        say(
+            cell="run",
+            outcome="passed" if code == 0 else "failed",
+            seconds=took,
+            text=text[-6000:],
+            said=text[-20000:],
+        )
     if "cost" in plan["parts"]:
         verifier_cost(plan["limit_s"])
     say(log=[line for line in kernel_log() if line[1] >= booted_s])

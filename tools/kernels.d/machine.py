@@ -21,6 +21,7 @@ running = set()  # machines that are at work: end_all() ends them
 @dataclasses.dataclass
 class Result:
     """What came of a machine. `rows` are the messages of inside.py and of pytest_serial.py, in order."""
+
     rows: list
     took_s: float
     ended: bool  # it came to the end of its plan
@@ -48,11 +49,41 @@ def run(image, root, folder, memory_mib, limit_s):
         if os.path.exists(path):
             os.remove(path)
     began = time.monotonic()
-    with subprocess.Popen([QEMU, "-accel", "tcg,thread=single", "-icount", "shift=1,sleep=off", "-cpu", "max",
-                           "-smp", "1", "-m", str(memory_mib), "-nodefaults", "-display", "none", "-monitor", "none", "-no-reboot", "-kernel", image,
-                           "-initrd", root, "-append", "console=ttyS0 panic=-1", "-serial", "file:" + console,
-                           "-serial", "file:" + results], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
-                          stderr=subprocess.PIPE, text=True) as qemu:
+    with subprocess.Popen(
+        [
+            QEMU,
+            "-accel",
+            "tcg,thread=single",
+            "-icount",
+            "shift=1,sleep=off",
+            "-cpu",
+            "max",
+            "-smp",
+            "1",
+            "-m",
+            str(memory_mib),
+            "-nodefaults",
+            "-display",
+            "none",
+            "-monitor",
+            "none",
+            "-no-reboot",
+            "-kernel",
+            image,
+            "-initrd",
+            root,
+            "-append",
+            "console=ttyS0 panic=-1",
+            "-serial",
+            "file:" + console,
+            "-serial",
+            "file:" + results,
+        ],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as qemu:
         running.add(qemu)
         try:
             said = qemu.communicate(timeout=limit_s)[1]

@@ -29,8 +29,17 @@ class Reports:
     def pytest_runtest_logreport(self, report):
         self.seconds[report.nodeid] = self.seconds.get(report.nodeid, 0) + report.duration
         if report.failed or report.when == "call" or report.skipped:
-            why = report.longrepr[2] if report.skipped and isinstance(report.longrepr, tuple) else report.longreprtext
-            self.say(test=report.nodeid, outcome=report.outcome, seconds=self.seconds[report.nodeid], text=why[-6000:])
+            why = (
+                report.longrepr[2]
+                if report.skipped and isinstance(report.longrepr, tuple)
+                else report.longreprtext
+            )
+            self.say(
+                test=report.nodeid,
+                outcome=report.outcome,
+                seconds=self.seconds[report.nodeid],
+                text=why[-6000:],
+            )
 
     @pytest.hookimpl(hookwrapper=True)
     def pytest_runtest_protocol(self):

@@ -12,13 +12,21 @@ import subprocess
 
 PYTHON = os.path.basename(os.path.realpath("/usr/bin/python3"))  # python3.11
 # What the tests run on, and what they import; what these need of Python's packages goes in with them
-PACKAGES = (PYTHON + "-minimal", "lib%s-minimal" % PYTHON, "lib%s-stdlib" % PYTHON, "python3-pytest", "python3-jsonschema",
-            "python3-objgraph")
+PACKAGES = (
+    PYTHON + "-minimal",
+    "lib%s-minimal" % PYTHON,
+    "lib%s-stdlib" % PYTHON,
+    "python3-pytest",
+    "python3-jsonschema",
+    "python3-objgraph",
+)
 COMMANDS = ("/usr/bin/python3", "/usr/sbin/bpftool", "/bin/busybox")
 # What packages bring, but no test imports: it would be unpacked at each boot
-LEFT_OUT = re.compile(r"/usr/share/(doc|man|lintian|bash-completion|applications|pixmaps|binfmts|python3)/|/usr/lib/valgrind/"
-                      r"|/usr/lib/python3[^/]*/(test|idlelib|lib2to3|tkinter|ensurepip|distutils|pydoc_data|turtledemo)/"
-                      r"|/pkg_resources/tests/")
+LEFT_OUT = re.compile(
+    r"/usr/share/(doc|man|lintian|bash-completion|applications|pixmaps|binfmts|python3)/|/usr/lib/valgrind/"
+    r"|/usr/lib/python3[^/]*/(test|idlelib|lib2to3|tkinter|ensurepip|distutils|pydoc_data|turtledemo)/"
+    r"|/pkg_resources/tests/"
+)
 MERGED = ("bin", "lib", "lib64", "sbin")  # /bin is /usr/bin, and so on
 
 
@@ -27,7 +35,20 @@ class Root:
 
     def __init__(self):
         self.entries = {}
-        for name in ("dev", "proc", "sys", "tmp", "root", "run", "var", "etc", "usr/bin", "usr/lib", "usr/lib64", "usr/sbin"):
+        for name in (
+            "dev",
+            "proc",
+            "sys",
+            "tmp",
+            "root",
+            "run",
+            "var",
+            "etc",
+            "usr/bin",
+            "usr/lib",
+            "usr/lib64",
+            "usr/sbin",
+        ):
             self._folders("/" + name)
             self.entries["/" + name] = ("dir",)
         for name in MERGED:
@@ -40,7 +61,7 @@ class Root:
     def _folders(self, path):
         parts = path.split("/")[1:-1]
         for n in range(len(parts)):
-            self.entries.setdefault("/" + "/".join(parts[:n + 1]), ("dir",))
+            self.entries.setdefault("/" + "/".join(parts[: n + 1]), ("dir",))
 
     def add(self, path, source=None):
         """A file of this machine, at its own path or at another; links are followed, and kept."""
@@ -66,20 +87,29 @@ class Root:
             for name in files:
                 full = os.path.join(folder, name)
                 if wanted(full):
-                    self.add(path + full[len(source):], os.path.realpath(full))
+                    self.add(path + full[len(source) :], os.path.realpath(full))
 
     def packages(self, names):
-        listed = subprocess.run(["dpkg-query", "-L", *with_needed(names)], check=True, stdout=subprocess.PIPE, text=True).stdout
+        listed = subprocess.run(
+            ["dpkg-query", "-L", *with_needed(names)], check=True, stdout=subprocess.PIPE, text=True
+        ).stdout
         for path in listed.splitlines():
-            if not LEFT_OUT.search(path + "/") and (os.path.isfile(path) or os.path.islink(path)) \
-                    and not os.path.isdir(path):
+            if (
+                not LEFT_OUT.search(path + "/")
+                and (os.path.isfile(path) or os.path.islink(path))
+                and not os.path.isdir(path)
+            ):
                 self.add(path)
                 self._compiled(path)
 
     def _compiled(self, path):
         """The byte code that the package's scripts have compiled here: it saves time in emulation."""
         folder, name = os.path.split(path)
-        compiled = "%s/__pycache__/%s.cpython-%s.pyc" % (folder, name[:-3], PYTHON[len("python"):].replace(".", ""))
+        compiled = "%s/__pycache__/%s.cpython-%s.pyc" % (
+            folder,
+            name[:-3],
+            PYTHON[len("python") :].replace(".", ""),
+        )
         if name.endswith(".py") and os.path.isfile(compiled):
             self.add(compiled)
 
@@ -87,13 +117,19 @@ class Root:
         """What the programs and libraries that are in it by now are linked with."""
         done = set()
         while True:
-            sources = [entry[1] for entry in self.entries.values() if entry[0] == "file" and entry[1] not in done]
+            sources = [
+                entry[1]
+                for entry in self.entries.values()
+                if entry[0] == "file" and entry[1] not in done
+            ]
             programs = [source for source in sources if is_elf(source)]
             done.update(sources)
             if not programs:
                 return
             # ldd says what it will of each; one that is static is no failure
-            said = subprocess.run(["ldd", *programs], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True).stdout
+            said = subprocess.run(
+                ["ldd", *programs], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+            ).stdout
             missing = re.findall(r"^\s*(\S+) => not found", said, re.M)
             if missing:
                 raise FileNotFoundError("no library %s" % ", ".join(sorted(set(missing))))
@@ -107,7 +143,14 @@ class Root:
             for number, path in enumerate(links, 1):
                 entry = self.entries[path]
                 if entry[0] == "dir":
-                    member(f, number, path, stat.S_IFDIR | (0o1777 if path == "/tmp" else 0o755), 0, b"")
+                    member(
+                        f,
+                        number,
+                        path,
+                        stat.S_IFDIR | (0o1777 if path == "/tmp" else 0o755),
+                        0,
+                        b"",
+                    )
                 elif entry[0] == "link":
                     member(f, number, path, stat.S_IFLNK | 0o777, 0, entry[1].encode())
                 elif entry[0] == "text":
@@ -115,8 +158,14 @@ class Root:
                 else:
                     with open(entry[1], "rb") as source:
                         # byte code is used only while its source has the time that it had
-                        member(f, number, path, stat.S_IFREG | entry[2], int(os.fstat(source.fileno()).st_mtime),
-                               source.read())
+                        member(
+                            f,
+                            number,
+                            path,
+                            stat.S_IFREG | entry[2],
+                            int(os.fstat(source.fileno()).st_mtime),
+                            source.read(),
+                        )
             member(f, 0, "/TRAILER!!!", 0, 0, b"")
         os.replace(out + ".new", out)
 
@@ -125,14 +174,22 @@ def with_needed(names):
     """Packages, and those of Python that they depend on and that are installed."""
     found, todo = [], list(names)
     while todo:
-        said = subprocess.run(["dpkg-query", "-W", "-f", "${db:Status-Status} ${Package} ${Depends}\n", *todo], check=False,
-                              stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True).stdout
+        said = subprocess.run(
+            ["dpkg-query", "-W", "-f", "${db:Status-Status} ${Package} ${Depends}\n", *todo],
+            check=False,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+        ).stdout
         rows = [line.split(" ", 2) for line in said.splitlines() if line.startswith("installed ")]
         missing = [name for name in todo if name in names and name not in [row[1] for row in rows]]
         if missing:
             raise FileNotFoundError("not installed: %s (tools/setup kernels)" % ", ".join(missing))
         found += [row[1] for row in rows]
-        todo = sorted({name for row in rows for name in re.findall(r"\bpython3-[a-z0-9+.-]+", row[2])} - set(found))
+        todo = sorted(
+            {name for row in rows for name in re.findall(r"\bpython3-[a-z0-9+.-]+", row[2])}
+            - set(found)
+        )
     return found
 
 

@@ -6,9 +6,12 @@ import re
 from cells import CELLS, cell_of_test
 
 # What a kernel says when something is wrong with it, or with what the tool did to it
-WARNING = re.compile(r"WARNING: |BUG: |\bOops\b|general protection|kernel panic|Call Trace|unable to handle|rcu.*stall|"
-                     r"hung_task|blocked for more than|leaking uprobe|failed to (un)?register|UBSAN|KASAN|traps: |"
-                     r"segfault|Out of memory|invalid opcode", re.I)
+WARNING = re.compile(
+    r"WARNING: |BUG: |\bOops\b|general protection|kernel panic|Call Trace|unable to handle|rcu.*stall|"
+    r"hung_task|blocked for more than|leaking uprobe|failed to (un)?register|UBSAN|KASAN|traps: |"
+    r"segfault|Out of memory|invalid opcode",
+    re.I,
+)
 HARMLESS = re.compile(r"Call Trace")  # belongs to a warning that has a line of its own
 
 
@@ -18,7 +21,9 @@ class Outcome:
     def __init__(self, name, about):
         self.name = name
         self.about = about  # what kernel it is, as a person reads it
-        self.cells = {}  # name -> ("ok" | "refused" (as it should be) | "failed" | "n/a" | "-", text)
+        self.cells = (
+            {}
+        )  # name -> ("ok" | "refused" (as it should be) | "failed" | "n/a" | "-", text)
         self.seconds = {}  # of a load, from start to `tracing`
         self.texts = []  # (heading, text) of what failed
         self.warnings = []
@@ -29,7 +34,9 @@ class Outcome:
 
     @property
     def failed(self):
-        return any(state == "failed" for state, _ in self.cells.values()) or (self.cost is not None and not self.cost[0])
+        return any(state == "failed" for state, _ in self.cells.values()) or (
+            self.cost is not None and not self.cost[0]
+        )
 
 
 def not_to_be_had(name, why):
@@ -58,7 +65,11 @@ def judge(outcome, result, cells, version):
         if "kernel" in row:
             outcome.about = row["kernel"]
         elif "refuses" in row:
-            outcome.cells["load"] = ("refused", "") if row["refuses"] else ("failed", "it should refuse this kernel, and say why")
+            outcome.cells["load"] = (
+                ("refused", "")
+                if row["refuses"]
+                else ("failed", "it should refuse this kernel, and say why")
+            )
             outcome.texts += [] if row["refuses"] else [("load", row["text"])]
         elif "cell" in row and row["cell"] in wanted and row["cell"] not in outcome.cells:
             outcome.cells[row["cell"]] = ("ok" if row["outcome"] == "passed" else "failed", "")
@@ -77,15 +88,27 @@ def judge(outcome, result, cells, version):
         elif "cost" in row:
             outcome.cost = (row["cost"] == 0, row["text"])
         elif "log" in row:
-            outcome.warnings += [line[2] for line in row["log"] if WARNING.search(line[2]) and not HARMLESS.search(line[2])]
+            outcome.warnings += [
+                line[2]
+                for line in row["log"]
+                if WARNING.search(line[2]) and not HARMLESS.search(line[2])
+            ]
     for name, rows in tests.items():
         if name in wanted and name not in outcome.cells:
             outcome.cells[name] = sum_up(rows)
     if not result.ended:
         last = result.console.strip().splitlines()[-12:]
-        outcome.texts.append(("it did not come to its end; last test: %s; the console's last lines" % began, "\n".join(last)))
-        outcome.warnings += [line.strip() for line in result.console.splitlines()
-                             if WARNING.search(line) and not HARMLESS.search(line)]
+        outcome.texts.append(
+            (
+                "it did not come to its end; last test: %s; the console's last lines" % began,
+                "\n".join(last),
+            )
+        )
+        outcome.warnings += [
+            line.strip()
+            for line in result.console.splitlines()
+            if WARNING.search(line) and not HARMLESS.search(line)
+        ]
     for cell in cells:
         outcome.cells.setdefault(cell.name, ("failed", "it was not run to its end"))
     outcome.took_s = result.took_s
@@ -110,7 +133,11 @@ def steps_and_stack(outcome):
     if outcome.cost is None:
         return "-"
     rows = PROGRAM.findall(outcome.cost[1])
-    said = "{:,} / {}".format(max(int(row[1]) for row in rows), max(int(row[2]) for row in rows)) if rows else "no figures"
+    said = (
+        "{:,} / {}".format(max(int(row[1]) for row in rows), max(int(row[2]) for row in rows))
+        if rows
+        else "no figures"
+    )
     return ("" if outcome.cost[0] else "failed: ") + said
 
 
@@ -124,14 +151,21 @@ def lines(outcomes, cells):
     """Rows of words: headings, then a row for each kernel."""
     yield ["kernel", *[cell.name for cell in cells], "steps / stack", "warnings", "took"]
     for outcome in outcomes:
-        yield [outcome.name, *[word(outcome, cell) for cell in cells], steps_and_stack(outcome),
-               str(len(outcome.warnings)) if outcome.took_s else "-", "%.0f s" % outcome.took_s if outcome.took_s else "-"]
+        yield [
+            outcome.name,
+            *[word(outcome, cell) for cell in cells],
+            steps_and_stack(outcome),
+            str(len(outcome.warnings)) if outcome.took_s else "-",
+            "%.0f s" % outcome.took_s if outcome.took_s else "-",
+        ]
 
 
 def text(outcomes, cells):
     rows = list(lines(outcomes, cells))
     widths = [max(len(row[n]) for row in rows) for n in range(len(rows[0]))]
-    return "\n".join("  ".join(part.ljust(width) for part, width in zip(row, widths)).rstrip() for row in rows)
+    return "\n".join(
+        "  ".join(part.ljust(width) for part, width in zip(row, widths)).rstrip() for row in rows
+    )
 
 
 def details(outcomes, n_last=1000):
@@ -140,15 +174,25 @@ def details(outcomes, n_last=1000):
     said = []
     for outcome in outcomes:
         said.append("%s: %s" % (outcome.name, outcome.about))
-        said += ["  %s: %s: %s" % (name, state, why) for name, (state, why) in outcome.cells.items()
-                 if why and state in ("n/a", "failed")]
+        said += [
+            "  %s: %s: %s" % (name, state, why)
+            for name, (state, why) in outcome.cells.items()
+            if why and state in ("n/a", "failed")
+        ]
         said += ["  the kernel says: " + line for line in dict.fromkeys(outcome.warnings)]
         for heading, what in outcome.texts:
-            said += ["  failed: %s:" % heading] + ["    " + line for line in what.splitlines()[-n_last:]]
-        said += ["  it printed:"] + ["    " + line for line in outcome.said.splitlines()[-n_last:]] if outcome.said else []
+            said += ["  failed: %s:" % heading] + [
+                "    " + line for line in what.splitlines()[-n_last:]
+            ]
+        said += (
+            ["  it printed:"] + ["    " + line for line in outcome.said.splitlines()[-n_last:]]
+            if outcome.said
+            else []
+        )
         if outcome.cost:
-            said += ["  verifier%s:" % ("" if outcome.cost[0] else " (failed)")] + \
-                ["    " + line for line in outcome.cost[1].splitlines()[-2 * n_last:]]
+            said += ["  verifier%s:" % ("" if outcome.cost[0] else " (failed)")] + [
+                "    " + line for line in outcome.cost[1].splitlines()[-2 * n_last :]
+            ]
     return "\n".join(said)
 
 
@@ -158,12 +202,25 @@ def markdown(outcomes, cells, date, commit):
     for row in rows:
         for n, part in enumerate(row):
             row[n] = part.replace("|", "\\|").replace("failed", "**failed**")
-    said = ["%s, commit %s, `tools/kernels`:" % (date, commit), "",
-            "| " + " | ".join(rows[0]) + " |", "|" + "---|" * len(rows[0])]
+    said = [
+        "%s, commit %s, `tools/kernels`:" % (date, commit),
+        "",
+        "| " + " | ".join(rows[0]) + " |",
+        "|" + "---|" * len(rows[0]),
+    ]
     said += ["| " + " | ".join(row) + " |" for row in rows[1:]]
     said.append("")
     for outcome in outcomes:
-        reasons = dict.fromkeys("%s: %s" % (name, why) for name, (state, why) in outcome.cells.items() if state == "n/a")
-        said.append(" * %s: %s%s%s" % (outcome.name, outcome.about, "".join("; n/a: " + reason for reason in reasons),
-                                       "".join("; warns: `%s`" % line for line in dict.fromkeys(outcome.warnings))))
+        reasons = dict.fromkeys(
+            "%s: %s" % (name, why) for name, (state, why) in outcome.cells.items() if state == "n/a"
+        )
+        said.append(
+            " * %s: %s%s%s"
+            % (
+                outcome.name,
+                outcome.about,
+                "".join("; n/a: " + reason for reason in reasons),
+                "".join("; warns: `%s`" % line for line in dict.fromkeys(outcome.warnings)),
+            )
+        )
     return "\n".join(said) + "\n"

@@ -66,7 +66,12 @@ def new_code(number):
     """Code that is compiled, runs, and is dropped when it is no longer among the newest."""
     name = "rule_%d" % (number % NAMES)
     space = {}
-    exec(compile("def %s(n):\n    return [str(n + i) for i in range(20)]\n" % name, "<%s>" % name, "exec"), space)
+    exec(
+        compile(
+            "def %s(n):\n    return [str(n + i) for i in range(20)]\n" % name, "<%s>" % name, "exec"
+        ),
+        space,
+    )
     NEWEST.append((space[name], space[name](number)))
 
 
@@ -94,8 +99,13 @@ class Every:
 
 
 def main():
-    turns = [Every(LEAK_S, lambda n: deeper(n % 40, leak, n)), Every(CODE_S, new_code), Every(TYPE_S, new_type),
-             Every(THREAD_S, new_thread), Every(float(sys.argv[1]), lambda n: drop())]
+    turns = [
+        Every(LEAK_S, lambda n: deeper(n % 40, leak, n)),
+        Every(CODE_S, new_code),
+        Every(TYPE_S, new_type),
+        Every(THREAD_S, new_thread),
+        Every(float(sys.argv[1]), lambda n: drop()),
+    ]
     over = threading.Event()
 
     def read():

@@ -10,8 +10,8 @@
 import collections
 import statistics
 
-PIECES = 24   # of the second half
-LEAST = 48    # samples, below which nothing is said
+PIECES = 24  # of the second half
+LEAST = 48  # samples, below which nothing is said
 
 # name: what is read; unit; allowed: growth in the second half that is tolerated, the larger of a number and a share of the median
 Figure = collections.namedtuple("Figure", "name unit allowed allowed_share")
@@ -27,7 +27,12 @@ FIGURES = (
 
 def slope(points):
     """The median slope between any two points (x, y) of different x."""
-    slopes = [(b[1] - a[1]) / (b[0] - a[0]) for i, a in enumerate(points) for b in points[i + 1:] if b[0] != a[0]]
+    slopes = [
+        (b[1] - a[1]) / (b[0] - a[0])
+        for i, a in enumerate(points)
+        for b in points[i + 1 :]
+        if b[0] != a[0]
+    ]
     return statistics.median(slopes)
 
 
@@ -37,7 +42,11 @@ def pieces(samples, n):
     spans = [[] for _ in range(n)]
     for seconds, value in samples:
         spans[min(n - 1, int((seconds - begin) / (end - begin) * n))].append((seconds, value))
-    return [(statistics.median(t for t, _ in span), statistics.median(v for _, v in span)) for span in spans if span]
+    return [
+        (statistics.median(t for t, _ in span), statistics.median(v for _, v in span))
+        for span in spans
+        if span
+    ]
 
 
 def judge(figure, samples):
@@ -56,4 +65,6 @@ def judge(figure, samples):
     median = statistics.median(value for _, value in late)
     growth = slope(medians) * (late[-1][0] - late[0][0])
     allowed = max(figure.allowed, figure.allowed_share * median)
-    return Verdict(figure, samples[0][1], median, samples[-1][1], growth, allowed, growth <= allowed)
+    return Verdict(
+        figure, samples[0][1], median, samples[-1][1], growth, allowed, growth <= allowed
+    )

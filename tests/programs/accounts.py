@@ -14,28 +14,15 @@ from serve import allocators, serve, turns
 libc = ctypes.CDLL(None, use_errno=True)
 blocks = ctypes.CDLL(__file__.rsplit("/", 1)[0] + "/blocks.so")
 size_t, pointer = ctypes.c_size_t, ctypes.c_void_p
-for name, types in {
-    "malloc": [size_t],
-    "calloc": [size_t, size_t],
-    "realloc": [pointer, size_t],
-    "reallocarray": [pointer, size_t, size_t],
-    "strdup": [ctypes.c_char_p],
-    "aligned_alloc": [size_t, size_t],
-    "memalign": [size_t, size_t],
-    "valloc": [size_t],
-    "pvalloc": [size_t],
-}.items():
+for name, types in {"malloc": [size_t], "calloc": [size_t, size_t], "realloc": [pointer, size_t],
+                    "reallocarray": [pointer, size_t, size_t], "strdup": [ctypes.c_char_p],
+                    "aligned_alloc": [size_t, size_t], "memalign": [size_t, size_t], "valloc": [size_t],
+                    "pvalloc": [size_t]}.items():
     function = getattr(libc, name)
     function.argtypes, function.restype = types, pointer
 libc.free.argtypes, libc.free.restype = [pointer], None
 libc.posix_memalign.argtypes = [ctypes.POINTER(pointer), size_t, size_t]
-blocks.allocate_in_halves.argtypes = [
-    ctypes.POINTER(ctypes.c_int),
-    ctypes.POINTER(pointer),
-    size_t,
-    size_t,
-    size_t,
-]
+blocks.allocate_in_halves.argtypes = [ctypes.POINTER(ctypes.c_int), ctypes.POINTER(pointer), size_t, size_t, size_t]
 blocks.allocate_in_foreign_thread.argtypes = [ctypes.POINTER(pointer), size_t, size_t, size_t]
 
 kept = {}  # everything that stays alive, by workload
@@ -98,7 +85,7 @@ def realloc(order, keep, sizes):
     for index in order:
         keep[index] = libc.realloc(keep[index], sizes[index])  # line: realloc
         sizes[index] += 40
-    for index in order[: len(keep)]:
+    for index in order[:len(keep)]:
         if libc.realloc(keep[index], HUGE) is not None:  # line: realloc_failed
             raise MemoryError("a failure was expected")
 
@@ -106,7 +93,7 @@ def realloc(order, keep, sizes):
 def reallocarray(order, keep, sizes):
     for index in order:
         keep[index] = libc.reallocarray(keep[index], 2, sizes[index])  # line: reallocarray
-    for index in order[: len(keep)]:
+    for index in order[:len(keep)]:
         if libc.reallocarray(keep[index], HUGE, 8) is not None:
             raise MemoryError("a failure was expected")
 
@@ -150,24 +137,8 @@ def freed(order, keep, sizes):
         libc.free(keep[index])
 
 
-WORKLOADS = [
-    objects,
-    byte_strings,
-    large,
-    malloc,
-    malloc_large,
-    malloc_mapped,
-    calloc,
-    strdup,
-    realloc,
-    reallocarray,
-    posix_memalign,
-    aligned_alloc,
-    memalign,
-    valloc,
-    pvalloc,
-    freed,
-]
+WORKLOADS = [objects, byte_strings, large, malloc, malloc_large, malloc_mapped, calloc, strdup, realloc, reallocarray,
+             posix_memalign, aligned_alloc, memalign, valloc, pvalloc, freed]
 SIZES = list(range(40, 1040, 10))  # asked for, in turn
 
 
@@ -208,7 +179,6 @@ def empty_again():
 
 # ---- what CPython's own tracemalloc can count, too: compared with it ------------------------------------------------
 
-
 class Plain(object):
     pass
 
@@ -218,23 +188,9 @@ TEMPLATE = bytearray(100)
 
 def drain(n):
     """Empty CPython's free lists: what they hold depends on all that was before."""
-    kept.setdefault("drained", []).append(
-        [
-            (
-                [None],
-                [None, None],
-                (None,),
-                (None, None),
-                {"a": None},
-                {None: None},
-                {None},
-                0.5 * i,
-                Plain(),
-                lambda: i,
-            )
-            for i in range(n)
-        ]
-    )
+    kept.setdefault("drained", []).append([
+        ([None], [None, None], (None,), (None, None), {"a": None}, {None: None}, {None}, 0.5 * i, Plain(), lambda: i)
+        for i in range(n)])
 
 
 def make_rows(n):
@@ -245,8 +201,7 @@ def make_rows(n):
 
 def containers(n):
     """Objects of more than one block. No call here makes a tuple of its arguments or a frame: those come from free
-    lists and go to them, and then tracemalloc names the line of the last use, not the one of the allocation.
-    """
+    lists and go to them, and then tracemalloc names the line of the last use, not the one of the allocation."""
     rows = make_rows(n)
     drain(n)
     for row in rows:
@@ -274,19 +229,13 @@ def tracemalloc_lines():
     lines = {}
     for statistic in snapshot.statistics("lineno"):
         frame = statistic.traceback[0]
-        if (
-            frame.filename == __file__
-            and statistic.count >= len(kept["containers"][0])
-            and containers.__code__.co_firstlineno
-            <= frame.lineno
-            < start_tracemalloc.__code__.co_firstlineno
-        ):
+        if frame.filename == __file__ and statistic.count >= len(kept["containers"][0]) and \
+                containers.__code__.co_firstlineno <= frame.lineno < start_tracemalloc.__code__.co_firstlineno:
             lines[frame.lineno] = [statistic.count, statistic.size]
     return lines
 
 
 # ---- threads -----------------------------------------------------------------------------------------------------
-
 
 def in_c(stage, keep, n, size):
     blocks.allocate_in_halves(stage, keep, len(keep), n, size)  # line: in_c
@@ -318,7 +267,6 @@ def beside(order, keep):
 
 # ---- as many as wanted, of one size that nothing else has --------------------------------------------------------
 
-
 def of_size(n, n_keep, size):
     """Blocks of exactly `size` bytes (33 of them CPython's), from one line."""
     keep = kept.setdefault("of_size", [])
@@ -338,11 +286,7 @@ def forget_of_size():
 
 def from_many_lines(n_lines, size, first=1):
     """One block kept from each of many lines, from the first on."""
-    source = (
-        "\n" * (first - 1)
-        + "def many(keep, unit, size):\n"
-        + "\tkeep.append(unit * size)\n" * n_lines
-    )
+    source = "\n" * (first - 1) + "def many(keep, unit, size):\n" + "\tkeep.append(unit * size)\n" * n_lines
     names = {}
     exec(compile(source, "many.py", "exec"), names)
     names["many"](kept.setdefault("many", []), unit, size - sys.getsizeof(b""))
@@ -357,21 +301,7 @@ for work in WORKLOADS:
     release(work, run(work, 400, 20))
 beside([0] * 400, [None])
 fill([0] * 400, [None], 7)
-serve(
-    {
-        "all": all_of_them,
-        "one": one_of_them,
-        "empty": empty_again,
-        "threads": threads,
-        "foreign": in_foreign_thread,
-        "containers": containers,
-        "of_size": of_size,
-        "forget_of_size": forget_of_size,
-        "from_many_lines": from_many_lines,
-        "forget_many": forget_many,
-        "start_tracemalloc": start_tracemalloc,
-        "do_nothing": lambda: None,
-        "tracemalloc_lines": tracemalloc_lines,
-        "allocators": allocators,
-    }
-)
+serve({"all": all_of_them, "one": one_of_them, "empty": empty_again, "threads": threads, "foreign": in_foreign_thread,
+       "containers": containers, "of_size": of_size, "forget_of_size": forget_of_size,
+       "from_many_lines": from_many_lines, "forget_many": forget_many, "start_tracemalloc": start_tracemalloc, "do_nothing": lambda: None,
+       "tracemalloc_lines": tracemalloc_lines, "allocators": allocators})

@@ -10,31 +10,18 @@ from serve import serve, turns
 
 size_t, pointer = ctypes.c_size_t, ctypes.c_void_p
 SIGNATURES = {
-    "malloc": ([size_t], pointer),
-    "calloc": ([size_t, size_t], pointer),
-    "realloc": ([pointer, size_t], pointer),
-    "reallocarray": ([pointer, size_t, size_t], pointer),
-    "free": ([pointer], None),
+    "malloc": ([size_t], pointer), "calloc": ([size_t, size_t], pointer), "realloc": ([pointer, size_t], pointer),
+    "reallocarray": ([pointer, size_t, size_t], pointer), "free": ([pointer], None),
     "posix_memalign": ([ctypes.POINTER(pointer), size_t, size_t], ctypes.c_int),
-    "aligned_alloc": ([size_t, size_t], pointer),
-    "memalign": ([size_t, size_t], pointer),
-    "valloc": ([size_t], pointer),
-    "pvalloc": ([size_t], pointer),
-    "strdup": ([ctypes.c_char_p], pointer),
-    "mallocx": ([size_t, ctypes.c_int], pointer),
-    "rallocx": ([pointer, size_t, ctypes.c_int], pointer),
-    "dallocx": ([pointer, ctypes.c_int], None),
-    "sdallocx": ([pointer, size_t, ctypes.c_int], None),
-    "heap_malloc": ([pointer, size_t], pointer),
-    "heap_realloc": ([pointer, pointer, size_t], pointer),
-    "heap_get_default": ([], pointer),
-    "malloc_aligned": ([size_t, size_t], pointer),
+    "aligned_alloc": ([size_t, size_t], pointer), "memalign": ([size_t, size_t], pointer),
+    "valloc": ([size_t], pointer), "pvalloc": ([size_t], pointer), "strdup": ([ctypes.c_char_p], pointer),
+    "mallocx": ([size_t, ctypes.c_int], pointer), "rallocx": ([pointer, size_t, ctypes.c_int], pointer),
+    "dallocx": ([pointer, ctypes.c_int], None), "sdallocx": ([pointer, size_t, ctypes.c_int], None),
+    "heap_malloc": ([pointer, size_t], pointer), "heap_realloc": ([pointer, pointer, size_t], pointer),
+    "heap_get_default": ([], pointer), "malloc_aligned": ([size_t, size_t], pointer),
     "free_size_aligned": ([pointer, size_t, size_t], None),
-    "_Znwm": ([size_t], pointer),
-    "_Znam": ([size_t], pointer),
-    "_ZdlPv": ([pointer], None),
-    "_ZdaPv": ([pointer], None),
-    "_ZdlPvm": ([pointer, size_t], None),
+    "_Znwm": ([size_t], pointer), "_Znam": ([size_t], pointer), "_ZdlPv": ([pointer], None),
+    "_ZdaPv": ([pointer], None), "_ZdlPvm": ([pointer, size_t], None),
     "_ZnwmSt11align_val_t": ([size_t, size_t], pointer),
     "_ZdlPvSt11align_val_t": ([pointer, size_t], None),
     "_ZnwmRKSt9nothrow_t": ([size_t, pointer], pointer),
@@ -51,9 +38,7 @@ class Functions(object):
         self.library, self.prefix = library, prefix
 
     def __getattr__(self, name):
-        function = getattr(
-            self.library, name if name.startswith("_Z") or name == "strdup" else self.prefix + name
-        )
+        function = getattr(self.library, name if name.startswith("_Z") or name == "strdup" else self.prefix + name)
         function.argtypes, function.restype = SIGNATURES[name]
         setattr(self, name, function)
         return function

@@ -133,8 +133,5 @@ def cycle(n):
 for warm in (work, collect, lose, cycle):
     warm(10)
 
-workloads = {
-    function.__name__: function
-    for function in (think, ask, work, collect, collect_slowly, lose, lose_alone, grow_alone, cycle)
-}
+workloads = {function.__name__: function for function in (think, ask, work, collect, collect_slowly, lose, lose_alone, grow_alone, cycle)}
 serve.serve(dict(workloads, allocators=serve.allocators))

@@ -116,17 +116,7 @@ def main():
         sys.stdin.close()
         os.waitpid(child, 0)
         return
-    serve(
-        {
-            "grow": grow,
-            "read": read,
-            "fork_many": fork_many,
-            "end_children": end_children,
-            "own": own,
-            "huge": huge,
-            "reserve": reserve,
-        }
-    )
+    serve({"grow": grow, "read": read, "fork_many": fork_many, "end_children": end_children, "own": own, "huge": huge, "reserve": reserve})
 
 
 main()

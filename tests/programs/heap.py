@@ -29,7 +29,7 @@ class Steady(object):
 
 
 class Packed(object):
-    __slots__ = ("number",)
+    __slots__ = ("number", )
 
 
 class Items(list):
@@ -66,7 +66,7 @@ MAKERS = {
     "wide str": lambda i: "\u20ac%d" % i,
     "long str": lambda i: "pyleaktrace %7d" % i * 100,
     "int": lambda i: (1 << 80) + i,
-    "frozenset": lambda i: frozenset((i,)),
+    "frozenset": lambda i: frozenset((i, )),
 }
 
 
@@ -96,11 +96,7 @@ def stand():
     objects = gc.get_objects()
     for one in objects:
         kind = type(one)
-        name = (
-            kind.__qualname__
-            if kind.__module__ == "builtins"
-            else kind.__module__ + "." + kind.__qualname__
-        )
+        name = kind.__qualname__ if kind.__module__ == "builtins" else kind.__module__ + "." + kind.__qualname__
         counts[name] = counts.get(name, 0) + 1
     objects = one = kind = None
     os.write(1, (json.dumps({"done": counts}) + "\n").encode())
@@ -154,18 +150,12 @@ def close_interpreter():
 
 def churn(n):
     """A thread makes and drops objects without end, of those classes too of which n stay: what there is of each."""
-    kept["steady"] = [
-        [Steady() for _ in range(n)],
-        [Packed() for _ in range(n)],
-        [complex(i, 2) for i in range(n)],
-    ]
+    kept["steady"] = [[Steady() for _ in range(n)], [Packed() for _ in range(n)], [complex(i, 2) for i in range(n)]]
 
     def work():
         held = []
         while True:
-            held.append(
-                [Session(len(held)), {"key": str(len(held))}, (len(held),), b"%d" % len(held)]
-            )
+            held.append([Session(len(held)), {"key": str(len(held))}, (len(held), ), b"%d" % len(held)])
             if len(held) == 3000:
                 held = held[2000:]
             Steady()
@@ -175,11 +165,7 @@ def churn(n):
 
     threads.append(threading.Thread(target=work, daemon=True))
     threads[-1].start()
-    return {
-        "__main__.Steady": n,
-        "__main__.Packed": n,
-        "complex": n + len(kept.get("complex", [[]])[0]),
-    }
+    return {"__main__.Steady": n, "__main__.Packed": n, "complex": n + len(kept.get("complex", [[]])[0])}
 
 
 def churned():
@@ -206,17 +192,12 @@ def freeze(n):
 
 def collections():
     """How many objects are frozen, and how often the collector ran."""
-    return [
-        gc.get_freeze_count() if hasattr(gc, "freeze") else None,
-        [row["collections"] for row in gc.get_stats()],
-    ]
+    return [gc.get_freeze_count() if hasattr(gc, "freeze") else None, [row["collections"] for row in gc.get_stats()]]
 
 
 def ballast(n, containers_too):
     """n objects for the benchmark: instances and strings, or floats alone."""
-    kept["ballast"] = (
-        [Session(i) for i in range(n // 2)] if containers_too else [i + 0.5 for i in range(n)]
-    )
+    kept["ballast"] = [Session(i) for i in range(n // 2)] if containers_too else [i + 0.5 for i in range(n)]
     return len(gc.get_objects())
 
 
@@ -247,25 +228,5 @@ if __name__ == "__main__":
     for each in MAKERS:
         make(each, 10)
     json.dumps({"done": {"tuple": 0}})
-    serve.serve(
-        {
-            f.__name__: f
-            for f in (
-                make,
-                ended,
-                interpreter,
-                close_interpreter,
-                containers,
-                stand,
-                churn,
-                churned,
-                garbage,
-                collector,
-                freeze,
-                collections,
-                ballast,
-                work,
-                most_common,
-            )
-        }
-    )
+    serve.serve({f.__name__: f for f in (make, ended, interpreter, close_interpreter, containers, stand, churn, churned, garbage, collector, freeze, collections,
+                                           ballast, work, most_common)})

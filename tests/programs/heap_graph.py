@@ -16,7 +16,6 @@ import serve
 
 class Held(object):
     """One of these is held in some way; the class is made for it, so that its name says which."""
-
     __slots__ = ("__weakref__", "link")
 
 
@@ -31,7 +30,7 @@ sys.modules["app.cache"] = cache
 
 def one(name):
     """A new object, the only one of its class; the class is not to be on any chain."""
-    kinds[name] = type(name, (Held,), {"__slots__": (), "__module__": "shapes"})
+    kinds[name] = type(name, (Held, ), {"__slots__": (), "__module__": "shapes"})
     return kinds[name]()
 
 
@@ -44,7 +43,7 @@ class Slotted(object):
 
 
 class Method(object):
-    __slots__ = ("held",)
+    __slots__ = ("held", )
 
     def call(self):
         pass
@@ -62,11 +61,7 @@ def wait_with_local(local):
 
 
 def start(function, *arguments):
-    threads.append(
-        threading.Thread(
-            target=function, args=arguments, name="worker-%d" % len(threads), daemon=True
-        )
-    )
+    threads.append(threading.Thread(target=function, args=arguments, name="worker-%d" % len(threads), daemon=True))
     threads[-1].start()
 
 
@@ -117,9 +112,7 @@ def shapes():
     cache.LOOSE.__dict__["held"] = one("Dict_")  # has a dict of its own
     cache.SLOTTED = Slotted()
     cache.SLOTTED.held = one("Slot")
-    cache.Class = type(
-        "WithAttribute", (object,), {}
-    )  # no global of this module: one way is the shortest
+    cache.Class = type("WithAttribute", (object, ), {})  # no global of this module: one way is the shortest
     cache.Class.held = one("ClassAttribute")
     cache.METHODS = [bound(one("Bound"))]
     cache.closure = make_closure()
@@ -206,16 +199,13 @@ def addresses():
 
 
 def grow(n):
-    cache.SESSIONS.update(
-        ("more%d" % i, i) for i in range(len(cache.SESSIONS), len(cache.SESSIONS) + n)
-    )
+    cache.SESSIONS.update(("more%d" % i, i) for i in range(len(cache.SESSIONS), len(cache.SESSIONS) + n))
     return len(cache.SESSIONS)
 
 
 def chain(name):
     """What objgraph finds from the module: [[type, id], ...]"""
     import objgraph
-
     wanted = [each for each in gc.get_objects() if type(each) is kinds[name]][0]
     frames = [id(sys._getframe()), id(sys._getframe().f_locals)]
     found = objgraph.find_backref_chain(wanted, lambda each: each is cache, extra_ignore=frames)
@@ -235,6 +225,4 @@ def many(n):
 
 
 if __name__ == "__main__":
-    serve.serve(
-        {f.__name__: f for f in (shapes, lost, cycles, closing, addresses, grow, chains, many)}
-    )
+    serve.serve({f.__name__: f for f in (shapes, lost, cycles, closing, addresses, grow, chains, many)})

@@ -25,7 +25,7 @@ def peek(address):
 
 
 class Node(object):
-    __slots__ = ("next",)
+    __slots__ = ("next", )
 
 
 class Open(object):
@@ -39,7 +39,7 @@ def forge(n):
     for i in range(n):
         long_list, far_list, odd_list = [1, 2, 3], [1, 2, 3], [1, 2, 3]
         poke(id(long_list) + 16, HUGE)  # a length beyond all memory
-        poke(id(far_list) + 24, 0x7FFF00000000 + i * 4096)  # items that are not mapped
+        poke(id(far_list) + 24, 0x7fff00000000 + i * 4096)  # items that are not mapped
         poke(id(odd_list) + 24, items + 1)
         many = [0]
         poke(id(many) + 16, 100000)  # all share one array
@@ -48,7 +48,7 @@ def forge(n):
         poke(id(wide) + 32, HUGE)
         keys = {j: j for j in range(20)}
         head = peek(id(keys) + 32)
-        poke(head + 8, 0xFFFFFFFFFFFFFFFF)
+        poke(head + 8, 0xffffffffffffffff)
         empty = {j: j for j in range(20)}
         poke(id(empty) + 32, id(empty))
         ring = collections.deque(range(200))
@@ -64,24 +64,9 @@ def forge(n):
         node.next, other.next = other, node
         wrong = Open()
         wrong.here = i
-        poke(id(wrong) - 24, 0x7FFFF7F00000)
+        poke(id(wrong) - 24, 0x7ffff7f00000)
         tuple_ = (1, 2, 3)
-        kept.append(
-            (
-                long_list,
-                far_list,
-                odd_list,
-                many,
-                wide,
-                keys,
-                empty,
-                ring,
-                cached,
-                node,
-                wrong,
-                tuple_,
-            )
-        )
+        kept.append((long_list, far_list, odd_list, many, wide, keys, empty, ring, cached, node, wrong, tuple_))
     long_chain = last = Node()
     for i in range(20000):
         last.next = Node()
@@ -96,15 +81,15 @@ def forge_types(n):
     kept.append(text)
     unending = id(text) + 100
     for i in range(n):
-        made = type("Forged%d" % i, (object,), {})
+        made = type("Forged%d" % i, (object, ), {})
         one = made()
         kept.append((made, one))
         poke(id(made) + 32, (1 << 24) - 8 * i)  # tp_basicsize
-        poke(id(made) + 288, 0xFFFFFFFFFFFFF000)  # tp_dictoffset
+        poke(id(made) + 288, 0xfffffffffffff000)  # tp_dictoffset
         poke(id(made) + 240, id(made))  # tp_members
-        other = type("Odd%d" % i, (object,), {})
+        other = type("Odd%d" % i, (object, ), {})
         kept.append((other, other()))
-        poke(id(other) + 24, (0, 0x7FFF00000000, unending)[i % 3])  # tp_name
+        poke(id(other) + 24, (0, 0x7fff00000000, unending)[i % 3])  # tp_name
         poke(id(other) + 40, HUGE)  # tp_itemsize
         poke(id(other) + 256, id(other))  # tp_base
         poke(id(other) + 264, id(other))  # tp_dict
@@ -113,9 +98,7 @@ def forge_types(n):
 def forge_pools(n):
     """Pools that pymalloc never made: n types, and an object of each."""
     size = 16384 if sys.version_info >= (3, 10) else 4096
-    region = mmap.mmap(
-        -1, n * 512 * 2 + n * 32 * 2 + 4 * size, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS
-    )
+    region = mmap.mmap(-1, n * 512 * 2 + n * 32 * 2 + 4 * size, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
     kept.append(region)
     at = ctypes.addressof(ctypes.c_char.from_buffer(region))
     at += -at % size
@@ -124,9 +107,7 @@ def forge_pools(n):
 
     def pool(block, content):
         room = (size - 48) // block
-        head = struct.pack(
-            "<IIQQQIIII", room, 0, 0, 0, 0, 7, block // 16 - 1, 48 + room * block, size - block
-        )
+        head = struct.pack("<IIQQQIIII", room, 0, 0, 0, 0, 7, block // 16 - 1, 48 + room * block, size - block)
         ctypes.memmove(at, head, 48)
         for i in range(room):
             place = at + 48 + i * block
@@ -141,10 +122,7 @@ def forge_pools(n):
         pool(512, one_type)
         at += size
     while addresses:
-        pool(
-            32,
-            lambda place: struct.pack("<QQd", 1, addresses.pop() if addresses else id(float), 0.5),
-        )
+        pool(32, lambda place: struct.pack("<QQd", 1, addresses.pop() if addresses else id(float), 0.5))
         at += size
 
 
@@ -182,9 +160,7 @@ SEGMENT = 32 << 20
 def forge_segments(n, starts):
     """n copies of a segment's header, each with some words that are anything, and with slices that are in memory.
     starts: where in this process segments may begin."""
-    header = ctypes.string_at(
-        [start for start in starts if peek(start + 32) == SEGMENT][0], 1 << 16
-    )
+    header = ctypes.string_at([start for start in starts if peek(start + 32) == SEGMENT][0], 1 << 16)
     kept.append(mmap.mmap(-1, (n + 1) * SEGMENT, mmap.MAP_ANONYMOUS | mmap.MAP_PRIVATE))
     begin = ctypes.addressof(ctypes.c_char.from_buffer(kept[-1]))
     begin = -(-begin // SEGMENT) * SEGMENT
@@ -207,9 +183,4 @@ def leave():
 
 
 if __name__ == "__main__":
-    serve.serve(
-        {
-            f.__name__: f
-            for f in (forge, forge_types, forge_pools, forge_chunks, forge_segments, move, leave)
-        }
-    )
+    serve.serve({f.__name__: f for f in (forge, forge_types, forge_pools, forge_chunks, forge_segments, move, leave)})

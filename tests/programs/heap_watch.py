@@ -135,7 +135,7 @@ def take(n, **_):
     for _ in range(n):
         one = cache.SESSIONS
         use(one)
-        two = [one, (one,)]
+        two = [one, (one, )]
         del one, two
     for _ in range(3):
         lose(cache.SESSIONS)
@@ -183,26 +183,8 @@ def fill(n):
         bulk.fill()
 
 
-WORK = {
-    f.__name__: f
-    for f in (
-        insert,
-        update,
-        replace_values,
-        remove,
-        pop,
-        churn,
-        others,
-        clear,
-        replace,
-        forget,
-        take,
-        keep,
-        keep_lonely,
-        die,
-        fill,
-    )
-}
+WORK = {f.__name__: f for f in (insert, update, replace_values, remove, pop, churn, others, clear, replace, forget, take, keep,
+                                  keep_lonely, die, fill)}
 workers = [Worker(), Worker()]
 
 

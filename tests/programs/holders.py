@@ -117,6 +117,4 @@ def warm_up(n):
     return len(cache.FULL)
 
 
-serve.serve(
-    {"among_churning": among_churning, "work": work, "in_thread": in_thread, "warm_up": warm_up}
-)
+serve.serve({"among_churning": among_churning, "work": work, "in_thread": in_thread, "warm_up": warm_up})

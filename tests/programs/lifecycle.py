@@ -108,14 +108,8 @@ def end(code):
 
 def forbid_return_probe_calls():
     """Seccomp: whoever enters a system call newer than this program knows of is killed (as container filters do)."""
-
     class Instruction(ctypes.Structure):
-        _fields_ = [
-            ("code", ctypes.c_ushort),
-            ("jt", ctypes.c_ubyte),
-            ("jf", ctypes.c_ubyte),
-            ("k", ctypes.c_uint),
-        ]
+        _fields_ = [("code", ctypes.c_ushort), ("jt", ctypes.c_ubyte), ("jf", ctypes.c_ubyte), ("k", ctypes.c_uint)]
 
     class Program(ctypes.Structure):
         _fields_ = [("length", ctypes.c_ushort), ("filter", ctypes.POINTER(Instruction))]
@@ -127,8 +121,7 @@ def forbid_return_probe_calls():
         Instruction(if_at_least, 0, 2, newest + 1),
         Instruction(if_at_least, 1, 0, 337),
         Instruction(ret, 0, 0, 0x80000000),  # SECCOMP_RET_KILL_PROCESS
-        Instruction(ret, 0, 0, 0x7FFF0000),
-    )  # SECCOMP_RET_ALLOW
+        Instruction(ret, 0, 0, 0x7fff0000))  # SECCOMP_RET_ALLOW
     libc = ctypes.CDLL(None, use_errno=True)
     program = Program(len(code), code)
     if libc.prctl(38, 1, 0, 0, 0) or libc.prctl(22, 2, ctypes.byref(program), 0, 0):
@@ -137,7 +130,6 @@ def forbid_return_probe_calls():
 
 class Busy(object):
     """Threads that allocate and free all the time, and check what they made."""
-
     running = False
     turns = 0
     threads = ()
@@ -181,19 +173,7 @@ def be_idle():
 
 
 fill([0] * 100, [None], 9)
-serve(
-    {
-        "keep": keep_some,
-        "fork_child": fork_child,
-        "children_work": children_work,
-        "end_children": end_children,
-        "keep_and_fork": keep_and_fork,
-        "exec": replace_itself,
-        "end": end,
-        "seccomp": forbid_return_probe_calls,
-        "be_busy": be_busy,
-        "turns_done": turns_done,
-        "be_idle": be_idle,
-        "allocators": allocators,
-    }
-)
+serve({"keep": keep_some, "fork_child": fork_child, "children_work": children_work,
+       "end_children": end_children, "keep_and_fork": keep_and_fork, "exec": replace_itself, "end": end,
+       "seccomp": forbid_return_probe_calls, "be_busy": be_busy, "turns_done": turns_done, "be_idle": be_idle,
+       "allocators": allocators})

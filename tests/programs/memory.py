@@ -64,12 +64,7 @@ def malloc(n, size):
         made[i] = libc.malloc(size)
         ctypes.memset(made[i], 1, size)
     kept.append(made)
-    return total(
-        [
-            ("malloc_other", n * (libc.malloc_usable_size(made[0]) + HEADER)),
-            (LARGE, ctypes.sizeof(made)),
-        ]
-    )
+    return total([("malloc_other", n * (libc.malloc_usable_size(made[0]) + HEADER)), (LARGE, ctypes.sizeof(made))])
 
 
 def malloc_holes(n, size):
@@ -83,13 +78,7 @@ def malloc_holes(n, size):
     for i in range(n):
         if i % 8:
             libc.free(made[i])
-    return total(
-        [
-            ("malloc_free", whole * 7 // 8),
-            ("malloc_other", whole // 8),
-            (LARGE, ctypes.sizeof(made)),
-        ]
-    )
+    return total([("malloc_free", whole * 7 // 8), ("malloc_other", whole // 8), (LARGE, ctypes.sizeof(made))])
 
 
 def mapping(size, shared):
@@ -123,11 +112,7 @@ def stacks(n, size):
     begun = threading.Semaphore(0)
     threading.stack_size(size + (1 << 20))
     for i in range(n):
-        kept.append(
-            threading.Thread(
-                target=deep_thread, args=(size, begun), daemon=True, name="deep-%d" % i
-            )
-        )
+        kept.append(threading.Thread(target=deep_thread, args=(size, begun), daemon=True, name="deep-%d" % i))
         kept[-1].start()
         begun.acquire()
     threading.stack_size(0)
@@ -141,7 +126,7 @@ def leaking_job(begun):
 
 def leak_thread():
     begun = threading.Semaphore(0)
-    kept.append(threading.Thread(target=leaking_job, args=(begun,), daemon=True))
+    kept.append(threading.Thread(target=leaking_job, args=(begun, ), daemon=True))
     kept[-1].start()  # line: leaks
     begun.acquire()
     return kept[-1].name
@@ -162,13 +147,10 @@ def files(n):
 
 def grow():
     """A thread keeps 2000 floats more a second, without end."""
-
     def work():
         held = []
         while True:
-            time.sleep(
-                0.01
-            )  # a slow leak, which is what a watch looks for; no test counts on the pace
+            time.sleep(0.01)  # a slow leak, which is what a watch looks for; no test counts on the pace
             held.extend([i + 0.5 for i in range(20)])
 
     threading.Thread(target=work, daemon=True).start()
@@ -199,36 +181,9 @@ def made(n):
 
 
 if __name__ == "__main__":
-    for warm in (
-        lambda: objects(10),
-        lambda: holes(10),
-        lambda: malloc(10, 100),
-        lambda: malloc_holes(10, 100),
-        lambda: mapping(4096, True),
-        lambda: mapping(4096, False),
-        lambda: pass_threads(1),
-        lambda: files(1),
-    ):
+    for warm in (lambda: objects(10), lambda: holes(10), lambda: malloc(10, 100), lambda: malloc_holes(10, 100),
+                 lambda: mapping(4096, True), lambda: mapping(4096, False), lambda: pass_threads(1), lambda: files(1)):
         warm()
-    serve.serve(
-        {
-            f.__name__: f
-            for f in (
-                objects,
-                holes,
-                malloc,
-                malloc_holes,
-                mapping,
-                reserve,
-                stacks,
-                leak_thread,
-                pass_threads,
-                files,
-                grow,
-                collector,
-                cycles,
-                collect,
-                made,
-            )
-        }
-    )
+    serve.serve({f.__name__: f for f in (objects, holes, malloc, malloc_holes, mapping, reserve, stacks, leak_thread,
+                                         pass_threads, files, grow, collector, cycles, collect,
+                                         made)})

@@ -38,14 +38,7 @@ callback = COMPARE(compare)
 
 def made(depths):
     """Every kind of stack of native.c, at many depths."""
-    for name in (
-        "recurse",
-        "tail_call",
-        "realigned",
-        "variable_frame",
-        "in_thread",
-        "on_other_stack",
-    ):
+    for name in ("recurse", "tail_call", "realigned", "variable_frame", "in_thread", "on_other_stack"):
         function = getattr(lib, name)
         for depth in range(depths):
             function(depth, 100)
@@ -64,11 +57,7 @@ def modules():
     """C code of modules, some of it with calls back into Python."""
     text = b"a text that can be made smaller, smaller, smaller " * 40
     zlib.decompress(zlib.compress(text, 9))
-    json.loads(
-        json.dumps(
-            {"a": [1, 2.5, None, "x" * 600], "odd": Odd()}, default=lambda o: {"o": ["y" * 700]}
-        )
-    )
+    json.loads(json.dumps({"a": [1, 2.5, None, "x" * 600], "odd": Odd()}, default=lambda o: {"o": ["y" * 700]}))
     re.compile("(a|b)*c{3,5}(?P<name>[^x]+)" + "z?" * 40).match("aabbcccyyyy" + "z" * 30)
     sorted(range(5), key=lambda n: zlib.crc32(b"x" * 1000) + len("%0900d" % n))
     if lzma:
@@ -128,12 +117,5 @@ if __name__ == "__main__":
     # so often that the interpreter has its specialised instructions where it will have them
     for _ in range(3):
         everything()
-    serve(
-        {
-            "everything": everything,
-            "strdup": leak_strdup,
-            "new": leak_new,
-            "reference": leak_reference,
-            "crypto": leak_crypto,
-        }
-    )
+    serve({"everything": everything, "strdup": leak_strdup, "new": leak_new, "reference": leak_reference,
+           "crypto": leak_crypto})

@@ -25,7 +25,6 @@ loaded = {}
 
 # ---- generators and coroutines ---------------------------------------------------------------------------------------
 
-
 def innermost(size):
     yield native.keep(size) and where()
     yield native.keep(size) and where()
@@ -66,7 +65,6 @@ def coroutines(size):
 
 # ---- libraries that come and go --------------------------------------------------------------------------------------
 
-
 def load(name, file=None):
     """-> the address of its function"""
     loaded[name] = ctypes.CDLL(here + (file or name) + ".so")
@@ -104,20 +102,12 @@ def gone_files():
 
 # ---- code without a file ---------------------------------------------------------------------------------------------
 
-
 def make_code(size, flags):
     """sub $8, %rsp; mov $size, %edi; mov $malloc, %rax; call *%rax; add $8, %rsp; ret"""
-    memory = mmap.mmap(
-        -1, 4096, flags=flags, prot=mmap.PROT_READ | mmap.PROT_WRITE | mmap.PROT_EXEC
-    )
+    memory = mmap.mmap(-1, 4096, flags=flags, prot=mmap.PROT_READ | mmap.PROT_WRITE | mmap.PROT_EXEC)
     malloc = ctypes.cast(libc.malloc, ctypes.c_void_p).value
-    memory.write(
-        b"\x48\x83\xec\x08\xbf"
-        + size.to_bytes(4, "little")
-        + b"\x48\xb8"
-        + malloc.to_bytes(8, "little")
-        + b"\xff\xd0\x48\x83\xc4\x08\xc3"
-    )
+    memory.write(b"\x48\x83\xec\x08\xbf" + size.to_bytes(4, "little") + b"\x48\xb8" + malloc.to_bytes(8, "little") +
+                 b"\xff\xd0\x48\x83\xc4\x08\xc3")
     loaded[flags] = memory  # it stays
     return ctypes.CFUNCTYPE(ctypes.c_void_p)(ctypes.addressof(ctypes.c_char.from_buffer(memory)))
 
@@ -129,7 +119,6 @@ def anonymous(n):
 
 
 # ---- a signal at each instruction ------------------------------------------------------------------------------------
-
 
 def linkage(size):
     return lib.step_linkage(size)  # line: linkage
@@ -160,30 +149,15 @@ def callbacks(size):
 
 def stepped(size):
     """-> signals handled, by name"""
-    return {
-        function.__name__: function(size)
-        for function in (linkage, prologues, clock, digests, callbacks)
-    }
+    return {function.__name__: function(size) for function in (linkage, prologues, clock, digests, callbacks)}
 
 
 if __name__ == "__main__":
     gone_files()
     # memory of its own, and memory that children would share, which is in a file of the kernel's
-    loaded["code"] = [
-        make_code(7000, flags | mmap.MAP_ANONYMOUS) for flags in (mmap.MAP_PRIVATE, mmap.MAP_SHARED)
-    ]
+    loaded["code"] = [make_code(7000, flags | mmap.MAP_ANONYMOUS) for flags in (mmap.MAP_PRIVATE, mmap.MAP_SHARED)]
     for _ in range(3):
         generators(100)
         coroutines(100)
-    serve(
-        {
-            "generators": generators,
-            "coroutines": coroutines,
-            "load": load,
-            "unload": unload,
-            "swap": swap,
-            "use": use,
-            "anonymous": anonymous,
-            "stepped": stepped,
-        }
-    )
+    serve({"generators": generators, "coroutines": coroutines, "load": load, "unload": unload, "swap": swap, "use": use,
+           "anonymous": anonymous, "stepped": stepped})

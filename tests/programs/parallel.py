@@ -44,7 +44,6 @@ def at_once(n_threads, function, *args):
 
 # ---- many threads, one line ----------------------------------------------------------------------------------------
 
-
 def make_own(order, keep):
     for index in order:
         keep[index] = Small()  # line: own
@@ -62,7 +61,6 @@ def own_objects(n_threads, n, n_keep):
 
 # ---- all in one list: each block is dropped by the thread that comes next ------------------------------------------
 
-
 def make_shared(order, keep, size):
     for index in order:
         keep[index] = unit * size  # line: shared
@@ -78,7 +76,6 @@ def shared_list(n_threads, n, n_keep, size):
 
 
 # ---- one makes, the other frees ------------------------------------------------------------------------------------
-
 
 def make_handed_over(order, to):
     for _ in order:
@@ -102,7 +99,6 @@ def handed_over(n_threads, n, n_keep):
 
 
 # ---- short threads, one after the other: what belongs to a thread is used again -------------------------------------
-
 
 def make_short(number, keep, index, size):
     keep[index + number] = unit * size  # line: short
@@ -138,15 +134,10 @@ def make_functions(number, n, size):
 def dying_code(n_threads, n, size):
     """-> {function: the line of its block}"""
     kept["dying"] = at_once(n_threads, make_functions, n, size)
-    return dict(
-        ("made_%d_%d" % (number, index), 2 + index % 50)
-        for number in range(n_threads)
-        for index in range(n)
-    )
+    return dict(("made_%d_%d" % (number, index), 2 + index % 50) for number in range(n_threads) for index in range(n))
 
 
 # ---- generators that wander ----------------------------------------------------------------------------------------
-
 
 def wanderer(size):
     while True:
@@ -163,7 +154,6 @@ def wandering_generators(n_threads, n, size):
 
 
 # ---- cycles: made by several threads, freed by the one that collects ---------------------------------------------------
-
 
 def make_cycles(number, n):
     """The last one is kept."""
@@ -187,14 +177,5 @@ for _ in range(2):
     make_functions(0, 2, 100)
     cycles(2, 10)
 kept.clear()
-serve(
-    {
-        "own": own_objects,
-        "shared": shared_list,
-        "handed_over": handed_over,
-        "short": short_threads,
-        "dying": dying_code,
-        "wandering": wandering_generators,
-        "cycles": cycles,
-    }
-)
+serve({"own": own_objects, "shared": shared_list, "handed_over": handed_over, "short": short_threads,
+       "dying": dying_code, "wandering": wandering_generators, "cycles": cycles})

@@ -61,6 +61,4 @@ def all_work(n):
         compute()
 
 
-serve.serve(
-    {"fork": fork, "workers_work": workers_work, "master_works": master_works, "all_work": all_work}
-)
+serve.serve({"fork": fork, "workers_work": workers_work, "master_works": master_works, "all_work": all_work})

@@ -37,9 +37,7 @@ def where():
     frame = sys._getframe(1)
     while frame is not None:
         code = frame.f_code
-        frames.append(
-            (getattr(code, "co_qualname", code.co_name), code.co_filename, frame.f_lineno)
-        )
+        frames.append((getattr(code, "co_qualname", code.co_name), code.co_filename, frame.f_lineno))
         frame = frame.f_back
     return frames[::-1]
 
@@ -47,7 +45,7 @@ def where():
 def turns(n, keep):
     """n indices into `keep`, round and round, as objects that exist already."""
     indices = list(range(len(keep)))
-    return indices * (n // len(keep)) + indices[: n % len(keep)]
+    return indices * (n // len(keep)) + indices[:n % len(keep)]
 
 
 def allocators():
@@ -55,9 +53,7 @@ def allocators():
     import ctypes
 
     class Allocator(ctypes.Structure):
-        _fields_ = [
-            (name, ctypes.c_void_p) for name in ("ctx", "malloc", "calloc", "realloc", "free")
-        ]
+        _fields_ = [(name, ctypes.c_void_p) for name in ("ctx", "malloc", "calloc", "realloc", "free")]
 
     table = []
     for domain in range(3):

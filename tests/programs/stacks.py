@@ -57,9 +57,7 @@ def comprehension():
 
 
 def nested_comprehension():
-    return [[(unit * size, where()) for _ in (1,)] for _ in (1,)][0][
-        0
-    ]  # line: nested_comprehension
+    return [[(unit * size, where()) for _ in (1,)] for _ in (1,)][0][0]  # line: nested_comprehension
 
 
 def class_body():
@@ -212,7 +210,8 @@ def qualified():
 def multi_line_call():
     return max(
         (0,),
-        (1, unit * size, where()),  # line: multi_line
+        (
+            1, unit * size, where()),  # line: multi_line
     )[1:]
 
 
@@ -226,16 +225,8 @@ def far_line():
 
 def lines_backwards():
     """A line table with steps back: the call in flight stands far above the end of its statement."""
-    source = (
-        "def back(): return max(\n"
-        + "\n" * 400
-        + "\t(0,), (1,) + \\\n"
-        + "plain(\n"
-        + "\n" * 200
-        + "\t)\n"
-        + "\n" * 300
-        + ")[1:]\n"
-    )
+    source = "def back(): return max(\n" + "\n" * 400 + "\t(0,), (1,) + \\\n" + "plain(\n" + "\n" * 200 + \
+        "\t)\n" + "\n" * 300 + ")[1:]\n"
     names = {"plain": plain}
     exec(compile(source, "/srv/back.py", "exec"), names)
     return names["back"]()
@@ -244,18 +235,11 @@ def lines_backwards():
 def odd_names():
     """Names outside ASCII in each of CPython's string widths, and characters that hurt a terminal or a report."""
     answers = []
-    for file in (
-        "/srv/caf\xe9.py",
-        "/srv/\u65e5\u672c.py",
-        "/srv/\U0001f40d.py",
-        '/srv/a;b c\t\x1b[31m<&>".py',
-        "/srv/" + "long" * 200 + ".py",
-    ):
+    for file in ("/srv/caf\xe9.py", "/srv/\u65e5\u672c.py", "/srv/\U0001f40d.py", "/srv/a;b c\t\x1b[31m<&>\".py",
+                 "/srv/" + "long" * 200 + ".py"):
         for name in ("plain", "gr\xf6\xdfe", "\u540d\u524d", "\U0001d518nicode"):
             names = {"unit": unit, "size": size, "where": where}
-            code = compile(
-                "def %s(): return unit * size, where()\nhere = %s()" % (name, name), file, "exec"
-            )
+            code = compile("def %s(): return unit * size, where()\nhere = %s()" % (name, name), file, "exec")
             kept.append((code, names))
             exec(code, names)
             answers.append(names["here"])
@@ -267,41 +251,15 @@ def code_that_dies(n, generation):
     answers = []
     for number in range(n):
         names = {"unit": unit, "size": size, "where": where}
-        exec(
-            "def made_%d_%d():\n%s\treturn unit * size, where()\n"
-            % (generation, number, "\n" * number),
-            names,
-        )
+        exec("def made_%d_%d():\n%s\treturn unit * size, where()\n" % (generation, number, "\n" * number), names)
         answers.append(names["made_%d_%d" % (generation, number)]())
     return answers
 
 
-PLACES = [
-    plain,
-    from_generator,
-    generator_chain,
-    generator_resumed_elsewhere,
-    generator_expression,
-    comprehension,
-    nested_comprehension,
-    class_body,
-    sorted_key,
-    mapped_lambda,
-    partial_call,
-    getattr_hook,
-    callable_object,
-    constructor,
-    property_read,
-    with_block,
-    exception_handler,
-    coroutine,
-    decorated,
-    c_and_back,
-    qualified,
-    multi_line_call,
-    far_line,
-    lines_backwards,
-]
+PLACES = [plain, from_generator, generator_chain, generator_resumed_elsewhere, generator_expression, comprehension,
+          nested_comprehension, class_body, sorted_key, mapped_lambda, partial_call, getattr_hook, callable_object,
+          constructor, property_read, with_block, exception_handler, coroutine, decorated, c_and_back,
+          qualified, multi_line_call, far_line, lines_backwards]
 
 
 def remember(answers):
@@ -317,10 +275,8 @@ def all_places():
 def places_in_threads(n):
     """The same places in n threads at once; none of them is the one in which they ran first."""
     answers = [None] * n
-    threads = [
-        threading.Thread(target=lambda index=index: answers.__setitem__(index, all_places()))
-        for index in range(n)
-    ]
+    threads = [threading.Thread(target=lambda index=index: answers.__setitem__(index, all_places()))
+               for index in range(n)]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -341,13 +297,5 @@ def deep(depth):
 sys.setrecursionlimit(2000)
 for place in PLACES * 2:
     place()
-serve(
-    {
-        "all_places": all_places,
-        "places_in_threads": places_in_threads,
-        "finally": finally_place,
-        "deep": deep,
-        "odd_names": lambda: remember(odd_names()),
-        "code_that_dies": lambda n, generation: remember(code_that_dies(n, generation)),
-    }
-)
+serve({"all_places": all_places, "places_in_threads": places_in_threads, "finally": finally_place, "deep": deep, "odd_names": lambda: remember(odd_names()),
+       "code_that_dies": lambda n, generation: remember(code_that_dies(n, generation))})

@@ -53,14 +53,12 @@ def come_and_go(turn):
 
 def leak(what):
     """Ten turns a second, from now on."""
-
     def run():
         turn = 0
         while True:
             globals()[what](turn)
             turn += 1
             time.sleep(0.1)
-
     threading.Thread(target=run, daemon=True).start()
 
 

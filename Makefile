@@ -202,7 +202,7 @@ install: all
 	$(INSTALL) -m 0644 $(OUT)/completion/bash $(SHARE)/bash-completion/completions/pyleaktrace
 	$(INSTALL) -m 0644 $(OUT)/completion/zsh $(SHARE)/zsh/site-functions/_pyleaktrace
 	$(INSTALL) -m 0644 $(OUT)/completion/fish $(SHARE)/fish/vendor_completions.d/pyleaktrace.fish
-	$(INSTALL) -m 0644 user/export/pyleaktrace-1.schema.json $(SHARE)/pyleaktrace/
+	$(INSTALL) -m 0644 user/export/pyleaktrace-2.schema.json $(SHARE)/pyleaktrace/
 
 clean:
 	rm -rf $(OUT)/bpf $(OUT)/gen $(OUT)/user $(OUT)/unit $(OUT)/host_bpf $(OUT)/libpyleaktrace.a \

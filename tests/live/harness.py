@@ -18,7 +18,7 @@ ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)
 BUILD = os.environ.get("O", os.path.join(ROOT, "build"))
 TOOL = os.environ.get("PYLEAKTRACE", os.path.join(BUILD, "pyleaktrace"))
 PROGRAMS = os.path.join(ROOT, "tests", "programs")
-SCHEMA = os.path.join(ROOT, "user", "export", "pyleaktrace-1.schema.json")
+SCHEMA = os.path.join(ROOT, "user", "export", "pyleaktrace-2.schema.json")
 WANTED_PYTHONS = ("3.13", "3.14", "3.15")  # the ones that tools/fetch-pythons takes
 WANTED_FREE_THREADED = ("3.13t", "3.14t", "3.15t")  # the ones that tools/build-nogil builds
 # (name, source, flags) of what the programs load; it needs no library that a root may not have

@@ -12,7 +12,7 @@ FINDINGS = {
 }
 
 
-def test_every_leak_is_named_with_its_kind(some_python, start, attach):
+def test_every_leak_is_named_with_its_kind(some_python, start, attach, validate):
     target = start(some_python, "verdict.py")
     for what in (*FINDINGS, "come_and_go"):
         target.do("leak", what=what)
@@ -29,7 +29,17 @@ def test_every_leak_is_named_with_its_kind(some_python, start, attach):
     answer = texts[-1].split("\n\n")[0]
     assert "RECENT" not in answer and "User " not in answer, answer
     assert re.search(r"^Next: pyleaktrace (watch|chain) -p %d " % target.pid, answer, re.M), answer
-    tool.finish()
+    report = tool.finish()
+    validate(report.data)
+    verdict = report.data["verdict"]
+    assert verdict["state"] in ("LEAK", "GROWING")
+    by_path = {finding.get("path"): finding for finding in verdict["findings"]}
+    assert by_path["app.CACHE"]["type"] == "bytearray"
+    assert by_path["app.USERS[*].history"]["evidence"][2]["value"] == 100
+    explained = sum(finding["bytes_per_s"] for finding in verdict["findings"])
+    left = verdict.get("unexplained_bytes_per_s", 0.05 * verdict["growth_bytes_per_s"])
+    assert explained <= verdict["growth_bytes_per_s"] * 1.05
+    assert explained + left >= verdict["growth_bytes_per_s"] * 0.99
 
 
 def test_nothing_that_comes_and_goes_is_a_leak(one_python, start, attach):

@@ -9,7 +9,7 @@ import pytest
 
 SCHEMA = json.loads(
     (
-        pathlib.Path(__file__).resolve().parents[2] / "user/export/pyleaktrace-1.schema.json"
+        pathlib.Path(__file__).resolve().parents[2] / "user/export/pyleaktrace-2.schema.json"
     ).read_text()
 )
 CASES = [
@@ -28,6 +28,7 @@ CASES = [
     "selected",
     "below",
     "untraced",
+    "answered",
 ]
 
 
@@ -65,7 +66,7 @@ def test_one_line_a_stack(documents):
 
 def test_values(documents):
     got = load(documents, "service")
-    assert got["schema"] == "pyleaktrace/1"
+    assert got["schema"] == "pyleaktrace/2"
     assert got["time"] == "2026-02-03T14:03:07.123Z"
     assert got["target"]["cmdline"] == ["python3.11", "-m", "app.web", "--port=8080"]
     assert got["mode"]["domains"] == ["malloc", "object", "mmap"]
@@ -129,6 +130,19 @@ def test_nothing_is_invented_where_nothing_was_traced(documents):
         got["growing"][0]["container"]["path"] == "app.cache.SESSIONS"
         and got["growing"][0]["watched_s"] == 0
     )
+
+
+def test_the_answer_is_in_it(documents):
+    got = load(documents, "answered")["verdict"]
+    assert (got["state"], len(got["findings"])) == ("LEAK", 3)
+    first, second, third = got["findings"]
+    assert first["next"] == ["pyleaktrace", "chain", "-p", "4242", "app.\x1b[2JIt's"]
+    assert first["where"]["kind"] == "python" and first["frames"][-1]
+    assert load(documents, "answered")["stacks"][first["stack"]]["frames"] == first["frames"]
+    assert "stack" not in second and "frames" not in second
+    assert "evidence" not in third
+    total = sum(finding["bytes_per_s"] for finding in got["findings"])
+    assert abs(total + got["unexplained_bytes_per_s"] - got["growth_bytes_per_s"]) <= 1
 
 
 def test_hostile_names_stay_text(documents):
@@ -230,7 +244,7 @@ def test_selection(documents):
 
 BREAKERS = {
     "unknown part": lambda d: d.update(extra=1),
-    "other version": lambda d: d.update(schema="pyleaktrace/2"),
+    "other version": lambda d: d.update(schema="pyleaktrace/3"),
     "no losses": lambda d: d.pop("losses"),
     "negative bytes": lambda d: d["stacks"][0].update(outstanding_bytes=-1),
     "fraction of a block": lambda d: d["stacks"][0].update(outstanding_count=1.5),

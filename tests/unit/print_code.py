@@ -23,9 +23,9 @@ def shown(text):
     out = b""
     for c in text:
         n = ord(c)
-        if 0xDC80 <= n <= 0xDCFF:
-            out += bytes([n - 0xDC00])
-        elif n == 0 or 0xD800 <= n <= 0xDFFF:
+        if 0xdc80 <= n <= 0xdcff:
+            out += bytes([n - 0xdc00])
+        elif n == 0 or 0xd800 <= n <= 0xdfff:
             out += "\ufffd".encode()
         else:
             out += c.encode()
@@ -40,33 +40,20 @@ def lines_of(code):
             for unit in range(start // 2, min(end // 2, units)):
                 lines[unit] = line or 0
         return lines[:MAX_UNITS]
-    return [
-        ctypes.pythonapi.PyCode_Addr2Line(ctypes.py_object(code), unit * 2)
-        for unit in range(min(units, MAX_UNITS))
-    ]
+    return [ctypes.pythonapi.PyCode_Addr2Line(ctypes.py_object(code), unit * 2)
+            for unit in range(min(units, MAX_UNITS))]
 
 
 def print_code(code):
     name = getattr(code, "co_qualname", code.co_name)
-    print(
-        "code %x %s %s %d %s"
-        % (
-            id(code),
-            shown(name),
-            shown(code.co_filename),
-            code.co_firstlineno,
-            ",".join(map(str, lines_of(code))) or "-",
-        )
-    )
+    print("code %x %s %s %d %s" % (id(code), shown(name), shown(code.co_filename), code.co_firstlineno,
+                                   ",".join(map(str, lines_of(code))) or "-"))
 
 
-MADE = (
-    r"""
+MADE = r'''
 def far_apart(a):
     x = [a,
-"""
-    + "\n" * 300
-    + r"""
+''' + "\n" * 300 + r'''
         a.b(
             a),
         1]
@@ -74,9 +61,7 @@ def far_apart(a):
         y
         + x
     )
-"""
-    + "\n" * 700
-    + r"""
+''' + "\n" * 700 + r'''
     return {
         "k": x,
         "l": lambda: (
@@ -104,12 +89,7 @@ def na\u00efve_\u6f22\u5b57(\U0001d4d0=(1, 2,
         match_ -= 1
     else:
         return
-""".encode().decode(
-        "unicode_escape"
-    )
-    + "def long():\n"
-    + "".join("    a = b.c(%d)\n\n" % i for i in range(900))
-)
+''' .encode().decode("unicode_escape") + "def long():\n" + "".join("    a = b.c(%d)\n\n" % i for i in range(900))
 
 
 def nested(code, seen):
@@ -122,12 +102,7 @@ def nested(code, seen):
 
 
 codes = {}
-for filename in (
-    "made.py",
-    "/srv/\xfcber/\u6f22.py",
-    "/x/\udcff\udc80z.py",
-    "/" + "d\xe9" * 700 + ".py",
-):
+for filename in ("made.py", "/srv/\xfcber/\u6f22.py", "/x/\udcff\udc80z.py", "/" + "d\xe9" * 700 + ".py"):
     nested(compile(MADE, filename, "exec"), codes)
 for base in list(codes.values())[:3]:
     if hasattr(base, "replace"):
@@ -140,10 +115,7 @@ for thing in gc.get_objects():
         nested(thing.__code__, codes)
 
 free_threaded = bool(sysconfig.get_config_var("Py_GIL_DISABLED"))
-print(
-    "runtime %x %x %x %d %d"
-    % (id(type), id(type(shown.__code__)), id(None), sys.version_info[1], free_threaded)
-)
+print("runtime %x %x %x %d %d" % (id(type), id(type(shown.__code__)), id(None), sys.version_info[1], free_threaded))
 for code in list(codes.values()):
     print_code(code)
 print("ready", flush=True)

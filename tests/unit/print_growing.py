@@ -48,7 +48,6 @@ def keeper():
 
     def keep(task):
         kept.add(task)
-
     return keep
 
 

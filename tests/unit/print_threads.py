@@ -27,10 +27,7 @@ for thread in threads:
 while len(running) < len(threads):
     pass
 gil = getattr(sys, "_is_gil_enabled", lambda: True)()
-print(
-    "runtime %x %x %x %d %d"
-    % (id(type), id(type(spin.__code__)), id(None), sys.version_info[1], not gil)
-)
+print("runtime %x %x %x %d %d" % (id(type), id(type(spin.__code__)), id(None), sys.version_info[1], not gil))
 print("version", sys.version.split()[0])
 print("hexversion %x" % sys.hexversion)
 print("main %d" % threading.get_ident())

@@ -567,6 +567,14 @@ static void joined_losses_and_costs_add_up(void **state)
 	assert_true(all->mode.untraced);
 	a->mode.untraced = b->mode.untraced = false;
 	profile_free(all);
+	/* the answer is for each by itself */
+	made_answered(b);
+	all = profile_join(both, 2);
+	assert_null(all->verdict);
+	assert_int_equal(all->n_verdicts, 1);
+	assert_int_equal(all->verdicts[0]->pid, b->target.pid);
+	assert_int_equal(all->verdicts[0]->n_findings, 3);
+	profile_free(all);
 	b->target.pid = 9;
 	b->mode.object_coverage = "Small objects are not seen.";
 	all = profile_join(both, 2);

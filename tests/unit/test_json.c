@@ -35,7 +35,7 @@ static void all_made_profiles_are_json(void **state)
 		assert_int_equal(json_array_size(json_object_get(root, "stacks")),
 				 profile->n_stacks);
 		assert_string_equal(json_string_value(json_object_get(root, "schema")),
-				    "pyleaktrace/1");
+				    "pyleaktrace/2");
 		json_decref(root);
 		profile_free(profile);
 	}

@@ -44,7 +44,7 @@ static void the_answer_is_first_and_each_finding_is_followed_by_who_did_it(void 
 		 .bytes_per_s = 1 << 20,
 		 .by = "filled by",
 		 .stack = &stack,
-		 .next = "pyleaktrace chain -p 42 app.Item"},
+		 .next = {"pyleaktrace", "chain", "-p", "42", "app.Item"}},
 		{.cause = CAUSE_C_MEMORY,
 		 .sentence = "memory is lost",
 		 .bytes_per_s = 1 << 10,
@@ -76,10 +76,11 @@ static void the_answer_is_first_and_each_finding_is_followed_by_who_did_it(void 
 
 static void hostile_names_break_no_terminal(void **state)
 {
-	const struct finding finding = {.cause = CAUSE_CONTAINER,
-					.sentence = "app.\033[2J\n\xff grows",
-					.bytes_per_s = 1,
-					.next = "pyleaktrace chain -p 42 \033]0;x\007"};
+	const struct finding finding = {
+		.cause = CAUSE_CONTAINER,
+		.sentence = "app.\033[2J\n\xff grows",
+		.bytes_per_s = 1,
+		.next = {"pyleaktrace", "chain", "-p", "42", "\033]0;x'y\007"}};
 	const struct verdict verdict = {.state = VERDICT_GROWING,
 					.sentence = "\033[1m.",
 					.findings = &finding,
@@ -90,6 +91,7 @@ static void hostile_names_break_no_terminal(void **state)
 	for (const char *at = text; *at; at++)
 		assert_true(*at == '\n' || (unsigned char)*at >= 0x20);
 	assert_null(strchr(text, '\x7f'));
+	assert_non_null(strstr(text, "-p 42 '\\x1b]0;x'\\''y\\x07'\n"));
 	free(text);
 }
 

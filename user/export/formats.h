@@ -11,7 +11,7 @@
 #include "export/exporter.h"
 
 /*
- * json.c: JSON as pyleaktrace-1.schema.json describes it. One line for each part and for each
+ * json.c: JSON as pyleaktrace-2.schema.json describes it. One line for each part and for each
  * stack.
  */
 int export_json(FILE *out, const struct document *document, struct err *err);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
- * heap_json: a heap -> JSON ("heap" of pyleaktrace-1.schema.json).
+ * heap_json: a heap -> JSON ("heap" of pyleaktrace-2.schema.json).
  *
  * Place      layer 5, private to export.
  * Ownership  as json_parts.

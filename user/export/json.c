@@ -3,6 +3,7 @@
 #include "export/heap_json.h"
 #include "export/json_parts.h"
 #include "export/trend_json.h"
+#include "export/verdict_json.h"
 #include "export/watch_json.h"
 #include "model/group.h"
 
@@ -87,8 +88,24 @@ static json_t *heap(const struct profile *profile)
 	return object;
 }
 
+static void put_verdicts(FILE *out, const struct profile *profile, bool *failed)
+{
+	if (profile->verdict)
+		json_part_dump(out,
+			       ",\n\"verdict\": ", json_part_verdict(profile->verdict, profile),
+			       failed);
+	if (!profile->n_verdicts)
+		return;
+	fputs(",\n\"verdicts\": [", out);
+	for (size_t i = 0; i < profile->n_verdicts && !*failed; i++)
+		json_part_dump(out, i ? ",\n" : "\n",
+			       json_part_verdict(profile->verdicts[i], profile), failed);
+	fputs("\n]", out);
+}
+
 static void put_trace(FILE *out, const struct profile *profile, bool *failed)
 {
+	put_verdicts(out, profile, failed);
 	if (profile->n_notes)
 		json_part_dump(out, ",\n\"notes\": ", notes(profile), failed);
 	if (!profile->mode.untraced)
@@ -129,7 +146,7 @@ int export_json(FILE *out, const struct document *document, struct err *err)
 	const struct profile *about = document->profile;
 	bool failed = false;
 
-	fputs("{\n\"schema\": \"pyleaktrace/1\",\n", out);
+	fputs("{\n\"schema\": \"pyleaktrace/2\",\n", out);
 	json_part_dump(out, "\"version\": ", json_part_text(PYLEAKTRACE_VERSION), &failed);
 	json_part_dump(out, ",\n\"time\": ", json_part_time(about), &failed);
 	json_part_dump(out, ",\n\"duration_s\": ", json_part_real(about->duration_s), &failed);

@@ -208,7 +208,7 @@ json_t *json_part_totals(const struct profile *profile)
 	return object;
 }
 
-static json_t *frame(const struct frame *from)
+json_t *json_part_frame(const struct frame *from)
 {
 	json_t *object = json_object();
 
@@ -284,7 +284,7 @@ json_t *json_part_frames(const struct stack *stack)
 	json_t *frames = json_array();
 
 	for (size_t i = 0; i < stack->n_frames; i++)
-		json_part_append(&frames, frame(&stack->frames[i]));
+		json_part_append(&frames, json_part_frame(&stack->frames[i]));
 	return frames;
 }
 

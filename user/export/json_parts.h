@@ -4,7 +4,7 @@
  * (html.c).
  *
  * Place      layer 5, private to export.
- * Source     pyleaktrace-1.schema.json.
+ * Source     pyleaktrace-2.schema.json.
  * Ownership  each function gives a new reference, or NULL when memory is out.
  * Degrades   what the profile does not have is absent; numbers that JSON cannot write (infinite,
  *            not a number) are 0; counts above INT64_MAX are INT64_MAX; bytes that are not UTF-8
@@ -30,7 +30,8 @@ json_t *json_part_mode(const struct profile *profile);
 json_t *json_part_totals(const struct profile *profile);
 json_t *json_part_selection(const struct profile *profile);       /* only of some modules */
 json_t *json_part_group(const struct profile *profile, size_t i); /* only of a grouped profile */
-json_t *json_part_frames(const struct stack *stack);              /* an array, root first */
+json_t *json_part_frame(const struct frame *frame);
+json_t *json_part_frames(const struct stack *stack); /* an array, root first */
 json_t *json_part_stack(const struct profile *profile, size_t i);
 json_t *json_part_cost(const struct profile *profile); /* only when profile->have_cost */
 json_t *json_part_native_gaps(const struct profile *profile);

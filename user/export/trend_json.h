@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
- * trend_json: memory, threads and files over time -> JSON ("trend" of pyleaktrace-1.schema.json).
+ * trend_json: memory, threads and files over time -> JSON ("trend" of pyleaktrace-2.schema.json).
  *
  * Place      layer 5, private to export.
  * Ownership  as json_parts.

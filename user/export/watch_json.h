@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
- * watch_json: containers that were watched -> JSON ("watch" of pyleaktrace-1.schema.json).
+ * watch_json: containers that were watched -> JSON ("watch" of pyleaktrace-2.schema.json).
  *
  * Place      layer 5, private to export.
  * Ownership  as json_parts.

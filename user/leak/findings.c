@@ -2,7 +2,6 @@
 #include "leak/findings.h"
 
 #include <math.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,18 +17,48 @@
 /* more threads at the end than at the beginning */
 #define LEAST_THREADS 3
 
-static const char *text(struct profile *profile, const char *format, ...)
-	__attribute__((format(printf, 2, 3)));
-
-static const char *text(struct profile *profile, const char *format, ...)
+/* As it is: the profile's rows are selected and sorted later. */
+static void set_stack(struct finding *to, struct profile *profile, const struct stack *stack,
+		      const char *by)
 {
-	char line[1024];
-	va_list arguments;
+	const struct frame *leaf;
+	struct stack *copy;
 
-	va_start(arguments, format);
-	vsnprintf(line, sizeof(line), format, arguments);
-	va_end(arguments);
-	return profile_str(profile, line, -1);
+	to->by = by;
+	if (!stack)
+		return;
+	copy = profile_alloc(profile, sizeof(*copy));
+	*copy = *stack;
+	to->stack = copy;
+	for (size_t i = stack->n_frames; i-- > 0 && !to->where;)
+		if (stack->frames[i].kind == FRAME_PYTHON)
+			to->where = &stack->frames[i];
+	leaf = stack->n_frames ? &stack->frames[stack->n_frames - 1] : NULL;
+	if (leaf && leaf->kind == FRAME_NATIVE)
+		to->c_function = leaf->function;
+}
+
+static void set_next(struct finding *to, struct profile *profile, const char *verb,
+		     const char *object)
+{
+	size_t n = 0;
+
+	to->next[n++] = "pyleaktrace";
+	if (verb)
+		to->next[n++] = verb;
+	to->next[n++] = "-p";
+	to->next[n++] = profile_format(profile, "%d", profile->target.pid);
+	if (object)
+		to->next[n++] = object;
+}
+
+static void add_evidence(struct finding *to, struct profile *profile, const char *kind,
+			 double value, const char *unit)
+{
+	struct fmt number = value < 10 ? fmt_per_second(value) : fmt_count((uint64_t)value);
+	const char *text = profile_format(profile, "%s %s", number.text, unit);
+
+	to->evidence[to->n_evidence++] = (struct evidence){kind, text, value};
 }
 
 /* ---- objects -------------------------------------------------------------------------------- */
@@ -80,16 +109,18 @@ static const char *say_container(struct profile *profile, const struct retention
 	double per_min = row->items_per_s * 60;
 
 	if (row->containers > 1)
-		return text(profile, "%s (%s, %s of them, +%s/min in all) only grow", row->path,
-			    row->type, fmt_count(row->containers).text,
-			    fmt_per_second(per_min).text);
-	return text(profile, "%s (%s, %s %s, +%s/min) only grows", row->path, row->type,
-		    fmt_count(row->items).text, row->item_type, fmt_per_second(per_min).text);
+		return profile_format(profile, "%s (%s, %s of them, +%s/min in all) only grow",
+				      row->path, row->type, fmt_count(row->containers).text,
+				      fmt_per_second(per_min).text);
+	return profile_format(profile, "%s (%s, %s %s, +%s/min) only grows", row->path, row->type,
+			      fmt_count(row->items).text, row->item_type,
+			      fmt_per_second(per_min).text);
 }
 
 static void add_retention(struct finding *to, struct profile *profile, const struct retention *row)
 {
 	double per_min = row->items_per_s * 60;
+	const struct stack *filler = NULL;
 
 	*to = (struct finding){.bytes_per_s = row->bytes_per_s,
 			       .least_per_s = row->least_bytes_per_s,
@@ -101,41 +132,45 @@ static void add_retention(struct finding *to, struct profile *profile, const str
 	case RETENTION_OTHER:
 		to->cause = CAUSE_CONTAINER;
 		to->path = row->path;
-		to->stack = find_filler(profile, row);
-		to->by = "filled by";
+		filler = find_filler(profile, row);
 		if (*row->path) {
 			to->sentence = say_container(profile, row);
 			break;
 		}
-		to->sentence = text(profile, "data of the program holds %s (%s objects, +%s/min)",
-				    row->item_type, fmt_count(row->items).text,
-				    fmt_per_second(per_min).text);
+		to->sentence = profile_format(
+			profile, "data of the program holds %s (%s objects, +%s/min)",
+			row->item_type, fmt_count(row->items).text, fmt_per_second(per_min).text);
 		break;
 	case RETENTION_HELD:
 		to->cause = CAUSE_REFERENCE;
-		to->sentence = text(profile,
-				    "C code, or a reference that was lost, keeps %s%s (%s objects, "
-				    "+%s/min)",
-				    row->path, row->item_type, fmt_count(row->items).text,
-				    fmt_per_second(per_min).text);
+		to->sentence = profile_format(
+			profile,
+			"C code, or a reference that was lost, keeps %s%s (%s objects, "
+			"+%s/min)",
+			row->path, row->item_type, fmt_count(row->items).text,
+			fmt_per_second(per_min).text);
 		break;
 	case RETENTION_GARBAGE:
 		to->cause = CAUSE_CYCLE;
-		to->sentence = text(
+		to->sentence = profile_format(
 			profile, "cycles of %s wait for a collection (%s objects, +%s/min)",
 			row->item_type, fmt_count(row->items).text, fmt_per_second(per_min).text);
 		break;
 	}
-	if (!to->stack) {
-		to->stack = find_maker(profile, DOMAIN_OBJECT, row->item_type);
-		to->by = "made by";
-	}
+	add_evidence(to, profile, "items", (double)row->items, row->item_type);
+	add_evidence(to, profile, "items_per_min", per_min, "more a minute");
+	if (row->kind == RETENTION_CONTAINER)
+		add_evidence(to, profile, "containers", (double)row->containers, row->type);
+	if (filler)
+		set_stack(to, profile, filler, "filled by");
+	else
+		set_stack(to, profile, find_maker(profile, DOMAIN_OBJECT, row->item_type),
+			  "made by");
 	if (row->kind == RETENTION_CONTAINER && row->containers == 1 && !to->stack)
-		to->next = text(profile, "pyleaktrace watch -p %d 0x%llx", profile->target.pid,
-				(unsigned long long)row->address);
+		set_next(to, profile, "watch",
+			 profile_format(profile, "0x%llx", (unsigned long long)row->address));
 	else if (row->kind != RETENTION_GARBAGE)
-		to->next = text(profile, "pyleaktrace chain -p %d %s", profile->target.pid,
-				row->item_type);
+		set_next(to, profile, "chain", row->item_type);
 }
 
 /* ---- other memory --------------------------------------------------------------------------- */
@@ -145,14 +180,6 @@ static bool part_grows(const struct trend *trend, enum trend_kind kind)
 	const struct trend_row *row = &trend->rows[kind];
 
 	return row->shape == FIT_STEADY && row->least_per_s > LEAST_PER_S;
-}
-
-/* The function that C code called last: "strdup" */
-static const char *leaf_function(const struct stack *stack)
-{
-	const struct frame *leaf = stack->n_frames ? &stack->frames[stack->n_frames - 1] : NULL;
-
-	return leaf && leaf->kind == FRAME_NATIVE ? leaf->function : NULL;
 }
 
 static void add_part(struct finding *to, struct profile *profile, enum trend_kind kind)
@@ -171,7 +198,6 @@ static void add_part(struct finding *to, struct profile *profile, enum trend_kin
 		 "anonymous mappings are never unmapped", "mapped by"},
 	};
 	const struct trend_row *row = &profile->trend->rows[kind];
-	const char *function;
 
 	*to = (struct finding){.bytes_per_s = row->per_s,
 			       .least_per_s = row->least_per_s,
@@ -182,14 +208,16 @@ static void add_part(struct finding *to, struct profile *profile, enum trend_kin
 			continue;
 		to->cause = parts[i].cause;
 		to->sentence = parts[i].what;
-		to->by = parts[i].by;
-		to->stack = find_maker(profile, parts[i].domain, parts[i].type);
+		set_stack(to, profile, find_maker(profile, parts[i].domain, parts[i].type),
+			  parts[i].by);
 	}
-	function = to->stack ? leaf_function(to->stack) : NULL;
-	if (function && kind == TREND_PART_MALLOC)
-		to->sentence = text(profile, "what %s() allocates is never freed", function);
+	add_evidence(to, profile, "bytes_at_first", (double)row->first, "bytes at first");
+	add_evidence(to, profile, "bytes_now", (double)row->last, "bytes now");
+	if (to->c_function && kind == TREND_PART_MALLOC)
+		to->sentence = profile_format(profile, "what %s() allocates is never freed",
+					      to->c_function);
 	if (!to->stack)
-		to->next = text(profile, "pyleaktrace -p %d --exact -d 10", profile->target.pid);
+		set_next(to, profile, NULL, "--exact");
 }
 
 static bool add_threads(struct finding *to, struct profile *profile)
@@ -204,14 +232,15 @@ static bool add_threads(struct finding *to, struct profile *profile)
 			       .bytes_per_s = fmax(stacks->per_s, 0),
 			       .least_per_s = fmax(stacks->least_per_s, 0),
 			       .most_per_s = fmax(2 * stacks->per_s - stacks->least_per_s, 0),
-			       .confidence = row->confidence,
-			       .by = "started by"};
-	to->sentence = text(profile, "threads do not end: %s became %s (+%s/min)",
-			    fmt_count(row->first).text, fmt_count(row->last).text,
-			    fmt_per_second(row->per_s * 60).text);
+			       .confidence = row->confidence};
+	to->sentence = profile_format(profile, "threads do not end: %s became %s (+%s/min)",
+				      fmt_count(row->first).text, fmt_count(row->last).text,
+				      fmt_per_second(row->per_s * 60).text);
+	add_evidence(to, profile, "threads_at_first", (double)row->first, "threads at first");
+	add_evidence(to, profile, "threads_now", (double)row->last, "threads now");
 	for (size_t i = 0; i < trend->threads.n_rows && !to->stack; i++)
-		to->stack = trend->threads.rows[i].starter;
-	to->next = text(profile, "pyleaktrace trend -p %d", profile->target.pid);
+		set_stack(to, profile, trend->threads.rows[i].starter, "started by");
+	set_next(to, profile, "trend", NULL);
 	return true;
 }
 

@@ -2,7 +2,6 @@
 #include "leak/judge.h"
 
 #include <math.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -95,20 +94,6 @@ static void reconcile(struct verdict *verdict, struct finding *findings, bool gr
 
 /* ---- the state ------------------------------------------------------------------------------ */
 
-static const char *text(struct profile *profile, const char *format, ...)
-	__attribute__((format(printf, 2, 3)));
-
-static const char *text(struct profile *profile, const char *format, ...)
-{
-	char line[512];
-	va_list arguments;
-
-	va_start(arguments, format);
-	vsnprintf(line, sizeof(line), format, arguments);
-	va_end(arguments);
-	return profile_str(profile, line, -1);
-}
-
 /* Will it end by itself? Not what nothing can reach any more; the rest may be a warm-up for a
  * while. */
 static bool is_leak(const struct verdict *verdict, const struct trend *trend)
@@ -163,11 +148,12 @@ static const char *say_growth(struct profile *profile, const struct verdict *ver
 			 ". The %s limit of its control group is reached in about %s",
 			 fmt_bytes(trend->cgroup.limit_bytes).text,
 			 fmt_duration(verdict->limit_in_s).text);
-	return text(profile, "%s%s%s%s.", per_minute(verdict->growth_per_s).text, explained,
-		    verdict->state == VERDICT_GROWING
-			    ? "; it may still be a warm-up, or a cache that fills"
-			    : "",
-		    limit);
+	return profile_format(profile, "%s%s%s%s.", per_minute(verdict->growth_per_s).text,
+			      explained,
+			      verdict->state == VERDICT_GROWING
+				      ? "; it may still be a warm-up, or a cache that fills"
+				      : "",
+			      limit);
 }
 
 static void decide(struct profile *profile, struct verdict *verdict, bool grows)
@@ -179,9 +165,9 @@ static void decide(struct profile *profile, struct verdict *verdict, bool grows)
 	if (trend->n_made < JUDGE_LOOKS) {
 		verdict->state = VERDICT_TOO_EARLY;
 		verdict->look_again_s = 10;
-		verdict->sentence =
-			text(profile, "%llu looks in %s; look again in 10 s.",
-			     (unsigned long long)trend->n_made, fmt_duration(span_s).text);
+		verdict->sentence = profile_format(profile, "%llu looks in %s; look again in 10 s.",
+						   (unsigned long long)trend->n_made,
+						   fmt_duration(span_s).text);
 		return;
 	}
 	if (verdict->n_findings || grows) {
@@ -195,9 +181,9 @@ static void decide(struct profile *profile, struct verdict *verdict, bool grows)
 		verdict->sentence = fragmented;
 	} else {
 		verdict->state = VERDICT_NO_LEAK;
-		verdict->sentence =
-			text(profile, "Memory in use does not grow (%llu looks in %s).",
-			     (unsigned long long)trend->n_made, fmt_duration(span_s).text);
+		verdict->sentence = profile_format(
+			profile, "Memory in use does not grow (%llu looks in %s).",
+			(unsigned long long)trend->n_made, fmt_duration(span_s).text);
 	}
 }
 

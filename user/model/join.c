@@ -2,6 +2,7 @@
 #include "model/join.h"
 
 #include "model/heap_watch.h"
+#include "model/verdict.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -177,6 +178,24 @@ static void join_growing(struct profile *all, const struct profile *const *profi
 	all->growing = growing;
 }
 
+/* The answer is for each process by itself. */
+static void join_verdicts(struct profile *all, const struct profile *const *profiles, size_t n)
+{
+	const struct verdict **verdicts = profile_alloc(all, n * sizeof(*verdicts));
+
+	for (size_t i = 0; i < n; i++) {
+		struct verdict *verdict;
+
+		if (!profiles[i]->verdict)
+			continue;
+		verdict = profile_alloc(all, sizeof(*verdict));
+		*verdict = *profiles[i]->verdict;
+		verdict->pid = profiles[i]->target.pid;
+		verdicts[all->n_verdicts++] = verdict;
+	}
+	all->verdicts = verdicts;
+}
+
 static void join_stacks(struct profile *all, const struct profile *one)
 {
 	for (size_t i = 0; i < one->n_stacks; i++) {
@@ -223,6 +242,7 @@ struct profile *profile_join(const struct profile *const *profiles, size_t n)
 		join_stacks(all, one);
 	}
 	join_growing(all, profiles, n);
+	join_verdicts(all, profiles, n);
 	join_parts(all, profiles, n);
 	join_notes(all, profiles, n);
 	all->mode.object_coverage = join_coverage(all, profiles, n);

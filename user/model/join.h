@@ -7,7 +7,7 @@
  *            profiles[i]. Totals, losses of one name and what the selection left out add up; so
  *            does the cost, but for that of the tool, which is one process. It is exact when all
  *            are. How targets were traced (parts), and which of their containers grow, stand side
- *            by side with their pids.
+ *            by side with their pids, as do the verdicts.
  * Ownership  the profile is the caller's (profile_free()); frames and strings stay in the profiles
  *            that were given, which must live longer.
  * Bounds     a copy of each struct stack, none of their frames.

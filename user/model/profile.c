@@ -2,8 +2,10 @@
 #include "model/profile.h"
 
 #include <inttypes.h>
-#include <stdio.h>
+#include <inttypes.h>
 #include <math.h>
+#include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -144,6 +146,17 @@ const char *profile_str(struct profile *profile, const char *text, long length)
 	memcpy(found->text, text, n);
 	HASH_ADD_KEYPTR(hh, arena->strings, found->text, n, found);
 	return found->text;
+}
+
+const char *profile_format(struct profile *profile, const char *format, ...)
+{
+	char text[PROFILE_STRING_MAX];
+	va_list arguments;
+
+	va_start(arguments, format);
+	vsnprintf(text, sizeof(text), format, arguments);
+	va_end(arguments);
+	return profile_str(profile, text, -1);
 }
 
 /* ---- frames --------------------------------------------------------------------------------- */

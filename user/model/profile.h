@@ -300,6 +300,9 @@ struct profile {
 	const struct profile_growing *growing;     /* containers; NULL: not looked for */
 	const struct trend *trend;                 /* of model/trend.h; NULL: not looked at */
 	const struct verdict *verdict;             /* of model/verdict.h; NULL: there is none */
+	/* where several targets are shown as one: those that there are */
+	const struct verdict *const *verdicts;
+	size_t n_verdicts;
 
 	struct profile_arena *arena; /* private */
 };
@@ -324,6 +327,10 @@ void *profile_alloc(struct profile *profile, size_t size);
  *        bytes; text NULL gives NULL
  */
 const char *profile_str(struct profile *profile, const char *text, long length);
+
+/* The same of formatted text. */
+const char *profile_format(struct profile *profile, const char *format, ...)
+	__attribute__((format(printf, 2, 3)));
 
 /* Add; the sum stops at the largest number instead of wrapping. */
 static inline void sum_add(uint64_t *sum, uint64_t more)

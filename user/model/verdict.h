@@ -37,6 +37,16 @@ enum finding_cause {
 /* "container", "reference", ... */
 const char *finding_cause_name(enum finding_cause cause);
 
+/* What a finding rests on: measured, each by itself. */
+struct evidence {
+	const char *kind; /* stable identifier: "items", "items_per_min", "containers", ... */
+	const char *text; /* "120,431 items" */
+	double value;
+};
+
+#define FINDING_EVIDENCE 4
+#define FINDING_WORDS    6
+
 struct finding {
 	enum finding_cause cause;
 	const char
@@ -46,12 +56,17 @@ struct finding {
 	double share;              /* of the growth */
 	const char *path, *type;   /* of a container, and of what it gets; NULL: none */
 	const char *by;            /* "filled by": what the stack did; NULL: there is none */
-	const struct stack *stack; /* of the profile; NULL: not known */
-	const char *next;          /* a command that shows more; NULL: none */
+	const struct stack *stack; /* a copy of one of the profile's, or another; NULL: not known */
+	const struct frame *where; /* its innermost frame of Python; NULL: none */
+	const char *c_function;    /* what C code called last: "strdup"; NULL: not known */
+	const char *next[FINDING_WORDS]; /* a command that shows more, to its first NULL */
+	struct evidence evidence[FINDING_EVIDENCE];
+	size_t n_evidence;
 };
 
 struct verdict {
 	enum verdict_state state;
+	int pid;              /* where several targets are shown as one; 0: the profile's target */
 	const char *sentence; /* "+66.4 MiB/min; 98 % of it explained." */
 	/* of memory in use */
 	double growth_per_s, least_per_s, most_per_s;

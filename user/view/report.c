@@ -517,6 +517,8 @@ void report_text(FILE *out, const struct profile *profile, const struct report_o
 
 	if (profile->verdict)
 		verdict_text(&pen, profile->verdict);
+	for (size_t i = 0; i < profile->n_verdicts; i++)
+		verdict_text(&pen, profile->verdicts[i]);
 	put_notes(&pen, profile);
 	if (profile->trend && !options->quiet)
 		trend_text_brief(out, profile->trend, options->color);

@@ -76,17 +76,52 @@ static void put_finding(const struct pen *pen, const struct finding *finding, un
 	fputc('\n', pen->out);
 }
 
+/* A word that a shell takes as it is. */
+static bool is_plain(const char *word)
+{
+	static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+				    "0123456789_./:@%+=,-";
+
+	return *word && !word[strspn(word, plain)];
+}
+
+/* To be copied into a shell: what is no plain word stands in quotes. */
+static void put_command(const struct pen *pen, const char *const words[FINDING_WORDS])
+{
+	for (size_t i = 0; i < FINDING_WORDS && words[i]; i++) {
+		const char *word = words[i];
+
+		fputs(i ? " " : "", pen->out);
+		if (is_plain(word)) {
+			pen_put(pen, INK_PLAIN, word);
+			continue;
+		}
+		fputc('\'', pen->out);
+		for (const char *quote; (quote = strchr(word, '\'')); word = quote + 1) {
+			char part[PROFILE_STRING_MAX];
+
+			snprintf(part, sizeof(part), "%.*s", (int)(quote - word), word);
+			pen_put(pen, INK_PLAIN, part);
+			fputs("'\\''", pen->out);
+		}
+		pen_put(pen, INK_PLAIN, word);
+		fputc('\'', pen->out);
+	}
+}
+
 void verdict_text(const struct pen *pen, const struct verdict *verdict)
 {
-	const char *next = NULL;
+	const struct finding *next = NULL;
 
+	if (verdict->pid)
+		fprintf(pen->out, "pid %d: ", verdict->pid);
 	pen_put(pen, INK_HEAD, verdict_state_name(verdict->state));
 	fputs("  ", pen->out);
 	pen_put(pen, INK_PLAIN, verdict->sentence);
 	fputc('\n', pen->out);
 	for (size_t i = 0; i < verdict->n_findings; i++) {
 		put_finding(pen, &verdict->findings[i], (unsigned)i + 1);
-		next = next ? next : verdict->findings[i].next;
+		next = next || !verdict->findings[i].next[0] ? next : &verdict->findings[i];
 	}
 	if (verdict->unexplained_per_s > 0)
 		fprintf(pen->out, "     %s  not explained yet; look again in %s\n",
@@ -94,7 +129,7 @@ void verdict_text(const struct pen *pen, const struct verdict *verdict)
 			fmt_duration(verdict->look_again_s).text);
 	if (next) {
 		fputs("Next: ", pen->out);
-		pen_put(pen, INK_PLAIN, next);
+		put_command(pen, next->next);
 		fputc('\n', pen->out);
 	}
 	fputc('\n', pen->out);

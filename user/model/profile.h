@@ -184,7 +184,7 @@ struct trace_part {
 	uint64_t windows;
 	double windows_s, longest_s; /* all of them together; the longest */
 	uint64_t survivors;          /* blocks born in their first halves and alive at their ends */
-	bool settled;  /* windows are longer than the program's unit of work: what survives stays */
+	bool long_enough; /* windows exceed the program's unit of work: what survives stays */
 	double demand; /* what tracing all would cost, as a share of the target's own work; 0: not
 			  known */
 	const char *trouble; /* why it could not be traced; NULL: it could */
@@ -216,7 +216,7 @@ struct selection {
 struct heap_growth_row;
 struct trend;
 
-struct profile_growing; /* of model/heap_watch.h */
+struct profile_growing_containers; /* of model/heap_watch.h */
 
 struct retention; /* of model/retention.h */
 
@@ -227,7 +227,7 @@ struct profile_retention {
 	size_t n_looks; /* fewer than WAYS_GROWING_LOOKS tell nothing yet */
 };
 
-struct profile_grows {
+struct profile_growing_types {
 	const struct heap_growth_row *rows; /* only what grows, steadiest first, a few */
 	size_t n_rows;
 	double span_s; /* from the first scan to the last */
@@ -295,11 +295,12 @@ struct profile {
 	size_t n_native_gaps;
 	bool have_cost;
 	struct cost cost;
-	struct profile_grows *grows;               /* NULL: the heap was not scanned, or once */
-	const struct profile_retention *retention; /* NULL: references were not followed */
-	const struct profile_growing *growing;     /* containers; NULL: not looked for */
-	const struct trend *trend;                 /* of model/trend.h; NULL: not looked at */
-	const struct verdict *verdict;             /* of model/verdict.h; NULL: there is none */
+	struct profile_growing_types *growing_types; /* NULL: the heap was not scanned, or once */
+	const struct profile_retention *retention;   /* NULL: references were not followed */
+	/* NULL: not looked for */
+	const struct profile_growing_containers *growing_containers;
+	const struct trend *trend;     /* of model/trend.h; NULL: not looked at */
+	const struct verdict *verdict; /* of model/verdict.h; NULL: there is none */
 
 	struct profile_arena *arena; /* private */
 };

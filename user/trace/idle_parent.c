@@ -56,7 +56,7 @@ static bool is_cpython(struct idle_parent *parent, const struct image *target, p
 	return known->cpython;
 }
 
-static bool is_watched(pid_t pid, const pid_t *pids, unsigned n)
+static bool is_traced(pid_t pid, const pid_t *pids, unsigned n)
 {
 	for (unsigned i = 0; i < n; i++)
 		if (pids[i] == pid)
@@ -109,7 +109,7 @@ void idle_parent_note(struct idle_parent *parent, const struct process *process,
 	if (!now.n_rows || !image_read(&image, process->pid))
 		return;
 	for (size_t i = 0; i < now.n_rows; i++) {
-		if (is_watched(now.rows[i].pid, pids, n))
+		if (is_traced(now.rows[i].pid, pids, n))
 			return;
 		now.rows[i].cpu_ns = children_used(&parent->before, &now.rows[i]);
 		theirs += now.rows[i].cpu_ns;

@@ -409,7 +409,7 @@ static void put_cost(const struct pen *pen, const struct profile *profile)
 
 /* ---- the heap and the trend ----------------------------------------------------------------- */
 
-static void put_grows(const struct pen *pen, const struct profile_grows *grows)
+static void put_growing_types(const struct pen *pen, const struct profile_growing_types *grows)
 {
 	pen_ink(pen, INK_HEAD);
 	fputs(grows->n_rows ? "Grows since the start" : "No type of object grows since the start",
@@ -454,8 +454,8 @@ static void put_traced(const struct pen *pen, const struct profile *profile,
 	size_t n = count_outstanding(profile);
 	size_t n_put = put_stacks(pen, profile, options, n);
 
-	if (profile->grows)
-		put_grows(pen, profile->grows);
+	if (profile->growing_types)
+		put_growing_types(pen, profile->growing_types);
 	if (!options->quiet)
 		put_totals(pen, profile, n, n_put);
 	else
@@ -471,8 +471,8 @@ static void put_traced(const struct pen *pen, const struct profile *profile,
 static void put_untraced(const struct pen *pen, const struct profile *profile,
 			 const struct report_options *options)
 {
-	if (profile->grows)
-		put_grows(pen, profile->grows);
+	if (profile->growing_types)
+		put_growing_types(pen, profile->growing_types);
 	if (!options->quiet)
 		fprintf(pen->out, "cost: nothing is attached to the target; tool %.1f s CPU, %s\n",
 			profile->cost.tool_cpu_s, fmt_bytes(profile->cost.tool_rss_bytes).text);

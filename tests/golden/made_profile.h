@@ -561,7 +561,7 @@ static inline void made_untraced(struct profile *profile)
 	profile->mode.untraced = true;
 	profile_note(profile, "children_work",
 		     "This process does nothing itself (<0.1 % of a core); its 2 children are "
-		     "CPython and use 35 %. To watch them: -p 4243,4244");
+		     "CPython and use 35 %. To trace them: -p 4243,4244");
 	profile_note(
 		profile, "not_traced",
 		"Allocations are not traced, the heap is only looked at from outside: bpf() is "

@@ -197,14 +197,14 @@ static void growth_that_may_be_garbage_is_said_so(void **state)
 	(void)state;
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		struct trend *trend = make_trend(7, cases[i].change);
-		const char *told;
+		const char *text;
 
 		trend->gc.have_enabled = true;
 		trend->gc.enabled = cases[i].enabled;
 		evaluate(trend);
-		told = trend_finding(trend, "growth");
-		assert_non_null(told);
-		assert_int_equal(strstr(told, " No full collection ran meanwhile") != NULL,
+		text = trend_finding(trend, "growth");
+		assert_non_null(text);
+		assert_int_equal(strstr(text, " No full collection ran meanwhile") != NULL,
 				 cases[i].may_be);
 		trend_free(trend);
 	}
@@ -304,17 +304,17 @@ static void private_copies_are_no_leak(void **state)
 		NULL,           grow,          grow_private,  end_other,   copy_little,
 		leak_for_files, leak_and_lose, copy_and_leak, leak_little, leak_and_swap};
 	struct trend *trend = make_trend(7, copy);
-	const char *told;
+	const char *text;
 
 	(void)state;
 	evaluate(trend);
 	assert_null(trend_finding(trend, "growth"));
-	told = trend_finding(trend, "copy_on_write");
-	assert_non_null(told);
-	assert_non_null(strstr(told, "Private memory grows, +120.0 MiB/min, while RSS does not"));
-	assert_non_null(strstr(told, "not a leak"));
-	assert_non_null(strstr(told, "after 68.0 MiB more at most. gc.freeze() before the fork"));
-	assert_true(strlen(told) < TREND_SENTENCE_MAX - 1);
+	text = trend_finding(trend, "copy_on_write");
+	assert_non_null(text);
+	assert_non_null(strstr(text, "Private memory grows, +120.0 MiB/min, while RSS does not"));
+	assert_non_null(strstr(text, "not a leak"));
+	assert_non_null(strstr(text, "after 68.0 MiB more at most. gc.freeze() before the fork"));
+	assert_true(strlen(text) < TREND_SENTENCE_MAX - 1);
 	trend->gc.have_frozen = true;
 	trend->gc.frozen = 1000;
 	evaluate(trend);
@@ -351,16 +351,16 @@ static void little_free(struct trend_look *look, double t)
 static void memory_that_is_kept_free_is_fragmentation(void **state)
 {
 	struct trend *trend = make_trend(7, NULL);
-	const char *told;
+	const char *text;
 
 	(void)state;
 	evaluate(trend);
-	told = trend_finding(trend, "fragmentation");
-	assert_non_null(told);
-	assert_non_null(strstr(told, "30.0 MiB, 30 % of RSS"));
+	text = trend_finding(trend, "fragmentation");
+	assert_non_null(text);
+	assert_non_null(strstr(text, "30.0 MiB, 30 % of RSS"));
 	assert_non_null(
-		strstr(told, "pymalloc 20.0 MiB, its pools are 75 % full; malloc 10.0 MiB"));
-	assert_non_null(strstr(told, "fragmentation, not a leak"));
+		strstr(text, "pymalloc 20.0 MiB, its pools are 75 % full; malloc 10.0 MiB"));
+	assert_non_null(strstr(text, "fragmentation, not a leak"));
 	trend_free(trend);
 	trend = make_trend(7, little_free);
 	evaluate(trend);

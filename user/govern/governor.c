@@ -439,7 +439,7 @@ void governor_start(struct governor *governor)
 {
 	governor->started = pthread_create(&governor->thread, NULL, run, governor) == 0;
 	if (!governor->started)
-		give_up(governor, "no thread can be had");
+		give_up(governor, "cannot start a thread");
 }
 
 int governor_stop(struct governor *governor, struct err *err)

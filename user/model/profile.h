@@ -128,7 +128,7 @@ struct loss {
 	uint64_t count;       /* > 0 */
 };
 
-/* What the reader has to know before the figures: in what way the watch is less than it could be,
+/* What the reader has to know before the figures: in what way the trace is less than it could be,
  * and how to fix it. */
 struct note {
 	/* stable identifier: "not_traced", "no_c_frames", "not_read", "children_work" */
@@ -192,7 +192,7 @@ struct trace_part {
 };
 
 /*
- * Why the watch ended, when the target had a part in it. end_detail: of TARGET_EXITED the exit
+ * Why the trace ended, when the target had a part in it. end_detail: of TARGET_EXITED the exit
  * code, -1 where it is not known; of TARGET_KILLED the number of the signal.
  */
 enum target_end {
@@ -224,7 +224,7 @@ struct retention; /* of model/retention.h */
 struct profile_retention {
 	const struct retention *rows; /* least growth that is sure, largest first */
 	size_t n_rows;
-	size_t n_looks; /* fewer than WAYS_GROWING_LOOKS tell nothing yet */
+	size_t n_looks; /* fewer than WAYS_GROWING_LOOKS show nothing yet */
 };
 
 struct profile_growing_types {
@@ -362,8 +362,8 @@ int stack_compare_frames(const struct stack *a, const struct stack *b);
 void profile_sort(struct profile *profile, enum profile_order order);
 
 /*
- * < 0, 0, > 0: the order of profile_sort(), frames and what else tells equal figures apart left to
- * the caller
+ * < 0, 0, > 0: the order of profile_sort(), frames and whatever else distinguishes equal figures
+ * are left to the caller
  */
 int stack_compare_ranks(const struct stack *a, const struct stack *b, enum profile_order order);
 

@@ -187,7 +187,7 @@ int sweeper_start(struct sweeper **out, const struct sweep *sweep, struct err *e
 	sweeper->started = error == 0;
 	if (error) {
 		sweeper_stop(sweeper);
-		return err_set(err, ERR_FAILED, "no thread can be had: %s", strerror(error));
+		return err_set(err, ERR_FAILED, "cannot start a thread: %s", strerror(error));
 	}
 	*out = sweeper;
 	return 0;

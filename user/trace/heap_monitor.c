@@ -22,7 +22,7 @@
 
 _Static_assert(HEAP_MONITOR_SCANS <= GROWTH_SCANS_MAX, "growth_measure() takes them all");
 
-/* what grows is not told from what changes by fewer scans */
+/* with fewer scans, growth cannot be distinguished from fluctuation */
 #define CONTAINER_SCANS 3
 
 #define LIKELY_ERRORS   2 /* of a slope, to its upper bound */
@@ -272,7 +272,7 @@ struct heap_monitor *heap_monitor_open(const struct target *target, double share
 
 	if (!monitor || init_lock(monitor)) {
 		free(monitor);
-		err_set(err, ERR_FAILED, "no memory to watch the heap");
+		err_set(err, ERR_FAILED, "no memory for the heap monitor");
 		return NULL;
 	}
 	monitor->process = &target->process;

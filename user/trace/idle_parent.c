@@ -87,7 +87,7 @@ static void add(struct profile *profile, const struct child *rows, size_t n, dou
 	else
 		snprintf(count, sizeof(count), "%zu children are CPython and use", n);
 	snprintf(text, sizeof(text),
-		 "This process does nothing itself (%s of a core); its %s %s. To watch %s: -p %s%s",
+		 "This process does nothing itself (%s of a core); its %s %s. To trace %s: -p %s%s",
 		 fmt_percent(own).text, count, fmt_percent(theirs).text, n == 1 ? "it" : "them",
 		 pids, n > IDLE_PARENT_NAMED ? " (the busiest)" : "");
 	profile_note(profile, "children_work", text);

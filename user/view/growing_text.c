@@ -15,7 +15,7 @@ static void put_growth(const struct pen *pen, const struct growing_container *gr
 	pen_ink(pen, INK_GROWS);
 	fprintf(pen->out, "+%s/min", fmt_per_second(growing->items_per_s * 60).text);
 	pen_ink(pen, INK_PLAIN);
-	fputs(" since the watch began", pen->out);
+	fputs(" since the trace began", pen->out);
 	if (growing->watched_s > 0 && growing->ago_s >= 1)
 		fprintf(pen->out, "; its changes were watched %s ago",
 			fmt_duration(growing->ago_s).text);

@@ -314,7 +314,7 @@ static void put_totals(const struct pen *pen, const struct profile *profile, siz
 	fprintf(pen->out,
 		"Seen: %s in %s allocations, %s of them freed; %s frees of memory not on the "
 		"account "
-		"(older than the watch%s).\n",
+		"(older than the trace%s).\n",
 		fmt_bytes(profile->totals.allocated_bytes).text,
 		fmt_count(profile->totals.allocated_count).text,
 		fmt_count(profile->totals.freed_count).text,
@@ -489,18 +489,18 @@ static void put_end(const struct pen *pen, const struct profile_target *target, 
 		fprintf(pen->out, "pid %d: ", target->pid);
 	if (target->end == TARGET_EXITED && detail >= 0)
 		fprintf(pen->out,
-			"target exited with code %d during the watch (a Python that exits frees "
+			"target exited with code %d during the trace (a Python that exits frees "
 			"most of "
 			"what it holds: see the reports before)\n",
 			detail);
 	else if (target->end == TARGET_EXITED)
-		fputs("target ended during the watch; how is not known (a Python that exits frees "
+		fputs("target ended during the trace; how is not known (a Python that exits frees "
 		      "most of what it holds: see the reports before)\n",
 		      pen->out);
 	else if (target->end == TARGET_KILLED)
-		fprintf(pen->out, "target was killed by signal %d during the watch\n", detail);
+		fprintf(pen->out, "target was killed by signal %d during the trace\n", detail);
 	else if (target->end == TARGET_EXECED)
-		fputs("target replaced itself by exec during the watch; the report ends there\n",
+		fputs("target replaced itself by exec during the trace; the report ends there\n",
 		      pen->out);
 	else
 		fputs("target is stopped (state T), so nothing changes until it is continued\n",

@@ -3,7 +3,7 @@
  * account: blocks come, blocks go; the totals of their sites follow.
  *
  * Invariant, for every site: allocated - freed = what `blocks` and `mappings` hold of it. A block
- * is entered after its allocator has returned it and taken out before its allocator is told to free
+ * is entered after its allocator has returned it and removed before its allocator is asked to free
  * it, so no moment exists in which an address given out again meets its old entry. When it does, a
  * free was not seen (MISSED_FREES): the old block is closed on its own site, and the account is
  * right again.

@@ -23,7 +23,7 @@ static __always_inline bool read_u64(__u64 address, __u64 *value)
 }
 
 /* The registers kept are those at an instruction `ret`: make them those behind it. */
-static __always_inline void leave_function(struct abi_thread *thread)
+static __always_inline void step_over_ret(struct abi_thread *thread)
 {
 	read_u64(thread->regs[ABI_REG_SP], &thread->pc);
 	thread->regs[ABI_REG_SP] += sizeof(thread->pc);

@@ -219,7 +219,7 @@ static __always_inline void enter_free(__u64 address, __u64 sp, __u32 kind, __u3
  * An exception is thrown: out of operator new, if that is the remembered call. It has no return
  * probe, which would hide the way back from whoever looks for the one that catches.
  */
-static __always_inline void leave_new(void)
+static __always_inline void end_failed_new(void)
 {
 	struct abi_thread *thread = thread_find();
 	struct abi_call *call;
@@ -338,7 +338,7 @@ static __always_inline void enter(struct pt_regs *ctx, __u64 cookie)
 		return;
 	}
 	if (kind == ABI_CALL_THROW) {
-		leave_new();
+		end_failed_new();
 		return;
 	}
 	thread = thread_get();
@@ -433,7 +433,7 @@ int on_return(struct pt_regs *ctx)
 		if (facts.native)
 			keep_registers(thread, ctx, false);
 		if (facts.native && at_ret)
-			leave_function(thread);
+			step_over_ret(thread);
 		finish_call(thread, call, PT_REGS_RC(ctx));
 	}
 	if (start) {

@@ -76,7 +76,7 @@ static __always_inline __u32 take_free_site(__u32 n_chunks)
 	if (*(volatile __u32 *)&ring->put == taken)
 		return 0;
 	/* in the ring first, then read: until we are done user space puts nothing in our place
-	 * (session_settle()) */
+	 * (session_wait_grace_period()) */
 	if (__sync_val_compare_and_swap(&ring->taken, taken, taken + 1) != taken)
 		return 0; /* another thread was faster; a new one will do */
 	index = n_chunks * ABI_FREE_ROOM + taken % ABI_FREE_ROOM;

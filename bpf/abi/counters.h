@@ -24,7 +24,7 @@
 	X(UNKNOWN_UNMAPS, "unknown_unmaps", "unmapped ranges that were not known")                 \
 	X(FAILED_CALLS, "failed_calls", "allocator calls that returned no memory")                 \
 	X(FILTERED, "filtered", "blocks kept out by -z, -Z")                                       \
-	X(COLLISIONS, "collisions", "stacks told apart by their frames, not by their hash")        \
+	X(COLLISIONS, "collisions", "stacks distinguished by their frames, not their hash")        \
 	X(MISSED_FREES, "missed_frees",                                                            \
 	  "blocks were still outstanding when their address was given out again: a free was not "  \
 	  "seen")

@@ -340,7 +340,7 @@ static inline void made_below(struct profile *profile)
 		 .windows_s = 0.369,
 		 .longest_s = 0.132,
 		 .survivors = 33,
-		 .settled = true,
+		 .long_enough = true,
 		 .demand = 0.14},
 		{.domains = {[DOMAIN_OBJECT] = true},
 		 .how = TRACE_WINDOWS,
@@ -348,7 +348,7 @@ static inline void made_below(struct profile *profile)
 		 .windows_s = 0.137,
 		 .longest_s = 0.051,
 		 .survivors = 3298,
-		 .settled = true,
+		 .long_enough = true,
 		 .demand = 7.66}};
 
 	profile->duration_s = 20;
@@ -532,7 +532,7 @@ static inline void made_groups(struct profile *profile, const char *name)
 
 static inline void made_untraced(struct profile *profile)
 {
-	const struct growing rows[] = {
+	const struct growing_container rows[] = {
 		{.row = {.path = "app.cache.SESSIONS",
 			 .type = "dict",
 			 .address = 0x7f0000001000,
@@ -552,24 +552,26 @@ static inline void made_untraced(struct profile *profile)
 		 .bytes_per_min = 70000,
 		 .confidence = 0.99},
 	};
-	const struct profile_growing growing = {.rows = (struct growing *)MADE_COPY(profile, rows),
-						.n_rows = 1};
-	const struct profile_grows grows = {.rows = MADE_COPY(profile, types),
-					    .n_rows = 1,
-					    .span_s = 60,
-					    .n_scans = 20,
-					    .cpu_fraction = 0.004};
+	const struct profile_growing_containers growing = {
+		.rows = (struct growing_container *)MADE_COPY(profile, rows), .n_rows = 1};
+	const struct profile_growing_types grows = {.rows = MADE_COPY(profile, types),
+						    .n_rows = 1,
+						    .span_s = 60,
+						    .n_scans = 20,
+						    .cpu_fraction = 0.004};
 
 	profile->mode.untraced = true;
 	profile_note(profile, "children_work",
 		     "This process does nothing itself (<0.1 % of a core); its 2 children are "
-		     "CPython and use 35 %. To watch them: -p 4243,4244");
+		     "CPython and use 35 %. To trace them: -p 4243,4244");
 	profile_note(
 		profile, "not_traced",
 		"Allocations are not traced, the heap is only looked at from outside: bpf() is "
 		"\033[2Jdenied.");
-	profile->growing = (struct profile_growing *)made_copy(profile, &growing, sizeof(growing));
-	profile->grows = (struct profile_grows *)made_copy(profile, &grows, sizeof(grows));
+	profile->growing_containers =
+		(struct profile_growing_containers *)made_copy(profile, &growing, sizeof(growing));
+	profile->growing_types =
+		(struct profile_growing_types *)made_copy(profile, &grows, sizeof(grows));
 	profile->cost.tool_cpu_s = 0.5;
 	profile->cost.tool_rss_bytes = 20 << 20;
 }

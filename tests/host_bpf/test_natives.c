@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
- * Functions of other allocators: operator new with probes on its ends, exceptions that leave it,
- * frees that go on to others, requests that are rounded before a jump.
+ * Functions of other allocators: operator new with probes on its ends, exceptions that pass through
+ * it, frees that go on to others, requests that are rounded before a jump.
  */
 #include "shim.h"
 #include "pyleaktrace.bpf.c"

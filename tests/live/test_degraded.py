@@ -81,7 +81,7 @@ def goes_on(target, folder, validate, words, **how):
         text = said[-1]
         assert re.search(
             r"^Growing containers, fastest first:\napp\.state\.\w+ \S+, \d\S* items\n"
-            r" +the census says \+\S+/min since the watch began\.$",
+            r" +the census says \+\S+/min since the trace began\.$",
             text,
             re.M,
         ), text

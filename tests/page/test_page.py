@@ -216,9 +216,9 @@ def test_page_says_what_the_text_says(results, reports, name):
         assert value == cost[0]
         assert set(more.split("; ")) == cost[1]
     seen = re.search(r"^Seen: (\S+ \S+) in (\S+) allocations, (\S+) of them freed;", report, re.M)
-    assert (seen is None) == ("Allocated during the watch" not in facts)
+    assert (seen is None) == ("Allocated during the trace" not in facts)
     if seen:
-        assert facts["Allocated during the watch"] == (
+        assert facts["Allocated during the trace"] == (
             seen[1],
             f"in {seen[2]} allocations, {seen[3]} freed",
         )
@@ -228,7 +228,7 @@ def test_cost_below_a_ceiling(results):
     """Between two windows nothing is hit: that is no cost of 0 %."""
     facts = {fact: value for fact, value, _ in results["below"]["facts"]}
     assert facts["Cost to the target"] == "2.3 % to 3.4 % of its own work"
-    assert "Allocated during the watch" not in facts
+    assert "Allocated during the trace" not in facts
     facts = {fact: value for fact, value, _ in results["service"]["facts"]}
     assert facts["Cost to the target"] == "38 % of a core"
 

@@ -160,7 +160,7 @@ static struct heap_scan *make_scan(double at_s, const char *const *names, const 
 		if (counts[i])
 			scan->types[scan->n_types++] =
 				(struct heap_type){strdup(names[i]), counts[i], 0, counts[i] * 100};
-	heap_scan_settle(scan);
+	heap_scan_finalize(scan);
 	return scan;
 }
 
@@ -227,7 +227,7 @@ static void each_series_of_counts_has_its_shape(void **state)
 
 /* Garbage goes with what was made since the last full collection: a leak on top of it is seen in
  * seven looks, though it is less. */
-static void a_leak_beside_garbage_is_seen(void **state)
+static void a_leak_next_to_garbage_is_seen(void **state)
 {
 	static const char *const pair[] = {"garbage", "both"};
 	static const double since_full[] = {10000, 45000, 20000, 55000, 5000, 40000, 15000};
@@ -352,7 +352,7 @@ int main(void)
 		cmocka_unit_test(any_bytes_come_to_an_end),
 		cmocka_unit_test(each_series_of_counts_has_its_shape),
 		cmocka_unit_test(two_looks_at_one_moment_have_no_slope),
-		cmocka_unit_test(a_leak_beside_garbage_is_seen),
+		cmocka_unit_test(a_leak_next_to_garbage_is_seen),
 		cmocka_unit_test(what_only_grows_is_a_container_that_grows),
 		cmocka_unit_test(types_of_one_name_become_one_row),
 	};

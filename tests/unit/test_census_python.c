@@ -79,7 +79,7 @@ static void check_python(const char *python)
 	}
 	census = census_new(child.pid, &child.runtime, &err);
 	assert_non_null(census);
-	census_watch(census, see, &all);
+	census_set_object_cb(census, see, &all);
 	child_sleeps(&child);
 	scan = census_scan(census, &err);
 	if (!scan)

@@ -122,7 +122,7 @@ static void check(uint32_t pool_size, const enum content *contents, size_t n, si
 			      unused, other);                                                \
 	} while (0)
 
-static void pools_are_found_beside_absent_pages_and_other_bytes(void **state)
+static void pools_are_found_next_to_absent_pages_and_other_bytes(void **state)
 {
 	(void)state;
 	CHECK(2, 0, 0, POOL, POOL);
@@ -274,7 +274,7 @@ static void the_malloc_is_known_by_its_library(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(pools_are_found_beside_absent_pages_and_other_bytes),
+		cmocka_unit_test(pools_are_found_next_to_absent_pages_and_other_bytes),
 		cmocka_unit_test(unused_pools_follow_a_pool),
 		cmocka_unit_test(every_chunk_of_a_heap_is_met),
 		cmocka_unit_test(a_large_chunk_is_a_mapping_of_its_own),

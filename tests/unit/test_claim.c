@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
- * One tool at a time has a process: who comes second is told, and who comes after the first has
- * gone is not.
+ * One tool at a time has a process: the second gets an error, and one that comes after the first
+ * has gone is not.
  */
 #include <sched.h>
 #include <setjmp.h>
@@ -31,7 +31,7 @@ static void a_target_has_one_claim_at_a_time(void **state)
 		skip();
 	}
 	assert_int_equal(claim_take(&second, getpid(), &err), -ERR_FAILED);
-	assert_non_null(strstr(err.text, "is being watched by another pyleaktrace"));
+	assert_non_null(strstr(err.text, "is being traced by another pyleaktrace"));
 	claim_drop(&first);
 	assert_int_equal(access(first.path, F_OK), -1);
 	assert_int_equal(claim_take(&second, getpid(), &err), 0);

@@ -19,7 +19,7 @@ struct totals {
 	uint64_t count[TYPES_MAX], tracked[TYPES_MAX];
 };
 
-struct beside {
+struct comparison {
 	struct classifier classifier;
 	struct run_classifier run_classifier;
 	struct buffers buffers;
@@ -29,26 +29,26 @@ struct beside {
 	size_t n_runs, n_objects, n_shown;
 };
 
-static uint64_t random_word(struct beside *beside)
+static uint64_t random_word(struct comparison *comparison)
 {
-	beside->seed ^= beside->seed << 13;
-	beside->seed ^= beside->seed >> 7;
-	beside->seed ^= beside->seed << 17;
-	return beside->seed;
+	comparison->seed ^= comparison->seed << 13;
+	comparison->seed ^= comparison->seed >> 7;
+	comparison->seed ^= comparison->seed << 17;
+	return comparison->seed;
 }
 
 static void show(void *context, const struct found *found)
 {
-	struct beside *beside = context;
+	struct comparison *comparison = context;
 
-	beside->n_shown++;
+	comparison->n_shown++;
 	found->type->count++;
 	found->type->tracked += found->tracked;
 }
 
-static void classify_slowly(struct beside *beside, const struct block_run *run)
+static void classify_slowly(struct comparison *comparison, const struct block_run *run)
 {
-	memset(&beside->slow, 0, sizeof(beside->slow));
+	memset(&comparison->slow, 0, sizeof(comparison->slow));
 	for (uint32_t i = 0; i < run->n; i++) {
 		struct block block = {
 			.kind = run->kind,
@@ -63,48 +63,48 @@ static void classify_slowly(struct beside *beside, const struct block_run *run)
 		struct found found;
 
 		if (run->is_free[i / 64] >> i % 64 & 1 ||
-		    !classify_block(&beside->classifier, &block, &found))
+		    !classify_block(&comparison->classifier, &block, &found))
 			continue;
-		beside->slow.count[found.type->index]++;
-		beside->slow.tracked[found.type->index] += found.tracked;
-		beside->n_objects++;
+		comparison->slow.count[found.type->index]++;
+		comparison->slow.tracked[found.type->index] += found.tracked;
+		comparison->n_objects++;
 	}
 }
 
-static void classify_fast(struct beside *beside, const struct block_run *run)
+static void classify_fast(struct comparison *comparison, const struct block_run *run)
 {
-	size_t shown = beside->n_shown, n = 0;
+	size_t shown = comparison->n_shown, n = 0;
 	uint32_t counted;
 
-	for (size_t i = 0; i < type_table_length(beside->types); i++) {
-		type_table_at(beside->types, i)->count = 0;
-		type_table_at(beside->types, i)->tracked = 0;
+	for (size_t i = 0; i < type_table_length(comparison->types); i++) {
+		type_table_at(comparison->types, i)->count = 0;
+		type_table_at(comparison->types, i)->tracked = 0;
 	}
-	counted = classify_run(&beside->run_classifier, run);
-	for (size_t i = 0; i < type_table_length(beside->types); i++) {
-		const struct census_type *type = type_table_at(beside->types, i);
+	counted = classify_run(&comparison->run_classifier, run);
+	for (size_t i = 0; i < type_table_length(comparison->types); i++) {
+		const struct census_type *type = type_table_at(comparison->types, i);
 
-		assert_int_equal(type->count, beside->slow.count[i]);
-		assert_int_equal(type->tracked, beside->slow.tracked[i]);
+		assert_int_equal(type->count, comparison->slow.count[i]);
+		assert_int_equal(type->tracked, comparison->slow.tracked[i]);
 		n += type->count;
 	}
-	assert_int_equal(counted + beside->n_shown - shown, n);
+	assert_int_equal(counted + comparison->n_shown - shown, n);
 }
 
 /* A type is not met in just any object: only when all are known the order is of no weight. */
-static void compare(struct beside *beside, const struct block_run *run)
+static void compare(struct comparison *comparison, const struct block_run *run)
 {
 	size_t n;
 
 	do {
-		n = type_table_length(beside->types);
-		classify_slowly(beside, run);
-	} while (type_table_length(beside->types) != n);
-	classify_fast(beside, run);
+		n = type_table_length(comparison->types);
+		classify_slowly(comparison, run);
+	} while (type_table_length(comparison->types) != n);
+	classify_fast(comparison, run);
 }
 
 /* What may stand in a block: counts, flags, links, types, other words of the pool, anything. */
-static uint64_t odd_word(struct beside *beside, const uint8_t *bytes, size_t words)
+static uint64_t odd_word(struct comparison *comparison, const uint8_t *bytes, size_t words)
 {
 	static const uint64_t odd[] = {0,
 				       1,
@@ -126,15 +126,15 @@ static uint64_t odd_word(struct beside *beside, const uint8_t *bytes, size_t wor
 				       0xfdfdfdfdfdfdfd6full,
 				       0xfbfbfbfbfbfbfb6full,
 				       0x0800000000000000ull};
-	uint64_t word = random_word(beside), other;
-	size_t n = type_table_length(beside->types);
+	uint64_t word = random_word(comparison), other;
+	size_t n = type_table_length(comparison->types);
 
 	memcpy(&other, bytes + word % words * 8, sizeof(other));
-	switch (random_word(beside) % 6) {
+	switch (random_word(comparison) % 6) {
 	case 0:
 		return odd[word % (sizeof(odd) / sizeof(odd[0]))];
 	case 1:
-		return n ? type_table_at(beside->types, word % n)->address : 1;
+		return n ? type_table_at(comparison->types, word % n)->address : 1;
 	case 2:
 		return other;
 	case 3:
@@ -148,28 +148,28 @@ static uint64_t odd_word(struct beside *beside, const uint8_t *bytes, size_t wor
 
 static void take_run(void *context, const struct block_run *run)
 {
-	struct beside *beside = context;
+	struct comparison *comparison = context;
 	size_t length = (size_t)run->n * run->size;
 	struct block_run changed = *run;
 	uint8_t *bytes;
 
-	if (beside->n_runs++ >= RUNS_MAX)
+	if (comparison->n_runs++ >= RUNS_MAX)
 		return;
-	compare(beside, run);
+	compare(comparison, run);
 	bytes = malloc(length);
 	assert_non_null(bytes);
 	changed.bytes = bytes;
 	for (int round = 0; round < ROUNDS; round++) {
 		memcpy(bytes, run->bytes, length);
 		for (size_t i = 0; i < 1 + length / 512; i++) {
-			uint64_t word = odd_word(beside, bytes, length / 8),
-				 at = random_word(beside) % run->n * run->size +
-				      random_word(beside) %
+			uint64_t word = odd_word(comparison, bytes, length / 8),
+				 at = random_word(comparison) % run->n * run->size +
+				      random_word(comparison) %
 					      (run->size / 8 < 8 ? run->size / 8 : 8) * 8;
 
 			memcpy(bytes + at, &word, sizeof(word));
 		}
-		compare(beside, &changed);
+		compare(comparison, &changed);
 	}
 	free(bytes);
 }
@@ -180,7 +180,7 @@ static void no_block(void *context, const struct block *block)
 	(void)block;
 }
 
-static void walk_all(struct beside *beside, pid_t pid, const struct maps *maps,
+static void walk_all(struct comparison *comparison, pid_t pid, const struct maps *maps,
 		     const struct py_runtime *runtime)
 {
 	struct walk *walk = calloc(1, sizeof(*walk));
@@ -190,9 +190,9 @@ static void walk_all(struct beside *beside, pid_t pid, const struct maps *maps,
 	assert_int_equal(walk_begin(walk, pid, runtime, maps, &err), 0);
 	walk->visit = no_block;
 	walk->visit_run = take_run;
-	walk->context = beside;
-	beside->buffers = (struct buffers){.layout = &runtime->layout, .memory = &walk->memory};
-	for (size_t i = 0; i < maps->n_ranges && beside->n_runs < RUNS_MAX; i++)
+	walk->context = comparison;
+	comparison->buffers = (struct buffers){.layout = &runtime->layout, .memory = &walk->memory};
+	for (size_t i = 0; i < maps->n_ranges && comparison->n_runs < RUNS_MAX; i++)
 		if (memory_is_heap(&maps->ranges[i]))
 			walk_range(walk, &maps->ranges[i]);
 	walk_end(walk);
@@ -201,14 +201,14 @@ static void walk_all(struct beside *beside, pid_t pid, const struct maps *maps,
 
 static void check_python(const char *python, const char *environment, bool show_all)
 {
-	struct beside *beside = calloc(1, sizeof(*beside));
+	struct comparison *comparison = calloc(1, sizeof(*comparison));
 	struct python_child child;
 	struct err err = ERR_INIT;
 	struct py_types *types;
 	struct maps maps;
 	char **facts;
 
-	assert_non_null(beside);
+	assert_non_null(comparison);
 	child_start(&child, python, "tests/unit/print_heap.py", environment);
 	facts = child_facts(&child);
 	child_runtime(&child, facts[0]);
@@ -217,29 +217,29 @@ static void check_python(const char *python, const char *environment, bool show_
 	types = py_types_new(child.pid, &child.runtime);
 	assert_non_null(types);
 	py_types_begin(types);
-	beside->types = type_table_new(types);
-	assert_non_null(beside->types);
-	beside->seed = 20260101;
-	beside->classifier = (struct classifier){.layout = &child.runtime.layout,
-						 .pid = child.pid,
-						 .table = beside->types,
-						 .maps = &maps};
-	beside->run_classifier = (struct run_classifier){.classifier = &beside->classifier,
-							 .buffers = &beside->buffers,
-							 .take = show,
-							 .context = beside,
-							 .show_all = show_all};
-	walk_all(beside, child.pid, &maps, &child.runtime);
-	assert_true(beside->n_runs > 20);
-	assert_true(beside->n_objects > 50000);
+	comparison->types = type_table_new(types);
+	assert_non_null(comparison->types);
+	comparison->seed = 20260101;
+	comparison->classifier = (struct classifier){.layout = &child.runtime.layout,
+						     .pid = child.pid,
+						     .table = comparison->types,
+						     .maps = &maps};
+	comparison->run_classifier = (struct run_classifier){.classifier = &comparison->classifier,
+							     .buffers = &comparison->buffers,
+							     .take = show,
+							     .context = comparison,
+							     .show_all = show_all};
+	walk_all(comparison, child.pid, &maps, &child.runtime);
+	assert_true(comparison->n_runs > 20);
+	assert_true(comparison->n_objects > 50000);
 	/* most are not shown: the fast way was taken; not behind debug allocators' headers */
 	if (!show_all && !environment)
-		assert_true(beside->n_shown < beside->n_objects / 2);
-	type_table_free(beside->types);
+		assert_true(comparison->n_shown < comparison->n_objects / 2);
+	type_table_free(comparison->types);
 	py_types_free(types);
 	maps_fini(&maps);
 	child_end(&child);
-	free(beside);
+	free(comparison);
 }
 
 static void check_all(const char *python)

@@ -46,15 +46,15 @@ static void a_debug_file_is_found_by_link(void **state)
 	(void)state;
 	run("gcc -g " CFLAGS " -Wl,--build-id=none -o linked.full $SOURCES/library.c\n"
 	    "objcopy --only-keep-debug linked.full linked.debug\n"
-	    "for place in beside below root gone; do\n"
+	    "for place in adjacent below root gone; do\n"
 	    "	objcopy --strip-all --add-gnu-debuglink=linked.debug linked.full $place.so\n"
 	    "	mkdir $place && mv $place.so $place\n"
 	    "done\n"
-	    "cp linked.debug beside\n"
+	    "cp linked.debug adjacent\n"
 	    "mkdir below/.debug && cp linked.debug below/.debug\n"
 	    "mkdir -p roots/$PWD/root && cp linked.debug roots/$PWD/root\n"
 	    "cp linked.debug gone && printf x >> gone/linked.debug");
-	check_against_addr2line("beside/beside.so", NULL, "linked.full", 300);
+	check_against_addr2line("adjacent/adjacent.so", NULL, "linked.full", 300);
 	check_against_addr2line("below/below.so", NULL, "linked.full", 300);
 	check_against_addr2line("root/root.so", "roots", "linked.full", 300);
 	/* the checksum is wrong */

@@ -61,16 +61,16 @@ static void the_forecast_is_what_the_policy_does(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(demands) / sizeof(demands[0]); i++) {
-		const struct forecast told =
+		const struct forecast forecast =
 			forecast_part(2000, demands[i] * S / 2000, 0.05, 100 * MS);
 		bool all;
 		double share = played(demands[i], 0.05, &all);
 
-		assert_true(fabs(told.demand - demands[i]) < 1e-9);
-		assert_int_equal(all, told.mode == PART_ALL);
-		if (!all && fabs(share - told.window_ns / told.every_ns) > 0.15 * share)
-			fail_msg("demand %g: told %g, played %g", demands[i],
-				 told.window_ns / told.every_ns, share);
+		assert_true(fabs(forecast.demand - demands[i]) < 1e-9);
+		assert_int_equal(all, forecast.mode == PART_ALL);
+		if (!all && fabs(share - forecast.window_ns / forecast.every_ns) > 0.15 * share)
+			fail_msg("demand %g: forecast %g, played %g", demands[i],
+				 forecast.window_ns / forecast.every_ns, share);
 	}
 }
 

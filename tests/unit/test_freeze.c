@@ -279,7 +279,7 @@ static void no_signal_is_lost(void **state)
 	assert_int_equal(atomic_load(&shared->received_sum), atomic_load(&shared->sent_sum));
 	stop(pid);
 	if (caught < CAUGHT) {
-		print_message("skip: too seldom was a signal on its way here (one CPU?)\n");
+		print_message("skip: a signal was rarely in flight here (one CPU?)\n");
 		skip();
 	}
 }

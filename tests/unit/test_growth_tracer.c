@@ -399,9 +399,9 @@ static void a_round_that_fails_is_tried_again_after_a_rest(void **state)
 /* The container that grows is named, once; its figures are the census', and none of its changes. */
 static void check_named(void)
 {
-	const struct growing *row = &about->growing->rows[0];
+	const struct growing_container *row = &about->growing_containers->rows[0];
 
-	assert_int_equal(about->growing->n_rows, 1);
+	assert_int_equal(about->growing_containers->n_rows, 1);
 	assert_string_equal(row->row.path, "app.KEPT");
 	assert_string_equal(row->row.type, "dict");
 	assert_int_equal(row->row.items_after, 500);
@@ -421,17 +421,17 @@ static void without_watchpoints_containers_are_named(void **state)
 		assert_about((made.rounds[i].opened_ns - made.rounds[i - 1].opened_ns) / SECOND,
 			     0.5 / GROWTH_TRACER_SHARE);
 	check_named();
-	assert_null(about->growing->why_not);
+	assert_null(about->growing_containers->why_not);
 }
 
 /* Where they are taken the reason is said, next to the names. */
-static void taken_watchpoints_are_said_beside_the_names(void **state)
+static void taken_watchpoints_are_noted_with_the_names(void **state)
 {
 	(void)state;
 	made.fails = made.grows = true;
 	watch_rounds(0.02, 1);
 	check_named();
-	assert_string_equal(about->growing->why_not, "all debug registers are taken");
+	assert_string_equal(about->growing_containers->why_not, "all debug registers are taken");
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -447,7 +447,7 @@ int main(void)
 		TEST(what_a_round_takes_is_charged_once),
 		TEST(a_round_that_fails_is_tried_again_after_a_rest),
 		TEST(without_watchpoints_containers_are_named),
-		TEST(taken_watchpoints_are_said_beside_the_names),
+		TEST(taken_watchpoints_are_noted_with_the_names),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

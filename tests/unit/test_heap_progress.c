@@ -41,7 +41,7 @@ static const char *say(struct terminal *terminal, enum census_work work, uint64_
 		       uint64_t all, double now_s)
 {
 	terminal->seen = terminal->length;
-	heap_progress_tell(&terminal->progress, work, done, all, now_s);
+	heap_progress_update(&terminal->progress, work, done, all, now_s);
 	fflush(terminal->progress.terminal);
 	return terminal->text + terminal->seen;
 }
@@ -95,7 +95,7 @@ static void nothing_is_said_without_a_terminal(void **state)
 
 	(void)state;
 	assert_non_null(freopen("/dev/null", "w", stderr));
-	heap_progress_watch(&progress, NULL, false);
+	heap_progress_attach(&progress, NULL, false);
 	assert_null(progress.terminal);
 	assert_true(dup2(terminal, STDERR_FILENO) >= 0);
 	close(terminal);

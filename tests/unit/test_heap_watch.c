@@ -75,7 +75,7 @@ static struct heap_watch *make_watch(enum heap_watch_fate fate, enum heap_watch_
 	stacks[2] = MAKE(200, 0, &thread_start, &work, &insert_dict);
 	stacks[3] = MAKE(100, 0, &thread_start, &work, &insert_dict);
 	stacks[4] = MAKE(5, 0, &thread_start, &work, &extension);
-	heap_watch_settle(row, stacks, 5);
+	heap_watch_merge_stacks(row, stacks, 5);
 	return watch;
 }
 

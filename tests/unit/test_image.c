@@ -12,7 +12,7 @@
 
 #include "target/image.h"
 
-/* A child that says when it runs, and another program than before when it is told so. */
+/* A child that reports when it runs, and execs another program on request. */
 struct child {
 	pid_t pid;
 	int to, from;

@@ -169,7 +169,7 @@ static void *take_looking(void *context)
 	return NULL;
 }
 
-static void beside_another_thread(void)
+static void with_another_thread(void)
 {
 	pthread_t thread;
 
@@ -181,7 +181,7 @@ static void beside_another_thread(void)
 static void each_thread_has_an_order_of_its_own(void **state)
 {
 	(void)state;
-	assert_said(beside_another_thread, "");
+	assert_said(with_another_thread, "");
 }
 
 /* While a thread waits for a condition the lock is free, and held again afterwards. */

@@ -308,7 +308,7 @@ static void a_place_lies_where_the_arguments_still_are(void **state)
 	/* the call itself is the last instruction with the arguments in their registers */
 	check_place("code_calls", &need_malloc, 3, COST_EMULATED);
 	place = check_place("code_indirect", &need_malloc, 0, COST_STEPPED);
-	assert_string_equal(place.why, "the function ends, or jumps to where only the run tells");
+	assert_string_equal(place.why, "the function ends, or jumps to a computed address");
 }
 
 static void frees_are_probed_behind_their_test_for_null(void **state)
@@ -357,7 +357,7 @@ static void a_place_behind_pushes_knows_their_bytes(void **state)
 	/* a wrapper: the call is a place, with the arguments behind it still there */
 	place = check_place("code_wrapper", &need_entry_of_second, 7, COST_EMULATED);
 	assert_int_equal(place.pushed, 8);
-	/* a return probe must find the return address; an entry probe is told what was pushed */
+	/* a return probe must find the return address; an entry probe gets what was pushed */
 	check_place("code_late_push", &need_malloc, 0, COST_STEPPED);
 	place = check_place("code_late_push", &entry_only, 5, COST_EMULATED);
 	assert_int_equal(place.pushed, 8);

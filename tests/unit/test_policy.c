@@ -238,7 +238,7 @@ static void the_ceiling_holds_whatever_the_load(void **state)
 
 /* Nor is it broken by watchpoints that spend all they may, nor do these or the windows wait for the
  * others. */
-static void the_ceiling_holds_beside_watchpoints(void **state)
+static void the_ceiling_includes_watchpoints(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < N_LOADS; i++) {
@@ -397,7 +397,7 @@ static void windows_become_as_long_as_the_work_needs(void **state)
 	(void)state;
 	begin(&run, &quick, 0.05, false);
 	run_for(&run, 120 * S);
-	assert_true(run.policy.parts[1].settled);
+	assert_true(run.policy.parts[1].long_enough);
 	assert_true(run.policy.parts[1].window_ns < (uint64_t)(100 * MS));
 	/* a request of 5 ms takes 100 ms when it is traced */
 	begin(&run, &slow, 0.05, false);
@@ -462,7 +462,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(the_ceiling_holds_whatever_the_load),
-		cmocka_unit_test(the_ceiling_holds_beside_watchpoints),
+		cmocka_unit_test(the_ceiling_includes_watchpoints),
 		cmocka_unit_test(the_first_minute_costs_no_more_than_others),
 		cmocka_unit_test(a_sleeping_target_has_windows_by_what_they_cost),
 		cmocka_unit_test(what_is_cheap_is_soon_traced_all_the_time),

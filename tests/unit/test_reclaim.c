@@ -36,7 +36,7 @@ static struct {
 		survivor; /* sites that they refer to; 0: there is none */
 	bool survivor_is_gone;
 	bool unlisted; /* no stack finds the first site */
-	bool unreadable, unsettled, full, missed;
+	bool unreadable, no_grace_period, full, missed;
 	uint32_t taken;                    /* since the last round; 0: none */
 	uint64_t now_ns, cpu_ns, takes_ns; /* CPU time, of each round */
 	char log[256];                     /* what was done with the session, in order */
@@ -89,9 +89,9 @@ void session_site_show(struct session *session, uint32_t site)
 	done("show", site);
 }
 
-bool session_settle(void)
+bool session_wait_grace_period(void)
 {
-	return !made.unsettled;
+	return !made.no_grace_period;
 }
 
 void session_site_clear(struct session *session, uint32_t site)
@@ -400,7 +400,7 @@ static void without_room_survivors_are_halved(void **state)
 static void without_waiting_for_hits_nothing_is_given_up(void **state)
 {
 	(void)state;
-	made.unsettled = true;
+	made.no_grace_period = true;
 	for (unsigned i = 0; i < 5; i++)
 		assert_string_equal(look(), "");
 	assert_false(reclaim_is_due(reclaim, session, clock_now_ns() + 10 * RECLAIM_PERIOD_NS));

@@ -398,7 +398,7 @@ struct lone {
 	int order, answer, held;
 };
 
-/* A shell of another user: by exec() it shares nothing, until it is told to fork. */
+/* A shell of another user: by exec() it shares nothing, until it is asked to fork. */
 static struct lone start_lone(void)
 {
 	int orders[2], answers[2], held[2];

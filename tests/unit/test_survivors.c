@@ -294,7 +294,7 @@ static void what_a_block_held_in_its_window_counts(void **state)
 	make(BEGIN, "dies");
 	make(BEGIN, "dies and is a buffer then");
 	make(BEGIN, NULL);
-	make(BEGIN, "made anew");
+	make(BEGIN, "made again");
 	make(BEGIN + 540, "born too late");
 	survivors_look(survivors, &view, OBJECTS, BEGIN, END - 100);
 	assert_int_equal(made.deleted, 0);

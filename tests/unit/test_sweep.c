@@ -44,7 +44,7 @@ void probed_second(void);
 static void (*const probed[])(void) = {probed_first, probed_second};
 #define PLACES 2
 
-/* ---- the target: forks when it is told to, reports the child's PID ----------------------------
+/* ---- the target: forks on request, reports the child's PID ----------------------------
  */
 
 struct target {

@@ -68,7 +68,7 @@ static struct trend *make_trend(size_t n, void (*change)(struct trend_look *look
 	return trend;
 }
 
-static void settle(struct trend *trend)
+static void evaluate(struct trend *trend)
 {
 	trend_measure(trend);
 	trend_find(trend);
@@ -87,7 +87,7 @@ static void each_row_has_its_rate_and_the_account_its_rest(void **state)
 	struct trend *trend = make_trend(7, grow);
 
 	(void)state;
-	settle(trend);
+	evaluate(trend);
 	assert_float_equal(trend_span_s(trend), 6, 1e-9);
 	assert_int_equal(trend->rows[TREND_RSS].first, 100 * MIB);
 	assert_int_equal(trend->rows[TREND_RSS].last, 106 * MIB);
@@ -114,7 +114,7 @@ static void looks_without_a_scan_leave_no_account(void **state)
 	struct trend *trend = make_trend(7, no_scan);
 
 	(void)state;
-	settle(trend);
+	evaluate(trend);
 	assert_int_equal(trend->rows[TREND_RSS].n, 7);
 	assert_int_equal(trend->rows[TREND_PSS].n, 3);
 	assert_int_equal(trend->rows[TREND_PSS].last, 99 * MIB);
@@ -129,13 +129,13 @@ static void a_long_watch_is_kept_whole(void **state)
 	struct trend *trend = make_trend(5000, grow);
 
 	(void)state;
-	settle(trend);
+	evaluate(trend);
 	assert_int_equal(trend->n_made, 5000);
 	assert_in_range(trend->n_looks, TREND_LOOKS_MAX / 2, TREND_LOOKS_MAX);
 	assert_float_equal(trend_span_s(trend), 4999, 1e-9);
 	assert_float_equal(trend->rows[TREND_RSS].per_s, (double)MIB, 1);
 	trend_forget(trend);
-	settle(trend);
+	evaluate(trend);
 	assert_int_equal(trend->n_looks, 1);
 	assert_int_equal(trend->rows[TREND_RSS].first, trend->rows[TREND_RSS].last);
 	trend_free(trend);
@@ -148,7 +148,7 @@ static void steady_growth_is_said_with_its_cause(void **state)
 	struct trend *trend = make_trend(7, grow);
 
 	(void)state;
-	settle(trend);
+	evaluate(trend);
 	assert_string_equal(
 		trend_finding(trend, "growth"),
 		"RSS grows steadily, +60.0 MiB/min; 90 % of it is Python objects and their "
@@ -157,7 +157,7 @@ static void steady_growth_is_said_with_its_cause(void **state)
 	trend_free(trend);
 	/* four looks are too few to say so */
 	trend = make_trend(4, grow);
-	settle(trend);
+	evaluate(trend);
 	assert_null(trend_finding(trend, "growth"));
 	assert_non_null(strstr(trend_finding(trend, "fragmentation"), "five looks are needed"));
 	trend_free(trend);
@@ -197,14 +197,14 @@ static void growth_that_may_be_garbage_is_said_so(void **state)
 	(void)state;
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		struct trend *trend = make_trend(7, cases[i].change);
-		const char *told;
+		const char *text;
 
 		trend->gc.have_enabled = true;
 		trend->gc.enabled = cases[i].enabled;
-		settle(trend);
-		told = trend_finding(trend, "growth");
-		assert_non_null(told);
-		assert_int_equal(strstr(told, " No full collection ran meanwhile") != NULL,
+		evaluate(trend);
+		text = trend_finding(trend, "growth");
+		assert_non_null(text);
+		assert_int_equal(strstr(text, " No full collection ran meanwhile") != NULL,
 				 cases[i].may_be);
 		trend_free(trend);
 	}
@@ -223,7 +223,7 @@ static void growth_that_slows_is_no_finding(void **state)
 	struct trend *trend = make_trend(9, fill_up);
 
 	(void)state;
-	settle(trend);
+	evaluate(trend);
 	assert_int_equal(trend->rows[TREND_RSS].shape, FIT_SLOWING);
 	assert_null(trend_finding(trend, "growth"));
 	trend_free(trend);
@@ -304,31 +304,31 @@ static void private_copies_are_no_leak(void **state)
 		NULL,           grow,          grow_private,  end_other,   copy_little,
 		leak_for_files, leak_and_lose, copy_and_leak, leak_little, leak_and_swap};
 	struct trend *trend = make_trend(7, copy);
-	const char *told;
+	const char *text;
 
 	(void)state;
-	settle(trend);
+	evaluate(trend);
 	assert_null(trend_finding(trend, "growth"));
-	told = trend_finding(trend, "copy_on_write");
-	assert_non_null(told);
-	assert_non_null(strstr(told, "Private memory grows, +120.0 MiB/min, while RSS does not"));
-	assert_non_null(strstr(told, "not a leak"));
-	assert_non_null(strstr(told, "after 68.0 MiB more at most. gc.freeze() before the fork"));
-	assert_true(strlen(told) < TREND_SENTENCE_MAX - 1);
+	text = trend_finding(trend, "copy_on_write");
+	assert_non_null(text);
+	assert_non_null(strstr(text, "Private memory grows, +120.0 MiB/min, while RSS does not"));
+	assert_non_null(strstr(text, "not a leak"));
+	assert_non_null(strstr(text, "after 68.0 MiB more at most. gc.freeze() before the fork"));
+	assert_true(strlen(text) < TREND_SENTENCE_MAX - 1);
 	trend->gc.have_frozen = true;
 	trend->gc.frozen = 1000;
-	settle(trend);
+	evaluate(trend);
 	/* it was called: that is no advice any more */
 	assert_null(strstr(trend_finding(trend, "copy_on_write"), "gc.freeze()"));
 	trend_free(trend);
 	/* four looks are too few to say so */
 	trend = make_trend(4, copy);
-	settle(trend);
+	evaluate(trend);
 	assert_null(trend_finding(trend, "copy_on_write"));
 	trend_free(trend);
 	for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++) {
 		trend = make_trend(7, others[i]);
-		settle(trend);
+		evaluate(trend);
 		assert_null(trend_finding(trend, "copy_on_write"));
 		for (size_t j = 0; j < trend->n_findings; j++)
 			if (strcmp(trend->findings[j].name, "fragmentation") != 0)
@@ -336,7 +336,7 @@ static void private_copies_are_no_leak(void **state)
 		trend_free(trend);
 	}
 	trend = make_trend(7, copy_and_leak);
-	settle(trend);
+	evaluate(trend);
 	assert_non_null(trend_finding(trend, "growth"));
 	trend_free(trend);
 }
@@ -351,19 +351,19 @@ static void little_free(struct trend_look *look, double t)
 static void memory_that_is_kept_free_is_fragmentation(void **state)
 {
 	struct trend *trend = make_trend(7, NULL);
-	const char *told;
+	const char *text;
 
 	(void)state;
-	settle(trend);
-	told = trend_finding(trend, "fragmentation");
-	assert_non_null(told);
-	assert_non_null(strstr(told, "30.0 MiB, 30 % of RSS"));
+	evaluate(trend);
+	text = trend_finding(trend, "fragmentation");
+	assert_non_null(text);
+	assert_non_null(strstr(text, "30.0 MiB, 30 % of RSS"));
 	assert_non_null(
-		strstr(told, "pymalloc 20.0 MiB, its pools are 75 % full; malloc 10.0 MiB"));
-	assert_non_null(strstr(told, "fragmentation, not a leak"));
+		strstr(text, "pymalloc 20.0 MiB, its pools are 75 % full; malloc 10.0 MiB"));
+	assert_non_null(strstr(text, "fragmentation, not a leak"));
 	trend_free(trend);
 	trend = make_trend(7, little_free);
-	settle(trend);
+	evaluate(trend);
 	assert_null(trend_finding(trend, "fragmentation"));
 	trend_free(trend);
 }
@@ -406,7 +406,7 @@ static void threads_and_files_that_leak_are_said(void **state)
 
 	(void)state;
 	add_threads(trend, 10);
-	settle(trend);
+	evaluate(trend);
 	assert_string_equal(
 		trend_finding(trend, "threads"),
 		"Threads leak: 4 became 10 in 6 s; 8 came, 2 ended. 7 of them are in pull "
@@ -415,7 +415,7 @@ static void threads_and_files_that_leak_are_said(void **state)
 			    "File descriptors leak: 10 became 40 in 6 s.");
 	trend_free(trend);
 	trend = make_trend(7, churn_threads);
-	settle(trend);
+	evaluate(trend);
 	assert_null(trend_finding(trend, "threads"));
 	assert_null(trend_finding(trend, "files"));
 	trend_free(trend);
@@ -438,7 +438,7 @@ static void the_time_to_the_limit_is_said(void **state)
 					      .cache_bytes = 6 * MIB,
 					      .have_limit = true,
 					      .limit_bytes = 512 * MIB};
-	settle(trend);
+	evaluate(trend);
 	assert_string_equal(
 		trend_finding(trend, "limit"),
 		"At this rate the control group reaches its limit of 512.0 MiB in 1 min 46 s "
@@ -446,11 +446,11 @@ static void the_time_to_the_limit_is_said(void **state)
 	/* near it, whatever the rate; but cache is given back */
 	trend->n_looks = 3;
 	trend->cgroup.usage_bytes = 500 * MIB;
-	settle(trend);
+	evaluate(trend);
 	assert_string_equal(trend_finding(trend, "limit"),
 			    "The control group uses 500.0 MiB of its limit of 512.0 MiB.");
 	trend->cgroup.cache_bytes = 100 * MIB;
-	settle(trend);
+	evaluate(trend);
 	assert_null(trend_finding(trend, "limit"));
 	trend_free(trend);
 }
@@ -460,18 +460,18 @@ static void a_collector_that_is_off_is_said(void **state)
 	struct trend *trend = make_trend(1, NULL);
 
 	(void)state;
-	settle(trend);
+	evaluate(trend);
 	assert_null(trend_finding(trend, "collector"));
 	trend->gc = (struct heap_gc){.have_enabled = true,
 				     .have_generations = true,
 				     .counts = {1234, 0, 0},
 				     .have_garbage = true};
-	settle(trend);
+	evaluate(trend);
 	assert_non_null(strstr(trend_finding(trend, "collector"), "is off"));
 	assert_non_null(strstr(trend_finding(trend, "collector"), "1234 more objects"));
 	trend->gc.enabled = true;
 	trend->gc.garbage = 70000;
-	settle(trend);
+	evaluate(trend);
 	assert_string_equal(trend_finding(trend, "collector"),
 			    "70,000 objects are in gc.garbage, which keeps them alive.");
 	trend_free(trend);
@@ -485,7 +485,7 @@ static struct trend *make_all(struct profile **about)
 
 	add_threads(trend, 10);
 	snprintf(trend->missing[trend->n_missing++], sizeof(trend->missing[0]), "cgroup: none");
-	settle(trend);
+	evaluate(trend);
 	*about = profile_new();
 	(*about)->target.pid = 42;
 	(*about)->target.python = "3.11.2";

@@ -196,7 +196,7 @@ static unsigned steady_of_1000(double leak, size_t n, bool know, double *worst)
 
 /* On top of teeth whose cause is known a small leak is seen at once, and none where there is none.
  */
-static void a_small_leak_is_seen_beside_known_teeth(void **state)
+static void a_small_leak_is_seen_through_known_teeth(void **state)
 {
 	const double little = 0.3 * AMOUNT / 19; /* a third of a tooth, over all */
 	double worst;
@@ -210,7 +210,7 @@ static void a_small_leak_is_seen_beside_known_teeth(void **state)
 }
 
 /* The line alone, as little disturbed by the teeth. */
-static void a_line_beside_a_cycle_is_the_line_alone(void **state)
+static void a_line_without_its_cycle_is_the_line_alone(void **state)
 {
 	double x[20], y[20], cycle[20];
 	struct fit_line line;
@@ -221,14 +221,14 @@ static void a_line_beside_a_cycle_is_the_line_alone(void **state)
 		cycle[i] = fmod(x[i] * 37, 100);
 		y[i] = 1000 + 3 * x[i] + 8 * cycle[i] + noise();
 	}
-	line = fit_line_beside(x, y, cycle, 20);
+	line = fit_line_without_cycle(x, y, cycle, 20);
 	assert_float_equal(line.slope, 3, 0.2);
 	assert_true(line.error > 0 && line.error < 0.1);
 	assert_true(fit_line(x, y, 20).error > 5);
-	line = fit_line_beside(x, y, NULL, 20);
+	line = fit_line_without_cycle(x, y, NULL, 20);
 	assert_float_equal(line.error, fit_line(x, y, 20).error, 1e-12);
 	/* too few to take anything out */
-	line = fit_line_beside(x, y, cycle, 4);
+	line = fit_line_without_cycle(x, y, cycle, 4);
 	assert_float_equal(line.slope, fit_line(x, y, 4).slope, 1e-12);
 }
 
@@ -338,8 +338,8 @@ int main(void)
 		cmocka_unit_test(too_few_looks_say_nothing),
 		cmocka_unit_test(quantiles_of_t_are_those_of_the_tables),
 		cmocka_unit_test(poissons_bounds_are_those_of_the_tables),
-		cmocka_unit_test(a_small_leak_is_seen_beside_known_teeth),
-		cmocka_unit_test(a_line_beside_a_cycle_is_the_line_alone),
+		cmocka_unit_test(a_small_leak_is_seen_through_known_teeth),
+		cmocka_unit_test(a_line_without_its_cycle_is_the_line_alone),
 		cmocka_unit_test(without_a_collection_the_series_is_what_it_is),
 	};
 

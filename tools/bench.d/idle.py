@@ -82,15 +82,15 @@ def measure_one(setup, target, command, workload):
         setup.idle_runs,
         lambda: watched_span(steps, command, target, setup.idle_s),
         lambda number: setup.say(
-            "watchpoint beside %s, run %d of %d" % (workload, number, setup.idle_runs)
+            "watchpoint next to %s, run %d of %d" % (workload, number, setup.idle_runs)
         ),
     )
     return {
         "workload": workload,
         **pairs.facts(),
         "split_ns": median([watch["split_ns"] for watch in pairs.said]),
-        "told": median([watch["target_cpu_fraction"] for watch in pairs.said]),
-        "told_most": median(
+        "reported": median([watch["target_cpu_fraction"] for watch in pairs.said]),
+        "reported_most": median(
             [watch["target_cpu_fraction"] + watch["splits_most"] for watch in pairs.said]
         ),
     }

@@ -77,7 +77,7 @@ class Pairs:
 
 
 def alternate(steps, seconds, runs, span_with_it, say):
-    """`span_with_it` makes a span -> (its Span, what is said of it); `say` is told the number of each before."""
+    """`span_with_it` makes a span -> (its Span, what is said of it); `say` gets the number of each before."""
     bare, other, said = [steps.span(seconds)], [], []
     for number in range(1, runs + 1):
         say(number)

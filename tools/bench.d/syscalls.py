@@ -36,9 +36,9 @@ def measure(setup, python, stage, clock_of, path):
         for number in range(setup.rounds):
             setup.say("system calls, round %d of %d" % (number + 1, setup.rounds))
             for name, exact in WATCHES:
-                ns, told = watched(path, target, exact, phase)
+                ns, reported = watched(path, target, exact, phase)
                 before, bare = bare, phase()
-                rounds[name].append(((before + bare) / 2, ns, told))
+                rounds[name].append(((before + bare) / 2, ns, reported))
     finally:
         target.close()
         other.close()
@@ -48,7 +48,9 @@ def measure(setup, python, stage, clock_of, path):
             "bare_ns": median([bare for bare, _, _ in rows]),
             "extra_ns": median([ns - bare for bare, ns, _ in rows]),
             "extras_ns": [ns - bare for bare, ns, _ in rows],
-            "told_ns": median([told for _, _, told in rows if told is not None] or [0]),
+            "reported_ns": median(
+                [reported for _, _, reported in rows if reported is not None] or [0]
+            ),
         }
         for name, rows in rounds.items()
     ]

@@ -99,7 +99,7 @@ def pairs(data, tools):
 
 
 def statement(rows, traps):
-    yield "The cost line of the tool's report beside the cost measured from outside, per probe hit:"
+    yield "The cost line of the tool's report compared with the cost measured from outside, per probe hit:"
     yield from table(
         [["", "stated", "measured", "stated / measured"]]
         + [
@@ -180,7 +180,7 @@ def speed_cells(row):
     )
 
 
-def told_text(shares):
+def reported_text(shares):
     """What the report said: as measured, and at most; `shares`: of each run."""
     least, most = (median([share[i] for share in shares]) for i in (0, 1))
     return "%.1f to %.1f %%" % (100 * least, 100 * most)
@@ -196,7 +196,7 @@ def overhead_table(rows):
                 "watched",
                 "(each run)",
                 *SPEED_COLUMNS,
-                "told",
+                "reported",
                 "leak first after",
                 "memray",
                 "tracemalloc",
@@ -210,7 +210,7 @@ def overhead_table(rows):
                 "%.3f" % r["ratio"],
                 " ".join("%.2f" % ratio for ratio in sorted(r["ratios"])),
                 *speed_cells(r),
-                told_text(r["stated"]) if r["stated"] else "-",
+                reported_text(r["stated"]) if r["stated"] else "-",
                 "%.0f s" % r["first_s"] if r["first_s"] else "NOT",
             ]
             + [
@@ -239,7 +239,7 @@ def idle_table(rows):
                 "with it",
                 "(each run)",
                 *SPEED_COLUMNS,
-                "told, of a core",
+                "reported, of a core",
                 "a split store takes",
             ]
         ]
@@ -250,7 +250,7 @@ def idle_table(rows):
                 "%.3f" % r["ratio"],
                 " ".join("%.2f" % ratio for ratio in sorted(r["ratios"])),
                 *speed_cells(r),
-                "%s to %s" % (percent(r["told"]), percent(r["told_most"])),
+                "%s to %s" % (percent(r["reported"]), percent(r["reported_most"])),
                 "+%.1f ns" % r["split_ns"],
             ]
             for r in rows
@@ -265,14 +265,14 @@ def idle_table(rows):
 def syscalls_table(rows):
     yield "A system call (getppid) of a process while another one, which sleeps, is watched:"
     yield from table(
-        [["", "bare", "takes more", "(ns, each round)", "told"]]
+        [["", "bare", "takes more", "(ns, each round)", "reported"]]
         + [
             [
                 r["watch"],
                 us(r["bare_ns"]),
                 us(r["extra_ns"]),
                 " ".join("%.0f" % ns for ns in sorted(r["extras_ns"])),
-                us(r["told_ns"]) if r["told_ns"] else "-",
+                us(r["reported_ns"]) if r["reported_ns"] else "-",
             ]
             for r in rows
         ]

@@ -39,7 +39,7 @@ NAME = re.compile(
 )
 
 
-class NotToBeHad(Exception):
+class NotAvailable(Exception):
     """One sentence that says why."""
 
 
@@ -94,13 +94,13 @@ class Catalogue:
                     [APT, state, "lists", suite], check=False, stdout=subprocess.PIPE, text=True
                 )
                 if lists.returncode != 0:
-                    missing[suite] = "its package lists cannot be had"
+                    missing[suite] = "its package lists are not available"
                     say("%s: %s (see %s/log)" % (suite, missing[suite], state))
                     continue
                 rows += [row + (suite,) for row in packages(lists.stdout)]
             best = {**newest(rows), **best}
         if not best:
-            raise NotToBeHad("no package list of any suite can be had (no network?)")
+            raise NotAvailable("no package list of any suite is available (no network?)")
         self.data = {
             "date": datetime.date.today().isoformat(),
             "suites": missing,
@@ -142,7 +142,7 @@ class Catalogue:
             return self._image(name, "vmlinuz")
         row = self.data["kernels"].get(name)
         if row is None:
-            raise NotToBeHad("no suite of the mirror has it (%s)" % self.data["date"])
+            raise NotAvailable("no suite of the mirror has it (%s)" % self.data["date"])
         say("%s: taking %s %s of %s" % (name, row["package"], row["version"], row["suite"]))
         work = os.path.join(self.folder, "work-" + name)
         shutil.rmtree(work, ignore_errors=True)
@@ -173,7 +173,7 @@ def download(state, package, folder):
         text=True,
     )
     if done.returncode != 0:
-        raise NotToBeHad(
+        raise NotAvailable(
             "%s could not be downloaded: %s (tools/kernels --update takes new package lists)"
             % (package, done.stdout.strip().splitlines()[-1:])
         )
@@ -192,7 +192,7 @@ def take_image(package, out):
             check=False,
         )
     if not os.path.getsize(out + ".new"):
-        raise NotToBeHad("%s has no kernel image" % os.path.basename(package))
+        raise NotAvailable("%s has no kernel image" % os.path.basename(package))
     os.replace(out + ".new", out)
 
 
@@ -202,6 +202,6 @@ def release_of_image(path):
     with open(path, "rb") as f:
         head = f.read(0x10000)
     if head[0x202:0x206] != b"HdrS" and head[0x202:0x206] != b"SrdH":
-        raise NotToBeHad("%s is no kernel image for x86" % path)
+        raise NotAvailable("%s is no kernel image for x86" % path)
     at = int.from_bytes(head[0x20E:0x210], "little") + 0x200
     return head[at : head.index(b"\0", at)].split()[0].decode("ascii", "replace")

@@ -39,11 +39,11 @@ class Outcome:
         )
 
 
-def not_to_be_had(name, why):
-    outcome = Outcome(name + " (not to be had)", why)
+def not_available(name, why):
+    outcome = Outcome(name + " (not available)", why)
     outcome.ran = False
     for cell in CELLS:
-        outcome.cells[cell.name] = ("-", "not to be had")
+        outcome.cells[cell.name] = ("-", "not available")
     return outcome
 
 

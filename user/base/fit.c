@@ -339,7 +339,8 @@ enum fit_shape fit_shape(const double *x, const double *y, const double *cycle, 
 	return shape_of(x, rest, n, range_of(rest, n), widen, line);
 }
 
-struct fit_line fit_line_beside(const double *x, const double *y, const double *cycle, size_t n)
+struct fit_line fit_line_without_cycle(const double *x, const double *y, const double *cycle,
+				       size_t n)
 {
 	double rest[FIT_POINTS_MAX], widen;
 	struct fit_line line;

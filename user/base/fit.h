@@ -73,7 +73,8 @@ enum fit_shape fit_shape(const double *x, const double *y, const double *cycle, 
 			 struct fit_line *line);
 
 /* The line, with what y has of the cycle taken out before, as fit_shape() does. */
-struct fit_line fit_line_beside(const double *x, const double *y, const double *cycle, size_t n);
+struct fit_line fit_line_without_cycle(const double *x, const double *y, const double *cycle,
+				       size_t n);
 
 /* Student's t: the probability that a value of this many degrees of freedom (>= 1) is below t. */
 double fit_t_below(double t, unsigned freedom);

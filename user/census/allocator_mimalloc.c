@@ -91,13 +91,13 @@ static bool is_inside(const struct mimalloc *mimalloc, uint64_t address)
 }
 
 /* The blocks of a page of several, in the window. NULL: they are not all in the range. */
-static const uint8_t *find_area(struct walk *walk, const struct mi_page *page, bool anew)
+static const uint8_t *find_area(struct walk *walk, const struct mi_page *page, bool reread)
 {
 	uint64_t start = page->slices & ~(uint64_t)(MEMORY_PAGE - 1);
 	uint64_t length = page->start + page->n_blocks * page->block_size - start;
 	const uint8_t *bytes;
 
-	if (anew)
+	if (reread)
 		memory_begin(&walk->memory, walk->range);
 	bytes = memory_peek(&walk->memory, start, length);
 	return bytes ? bytes + (page->start - start) : NULL;

@@ -110,7 +110,7 @@ static uint64_t measure_values(const struct buffers *buffers, uint64_t address, 
 	return 0;
 }
 
-static void settle(struct buffers *buffers, size_t i)
+static void add_wanted(struct buffers *buffers, size_t i)
 {
 	const uint8_t *head = buffers->wanted[i].head;
 	uint64_t keys = buffers->wanted[i].keys, bytes, n_values;
@@ -139,7 +139,7 @@ void buffers_flush(struct buffers *buffers)
 	remote_read_many(buffers->memory->pid, items, buffers->n_wanted);
 	for (size_t i = 0; i < buffers->n_wanted; i++)
 		if (!items[i].result)
-			settle(buffers, i);
+			add_wanted(buffers, i);
 	buffers->n_wanted = 0;
 }
 
@@ -165,7 +165,7 @@ static void add_dict(struct buffers *buffers, const struct found *found)
 	here = memory_here(buffers->memory, keys, head);
 	if (here) {
 		memcpy(buffers->wanted[i].head, here, head);
-		settle(buffers, i);
+		add_wanted(buffers, i);
 	} else if (++buffers->n_wanted == BUFFERS_BATCH) {
 		buffers_flush(buffers);
 	}

@@ -133,8 +133,8 @@ static bool is_module(const struct heap_chain *chain, const struct edges *edges,
 	       edges_type(edges, way[1])->kind == KIND_MODULE;
 }
 
-static bool settle(struct heap_chain *chain, const struct edges *edges, const uint32_t *way,
-		   size_t root, const char *root_text)
+static bool set_root(struct heap_chain *chain, const struct edges *edges, const uint32_t *way,
+		     size_t root, const char *root_text)
 {
 	char name[EDGES_TEXT], text[EDGES_TEXT + 16];
 	char *start = strdup(root_text), *thread = start ? strstr(start, THREAD_TEXT) : NULL;
@@ -195,7 +195,7 @@ static int fill(struct heap_chain *chain, struct edges *edges, const uint32_t *w
 		chain->changed |= chain->links[i].changed;
 		before = way[i];
 	}
-	return settle(chain, edges, way, root, root_text) ? 0 : -1;
+	return set_root(chain, edges, way, root, root_text) ? 0 : -1;
 }
 
 int chain_build(struct heap_chain *chain, struct edges *edges, uint32_t object, struct err *err)

@@ -165,7 +165,7 @@ static void remember(const struct run *run, const struct found *found, uint64_t 
 /* ---- the blocks ----------------------------------------------------------------------------- */
 
 /* Add the objects that are like `last` to their type. */
-static void settle(struct run *run)
+static void flush_counts(struct run *run)
 {
 	struct census_type *type = run->last->type;
 
@@ -215,7 +215,7 @@ static void classify_carefully(struct run *run, uint64_t address, const uint8_t 
 
 	if (!classify_block(run->classifier->classifier, &block, &found))
 		return;
-	settle(run);
+	flush_counts(run);
 	take(run, &found);
 	remember(run, &found, address);
 }
@@ -245,7 +245,7 @@ static void classify_one(struct run *run, uint64_t address, const uint8_t *block
 		return;
 	}
 	if (known != run->last)
-		settle(run);
+		flush_counts(run);
 	run->last = known;
 	if (!known->counts) {
 		show(run, address, block, tracked);
@@ -333,6 +333,6 @@ uint32_t classify_run(struct run_classifier *classifier, const struct block_run 
 			live &= (1ull << (blocks->n - i)) - 1;
 		classify_64(&run, i, live);
 	}
-	settle(&run);
+	flush_counts(&run);
 	return run.n_counted;
 }

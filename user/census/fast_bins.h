@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
  * fast_bins: glibc's arenas -> bytes of the small chunks that are free and look as if they were in
- * use: glibc leaves them as they are, for the next who wants that size, and there may be millions.
+ * use: glibc keeps them unmerged for the next request of that size, and there may be millions.
  *
  * An arena's state has `top`, the chunk at the end of its heap, before its bins, and the fast bins
  * before that. The main arena's is in libc's data, under a name that is stripped; it is known by

@@ -110,7 +110,7 @@ static size_t find_slot(const struct objects *objects, uint64_t address)
 	return slot;
 }
 
-int objects_settle(struct objects *objects, struct err *err)
+int objects_build_index(struct objects *objects, struct err *err)
 {
 	if (objects->failed || sort(objects))
 		return err_set(err, ERR_FAILED, "no memory for %zu objects", objects->n);

@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
- * objects: what a scan finds, object by object -> a table in the order of addresses, and the way
- * from an address to its row.
+ * objects: the objects that a scan finds -> a table sorted by address, with an index from an
+ * address to its row.
  *
- * Place      the census; filled from census_watch(), read by referents, reach and chain.
- * Shapes     address[i], type[i] and size[i] are of one object; type: index in the census' type
- * table. No address is there twice. Ownership  objects_init() or zero, objects_fini(). Errors
- * -ERR_FAILED: memory is out. Bounds     14 bytes an object, 6 to 12 more once settled; OBJECTS_MAX
- * objects (`left_out` counts those beyond).
+ * Place      the census; filled from census_set_object_cb(), read by referents, reach and chain.
+ * Shapes     address[i], type[i] and size[i] describe one object; type: index in the census' type
+ *            table. No address occurs twice.
+ * Ownership  starts zeroed; objects_fini() frees.
+ * Errors     -ERR_FAILED: out of memory.
+ * Bounds     14 bytes per object, 6 to 12 more once indexed; OBJECTS_MAX objects (`left_out`
+ *            counts those beyond).
  */
 #ifndef PYLEAKTRACE_CENSUS_OBJECTS_H
 #define PYLEAKTRACE_CENSUS_OBJECTS_H
@@ -31,12 +33,12 @@ struct objects {
 	size_t room;
 	uint32_t *slots; /* index + 1; open addressing */
 	unsigned bits;   /* of the number of slots */
-	bool failed;     /* memory was out; objects_settle() says so */
+	bool failed;     /* memory was out; objects_build_index() says so */
 };
 
-/* Add one; after the last, objects_settle() brings them in order. */
+/* Add one; after the last, objects_build_index() sorts them and builds the index. */
 void objects_add(struct objects *objects, uint64_t address, uint32_t type, uint64_t size);
-int objects_settle(struct objects *objects, struct err *err);
+int objects_build_index(struct objects *objects, struct err *err);
 void objects_fini(struct objects *objects);
 
 /* Its row, or OBJECTS_NONE. */

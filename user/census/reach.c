@@ -14,7 +14,7 @@
 	4 /* modules, module, its dict, its globals: with these, the locals of frames */
 #define BATCH          4096
 #define INTERNED_LEAST 100
-#define TELL_EACH      32768
+#define PROGRESS_EACH  32768
 #define SHARED_FLAGS   2          /* bits of ob_ref_shared below its count */
 #define IMMORTAL       (1u << 31) /* such a reference count is not counted any more, from 3.12 on */
 
@@ -91,13 +91,13 @@ int reach_scan(struct reach *reach, struct census *census, struct err *err)
 	int result;
 
 	reach->census = census;
-	census_watch(census, take_object, reach);
+	census_set_object_cb(census, take_object, reach);
 	reach->scan = census_scan(census, err);
-	census_watch(census, NULL, NULL);
+	census_set_object_cb(census, NULL, NULL);
 	if (!reach->scan)
 		return -(int)err->code;
 	add_static_types(reach);
-	result = objects_settle(&reach->objects, err);
+	result = objects_build_index(&reach->objects, err);
 	if (!result)
 		result = prepare(reach, err);
 	return result ? result : roots_find(reach, err);
@@ -120,10 +120,11 @@ void reach_fini(struct reach *reach)
 }
 
 /* Now and then. */
-static void tell(const struct reach *reach)
+static void report_progress(const struct reach *reach)
 {
-	if (reach->n_order % TELL_EACH == 0)
-		census_progress(reach->census, CENSUS_FOLLOWS, reach->n_order, reach->objects.n);
+	if (reach->n_order % PROGRESS_EACH == 0)
+		census_report_progress(reach->census, CENSUS_FOLLOWS, reach->n_order,
+				       reach->objects.n);
 }
 
 /* ---- the search ----------------------------------------------------------------------------- */
@@ -135,7 +136,7 @@ static void take(struct reach *reach, const struct ref *ref)
 	reach->order[reach->n_order++] = ref->to;
 	if (reach->retained)
 		retained_see(reach->retained, ref);
-	tell(reach);
+	report_progress(reach);
 }
 
 static void see(void *context, const struct ref *ref)
@@ -266,7 +267,7 @@ int reach_search(struct reach *reach, struct err *err)
 	double begin = clock_now_s();
 	size_t named;
 
-	census_progress(reach->census, CENSUS_FOLLOWS, 0, reach->objects.n);
+	census_report_progress(reach->census, CENSUS_FOLLOWS, 0, reach->objects.n);
 	reach->now = REACH_NAMED;
 	reach_refill(reach);
 	add_roots(reach, ROOT_MODULES, ROOT_MODULES);
@@ -355,8 +356,8 @@ static void walk_rest(struct reach *reach)
 		batch[n++] = (uint32_t)i;
 		if (n == BATCH) {
 			referents_walk(&reach->referents, batch, n);
-			census_progress(reach->census, CENSUS_FOLLOWS, reach->n_order,
-					reach->objects.n);
+			census_report_progress(reach->census, CENSUS_FOLLOWS, reach->n_order,
+					       reach->objects.n);
 			n = 0;
 		}
 	}
@@ -419,7 +420,7 @@ void reach_rest(struct reach *reach)
 	}
 	follow_from(reach, REACH_HELD, begin);
 	reach->referents.spans.see = see;
-	census_progress(reach->census, CENSUS_RESTS, 0, 0);
+	census_report_progress(reach->census, CENSUS_RESTS, 0, 0);
 	reach->unread += reach->referents.spans.unread;
 	reach->referents.spans.unread = 0;
 	reach->search_s += clock_now_s() - start;

@@ -106,7 +106,7 @@ int reach_scan(struct reach *reach, struct census *census, struct err *err);
 /* Search from the roots. */
 int reach_search(struct reach *reach, struct err *err);
 
-/* Tell those that no root reaches from each other: REACH_HELD, REACH_GARBAGE. */
+/* Classify those that no root reaches: REACH_HELD or REACH_GARBAGE. */
 void reach_rest(struct reach *reach);
 
 /* Before another search with `referents`: it may read as much as the first. */

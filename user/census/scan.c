@@ -23,8 +23,8 @@ struct census {
 	struct py_types *types;
 	void (*see)(void *context, const struct found *found);
 	void *see_context;
-	void (*tell)(void *context, enum census_work work, uint64_t done, uint64_t all);
-	void *tell_context;
+	void (*on_progress)(void *context, enum census_work work, uint64_t done, uint64_t all);
+	void *progress_context;
 	struct gc_history collections;
 	struct type_table *table; /* of the last scan */
 	bool collect;
@@ -87,32 +87,32 @@ pid_t census_pid(const struct census *census)
 	return census->pid;
 }
 
-void census_watch(struct census *census, void (*see)(void *context, const struct found *found),
-		  void *context)
+void census_set_object_cb(struct census *census,
+			  void (*see)(void *context, const struct found *found), void *context)
 {
 	census->see = see;
 	census->see_context = context;
 }
 
-void census_on_progress(struct census *census,
-			void (*tell)(void *context, enum census_work work, uint64_t done,
-				     uint64_t all),
-			void *context)
+void census_set_progress_cb(struct census *census,
+			    void (*on_progress)(void *context, enum census_work work, uint64_t done,
+						uint64_t all),
+			    void *context)
 {
-	census->tell = tell;
-	census->tell_context = context;
+	census->on_progress = on_progress;
+	census->progress_context = context;
 }
 
-void census_progress(const struct census *census, enum census_work work, uint64_t done,
-		     uint64_t all)
+void census_report_progress(const struct census *census, enum census_work work, uint64_t done,
+			    uint64_t all)
 {
-	if (census->tell)
-		census->tell(census->tell_context, work, done, all);
+	if (census->on_progress)
+		census->on_progress(census->progress_context, work, done, all);
 }
 
-static void tell_read(void *context, uint64_t bytes)
+static void report_read(void *context, uint64_t bytes)
 {
-	census_progress(context, CENSUS_READS, bytes, 0);
+	census_report_progress(context, CENSUS_READS, bytes, 0);
 }
 
 static void take_found(void *context, const struct found *found)
@@ -188,7 +188,7 @@ static int take_types(struct heap_scan *scan, const struct type_table *table)
 		row->bytes = type->bytes;
 		scan->n_types++;
 	}
-	heap_scan_settle(scan);
+	heap_scan_finalize(scan);
 	return 0;
 }
 
@@ -291,7 +291,7 @@ static void prepare(struct census *census, const struct maps *maps, struct type_
 {
 	const struct py_layout *layout = &census->runtime->layout;
 
-	census->walk.memory.moved = tell_read;
+	census->walk.memory.moved = report_read;
 	census->walk.memory.context = census;
 	census->walk.visit = take_block;
 	census->walk.visit_run = take_run;
@@ -332,7 +332,7 @@ struct heap_scan *census_scan(struct census *census, struct err *err)
 	struct maps maps = {0};
 	int result = maps_read(&maps, census->pid, err);
 
-	census_progress(census, CENSUS_READS, 0, 0);
+	census_report_progress(census, CENSUS_READS, 0, 0);
 	type_table_free(census->table);
 	census->table = NULL;
 	py_types_begin(census->types);
@@ -360,7 +360,7 @@ struct heap_scan *census_scan(struct census *census, struct err *err)
 	}
 	if (!result)
 		result = check(scan, census, err);
-	census_progress(census, CENSUS_RESTS, 0, 0);
+	census_report_progress(census, CENSUS_RESTS, 0, 0);
 	free(census->stacks);
 	census->stacks = NULL;
 	walk_end(&census->walk);

@@ -35,8 +35,8 @@ struct census *census_new(pid_t pid, const struct py_runtime *runtime, struct er
 void census_free(struct census *census);
 
 /* Show `see` each object that a scan finds. reach_mark() and tests use it. */
-void census_watch(struct census *census, void (*see)(void *context, const struct found *found),
-		  void *context);
+void census_set_object_cb(struct census *census,
+			  void (*see)(void *context, const struct found *found), void *context);
 
 enum census_work {
 	CENSUS_READS,   /* bytes; what they will be is not known: 0 */
@@ -45,14 +45,14 @@ enum census_work {
 };
 
 /* Have its progress reported, often. */
-void census_on_progress(struct census *census,
-			void (*tell)(void *context, enum census_work work, uint64_t done,
-				     uint64_t all),
-			void *context);
+void census_set_progress_cb(struct census *census,
+			    void (*on_progress)(void *context, enum census_work work, uint64_t done,
+						uint64_t all),
+			    void *context);
 
 /* For those who work on what was scanned. */
-void census_progress(const struct census *census, enum census_work work, uint64_t done,
-		     uint64_t all);
+void census_report_progress(const struct census *census, enum census_work work, uint64_t done,
+			    uint64_t all);
 
 /* From now on scans have the large containers too (heap_scan.containers). */
 void census_collect(struct census *census);

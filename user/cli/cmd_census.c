@@ -279,7 +279,7 @@ int command_census(const struct options *options)
 		if (!result)
 			result = heap_target_open(&look->heap, options_pid(options), &err);
 		if (!result)
-			heap_progress_watch(&look->progress, &look->heap, options->quiet);
+			heap_progress_attach(&look->progress, &look->heap, options->quiet);
 		if (!result && is_growth(look))
 			census_collect(look->heap.census);
 		if (result)

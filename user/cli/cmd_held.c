@@ -45,7 +45,7 @@ int command_held(const struct options *options)
 		return code;
 	result = heap_target_open(&heap, options_pid(options), &err);
 	if (!result) {
-		heap_progress_watch(&progress, &heap, options->quiet);
+		heap_progress_attach(&progress, &heap, options->quiet);
 		result = heap_held_find(&held, &reach, options, &heap, NULL, 0, &err);
 	}
 	if (!result) {

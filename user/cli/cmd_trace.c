@@ -66,7 +66,7 @@ static void complain(struct run *run, const struct err *err)
 
 /* ---- reports -------------------------------------------------------------------------------- */
 
-/* A reader that went away (head) ends the watch quietly; a full disk does not. */
+/* A reader that went away (head) ends the trace quietly; a full disk does not. */
 static void check_stdout(struct run *run)
 {
 	struct err err = ERR_INIT;
@@ -129,7 +129,7 @@ static void report(struct run *run, struct target_trace *target, bool final)
 	profile_free(profile);
 }
 
-/* Look anew; what was seen of a target that cannot be looked at any more is kept. */
+/* Make a new profile; of a target that is gone the last one is kept. */
 static void renew(struct run *run, unsigned i)
 {
 	struct profile *profile = look(run, run->targets[i]);

@@ -18,7 +18,7 @@
 struct run {
 	const struct options *options;
 	struct heap_target heap;
-	struct trend_watch watch;
+	struct trend_recorder recorder;
 	int signals;
 	uint64_t n_looks;
 	bool stop;
@@ -40,17 +40,17 @@ static void report(struct run *run, bool last)
 	const struct options *options = run->options;
 	struct profile *about = describe_target(run->heap.target);
 	const struct document document = {
-		.kind = DOCUMENT_TREND, .profile = about, .trend = run->watch.trend};
+		.kind = DOCUMENT_TREND, .profile = about, .trend = run->recorder.trend};
 	struct err err = ERR_INIT;
 	int code = 0;
 
-	trend_watch_settle(&run->watch);
+	trend_recorder_evaluate(&run->recorder);
 	if (!about) {
 		err_set(&err, ERR_FAILED, "no memory for a report");
 		complain(run, &err);
 		return;
 	}
-	about->duration_s = trend_span_s(run->watch.trend);
+	about->duration_s = trend_span_s(run->recorder.trend);
 	if (document_is_due(options, last))
 		code = document_print(&document, options);
 	if (last && !code)
@@ -70,7 +70,7 @@ static void look(struct run *run)
 	/* a heap that cannot be read leaves the rest of the trend */
 	if (!scan && process_alive(&run->heap.target->process))
 		complain(run, &err);
-	trend_watch_look(&run->watch, scan);
+	trend_recorder_look(&run->recorder, scan);
 	heap_scan_free(scan);
 	if (!process_alive(&run->heap.target->process)) {
 		run->stop = true;
@@ -78,7 +78,7 @@ static void look(struct run *run)
 	}
 	run->n_looks++;
 	if (!options_machine(run->options))
-		trend_text_look(stdout, run->watch.trend, time(NULL));
+		trend_text_look(stdout, run->recorder.trend, time(NULL));
 	else if (!run->options->quiet)
 		fprintf(stderr, "pyleaktrace: look %llu at pid %d\n",
 			(unsigned long long)run->n_looks, (int)run->heap.target->process.pid);
@@ -95,7 +95,7 @@ static void on_signal(struct run *run, int signal)
 			report(run, false);
 		break;
 	case SIGUSR2:
-		trend_watch_forget(&run->watch);
+		trend_recorder_forget(&run->recorder);
 		look(run);
 		break;
 	default:
@@ -146,8 +146,8 @@ int command_trend(const struct options *options)
 		if (!result)
 			result = heap_target_open(&run->heap, options_pid(options), &err);
 		if (!result)
-			result = trend_watch_open(&run->watch, &run->heap.target->process,
-						  &run->heap.target->runtime, &err);
+			result = trend_recorder_open(&run->recorder, &run->heap.target->process,
+						     &run->heap.target->runtime, &err);
 		if (result)
 			complain(run, &err);
 		else
@@ -156,7 +156,7 @@ int command_trend(const struct options *options)
 	if (run->n_looks)
 		report(run, true);
 	result = run->result;
-	trend_watch_close(&run->watch);
+	trend_recorder_close(&run->recorder);
 	heap_target_close(&run->heap);
 	if (run->signals >= 0)
 		close(run->signals);

@@ -90,7 +90,7 @@ static int open_and_run(const struct options *options, struct heap_target *heap,
 	int result = heap_target_open(heap, options_pid(options), &err), code = 0;
 
 	if (!result)
-		heap_progress_watch(&progress, heap, options->quiet);
+		heap_progress_attach(&progress, heap, options->quiet);
 	if (!result)
 		result = container_watch_open(&watch, heap, &options->heap.watch, &how, &err);
 	if (!result)

@@ -81,7 +81,8 @@ void doctor_print_left(const struct process *process, const struct py_runtime *r
 	if (leftovers_find(&leftovers, process->pid, NULL))
 		leftovers.n = 0;
 	if (steered)
-		printf("  steered: a pyleaktrace watches it, or was killed and left this\n");
+		printf("  steered: a pyleaktrace is tracing it, or was killed before it could undo "
+		       "this\n");
 	if (leftovers.n)
 		printf("  %u breakpoint%s in its text: of a pyleaktrace, another tracer or a "
 		       "debugger "

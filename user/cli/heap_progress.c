@@ -35,8 +35,8 @@ static void begin(struct heap_progress *progress, enum census_work work, double 
 			process_stats(progress->process, &stats) ? 0 : stats.rss_bytes;
 }
 
-void heap_progress_tell(struct heap_progress *progress, enum census_work work, uint64_t done,
-			uint64_t all, double now_s)
+void heap_progress_update(struct heap_progress *progress, enum census_work work, uint64_t done,
+			  uint64_t all, double now_s)
 {
 	if (work == CENSUS_RESTS) {
 		if (progress->drawn_s)
@@ -53,15 +53,16 @@ void heap_progress_tell(struct heap_progress *progress, enum census_work work, u
 	progress->drawn_s = now_s;
 }
 
-static void tell(void *context, enum census_work work, uint64_t done, uint64_t all)
+static void report_progress(void *context, enum census_work work, uint64_t done, uint64_t all)
 {
-	heap_progress_tell(context, work, done, all, clock_now_s());
+	heap_progress_update(context, work, done, all, clock_now_s());
 }
 
-void heap_progress_watch(struct heap_progress *progress, const struct heap_target *heap, bool quiet)
+void heap_progress_attach(struct heap_progress *progress, const struct heap_target *heap,
+			  bool quiet)
 {
 	if (quiet || !isatty(STDERR_FILENO))
 		return;
 	*progress = (struct heap_progress){.process = &heap->target->process, .terminal = stderr};
-	census_on_progress(heap->census, tell, progress);
+	census_set_progress_cb(heap->census, report_progress, progress);
 }

@@ -29,11 +29,11 @@ struct heap_progress {
 };
 
 /* From now on, when stderr is a terminal and not to be quiet. Both must stay where they are. */
-void heap_progress_watch(struct heap_progress *progress, const struct heap_target *heap,
-			 bool quiet);
+void heap_progress_attach(struct heap_progress *progress, const struct heap_target *heap,
+			  bool quiet);
 
 /* Work has gone on, at a time of the monotonic clock. Called by the census. */
-void heap_progress_tell(struct heap_progress *progress, enum census_work work, uint64_t done,
-			uint64_t all, double now_s);
+void heap_progress_update(struct heap_progress *progress, enum census_work work, uint64_t done,
+			  uint64_t all, double now_s);
 
 #endif

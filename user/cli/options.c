@@ -234,7 +234,7 @@ static error_t take_words(struct parse *parse, int argc, char **argv)
 
 /* The -o files get their formats: by their names, else by -f. Without -o, -f is for standard
  * output. */
-static bool settle_formats(struct options *options)
+static bool resolve_formats(struct options *options)
 {
 	const struct exporter *forced = options->format;
 	struct err err = ERR_INIT;
@@ -270,7 +270,7 @@ static bool names_pid(const char *pattern)
  * Several targets need files of their own, but for one report on all of them; standard output can
  * hold one document only.
  */
-static bool can_tell_apart(const struct options *options)
+static bool output_names_fit(const struct options *options)
 {
 	bool join = options_join(options);
 
@@ -305,7 +305,7 @@ static void say_what_is_not_grouped(const struct options *options)
 			group_by_name(by), format->name);
 }
 
-static bool settle_trace(struct options *options)
+static bool resolve_trace(struct options *options)
 {
 	struct trace_options *trace = &options->trace;
 	bool governs = trace->max_overhead > 0 || trace->max_window_ns ||
@@ -330,7 +330,7 @@ static bool settle_trace(struct options *options)
 }
 
 /* Times that the command line leaves open. */
-static void settle_times(struct options *options)
+static void resolve_times(struct options *options)
 {
 	switch (options->verb - verbs) {
 	case VERB_TRACE:
@@ -436,13 +436,13 @@ enum options_result options_parse(struct options *options, int argc, char **argv
 		return OPTIONS_WRONG;
 	if (parse.done)
 		return OPTIONS_DONE;
-	settle_times(options);
-	if (!has_all(options) || !settle_formats(options))
+	resolve_times(options);
+	if (!has_all(options) || !resolve_formats(options))
 		return OPTIONS_WRONG;
-	if (options->trace.n_pids > 1 && !can_tell_apart(options))
+	if (options->trace.n_pids > 1 && !output_names_fit(options))
 		return OPTIONS_WRONG;
-	return options->verb != &verbs[VERB_TRACE] || settle_trace(options) ? OPTIONS_RUN
-									    : OPTIONS_WRONG;
+	return options->verb != &verbs[VERB_TRACE] || resolve_trace(options) ? OPTIONS_RUN
+									     : OPTIONS_WRONG;
 }
 
 void options_fini(struct options *options)

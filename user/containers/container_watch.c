@@ -17,9 +17,9 @@
 #include "snapshot/watch_hits.h"
 #include "target/remote_mem.h"
 
-#define STACKS       4096
-#define CHECK_NS     1000000000u /* how often the paths are gone again */
-#define SETTLE_TRIES 300         /* of 100 us */
+#define STACKS      4096
+#define CHECK_NS    1000000000u /* how often the paths are gone again */
+#define FINAL_TRIES 300         /* of 100 us */
 
 /* share lost of what bytes in bulk take, from which on that is worth looking at */
 #define STRING_LOSS 0.1
@@ -213,12 +213,12 @@ bool container_watch_tick(struct container_watch *watch, enum heap_watch_end *en
  * The field as it is, and as the last hit left it: they are the same, or hits were not seen.
  * Compared while no hit comes in between.
  */
-static void settle(struct container_watch *watch, unsigned i)
+static void read_final_value(struct container_watch *watch, unsigned i)
 {
 	const volatile struct abi_watch *seen = session_watch(watch->session, i);
 	struct container_end *end = &watch->ends[i];
 
-	for (unsigned try = 0; try < SETTLE_TRIES; try++) {
+	for (unsigned try = 0; try < FINAL_TRIES; try++) {
 		uint64_t hits = seen->hits, value;
 		int64_t last = seen->last;
 
@@ -242,7 +242,7 @@ void container_watch_stop(struct container_watch *watch)
 	watch->stopped_ns = clock_now_ns();
 	if (!session_execed(watch->session))
 		for (unsigned i = 0; i < watch->found.n; i++)
-			settle(watch, i);
+			read_final_value(watch, i);
 	session_watch_disarm(watch->session);
 	for (unsigned i = 0; i < watch->found.n; i++)
 		watch->ends[i].have_events =

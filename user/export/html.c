@@ -152,7 +152,7 @@ static void add_traced(json_t **array, const struct profile *profile)
 		snprintf(more, sizeof(more), "in %s allocations, %s freed",
 			 fmt_count(profile->totals.allocated_count).text,
 			 fmt_count(profile->totals.freed_count).text);
-		add_fact(array, "Allocated during the watch",
+		add_fact(array, "Allocated during the trace",
 			 fmt_bytes(profile->totals.allocated_bytes).text, more);
 	}
 	for (int i = 0; i < DOMAIN_COUNT; i++)
@@ -201,16 +201,16 @@ static void add_end(json_t **notes, const struct profile_target *target, bool se
 	char text[96] = "", named[128];
 
 	if (target->end == TARGET_EXITED && detail >= 0)
-		snprintf(text, sizeof(text), "The target exited with code %d during the watch.",
+		snprintf(text, sizeof(text), "The target exited with code %d during the trace.",
 			 detail);
 	else if (target->end == TARGET_EXITED)
-		snprintf(text, sizeof(text), "The target exited during the watch.");
+		snprintf(text, sizeof(text), "The target exited during the trace.");
 	else if (target->end == TARGET_KILLED)
-		snprintf(text, sizeof(text), "The target was killed by signal %d during the watch.",
+		snprintf(text, sizeof(text), "The target was killed by signal %d during the trace.",
 			 detail);
 	else if (target->end == TARGET_EXECED)
 		snprintf(text, sizeof(text),
-			 "The target replaced itself by exec during the watch.");
+			 "The target replaced itself by exec during the trace.");
 	else if (target->stopped)
 		snprintf(text, sizeof(text), "The target was stopped.");
 	if (!*text)

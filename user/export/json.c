@@ -7,12 +7,12 @@
 #include "export/watch_json.h"
 #include "model/group.h"
 
-static json_t *growing(const struct profile_growing *from)
+static json_t *growing_containers(const struct profile_growing_containers *from)
 {
 	json_t *array = json_array();
 
 	for (size_t i = 0; i < from->n_rows; i++) {
-		const struct growing *row = &from->rows[i];
+		const struct growing_container *row = &from->rows[i];
 		json_t *object = json_object();
 
 		json_part_set(&object, "container", json_part_watch_row(&row->row));
@@ -74,12 +74,13 @@ static json_t *heap(const struct profile *profile)
 {
 	json_t *object = json_object(), *growth = json_object(), *rows = json_array();
 
-	for (size_t i = 0; i < profile->grows->n_rows; i++)
-		json_part_append(&rows, json_part_growth_row(&profile->grows->rows[i]));
-	json_part_set(&growth, "span_s", json_part_real(profile->grows->span_s));
-	json_part_set(&growth, "scans", json_part_count(profile->grows->n_scans));
-	json_part_set(&growth, "cpu_fraction", json_part_real(profile->grows->cpu_fraction));
-	if (profile->grows->no_full_collection)
+	for (size_t i = 0; i < profile->growing_types->n_rows; i++)
+		json_part_append(&rows, json_part_growth_row(&profile->growing_types->rows[i]));
+	json_part_set(&growth, "span_s", json_part_real(profile->growing_types->span_s));
+	json_part_set(&growth, "scans", json_part_count(profile->growing_types->n_scans));
+	json_part_set(&growth, "cpu_fraction",
+		      json_part_real(profile->growing_types->cpu_fraction));
+	if (profile->growing_types->no_full_collection)
 		json_part_set(&growth, "no_full_collection", json_true());
 	json_part_set(&growth, "types", rows);
 	json_part_set(&object, "growth", growth);
@@ -110,9 +111,11 @@ static void put_trace(FILE *out, const struct profile *profile, bool *failed)
 		json_part_dump(out, ",\n\"notes\": ", notes(profile), failed);
 	if (!profile->mode.untraced)
 		put_stacks(out, profile, failed);
-	if (profile->growing && profile->growing->n_rows)
-		json_part_dump(out, ",\n\"growing\": ", growing(profile->growing), failed);
-	if (profile->grows)
+	if (profile->growing_containers && profile->growing_containers->n_rows)
+		json_part_dump(out,
+			       ",\n\"growing\": ", growing_containers(profile->growing_containers),
+			       failed);
+	if (profile->growing_types)
 		json_part_dump(out, ",\n\"heap\": ", heap(profile), failed);
 	if (profile->trend)
 		json_part_dump(out, ",\n\"trend\": ", json_part_trend(profile->trend), failed);

@@ -160,7 +160,7 @@ static json_t *trace_parts(const struct profile *profile)
 		set_real(&object, "windows_s", part->windows_s);
 		set_real(&object, "longest_s", part->longest_s);
 		set_count(&object, "survivors", part->survivors);
-		set_bool(&object, "settled", part->settled);
+		set_bool(&object, "settled", part->long_enough);
 		if (part->demand > 0)
 			set_real(&object, "demand", part->demand);
 		set_text(&object, "trouble", part->trouble);

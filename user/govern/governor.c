@@ -33,7 +33,7 @@
 #define NICE (-10)
 
 /* of the ceiling: what probes of a part that is off may take */
-#define LEFT_SHARE 0.04
+#define IDLE_SHARE 0.04
 
 /* ---- readings ------------------------------------------------------------------------------- */
 
@@ -61,17 +61,17 @@ void governor_spend(struct governor *governor, double cpu_ns, double cost_ns)
  * Probes that stay (plan.switchable) should not be hit; of those on a jmp that rarely runs that may
  * not be true. Looked at while nothing is on.
  */
-static void leave_if_hit(struct governor *governor, double cost_ns, double cpu_ns)
+static void detach_if_hit(struct governor *governor, double cost_ns, double cpu_ns)
 {
-	if (governor->left ||
-	    cost_ns < LEFT_SHARE * governor->options.budget->max_overhead * cpu_ns)
+	if (governor->detached_idle ||
+	    cost_ns < IDLE_SHARE * governor->options.budget->max_overhead * cpu_ns)
 		return;
 	for (unsigned i = 0; i < ABI_PARTS; i++)
 		if (policy_is_on(&governor->policy, i))
 			return;
-	governor->left = true;
+	governor->detached_idle = true;
 	lock_take(&governor->switching);
-	session_part_leave(governor->session, ABI_PART_OBJECT);
+	session_part_detach_idle(governor->session, ABI_PART_OBJECT);
 	lock_release(&governor->switching);
 }
 
@@ -100,7 +100,7 @@ static void pass(struct governor *governor)
 		    all > 0 ? 0 : cost);
 	governor_spend(governor, cpu, fmin(cost + syscalls + others, cpu));
 	governor->last = now;
-	leave_if_hit(governor, cost, cpu);
+	detach_if_hit(governor, cost, cpu);
 }
 
 /* ---- switching ------------------------------------------------------------------------------ */
@@ -118,7 +118,7 @@ void governor_publish(struct governor *governor, enum abi_part number)
 	lock_take(&governor->lock);
 	to->mode = from->mode;
 	to->shift = from->shift;
-	to->settled = from->settled;
+	to->long_enough = from->long_enough;
 	to->demand = from->demand;
 	to->next_window_ns = from->window_ns;
 	lock_release(&governor->lock);
@@ -357,7 +357,7 @@ static void *run(void *context)
 	lock_take(&governor->lock);
 	governor->state.costs = costs;
 	governor->state.calibrated = calibrated;
-	governor->settled = true;
+	governor->calibration_done = true;
 	pthread_cond_broadcast(&governor->calibrated);
 	lock_release(&governor->lock);
 	if (calibrated)
@@ -439,7 +439,7 @@ void governor_start(struct governor *governor)
 {
 	governor->started = pthread_create(&governor->thread, NULL, run, governor) == 0;
 	if (!governor->started)
-		give_up(governor, "no thread can be had");
+		give_up(governor, "cannot start a thread");
 }
 
 int governor_stop(struct governor *governor, struct err *err)
@@ -510,7 +510,7 @@ const struct downsampling *governor_thinning(const struct governor *governor)
 void governor_state(struct governor *governor, struct governor_state *state)
 {
 	lock_take(&governor->lock);
-	while (governor->started && !governor->settled)
+	while (governor->started && !governor->calibration_done)
 		lock_wait(&governor->lock, &governor->calibrated);
 	*state = governor->state;
 	lock_release(&governor->lock);

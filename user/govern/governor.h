@@ -98,7 +98,7 @@ struct governor_part {
 	uint64_t since_ns; /* PART_ALL, PART_SAMPLED: blocks count from here on */
 	struct windows_sum windows;
 	uint64_t next_window_ns;
-	bool settled;
+	bool long_enough;
 	double demand; /* share of its own work that the target would lose if all were traced; 0:
 			  not known */
 	char trouble[128]; /* why it could not be switched on; "": it could */

@@ -40,7 +40,7 @@ struct governor {
 	struct policy policy;
 	struct reading last;
 	bool on[ABI_PARTS]; /* all the time */
-	bool left;          /* probes of part object do not stay */
+	bool detached_idle; /* probes of part object do not stay */
 	uint64_t checked_ns;
 	struct map_fill fill;
 	struct downsampling downsampling;
@@ -48,7 +48,7 @@ struct governor {
 
 	struct lock lock; /* of what follows */
 	pthread_cond_t calibrated;
-	bool settled; /* whether it could be calibrated is known */
+	bool calibration_done; /* whether it could be calibrated is known */
 	struct governor_state state;
 	struct err stop_error;
 };

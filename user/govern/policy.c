@@ -122,7 +122,7 @@ static void choose_length(const struct policy *policy, struct policy_part *part,
 		part->shown = SHOWN_FOR;
 	else if (part->shown > 0)
 		part->shown--;
-	part->settled = part->shown > 0;
+	part->long_enough = part->shown > 0;
 	part->window_ns = bounded(policy, part, length * (flat_end && fell ? SHORTER : LONGER));
 }
 

@@ -74,8 +74,8 @@ struct policy_part {
 	unsigned calm;           /* windows in a row that were cheap enough, ... */
 	unsigned patience; /* ... and how many it takes: more after each time that it went wrong */
 	unsigned n_windows, n_dear;
-	unsigned shown; /* windows for which it is still known that ... */
-	bool settled;   /* ... windows are long enough for the survivors to be what stays */
+	unsigned shown;   /* windows for which it is still known that ... */
+	bool long_enough; /* ... windows are long enough for the survivors to be what stays */
 };
 
 struct policy {

@@ -67,7 +67,7 @@ static void add_evidence(struct finding *to, struct profile *profile, const char
 static const struct stack *find_filler(const struct profile *profile,
 				       const struct retention *retention)
 {
-	const struct profile_growing *growing = profile->growing;
+	const struct profile_growing_containers *growing = profile->growing_containers;
 
 	for (size_t i = 0; growing && i < growing->n_rows; i++) {
 		const struct heap_watch_row *row = &growing->rows[i].row;

@@ -11,7 +11,7 @@ static int compare_names(const void *a, const void *b)
 	return strcmp(left->name, right->name);
 }
 
-void heap_scan_settle(struct heap_scan *scan)
+void heap_scan_finalize(struct heap_scan *scan)
 {
 	size_t kept = 0;
 

@@ -150,7 +150,7 @@ enum heap_order {
  * Bring the types into the order of their names, join those of one name, and add up. The names of
  * joined rows are freed.
  */
-void heap_scan_settle(struct heap_scan *scan);
+void heap_scan_finalize(struct heap_scan *scan);
 
 void heap_scan_free(struct heap_scan *scan);       /* may be NULL */
 void heap_growth_free(struct heap_growth *growth); /* the names are the scans' */

@@ -91,7 +91,7 @@ static int compare(const void *a, const void *b)
 	return compare_frames(a, b);
 }
 
-void heap_watch_settle(struct heap_watch_row *row, struct heap_watch_stack *stacks, size_t n)
+void heap_watch_merge_stacks(struct heap_watch_row *row, struct heap_watch_stack *stacks, size_t n)
 {
 	size_t kept = 0;
 

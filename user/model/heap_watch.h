@@ -93,7 +93,7 @@ struct heap_watch {
 
 /* A container that grows, in a trace of the whole process: what the census says, and what its
  * watchpoint saw. */
-struct growing {
+struct growing_container {
 	struct heap_watch_row row; /* path: the shortest; its figures are of watched_s */
 	double watched_s;          /* so long, lately; 0: not (yet) */
 	double ago_s;              /* since that ended */
@@ -104,8 +104,8 @@ struct growing {
 	int pid; /* where several targets are shown as one; 0: the profile's target */
 };
 
-struct profile_growing {
-	struct growing *rows; /* fastest growth first */
+struct profile_growing_containers {
+	struct growing_container *rows; /* fastest growth first */
 	size_t n_rows;
 	const char *why_not; /* nothing could be watched, for this reason; NULL: it could, or
 				nothing grows */
@@ -119,7 +119,7 @@ void heap_watch_copy(struct profile *profile, struct heap_watch_row *to,
 struct heap_watch *heap_watch_new(struct profile *about, size_t n_rows);
 
 /* Join stacks with equal frames, bring them in order, and sum them up. */
-void heap_watch_settle(struct heap_watch_row *row, struct heap_watch_stack *stacks, size_t n);
+void heap_watch_merge_stacks(struct heap_watch_row *row, struct heap_watch_stack *stacks, size_t n);
 
 const char *heap_watch_fate_name(enum heap_watch_fate fate);
 const char *heap_watch_end_name(enum heap_watch_end end);

@@ -158,24 +158,28 @@ static void join_cost(struct profile *all, const struct profile *one)
 }
 
 /* Containers of all targets, each with its pid; fastest first within each. */
-static void join_growing(struct profile *all, const struct profile *const *profiles, size_t n)
+static void join_growing_containers(struct profile *all, const struct profile *const *profiles,
+				    size_t n)
 {
-	struct profile_growing *growing = profile_alloc(all, sizeof(*growing));
-	struct growing *rows;
+	struct profile_growing_containers *growing = profile_alloc(all, sizeof(*growing));
+	struct growing_container *rows;
 	size_t n_rows = 0;
 
 	for (size_t i = 0; i < n; i++)
-		n_rows += profiles[i]->growing ? profiles[i]->growing->n_rows : 0;
+		n_rows += profiles[i]->growing_containers ? profiles[i]->growing_containers->n_rows
+							  : 0;
 	rows = profile_alloc(all, (n_rows + 1) * sizeof(*rows));
 	for (size_t i = 0; i < n; i++)
-		for (size_t k = 0; profiles[i]->growing && k < profiles[i]->growing->n_rows; k++) {
-			struct growing *row = &rows[growing->n_rows++];
+		for (size_t k = 0;
+		     profiles[i]->growing_containers && k < profiles[i]->growing_containers->n_rows;
+		     k++) {
+			struct growing_container *row = &rows[growing->n_rows++];
 
-			*row = profiles[i]->growing->rows[k];
+			*row = profiles[i]->growing_containers->rows[k];
 			row->pid = profiles[i]->target.pid;
 		}
 	growing->rows = rows;
-	all->growing = growing;
+	all->growing_containers = growing;
 }
 
 /* The answer is for each process by itself. */
@@ -241,7 +245,7 @@ struct profile *profile_join(const struct profile *const *profiles, size_t n)
 		join_cost(all, one);
 		join_stacks(all, one);
 	}
-	join_growing(all, profiles, n);
+	join_growing_containers(all, profiles, n);
 	join_verdicts(all, profiles, n);
 	join_parts(all, profiles, n);
 	join_notes(all, profiles, n);

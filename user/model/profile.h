@@ -128,7 +128,7 @@ struct loss {
 	uint64_t count;       /* > 0 */
 };
 
-/* What the reader has to know before the figures: in what way the watch is less than it could be,
+/* What the reader has to know before the figures: in what way the trace is less than it could be,
  * and how to fix it. */
 struct note {
 	/* stable identifier: "not_traced", "no_c_frames", "not_read", "children_work" */
@@ -184,7 +184,7 @@ struct trace_part {
 	uint64_t windows;
 	double windows_s, longest_s; /* all of them together; the longest */
 	uint64_t survivors;          /* blocks born in their first halves and alive at their ends */
-	bool settled;  /* windows are longer than the program's unit of work: what survives stays */
+	bool long_enough; /* windows exceed the program's unit of work: what survives stays */
 	double demand; /* what tracing all would cost, as a share of the target's own work; 0: not
 			  known */
 	const char *trouble; /* why it could not be traced; NULL: it could */
@@ -192,7 +192,7 @@ struct trace_part {
 };
 
 /*
- * Why the watch ended, when the target had a part in it. end_detail: of TARGET_EXITED the exit
+ * Why the trace ended, when the target had a part in it. end_detail: of TARGET_EXITED the exit
  * code, -1 where it is not known; of TARGET_KILLED the number of the signal.
  */
 enum target_end {
@@ -216,7 +216,7 @@ struct selection {
 struct heap_growth_row;
 struct trend;
 
-struct profile_growing; /* of model/heap_watch.h */
+struct profile_growing_containers; /* of model/heap_watch.h */
 
 struct retention; /* of model/retention.h */
 
@@ -224,10 +224,10 @@ struct retention; /* of model/retention.h */
 struct profile_retention {
 	const struct retention *rows; /* least growth that is sure, largest first */
 	size_t n_rows;
-	size_t n_looks; /* fewer than WAYS_GROWING_LOOKS tell nothing yet */
+	size_t n_looks; /* fewer than WAYS_GROWING_LOOKS show nothing yet */
 };
 
-struct profile_grows {
+struct profile_growing_types {
 	const struct heap_growth_row *rows; /* only what grows, steadiest first, a few */
 	size_t n_rows;
 	double span_s; /* from the first scan to the last */
@@ -295,11 +295,12 @@ struct profile {
 	size_t n_native_gaps;
 	bool have_cost;
 	struct cost cost;
-	struct profile_grows *grows;               /* NULL: the heap was not scanned, or once */
-	const struct profile_retention *retention; /* NULL: references were not followed */
-	const struct profile_growing *growing;     /* containers; NULL: not looked for */
-	const struct trend *trend;                 /* of model/trend.h; NULL: not looked at */
-	const struct verdict *verdict;             /* of model/verdict.h; NULL: there is none */
+	struct profile_growing_types *growing_types; /* NULL: the heap was not scanned, or once */
+	const struct profile_retention *retention;   /* NULL: references were not followed */
+	/* NULL: not looked for */
+	const struct profile_growing_containers *growing_containers;
+	const struct trend *trend;     /* of model/trend.h; NULL: not looked at */
+	const struct verdict *verdict; /* of model/verdict.h; NULL: there is none */
 	/* where several targets are shown as one: those that there are */
 	const struct verdict *const *verdicts;
 	size_t n_verdicts;
@@ -368,8 +369,8 @@ int stack_compare_frames(const struct stack *a, const struct stack *b);
 void profile_sort(struct profile *profile, enum profile_order order);
 
 /*
- * < 0, 0, > 0: the order of profile_sort(), frames and what else tells equal figures apart left to
- * the caller
+ * < 0, 0, > 0: the order of profile_sort(), frames and whatever else distinguishes equal figures
+ * are left to the caller
  */
 int stack_compare_ranks(const struct stack *a, const struct stack *b, enum profile_order order);
 

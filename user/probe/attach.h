@@ -9,8 +9,8 @@
  *      otherwise      one perf event per place
  *
  * What a forked child does with the breakpoints that it inherits is the difference: a perf event
- * tells the kernel to take one out when the child hits it; uprobe_multi lets it trap for ever. So
- * whoever uses links.multi sweeps the children (sweep.h).
+ * has the kernel remove one when the child hits it; with uprobe_multi it traps for ever. So users
+ * of links.multi sweep the children (sweep.h).
  *
  *      measured on 6.18, 2 cores, others at work    uprobe_multi                perf events
  *      attach, 36 places                           5 to 15 ms                 10 to 15 ms

@@ -81,7 +81,7 @@ int claim_take(struct claim *claim, pid_t pid, struct err *err)
 	snprintf(claim->path, sizeof(claim->path), FOLDER "/%d", pid);
 	fd = open_locked(claim->path);
 	if (fd == -1)
-		return err_set(err, ERR_FAILED, "pid %d is being watched by another pyleaktrace",
+		return err_set(err, ERR_FAILED, "pid %d is being traced by another pyleaktrace",
 			       pid);
 	if (fd < 0)
 		return 0;

@@ -49,7 +49,7 @@ int clocks_open(struct clocks **out, uint64_t period_ns, int program_fd, struct 
 			clocks->fds[clocks->n++] = fd;
 		if (fd < 0 || ioctl(fd, PERF_EVENT_IOC_SET_BPF, program_fd) ||
 		    ioctl(fd, PERF_EVENT_IOC_ENABLE, 0)) {
-			int result = err_set(err, ERR_KERNEL, "a clock on CPU %d cannot be had: %s",
+			int result = err_set(err, ERR_KERNEL, "cannot open a clock on CPU %d: %s",
 					     cpu, strerror(errno));
 
 			clocks_close(clocks);

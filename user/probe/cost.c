@@ -212,7 +212,7 @@ int cost_calibrate(struct probe_costs *costs, const struct session *session, int
 
 	lock_take(&one);
 	result = is_cancelled(cancel_fd)
-			 ? err_set(err, ERR_FAILED, "the watch ended before it was measured")
+			 ? err_set(err, ERR_FAILED, "the trace ended before it was measured")
 			 : calibrate(costs, session, err);
 	lock_release(&one);
 	return result;

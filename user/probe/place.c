@@ -45,7 +45,7 @@ static const char *why_no_further(const struct insn *insn, const struct place_ne
 	if (insn->flow == FLOW_CALL)
 		return "a call comes first";
 	if (insn->flow == FLOW_STOP)
-		return "the function ends, or jumps to where only the run tells";
+		return "the function ends, or jumps to a computed address";
 	if (insn->writes_args & need->args)
 		return "an argument is overwritten";
 	if (insn->moves_sp && need->returns)

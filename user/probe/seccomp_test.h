@@ -6,7 +6,7 @@
  * From Linux 6.11 on a probed function of x86-64 returns through a system call, uretprobe (335).
  * Until that was fixed (6.14, and in stable kernels before it, Debian's 6.12 among them) filters
  * saw the call, and one that kills for system calls that it does not know killed the process. A
- * version number does not tell which kernel has the fix; this does:
+ * version number does not show which kernel has the fix; this does:
  *
  *      tool ──fork──▶ tester ──fork──▶ child: filter (read, write, exit), calls a function
  *                        │ return probe on it ────────────▲              │

@@ -163,7 +163,7 @@ int session_part_off(struct session *session, enum abi_part part, struct err *er
 	return result;
 }
 
-void session_part_leave(struct session *session, enum abi_part part)
+void session_part_detach_idle(struct session *session, enum abi_part part)
 {
 	session->parts[part].comes_and_goes = true;
 	if (session->parts[part].attached)

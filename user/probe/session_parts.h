@@ -32,7 +32,7 @@ int session_part_off(struct session *session, enum abi_part part, struct err *er
  * The target hits the probes of a part that is off, and pays for it: they are taken out, and from
  * now on they are there only while the part is on.
  */
-void session_part_leave(struct session *session, enum abi_part part);
+void session_part_detach_idle(struct session *session, enum abi_part part);
 
 /*
  * Recording begins or ends, at one moment for all threads. At the start all blocks and calls of the

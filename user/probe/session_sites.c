@@ -38,7 +38,7 @@ void session_site_show(struct session *session, uint32_t site)
 				    BPF_NOEXIST);
 }
 
-bool session_settle(void)
+bool session_wait_grace_period(void)
 {
 	/* programs on uprobes, tracepoints and perf events run under rcu_read_lock(), and this is
 	 * synchronize_rcu() */

@@ -31,14 +31,14 @@ void session_site_show(struct session *session, uint32_t site);
  * All hits that were at work have ended. It takes some milliseconds. return false: this kernel
  * cannot say (membarrier(2) where processors run without ticks)
  */
-bool session_settle(void);
+bool session_wait_grace_period(void);
 
 /* It has no stack and has counted nothing. Nobody finds it, so nobody counts meanwhile. */
 void session_site_clear(struct session *session, uint32_t site);
 
 /*
- * Free sites that have been taken since the last time. session_settle() comes before more are put,
- * or a hit that is still taking one could find another in its place.
+ * Free sites that have been taken since the last time. session_wait_grace_period() comes before
+ * more are put, or a hit that is still taking one could find another in its place.
  */
 void session_sites_taken(struct session *session, void (*see)(void *context, uint32_t site),
 			 void *context);

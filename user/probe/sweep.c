@@ -62,7 +62,7 @@ static void *close_one(void *context)
 }
 
 /* Close without waiting for it, as long as not too many are being closed. */
-static void close_beside(struct sweeper *sweeper, int fd)
+static void close_in_background(struct sweeper *sweeper, int fd)
 {
 	struct closing *closing = malloc(sizeof(*closing));
 	pthread_attr_t detached;
@@ -112,7 +112,7 @@ static bool sweep_links(struct sweeper *sweeper, const struct links *links)
 			complete = false;
 	}
 	for (unsigned i = 0; i < n_attached; i++)
-		close_beside(sweeper, attached[i]);
+		close_in_background(sweeper, attached[i]);
 	return complete;
 }
 
@@ -187,7 +187,7 @@ int sweeper_start(struct sweeper **out, const struct sweep *sweep, struct err *e
 	sweeper->started = error == 0;
 	if (error) {
 		sweeper_stop(sweeper);
-		return err_set(err, ERR_FAILED, "no thread can be had: %s", strerror(error));
+		return err_set(err, ERR_FAILED, "cannot start a thread: %s", strerror(error));
 	}
 	*out = sweeper;
 	return 0;

@@ -78,7 +78,7 @@ static int find_version(struct search *search)
 
 	if (!py_version_find(&version, &runtime->python, search->process->pid, runtime->runtime))
 		return err_set(search->err, ERR_TARGET,
-			       "pid %d runs a CPython (%s) whose version nothing tells",
+			       "pid %d runs a CPython (%s) whose version cannot be determined",
 			       (int)search->process->pid, runtime->python.path);
 	runtime->hexversion = version.hex;
 	memcpy(runtime->version, version.text, sizeof(runtime->version));

@@ -8,8 +8,8 @@
  *     3.15        _Py_tss_tstate, then _Py_tss_gilstate (stays set)
  *
  * Place      layer 2; called by runtime; struct py_tstate_way says what a way means.
- * Source     Python/pystate.c, Python/thread_pthread.h; glibc nptl/descr.h and what glibc tells
- *            debuggers about it (nptl_db/structs.def: the _thread_db_* symbols); ELF TLS ABI,
+ * Source     Python/pystate.c, Python/thread_pthread.h; glibc nptl/descr.h and what glibc
+ *            exports for debuggers (nptl_db/structs.def: the _thread_db_* symbols); ELF TLS ABI,
  *            x86-64.
  * Degrades   a way that cannot be known is left out; n_ways may be 0 (AArch64 from 3.12 on).
  * Bounds     reads only.

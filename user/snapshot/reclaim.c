@@ -205,7 +205,7 @@ int reclaim_round(struct reclaim *reclaim, struct session *session, struct survi
 	int result = 0;
 
 	session_sites_taken(session, see_taken, reclaim);
-	reclaim->impossible = !session_settle();
+	reclaim->impossible = !session_wait_grace_period();
 	if (!reclaim->impossible)
 		result = look_at_all(&round, survivors, err);
 	reclaim->took_ns = clock_cpu_ns() - began;

@@ -9,9 +9,9 @@
  *
  * A site is referred to by live blocks and mappings, by calls in flight (a realloc has taken its
  * block out of the map), and by survivors of windows. All three are read in a round, after all hits
- * that could have found the site have ended (session_settle()), and a site is given up when in two
- * rounds nobody referred to it and it has counted nothing. Where that is not enough it is survivors
- * that hold too many: every second one is dropped, and the others stand for two.
+ * that could have found the site have ended (session_wait_grace_period()), and a site is given up
+ * when in two rounds nobody referred to it and it has counted nothing. Where that is not enough it
+ * is survivors that hold too many: every second one is dropped, and the others stand for two.
  *
  * Place      layer 4; snapshot has one, and learns what is given up. The session is changed.
  * Bounds     16 bytes a site. A round every RECLAIM_PERIOD_NS, when room is short every

@@ -73,7 +73,7 @@ static double half_width(double value, double variance, double relative, uint64_
 	return 1.96 * sqrt(variance * few * few + value * value * relative * relative);
 }
 
-void site_estimate_tell(const struct site_estimate *windows, const struct live_estimate *sampled,
+void site_estimate_fill(const struct site_estimate *windows, const struct live_estimate *sampled,
 			double passed_s, struct stack *stack)
 {
 	const struct live_estimate *sum = windows ? &windows->sum : sampled;

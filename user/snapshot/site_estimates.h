@@ -53,7 +53,7 @@ void site_estimates_make(struct site_estimate *rows, struct live_blocks *live,
  * in     windows: its row; NULL: windows have seen nothing of it, and `sampled` counts
  *        passed_s: since from_ns
  */
-void site_estimate_tell(const struct site_estimate *windows, const struct live_estimate *sampled,
+void site_estimate_fill(const struct site_estimate *windows, const struct live_estimate *sampled,
 			double passed_s, struct stack *stack);
 
 #endif

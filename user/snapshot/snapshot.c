@@ -409,7 +409,7 @@ static void fill_stack(struct snapshot *snapshot, struct profile *profile,
 		stack->growth_bytes_per_s =
 			((double)live->bytes - (double)snapshot->previous_bytes[id]) / passed_s;
 	if (is_estimated(snapshot, id))
-		site_estimate_tell(windows_of(snapshot, id), &live->estimate,
+		site_estimate_fill(windows_of(snapshot, id), &live->estimate,
 				   (double)(now - snapshot->baseline_ns) / 1e9, stack);
 	fill_frames(snapshot, profile, view, id, stack);
 }

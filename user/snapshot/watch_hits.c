@@ -87,7 +87,7 @@ void watch_hits_take(struct watch_hits *hits, struct profile *profile, unsigned 
 				 &stacks[n].stack);
 		n++;
 	}
-	heap_watch_settle(row, stacks, n);
+	heap_watch_merge_stacks(row, stacks, n);
 }
 
 /* ---- losses --------------------------------------------------------------------------------- */

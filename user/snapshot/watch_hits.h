@@ -24,7 +24,7 @@ void watch_hits_free(struct watch_hits *hits);
 /* A new site: read its names now, while they are true. For session_events(). */
 void watch_hits_learn(void *context, uint32_t site);
 
-/* The stacks of container `number`, in row: heap_watch_settle(). */
+/* The stacks of container `number`, in row: heap_watch_merge_stacks(). */
 void watch_hits_take(struct watch_hits *hits, struct profile *profile, unsigned number,
 		     struct heap_watch_row *row);
 

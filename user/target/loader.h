@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
- * loader: the dynamic loader of a process -> where it tells debuggers that it is about to load or
- * unload something, or has.
+ * loader: the dynamic loader of a process -> the place where it notifies debuggers
+ * before and after it loads or unloads something.
  *
  *      dlclose()   state RT_DELETE,     call;   unmap;   state RT_CONSISTENT, call
  *      dlopen()    state RT_ADD,        call;   map;     state RT_CONSISTENT, call

@@ -223,7 +223,7 @@ static void fail_rest(struct remote_item *items, size_t next, size_t n_items, in
  * in     got: what the call returned
  * return how many items are done: all, or up to and with the first that could not be read
  */
-static size_t settle(struct remote_item **batch, size_t n, ssize_t got)
+static size_t set_results(struct remote_item **batch, size_t n, ssize_t got)
 {
 	size_t left = got > 0 ? (size_t)got : 0;
 	size_t i;
@@ -247,7 +247,7 @@ static int call_many(pid_t pid, struct remote_item *items, size_t n_items)
 	size_t next = 0, n;
 
 	while ((n = take_batch(batch, items, n_items, &next))) {
-		size_t settled;
+		size_t n_done;
 		ssize_t got;
 
 		for (size_t i = 0; i < n; i++) {
@@ -255,10 +255,10 @@ static int call_many(pid_t pid, struct remote_item *items, size_t n_items)
 			remote[i] = remote_iovec(batch[i]->address, batch[i]->length);
 		}
 		got = read_vectors(pid, local, remote, n);
-		settled = settle(batch, n, got);
+		n_done = set_results(batch, n, got);
 		/* a failed item ends the kernel's call; go on right behind it */
-		if (settled < n)
-			next = (size_t)(batch[settled - 1] - items) + 1;
+		if (n_done < n)
+			next = (size_t)(batch[n_done - 1] - items) + 1;
 		if (got == -ESRCH || got == -EPERM || got == -ENOSYS) {
 			fail_rest(items, next, n_items, (int)got);
 			return (int)got;

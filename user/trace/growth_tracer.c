@@ -484,7 +484,7 @@ void growth_tracer_forget(struct growth_tracer *tracer)
 
 static int faster(const void *a, const void *b)
 {
-	const struct growing *x = a, *y = b;
+	const struct growing_container *x = a, *y = b;
 
 	if (x->least_per_s != y->least_per_s)
 		return x->least_per_s > y->least_per_s ? -1 : 1;
@@ -515,8 +515,8 @@ static bool can_grow(const struct heap_watch_row *row)
 
 void growth_tracer_report(struct growth_tracer *tracer, struct profile *profile)
 {
-	struct profile_growing *growing = profile_alloc(profile, sizeof(*growing));
-	struct growing *rows = profile_alloc(profile, GROWTH_TRACER_KEPT * sizeof(*rows));
+	struct profile_growing_containers *growing = profile_alloc(profile, sizeof(*growing));
+	struct growing_container *rows = profile_alloc(profile, GROWTH_TRACER_KEPT * sizeof(*rows));
 	uint64_t now = clock_now_ns();
 	struct heap_watch_losses losses;
 	bool any = false;
@@ -525,7 +525,7 @@ void growth_tracer_report(struct growth_tracer *tracer, struct profile *profile)
 	lock_take(&tracer->lock);
 	for (size_t i = 0; i < tracer->n_results; i++) {
 		const struct result *result = &tracer->results[i];
-		struct growing *row = &rows[growing->n_rows];
+		struct growing_container *row = &rows[growing->n_rows];
 		struct heap_holder holder = {0};
 
 		/* it may have stopped to grow, or died */
@@ -533,7 +533,7 @@ void growth_tracer_report(struct growth_tracer *tracer, struct profile *profile)
 		    !heap_monitor_container(tracer->monitor, result->address, &holder) ||
 		    !holder_grows(&holder))
 			continue;
-		*row = (struct growing){
+		*row = (struct growing_container){
 			.watched_s = result->watched_s,
 			.lost = result->lost,
 			.ago_s = (double)(now - result->ended_ns) / 1e9,
@@ -553,6 +553,6 @@ void growth_tracer_report(struct growth_tracer *tracer, struct profile *profile)
 	lock_release(&tracer->lock);
 	qsort(rows, growing->n_rows, sizeof(*rows), faster);
 	growing->rows = rows;
-	profile->growing = growing;
+	profile->growing_containers = growing;
 	profile_add_losses(profile, losses.kinds, HEAP_WATCH_LOSSES);
 }

@@ -22,7 +22,7 @@
 
 _Static_assert(HEAP_MONITOR_SCANS <= GROWTH_SCANS_MAX, "growth_measure() takes them all");
 
-/* what grows is not told from what changes by fewer scans */
+/* with fewer scans, growth cannot be distinguished from fluctuation */
 #define CONTAINER_SCANS 3
 
 #define LIKELY_ERRORS   2 /* of a slope, to its upper bound */
@@ -43,7 +43,7 @@ struct heap_monitor {
 	struct lock lock; /* of what follows */
 	pthread_cond_t wake;
 	bool stop, forget;
-	struct trend_watch watch;
+	struct trend_recorder recorder;
 	struct heap_scan *scans[HEAP_MONITOR_SCANS]; /* oldest first */
 	size_t n_scans;
 	struct heap_holder fastest[HEAP_MONITOR_FASTEST];
@@ -189,10 +189,10 @@ static double look(struct heap_monitor *monitor)
 
 	lock_take(&monitor->lock);
 	if (err.code && process_alive(monitor->process))
-		trend_watch_miss(&monitor->watch, &err);
+		trend_recorder_miss(&monitor->recorder, &err);
 	if (monitor->forget) {
 		drop_scans(monitor);
-		trend_watch_forget(&monitor->watch);
+		trend_recorder_forget(&monitor->recorder);
 		if (monitor->retained)
 			retained_forget(monitor->retained);
 		drop_growing(found.rows, found.n);
@@ -200,8 +200,8 @@ static double look(struct heap_monitor *monitor)
 		monitor->hasty = HEAP_MONITOR_FIRST;
 		monitor->forget = false;
 	}
-	trend_watch_look(&monitor->watch, scan);
-	trend_watch_settle(&monitor->watch);
+	trend_recorder_look(&monitor->recorder, scan);
+	trend_recorder_evaluate(&monitor->recorder);
 	if (scan) {
 		thin(monitor);
 		monitor->scans[monitor->n_scans++] = scan;
@@ -272,13 +272,13 @@ struct heap_monitor *heap_monitor_open(const struct target *target, double share
 
 	if (!monitor || init_lock(monitor)) {
 		free(monitor);
-		err_set(err, ERR_FAILED, "no memory to watch the heap");
+		err_set(err, ERR_FAILED, "no memory for the heap monitor");
 		return NULL;
 	}
 	monitor->process = &target->process;
 	monitor->share = share;
 	monitor->hasty = HEAP_MONITOR_FIRST;
-	if (trend_watch_open(&monitor->watch, &target->process, &target->runtime, err)) {
+	if (trend_recorder_open(&monitor->recorder, &target->process, &target->runtime, err)) {
 		free(monitor);
 		return NULL;
 	}
@@ -288,7 +288,7 @@ struct heap_monitor *heap_monitor_open(const struct target *target, double share
 	if (monitor->census)
 		census_collect(monitor->census);
 	else
-		trend_watch_miss(&monitor->watch, &why);
+		trend_recorder_miss(&monitor->recorder, &why);
 	return monitor;
 }
 
@@ -298,7 +298,7 @@ void heap_monitor_start(struct heap_monitor *monitor)
 	monitor->started = pthread_create(&monitor->thread, NULL, run, monitor) == 0;
 }
 
-static void tell(struct heap_monitor *monitor, bool *flag)
+static void raise_flag(struct heap_monitor *monitor, bool *flag)
 {
 	lock_take(&monitor->lock);
 	*flag = true;
@@ -310,11 +310,11 @@ void heap_monitor_close(struct heap_monitor *monitor)
 {
 	if (!monitor)
 		return;
-	tell(monitor, &monitor->stop);
+	raise_flag(monitor, &monitor->stop);
 	if (monitor->started)
 		pthread_join(monitor->thread, NULL);
 	drop_scans(monitor);
-	trend_watch_close(&monitor->watch);
+	trend_recorder_close(&monitor->recorder);
 	census_free(monitor->census);
 	retained_free(monitor->retained);
 	drop_growing(monitor->growing, monitor->n_growing);
@@ -325,7 +325,7 @@ void heap_monitor_close(struct heap_monitor *monitor)
 
 void heap_monitor_forget(struct heap_monitor *monitor)
 {
-	tell(monitor, &monitor->forget);
+	raise_flag(monitor, &monitor->forget);
 }
 
 /* ---- reports -------------------------------------------------------------------------------- */
@@ -339,19 +339,19 @@ bool heap_monitor_grows(const struct heap_growth_row *row)
 static void put_growth(struct profile *profile, const struct heap_growth *growth)
 {
 	struct heap_growth_row *rows = profile_alloc(profile, HEAP_MONITOR_SHOWN * sizeof(*rows));
-	struct profile_grows *grows_part = profile_alloc(profile, sizeof(*grows_part));
+	struct profile_growing_types *types = profile_alloc(profile, sizeof(*types));
 
-	for (size_t i = 0; i < growth->n_rows && grows_part->n_rows < HEAP_MONITOR_SHOWN; i++) {
+	for (size_t i = 0; i < growth->n_rows && types->n_rows < HEAP_MONITOR_SHOWN; i++) {
 		if (!heap_monitor_grows(&growth->rows[i]))
 			continue;
-		rows[grows_part->n_rows] = growth->rows[i];
-		rows[grows_part->n_rows++].name = profile_str(profile, growth->rows[i].name, -1);
+		rows[types->n_rows] = growth->rows[i];
+		rows[types->n_rows++].name = profile_str(profile, growth->rows[i].name, -1);
 	}
-	grows_part->rows = rows;
-	grows_part->span_s = growth->span_s;
-	grows_part->n_scans = growth->n_scans;
-	grows_part->no_full_collection = growth->no_full_collection;
-	profile->grows = grows_part;
+	types->rows = rows;
+	types->span_s = growth->span_s;
+	types->n_scans = growth->n_scans;
+	types->no_full_collection = growth->no_full_collection;
+	profile->growing_types = types;
 }
 
 static void put_retention(const struct heap_monitor *monitor, struct profile *profile)
@@ -421,7 +421,7 @@ bool heap_monitor_in_use(struct heap_monitor *monitor, double *least_per_s, doub
 		cycle[i] = scan->gc.since_full;
 		have_cycle &= scan->gc.have_since_full;
 	}
-	line = fit_line_beside(seconds, bytes, have_cycle ? cycle : NULL, monitor->n_scans);
+	line = fit_line_without_cycle(seconds, bytes, have_cycle ? cycle : NULL, monitor->n_scans);
 	known = known && line.error >= 0;
 	if (known) {
 		*least_per_s = fmax(line.slope - LIKELY_ERRORS * line.error, 0);
@@ -451,15 +451,15 @@ void heap_monitor_report(struct heap_monitor *monitor, struct profile *profile)
 	double passed;
 
 	lock_take(&monitor->lock);
-	if (monitor->watch.trend->n_looks)
-		profile->trend = trend_copy(profile, monitor->watch.trend);
+	if (monitor->recorder.trend->n_looks)
+		profile->trend = trend_copy(profile, monitor->recorder.trend);
 	growth = monitor->n_scans > 1 ? growth_measure(monitor->scans, monitor->n_scans) : NULL;
 	if (growth)
 		put_growth(profile, growth);
 	put_retention(monitor, profile);
 	passed = clock_now_s() - monitor->begun_s;
-	if (profile->grows && passed > 0)
-		profile->grows->cpu_fraction = monitor->cpu_s / passed;
+	if (profile->growing_types && passed > 0)
+		profile->growing_types->cpu_fraction = monitor->cpu_s / passed;
 	heap_growth_free(growth);
 	lock_release(&monitor->lock);
 }

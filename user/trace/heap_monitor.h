@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
- * monitor: during a watch, what grows in the heap and how memory goes, at a price that is kept.
+ * monitor: during a trace, what grows in the heap and how memory develops, within a budget.
  *
  * A thread scans the heap, looks at the trend, finds the containers that grow fastest, and then
  * waits so long that its CPU time stays below a share of a core: a heap of a million objects is
@@ -59,8 +59,8 @@ void heap_monitor_growth(struct heap_monitor *monitor,
 
 /*
  * How many bytes more have come into use each second since the start, at least and at most: the
- * slope of all memory in use, and two of its errors to both sides. Never below 0. What is garbage
- * and waits for the collector is no part of it, as far as it can be told.
+ * slope of all memory in use, and two of its errors to both sides. Never below 0. Garbage that
+ * waits for the collector is not included, as far as it is known.
  *
  * return false: not known (fewer than three scans)
  */

@@ -56,7 +56,7 @@ static bool is_cpython(struct idle_parent *parent, const struct image *target, p
 	return known->cpython;
 }
 
-static bool is_watched(pid_t pid, const pid_t *pids, unsigned n)
+static bool is_traced(pid_t pid, const pid_t *pids, unsigned n)
 {
 	for (unsigned i = 0; i < n; i++)
 		if (pids[i] == pid)
@@ -87,7 +87,7 @@ static void add(struct profile *profile, const struct child *rows, size_t n, dou
 	else
 		snprintf(count, sizeof(count), "%zu children are CPython and use", n);
 	snprintf(text, sizeof(text),
-		 "This process does nothing itself (%s of a core); its %s %s. To watch %s: -p %s%s",
+		 "This process does nothing itself (%s of a core); its %s %s. To trace %s: -p %s%s",
 		 fmt_percent(own).text, count, fmt_percent(theirs).text, n == 1 ? "it" : "them",
 		 pids, n > IDLE_PARENT_NAMED ? " (the busiest)" : "");
 	profile_note(profile, "children_work", text);
@@ -109,7 +109,7 @@ void idle_parent_note(struct idle_parent *parent, const struct process *process,
 	if (!now.n_rows || !image_read(&image, process->pid))
 		return;
 	for (size_t i = 0; i < now.n_rows; i++) {
-		if (is_watched(now.rows[i].pid, pids, n))
+		if (is_traced(now.rows[i].pid, pids, n))
 			return;
 		now.rows[i].cpu_ns = children_used(&parent->before, &now.rows[i]);
 		theirs += now.rows[i].cpu_ns;

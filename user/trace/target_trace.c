@@ -317,8 +317,8 @@ static int say_gone(const struct target_trace *trace, int result, struct err *er
 			       trace->target.process.pid);
 	if (image_replaced(&trace->image, trace->target.process.pid))
 		return err_set(err, ERR_TARGET,
-			       "pid %d replaced itself by exec while we attached: start the watch "
-			       "anew",
+			       "pid %d replaced itself by exec while we attached: start the trace "
+			       "again",
 			       trace->target.process.pid);
 	return result;
 }

@@ -13,18 +13,18 @@
 #include "trend/proc_memory.h"
 #include "trend/series.h"
 
-int trend_watch_open(struct trend_watch *watch, const struct process *process,
-		     const struct py_runtime *runtime, struct err *err)
+int trend_recorder_open(struct trend_recorder *recorder, const struct process *process,
+			const struct py_runtime *runtime, struct err *err)
 {
-	*watch = (struct trend_watch){.process = process, .runtime = runtime};
-	watch->trend = trend_new();
-	return watch->trend ? 0 : err_set(err, ERR_FAILED, "no memory for a trend");
+	*recorder = (struct trend_recorder){.process = process, .runtime = runtime};
+	recorder->trend = trend_new();
+	return recorder->trend ? 0 : err_set(err, ERR_FAILED, "no memory for a trend");
 }
 
-void trend_watch_close(struct trend_watch *watch)
+void trend_recorder_close(struct trend_recorder *recorder)
 {
-	trend_free(watch->trend);
-	watch->trend = NULL;
+	trend_free(recorder->trend);
+	recorder->trend = NULL;
 }
 
 /* Each reason once. */
@@ -40,56 +40,56 @@ static void miss(struct trend *trend, const struct err *err)
 		memcpy(trend->missing[trend->n_missing++], text, sizeof(text));
 }
 
-void trend_watch_miss(struct trend_watch *watch, const struct err *err)
+void trend_recorder_miss(struct trend_recorder *recorder, const struct err *err)
 {
-	miss(watch->trend, err);
+	miss(recorder->trend, err);
 }
 
-static void look_at_memory(const struct trend_watch *watch, struct trend_look *look,
+static void look_at_memory(const struct trend_recorder *recorder, struct trend_look *look,
 			   const struct heap_scan *scan)
 {
 	struct proc_memory memory;
 	struct process_stats stats;
 	struct err err = ERR_INIT;
-	pid_t pid = watch->process->pid;
+	pid_t pid = recorder->process->pid;
 
 	if (!(scan ? proc_memory_read : proc_memory_sums)(&memory, pid, &err)) {
 		trend_set_memory(look, &memory, scan ? &scan->room : NULL);
 		return;
 	}
-	miss(watch->trend, &err);
-	if (!process_stats(watch->process, &stats))
+	miss(recorder->trend, &err);
+	if (!process_stats(recorder->process, &stats))
 		trend_set(look, TREND_RSS, stats.rss_bytes);
 }
 
-static void look_at_counts(const struct trend_watch *watch, struct trend_look *look)
+static void look_at_counts(const struct trend_recorder *recorder, struct trend_look *look)
 {
 	struct process_stats stats;
 	struct err err = ERR_INIT;
-	long fds = process_fds(watch->process);
+	long fds = process_fds(recorder->process);
 
-	if (!process_stats(watch->process, &stats))
+	if (!process_stats(recorder->process, &stats))
 		trend_set(look, TREND_THREADS, stats.threads);
 	if (fds >= 0)
 		trend_set(look, TREND_FDS, (uint64_t)fds);
 	else
 		err_set(&err, ERR_PERMISSION, "file descriptors: not permitted to count them");
 	if (err.code)
-		miss(watch->trend, &err);
+		miss(recorder->trend, &err);
 	err = (struct err)ERR_INIT;
-	if (!cgroup_read(&watch->trend->cgroup, "/proc", watch->process->pid, &err))
-		trend_set(look, TREND_CGROUP, watch->trend->cgroup.usage_bytes);
+	if (!cgroup_read(&recorder->trend->cgroup, "/proc", recorder->process->pid, &err))
+		trend_set(look, TREND_CGROUP, recorder->trend->cgroup.usage_bytes);
 	else
-		miss(watch->trend, &err);
+		miss(recorder->trend, &err);
 }
 
-void trend_watch_look(struct trend_watch *watch, const struct heap_scan *scan)
+void trend_recorder_look(struct trend_recorder *recorder, const struct heap_scan *scan)
 {
-	struct trend *trend = watch->trend;
+	struct trend *trend = recorder->trend;
 	struct trend_look look = {0};
 
-	look_at_memory(watch, &look, scan);
-	look_at_counts(watch, &look);
+	look_at_memory(recorder, &look, scan);
+	look_at_counts(recorder, &look);
 	look.at_s = clock_now_s();
 	if (scan) {
 		trend_set(&look, TREND_OBJECTS, scan->count);
@@ -102,11 +102,11 @@ void trend_watch_look(struct trend_watch *watch, const struct heap_scan *scan)
 		trend->gc = scan->gc;
 	}
 	/* a process that has ended since has no memory any more: that is no look */
-	if (!process_alive(watch->process) || !look.have)
+	if (!process_alive(recorder->process) || !look.have)
 		return;
 	trend_add(trend, &look);
-	if (!watch->have_first)
-		trend_watch_settle(watch);
+	if (!recorder->have_first)
+		trend_recorder_evaluate(recorder);
 }
 
 /* ---- threads -------------------------------------------------------------------------------- */
@@ -137,28 +137,28 @@ static void join(struct trend_thread *row, struct py_thread *thread, const struc
 }
 
 /* How many came and went, from CPython's own count of the thread states that it made. */
-static void take_flow(struct trend_watch *watch, struct trend_threads *threads,
+static void take_flow(struct trend_recorder *recorder, struct trend_threads *threads,
 		      const struct py_threads *seen)
 {
-	if (!watch->have_first) {
-		watch->first_made = seen->made;
-		watch->first_threads = seen->n_rows;
+	if (!recorder->have_first) {
+		recorder->first_made = seen->made;
+		recorder->first_threads = seen->n_rows;
 	}
-	threads->have_flow = seen->have_made && !seen->cut && seen->made >= watch->first_made;
-	threads->begun_with = watch->first_threads;
-	threads->came = seen->made - watch->first_made;
-	threads->ended = threads->came + watch->first_threads > seen->n_rows
-				 ? threads->came + watch->first_threads - seen->n_rows
+	threads->have_flow = seen->have_made && !seen->cut && seen->made >= recorder->first_made;
+	threads->begun_with = recorder->first_threads;
+	threads->came = seen->made - recorder->first_made;
+	threads->ended = threads->came + recorder->first_threads > seen->n_rows
+				 ? threads->came + recorder->first_threads - seen->n_rows
 				 : 0;
 }
 
-static void settle_threads(struct trend_watch *watch, struct err *err)
+static void update_threads(struct trend_recorder *recorder, struct err *err)
 {
-	struct trend_threads *threads = &watch->trend->threads;
-	const struct process *process = watch->process;
+	struct trend_threads *threads = &recorder->trend->threads;
+	const struct process *process = recorder->process;
 	struct py_threads seen = {0};
 	struct tasks tasks = {0};
-	int result = py_threads_read(&seen, process->pid, watch->runtime, err);
+	int result = py_threads_read(&seen, process->pid, recorder->runtime, err);
 
 	if (!result)
 		result = tasks_read(&tasks, process->pid, process->ns_pid != process->pid, err);
@@ -171,28 +171,28 @@ static void settle_threads(struct trend_watch *watch, struct err *err)
 			join(&threads->rows[i], &seen.rows[i], &tasks);
 		threads->n_tasks = tasks.n_tasks;
 		threads->cut = seen.cut;
-		take_flow(watch, threads, &seen);
-		watch->have_first = true;
-		watch->trend->have_threads = true;
+		take_flow(recorder, threads, &seen);
+		recorder->have_first = true;
+		recorder->trend->have_threads = true;
 	}
 	tasks_free(&tasks);
 	py_threads_free(&seen);
 }
 
-void trend_watch_settle(struct trend_watch *watch)
+void trend_recorder_evaluate(struct trend_recorder *recorder)
 {
 	struct err err = ERR_INIT;
 
-	settle_threads(watch, &err);
-	if (err.code && process_alive(watch->process))
-		miss(watch->trend, &err);
-	trend_measure(watch->trend);
-	trend_find(watch->trend);
+	update_threads(recorder, &err);
+	if (err.code && process_alive(recorder->process))
+		miss(recorder->trend, &err);
+	trend_measure(recorder->trend);
+	trend_find(recorder->trend);
 }
 
-void trend_watch_forget(struct trend_watch *watch)
+void trend_recorder_forget(struct trend_recorder *recorder)
 {
-	trend_forget(watch->trend);
-	watch->have_first = false;
-	trend_watch_settle(watch);
+	trend_forget(recorder->trend);
+	recorder->have_first = false;
+	trend_recorder_evaluate(recorder);
 }

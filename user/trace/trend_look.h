@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
- * trend_look: a target, now -> one more look in its trend. Joins what /proc, the census and
- * CPython's threads say.
+ * trend_look: a target, now -> one more sample in its trend. Combines /proc, the census and
+ * CPython's thread states.
  *
  * Place      trace; used by `pyleaktrace trend` and by heap_monitor.
- * Ownership  trend_watch_open() gives, trend_watch_close() takes; process and runtime are borrowed;
- *            the trend belongs to the trend_watch.
- * Degrades   what cannot be read is missing in the look, and said in trend->missing.
- * Bounds     what the rooms below have; nothing is stopped, nothing is written.
+ * Ownership  trend_recorder_open() allocates, trend_recorder_close() frees; process and runtime
+ *            are borrowed; the trend belongs to the recorder.
+ * Degrades   what cannot be read is missing from the sample and listed in trend->missing.
+ * Bounds     those of the rooms below; nothing is stopped, nothing is written.
  */
 #ifndef PYLEAKTRACE_TRACE_TREND_LOOK_H
 #define PYLEAKTRACE_TRACE_TREND_LOOK_H
@@ -16,34 +16,34 @@
 #include "python/runtime.h"
 #include "target/process.h"
 
-struct trend_watch {
+struct trend_recorder {
 	const struct process *process;
 	const struct py_runtime *runtime;
 	struct trend *trend;
-	/* at the first look, or when the past was forgotten */
+	/* since the first sample, or since the history was dropped */
 	bool have_first;
 	uint64_t first_made;
 	size_t first_threads;
 };
 
-int trend_watch_open(struct trend_watch *watch, const struct process *process,
-		     const struct py_runtime *runtime, struct err *err);
-void trend_watch_close(struct trend_watch *watch);
+int trend_recorder_open(struct trend_recorder *recorder, const struct process *process,
+			const struct py_runtime *runtime, struct err *err);
+void trend_recorder_close(struct trend_recorder *recorder);
 
 /*
- * Look.
+ * Take a sample.
  *
- * in     scan: made just now, or NULL: then the parts of the heap are not known in this look
+ * in     scan: made just now, or NULL: this sample then lacks the parts of the heap
  */
-void trend_watch_look(struct trend_watch *watch, const struct heap_scan *scan);
+void trend_recorder_look(struct trend_recorder *recorder, const struct heap_scan *scan);
 
-/* For a report: the threads, the control group, rows, the account and what they show. */
-void trend_watch_settle(struct trend_watch *watch);
+/* Before a report: read the threads, then compute the rows, the RSS account and the findings. */
+void trend_recorder_evaluate(struct trend_recorder *recorder);
 
-/* Something cannot be known, for this reason. */
-void trend_watch_miss(struct trend_watch *watch, const struct err *err);
+/* Record why something is missing. */
+void trend_recorder_miss(struct trend_recorder *recorder, const struct err *err);
 
-/* USR2: the last look is the first. */
-void trend_watch_forget(struct trend_watch *watch);
+/* USR2: drop the history; the last sample becomes the first. */
+void trend_recorder_forget(struct trend_recorder *recorder);
 
 #endif

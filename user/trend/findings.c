@@ -181,19 +181,19 @@ static void find_fragmentation(struct trend *trend)
 			       *objects = &trend->rows[TREND_PART_OBJECTS],
 			       *malloc = &trend->rows[TREND_PART_MALLOC];
 	uint64_t free_bytes = pools->last + heaps->last, rss = trend->rows[TREND_RSS].last;
-	const char *told;
+	const char *conclusion;
 
 	if (!trend->have_account || free_bytes < LEAST_FREE ||
 	    (double)free_bytes < FREE_SHARE * (double)rss)
 		return;
 	if (grows_much(trend, objects) || grows_much(trend, malloc))
-		told = "; what is in use grows all the same";
+		conclusion = "; what is in use grows all the same";
 	else if (grows_much(trend, &trend->rows[TREND_RSS]))
-		told = "; RSS grows all the same";
+		conclusion = "; RSS grows all the same";
 	else if (objects->shape == FIT_UNKNOWN)
-		told = "; five looks are needed to see whether what is in use grows";
+		conclusion = "; five looks are needed to see whether what is in use grows";
 	else
-		told = "; what is in use does not grow: fragmentation, not a leak";
+		conclusion = "; what is in use does not grow: fragmentation, not a leak";
 	say(trend, "fragmentation",
 	    "%s, %.0f %% of RSS, are free inside the allocators (%s %s, its %s are %.0f %% full; "
 	    "malloc %s)%s. They are used again before the kernel is asked for more.",
@@ -203,7 +203,7 @@ static void find_fragmentation(struct trend *trend)
 	    trend->room.pools_bytes
 		    ? 100 * (double)trend->room.pools_used_bytes / (double)trend->room.pools_bytes
 		    : 0,
-	    fmt_bytes(heaps->last).text, told);
+	    fmt_bytes(heaps->last).text, conclusion);
 }
 
 static void find_limit(struct trend *trend)

@@ -22,7 +22,7 @@
 
 struct unwind_function {
 	uint64_t start, end; /* [start, end) */
-	/* its first instruction finds nothing on the stack but the way back, as a call leaves it;
+	/* its first instruction finds nothing on the stack but the return address, as after a call;
 	 * else it is a part of a function that was put elsewhere, or a signal's trampoline */
 	bool called;
 };

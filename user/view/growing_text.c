@@ -9,13 +9,13 @@
 
 #define STACKS_SHOWN 3 /* of each kind, for each container */
 
-static void put_growth(const struct pen *pen, const struct growing *growing)
+static void put_growth(const struct pen *pen, const struct growing_container *growing)
 {
 	fputs("        the census says ", pen->out);
 	pen_ink(pen, INK_GROWS);
 	fprintf(pen->out, "+%s/min", fmt_per_second(growing->items_per_s * 60).text);
 	pen_ink(pen, INK_PLAIN);
-	fputs(" since the watch began", pen->out);
+	fputs(" since the trace began", pen->out);
 	if (growing->watched_s > 0 && growing->ago_s >= 1)
 		fprintf(pen->out, "; its changes were watched %s ago",
 			fmt_duration(growing->ago_s).text);
@@ -41,7 +41,7 @@ static void put_name(const struct pen *pen, const struct heap_watch_row *row)
 	fprintf(pen->out, ", %s items\n", fmt_count(row->items_after).text);
 }
 
-static bool any_watched(const struct profile_growing *growing)
+static bool any_watched(const struct profile_growing_containers *growing)
 {
 	for (size_t i = 0; i < growing->n_rows; i++)
 		if (growing->rows[i].watched_s > 0)
@@ -51,7 +51,7 @@ static bool any_watched(const struct profile_growing *growing)
 
 void growing_text(const struct pen *pen, const struct profile *profile, bool all_frames)
 {
-	const struct profile_growing *growing = profile->growing;
+	const struct profile_growing_containers *growing = profile->growing_containers;
 	const struct watch_text_options options = {
 		.top = STACKS_SHOWN, .color = pen->color, .all_frames = all_frames};
 
@@ -67,7 +67,7 @@ void growing_text(const struct pen *pen, const struct profile *profile, bool all
 		fputc('\n', pen->out);
 	}
 	for (size_t i = 0; i < growing->n_rows; i++) {
-		const struct growing *row = &growing->rows[i];
+		const struct growing_container *row = &growing->rows[i];
 
 		if (row->pid)
 			fprintf(pen->out, "pid %d: ", row->pid);

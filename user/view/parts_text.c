@@ -44,7 +44,7 @@ static void put_windows(const struct pen *pen, const struct profile *profile,
 		fmt_duration(part->longest_s).text, fmt_count(part->survivors).text,
 		part->survivors == 1 ? "" : "s");
 	put_demand(pen, part);
-	if (part->survivors && !part->settled)
+	if (part->survivors && !part->long_enough)
 		pen_put(pen, INK_WARNING,
 			" Too few so far to separate leaks from work in progress.");
 }

@@ -314,7 +314,7 @@ static void put_totals(const struct pen *pen, const struct profile *profile, siz
 	fprintf(pen->out,
 		"Seen: %s in %s allocations, %s of them freed; %s frees of memory not on the "
 		"account "
-		"(older than the watch%s).\n",
+		"(older than the trace%s).\n",
 		fmt_bytes(profile->totals.allocated_bytes).text,
 		fmt_count(profile->totals.allocated_count).text,
 		fmt_count(profile->totals.freed_count).text,
@@ -409,7 +409,7 @@ static void put_cost(const struct pen *pen, const struct profile *profile)
 
 /* ---- the heap and the trend ----------------------------------------------------------------- */
 
-static void put_grows(const struct pen *pen, const struct profile_grows *grows)
+static void put_growing_types(const struct pen *pen, const struct profile_growing_types *grows)
 {
 	pen_ink(pen, INK_HEAD);
 	fputs(grows->n_rows ? "Grows since the start" : "No type of object grows since the start",
@@ -454,8 +454,8 @@ static void put_traced(const struct pen *pen, const struct profile *profile,
 	size_t n = count_outstanding(profile);
 	size_t n_put = put_stacks(pen, profile, options, n);
 
-	if (profile->grows)
-		put_grows(pen, profile->grows);
+	if (profile->growing_types)
+		put_growing_types(pen, profile->growing_types);
 	if (!options->quiet)
 		put_totals(pen, profile, n, n_put);
 	else
@@ -471,8 +471,8 @@ static void put_traced(const struct pen *pen, const struct profile *profile,
 static void put_untraced(const struct pen *pen, const struct profile *profile,
 			 const struct report_options *options)
 {
-	if (profile->grows)
-		put_grows(pen, profile->grows);
+	if (profile->growing_types)
+		put_growing_types(pen, profile->growing_types);
 	if (!options->quiet)
 		fprintf(pen->out, "cost: nothing is attached to the target; tool %.1f s CPU, %s\n",
 			profile->cost.tool_cpu_s, fmt_bytes(profile->cost.tool_rss_bytes).text);
@@ -489,18 +489,18 @@ static void put_end(const struct pen *pen, const struct profile_target *target, 
 		fprintf(pen->out, "pid %d: ", target->pid);
 	if (target->end == TARGET_EXITED && detail >= 0)
 		fprintf(pen->out,
-			"target exited with code %d during the watch (a Python that exits frees "
+			"target exited with code %d during the trace (a Python that exits frees "
 			"most of "
 			"what it holds: see the reports before)\n",
 			detail);
 	else if (target->end == TARGET_EXITED)
-		fputs("target ended during the watch; how is not known (a Python that exits frees "
+		fputs("target ended during the trace; how is not known (a Python that exits frees "
 		      "most of what it holds: see the reports before)\n",
 		      pen->out);
 	else if (target->end == TARGET_KILLED)
-		fprintf(pen->out, "target was killed by signal %d during the watch\n", detail);
+		fprintf(pen->out, "target was killed by signal %d during the trace\n", detail);
 	else if (target->end == TARGET_EXECED)
-		fputs("target replaced itself by exec during the watch; the report ends there\n",
+		fputs("target replaced itself by exec during the trace; the report ends there\n",
 		      pen->out);
 	else
 		fputs("target is stopped (state T), so nothing changes until it is continued\n",

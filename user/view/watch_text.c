@@ -77,7 +77,7 @@ static struct frame *make_plain(struct heap_watch_row *row, const struct heap_wa
 		keep_plain(&stacks[i].stack, interpreter, frames + n);
 		n += from->stacks[i].stack.n_frames;
 	}
-	heap_watch_settle(row, stacks, from->n_stacks);
+	heap_watch_merge_stacks(row, stacks, from->n_stacks);
 	return frames;
 }
 

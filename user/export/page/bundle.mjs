@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
- * bundle: the sources beside this file and the packages in node_modules -> flamegraph.html, one file, and LICENCES,
+ * bundle: the sources next to this file and the packages in node_modules -> flamegraph.html, one file, and LICENCES,
  * the licences of the packages that are in it. tools/build-page runs it in a copy of this folder. The page still has
  * the one mark @DATA@, where html.c of the program puts the data.
  *

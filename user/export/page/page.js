@@ -372,7 +372,7 @@ function selfCheck(violations) {
 	by("theme").click();
 	result.themes = [before, document.documentElement.dataset.theme].sort();
 	by("theme").click();
-	/* details' toggle events and refused loads are told later than this */
+	/* details' toggle events and refused loads are reported later than this */
 	setTimeout(() => {
 		result.opened = [...document.querySelectorAll("#stacks ol")].map((list) => list.childElementCount);
 		result.resources = performance.getEntriesByType("resource").map((entry) => entry.name);

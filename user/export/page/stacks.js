@@ -7,10 +7,10 @@ import { bytes, count, rate } from "./units.js";
 /* What the widths may mean. */
 export const METRICS = [
 	{ name: "bytes", title: "outstanding bytes", of: (stack) => stack.bytes, show: bytes,
-	  nothing: "Nothing is outstanding: what was allocated during the watch has been freed." },
+	  nothing: "Nothing is outstanding: what was allocated during the trace has been freed." },
 	{ name: "count", title: "outstanding allocations", of: (stack) => stack.count,
 	  show: (value) => count(value) + " allocations",
-	  nothing: "Nothing is outstanding: what was allocated during the watch has been freed." },
+	  nothing: "Nothing is outstanding: what was allocated during the trace has been freed." },
 	{ name: "growth", title: "growth (bytes/s)", of: (stack) => Math.max(0, stack.growth), show: rate,
 	  nothing: "No stack grew since the report before this one." },
 ];

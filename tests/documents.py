@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""What the tests of the documentation read: the examples in it, and the tables of the program by its own --help."""
+"""What the tests of the documentation read: the examples in it, and the tables of the program by
+its own --help."""
 import collections
 import functools
 import glob

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""Fixtures of the live tests. A test that takes `python` runs on every CPython found; one that takes
-`some_python` on the oldest, the newest and Debian's own; one that takes `one_python` on Debian's own;
-one that takes `free_threaded` on those without a GIL; `home` and `allocator` are one of each. What `python` cannot do in
-every version a test says with @pytest.mark.pythons(suits): it is not made for the others, so that none returns early or is skipped."""
+"""Fixtures of the live tests. A test that takes `python` runs on every CPython found; one that
+takes `some_python` on the oldest, the newest and Debian's own; one that takes `one_python` on
+Debian's own; one that takes `free_threaded` on those without a GIL; `home` and `allocator` are one
+of each. What `python` cannot do in every version a test says with @pytest.mark.pythons(suits): it
+is not made for the others, so that none returns early or is skipped."""
 import contextlib
 import glob
 import json
@@ -37,13 +38,15 @@ def interpreter_of(item):
     return next((FOUND.index(value) for value in values if value in FOUND), -1)
 
 
-# the breakpoints of one stay in the interpreter for long, and the other looks whether its own are gone
+# the breakpoints of one stay in the interpreter for long, and the other looks whether its own are
+# gone
 TOGETHER = {"test_ceiling.py": "test_lifecycle.py"}
 
 
 class Order:
-    """One attach serves all tests of a file with one interpreter, so they stay together. pytest loses the thread where a
-    test has a second parameter, and makes the fixtures of a file again for each."""
+    """One attach serves all tests of a file with one interpreter, so they stay together. pytest
+    loses the thread where a test has a second parameter, and makes the fixtures of a file again for
+    each."""
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_collection_modifyitems(self, items):
@@ -82,7 +85,8 @@ def system_pythons():
 
 
 def allocator_rows():
-    """Each allocator on Debian's own Python, and on another one that has this machine's libraries."""
+    """Each allocator on Debian's own Python, and on another one that has this machine's
+    libraries."""
     others = [i for i in FOUND if not i.root and not i.name.startswith("system-")]
     rows = []
     for n, name in enumerate(("jemalloc", "tcmalloc", "mimalloc")):
@@ -98,7 +102,8 @@ def pytest_generate_tests(metafunc):
         suits = [i for i in FOUND + FREE_THREADED if not marker or marker.args[0](i)]
         metafunc.parametrize("python", parameters(suits, MISSING, suits[:1]), scope="module")
     if "free_threaded" in metafunc.fixturenames:
-        # one is enough; that there is none is said here, and not again for each test that takes `python`
+        # one is enough; that there is none is said here, and not again for each test that takes
+        # `python`
         metafunc.parametrize(
             "free_threaded",
             parameters(FREE_THREADED, [] if FREE_THREADED else MISSING_FREE_THREADED[:1], []),
@@ -167,8 +172,9 @@ def validate():
 
 @pytest.fixture(scope="session")
 def bpf_objects():
-    """bpf_objects(kind, pid) -> ids of the BPF programs ("prog") or links ("link") that a process holds, as the kernel
-    reports them; with pid None: of all that there are, as bpftool sees them."""
+    """bpf_objects(kind, pid) -> ids of the BPF programs ("prog") or links ("link") that a process
+    holds, as the kernel reports them; with pid None: of all that there are, as bpftool sees
+    them."""
 
     def run(kind, pid):
         if pid is None:

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """What the live tests are made of: interpreters, targets under control, the tool, and its report.
 
-Everything is done by handshake: a target answers each command with a line, the tool says when it is attached
-and when a report is complete. The deadlines here only turn a hang into a failure.
+Everything is done by handshake: a target answers each command with a line, the tool says when it is
+attached and when a report is complete. The deadlines here only turn a hang into a failure.
 """
 import glob
 import json
@@ -94,7 +94,8 @@ class Interpreter:
             shutil.rmtree(self.root + self.folder, ignore_errors=True)
 
     def qualified(self, qualified, plain):
-        """The name that reports have for a function: code objects know qualified names from 3.11 on."""
+        """The name that reports have for a function: code objects know qualified names from 3.11
+        on."""
         return qualified if self.version >= (3, 11) else plain
 
 
@@ -178,12 +179,14 @@ class Reader:
                 return
 
     def close(self):
-        """When the writer has ended. The thread goes first: the number of a closed pipe is soon another pipe's."""
+        """When the writer has ended. The thread goes first: the number of a closed pipe is soon
+        another pipe's."""
         self.thread.join(DEADLINE_S)
         self.stream.close()
 
     def wait(self, pattern, start=0, deadline_s=DEADLINE_S):
-        """The match of `pattern` in what came after `start`; None when the pipe closed without one."""
+        """The match of `pattern` in what came after `start`; None when the pipe closed without
+        one."""
         end = time.monotonic() + deadline_s
         with self.news:
             while True:
@@ -206,7 +209,8 @@ def build(source, out, *options):
 
 
 def build_libraries(folder):
-    """What the programs load, into a folder. Where there is no compiler (tools/kernels) they are built already."""
+    """What the programs load, into a folder. Where there is no compiler (tools/kernels) they are
+    built already."""
     ready = os.environ.get("PYLEAKTRACE_LIBRARIES")
     for name, source, flags in LIBRARIES:
         out = "%s/%s.so" % (folder, name)
@@ -225,7 +229,8 @@ def until(condition, what, deadline_s=DEADLINE_S):
 
 
 def quiet(pid):
-    """Wait until a process waits for its next command, so that two readings of it are of the same moment."""
+    """Wait until a process waits for its next command, so that two readings of it are of the same
+    moment."""
 
     def sleeps():
         states = []
@@ -325,7 +330,8 @@ class Command:
         self.out, self.err = Reader(self.process.stdout), Reader(self.process.stderr)
 
     def ended(self):
-        """Wait until it has ended by itself; the exit code. All that it wrote is in out.text and err.text."""
+        """Wait until it has ended by itself; the exit code. All that it wrote is in out.text and
+        err.text."""
         code = self.process.wait(DEADLINE_S)
         self.out.thread.join(DEADLINE_S)
         self.err.thread.join(DEADLINE_S)
@@ -426,7 +432,8 @@ class Report:
                 yield stack
 
     def at(self, **where):
-        """Sums over those stacks; without what is not known of one (of an estimated one: how much was allocated)."""
+        """Sums over those stacks; without what is not known of one (of an estimated one: how much
+        was allocated)."""
         sums = dict.fromkeys(self.SUMS, 0)
         for stack in self.stacks(**where):
             sums = {name: sums[name] + stack[name] for name in sums if name in stack}
@@ -434,7 +441,8 @@ class Report:
 
 
 def is_slowed(target, path):
-    """Does this processor move memory in bulk slowly while a watchpoint is set? By what the tool has measured of it."""
+    """Does this processor move memory in bulk slowly while a watchpoint is set? By what the tool
+    has measured of it."""
     result = tool("watch", "-p", str(target.pid), path, "-d", "50ms", "-f", "json")
     assert result.returncode == 0, result.stderr
     return json.loads(result.stdout)["watch"]["string_loss"] > 0.1

@@ -37,8 +37,9 @@ def full(python, tmp_path_factory):
     target = Target(python, "accounts.py")
     reference = Target(python, "accounts.py")
     try:
-        # a line is one stack then, and what was made there is in the report as long as anything of it is left; with C
-        # frames a line has several, and those of which nothing is left are not in the report
+        # a line is one stack then, and what was made there is in the report as long as anything of
+        # it is left; with C frames a line has several, and those of which nothing is left are not
+        # in the report
         tool = Tool(target.pid, folder, "--native", "no")
         try:
             # the two processes do the same, up to the commands' number
@@ -119,7 +120,8 @@ def test_totals_are_the_sums(full):
 
 
 def test_tables_that_change(one_python, start, attach, validate):
-    """The program writes to its allocator tables itself: nothing claims then that every call was traced."""
+    """The program writes to its allocator tables itself: nothing claims then that every call was
+    traced."""
     target = start(one_python, "accounts.py")
     tool = attach(target, "--native", "no")
     target.do("do_nothing")
@@ -128,7 +130,8 @@ def test_tables_that_change(one_python, start, attach, validate):
     text = tool.report_now()
     report = tool.finish()
     validate(report.data)
-    # a build without inlined copies is not steered, and is seen through whatever stands in its tables
+    # a build without inlined copies is not steered, and is seen through whatever stands in its
+    # tables
     steered = one_python.is_distribution_build
     assert ("; every call was traced." in text) != steered
     assert (
@@ -137,8 +140,8 @@ def test_tables_that_change(one_python, start, attach, validate):
 
 
 def test_as_tracemalloc_counts(full):
-    """Containers of several blocks, that grow: line by line what CPython's own tracemalloc says in a process that did
-    the same."""
+    """Containers of several blocks, that grow: line by line what CPython's own tracemalloc says in
+    a process that did the same."""
     report, _, lines, target = full
     mine = {}
     for line in lines:
@@ -148,9 +151,10 @@ def test_as_tracemalloc_counts(full):
 
 
 def test_thread_in_c_without_the_gil(python, start, attach):
-    """A line of a thread that is in C while another one runs Python. Blocks above C_SIZE are left out: without a GIL,
-    CPython itself makes one of 2,048 bytes at such a line (_PyObjectStackChunk) when the thread drops what another one
-    owns, which it does where a name happens to share its place in the type cache."""
+    """A line of a thread that is in C while another one runs Python. Blocks above C_SIZE are left
+    out: without a GIL, CPython itself makes one of 2,048 bytes at such a line (_PyObjectStackChunk)
+    when the thread drops what another one owns, which it does where a name happens to share its
+    place in the type cache."""
     target = start(python, "accounts.py")
     tool = attach(target, "--native", "no", "-Z", str(C_SIZE))
     target.do("threads", n=N, n_keep=KEPT, size=C_SIZE)
@@ -254,7 +258,8 @@ def test_mappings(python, start, attach):
 
 
 def test_allocator_table_is_put_back(python, start, attach):
-    """The target's own view of CPython's allocator table: steered while watched, as before afterwards."""
+    """The target's own view of CPython's allocator table: steered while watched, as before
+    afterwards."""
     target = start(python, "accounts.py")
     before = target.do("allocators")
     tool = attach(target)

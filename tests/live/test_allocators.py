@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""Other allocators than libc's: in its place (LD_PRELOAD, linked into the program), next to it in a library, loaded while
-the tool watches. How many blocks, how many bytes, at which line: exactly."""
+"""Other allocators than libc's: in its place (LD_PRELOAD, linked into the program), next to it in a
+library, loaded while the tool watches. How many blocks, how many bytes, at which line: exactly."""
 import glob
 import json
 import os
@@ -57,7 +57,8 @@ def path_of(allocator):
 
 @pytest.fixture(scope="module")
 def own_library(tmp_path_factory):
-    """A library with jemalloc in its inside: the functions have the prefix own_, and are not exported."""
+    """A library with jemalloc in its inside: the functions have the prefix own_, and are not
+    exported."""
     folder = tmp_path_factory.mktemp("own")
     archive = LIBRARIES + "libjemalloc_pic.a"
     listed = subprocess.run(
@@ -104,7 +105,8 @@ class Watched:
                 target.do("fail", n=5, size=1 << 55) if "mi_malloc" not in self.attached else None
             )
             self.run(["malloc"], SMALL)
-            # one that has its own names, and one that is in a library's inside and has hidden its names
+            # one that has its own names, and one that is in a library's inside and has hidden its
+            # names
             self.later = path_of("mimalloc")
             self.loaded = self.load(watch, self.later, "mimalloc")
             self.run(LATER, SMALL, self.later, "mi_")
@@ -157,8 +159,8 @@ def added(*tables):
 
 
 def test_kept_and_made(watched, allocator):
-    """N made with each function and K kept, small and large ones; also in a library that comes later, and where the tool has
-    looked at an exception meanwhile."""
+    """N made with each function and K kept, small and large ones; also in a library that comes
+    later, and where the tool has looked at an exception meanwhile."""
     expected = added(
         in_turn(watched.works, SMALL),
         in_turn(watched.works, LARGE),
@@ -178,8 +180,8 @@ def test_in_the_inside_of_a_library(watched):
 
 
 def test_exception_leaves_operator_new(watched, allocator):
-    """It is caught as if nobody watched, and what comes after it is counted (test_kept_and_made). Debian's mimalloc is
-    built as C: it cannot throw, ends the program instead, and is not asked."""
+    """It is caught as if nobody watched, and what comes after it is counted (test_kept_and_made).
+    Debian's mimalloc is built as C: it cannot throw, ends the program instead, and is not asked."""
     assert watched.failures == (None if allocator == "mimalloc" else 5)
 
 
@@ -197,7 +199,8 @@ def test_nothing_counts_twice(watched):
 
 
 def test_it_is_named(watched, allocator):
-    """doctor and -v say which allocator is there, whether the interpreter uses it, and what is probed."""
+    """doctor and -v say which allocator is there, whether the interpreter uses it, and what is
+    probed."""
     assert watched.doctor.returncode == 0
     for text in (watched.doctor.stdout, watched.attached):
         line = re.search(r"^  allocator (\S+): (\w+) \((.*)\), (\d+) functions probed$", text, re.M)
@@ -220,7 +223,8 @@ def test_it_is_named(watched, allocator):
 
 
 def test_frames_are_the_callers(one_python, tmp_path):
-    """The stack begins with whoever called the allocator, also where the end of the call is in another function."""
+    """The stack begins with whoever called the allocator, also where the end of the call is in
+    another function."""
     target = Target(one_python, "allocators.py", env={"LD_PRELOAD": path_of("jemalloc")})
     try:
         watch = Tool(target.pid, tmp_path)
@@ -293,7 +297,8 @@ def test_linked_into_the_program(one_python, tmp_path):
                 found["outstanding_bytes"],
             ) == expected, work
         assert report.totals["missed_frees"] == 0 and report.losses == {}
-        # the heap seen from outside: large objects are not in glibc's chunks, though no file's name says so
+        # the heap seen from outside: large objects are not in glibc's chunks, though no file's name
+        # says so
         target.do("objects", n=N, size=LARGE)
         heap = tool("heap", "-p", str(target.pid), "-f", "json", "--types-like", "^bytes$")
         rows = {row["name"]: row for row in json.loads(heap.stdout)["heap"]["types"]}

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""A trace below a ceiling (--max-overhead, which is the default): what is traced in windows leaves the target as it was, and
-the leak is named all the same.
+"""A trace below a ceiling (--max-overhead, which is the default): what is traced in windows leaves
+the target as it was, and the leak is named all the same.
 
-The target works while the tool looks, a batch at each command; a test goes on giving it work until the report has what it
-waits for. Nothing here depends on how fast either is.
+The target works while the tool looks, a batch at each command; a test goes on giving it work until
+the report has what it waits for. Nothing here depends on how fast either is.
 """
 import ctypes
 import errno
@@ -34,7 +34,8 @@ def work_until(target, command, tool, found, n=BATCH):
 
 
 def count_hits(pid, path, offset):
-    """A file descriptor from which the kernel says how often a process came by a place in a file: a counter, no program."""
+    """A file descriptor from which the kernel says how often a process came by a place in a file: a
+    counter, no program."""
     with open("/sys/bus/event_source/devices/uprobe/type", encoding="ascii") as f:
         kind = int(f.read())
     name = ctypes.create_string_buffer(os.fsencode(path))
@@ -65,8 +66,8 @@ def object_places(said, pid):
 
 @pytest.mark.pythons(lambda python: python.has_gil)  # the others are not steered
 def test_probes_that_stay(python, start):
-    """Where windows are steering alone, a target that is not steered does not reach the places of the probes, or rarely: a jmp
-    that serves as alias belongs to some function, which may run."""
+    """Where windows are steering alone, a target that is not steered does not reach the places of
+    the probes, or rarely: a jmp that serves as alias belongs to some function, which may run."""
     target = start(python, "busy.py")
     said = harness.tool("doctor", "-p", str(target.pid))
     assert said.returncode == 0, said.stderr
@@ -80,7 +81,8 @@ def test_probes_that_stay(python, start):
     hits = [struct.unpack("=Q", os.read(fd, 8))[0] for fd in fds]
     for fd in fds:
         os.close(fd)
-    # twenty nodes a step, each with a dict or its values, a name and a tuple: a hundred objects and more
+    # twenty nodes a step, each with a dict or its values, a name and a tuple: a hundred objects and
+    # more
     assert sum(hits) <= BATCH * 100 * 0.02, dict(zip(places, hits))
 
 
@@ -92,7 +94,8 @@ def growing(report, path):
 
 
 def test_windows_leave_nothing_behind(python, start, attach, validate):
-    """After a thousand of them: the allocator table as it was, and what was computed the same as by a program that nobody watched."""
+    """After a thousand of them: the allocator table as it was, and what was computed the same as by
+    a program that nobody watched."""
     watched, alone = start(python, "busy.py"), start(python, "busy.py")
     table = watched.do("allocators")
     windows = WINDOWS if python.name.startswith("system-") else FEW_WINDOWS
@@ -117,7 +120,8 @@ def test_windows_leave_nothing_behind(python, start, attach, validate):
 
 
 def ptrace(request, pid):
-    """The call of a debugger, from this thread; false: it may not, for somebody else traces the process."""
+    """The call of a debugger, from this thread; false: it may not, for somebody else traces the
+    process."""
     libc = ctypes.CDLL(None, use_errno=True)
     libc.ptrace.argtypes = [ctypes.c_long, ctypes.c_long, ctypes.c_void_p, ctypes.c_void_p]
     failed = libc.ptrace(request, pid, None, None)
@@ -132,8 +136,8 @@ def stopped_by(pid):
 
 
 def test_held_by_a_debugger(one_python, start, attach):
-    """Whoever traces the target keeps it from being steered, and back, at any moment: windows come when they can, and at the end
-    everything is as it was."""
+    """Whoever traces the target keeps it from being steered, and back, at any moment: windows come
+    when they can, and at the end everything is as it was."""
     watched, alone = start(one_python, "busy.py"), start(one_python, "busy.py")
     table = watched.do("allocators")
     tool = attach(watched, "--native", "no", exact=False, environment={"PYLEAKTRACE_WINDOWS": "60"})
@@ -151,7 +155,8 @@ def test_held_by_a_debugger(one_python, start, attach):
 
 
 def test_growing_container(some_python, start, attach, validate):
-    """Path, type and line of what is put into it, before any stack; and nothing else is said to grow so."""
+    """Path, type and line of what is put into it, before any stack; and nothing else is said to
+    grow so."""
     target = start(some_python, "busy.py")
     tool = attach(target, exact=False)
     text = work_until(target, "collect", tool, lambda report: growing(report, "app.cache.SESSIONS"))
@@ -175,8 +180,8 @@ def test_growing_container(some_python, start, attach, validate):
 
 
 def test_growing_container_of_a_slowed_target(one_python, start, attach, validate):
-    """A target that is nearly still while it is watched is watched for moments only, which name the line all the same, and the
-    report says that its rate is not the program's."""
+    """A target that is nearly still while it is watched is watched for moments only, which name the
+    line all the same, and the report says that its rate is not the program's."""
     target = start(one_python, "busy.py")
     slowed = harness.is_slowed(target, "app.cache.SESSIONS")
     tool = attach(target, exact=False)
@@ -211,7 +216,8 @@ def leaking(report, line, size):
 
 
 def test_lost_memory_of_c(some_python, start, attach, validate):
-    """What C code lost is found by the windows of malloc, at its line of Python, and called an estimate where it is one."""
+    """What C code lost is found by the windows of malloc, at its line of Python, and called an
+    estimate where it is one."""
     target = start(some_python, "busy.py")
     tool = attach(target, "--native", "no", exact=False)
     line = target.line("lost")
@@ -239,8 +245,8 @@ def test_objects_without_a_holder(one_python, start, attach):
 
     def found(report):
         return re.search(
-            r"^\t\d+ bytes in \d+ allocations from stack.*__main__\.Session.*estimated.*\n\t\tcycle \(.*busy\.py:%d\)"
-            % line,
+            r"^\t\d+ bytes in \d+ allocations from stack.*__main__\.Session.*estimated.*\n"
+            r"\t\tcycle \(.*busy\.py:%d\)" % line,
             report,
             re.M,
         )
@@ -274,13 +280,16 @@ def test_cheap_parts_are_exact(one_python, start, attach):
     assert "estimated" not in report
 
 
-SLOWER = r"^cost: .*; system calls (\d+) ns slower: (?!0 )\S+ % of a core, of other processes \S+ %; tool "
+SLOWER = (
+    r"^cost: .*; system calls (\d+) ns slower: (?!0 )\S+ % of a core, "
+    r"of other processes \S+ %; tool "
+)
 
 
 def test_system_calls(one_python, start, attach, validate):
-    """While mappings are traced each system call takes longer: of a program that does little else mappings are not traced all the
-    time, though it maps nothing; unless others trace, too, so that its calls are slow already. Where they are traced all the time
-    (--exact), that is said."""
+    """While mappings are traced each system call takes longer: of a program that does little else
+    mappings are not traced all the time, though it maps nothing; unless others trace, too, so that
+    its calls are slow already. Where they are traced all the time (--exact), that is said."""
     target = start(one_python, "busy.py")
     tool = attach(target, "--native", "no", exact=False)
     windows = r"^Traced: malloc, mmap: (\d+) windows, .* Tracing all would cost (\S+) % of"
@@ -335,15 +344,15 @@ def test_number_of_windows(one_python, start):
 
 
 def test_sampling(one_python, start, attach, validate):
-    """--sample: of blocks that are known, in 30 rounds of another chance each, the estimates' mean is what there is within 2 %, and
-    the error bars have it 95 times of 100."""
+    """--sample: of blocks that are known, in 30 rounds of another chance each, the estimates' mean
+    is what there is within 2 %, and the error bars have it 95 times of 100."""
     target = start(one_python, "busy.py")
     n, rounds = 6000, 30
     truth, line = n * LOST, target.line("lost alone")
     tool = attach(target, "--sample", "2K", "--native", "no", exact=False)
     pattern = (
-        r"^\t(\d+) bytes in \d+ allocations from stack.*  malloc.*  estimated ±([\d.]+) %%.*\n\t\tlose_alone \(.*busy\.py:%d\)"
-        % line
+        r"^\t(\d+) bytes in \d+ allocations from stack.*  malloc.*  estimated ±([\d.]+) %%.*\n"
+        r"\t\tlose_alone \(.*busy\.py:%d\)" % line
     )
     totals, inside = [], 0
     for _ in range(rounds):
@@ -379,7 +388,8 @@ def test_sampling(one_python, start, attach, validate):
 
 
 def test_map_that_fills_up(one_python, start, attach, validate):
-    """Blocks that are too many for the map are thinned out to a sample, and stand for all of them: the trace goes on for ever."""
+    """Blocks that are too many for the map are thinned out to a sample, and stand for all of them:
+    the trace goes on for ever."""
     target = start(one_python, "busy.py")
     tool = attach(
         target,
@@ -420,8 +430,8 @@ def test_map_that_fills_up(one_python, start, attach, validate):
 
 
 def test_lists_in_a_sample(one_python, start, attach, validate):
-    """Objects by samples: a list's items are made again by PyObject_Realloc() each time that it grows, mostly of what is not in the
-    sample."""
+    """Objects by samples: a list's items are made again by PyObject_Realloc() each time that it
+    grows, mostly of what is not in the sample."""
     target = start(one_python, "busy.py")
     n, truth, line = 3000, 3000 * 40 * 8, target.line("grown")
     tool = attach(
@@ -438,7 +448,8 @@ def test_lists_in_a_sample(one_python, start, attach, validate):
     )
     for _ in range(200):
         target.do("grow_alone", n=500)
-        # a sample begins with 16 KiB where the first windows were expensive, and becomes finer then; of 3,000 lists more than 200 are in it
+        # a sample begins with 16 KiB where the first windows were expensive, and becomes finer
+        # then; of 3,000 lists more than 200 are in it
         if re.search(r"^Traced: object: a block of every [124]\.0 KiB", tool.report_now(), re.M):
             break
     tool.process.send_signal(signal.SIGUSR2)

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""What the command line refuses, and how: one clear sentence, the exit code of the contract, nothing half written."""
+"""What the command line refuses, and how: one clear sentence, the exit code of the contract,
+nothing half written."""
 import os
 import re
 import shutil
@@ -125,7 +126,8 @@ def test_usage(arguments, tmp_path):
     ],
 )
 def test_mistyped_command(arguments, words):
-    """A word that is nearly a command is no program, and what is missing is shown as it is to be written."""
+    """A word that is nearly a command is no program, and what is missing is shown as it is to be
+    written."""
     result = tool(*arguments)
     refused(result, 64, *words)
     assert "\x1b" not in result.stderr
@@ -272,7 +274,8 @@ def test_help_and_version():
 
 
 def text_of(target):
-    """The executable memory that a process has from files, as it stands there: probes are instructions put into it."""
+    """The executable memory that a process has from files, as it stands there: probes are
+    instructions put into it."""
     with open("/proc/%d/maps" % target.pid, encoding="utf-8") as maps:
         ranges = [
             line.split()[0].split("-")
@@ -307,7 +310,8 @@ def test_doctor_attaches_nothing(one_python, start, attach):
     assert re.search(
         r"^  watchpoints, .*: a change of threads takes \d\S* \w+ more", said, re.M
     ), said
-    # of another tracer's tracepoints they are slow already, and ours take nothing more; that is not so for long
+    # of another tracer's tracepoints they are slow already, and ours take nothing more; that is not
+    # so for long
     slower = (
         r"^  while mappings are traced .* each system call of every process takes \d\S* ns more$"
     )

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""Machines and containers that lack something: the trace goes on with what there is, and says in one sentence what is missing
-and what to do about it; what cannot do without says the same and ends with the exit code of the contract."""
+"""Machines and containers that lack something: the trace goes on with what there is, and says in
+one sentence what is missing and what to do about it; what cannot do without says the same and ends
+with the exit code of the contract."""
 import errno
 import json
 import os
@@ -158,7 +159,8 @@ def test_in_a_user_namespace():
 
 
 def test_verifier_refuses_c_frames(one_python, start, attach, validate):
-    """Then without them: every allocation is counted all the same, at its line, and the report says why."""
+    """Then without them: every allocation is counted all the same, at its line, and the report says
+    why."""
     target = start(one_python, "accounts.py")
     watch = attach(target, "-z", "7777", "-Z", "7777", without="native_load")
     target.do("of_size", n=3000, n_keep=500, size=7777)
@@ -182,7 +184,8 @@ def test_nothing_is_missing(one_python, start, attach):
 
 
 def test_maps_are_filled_beforehand(some_python, start, attach):
-    """As before Linux 6.1: exact in the same way, in maps of which nothing is allocated while a program runs."""
+    """As before Linux 6.1: exact in the same way, in maps of which nothing is allocated while a
+    program runs."""
     target = start(some_python, "accounts.py")
     watch = attach(target, "-z", "7777", "-Z", "7777", without="allocation")
     flags = set()
@@ -244,8 +247,12 @@ def test_busy_master(one_python, start, tmp_path):
 
 
 def test_exec_while_attaching(tmp_path):
-    """A target that replaces itself all the time: that is the reason, and not the places that could not be probed."""
-    again = "import os, sys; os.execv(sys.executable, [sys.executable, '-S', '-c', os.environ['AGAIN']])"
+    """A target that replaces itself all the time: that is the reason, and not the places that could
+    not be probed."""
+    again = (
+        "import os, sys; "
+        "os.execv(sys.executable, [sys.executable, '-S', '-c', os.environ['AGAIN']])"
+    )
     target = subprocess.Popen(["/usr/bin/python3", "-S", "-c", again], env={"AGAIN": again})
     try:
         for _ in range(8):
@@ -271,7 +278,8 @@ def tried(said):
 
 
 def test_doctor_tries(one_python, start):
-    """It does what it says works: programs loaded, allocations of a child counted, a watchpoint hit."""
+    """It does what it says works: programs loaded, allocations of a child counted, a watchpoint
+    hit."""
     result = tool("doctor")
     assert result.returncode == 0, result.stderr
     rows = tried(result.stdout)

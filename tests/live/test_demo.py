@@ -87,7 +87,8 @@ def test_three_leaks_below_the_ceiling(one_python, attach):
         until_shown(
             tool,
             [
-                r"^shop\.sessions\.SESSIONS dict, .*\n +\+\d+ inserted(?:, in \d+ changes,)? by:\n\t\tremember \(.*sessions\.py:",
+                r"^shop\.sessions\.SESSIONS dict, .*\n +\+\d+ inserted(?:, in \d+ changes,)? by:\n"
+                r"\t\tremember \(.*sessions\.py:",
                 r"^\t\twatermark \(.*images\.py:",
                 r"^\t\tplace \(.*orders\.py:",
             ],
@@ -99,6 +100,7 @@ def test_three_leaks_below_the_ceiling(one_python, attach):
         if "container" in row
     }
     sessions = rows["shop.sessions.SESSIONS"]
-    # one session is one change; a change that a preemptible kernel kept from the program is said to be lost
+    # one session is one change; a change that a preemptible kernel kept from the program is said to
+    # be lost
     assert sessions["inserted"] == sessions["insertions"] or report.losses["hits_unseen"]
     assert not report.data["mode"]["exact"] and report.totals["missed_frees"] == 0

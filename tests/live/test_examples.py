@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""Every example of README.md, docs/ and the man pages is run as it stands, by a shell, on the demo's service.
+"""Every example of README.md, docs/ and the man pages is run as it stands, by a shell, on the
+demo's service.
 
-PID and 4242 stand for the target. What would last longer gets `-d 2s` at its end. What the examples promise in addition to
-that (what a report says) is for the other tests; here none may be refused, fail, or say nothing.
+PID and 4242 stand for the target. What would last longer gets `-d 2s` at its end. What the examples
+promise in addition to that (what a report says) is for the other tests; here none may be refused,
+fail, or say nothing.
 """
 import os
 import re

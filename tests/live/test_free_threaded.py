@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""CPython without a GIL: threads allocate, free and end truly at once, and the numbers are exact all the same."""
+"""CPython without a GIL: threads allocate, free and end truly at once, and the numbers are exact
+all the same."""
 import pytest
 
 from harness import Target, Tool, python_frames
@@ -14,8 +15,8 @@ def parallel(free_threaded, tmp_path_factory):
     """-> report, {function that died: its line}, target"""
     target = Target(free_threaded, "parallel.py")
     try:
-        # by C frames the first of many calls differs (its bytecode is not specialized yet): a stack of its own, which
-        # is in no report once its block is freed
+        # by C frames the first of many calls differs (its bytecode is not specialized yet): a stack
+        # of its own, which is in no report once its block is freed
         tool = Tool(target.pid, tmp_path_factory.mktemp("parallel"), "--native", "no")
         try:
             target.do("own", n_threads=THREADS, n=N, n_keep=KEPT)
@@ -76,8 +77,8 @@ def test_cycles_that_another_thread_collects(parallel):
 
 
 def test_code_that_died_while_others_ran(parallel):
-    """A name is right or it is missing; it is never another function's, and no line is another's. On its first line a
-    function's bytecode is copied for the thread (3.14t)."""
+    """A name is right or it is missing; it is never another function's, and no line is another's.
+    On its first line a function's bytecode is copied for the thread (3.14t)."""
     report, died, _ = parallel
     named = [python_frames(stack)[-1] for stack in report.data["stacks"] if python_frames(stack)]
     named = [(function, line) for function, _, line in named if function in died]

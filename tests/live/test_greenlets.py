@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""Greenlets: a thread's C stack is that of several, in turns. Each allocation has the frames of the greenlet that made it,
-C and Python, and none of another one's."""
+"""Greenlets: a thread's C stack is that of several, in turns. Each allocation has the frames of the
+greenlet that made it, C and Python, and none of another one's."""
 import collections
 
 from harness import python_frames

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""Which package, which line, which process: stacks that have something in common, added up exactly."""
+"""Which package, which line, which process: stacks that have something in common, added up
+exactly."""
 import re
 import signal
 
@@ -51,7 +52,8 @@ def groups(data, key):
 
 @pytest.fixture(scope="module")
 def watched(one_python, tmp_path_factory, validate):
-    """-> for each of two ways to group: JSON, text, target, folder. Two targets at a time: half the wait for the ends."""
+    """-> for each of two ways to group: JSON, text, target, folder. Two targets at a time: half the
+    wait for the ends."""
     folders = [tmp_path_factory.mktemp(name) for name in ("modules", "lines")]
     options = [
         ["--group-by", "module", "-o", "out.folded"],
@@ -98,8 +100,9 @@ def test_modules(watched):
     assert data["totals"]["outstanding_count"] == ALL
     # one command says it
     assert re.search(
-        r"^\[[\d:]+\] Top 10 modules with outstanding allocations:\n\t%d bytes in %d allocations from module "
-        r"leaky_one \(1 stack, %d %%\)" % (SIZE * 300, 300, round(100 * 300 / ALL)),
+        r"^\[[\d:]+\] Top 10 modules with outstanding allocations:\n"
+        r"\t%d bytes in %d allocations from module leaky_one \(1 stack, %d %%\)"
+        % (SIZE * 300, 300, round(100 * 300 / ALL)),
         text,
         re.M,
     )
@@ -170,7 +173,8 @@ def test_processes(start, attach, one_python, validate):
 
 
 def test_processes_below_a_ceiling(start, attach, one_python, validate):
-    """Each has its own, and its own ways to keep below it: how it was traced is said of each. All are attached at once."""
+    """Each has its own, and its own ways to keep below it: how it was traced is said of each. All
+    are attached at once."""
     targets = [start(one_python, "wheels.py") for _ in range(4)]
     others = [word for target in targets[1:] for word in ("-p", str(target.pid))]
     tool = attach(targets[0], *others, "--group-by", "pid", exact=False)

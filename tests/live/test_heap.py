@@ -41,7 +41,8 @@ def sleeps(target):
 
 
 def wait_for_input(target):
-    """Until what it answered with is gone too: a report made before counts the text of the answer."""
+    """Until what it answered with is gone too: a report made before counts the text of the
+    answer."""
     harness.until(lambda: sleeps(target), "the target to wait for its input")
 
 
@@ -165,8 +166,8 @@ def test_buffers(python, start):
 
 
 def check_churn(python, start, scans):
-    """Another thread makes and drops objects all the time, the collector is at work in most scans: objects that stay are
-    counted all the same, within 0.1 %, in each scan."""
+    """Another thread makes and drops objects all the time, the collector is at work in most scans:
+    objects that stay are counted all the same, within 0.1 %, in each scan."""
     target = start(python, "heap.py")
     target.do("collector", on=True, first=700)
     kept = target.do("churn", n=100000)
@@ -219,8 +220,8 @@ class Terminal:
         self.out = harness.Reader(self.process.stdout)
 
     def stop_while_it_reads(self, pid):
-        """Let a second pass without a step of it: the line comes when the tool's clock says that it has read for one. It is
-        led there in small steps: while it reads, it has pagemap open."""
+        """Let a second pass without a step of it: the line comes when the tool's clock says that it
+        has read for one. It is led there in small steps: while it reads, it has pagemap open."""
         folder = "/proc/%d/fd" % self.process.pid
         while self.process.poll() is None:
             self.process.send_signal(signal.SIGSTOP)
@@ -253,7 +254,8 @@ class Terminal:
 
 
 def test_progress(one_python, start, tmp_path):
-    """On a terminal, and when it takes more than a second, a line says how far it is; it is gone in the end."""
+    """On a terminal, and when it takes more than a second, a line says how far it is; it is gone in
+    the end."""
     target = start(one_python, "heap.py")
     target.do("ballast", n=300000, containers_too=True)
     path = tmp_path / "a.json"

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""`pyleaktrace holders`, `chain`, `backrefs`: who holds what, against what the target itself finds."""
+"""`pyleaktrace holders`, `chain`, `backrefs`: who holds what, against what the target itself
+finds."""
 import json
 import os
 import re
@@ -54,7 +55,8 @@ def chains(target, name, *options):
 
 
 def ids(row, parts=True):
-    """Of the chain, without what objgraph does not see: sys.modules, the links of an lru_cache and their dict."""
+    """Of the chain, without what objgraph does not see: sys.modules, the links of an lru_cache and
+    their dict."""
     links = [link for link in row["links"][1:] if "lru_list_elem" not in link["type"]]
     cached = [i for i, link in enumerate(links) if "lru_cache" in link["type"]]
     if cached and links[cached[0] + 1]["hidden"]:
@@ -65,7 +67,8 @@ def ids(row, parts=True):
 
 
 def test_shapes(python, start, validate):
-    """In every way that there is: the path, and each object on it, as objgraph finds them from inside."""
+    """In every way that there is: the path, and each object on it, as objgraph finds them from
+    inside."""
     if not os.path.exists(OBJGRAPH):
         pytest.fail("objgraph is not installed (tools/setup test)")
     target = start(python, "heap_graph.py")
@@ -90,7 +93,8 @@ def test_shapes(python, start, validate):
         r"local `batch` of wait_in_frame \(.*heap_graph\.py:\d+\), thread worker-0$",
         rows["InFrame"]["root"],
     )
-    # last: looking from inside leaves references behind; in 3.13t gc.get_referrers() finds nothing there
+    # last: looking from inside leaves references behind; in 3.13t gc.get_referrers() finds nothing
+    # there
     compared = [] if python.free_threaded and python.version < (3, 14) else COMPARED
     for name, chain in target.do("chains", names=compared).items():
         theirs = [one for kind, one in chain if "lru_list_elem" not in kind]  # in 3.6
@@ -246,7 +250,8 @@ def test_holders_that_grow(some_python, start, tmp_path, validate):
 
 
 def test_hostile_heap(some_python, start):
-    """Forged lengths, pointers, types, pools and chunks, rings, and maps that move: a report, soon, in little memory."""
+    """Forged lengths, pointers, types, pools and chunks, rings, and maps that move: a report, soon,
+    in little memory."""
     target = start(some_python, "heap_hostile.py")
     target.do("forge", n=40)
     target.do("forge_types", n=30)
@@ -291,7 +296,8 @@ def aligned_starts(target, align=32 << 20):
 
 @pytest.mark.pythons(lambda python: python.version >= (3, 13))  # before, it has no mimalloc
 def test_hostile_segments(python, start):
-    """Headers of mimalloc's segments that lie: what the target really has is found all the same, and hardly more."""
+    """Headers of mimalloc's segments that lie: what the target really has is found all the same,
+    and hardly more."""
     target = start(python, "heap_hostile.py", env={"PYTHONMALLOC": "mimalloc"})
     before = heap(target, "heap")["types"]
     target.do("forge_segments", n=30, starts=aligned_starts(target))

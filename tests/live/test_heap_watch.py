@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""`pyleaktrace watch` and `refs`: each change of a container's size is counted once, at the stack that made it.
+"""`pyleaktrace watch` and `refs`: each change of a container's size is counted once, at the stack
+that made it.
 
-The target makes its changes between two commands of the test, while the watchpoints are set; so what it did is known
-exactly. One attach for many facts.
+The target makes its changes between two commands of the test, while the watchpoints are set; so
+what it did is known exactly. One attach for many facts.
 """
 import ctypes
 import os
@@ -59,7 +60,8 @@ def chain(stack):
 
 
 def by_line(row, what):
-    """{line of the change: items}, all its stacks together; each has the whole way from there to its thread's root."""
+    """{line of the change: items}, all its stacks together; each has the whole way from there to
+    its thread's root."""
     sums = {}
     for stack in row["stacks"]:
         if stack[what]:
@@ -74,7 +76,8 @@ def is_thread(stack):
 
 @pytest.mark.pythons(lambda python: python.has_gil)
 def test_every_change_is_counted_at_its_stack(python, start, watch, validate):
-    """Among objects that churn, by threads that were there before and one that is born meanwhile."""
+    """Among objects that churn, by threads that were there before and one that is born
+    meanwhile."""
     target = start(python, "heap_watch.py")
     session, bytes_, list_, cached = (
         "app.cache.SESSIONS",
@@ -151,7 +154,8 @@ def test_refused_without_a_gil(free_threaded, start):
 
 
 def test_other_containers(some_python, start, watch, validate):
-    """Set, deque, OrderedDict, and the dict of an instance; a path through list and dict; an address."""
+    """Set, deque, OrderedDict, and the dict of an instance; a path through list and dict; an
+    address."""
     target = start(some_python, "heap_watch.py")
     line = target.line
     paths = {
@@ -194,7 +198,8 @@ def test_other_containers(some_python, start, watch, validate):
 
 @pytest.mark.pythons(lambda python: python.has_gil)
 def test_references(python, start, watch, validate):
-    """Each is counted when it is taken and when it is dropped; the ones that nobody drops are distinguished from the others."""
+    """Each is counted when it is taken and when it is dropped; the ones that nobody drops are
+    distinguished from the others."""
     target = start(python, "heap_watch.py")
     seen = watch(target, "app.cache.SESSIONS", verb="refs")
     target.do("work", what="take", n=100, worker=0)
@@ -289,8 +294,8 @@ def test_containers_that_go(some_python, start, watch):
 
 
 def test_ceiling(one_python, start, watch):
-    """Changes that cost more than the ceiling end the watch; those before are exact. (The ceiling is not so low that one moment at
-    which memory is moved in bulk would end it.)"""
+    """Changes that cost more than the ceiling end the watch; those before are exact. (The ceiling
+    is not so low that one moment at which memory is moved in bulk would end it.)"""
     target = start(one_python, "heap_watch.py")
     seen = watch(target, "app.cache.SESSIONS", overhead="2%")
     target.do("work", what="insert", n=50000)
@@ -306,8 +311,8 @@ def test_ceiling(one_python, start, watch):
 
 
 def test_ceiling_of_memory_in_bulk(some_python, start, watch, validate):
-    """While a watchpoint is set the processor fills memory byte by byte: nothing is hit, and the target stands nearly still. That
-    is seen, ends the watch, and is said."""
+    """While a watchpoint is set the processor fills memory byte by byte: nothing is hit, and the
+    target stands nearly still. That is seen, ends the watch, and is said."""
     target = start(some_python, "heap_watch.py")
     slowed = harness.is_slowed(target, "app.cache.SESSIONS")
     seen = watch(target, "app.cache.SESSIONS", overhead="5")

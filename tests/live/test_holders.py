@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""Containers that grow among very many that come and go: on request every change is counted at its stack; a watch below a
-ceiling finds them by itself, names them, the fastest first, and says who fills them.
+"""Containers that grow among very many that come and go: on request every change is counted at its
+stack; a watch below a ceiling finds them by itself, names them, the fastest first, and says who
+fills them.
 
-Nothing depends on time: a target works when it is told to, and goes on being told so until the report has what is waited for.
+Nothing depends on time: a target works when it is told to, and goes on being told so until the
+report has what is waited for.
 """
 import re
 
@@ -30,7 +32,8 @@ class Watch(harness.Command):
     lambda python: python.has_gil
 )  # the others are refused, as test_heap_watch.py has it
 def test_among_a_million(python, start, tmp_path, validate):
-    """Exact counts, each by its thread's own stack: two threads were there before, one is born meanwhile."""
+    """Exact counts, each by its thread's own stack: two threads were there before, one is born
+    meanwhile."""
     target = start(python, "holders.py")
     paths = "app.state.BY_NAME", "app.state.LOG"
     watch = Watch(target, tmp_path, *paths)

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""Targets that fork, replace themselves, end, are stopped; a tool that is killed. Nobody is harmed, and what was known
-is reported."""
+"""Targets that fork, replace themselves, end, are stopped; a tool that is killed. Nobody is harmed,
+and what was known is reported."""
 import json
 import os
 import platform
@@ -24,8 +24,9 @@ def state(pid):
 
 
 def stands(pid):
-    """Wait until its user's stop has it. A thread that we held goes back into that by itself, without a step of its own
-    program, but as soon as it gets a CPU (test_freeze.c): until then it is runnable."""
+    """Wait until its user's stop has it. A thread that we held goes back into that by itself,
+    without a step of its own program, but as soon as it gets a CPU (test_freeze.c): until then it
+    is runnable."""
     harness.until(lambda: state(pid) == "T", "the stop")
 
 
@@ -60,9 +61,10 @@ def breakpoints(pid, addresses):
 
 @pytest.mark.skipif(platform.machine() != "x86_64", reason="knows the breakpoints of x86-64 only")
 def test_children(some_python, start, attach):
-    """Children free their copies of the target's blocks: the target still has them. Nobody traces the children, and so
-    they and their children have no breakpoints: neither the ones from before, nor the ones that come while it
-    is watched. The target's stay, and all that it does is counted while children come and go."""
+    """Children free their copies of the target's blocks: the target still has them. Nobody traces
+    the children, and so they and their children have no breakpoints: neither the ones from before,
+    nor the ones that come while it is watched. The target's stay, and all that it does is counted
+    while children come and go."""
     if not re.search(r"^  many probes in one link .* yes$", harness.tool("doctor").stdout, re.M):
         pytest.skip(
             "this kernel has probes put in one by one, and takes them out of children by itself"
@@ -148,7 +150,8 @@ def test_target_killed(some_python, start, attach):
 
 
 def test_target_stopped(some_python, start, attach):
-    """A report comes of a target that does not run, and says so; it is left stopped, and goes on when told to."""
+    """A report comes of a target that does not run, and says so; it is left stopped, and goes on
+    when told to."""
     target, tool = watched(start, attach, some_python)
     os.kill(target.pid, signal.SIGSTOP)
     stands(target.pid)
@@ -185,8 +188,8 @@ def test_attach_to_a_stopped_target(one_python, start, attach):
 
 
 def test_tool_killed(some_python, start, attach, bpf_objects):
-    """kill -9 of the tool in the middle of the work: nothing of it stays in the kernel, the target works on, and has no
-    breakpoint left after the next command."""
+    """kill -9 of the tool in the middle of the work: nothing of it stays in the kernel, the target
+    works on, and has no breakpoint left after the next command."""
     target = start(some_python, "lifecycle.py")
     before = target.do("allocators")
     tool = attach(target, "-v")
@@ -230,7 +233,8 @@ def test_tool_killed(some_python, start, attach, bpf_objects):
 @pytest.mark.skipif(platform.machine() != "x86_64", reason="knows the breakpoints of x86-64 only")
 @pytest.mark.parametrize("without", ["", "uprobe_multi"])
 def test_tool_killed_anywhere(one_python, without):
-    """At random moments, with and without the process that detaches. A long run of it: tools/kill9."""
+    """At random moments, with and without the process that detaches. A long run of it:
+    tools/kill9."""
     done = subprocess.run(
         [
             one_python.command,
@@ -254,7 +258,8 @@ def test_tool_killed_anywhere(one_python, without):
 
 
 def test_attach_to_what_a_killed_tool_left(one_python, start, attach):
-    """Without the doctor: the next watch copes with a table that is still steered, and puts it right."""
+    """Without the doctor: the next watch copes with a table that is still steered, and puts it
+    right."""
     target = start(one_python, "lifecycle.py")
     before = target.do("allocators")
     tool = attach(target)
@@ -295,7 +300,8 @@ def test_rounds_on_a_busy_target(one_python, start, attach):
 
 
 def test_two_tools_on_one_target(one_python, start, attach):
-    """The second one either works or says what is in its way; the first one's figures stay right."""
+    """The second one either works or says what is in its way; the first one's figures stay
+    right."""
     target = start(one_python, "lifecycle.py")
     before = target.do("allocators")
     first = attach(target)
@@ -320,8 +326,8 @@ def doctor_says(feature):
 
 @pytest.mark.parametrize("without", ["", "seccomp"])
 def test_seccomp(some_python, start, tmp_path, without):
-    """A target that would be killed for the system calls that return probes make: it is refused where a test of the kernel
-    shows that, and only there."""
+    """A target that would be killed for the system calls that return probes make: it is refused
+    where a test of the kernel shows that, and only there."""
     target = start(some_python, "lifecycle.py")
     target.do("seccomp")
     output = tmp_path / "seccomp.json"

@@ -7,7 +7,8 @@ EXACTLY = ("-z", str(BLOCK), "-Z", str(BLOCK))
 
 
 def test_size_filter(some_python, start, attach):
-    """Only blocks of one size count: nothing but the workload has it, so the totals are its numbers."""
+    """Only blocks of one size count: nothing but the workload has it, so the totals are its
+    numbers."""
     target = start(some_python, "accounts.py")
     tool = attach(target, *EXACTLY)
     target.do("of_size", n=4000, n_keep=700, size=BLOCK)
@@ -62,7 +63,8 @@ def test_map_of_stacks_full(some_python, start, attach):
 
 
 def test_room_for_stacks_comes_back(one_python, start, attach):
-    """Stacks that have nothing outstanding any more make room for others, and what they have counted stays."""
+    """Stacks that have nothing outstanding any more make room for others, and what they have
+    counted stays."""
     target = start(one_python, "accounts.py")
     tool = attach(target, "-X", "max-stacks=16", *EXACTLY)
     target.do("from_many_lines", n_lines=100, size=BLOCK)
@@ -96,7 +98,8 @@ def test_room_for_stacks_comes_back(one_python, start, attach):
 
 
 def test_one_domain(one_python, start, attach):
-    """Domains that are not wanted are not shown, and what they contain is not moved to another one."""
+    """Domains that are not wanted are not shown, and what they contain is not moved to another
+    one."""
     target = start(one_python, "accounts.py")
     for domain, work in (("malloc", "malloc_large"), ("object", "large")):
         tool = attach(target, "--domain", domain)

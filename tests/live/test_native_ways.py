@@ -34,7 +34,8 @@ def seen(some_python, tmp_path_factory):
             target.do("anonymous", n=100)
             for name in ("gone", "replaced"):
                 target.do("use", name=name, n=50, size=SIZE)
-            # loaded after the attach: one allocation has the tool look for the code, at the next report at the latest
+            # loaded after the attach: one allocation has the tool look for the code, at the next
+            # report at the latest
             said["one"] = target.do("load", name="late_one")
             target.do("use", name="late_one", n=1, size=SIZE)
             tool.report_now()
@@ -76,7 +77,8 @@ def gaps(frames):
 
 
 def named(seen, name):
-    """-> allocations whose innermost frame is that function, and its file; its stacks must be complete"""
+    """-> allocations whose innermost frame is that function, and its file; its stacks must be
+    complete"""
     count, files = 0, set()
     for stack in from_line(seen, "use"):
         frames = leaf_first(stack)
@@ -156,7 +158,8 @@ def test_interrupted_at_each_instruction(seen):
                 for i, frame in enumerate(frames[:python])
                 if frame == (STEPS[marker], "stepped.so")
             ][-1]
-            # through which of its functions the interpreter calls changes as it specialises the code
+            # through which of its functions the interpreter calls changes as it specialises the
+            # code
             ways = tuple(
                 frame
                 for frame in frames[begin + 1 : python]
@@ -217,7 +220,8 @@ def kept(report):
 
 
 def test_generators_and_coroutines(native_python, start, attach):
-    """Their frames are found wherever they were begun: each lies where it was gone on with, below what it calls."""
+    """Their frames are found wherever they were begun: each lies where it was gone on with, below
+    what it calls."""
     target = start(native_python, "native_ways.py")
     tool = attach(target)
     made = target.do("generators", size=SIZE) + target.do("coroutines", size=SIZE)
@@ -231,14 +235,16 @@ def test_generators_and_coroutines(native_python, start, attach):
             i for i, frame in enumerate(frames) if stack["frames"][-1 - i]["kind"] == "python"
         ]
         assert gaps(frames) == [] and frames[-1][0] == "_start"
-        # between keep() and the line that calls it lie ctypes and libffi, and nothing of them is elsewhere
+        # between keep() and the line that calls it lie ctypes and libffi, and nothing of them is
+        # elsewhere
         foreign = [
             i
             for i, frame in enumerate(frames)
             if frame[1].startswith(("libffi", "_ctypes.", "native.so"))
         ]
         assert foreign and max(foreign) < python[0]
-        # map(), which goes on with a generator by calling a function of Python, lies below that function
+        # map(), which goes on with a generator by calling a function of Python, lies below that
+        # function
         lambdas = [i for i in python if frames[i][0].endswith("<lambda>")]
         assert not lambdas or python[python.index(lambdas[0]) + 1] > lambdas[0] + 1
     assert any(frame[0].endswith("<lambda>") for stack in counts for frame in stack)
@@ -259,8 +265,9 @@ def test_without_c_frames(one_python, start, attach):
 
 
 def test_another_library_in_the_same_place(one_python, start, attach):
-    """Until it is known, there are no C frames: never those of the one that was there. The mappings may have been read when
-    the one was gone and the other was not there yet: then its place holds nothing that is known."""
+    """Until it is known, there are no C frames: never those of the one that was there. The mappings
+    may have been read when the one was gone and the other was not there yet: then its place holds
+    nothing that is known."""
     target = start(one_python, "native_ways.py")
     target.do("load", name="late_one")
     tool = attach(target, "--domain", "malloc")

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""CAP_BPF, CAP_PERFMON and CAP_SYS_PTRACE are enough for a process of any user; what one that is missing is called, and what
-goes on without it. The tool is a copy with file capabilities, run by a user who is nobody; the target is another user's.
+"""CAP_BPF, CAP_PERFMON and CAP_SYS_PTRACE are enough for a process of any user; what one that is
+missing is called, and what goes on without it. The tool is a copy with file capabilities, run by a
+user who is nobody; the target is another user's.
 """
 import copy
 import errno
@@ -103,7 +104,8 @@ def start_as_other(start):
 
 
 def test_three_are_enough(one_python, start_as_other, rights, validate):
-    """The heap, who holds what, a watched container; every allocation, with steering; and nothing is left behind."""
+    """The heap, who holds what, a watched container; every allocation, with steering; and nothing
+    is left behind."""
     target = start_as_other(one_python, "lifecycle.py")
     rights.give(THREE)
     pid = str(target.pid)
@@ -150,7 +152,8 @@ def shared(pid):
 
 
 def test_another_users_worker(one_python, start_as_other, rights):
-    """What only /proc/PID/mem reads without making it private is left alone, and the remedy is right."""
+    """What only /proc/PID/mem reads without making it private is left alone, and the remedy is
+    right."""
     target = start_as_other(one_python, "forked.py", "50000")
     worker = target.said
     harness.quiet(worker)
@@ -185,7 +188,8 @@ def shared_data(pid):
 
 
 def test_another_user_forks(one_python, start_as_other, rights, validate):
-    """A watched process that forks later: what it shares from then on is left alone, and the report says so."""
+    """A watched process that forks later: what it shares from then on is left alone, and the report
+    says so."""
     target = start_as_other(one_python, "lifecycle.py")
     rights.give(THREE)
     tool = rights.watch(target.pid)
@@ -252,7 +256,8 @@ def test_none(one_python, start_as_other, rights):
 
 
 def test_of_root(one_python, start):
-    """What denies it where the tool is root: said as it is, and root is not advised to become root."""
+    """What denies it where the tool is root: said as it is, and root is not advised to become
+    root."""
     target = start(one_python, "lifecycle.py")
     for prefix, words in (
         (["unshare", "--user", "--map-root-user"], "user namespace of its own"),
@@ -282,7 +287,8 @@ def test_of_root(one_python, start):
 FILTER = """if True:
     import ctypes, os, struct, sys
     number, error = int(sys.argv[1]), int(sys.argv[2])
-    rows = (0x20, 0, 0, 0), (0x15, 0, 1, number), (0x06, 0, 0, 0x50000 | error), (0x06, 0, 0, 0x7fff0000)
+    rows = (0x20, 0, 0, 0), (0x15, 0, 1, number)
+    rows += (0x06, 0, 0, 0x50000 | error), (0x06, 0, 0, 0x7fff0000)
     code = ctypes.create_string_buffer(b"".join(struct.pack("HBBI", *row) for row in rows))
     class Program(ctypes.Structure):
         _fields_ = [("length", ctypes.c_ushort), ("code", ctypes.c_void_p)]

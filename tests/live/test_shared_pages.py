@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""Looking is free: what a prefork worker shares with its parent stays shared, and memory that was never used stays unused,
-whatever command reads it. By the kernel's own account: /proc/PID/smaps_rollup of worker and parent before and after.
+"""Looking is free: what a prefork worker shares with its parent stays shared, and memory that was
+never used stays unused, whatever command reads it. By the kernel's own account:
+/proc/PID/smaps_rollup of worker and parent before and after.
 
-The kernel version that these are about makes shared pages private by process_vm_readv(); `test_the_measure` shows that it
-does, so that the other tests can fail.
+The kernel version that these are about makes shared pages private by process_vm_readv();
+`test_the_measure` shows that it does, so that the other tests can fail.
 """
 import ctypes
 import json
@@ -114,7 +115,8 @@ def test_commands(some_python, worker):
 
 @pytest.mark.parametrize("way", ["default", "windows", "sample", "exact"])
 def test_watch(some_python, worker, attach, way):
-    """A trace of a worker that works: it writes to a few pages itself, as much without the trace."""
+    """A trace of a worker that works: it writes to a few pages itself, as much without the
+    trace."""
     target = worker(some_python)
     target.do("grow", n=2000)
     before = both(target)
@@ -184,8 +186,8 @@ def total(pids):
 
 
 def test_forks_meanwhile(one_python, worker):
-    """Pages that a process has alone are read the faster way. One that forks while they are read has copies made of what is
-    read at that moment: 512 KiB for a fork, and not of the 64 MiB."""
+    """Pages that a process has alone are read the faster way. One that forks while they are read
+    has copies made of what is read at that moment: 512 KiB for a fork, and not of the 64 MiB."""
     n = 30
     target = worker(one_python, 20000)
     target.do("own", mib=64)
@@ -217,7 +219,8 @@ def test_forks_meanwhile(one_python, worker):
 
 
 def test_unused_memory(some_python, worker):
-    """Of a gigabyte a page in 64 is used: the others are not brought in, and no page table is filled for them."""
+    """Of a gigabyte a page in 64 is used: the others are not brought in, and no page table is
+    filled for them."""
     target = worker(some_python, 10000)
     target.do("reserve", mib=1024, every=64)
     before = both(target)
@@ -263,7 +266,8 @@ def test_huge_and_free(one_python, worker):
 
 
 def test_gone_by_exec(one_python, start, tmp_path):
-    """After an exec() the pid has other memory: what is read for the old program is nothing, not the new program's."""
+    """After an exec() the pid has other memory: what is read for the old program is nothing, not
+    the new program's."""
     target = start(one_python, "lifecycle.py")
     # a look every hour: the second one is asked for after the exec
     command = harness.Command(

@@ -9,8 +9,8 @@ BLOCK = 7000
 
 @pytest.fixture(scope="module")
 def seen(python, tmp_path_factory):
-    """-> report, {place: stack as the target saw it}, [stacks of odd names], stack of the recursion,
-    stacks of code that died"""
+    """-> report, {place: stack as the target saw it}, [stacks of odd names], stack of the
+    recursion, stacks of code that died"""
     target = Target(python, "stacks.py")
     try:
         tool = Tool(target.pid, tmp_path_factory.mktemp("stacks"))
@@ -61,7 +61,8 @@ def test_places(seen):
 
 
 def test_names_and_files_in_any_script(seen):
-    """And with characters that mean something in a report: JSON holds them as they are, cut at most at 4095 bytes."""
+    """And with characters that mean something in a report: JSON holds them as they are, cut at most
+    at 4095 bytes."""
     report, _, odd = seen[:3]
     found = blocks_by_frames(report)
     missing = [stack for stack in odd if found.get(as_frames(stack), 0) < BLOCK]
@@ -88,8 +89,8 @@ def test_deep_recursion_is_cut_and_says_so(seen):
 
 
 def test_code_that_died_before_the_report(seen):
-    """Each function was freed right after its call, and its memory was used by the next one. A name is right or it is
-    missing; it is never another function's."""
+    """Each function was freed right after its call, and its memory was used by the next one. A name
+    is right or it is missing; it is never another function's."""
     report, made = seen[0], seen[4]
     truth = {tuple(stack[-1]) for stack in made}
     named = [

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""`pyleaktrace trend` against targets that know what they took: where the RSS is, threads, files, what is said."""
+"""`pyleaktrace trend` against targets that know what they took: where the RSS is, threads, files,
+what is said."""
 import json
 import os
 import re
@@ -73,16 +74,17 @@ STEPS = [
     ("malloc_holes", {"n": 60000, "size": 100}),
     ("reserve", {"size": 64 * MIB}),
 ]
-# Not exact to the byte are: what Python needs for the command itself, code of it that comes into memory; pages of which
-# a stack or a mapping needs one more; a pool or a malloc heap that was begun before; blocks that a thread's cache of
-# malloc keeps.
+# Not exact to the byte are: what Python needs for the command itself, code of it that comes into
+# memory; pages of which a stack or a mapping needs one more; a pool or a malloc heap that was begun
+# before; blocks that a thread's cache of malloc keeps.
 SLACK = 256 << 10
 UNEXPLAINED = 32 << 10
 
 
 def test_where_the_rss_is(python, start, trend, validate):
-    """Each step takes a known amount of one kind: that part of the account gains it, and no other does. What is only
-    reserved is in none. Free memory of the allocators is used first, so that those parts may lose.
+    """Each step takes a known amount of one kind: that part of the account gains it, and no other
+    does. What is only reserved is in none. Free memory of the allocators is used first, so that
+    those parts may lose.
     """
     target = start(python, "memory.py")
     run = trend(target)
@@ -126,7 +128,8 @@ def test_where_the_rss_is(python, start, trend, validate):
 
 
 def test_threads_and_files(python, start, trend, validate):
-    """Threads that stay, one a look; others that come and go unseen; and files that nobody closes."""
+    """Threads that stay, one a look; others that come and go unseen; and files that nobody
+    closes."""
     target = start(python, "memory.py")
     run = trend(target)
     names = []
@@ -174,7 +177,8 @@ def test_fragmentation_is_told(one_python, start, trend):
 
 
 def test_collector_off(python, start, trend):
-    """Garbage in cycles that nobody collects: the collector is off, and its count grows with them."""
+    """Garbage in cycles that nobody collects: the collector is off, and its count grows with
+    them."""
     target = start(python, "memory.py")
     before = target.do("cycles", n=0)
     run = trend(target)
@@ -248,7 +252,8 @@ def test_text(one_python, start, tmp_path):
 
 
 def test_copy_on_write(one_python, start, trend, validate):
-    """A worker that reads what its parent has loaded: its RSS is flat, and what is private grows. No leak."""
+    """A worker that reads what its parent has loaded: its RSS is flat, and what is private grows.
+    No leak."""
     target = start(one_python, "forked.py", "300000")
     worker = types.SimpleNamespace(pid=target.said)
     run = trend(worker)
@@ -340,7 +345,8 @@ def test_usage(arguments):
 
 
 def test_watch_says_what_grows(some_python, start, attach, validate):
-    """The trace scans the heap while it probes: the type that grows, memory and threads are in its reports."""
+    """The trace scans the heap while it probes: the type that grows, memory and threads are in its
+    reports."""
     target = start(some_python, "memory.py")
     tool_run = attach(target)
 
@@ -348,7 +354,8 @@ def test_watch_says_what_grows(some_python, start, attach, validate):
     started = [target.do("leak_thread") for _ in range(2)]
     texts = []
 
-    def is_seen():  # steady growth is reported from five scans on: one a second, of a heap as small as this
+    # steady growth is reported from five scans on: one a second, of a heap as small as this
+    def is_seen():
         texts.append(tool_run.report_now())
         return re.search(r"^\t\+\d+ to \d+  \+.*B/s  \d+% sure  float$", texts[-1], re.M)
 

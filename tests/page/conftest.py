@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""What the tests of written files share: the files of all made profiles (tests/golden/made_profile.h)."""
+"""What the tests of written files share: the files of all made profiles
+(tests/golden/made_profile.h)."""
 import os
 import pathlib
 import subprocess

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """The flame graph page in a real browser, opened as a file.
 
-With #selfcheck behind its address the page uses its own controls and leaves what it saw in <pre id="selfcheck">
-(page.js, selfCheck()). The browser keeps a log of every request, so that "no network" is seen from outside too.
+With #selfcheck behind its address the page uses its own controls and leaves what it saw in <pre
+id="selfcheck"> (page.js, selfCheck()). The browser keeps a log of every request, so that "no
+network" is seen from outside too.
 """
 import html.parser
 import json
@@ -56,7 +57,8 @@ class SelfCheck(html.parser.HTMLParser):
 
 
 def run(browser, tmp_path, url):
-    """Open the address; return the finished page and the addresses that pages (not the browser itself) asked for."""
+    """Open the address; return the finished page and the addresses that pages (not the browser
+    itself) asked for."""
     log = tmp_path / "net.json"
     dump = subprocess.run(
         [
@@ -95,7 +97,8 @@ def run(browser, tmp_path, url):
 
 @pytest.fixture(scope="session")
 def results(browser, pages, tmp_path_factory):
-    """Case name -> what its page found out about itself; "requests" -> all that the browser asked for meanwhile."""
+    """Case name -> what its page found out about itself; "requests" -> all that the browser asked
+    for meanwhile."""
     found = {"requests": set()}
     for name in CASES:
         dump, requests = run(
@@ -193,7 +196,8 @@ def test_other_cases_are_whole(results, name, rows, value):
 
 
 def said_by_text(report):
-    """The cost line of a report: what was spent so far (below a ceiling), or of a core now; and its other parts."""
+    """The cost line of a report: what was spent so far (below a ceiling), or of a core now; and its
+    other parts."""
     line = re.search(r"^cost: (.*)$", report, re.M)
     if not line:
         return None
@@ -234,7 +238,8 @@ def test_cost_below_a_ceiling(results):
 
 
 def test_page_names_no_foreign_address(pages):
-    """Outside the licences and XML namespaces there is no address in the page that could be asked for."""
+    """Outside the licences and XML namespaces there is no address in the page that could be asked
+    for."""
     text = (pages / "service.html").read_text()
     text = re.sub(r'<pre id="licences">.*?</pre>', "", text, flags=re.S)
     assert set(re.findall(r"https?://[\w./-]+", text)) <= {

@@ -110,7 +110,8 @@ def test_what_was_not_collected_is_absent(documents):
 
 
 def test_what_is_not_known_is_no_zero(documents):
-    """In windows not every call is seen, so how much was allocated and freed in all is not known."""
+    """In windows not every call is seen, so how much was allocated and freed in all is not
+    known."""
     counted = {"allocated_bytes", "allocated_count", "freed_count"}
     below, exact = load(documents, "below"), load(documents, "service")
     assert not (counted | {"unknown_frees"}) & below["totals"].keys()
@@ -157,7 +158,8 @@ def test_hostile_names_stay_text(documents):
 
 
 def groups(documents, name):
-    """Groups as they are distinguished -> (outstanding bytes, allocations, stacks); what each has is checked on the way."""
+    """Groups as they are distinguished -> (outstanding bytes, allocations, stacks); what each has
+    is checked on the way."""
     got = load(documents, name)
     key = {
         "line": "place",

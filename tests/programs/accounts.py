@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""Workloads whose numbers are known: n blocks made on one marked line, the last len(keep) of them kept.
+"""Workloads whose numbers are known: n blocks made on one marked line, the last len(keep) of them
+kept.
 
-They run once before the program says that it is ready, so that caches, specialised instructions and free lists are as
-they stay.
+They run once before the program says that it is ready, so that caches, specialised instructions and
+free lists are as they stay.
 """
 import ctypes
 import sys
@@ -158,7 +159,8 @@ def release(work, keep):
 
 
 def all_of_them(n, n_keep):
-    """-> {workload: [bytes that sys.getsizeof() sees in what is kept, sum of the sizes asked for]}"""
+    """-> {workload: [bytes that sys.getsizeof() sees in what is kept, sum of the sizes asked
+    for]}"""
     answer = {}
     for work in WORKLOADS:
         keep = kept[work.__name__] = run(work, n, n_keep)
@@ -177,7 +179,7 @@ def empty_again():
         release(work, kept.pop(work.__name__))
 
 
-# ---- what CPython's own tracemalloc can count, too: compared with it ------------------------------------------------
+# ---- what CPython's own tracemalloc can count, too: compared with it -----------------------------
 
 class Plain(object):
     pass
@@ -200,8 +202,9 @@ def make_rows(n):
 
 
 def containers(n):
-    """Objects of more than one block. No call here makes a tuple of its arguments or a frame: those come from free
-    lists and go to them, and then tracemalloc names the line of the last use, not the one of the allocation."""
+    """Objects of more than one block. No call here makes a tuple of its arguments or a frame: those
+    come from free lists and go to them, and then tracemalloc names the line of the last use, not
+    the one of the allocation."""
     rows = make_rows(n)
     drain(n)
     for row in rows:
@@ -235,7 +238,7 @@ def tracemalloc_lines():
     return lines
 
 
-# ---- threads -----------------------------------------------------------------------------------------------------
+# ---- threads -------------------------------------------------------------------------------------
 
 def in_c(stage, keep, n, size):
     blocks.allocate_in_halves(stage, keep, len(keep), n, size)  # line: in_c
@@ -247,7 +250,8 @@ def in_foreign_thread(n, n_keep, size):
 
 
 def threads(n, n_keep, size):
-    """One thread allocates in C without the GIL, half of it before and half of it after Python, in this thread, did."""
+    """One thread allocates in C without the GIL, half of it before and half of it after Python, in
+    this thread, did."""
     stage = ctypes.c_int(0)
     keep = kept["in_c"] = (pointer * n_keep)()
     thread = threading.Thread(target=in_c, args=(stage, keep, n, size))
@@ -265,7 +269,7 @@ def beside(order, keep):
         keep[index] = Small()  # line: beside
 
 
-# ---- as many as wanted, of one size that nothing else has --------------------------------------------------------
+# ---- as many as wanted, of one size that nothing else has ----------------------------------------
 
 def of_size(n, n_keep, size):
     """Blocks of exactly `size` bytes (33 of them CPython's), from one line."""

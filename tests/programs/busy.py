@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""What the live tests of a watch below a ceiling look at: a program that works all the time, leaks at lines that are
-known, and does the same whether it is watched or not.
+"""What the live tests of a watch below a ceiling look at: a program that works all the time, leaks
+at lines that are known, and does the same whether it is watched or not.
 
     think(n)     little of all that: n times a digest of a page
     ask(n)       no memory of C, but n times a thousand system calls

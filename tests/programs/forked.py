@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""A worker that shares what its parent has loaded, as a prefork server's does. The worker serves; the parent waits for it.
+"""A worker that shares what its parent has loaded, as a prefork server's does. The worker serves;
+the parent waits for it.
 
-The parent's table is of objects that it reads no more, so nothing of it becomes private unless the worker touches it (`read`),
-or somebody else makes it so.
+The parent's table is of objects that it reads no more, so nothing of it becomes private unless the
+worker touches it (`read`), or somebody else makes it so.
 """
 import gc
 import mmap
@@ -39,7 +40,8 @@ def grow(n):
 
 
 def read(n):
-    """References to that many of the next records are taken and dropped: their counts are written."""
+    """References to that many of the next records are taken and dropped: their counts are
+    written."""
     if App.reader is None:
         App.reader = iter(App.table.values())
     return sum(1 for _ in zip(range(n), App.reader))
@@ -82,8 +84,8 @@ def own(mib):
 
 
 def reserve(mib, every):
-    """Anonymous memory of which each so manieth page is used; and as much by malloc, of which only the first and the last
-    page are."""
+    """Anonymous memory of which each so manieth page is used; and as much by malloc, of which only
+    the first and the last page are."""
     area = mmap.mmap(-1, mib * MIB, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
     if hasattr(area, "madvise"):
         area.madvise(mmap.MADV_NOHUGEPAGE)
@@ -93,7 +95,8 @@ def reserve(mib, every):
 
 
 def huge(mib):
-    """Memory of huge pages, and as much that the kernel may take back when it wants it. -> whether it can be asked for"""
+    """Memory of huge pages, and as much that the kernel may take back when it wants it. -> whether
+    it can be asked for"""
     if not hasattr(mmap, "MADV_HUGEPAGE") or not hasattr(mmap, "MADV_FREE"):
         return False
     for advice in (mmap.MADV_HUGEPAGE, mmap.MADV_NOHUGEPAGE):

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""C code that allocates in greenlets: their C stacks lie one over the other in one place, and are copied to and fro."""
+"""C code that allocates in greenlets: their C stacks lie one over the other in one place, and are
+copied to and fro."""
 import ctypes
 import os
 
@@ -21,7 +22,8 @@ def deeper(depth, size):
 
 
 def body(depth, size):
-    """Of a greenlet: allocates, goes back to the one that began it, allocates, begins the next one, allocates."""
+    """Of a greenlet: allocates, goes back to the one that began it, allocates, begins the next one,
+    allocates."""
     stacks = [deeper(depth, size)]
     greenlet.getcurrent().parent.switch()
     stacks.append(deeper(depth + 1, size))
@@ -39,7 +41,8 @@ def nested(size):
     outermost = greenlet.greenlet(body)
     outermost.switch(2, size)
     here = [deeper(15, size)]
-    # from another height than it was begun at: what lies above its part of the stack is another by now
+    # from another height than it was begun at: what lies above its part of the stack is another by
+    # now
     stacks = list(map(lambda run: run.switch(), [outermost]))[0]
     return here + stacks + [deeper(0, size)]
 

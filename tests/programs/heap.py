@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""What the live tests of the heap commands look at: it says itself what is in its heap, and makes known amounts more."""
+"""What the live tests of the heap commands look at: it says itself what is in its heap, and makes
+known amounts more."""
 import gc
 import json
 import os
@@ -88,7 +89,8 @@ def containers(n):
 
 
 def stand():
-    """Say how many objects of each type the collector tracks, then do not move until there is a byte to read."""
+    """Say how many objects of each type the collector tracks, then do not move until there is a
+    byte to read."""
     if hasattr(gc, "unfreeze"):
         gc.unfreeze()  # 3.12 freezes what is immortal, which gc.get_objects() leaves out then
     counts = {"tuple": 0}
@@ -104,7 +106,8 @@ def stand():
 
 
 def ended(n_threads, n):
-    """Threads make objects and end; this one drops half of them, and two dozen rounds more of what a thread made."""
+    """Threads make objects and end; this one drops half of them, and two dozen rounds more of what
+    a thread made."""
     made = []
 
     def work():
@@ -149,7 +152,8 @@ def close_interpreter():
 
 
 def churn(n):
-    """A thread makes and drops objects without end, of those classes too of which n stay: what there is of each."""
+    """A thread makes and drops objects without end, of those classes too of which n stay: what
+    there is of each."""
     kept["steady"] = [[Steady() for _ in range(n)], [Packed() for _ in range(n)], [complex(i, 2) for i in range(n)]]
 
     def work():

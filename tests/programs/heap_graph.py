@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""What the live tests of `pyleaktrace holders`, `chain` and `backrefs` look at: objects that are held in every
-way there is, each of a class of its own, and what the target itself says of how they are held."""
+"""What the live tests of `pyleaktrace holders`, `chain` and `backrefs` look at: objects that are
+held in every way there is, each of a class of its own, and what the target itself says of how they
+are held."""
 import collections
 import ctypes
 import functools
@@ -158,8 +159,9 @@ class Filler(object):
 
 
 def lost(n):
-    """n objects that a reference too many holds; each with a part. They lie where no object was before, so that no word that
-    was left behind (above the end of a frame's stack, say) happens to be the address of one."""
+    """n objects that a reference too many holds; each with a part. They lie where no object was
+    before, so that no word that was left behind (above the end of a frame's stack, say) happens to
+    be the address of one."""
     fillers.extend(Filler() for _ in range(3000))
     made = [one("Lost") if not i else kinds["Lost"]() for i in range(n)]
     for each in made:
@@ -183,7 +185,8 @@ def cycles(n):
 
 
 def closing(n):
-    """n with __del__ that hold themselves. Their dicts come from free lists, in which words are left behind."""
+    """n with __del__ that hold themselves. Their dicts come from free lists, in which words are
+    left behind."""
     for _ in range(n):
         made = Closing()
         made.me = made

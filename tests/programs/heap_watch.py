@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""What the live tests of `pyleaktrace watch` look at: containers of every kind that threads fill and empty as they
-are told to, among many that churn. Every change is made at a line that is known."""
+"""What the live tests of `pyleaktrace watch` look at: containers of every kind that threads fill
+and empty as they are told to, among many that churn. Every change is made at a line that is
+known."""
 import collections
 import ctypes
 import functools

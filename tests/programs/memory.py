@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""What test_trend.py looks at: takes known amounts of memory, of every kind, and says how much of which part of the
-account; starts threads that end, and threads that do not."""
+"""What test_trend.py looks at: takes known amounts of memory, of every kind, and says how much of
+which part of the account; starts threads that end, and threads that do not."""
 import ctypes
 import gc
 import mmap
@@ -22,7 +22,8 @@ blocks.use_stack.argtypes = [ctypes.c_size_t]
 HEADER = 8  # of a chunk, in addition to what malloc_usable_size() says
 # where CPython's own large blocks come from
 LARGE = "pymalloc_other" if sysconfig.get_config_var("Py_GIL_DISABLED") else "malloc_other"
-# the kernel makes huge pages of arenas in its own time (3.15 asks for them), and pages come into memory that nobody touched
+# the kernel makes huge pages of arenas in its own time (3.15 asks for them), and pages come into
+# memory that nobody touched
 libc.prctl(41, 1, 0, 0, 0)  # PR_SET_THP_DISABLE
 kept = []
 held = threading.Lock()
@@ -42,7 +43,8 @@ def total(parts):
 
 
 def objects(n):
-    """n floats, and a list's array of pointers to them: what is reserved behind them is not in memory."""
+    """n floats, and a list's array of pointers to them: what is reserved behind them is not in
+    memory."""
     made = [i + 0.5 for i in range(n)]
     kept.append(made)
     return {"python_objects": n * (block(sys.getsizeof(0.5)) + 8)}

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""Odd ways in which C code comes to run: after the attach, from a file that is gone, without a file, interrupted at each of
-its instructions, from generators and coroutines."""
+"""Odd ways in which C code comes to run: after the attach, from a file that is gone, without a
+file, interrupted at each of its instructions, from generators and coroutines."""
 import _ctypes
 import asyncio
 import ctypes
@@ -23,7 +23,7 @@ difference = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_int, ctypes.c_int)(lambda a
 loaded = {}
 
 
-# ---- generators and coroutines ---------------------------------------------------------------------------------------
+# ---- generators and coroutines -------------------------------------------------------------------
 
 def innermost(size):
     yield native.keep(size) and where()
@@ -63,7 +63,7 @@ def coroutines(size):
         loop.close()
 
 
-# ---- libraries that come and go --------------------------------------------------------------------------------------
+# ---- libraries that come and go ------------------------------------------------------------------
 
 def load(name, file=None):
     """-> the address of its function"""
@@ -100,7 +100,7 @@ def gone_files():
     os.rename(here + "new.so", here + "file.so")
 
 
-# ---- code without a file ---------------------------------------------------------------------------------------------
+# ---- code without a file -------------------------------------------------------------------------
 
 def make_code(size, flags):
     """sub $8, %rsp; mov $size, %edi; mov $malloc, %rax; call *%rax; add $8, %rsp; ret"""
@@ -118,7 +118,7 @@ def anonymous(n):
             function()  # line: anonymous
 
 
-# ---- a signal at each instruction ------------------------------------------------------------------------------------
+# ---- a signal at each instruction ----------------------------------------------------------------
 
 def linkage(size):
     return lib.step_linkage(size)  # line: linkage

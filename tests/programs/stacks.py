@@ -224,7 +224,8 @@ def far_line():
 
 
 def lines_backwards():
-    """A line table with steps back: the call in flight stands far above the end of its statement."""
+    """A line table with steps back: the call in flight stands far above the end of its
+    statement."""
     source = "def back(): return max(\n" + "\n" * 400 + "\t(0,), (1,) + \\\n" + "plain(\n" + "\n" * 200 + \
         "\t)\n" + "\n" * 300 + ")[1:]\n"
     names = {"plain": plain}
@@ -233,7 +234,8 @@ def lines_backwards():
 
 
 def odd_names():
-    """Names outside ASCII in each of CPython's string widths, and characters that hurt a terminal or a report."""
+    """Names outside ASCII in each of CPython's string widths, and characters that hurt a terminal
+    or a report."""
     answers = []
     for file in ("/srv/caf\xe9.py", "/srv/\u65e5\u672c.py", "/srv/\U0001f40d.py", "/srv/a;b c\t\x1b[31m<&>\".py",
                  "/srv/" + "long" * 200 + ".py"):
@@ -247,7 +249,8 @@ def odd_names():
 
 
 def code_that_dies(n, generation):
-    """Functions that are made, called once, and freed at once: their code objects' memory is used again."""
+    """Functions that are made, called once, and freed at once: their code objects' memory is used
+    again."""
     answers = []
     for number in range(n):
         names = {"unit": unit, "size": size, "where": where}

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""What the documentation cites exists: verbs, options, knobs, tools, targets of make, files, headings. What it shows
-is marked with what made it. (tests/live/test_examples.py runs the examples.)"""
+"""What the documentation cites exists: verbs, options, knobs, tools, targets of make, files,
+headings. What it shows is marked with what made it. (tests/live/test_examples.py runs the
+examples.)"""
 import pathlib
 import re
 import sys
@@ -19,7 +20,8 @@ ALL = pytest.mark.parametrize(
 # of other programs, in pages on what users do
 FOREIGN = {"--dist"}
 FOREIGN_PROGRAM = re.compile(
-    r"(sudo )?([A-Z_]+=\S* )*(tools/|make\b|git\b|kill\b|/usr/bin/python3\b|pytest\b|(py|mem)leak\b)"
+    r"(sudo )?([A-Z_]+=\S* )*"
+    r"(tools/|make\b|git\b|kill\b|/usr/bin/python3\b|pytest\b|(py|mem)leak\b)"
 )
 ADDRESS = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
 
@@ -103,7 +105,8 @@ def made_examples():
 
 
 def test_made_outputs_are_of_examples():
-    """What makes an output stands in the pages as it is called, and so is run by tests/live/test_examples.py."""
+    """What makes an output stands in the pages as it is called, and so is run by
+    tests/live/test_examples.py."""
     lines = {example.line for example in documents.examples()}
     assert made_examples()
     assert not {
@@ -113,7 +116,8 @@ def test_made_outputs_are_of_examples():
 
 @pytest.mark.parametrize("path", documents.GUIDES, ids=lambda path: str(path.relative_to(ROOT)))
 def test_outputs_name_what_made_them(path):
-    """A block of output has a comment above it: the script that makes it, or the test that checks such output."""
+    """A block of output has a comment above it: the script that makes it, or the test that checks
+    such output."""
     made = made_examples()
     for number, language, lines, above in documents.blocks(path):
         assert language in ("sh", "text"), (number, language)

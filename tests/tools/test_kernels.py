@@ -136,7 +136,8 @@ def test_machine_that_dies():
     outcome = judged(
         PASSED[:2] + [{"begins": "test_heap.py::test_buffers"}],
         ended=False,
-        console="[    9.1] BUG: kernel NULL pointer dereference\n[    9.2] Kernel panic - not syncing\n",
+        console="[    9.1] BUG: kernel NULL pointer dereference\n"
+        "[    9.2] Kernel panic - not syncing\n",
     )
     assert (
         outcome.cells["load"][0] == "ok" and outcome.cells["heap"][0] == "failed" and outcome.failed
@@ -174,7 +175,8 @@ def test_not_to_be_had():
 
 
 def test_exit_code():
-    """Where no kernel was available nothing is known; one of several that was not makes no difference."""
+    """Where no kernel was available nothing is known; one of several that was not makes no
+    difference."""
     missing, good, bad = (
         table.not_to_be_had("6.8", "no network"),
         judged(PASSED),

@@ -83,7 +83,8 @@ def test_steps():
 
 
 def test_counts():
-    """Of descriptors one more every five minutes is growth; one more or less now and then is not."""
+    """Of descriptors one more every five minutes is growth; one more or less now and then is
+    not."""
     assert verdict.judge(DESCRIPTORS, series(lambda second: 80 + second % 2)).passed
     assert not verdict.judge(DESCRIPTORS, series(lambda second: 80 + second // 300)).passed
 

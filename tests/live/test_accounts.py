@@ -85,7 +85,7 @@ def test_nothing_counts_twice(full):
         assert report.at(**where(target, work, domain="mmap"))["allocated_count"] == 0
 
 
-def test_all_freed(full):
+def test_nothing_is_outstanding_once_all_is_freed(full):
     report, _, _, target = full
     found = report.at(**where(target, "freed"), domain="malloc")
     assert found["outstanding_count"] == found["outstanding_bytes"] == 0
@@ -119,7 +119,9 @@ def test_totals_are_the_sums(full):
     )
 
 
-def test_tables_that_change(one_python, start, attach, validate):
+def test_changed_allocator_tables_end_the_claim_of_completeness(
+    one_python, start, attach, validate
+):
     """The program writes to its allocator tables itself: nothing claims then that every call was
     traced."""
     target = start(one_python, "accounts.py")
@@ -139,7 +141,7 @@ def test_tables_that_change(one_python, start, attach, validate):
     ) == steered
 
 
-def test_as_tracemalloc_counts(full):
+def test_containers_count_as_tracemalloc_counts_them(full):
     """Containers of several blocks, that grow: line by line what CPython's own tracemalloc says in
     a process that did the same."""
     report, _, lines, target = full
@@ -150,7 +152,7 @@ def test_as_tracemalloc_counts(full):
     assert mine == lines and len(lines) >= 8
 
 
-def test_thread_in_c_without_the_gil(python, start, attach):
+def test_thread_in_c_without_the_gil_has_its_own_line(python, start, attach):
     """A line of a thread that is in C while another one runs Python. Blocks above C_SIZE are left
     out: without a GIL, CPython itself makes one of 2,048 bytes at such a line (_PyObjectStackChunk)
     when the thread drops what another one owns, which it does where a name happens to share its
@@ -174,7 +176,7 @@ def test_thread_in_c_without_the_gil(python, start, attach):
         assert "threads" in [f["function"] for f in stack["frames"] if f["kind"] == "python"]
 
 
-def test_thread_that_python_does_not_know(python, start, attach):
+def test_thread_unknown_to_python_has_no_python_frames(python, start, attach):
     """Its blocks are counted, and its stack does not pretend to be another thread's."""
     target = start(python, "accounts.py")
     tool = attach(target, "-z", str(FOREIGN_SIZE), "-Z", str(FOREIGN_SIZE))
@@ -189,11 +191,11 @@ def test_thread_that_python_does_not_know(python, start, attach):
     assert stack["frames"][0]["module"].startswith("libc")
 
 
-def test_schema(full, validate):
+def test_report_fits_the_schema(full, validate):
     validate(full[0].data)
 
 
-def test_target_facts(full, python):
+def test_report_describes_the_target(full, python):
     facts = full[0].data["target"]
     assert facts["pid"] == full[3].pid
     assert re.sub(r"(a|b|rc)\d+", "", facts["python"]) == python.text
@@ -202,7 +204,7 @@ def test_target_facts(full, python):
     assert set(full[0].data["mode"]["domains"]) == {"malloc", "object", "mmap"}
 
 
-def test_types_of_what_is_kept(full):
+def test_stack_names_the_types_of_what_it_keeps(full):
     """The objects that the blocks of a stack hold now."""
     report, _, _, target = full
     for work, name in (("objects", "Small"), ("byte_strings", "bytes"), ("large", "bytes")):
@@ -211,7 +213,7 @@ def test_types_of_what_is_kept(full):
             assert len(stack["types"]) == 1
 
 
-def test_after_everything_is_freed(python, start, attach):
+def test_no_block_is_left_once_everything_is_freed(python, start, attach):
     target = start(python, "accounts.py")
     tool = attach(target)
     target.do("all", n=600, n_keep=100)
@@ -225,7 +227,7 @@ def test_after_everything_is_freed(python, start, attach):
     assert report.totals["missed_frees"] == 0
 
 
-def test_mappings(python, start, attach):
+def test_mappings_count_by_page_where_they_were_made(python, start, attach):
     target = start(python, "mappings.py")
     tool = attach(target)
     target.do("all", n=200, n_keep=60)

@@ -170,12 +170,12 @@ def test_kept_and_made(watched, allocator):
     assert {work: watched.at(work) for work in expected} == expected
 
 
-def test_all_freed(watched):
+def test_nothing_is_outstanding_once_all_is_freed(watched):
     kept, _, size = watched.at("freed")
     assert (kept, size) == (0, 0)
 
 
-def test_in_the_inside_of_a_library(watched):
+def test_allocator_inside_a_library_is_counted(watched):
     assert watched.at("own") == (4 * KEPT, 4 * N, 4 * KEPT * SMALL)
 
 
@@ -198,7 +198,7 @@ def test_nothing_counts_twice(watched):
         assert watched.at(work, "mmap")[1] == 0, work
 
 
-def test_it_is_named(watched, allocator):
+def test_allocator_is_named(watched, allocator):
     """doctor and -v say which allocator is there, whether the interpreter uses it, and what is
     probed."""
     assert watched.doctor.returncode == 0
@@ -256,7 +256,7 @@ def test_frames_are_the_callers(one_python, tmp_path):
         target.close()
 
 
-def test_linked_into_the_program(one_python, tmp_path):
+def test_allocator_linked_into_the_program_is_counted(one_python, tmp_path):
     """Python in a program that has jemalloc linked in: its malloc is everybody's."""
     one_python.place()  # the same folder, which is removed with this interpreter
     program = str(tmp_path / "embedding")

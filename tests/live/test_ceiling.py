@@ -65,7 +65,7 @@ def object_places(said, pid):
 
 
 @pytest.mark.pythons(lambda python: python.has_gil)  # the others are not steered
-def test_probes_that_stay(python, start):
+def test_unsteered_target_rarely_reaches_the_probes(python, start):
     """Where windows are steering alone, a target that is not steered does not reach the places of
     the probes, or rarely: a jmp that serves as alias belongs to some function, which may run."""
     target = start(python, "busy.py")
@@ -135,7 +135,7 @@ def stopped_by(pid):
     assert os.waitpid(pid, 0)[0] == pid
 
 
-def test_held_by_a_debugger(one_python, start, attach):
+def test_debugger_only_postpones_windows(one_python, start, attach):
     """Whoever traces the target keeps it from being steered, and back, at any moment: windows come
     when they can, and at the end everything is as it was."""
     watched, alone = start(one_python, "busy.py"), start(one_python, "busy.py")
@@ -154,7 +154,7 @@ def test_held_by_a_debugger(one_python, start, attach):
     assert watched.do("work", n=BATCH) == alone.do("work", n=BATCH)
 
 
-def test_growing_container(some_python, start, attach, validate):
+def test_growing_container_is_named_with_its_line(some_python, start, attach, validate):
     """Path, type and line of what is put into it, before any stack; and nothing else is said to
     grow so."""
     target = start(some_python, "busy.py")
@@ -179,7 +179,7 @@ def test_growing_container(some_python, start, attach, validate):
     assert not report.data["mode"]["exact"] and report.data["cost"]["ceiling"] == 0.05
 
 
-def test_growing_container_of_a_slowed_target(one_python, start, attach, validate):
+def test_growing_container_of_a_slowed_target_is_named_too(one_python, start, attach, validate):
     """A target that is nearly still while it is watched is watched for moments only, which name the
     line all the same, and the report says that its rate is not the program's."""
     target = start(one_python, "busy.py")
@@ -215,7 +215,7 @@ def leaking(report, line, size):
     ]
 
 
-def test_lost_memory_of_c(some_python, start, attach, validate):
+def test_lost_memory_of_c_is_found_at_its_line(some_python, start, attach, validate):
     """What C code lost is found by the windows of malloc, at its line of Python, and called an
     estimate where it is one."""
     target = start(some_python, "busy.py")
@@ -237,7 +237,7 @@ def test_lost_memory_of_c(some_python, start, attach, validate):
             assert row["seen"] > 0 and row["bytes_error"] > 0 and "allocated_count" not in row
 
 
-def test_objects_without_a_holder(one_python, start, attach):
+def test_objects_without_a_holder_are_found_at_their_line(one_python, start, attach):
     """Cycles that nobody collects: no container grows; the windows of objects have the line."""
     target = start(one_python, "busy.py")
     tool = attach(target, "--native", "no", exact=False)
@@ -255,7 +255,7 @@ def test_objects_without_a_holder(one_python, start, attach):
     assert not growing(tool.report_now(), "app.cache.SESSIONS")
 
 
-def test_limit(one_python, start, attach, validate):
+def test_reaching_the_ceiling_can_end_the_trace(one_python, start, attach, validate):
     """-X on-limit=stop: the trace ends with its report, and with exit code 3."""
     target = start(one_python, "busy.py")
     tool = attach(target, "-X", "on-limit=stop", exact=False)
@@ -286,7 +286,9 @@ SLOWER = (
 )
 
 
-def test_system_calls(one_python, start, attach, validate):
+def test_mappings_are_not_always_traced_where_system_calls_abound(
+    one_python, start, attach, validate
+):
     """While mappings are traced each system call takes longer: of a program that does little else
     mappings are not traced all the time, though it maps nothing; unless others trace, too, so that
     its calls are slow already. Where they are traced all the time (--exact), that is said."""
@@ -318,7 +320,7 @@ def test_system_calls(one_python, start, attach, validate):
     assert slower < 6 or "; system calls of every process " in text
 
 
-def test_usage(one_python, start):
+def test_options_that_contradict_a_ceiling_are_refused(one_python, start):
     target = start(one_python, "busy.py")
     pid = str(target.pid)
     for options, said in (
@@ -335,7 +337,7 @@ def test_usage(one_python, start):
         assert said in result.stderr, (options, result.stderr)
 
 
-def test_number_of_windows(one_python, start):
+def test_malformed_number_of_windows_is_refused(one_python, start):
     target = start(one_python, "busy.py")
     for number in ("", "x", "-1", "5x", "99999999999999999999"):
         result = harness.tool("-p", str(target.pid), environment={"PYLEAKTRACE_WINDOWS": number})
@@ -343,7 +345,7 @@ def test_number_of_windows(one_python, start):
         assert "PYLEAKTRACE_WINDOWS is not a number of windows" in result.stderr
 
 
-def test_sampling(one_python, start, attach, validate):
+def test_sampled_estimates_are_unbiased_and_within_their_error(one_python, start, attach, validate):
     """--sample: of blocks that are known, in 30 rounds of another chance each, the estimates' mean
     is what there is within 2 %, and the error bars have it 95 times of 100."""
     target = start(one_python, "busy.py")
@@ -387,7 +389,7 @@ def test_sampling(one_python, start, attach, validate):
     assert "unknown_frees" not in report.totals and report.totals["estimated"]
 
 
-def test_map_that_fills_up(one_python, start, attach, validate):
+def test_full_map_of_blocks_turns_into_a_sample(one_python, start, attach, validate):
     """Blocks that are too many for the map are thinned out to a sample, and stand for all of them:
     the trace goes on for ever."""
     target = start(one_python, "busy.py")
@@ -429,7 +431,7 @@ def test_map_that_fills_up(one_python, start, attach, validate):
     assert abs(row["outstanding_bytes"] - LOST * lost) <= 2.5 * row["bytes_error"]
 
 
-def test_lists_in_a_sample(one_python, start, attach, validate):
+def test_lists_that_grow_are_estimated_from_a_sample(one_python, start, attach, validate):
     """Objects by samples: a list's items are made again by PyObject_Realloc() each time that it
     grows, mostly of what is not in the sample."""
     target = start(one_python, "busy.py")

@@ -38,12 +38,12 @@ def refused(result, code, *words):
     assert "Top " not in result.stdout
 
 
-def test_shell(sleeper):
+def test_shell_is_refused(sleeper):
     pid = sleeper("/bin/sh", "-c", "echo ready; read x")
     refused(tool("-p", str(pid)), 2, "python")
 
 
-def test_python_2():
+def test_python_2_is_refused():
     command = os.path.expanduser("~/.pyenv/versions/2.7.18/bin/python2.7")
     if not os.access(command, os.X_OK):
         pytest.skip("no CPython 2.7 on this machine")
@@ -61,13 +61,13 @@ def test_python_2():
         process.stdout.close()
 
 
-def test_no_such_process():
+def test_missing_process_is_refused():
     gone = subprocess.Popen(["true"])
     gone.wait()
     refused(tool("-p", str(gone.pid)), 2, str(gone.pid))
 
 
-def test_kernel_thread():
+def test_kernel_thread_is_refused():
     with open("/proc/2/comm", encoding="utf-8") as f:
         if f.read().strip() != "kthreadd":
             pytest.skip("pid 2 is no kernel thread here (a pid namespace)")
@@ -107,7 +107,7 @@ def test_kernel_thread():
         ["nonsense"],
     ],
 )
-def test_usage(arguments, tmp_path):
+def test_wrong_usage_is_refused_and_writes_nothing(arguments, tmp_path):
     refused(tool(*arguments, cwd=str(tmp_path)), 64)
     assert os.listdir(str(tmp_path)) == []
 
@@ -125,7 +125,7 @@ def test_usage(arguments, tmp_path):
         (["he\x1b[2Jap"], ["version"]),
     ],
 )
-def test_mistyped_command(arguments, words):
+def test_mistyped_command_is_not_run_as_a_program(arguments, words):
     """A word that is nearly a command is no program, and what is missing is shown as it is to be
     written."""
     result = tool(*arguments)
@@ -153,7 +153,7 @@ def test_help_says_what_is_put_into_the_target():
         assert tool("help", verb).stdout == tool(verb, "--help").stdout != ""
 
 
-def test_unwritable_output(one_python, start, tmp_path):
+def test_unwritable_output_is_refused_before_attaching(one_python, start, tmp_path):
     """Known before anything is attached."""
     target = start(one_python, "lifecycle.py")
     before = target.do("allocators")
@@ -178,7 +178,7 @@ def test_planted_link_is_not_followed(one_python, start, attach, tmp_path):
     assert sorted(os.listdir(str(tmp_path))) == ["report.txt", "victim"]
 
 
-def test_without_rights(one_python, start):
+def test_missing_rights_are_named_with_their_remedy(one_python, start):
     """Another user's process, no capabilities: named, with the remedy."""
     target = start(one_python, "lifecycle.py")
     folder = "/tmp/pyleaktrace-live.%d.tool" % os.getpid()
@@ -207,7 +207,7 @@ def test_without_rights(one_python, start):
         shutil.rmtree(folder)
 
 
-def test_interval_and_count(one_python, start):
+def test_interval_and_count_make_that_many_reports(one_python, start):
     target = start(one_python, "lifecycle.py")
     result = tool("-p", str(target.pid), "1", "2")
     assert result.returncode == 0, result.stderr
@@ -223,7 +223,7 @@ def test_interval_and_count(one_python, start):
     )
 
 
-def test_duration(one_python, start):
+def test_duration_ends_with_one_report(one_python, start):
     target = start(one_python, "lifecycle.py")
     result = tool("-p", str(target.pid), "-d", "1s")
     assert result.returncode == 0, result.stderr
@@ -239,7 +239,7 @@ def test_plan_is_shown(one_python, start):
         assert word in result.stderr + result.stdout
 
 
-def test_help_and_version():
+def test_help_lists_every_option_and_version_is_shown():
     result = tool("--help")
     assert result.returncode == 0 and result.stderr == ""
     for option in (

@@ -105,7 +105,9 @@ def goes_on(target, folder, validate, words, **how):
 
 @pytest.mark.parametrize("error", sorted(ERRORS))
 @pytest.mark.parametrize("call", sorted(CALLS))
-def test_seccomp_denies(one_python, start, tmp_path, validate, deny, call, error):
+def test_seccomp_filter_is_named_as_what_denies(
+    one_python, start, tmp_path, validate, deny, call, error
+):
     """A container's filter: not the kernel's age, and no capability."""
     target = start(one_python, "holders.py")
     before = deny(call, error)
@@ -137,7 +139,9 @@ def test_seccomp_denies(one_python, start, tmp_path, validate, deny, call, error
         ("all_load", 69, ["verifier refuses program on_return", "helper"]),
     ],
 )
-def test_without(one_python, start, tmp_path, validate, without, code, words):
+def test_what_is_missing_is_named_with_its_remedy(
+    one_python, start, tmp_path, validate, without, code, words
+):
     target = start(one_python, "holders.py")
     goes_on(target, tmp_path, validate, words, without=without)
     environment = {"PYLEAKTRACE_WITHOUT": without}
@@ -147,7 +151,7 @@ def test_without(one_python, start, tmp_path, validate, without, code, words):
         assert word in result.stderr, result.stderr
 
 
-def test_in_a_user_namespace():
+def test_capabilities_of_a_user_namespace_do_not_count():
     """It has all capabilities there, and none that counts."""
     made = subprocess.run(["unshare", "--user", "--map-root-user", "true"], stderr=subprocess.PIPE)
     if made.returncode:
@@ -158,7 +162,7 @@ def test_in_a_user_namespace():
     assert re.search(r"^  permission to load BPF +no: ", result.stdout, re.M), result.stdout
 
 
-def test_verifier_refuses_c_frames(one_python, start, attach, validate):
+def test_refused_c_frames_leave_every_allocation_counted(one_python, start, attach, validate):
     """Then without them: every allocation is counted all the same, at its line, and the report says
     why."""
     target = start(one_python, "accounts.py")
@@ -219,7 +223,7 @@ def note_of(target, folder, work, wanted):
     return [note["sentence"] for note in data.get("notes", []) if note["name"] == "children_work"]
 
 
-def test_idle_master(one_python, start, tmp_path, validate):
+def test_idle_master_names_the_workers_to_watch(one_python, start, tmp_path, validate):
     """It is said which PIDs to watch: those of the children that are CPython."""
     target = start(one_python, "prefork.py")
     pids = target.do("fork", n=3)
@@ -238,7 +242,7 @@ def test_idle_master(one_python, start, tmp_path, validate):
     assert "notes" not in watch.complete()
 
 
-def test_busy_master(one_python, start, tmp_path):
+def test_busy_master_is_the_target_that_was_meant(one_python, start, tmp_path):
     """One that works itself, with children or without, is the one that was meant."""
     target = start(one_python, "prefork.py")
     assert note_of(target, tmp_path, "master_works", False) == []
@@ -246,7 +250,7 @@ def test_busy_master(one_python, start, tmp_path):
     assert note_of(target, tmp_path, "all_work", False) == []
 
 
-def test_exec_while_attaching(tmp_path):
+def test_exec_while_attaching_is_the_stated_reason(tmp_path):
     """A target that replaces itself all the time: that is the reason, and not the places that could
     not be probed."""
     again = (
@@ -277,7 +281,7 @@ def tried(said):
     }
 
 
-def test_doctor_tries(one_python, start):
+def test_doctor_tries_what_it_says_works(one_python, start):
     """It does what it says works: programs loaded, allocations of a child counted, a watchpoint
     hit."""
     result = tool("doctor")

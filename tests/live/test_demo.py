@@ -52,7 +52,7 @@ def until_shown(tool, leaks):
     )
 
 
-def test_three_leaks(one_python, attach):
+def test_three_leaks_are_found(one_python, attach):
     with serving(one_python) as service:
         tool = attach(service, "-T", "0")
         until_shown(
@@ -80,7 +80,7 @@ def test_three_leaks(one_python, attach):
     assert report.totals["missed_frees"] == 0
 
 
-def test_three_leaks_below_the_ceiling(one_python, attach):
+def test_three_leaks_are_found_below_the_ceiling(one_python, attach):
     """The default: the container that grows and who fills it, the lines of the other two leaks."""
     with serving(one_python) as service:
         tool = attach(service, "-T", "0", exact=False)

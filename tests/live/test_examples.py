@@ -21,7 +21,7 @@ EXAMPLES = documents.examples()
 SHORT = "-d 2s"
 
 
-def test_there_are_examples():
+def test_every_page_has_examples():
     """Each place has some, so that none is left out by how it is written."""
     places = {example.place for example in EXAMPLES}
     assert {
@@ -71,7 +71,7 @@ def written(line):
 
 
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda example: example.name)
-def test_example(example, service, commands, tmp_path):
+def test_example_succeeds_and_says_something(example, service, commands, tmp_path):
     folder = tmp_path / "here"
     folder.mkdir()
     line = re.sub(r"\b(PID|4242)\b", str(service.pid), example.line)

@@ -42,7 +42,7 @@ def at(parallel, marker, function):
     )
 
 
-def test_each_has_its_own(parallel):
+def test_each_thread_keeps_its_own(parallel):
     found = at(parallel, "own", "make_own")
     assert (found["allocated_count"], found["outstanding_count"]) == (THREADS * N, THREADS * KEPT)
 
@@ -59,24 +59,24 @@ def test_one_frees_what_another_made(parallel):
     assert (found["allocated_count"], found["outstanding_count"]) == (pairs * N, pairs * KEPT)
 
 
-def test_threads_that_come_and_go(parallel):
+def test_threads_that_come_and_go_are_counted(parallel):
     found = at(parallel, "short", "make_short")
     assert found["allocated_count"] == found["outstanding_count"] == 2 * SHORT
     assert found["outstanding_bytes"] == 2 * SHORT * SHORT_SIZE
 
 
-def test_generator_resumed_by_every_thread(parallel):
+def test_generator_resumed_by_every_thread_is_counted(parallel):
     found = at(parallel, "wanderer", "wanderer")
     assert found["allocated_count"] == found["outstanding_count"] == WANDERERS * (THREADS + 1)
     assert found["outstanding_bytes"] == WANDERERS * (THREADS + 1) * WANDERER_SIZE
 
 
-def test_cycles_that_another_thread_collects(parallel):
+def test_cycles_that_another_thread_collects_are_freed(parallel):
     found = at(parallel, "cycles", "make_cycles")
     assert (found["allocated_count"], found["outstanding_count"]) == (2 * THREADS * N, 2 * THREADS)
 
 
-def test_code_that_died_while_others_ran(parallel):
+def test_code_that_died_while_others_ran_has_no_wrong_name(parallel):
     """A name is right or it is missing; it is never another function's, and no line is another's.
     On its first line a function's bytecode is copied for the thread (3.14t)."""
     report, died, _ = parallel
@@ -103,7 +103,7 @@ def test_no_free_was_missed_and_nothing_lost(parallel):
     assert losses == {}
 
 
-def test_what_it_is(parallel, free_threaded):
+def test_report_says_free_threaded_and_not_steered(parallel, free_threaded):
     report, _, target = parallel
     assert report.data["target"]["python"].endswith("t")
     assert (

@@ -15,7 +15,7 @@ def leaf_first(stack):
     ]
 
 
-def test_frames_of_the_greenlet_that_runs(one_python, start, attach, validate):
+def test_frames_are_those_of_the_greenlet_that_runs(one_python, start, attach, validate):
     target = start(one_python, "greenlets.py")
     tool = attach(target)
     made = target.do("nested", size=7000) + target.do("hub", n=5, rounds=6, size=7000)

@@ -81,7 +81,7 @@ def watched(one_python, tmp_path_factory, validate):
             running.close()
 
 
-def test_modules(watched):
+def test_modules_add_up(watched):
     data, text, target, folder = watched[0]
     expected = {
         ("package", "leaky_one"): kept("one"),
@@ -113,7 +113,7 @@ def test_modules(watched):
     assert of_two == SIZE * two["outstanding_count"]
 
 
-def test_lines_of_a_module(watched):
+def test_lines_of_a_module_add_up(watched):
     """By line, and only what has a frame of one package."""
     data, text, target, _ = watched[1]
     place = target.folder + "/site-packages/leaky_two.py"
@@ -144,7 +144,7 @@ def test_lines_of_a_module(watched):
     )
 
 
-def test_processes(start, attach, one_python, validate):
+def test_processes_add_up_in_one_table(start, attach, one_python, validate):
     """One table over all of them, also when one of them has ended."""
     first, second = start(one_python, "wheels.py"), start(one_python, "wheels.py")
     tool = attach(
@@ -172,7 +172,7 @@ def test_processes(start, attach, one_python, validate):
     assert ends == {first.pid: None, second.pid: {"how": "killed", "signal": 9}}
 
 
-def test_processes_below_a_ceiling(start, attach, one_python, validate):
+def test_each_process_keeps_below_its_own_ceiling(start, attach, one_python, validate):
     """Each has its own, and its own ways to keep below it: how it was traced is said of each. All
     are attached at once."""
     targets = [start(one_python, "wheels.py") for _ in range(4)]
@@ -199,7 +199,7 @@ def test_processes_below_a_ceiling(start, attach, one_python, validate):
         (["--module", ",".join("x" * 65)], "64"),
     ],
 )
-def test_usage(arguments, words):
+def test_wrong_grouping_is_refused(arguments, words):
     result = tool("-p", "1", *arguments)
     assert result.returncode == 64 and words in result.stderr, result.stderr
     assert result.stdout == ""

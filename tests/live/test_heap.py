@@ -128,7 +128,7 @@ def more(target, name, **args):
     }
 
 
-def test_threads_that_ended(python, start):
+def test_objects_of_threads_that_ended_are_counted(python, start):
     """What they made stays, and half of it another thread frees."""
     for malloc in [None] + (["mimalloc"] if python.version >= (3, 13) else []):
         target = start(python, "heap.py", env={"PYTHONMALLOC": malloc} if malloc else None)
@@ -142,7 +142,7 @@ def test_threads_that_ended(python, start):
 @pytest.mark.pythons(
     lambda python: python.version >= (3, 8)
 )  # before, a program of Python cannot have one
-def test_another_interpreter(python, start):
+def test_objects_of_another_interpreter_are_counted(python, start):
     """Its objects are found as those of the first; from 3.12 on it has memory of its own."""
     target = start(python, "heap.py")
     made = more(target, "interpreter", n=3000)
@@ -152,7 +152,7 @@ def test_another_interpreter(python, start):
     assert target.quit() == 0
 
 
-def test_buffers(python, start):
+def test_buffers_count_with_their_container(python, start):
     target = start(python, "heap.py")
     sizes = target.do("containers", n=20000)
     found = types(heap(target, "--module", "__main__"))
@@ -188,11 +188,11 @@ def check_churn(python, start, scans):
         assert target.do("collections")[1][0] > collected
 
 
-def test_churn(some_python, start):
+def test_churn_does_not_disturb_counts(some_python, start):
     check_churn(some_python, start, 100)
 
 
-def test_churn_without_gil(free_threaded, start):
+def test_churn_without_a_gil_does_not_disturb_counts(free_threaded, start):
     check_churn(free_threaded, start, 20)
 
 
@@ -253,7 +253,7 @@ class Terminal:
         return text.decode()
 
 
-def test_progress(one_python, start, tmp_path):
+def test_progress_is_shown_on_a_terminal_and_cleared(one_python, start, tmp_path):
     """On a terminal, and when it takes more than a second, a line says how far it is; it is gone in
     the end."""
     target = start(one_python, "heap.py")
@@ -306,7 +306,7 @@ def grow(tmp_path):
         growth.close()
 
 
-def test_growth(some_python, start, grow, validate):
+def test_growth_is_named_exact_and_sure(some_python, start, grow, validate):
     """Four scans, 700 sessions more between each: named, exact, and sure."""
     target = start(some_python, "heap.py")
     growth = grow(target, "--module", "__main__")
@@ -338,7 +338,7 @@ def test_growth_starts_anew(one_python, start, grow):
     assert "confidence" not in rows["__main__.Session"]
 
 
-def test_target_ends(one_python, start, grow):
+def test_growth_is_reported_when_the_target_ends(one_python, start, grow):
     target = start(one_python, "heap.py")
     growth = grow(target)
     target.do("make", kind="Session", n=700)
@@ -355,7 +355,7 @@ def test_target_ends(one_python, start, grow):
     ] == [700]
 
 
-def test_collector(python, start):
+def test_state_of_the_collector_is_reported(python, start):
     target = start(python, "heap.py")
     target.do("garbage", n=7)
     target.do("collector", on=False, first=500000)
@@ -383,7 +383,7 @@ def test_collections_are_seen(one_python, start, grow):
     assert 0 <= seen["last_collection_s"] < seen["watched_s"]
 
 
-def test_what_is_shown(one_python, start, tmp_path):
+def test_options_select_and_sort_what_is_shown(one_python, start, tmp_path):
     target = start(one_python, "heap.py")
     target.do("make", kind="Session", n=990)
     everything = types(heap(target))
@@ -451,7 +451,7 @@ def test_what_is_shown(one_python, start, tmp_path):
         ["heap", "-p", "1", "--no-such-option"],
     ],
 )
-def test_usage(arguments, tmp_path):
+def test_wrong_usage_is_refused_and_writes_nothing(arguments, tmp_path):
     result = tool(*arguments, cwd=str(tmp_path))
     assert result.returncode == 64, result.stderr
     assert 1 <= len(result.stderr.splitlines()) <= 2 and result.stderr.startswith("pyleaktrace:")

@@ -66,7 +66,7 @@ def ids(row, parts=True):
     return [int(link["address"], 16) for link in links]
 
 
-def test_shapes(python, start, validate):
+def test_chain_is_found_for_every_way_of_holding(python, start, validate):
     """In every way that there is: the path, and each object on it, as objgraph finds them from
     inside."""
     if not os.path.exists(OBJGRAPH):
@@ -108,7 +108,7 @@ def unreached(found):
     }
 
 
-def test_holders_and_what_no_root_reaches(python, start, validate):
+def test_holders_and_what_no_root_reaches_are_counted(python, start, validate):
     target = start(python, "heap_graph.py")
     target.do("shapes")
     target.do("lost", n=30)
@@ -139,7 +139,7 @@ def test_holders_and_what_no_root_reaches(python, start, validate):
     assert (chains(target, "Cycle")["garbage"], chains(target, "Cycle")["rows"]) == (40, [])
 
 
-def test_backrefs(some_python, start, tmp_path, validate):
+def test_backrefs_are_drawn_to_the_depth_asked_for(some_python, start, tmp_path, validate):
     target = start(some_python, "heap_graph.py")
     target.do("shapes")
     where = target.do("addresses")
@@ -199,7 +199,7 @@ def test_backrefs(some_python, start, tmp_path, validate):
         assert result.returncode == 2 and "has no " in result.stderr and result.stdout == ""
 
 
-def test_frozen(some_python, start):
+def test_frozen_target_stands_still_and_goes_on(some_python, start):
     """It stands still, for as long as is said, and goes on."""
     target = start(some_python, "heap_graph.py")
     target.do("shapes")
@@ -211,7 +211,7 @@ def test_frozen(some_python, start):
     assert "stood still" in tool("heap", "-p", str(target.pid), "--frozen").stdout
 
 
-def test_holders_that_grow(some_python, start, tmp_path, validate):
+def test_holders_that_grow_are_named(some_python, start, tmp_path, validate):
     target = start(some_python, "heap_graph.py")
     target.do("shapes")
     watch = subprocess.Popen(
@@ -249,7 +249,7 @@ def test_holders_that_grow(some_python, start, tmp_path, validate):
     assert out.wait(r"^ +app\.cache\.SESSIONS dict 6401 items \+\d+/min$"), out.text
 
 
-def test_hostile_heap(some_python, start):
+def test_hostile_heap_is_read_soon_in_little_memory(some_python, start):
     """Forged lengths, pointers, types, pools and chunks, rings, and maps that move: a report, soon,
     in little memory."""
     target = start(some_python, "heap_hostile.py")
@@ -295,7 +295,7 @@ def aligned_starts(target, align=32 << 20):
 
 
 @pytest.mark.pythons(lambda python: python.version >= (3, 13))  # before, it has no mimalloc
-def test_hostile_segments(python, start):
+def test_hostile_segments_add_hardly_anything(python, start):
     """Headers of mimalloc's segments that lie: what the target really has is found all the same,
     and hardly more."""
     target = start(python, "heap_hostile.py", env={"PYTHONMALLOC": "mimalloc"})

@@ -145,7 +145,7 @@ def test_every_change_is_counted_at_its_stack(python, start, watch, validate):
     assert re.search(r"^Nothing was lost\.$", seen.out.text, re.M)
 
 
-def test_refused_without_a_gil(free_threaded, start):
+def test_watch_is_refused_without_a_gil(free_threaded, start):
     target = start(free_threaded, "heap_watch.py")
     for verb in ("watch", "refs"):
         result = harness.tool(verb, "-p", str(target.pid), "app.cache.SESSIONS")
@@ -153,7 +153,7 @@ def test_refused_without_a_gil(free_threaded, start):
         assert "is a CPython without a GIL" in result.stderr
 
 
-def test_other_containers(some_python, start, watch, validate):
+def test_other_containers_are_watched_too(some_python, start, watch, validate):
     """Set, deque, OrderedDict, and the dict of an instance; a path through list and dict; an
     address."""
     target = start(some_python, "heap_watch.py")
@@ -197,7 +197,7 @@ def test_other_containers(some_python, start, watch, validate):
 
 
 @pytest.mark.pythons(lambda python: python.has_gil)
-def test_references(python, start, watch, validate):
+def test_references_are_counted_when_taken_and_dropped(python, start, watch, validate):
     """Each is counted when it is taken and when it is dropped; the ones that nobody drops are
     distinguished from the others."""
     target = start(python, "heap_watch.py")
@@ -226,7 +226,7 @@ def test_references(python, start, watch, validate):
     assert "not taken" not in seen.out.text
 
 
-def test_references_to_one_of_a_type(some_python, start, watch, validate):
+def test_references_to_one_of_a_type_are_watched(some_python, start, watch, validate):
     """By its type alone, or by the address that says."""
     target = start(some_python, "heap_watch.py")
     for name in ("Lonely", "__main__.Lonely"):
@@ -252,7 +252,7 @@ def test_references_to_one_of_a_type(some_python, start, watch, validate):
     assert "has nothing that is called NoSuchType, and no object of such a type" in result.stderr
 
 
-def test_object_that_dies(some_python, start, watch):
+def test_object_that_dies_ends_the_watch(some_python, start, watch):
     target = start(some_python, "heap_watch.py")
     seen = watch(target, "app.cache.MORTAL", verb="refs")
     target.do("work", what="die", worker=1)
@@ -270,7 +270,7 @@ def test_object_that_dies(some_python, start, watch):
         assert result.returncode == 2 and "is immortal" in result.stderr, result.stderr
 
 
-def test_containers_that_go(some_python, start, watch):
+def test_containers_that_go_end_the_watch(some_python, start, watch):
     """Replaced, and gone: the watch ends by itself and says so."""
     for what, fate, said in (
         ("replace", "replaced", "It was replaced: the path leads now to dict at 0x"),
@@ -293,7 +293,7 @@ def test_containers_that_go(some_python, start, watch):
             assert row["now_type"] == "dict"
 
 
-def test_ceiling(one_python, start, watch):
+def test_exceeding_the_ceiling_ends_the_watch(one_python, start, watch):
     """Changes that cost more than the ceiling end the watch; those before are exact. (The ceiling
     is not so low that one moment at which memory is moved in bulk would end it.)"""
     target = start(one_python, "heap_watch.py")
@@ -310,7 +310,7 @@ def test_ceiling(one_python, start, watch):
     assert row["fate"] == "same"
 
 
-def test_ceiling_of_memory_in_bulk(some_python, start, watch, validate):
+def test_slowdown_of_memory_in_bulk_ends_the_watch(some_python, start, watch, validate):
     """While a watchpoint is set the processor fills memory byte by byte: nothing is hit, and the
     target stands nearly still. That is seen, ends the watch, and is said."""
     target = start(some_python, "heap_watch.py")
@@ -338,7 +338,7 @@ def test_ceiling_of_memory_in_bulk(some_python, start, watch, validate):
         )
 
 
-def test_ends(one_python, start, watch):
+def test_watch_ends_in_time_or_with_the_target(one_python, start, watch):
     """After -d; with the target."""
     target = start(one_python, "heap_watch.py")
     report = watch(target, "app.cache.SESSIONS", for_="300ms").complete()
@@ -366,7 +366,7 @@ def set_watchpoint(pid, address):
 @pytest.mark.skipif(
     os.uname().machine != "x86_64", reason="the number of the system call is x86-64's"
 )
-def test_debug_registers_are_taken(one_python, start, watch):
+def test_taken_debug_registers_are_reported(one_python, start, watch):
     """By another: said, and nothing is left behind. One that is left is enough."""
     target = start(one_python, "heap_watch.py")
     where = target.do("addresses")
@@ -399,7 +399,7 @@ def test_children_are_not_watched(one_python, start, watch):
     assert (seen.containers["app.cache.SESSIONS"]["inserted"], seen.losses) == (15, {})
 
 
-def test_what_cannot_be_watched(one_python, start):
+def test_what_cannot_be_watched_is_refused(one_python, start):
     target = start(one_python, "heap_watch.py")
     pid = str(target.pid)
     for options, code, said in (

@@ -31,7 +31,7 @@ class Watch(harness.Command):
 @pytest.mark.pythons(
     lambda python: python.has_gil
 )  # the others are refused, as test_heap_watch.py has it
-def test_among_a_million(python, start, tmp_path, validate):
+def test_growing_containers_are_counted_among_a_million(python, start, tmp_path, validate):
     """Exact counts, each by its thread's own stack: two threads were there before, one is born
     meanwhile."""
     target = start(python, "holders.py")
@@ -80,7 +80,7 @@ def work_until(target, tool, found):
     raise AssertionError("not found; the last report:\n" + text)
 
 
-def test_by_itself(some_python, start, attach, validate):
+def test_default_mode_finds_growing_containers_by_itself(some_python, start, attach, validate):
     """The default mode: what has stopped to grow is not in the way of what goes on growing."""
     target = start(some_python, "holders.py")
     target.do("warm_up", n=200)
@@ -128,7 +128,7 @@ def test_by_itself(some_python, start, attach, validate):
         assert seen <= {(function, target.program, target.line(line)) for line in lines[path]}
 
 
-def test_without_a_gil(free_threaded, start, attach):
+def test_growing_containers_are_only_named_without_a_gil(free_threaded, start, attach):
     """Containers that grow are not looked at more closely, and the report says why."""
     target = start(free_threaded, "holders.py")
     tool = attach(target, "--native", "no", exact=False)

@@ -144,7 +144,7 @@ def leaf_frames(stack):
     return frames
 
 
-def test_leaks_of_c_code(some_python, start, attach, validate):
+def test_leaks_of_c_code_name_their_function_and_line(some_python, start, attach, validate):
     n = 200
     target = start(some_python, "native.py")
     tool = attach(target)

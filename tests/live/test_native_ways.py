@@ -90,14 +90,14 @@ def named(seen, name):
     return count, files
 
 
-def test_report(seen, validate):
+def test_report_fits_the_schema_and_loses_nothing(seen, validate):
     report = seen[0]
     # of thousands that are much alike some will do
     validate(dict(report.data, stacks=report.data["stacks"][:100]))
     assert report.losses == {} and report.totals["missed_frees"] == 0
 
 
-def test_deleted_and_replaced_files(seen):
+def test_deleted_and_replaced_files_are_named(seen):
     """They are read through the mapping, so that it is the file that was loaded."""
     count, files = named(seen, "gone")
     assert count == 50 and files == {"deleted.so"}
@@ -105,7 +105,7 @@ def test_deleted_and_replaced_files(seen):
     assert count == 50 and files == {"file.so"}
 
 
-def test_loaded_after_the_attach(seen):
+def test_libraries_loaded_after_the_attach_are_named(seen):
     """All are named but the first, which is or ends in a gap frame."""
     one, files = named(seen, "late_one")
     assert one in (60, 61) and files == {"late_one.so"}
@@ -117,7 +117,7 @@ def test_loaded_after_the_attach(seen):
     assert seen[2]["one"] == seen[2]["two"]
 
 
-def test_code_without_a_file(seen):
+def test_code_without_a_file_ends_in_a_gap(seen):
     found = from_line(seen, "anonymous")
     # ctypes itself allocates there, too
     found = [
@@ -135,7 +135,7 @@ def test_code_without_a_file(seen):
     assert {gap["reason"]: gap["count"] for gap in seen[0].data["native_gaps"]}[NO_TABLE] >= 200
 
 
-def test_interrupted_at_each_instruction(seen):
+def test_callers_are_found_at_each_interrupted_instruction(seen):
     """Whatever the handler interrupted, what called it is there, or a gap frame is."""
     said = seen[2]["stepped"]
     outer, inner = set(), {}
@@ -186,7 +186,7 @@ def test_interrupted_at_each_instruction(seen):
     assert sum(inner["callbacks"][1].values()) <= said["callbacks"] / 2
 
 
-def test_stubs_of_the_linkage_table(seen, tmp_path):
+def test_stubs_of_the_linkage_table_are_among_the_interrupted(seen, tmp_path):
     """Some of what was interrupted lies there: where the table is, the file itself says."""
     interpreter = seen[1].interpreter
     out = subprocess.run(
@@ -219,7 +219,7 @@ def kept(report):
     return counts, stacks
 
 
-def test_generators_and_coroutines(native_python, start, attach):
+def test_generators_and_coroutines_lie_where_they_run(native_python, start, attach):
     """Their frames are found wherever they were begun: each lies where it was gone on with, below
     what it calls."""
     target = start(native_python, "native_ways.py")
@@ -250,7 +250,7 @@ def test_generators_and_coroutines(native_python, start, attach):
     assert any(frame[0].endswith("<lambda>") for stack in counts for frame in stack)
 
 
-def test_without_c_frames(one_python, start, attach):
+def test_lines_are_the_same_without_c_frames(one_python, start, attach):
     """--native no: the same lines of Python, and nothing else."""
     target = start(one_python, "native_ways.py")
     tool = attach(target, "--native", "no")
@@ -264,7 +264,7 @@ def test_without_c_frames(one_python, start, attach):
     assert "native_gaps" not in report.data
 
 
-def test_another_library_in_the_same_place(one_python, start, attach):
+def test_another_library_in_the_same_place_is_not_mistaken(one_python, start, attach):
     """Until it is known, there are no C frames: never those of the one that was there. The mappings
     may have been read when the one was gone and the other was not there yet: then its place holds
     nothing that is known."""

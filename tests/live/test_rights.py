@@ -103,7 +103,7 @@ def start_as_other(start):
         os.unlink(script)
 
 
-def test_three_are_enough(one_python, start_as_other, rights, validate):
+def test_three_capabilities_are_enough(one_python, start_as_other, rights, validate):
     """The heap, who holds what, a watched container; every allocation, with steering; and nothing
     is left behind."""
     target = start_as_other(one_python, "lifecycle.py")
@@ -151,7 +151,7 @@ def shared(pid):
         return int(re.search(r"^Shared_Dirty: +(\d+) kB", f.read(), re.M)[1]) << 10
 
 
-def test_another_users_worker(one_python, start_as_other, rights):
+def test_another_users_worker_keeps_its_pages_shared(one_python, start_as_other, rights):
     """What only /proc/PID/mem reads without making it private is left alone, and the remedy is
     right."""
     target = start_as_other(one_python, "forked.py", "50000")
@@ -187,7 +187,9 @@ def shared_data(pid):
     return total
 
 
-def test_another_user_forks(one_python, start_as_other, rights, validate):
+def test_fork_of_another_users_target_keeps_pages_shared(
+    one_python, start_as_other, rights, validate
+):
     """A watched process that forks later: what it shares from then on is left alone, and the report
     says so."""
     target = start_as_other(one_python, "lifecycle.py")
@@ -219,7 +221,7 @@ def test_another_user_forks(one_python, start_as_other, rights, validate):
 
 
 @pytest.mark.parametrize("missing", sorted(THREE))
-def test_missing(one_python, start_as_other, rights, missing):
+def test_missing_capability_is_named(one_python, start_as_other, rights, missing):
     """Exactly what is missing is named, and the heap goes on where only BPF's are."""
     target = start_as_other(one_python, "lifecycle.py")
     rights.give(THREE - {missing})
@@ -245,7 +247,7 @@ def test_missing(one_python, start_as_other, rights, missing):
         assert not any(name in sentence for name in others), sentence
 
 
-def test_none(one_python, start_as_other, rights):
+def test_no_capability_at_all_is_refused(one_python, start_as_other, rights):
     target = start_as_other(one_python, "lifecycle.py")
     rights.give(set())
     for command in ([], ["heap"]):
@@ -255,7 +257,7 @@ def test_none(one_python, start_as_other, rights):
         )
 
 
-def test_of_root(one_python, start):
+def test_root_is_told_what_denies_it(one_python, start):
     """What denies it where the tool is root: said as it is, and root is not advised to become
     root."""
     target = start(one_python, "lifecycle.py")
@@ -302,7 +304,7 @@ PROCESS_VM_READV = 310  # on x86-64
 
 
 @pytest.mark.parametrize("error", [errno.EPERM, errno.ENOSYS], ids=["EPERM", "ENOSYS"])
-def test_filtered(one_python, start, error):
+def test_filtered_process_vm_readv_is_replaced_by_the_file(one_python, start, error):
     """A container's filter that denies process_vm_readv(): the file is enough."""
     target = start(one_python, "lifecycle.py")
     for options in (["heap"], ["holders"], ["trend", "0.05", "2"]):

@@ -4,7 +4,8 @@ never used stays unused, whatever command reads it. By the kernel's own account:
 /proc/PID/smaps_rollup of worker and parent before and after.
 
 The kernel version that these are about makes shared pages private by process_vm_readv();
-`test_the_measure` shows that it does, so that the other tests can fail.
+`test_process_vm_readv_makes_shared_pages_private` shows that it does, so that the other tests can
+fail.
 """
 import ctypes
 import json
@@ -86,7 +87,7 @@ def run(*arguments):
     return result.stdout
 
 
-def test_commands(some_python, worker):
+def test_reading_a_worker_keeps_its_pages_shared(some_python, worker):
     """Each command that reads memory, on a worker that waits."""
     target = worker(some_python)
     target.do("grow", n=100)
@@ -114,7 +115,7 @@ def test_commands(some_python, worker):
 
 
 @pytest.mark.parametrize("way", ["default", "windows", "sample", "exact"])
-def test_watch(some_python, worker, attach, way):
+def test_tracing_a_worker_keeps_its_pages_shared(some_python, worker, attach, way):
     """A trace of a worker that works: it writes to a few pages itself, as much without the
     trace."""
     target = worker(some_python)
@@ -153,7 +154,7 @@ class Vector(ctypes.Structure):
     _fields_ = [("base", ctypes.c_void_p), ("length", ctypes.c_size_t)]
 
 
-def test_the_measure(one_python, worker):
+def test_process_vm_readv_makes_shared_pages_private(one_python, worker):
     """What it looks like when somebody does read it with process_vm_readv()."""
     target = worker(one_python)
     before = both(target)
@@ -185,7 +186,7 @@ def total(pids):
     return sum(memory(pid).get("Pss_Anon", memory(pid)["Pss"]) for pid in pids)
 
 
-def test_forks_meanwhile(one_python, worker):
+def test_fork_while_being_read_copies_little(one_python, worker):
     """Pages that a process has alone are read the faster way. One that forks while they are read
     has copies made of what is read at that moment: 512 KiB for a fork, and not of the 64 MiB."""
     n = 30
@@ -218,7 +219,7 @@ def test_forks_meanwhile(one_python, worker):
     target.do("end_children")
 
 
-def test_unused_memory(some_python, worker):
+def test_unused_memory_stays_unused(some_python, worker):
     """Of a gigabyte a page in 64 is used: the others are not brought in, and no page table is
     filled for them."""
     target = worker(some_python, 10000)
@@ -238,7 +239,7 @@ def test_unused_memory(some_python, worker):
         assert after[0]["Rss"] <= before[0]["Rss"] + MIB
 
 
-def test_huge_and_free(one_python, worker):
+def test_huge_pages_stay_whole_and_freed_memory_stays_free(one_python, worker):
     """Huge pages stay whole, and what the program has given back it has given back."""
     target = worker(one_python, 10000)
     if not target.do("huge", mib=16):
@@ -265,7 +266,7 @@ def test_huge_and_free(one_python, worker):
         ), options  # the kernel marks some of them a little later
 
 
-def test_gone_by_exec(one_python, start, tmp_path):
+def test_nothing_is_read_after_an_exec(one_python, start, tmp_path):
     """After an exec() the pid has other memory: what is read for the old program is nothing, not
     the new program's."""
     target = start(one_python, "lifecycle.py")

@@ -48,7 +48,7 @@ def as_frames(stack):
     return tuple(tuple(frame) for frame in stack)
 
 
-def test_places(seen):
+def test_every_place_has_the_stack_that_python_sees(seen):
     report, places = seen[:2]
     found = blocks_by_frames(report)
     wrong = {}
@@ -60,7 +60,7 @@ def test_places(seen):
     assert len(places) >= 3 * 24 + 1
 
 
-def test_names_and_files_in_any_script(seen):
+def test_names_and_files_in_any_script_are_kept(seen):
     """And with characters that mean something in a report: JSON holds them as they are, cut at most
     at 4095 bytes."""
     report, _, odd = seen[:3]
@@ -88,7 +88,7 @@ def test_deep_recursion_is_cut_and_says_so(seen):
     assert report.losses.get("stacks_cut", 0) >= 1
 
 
-def test_code_that_died_before_the_report(seen):
+def test_code_that_died_before_the_report_has_no_wrong_name(seen):
     """Each function was freed right after its call, and its memory was used by the next one. A name
     is right or it is missing; it is never another function's."""
     report, made = seen[0], seen[4]

@@ -81,7 +81,7 @@ SLACK = 256 << 10
 UNEXPLAINED = 32 << 10
 
 
-def test_where_the_rss_is(python, start, trend, validate):
+def test_each_part_of_the_rss_gains_what_it_took(python, start, trend, validate):
     """Each step takes a known amount of one kind: that part of the account gains it, and no other
     does. What is only reserved is in none. Free memory of the allocators is used first, so that
     those parts may lose.
@@ -127,7 +127,7 @@ def test_where_the_rss_is(python, start, trend, validate):
     )
 
 
-def test_threads_and_files(python, start, trend, validate):
+def test_threads_and_files_that_stay_are_counted(python, start, trend, validate):
     """Threads that stay, one a look; others that come and go unseen; and files that nobody
     closes."""
     target = start(python, "memory.py")
@@ -166,7 +166,7 @@ def test_threads_and_files(python, start, trend, validate):
         assert thread["from"]["function"] == "leaking_job" and thread["state"] == "S"
 
 
-def test_fragmentation_is_told(one_python, start, trend):
+def test_fragmentation_is_no_leak(one_python, start, trend):
     target = start(one_python, "memory.py")
     target.do("holes", n=2000000)
     run = trend(target)
@@ -176,7 +176,7 @@ def test_fragmentation_is_told(one_python, start, trend):
     assert "fragmentation, not a leak" in found["fragmentation"] and "growth" not in found
 
 
-def test_collector_off(python, start, trend):
+def test_garbage_is_reported_while_the_collector_is_off(python, start, trend):
     """Garbage in cycles that nobody collects: the collector is off, and its count grows with
     them."""
     target = start(python, "memory.py")
@@ -193,7 +193,7 @@ def test_collector_off(python, start, trend):
         assert str(gc["counts"][0]) in findings(report)["collector"]
 
 
-def test_full_collections(python, start, trend, validate):
+def test_full_collections_are_counted_and_others_not(python, start, trend, validate):
     """Each is counted, whichever generations this version has; younger ones are not."""
     target = start(python, "memory.py")
     run = trend(target)
@@ -208,7 +208,7 @@ def test_full_collections(python, start, trend, validate):
         assert "full_collections" not in series(report)
 
 
-def test_since_full_collection(python, start, trend):
+def test_objects_made_since_a_full_collection_are_counted(python, start, trend):
     """What was made since the last collection of all objects, as the generations count it."""
     target = start(python, "memory.py")
     target.do("collector", on=True)
@@ -225,7 +225,7 @@ def test_since_full_collection(python, start, trend):
     assert abs(row["last"] - expected) < max(1000, thresholds[0]), (row, counts, thresholds)
 
 
-def test_text(one_python, start, tmp_path):
+def test_text_has_every_part_and_is_the_file_too(one_python, start, tmp_path):
     target = start(one_python, "memory.py")
     result = tool("trend", "-p", str(target.pid), "0.05", "3", "-o", str(tmp_path / "a.txt"))
     assert result.returncode == 0 and result.stderr == ""
@@ -251,7 +251,7 @@ def test_text(one_python, start, tmp_path):
     )
 
 
-def test_copy_on_write(one_python, start, trend, validate):
+def test_copying_on_write_is_no_leak(one_python, start, trend, validate):
     """A worker that reads what its parent has loaded: its RSS is flat, and what is private grows.
     No leak."""
     target = start(one_python, "forked.py", "300000")
@@ -292,7 +292,7 @@ def test_watch_says_copy_on_write(one_python, start, attach):
     assert re.search(r"^Memory: RSS .*, PSS .*, private .*, anonymous ", texts[-1], re.M), texts[-1]
 
 
-def test_no_copy_on_write(one_python, start, trend):
+def test_growth_of_ones_own_is_not_called_copy_on_write(one_python, start, trend):
     """The same worker, which leaves the table alone and keeps things of its own."""
     target = start(one_python, "forked.py", "300000")
     run = trend(types.SimpleNamespace(pid=target.said))
@@ -324,7 +324,7 @@ def test_copies_hide_no_leak(one_python, start, trend):
     assert "copy_on_write" not in found and "growth" in found, found
 
 
-def test_target_ends(one_python, start, trend):
+def test_trend_is_reported_when_the_target_ends(one_python, start, trend):
     target = start(one_python, "memory.py")
     run = trend(target)
     target.do("malloc", n=10, size=1000)
@@ -337,7 +337,7 @@ def test_target_ends(one_python, start, trend):
 
 
 @pytest.mark.parametrize("arguments", [["--growth"], ["x"], ["5", "0"], ["5", "1", "2"]])
-def test_usage(arguments):
+def test_wrong_usage_is_refused(arguments):
     result = tool("trend", "-p", "1", *arguments)
     assert (
         result.returncode == 64 and result.stdout == "" and result.stderr.startswith("pyleaktrace:")
@@ -393,7 +393,7 @@ def test_watch_says_what_grows(some_python, start, attach, validate):
         assert ("leak_thread", target.program, target.line("leaks")) in frames
 
 
-def test_watch_without(one_python, start, attach):
+def test_trace_without_scans_has_no_trend(one_python, start, attach):
     run = attach(start(one_python, "memory.py"), "-X", "heap-scan=no")
     text = run.report_now()
     assert "Memory: " not in text and "since the start" not in text

@@ -228,7 +228,7 @@ def test_page_says_what_the_text_says(results, reports, name):
         )
 
 
-def test_cost_below_a_ceiling(results):
+def test_cost_below_a_ceiling_is_a_share_of_its_own_work(results):
     """Between two windows nothing is hit: that is no cost of 0 %."""
     facts = {fact: value for fact, value, _ in results["below"]["facts"]}
     assert facts["Cost to the target"] == "2.3 % to 3.4 % of its own work"

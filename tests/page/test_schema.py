@@ -59,12 +59,12 @@ def test_output_fits(documents, name):
     validate(load(documents, name))
 
 
-def test_one_line_a_stack(documents):
+def test_each_stack_is_one_line(documents):
     lines = (documents / "service.json").read_text().splitlines()
     assert sum('"outstanding_bytes"' in line and '"frames"' in line for line in lines) == 5
 
 
-def test_values(documents):
+def test_values_are_those_of_the_profile(documents):
     got = load(documents, "service")
     assert got["schema"] == "pyleaktrace/2"
     assert got["time"] == "2026-02-03T14:03:07.123Z"
@@ -193,7 +193,7 @@ def groups(documents, name):
     return found
 
 
-def test_groups(documents):
+def test_groups_add_up_and_are_distinguished(documents):
     assert groups(documents, "by-module") == {
         '{"kind": "package", "name": "numpy"}': (8000000, 95, 3),
         '{"kind": "application", "name": "/srv/app"}': (800000, 12, 2),
@@ -223,7 +223,7 @@ def test_groups(documents):
     )
 
 
-def test_several_targets(documents):
+def test_several_targets_are_told_apart(documents):
     got = load(documents, "pids")
     assert "target" not in got and [target["pid"] for target in got["targets"]] == [4242, 4243]
     assert got["targets"][1]["end"] == {"how": "exited", "code": 3}
@@ -231,7 +231,7 @@ def test_several_targets(documents):
     assert {stack["pid"] for stack in got["stacks"]} == {4242, 4243}
 
 
-def test_selection(documents):
+def test_selection_says_what_it_leaves_out(documents):
     got = load(documents, "selected")
     assert got["selection"] == {
         "modules": ["numpy", "json"],

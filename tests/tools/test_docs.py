@@ -44,7 +44,7 @@ def test_the_program_says_what_it_has():
 
 
 @ALL
-def test_options(path):
+def test_cited_options_exist(path):
     """Those of our tools are known too in pages on development, and where a tool is called."""
     known = every_option() | FOREIGN
     of_tools = known | set(options_in(documents.tools_text()))
@@ -59,7 +59,7 @@ def test_options(path):
 
 
 @ALL
-def test_knobs(path):
+def test_cited_knobs_exist(path):
     wrong = [
         (n, knob)
         for n, text in documents.code_spans(path)
@@ -70,7 +70,7 @@ def test_knobs(path):
 
 
 @ALL
-def test_verbs(path):
+def test_cited_verbs_exist(path):
     """The word behind the program's name is a command."""
     wrong = [
         (n, word)
@@ -145,7 +145,7 @@ def test_examples_are_in_shell_blocks(path):
 
 
 @MARKDOWN
-def test_tools_and_targets(path):
+def test_cited_tools_and_make_targets_exist(path):
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
     for n, text in documents.code_spans(path):
         for name in re.findall(r"(?:^|sudo | )(tools/[\w.-]+\b)", text):
@@ -174,7 +174,7 @@ def source_file(word, page):
 
 
 @MARKDOWN
-def test_source_files(path):
+def test_cited_source_files_exist(path):
     """`room/file.c` is a file; a name alone is one somewhere."""
     names = {
         file.name
@@ -213,7 +213,7 @@ def headings(path):
 
 
 @MARKDOWN
-def test_links(path):
+def test_links_lead_to_files_and_headings(path):
     for address in ADDRESS.findall(path.read_text(encoding="utf-8")):
         if re.match(r"https?:", address):
             continue
@@ -224,7 +224,7 @@ def test_links(path):
 
 
 @ALL
-def test_width(path):
+def test_no_line_is_too_wide(path):
     """100 columns, but for tables and what is shown as it is."""
     wrong = [
         n

@@ -46,5 +46,5 @@ def test_hostile_text_is_escaped(picture):
 
 
 @pytest.mark.parametrize("name", ["terminal.svg", "page.png"])
-def test_size(name):
+def test_pictures_are_small(name):
     assert 0 < (ROOT / "docs" / name).stat().st_size < SMALL

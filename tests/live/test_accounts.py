@@ -32,7 +32,7 @@ ASKED = {
 
 @pytest.fixture(scope="module")
 def full(python, tmp_path_factory):
-    """What is outstanding while all is kept."""
+    """What is outstanding while everything is kept."""
     folder = tmp_path_factory.mktemp("accounts")
     target = Target(python, "accounts.py")
     reference = Target(python, "accounts.py")
@@ -67,7 +67,8 @@ def where(target, marker, function=None, **more):
 
 @pytest.mark.parametrize("work", ["objects", "byte_strings", *ASKED])
 def test_kept_and_made(full, work):
-    """N made at one line and K kept: these numbers at this line, in the domain that was called."""
+    """N made at one line and K kept: the report has these numbers at this line, in the domain that
+    was called."""
     report, sizes, _, target = full
     domain = "object" if work in OBJECT_WORK else "malloc"
     found = report.at(**where(target, work, domain=domain))
@@ -77,7 +78,7 @@ def test_kept_and_made(full, work):
 
 
 def test_nothing_counts_twice(full):
-    """What an allocator takes from another one below it is no block of its own."""
+    """What one allocator takes from another below it is not a block of its own."""
     report, _, _, target = full
     for work in OBJECT_WORK:
         assert report.at(**where(target, work, domain="malloc"))["allocated_count"] == 0
@@ -107,7 +108,7 @@ def test_no_missed_frees_and_nothing_lost(full):
 
 
 def test_totals_are_the_sums(full):
-    """Stacks of which nothing is left may be missing from the report, but not from the totals."""
+    """Stacks with nothing left may be missing from the report, but not from the totals."""
     report = full[0]
     for name in ("outstanding_bytes", "outstanding_count"):
         assert report.totals[name] == sum(stack[name] for stack in report.data["stacks"])
@@ -122,8 +123,8 @@ def test_totals_are_the_sums(full):
 def test_changed_allocator_tables_end_the_claim_of_completeness(
     one_python, start, attach, validate
 ):
-    """The program writes to its allocator tables itself: nothing claims then that every call was
-    traced."""
+    """When the program itself writes to its allocator tables, the report no longer claims that
+    every call was traced."""
     target = start(one_python, "accounts.py")
     tool = attach(target, "--native", "no")
     target.do("do_nothing")
@@ -142,8 +143,8 @@ def test_changed_allocator_tables_end_the_claim_of_completeness(
 
 
 def test_containers_count_as_tracemalloc_counts_them(full):
-    """Containers of several blocks, that grow: line by line what CPython's own tracemalloc says in
-    a process that did the same."""
+    """Containers of several blocks that grow: line by line the same as CPython's own tracemalloc
+    reports in a process that did the same."""
     report, _, lines, target = full
     mine = {}
     for line in lines:
@@ -154,9 +155,9 @@ def test_containers_count_as_tracemalloc_counts_them(full):
 
 def test_thread_in_c_without_the_gil_has_its_own_line(python, start, attach):
     """A line of a thread that is in C while another one runs Python. Blocks above C_SIZE are left
-    out: without a GIL, CPython itself makes one of 2,048 bytes at such a line (_PyObjectStackChunk)
-    when the thread drops what another one owns, which it does where a name happens to share its
-    place in the type cache."""
+    out: without a GIL, CPython itself makes a block of 2,048 bytes at such a line
+    (_PyObjectStackChunk) when the thread drops an object that another one owns, which happens when
+    a name shares its slot in the type cache."""
     target = start(python, "accounts.py")
     tool = attach(target, "--native", "no", "-Z", str(C_SIZE))
     target.do("threads", n=N, n_keep=KEPT, size=C_SIZE)
@@ -177,7 +178,7 @@ def test_thread_in_c_without_the_gil_has_its_own_line(python, start, attach):
 
 
 def test_thread_unknown_to_python_has_no_python_frames(python, start, attach):
-    """Its blocks are counted, and its stack does not pretend to be another thread's."""
+    """Its blocks are counted, and its stack is not mistaken for another thread's."""
     target = start(python, "accounts.py")
     tool = attach(target, "-z", str(FOREIGN_SIZE), "-Z", str(FOREIGN_SIZE))
     target.do("foreign", n=N, n_keep=KEPT, size=FOREIGN_SIZE)
@@ -205,7 +206,7 @@ def test_report_describes_the_target(full, python):
 
 
 def test_stack_names_the_types_of_what_it_keeps(full):
-    """The objects that the blocks of a stack hold now."""
+    """The types of the objects in a stack's blocks now."""
     report, _, _, target = full
     for work, name in (("objects", "Small"), ("byte_strings", "bytes"), ("large", "bytes")):
         for stack in report.stacks(**where(target, work, domain="object")):
@@ -260,8 +261,8 @@ def test_mappings_count_by_page_where_they_were_made(python, start, attach):
 
 
 def test_allocator_table_is_put_back(python, start, attach):
-    """The target's own view of CPython's allocator table: steered while watched, as before
-    afterwards."""
+    """The target's own view of CPython's allocator table: steered during the watch, and afterwards
+    as it was before."""
     target = start(python, "accounts.py")
     before = target.do("allocators")
     tool = attach(target)

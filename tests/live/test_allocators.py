@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""Other allocators than libc's: in its place (LD_PRELOAD, linked into the program), next to it in a
-library, loaded while the tool watches. How many blocks, how many bytes, at which line: exactly."""
+"""Allocators other than libc's: in its place (LD_PRELOAD, linked into the program), alongside it in
+a library, or loaded while the tool watches. How many blocks, how many bytes, at which line:
+exactly."""
 import glob
 import json
 import os
@@ -12,7 +13,7 @@ import pytest
 from harness import PROGRAMS, Interpreter, Target, Tool, build, tool
 
 N, KEPT = 600, 100
-SMALL, LARGE = 40, 5000  # within and beyond what their fast ways serve
+SMALL, LARGE = 40, 5000  # within and beyond the range of their fast paths
 LIBRARIES = "/usr/lib/x86_64-linux-gnu/"
 C = [
     "malloc",
@@ -57,8 +58,7 @@ def path_of(allocator):
 
 @pytest.fixture(scope="module")
 def own_library(tmp_path_factory):
-    """A library with jemalloc in its inside: the functions have the prefix own_, and are not
-    exported."""
+    """A library with jemalloc inside: the functions have the prefix own_ and are not exported."""
     folder = tmp_path_factory.mktemp("own")
     archive = LIBRARIES + "libjemalloc_pic.a"
     listed = subprocess.run(
@@ -90,7 +90,7 @@ def own_library(tmp_path_factory):
 
 
 class Watched:
-    """All that is to be known of one allocator, from one watch."""
+    """Everything there is to know about one allocator, from one watch."""
 
     def __init__(self, target, folder, works, own_library):
         self.target, self.works = target, works
@@ -122,7 +122,7 @@ class Watched:
         )
 
     def load(self, watch, library, name):
-        """Have it loaded; what the tool says when it is probed."""
+        """Load it; returns what the tool says once it is probed."""
         if name in self.attached:
             return ""
         self.target.do("load", library=library)
@@ -159,8 +159,8 @@ def added(*tables):
 
 
 def test_kept_and_made(watched, allocator):
-    """N made with each function and K kept, small and large ones; also in a library that comes
-    later, and where the tool has looked at an exception meanwhile."""
+    """N made with each function and K kept, small and large; also in a library that comes later,
+    and after the tool has seen an exception."""
     expected = added(
         in_turn(watched.works, SMALL),
         in_turn(watched.works, LARGE),
@@ -180,20 +180,21 @@ def test_allocator_inside_a_library_is_counted(watched):
 
 
 def test_exception_leaves_operator_new(watched, allocator):
-    """It is caught as if nobody watched, and what comes after it is counted (test_kept_and_made).
-    Debian's mimalloc is built as C: it cannot throw, ends the program instead, and is not asked."""
+    """The exception is caught as in an unwatched program, and what follows is counted
+    (test_kept_and_made). Debian's mimalloc is built as C: it cannot throw but ends the program, so
+    it is left out."""
     assert watched.failures == (None if allocator == "mimalloc" else 5)
 
 
 def test_no_missed_frees_and_nothing_lost(watched):
     assert watched.report.totals["missed_frees"] == 0
     assert watched.report.losses == {}
-    # what is kept is freed by nobody; these are few that the interpreter had before
+    # what is kept is never freed; these are a few blocks that the interpreter had before
     assert watched.report.totals["unknown_frees"] < 100
 
 
 def test_nothing_counts_twice(watched):
-    """What an allocator maps for itself is no mapping of the program."""
+    """What an allocator maps for itself is not a mapping of the program."""
     for work in watched.works + LATER + ["own", "freed"]:
         assert watched.at(work, "mmap")[1] == 0, work
 
@@ -223,8 +224,8 @@ def test_allocator_is_named(watched, allocator):
 
 
 def test_frames_are_the_callers(one_python, tmp_path):
-    """The stack begins with whoever called the allocator, also where the end of the call is in
-    another function."""
+    """The stack begins with the caller of the allocator, even where the call ends in another
+    function."""
     target = Target(one_python, "allocators.py", env={"LD_PRELOAD": path_of("jemalloc")})
     try:
         watch = Tool(target.pid, tmp_path)
@@ -257,7 +258,7 @@ def test_frames_are_the_callers(one_python, tmp_path):
 
 
 def test_allocator_linked_into_the_program_is_counted(one_python, tmp_path):
-    """Python in a program that has jemalloc linked in: its malloc is everybody's."""
+    """Python in a program with jemalloc linked in: the whole process uses its malloc."""
     one_python.place()  # the same folder, which is removed with this interpreter
     program = str(tmp_path / "embedding")
     build(

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""A trace below a ceiling (--max-overhead, which is the default): what is traced in windows leaves
-the target as it was, and the leak is named all the same.
+"""A trace below a ceiling (--max-overhead, which is the default): tracing in windows leaves the
+target as it was, and still names the leak.
 
-The target works while the tool looks, a batch at each command; a test goes on giving it work until
-the report has what it waits for. Nothing here depends on how fast either is.
+The target works while the tool looks, one batch per command; a test gives it more work until the
+report has what the test waits for. Nothing here depends on how fast either is.
 """
 import ctypes
 import errno
@@ -16,7 +16,7 @@ import pytest
 
 import harness
 
-BATCH = 2000  # steps that are done at a time
+BATCH = 2000  # steps done at a time
 WINDOWS = 1000  # of Debian's own Python, and a few of the others
 FEW_WINDOWS = 40
 PTRACE_DETACH, PTRACE_SEIZE, PTRACE_INTERRUPT = 17, 0x4206, 0x4207
@@ -24,7 +24,7 @@ LOST = 700  # bytes, as in programs/busy.py
 
 
 def work_until(target, command, tool, found, n=BATCH):
-    """Have the target work until a report of the tool has what is looked for; that."""
+    """Make the target work until a report has what is looked for; returns that."""
     for _ in range(2000):
         target.do(command, n=n)
         result = found(tool.report_now())
@@ -34,8 +34,8 @@ def work_until(target, command, tool, found, n=BATCH):
 
 
 def count_hits(pid, path, offset):
-    """A file descriptor from which the kernel says how often a process came by a place in a file: a
-    counter, no program."""
+    """A file descriptor from which the kernel says how often a process reached a place in a file: a
+    counter, without a program."""
     with open("/sys/bus/event_source/devices/uprobe/type", encoding="ascii") as f:
         kind = int(f.read())
     name = ctypes.create_string_buffer(os.fsencode(path))
@@ -51,7 +51,7 @@ def count_hits(pid, path, offset):
 
 
 def object_places(said, pid):
-    """Of what doctor said: function -> file and offset of the probe's place."""
+    """From doctor's output: function -> file and offset of its probe."""
     with open("/proc/%d/maps" % pid, encoding="utf-8") as f:
         maps = [line.split() for line in f]
     places = {}
@@ -66,8 +66,8 @@ def object_places(said, pid):
 
 @pytest.mark.pythons(lambda python: python.has_gil)  # the others are not steered
 def test_unsteered_target_rarely_reaches_the_probes(python, start):
-    """Where windows are steering alone, a target that is not steered does not reach the places of
-    the probes, or rarely: a jmp that serves as alias belongs to some function, which may run."""
+    """Where windows only steer, a target that is not steered rarely reaches the places of the
+    probes, if at all: a jmp that serves as an alias belongs to some function, which may run."""
     target = start(python, "busy.py")
     said = harness.tool("doctor", "-p", str(target.pid))
     assert said.returncode == 0, said.stderr
@@ -87,15 +87,15 @@ def test_unsteered_target_rarely_reaches_the_probes(python, start):
 
 
 def growing(report, path):
-    """The lines of a container in the part `Growing containers` of a report."""
+    """The lines about a container in the section `Growing containers` of a report."""
     part = re.search(r"^Growing containers.*\n((?:.*\n)*?)^\[", report, re.M)
     found = part and re.search(r"^%s .*\n((?:[ \t]+.*\n)*)" % re.escape(path), part[1], re.M)
     return found and found[0]
 
 
 def test_windows_leave_nothing_behind(python, start, attach, validate):
-    """After a thousand of them: the allocator table as it was, and what was computed the same as by
-    a program that nobody watched."""
+    """After a thousand windows the allocator table is as it was, and the program has computed the
+    same as an unwatched one."""
     watched, alone = start(python, "busy.py"), start(python, "busy.py")
     table = watched.do("allocators")
     windows = WINDOWS if python.name.startswith("system-") else FEW_WINDOWS
@@ -120,8 +120,8 @@ def test_windows_leave_nothing_behind(python, start, attach, validate):
 
 
 def ptrace(request, pid):
-    """The call of a debugger, from this thread; false: it may not, for somebody else traces the
-    process."""
+    """A debugger's call, from this thread; false if it is denied because another process traces the
+    target."""
     libc = ctypes.CDLL(None, use_errno=True)
     libc.ptrace.argtypes = [ctypes.c_long, ctypes.c_long, ctypes.c_void_p, ctypes.c_void_p]
     failed = libc.ptrace(request, pid, None, None)
@@ -130,14 +130,14 @@ def ptrace(request, pid):
 
 
 def stopped_by(pid):
-    """A debugger must stop what it lets go."""
+    """A debugger must stop a process before it can let go of it."""
     assert ptrace(PTRACE_INTERRUPT, pid)
     assert os.waitpid(pid, 0)[0] == pid
 
 
 def test_debugger_only_postpones_windows(one_python, start, attach):
-    """Whoever traces the target keeps it from being steered, and back, at any moment: windows come
-    when they can, and at the end everything is as it was."""
+    """Another tracer of the target keeps it from being steered, or from being restored, at any
+    moment: windows come when they can, and in the end everything is as it was."""
     watched, alone = start(one_python, "busy.py"), start(one_python, "busy.py")
     table = watched.do("allocators")
     tool = attach(watched, "--native", "no", exact=False, environment={"PYLEAKTRACE_WINDOWS": "60"})
@@ -155,8 +155,8 @@ def test_debugger_only_postpones_windows(one_python, start, attach):
 
 
 def test_growing_container_is_named_with_its_line(some_python, start, attach, validate):
-    """Path, type and line of what is put into it, before any stack; and nothing else is said to
-    grow so."""
+    """Path, type and the line of what is put into it, ahead of any stack; nothing else is said to
+    grow like that."""
     target = start(some_python, "busy.py")
     tool = attach(target, exact=False)
     text = work_until(target, "collect", tool, lambda report: growing(report, "app.cache.SESSIONS"))
@@ -180,8 +180,8 @@ def test_growing_container_is_named_with_its_line(some_python, start, attach, va
 
 
 def test_growing_container_of_a_slowed_target_is_named_too(one_python, start, attach, validate):
-    """A target that is nearly still while it is watched is watched for moments only, which name the
-    line all the same, and the report says that its rate is not the program's."""
+    """A target that nearly stands still while it is watched is watched only for moments, which name
+    the line all the same; the report says that its rate is not the program's."""
     target = start(one_python, "busy.py")
     slowed = harness.is_slowed(target, "app.cache.SESSIONS")
     tool = attach(target, exact=False)
@@ -216,7 +216,7 @@ def leaking(report, line, size):
 
 
 def test_lost_memory_of_c_is_found_at_its_line(some_python, start, attach, validate):
-    """What C code lost is found by the windows of malloc, at its line of Python, and called an
+    """What C code lost is found by the windows of malloc at its line of Python, and is called an
     estimate where it is one."""
     target = start(some_python, "busy.py")
     tool = attach(target, "--native", "no", exact=False)
@@ -238,7 +238,7 @@ def test_lost_memory_of_c_is_found_at_its_line(some_python, start, attach, valid
 
 
 def test_objects_without_a_holder_are_found_at_their_line(one_python, start, attach):
-    """Cycles that nobody collects: no container grows; the windows of objects have the line."""
+    """Cycles that are never collected: no container grows; the windows of objects name the line."""
     target = start(one_python, "busy.py")
     tool = attach(target, "--native", "no", exact=False)
     line = target.line("cycle")
@@ -256,7 +256,7 @@ def test_objects_without_a_holder_are_found_at_their_line(one_python, start, att
 
 
 def test_reaching_the_ceiling_can_end_the_trace(one_python, start, attach, validate):
-    """-X on-limit=stop: the trace ends with its report, and with exit code 3."""
+    """-X on-limit=stop: the trace ends with its report and with exit code 3."""
     target = start(one_python, "busy.py")
     tool = attach(target, "-X", "on-limit=stop", exact=False)
     for _ in range(2000):
@@ -270,7 +270,7 @@ def test_reaching_the_ceiling_can_end_the_trace(one_python, start, attach, valid
 
 
 def test_cheap_parts_are_exact(one_python, start, attach):
-    """A program that hardly allocates is traced all the time, and its figures are counted."""
+    """A program that rarely allocates is traced all the time, and its figures are counted."""
     target = start(one_python, "busy.py")
     tool = attach(target, "--max-overhead", "100", "--native", "no", exact=False)
     every = r"^Traced: malloc, mmap: every call.*\nTraced: object: every call"
@@ -289,9 +289,9 @@ SLOWER = (
 def test_mappings_are_not_always_traced_where_system_calls_abound(
     one_python, start, attach, validate
 ):
-    """While mappings are traced each system call takes longer: of a program that does little else
-    mappings are not traced all the time, though it maps nothing; unless others trace, too, so that
-    its calls are slow already. Where they are traced all the time (--exact), that is said."""
+    """Each system call takes longer while mappings are traced. For a program that does little else,
+    they are not traced all the time even if it maps nothing, unless other tracers have already
+    slowed its calls down. Where they are traced all the time (--exact), the report says so."""
     target = start(one_python, "busy.py")
     tool = attach(target, "--native", "no", exact=False)
     windows = r"^Traced: malloc, mmap: (\d+) windows, .* Tracing all would cost (\S+) % of"
@@ -308,7 +308,7 @@ def test_mappings_are_not_always_traced_where_system_calls_abound(
         return text if found and int(found[1]) >= 5 else None
 
     if re.search(windows, work_until(target, "ask", tool, decided, n=200), re.M):
-        # once others do not trace, and one of the windows is in what a report is about
+        # once no other tracer runs, and the period of a report includes a window
         work_until(target, "ask", tool, lambda text: re.search(SLOWER, text, re.M), n=200)
     tool.finish()
     tool = attach(target, "--native", "no")
@@ -346,8 +346,8 @@ def test_malformed_number_of_windows_is_refused(one_python, start):
 
 
 def test_sampled_estimates_are_unbiased_and_within_their_error(one_python, start, attach, validate):
-    """--sample: of blocks that are known, in 30 rounds of another chance each, the estimates' mean
-    is what there is within 2 %, and the error bars have it 95 times of 100."""
+    """--sample, with known blocks and 30 rounds of independent sampling: the mean of the estimates
+    is within 2 % of the truth, and the error bars contain it 95 times in 100."""
     target = start(one_python, "busy.py")
     n, rounds = 6000, 30
     truth, line = n * LOST, target.line("lost alone")
@@ -363,7 +363,7 @@ def test_sampled_estimates_are_unbiased_and_within_their_error(one_python, start
         totals.append(int(total))
         inside += abs(int(total) - truth) <= float(error) / 100 * int(total)
         if len(totals) < rounds:
-            tool.process.send_signal(signal.SIGUSR2)  # and now from nothing
+            tool.process.send_signal(signal.SIGUSR2)  # and now starting from nothing
             harness.until(
                 lambda: not re.search(pattern, tool.report_now(), re.M), "the past to be forgotten"
             )
@@ -390,8 +390,8 @@ def test_sampled_estimates_are_unbiased_and_within_their_error(one_python, start
 
 
 def test_full_map_of_blocks_turns_into_a_sample(one_python, start, attach, validate):
-    """Blocks that are too many for the map are thinned out to a sample, and stand for all of them:
-    the trace goes on for ever."""
+    """When there are too many blocks for the map, they are thinned out to a sample that stands for
+    all of them: the trace can go on forever."""
     target = start(one_python, "busy.py")
     tool = attach(
         target,
@@ -432,8 +432,8 @@ def test_full_map_of_blocks_turns_into_a_sample(one_python, start, attach, valid
 
 
 def test_lists_that_grow_are_estimated_from_a_sample(one_python, start, attach, validate):
-    """Objects by samples: a list's items are made again by PyObject_Realloc() each time that it
-    grows, mostly of what is not in the sample."""
+    """Objects by samples: PyObject_Realloc() moves a list's items each time it grows, and most of
+    those blocks are not in the sample."""
     target = start(one_python, "busy.py")
     n, truth, line = 3000, 3000 * 40 * 8, target.line("grown")
     tool = attach(

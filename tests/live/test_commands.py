@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""What the command line refuses, and how: one clear sentence, the exit code of the contract,
-nothing half written."""
+"""What the command line refuses, and how: one clear sentence, the documented exit code, and no
+half-written output."""
 import os
 import re
 import shutil
@@ -126,8 +126,8 @@ def test_wrong_usage_is_refused_and_writes_nothing(arguments, tmp_path):
     ],
 )
 def test_mistyped_command_is_not_run_as_a_program(arguments, words):
-    """A word that is nearly a command is no program, and what is missing is shown as it is to be
-    written."""
+    """A word close to a command is not taken for a program, and a missing part is shown as it
+    should be typed."""
     result = tool(*arguments)
     refused(result, 64, *words)
     assert "\x1b" not in result.stderr
@@ -154,7 +154,7 @@ def test_help_says_what_is_put_into_the_target():
 
 
 def test_unwritable_output_is_refused_before_attaching(one_python, start, tmp_path):
-    """Known before anything is attached."""
+    """The error comes before anything is attached."""
     target = start(one_python, "lifecycle.py")
     before = target.do("allocators")
     for name in ("/no/such/folder/report.json", "/proc/report.json", str(tmp_path)):
@@ -179,7 +179,8 @@ def test_planted_link_is_not_followed(one_python, start, attach, tmp_path):
 
 
 def test_missing_rights_are_named_with_their_remedy(one_python, start):
-    """Another user's process, no capabilities: named, with the remedy."""
+    """Another user's process, without capabilities: the error names what is missing and the
+    remedy."""
     target = start(one_python, "lifecycle.py")
     folder = "/tmp/pyleaktrace-live.%d.tool" % os.getpid()
     os.mkdir(folder, 0o755)
@@ -231,7 +232,7 @@ def test_duration_ends_with_one_report(one_python, start):
 
 
 def test_plan_is_shown(one_python, start):
-    """-v says where the probes are, and what the maps cost."""
+    """-v says where the probes are and what the maps cost."""
     target = start(one_python, "lifecycle.py")
     result = tool("-v", "-p", str(target.pid), "1", "1")
     assert result.returncode == 0, result.stderr
@@ -274,8 +275,8 @@ def test_help_lists_every_option_and_version_is_shown():
 
 
 def text_of(target):
-    """The executable memory that a process has from files, as it stands there: probes are
-    instructions put into it."""
+    """A process's executable memory that is mapped from files, as it is now: probes are
+    instructions written into it."""
     with open("/proc/%d/maps" % target.pid, encoding="utf-8") as maps:
         ranges = [
             line.split()[0].split("-")
@@ -291,7 +292,7 @@ def text_of(target):
 
 
 def test_doctor_attaches_nothing(one_python, start, attach):
-    """It predicts the cost, and no probe is in the target at any time."""
+    """doctor predicts the cost, and the target never has a probe."""
     target = start(one_python, "busy.py")
     bare = text_of(target)
     with subprocess.Popen(
@@ -319,7 +320,7 @@ def test_doctor_attaches_nothing(one_python, start, attach):
         lambda: re.search(slower, tool("doctor", "-p", str(target.pid)).stdout, re.M),
         "system calls to be told of",
     )
-    # the look at the text sees a probe where there is one
+    # the comparison of the text does see a probe when there is one
     watch = attach(target, "--native", "no")
     assert text_of(target) != bare
     watch.finish()

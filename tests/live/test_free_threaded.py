@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""CPython without a GIL: threads allocate, free and end truly at once, and the numbers are exact
-all the same."""
+"""CPython without a GIL: threads really allocate, free and end at the same time, and the numbers
+are still exact."""
 import pytest
 
 from harness import Target, Tool, python_frames
@@ -77,8 +77,8 @@ def test_cycles_that_another_thread_collects_are_freed(parallel):
 
 
 def test_code_that_died_while_others_ran_has_no_wrong_name(parallel):
-    """A name is right or it is missing; it is never another function's, and no line is another's.
-    On its first line a function's bytecode is copied for the thread (3.14t)."""
+    """A name is right or missing, but never another function's; nor is a line. On its first line a
+    function's bytecode is copied for the thread (3.14t)."""
     report, died, _ = parallel
     named = [python_frames(stack)[-1] for stack in report.data["stacks"] if python_frames(stack)]
     named = [(function, line) for function, _, line in named if function in died]

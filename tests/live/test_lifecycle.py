@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""Targets that fork, replace themselves, end, are stopped; a tool that is killed. Nobody is harmed,
-and what was known is reported."""
+"""Targets that fork, replace themselves, end, or are stopped; a tool that is killed. No process is
+harmed, and what was known is reported."""
 import json
 import os
 import platform
@@ -24,9 +24,9 @@ def state(pid):
 
 
 def stands(pid):
-    """Wait until its user's stop has it. A thread that we held goes back into that by itself,
-    without a step of its own program, but as soon as it gets a CPU (test_freeze.c): until then it
-    is runnable."""
+    """Wait until the user's stop holds it again. A thread that the tool held returns to that stop
+    by itself, without running its own program, but only once it gets a CPU (test_freeze.c): until
+    then it is runnable."""
     harness.until(lambda: state(pid) == "T", "the stop")
 
 
@@ -61,10 +61,10 @@ def breakpoints(pid, addresses):
 
 @pytest.mark.skipif(platform.machine() != "x86_64", reason="knows the breakpoints of x86-64 only")
 def test_children_run_untraced_and_free_only_their_copies(some_python, start, attach):
-    """Children free their copies of the target's blocks: the target still has them. Nobody traces
-    the children, and so they and their children have no breakpoints: neither the ones from before,
-    nor the ones that come while it is watched. The target's stay, and all that it does is counted
-    while children come and go."""
+    """Children free their copies of the target's blocks: the target still has them. The children
+    are not traced, so neither they nor their children have breakpoints, whether they were forked
+    before the watch or during it. The target's breakpoints stay, and all it does is counted while
+    children come and go."""
     if not re.search(r"^  many probes in one link .* yes$", harness.tool("doctor").stdout, re.M):
         pytest.skip(
             "this kernel has probes put in one by one, and takes them out of children by itself"
@@ -93,7 +93,7 @@ def test_children_run_untraced_and_free_only_their_copies(some_python, start, at
 
 @pytest.mark.skipif(platform.machine() != "x86_64", reason="knows the breakpoints of x86-64 only")
 def test_children_lose_breakpoints_on_older_kernels(one_python, start, attach):
-    """There the kernel takes a breakpoint out when a child hits it."""
+    """There the kernel removes a breakpoint when a child hits it."""
     target = start(one_python, "lifecycle.py")
     tool = attach(target, "-v", without="uprobe_multi")
     probed = places(tool)
@@ -150,8 +150,8 @@ def test_killed_target_ends_with_a_report(some_python, start, attach):
 
 
 def test_stopped_target_is_reported_and_left_stopped(some_python, start, attach):
-    """A report comes of a target that does not run, and says so; it is left stopped, and goes on
-    when told to."""
+    """A target that does not run still gets a report, which says so; it is left stopped, and goes
+    on when told to."""
     target, tool = watched(start, attach, some_python)
     os.kill(target.pid, signal.SIGSTOP)
     stands(target.pid)
@@ -161,7 +161,7 @@ def test_stopped_target_is_reported_and_left_stopped(some_python, start, attach)
     stands(target.pid)
     report = tool.finish()
     assert_kept(target, report)
-    stands(target.pid)  # the end of the trace does not wake it
+    stands(target.pid)  # the end of the trace does not resume it
     os.kill(target.pid, signal.SIGCONT)
     target.do("keep", n=N, n_keep=KEPT, size=BLOCK)
     assert target.quit() == 0
@@ -188,8 +188,8 @@ def test_stopped_target_can_be_attached_to(one_python, start, attach):
 
 
 def test_killed_tool_leaves_nothing_in_the_kernel(some_python, start, attach, bpf_objects):
-    """kill -9 of the tool in the middle of the work: nothing of it stays in the kernel, the target
-    works on, and has no breakpoint left after the next command."""
+    """kill -9 of the tool in mid-work: nothing of it stays in the kernel, the target works on, and
+    has no breakpoint left after the next command."""
     target = start(some_python, "lifecycle.py")
     before = target.do("allocators")
     tool = attach(target, "-v")
@@ -209,7 +209,7 @@ def test_killed_tool_leaves_nothing_in_the_kernel(some_python, start, attach, bp
     target.do("turns_done", least=50)
     assert target.do("be_idle") == 0
 
-    # CPython's allocator table may still be steered, which harms nobody; doctor puts it back
+    # CPython's allocator table may still be steered, which does no harm; doctor restores it
     steered = target.do("allocators") != before
     said = harness.tool("doctor", "--restore", "-p", str(target.pid))
     assert said.returncode == 0, said.stderr
@@ -233,8 +233,8 @@ def test_killed_tool_leaves_nothing_in_the_kernel(some_python, start, attach, bp
 @pytest.mark.skipif(platform.machine() != "x86_64", reason="knows the breakpoints of x86-64 only")
 @pytest.mark.parametrize("without", ["", "uprobe_multi"])
 def test_tool_killed_anywhere_leaves_the_target_right(one_python, without):
-    """At random moments, with and without the process that detaches. A long run of it:
-    tools/kill9."""
+    """At random moments, with and without the process that detaches. tools/kill9 does this for
+    longer."""
     done = subprocess.run(
         [
             one_python.command,
@@ -258,8 +258,8 @@ def test_tool_killed_anywhere_leaves_the_target_right(one_python, without):
 
 
 def test_what_a_killed_tool_left_is_put_right_by_attaching(one_python, start, attach):
-    """Without the doctor: the next watch copes with a table that is still steered, and puts it
-    right."""
+    """Without the doctor: the next watch copes with a table that is still steered, and restores
+    it."""
     target = start(one_python, "lifecycle.py")
     before = target.do("allocators")
     tool = attach(target)
@@ -300,8 +300,7 @@ def test_rounds_on_a_busy_target_change_no_result(one_python, start, attach):
 
 
 def test_two_tools_on_one_target_do_not_disturb_each_other(one_python, start, attach):
-    """The second one either works or says what is in its way; the first one's figures stay
-    right."""
+    """The second one either works or says what prevents it; the first one's figures stay right."""
     target = start(one_python, "lifecycle.py")
     before = target.do("allocators")
     first = attach(target)
@@ -328,8 +327,8 @@ def doctor_says(feature):
 def test_seccomp_target_is_refused_where_probes_would_kill_it(
     some_python, start, tmp_path, without
 ):
-    """A target that would be killed for the system calls that return probes make: it is refused
-    where a test of the kernel shows that, and only there."""
+    """A target that the system calls of return probes would kill is refused where a test of the
+    kernel shows that, and only there."""
     target = start(some_python, "lifecycle.py")
     target.do("seccomp")
     output = tmp_path / "seccomp.json"

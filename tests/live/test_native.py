@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""C frames: they are what a debugger sees, and leaks of C code name the C function and the line of
+"""C frames are what a debugger sees, and leaks of C code name the C function and the line of
 Python."""
 import os
 import subprocess
@@ -46,11 +46,11 @@ def raw_stacks(tmp_path_factory):
 
 
 def parse(line):
-    """One line of raw_stacks -> domain, addresses, number of runs of Python frames, reason of the
+    """One line of raw_stacks -> domain, addresses, number of runs of Python frames, reason for the
     gap."""
     left, right = line.split(" | ")
     domain, _, _, *addresses = left.split()
-    # the instruction that a signal interrupted, behind its trampoline
+    # the instruction that a signal interrupted, after its trampoline
     for i in range(1, len(addresses)):
         if addresses[i].endswith("!") and addresses[i - 1].endswith("!"):
             addresses[i] = "0"
@@ -60,8 +60,8 @@ def parse(line):
 
 def seen_by_both(program, target, folder):
     """-> our stacks, gdb's, addresses in the evaluation loop. gdb comes first: in a process that
-    was probed before, the kernel takes gdb's breakpoints for its own when anybody's probe at the
-    same place ends."""
+    was probed before, the kernel takes gdb's breakpoints for its own when a probe at the same place
+    ends, whoever set it."""
     watch = subprocess.Popen(
         [program, str(target.pid)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0
     )

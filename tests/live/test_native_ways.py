@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""Odd ways in which C code comes to run: the frames are right, or a gap frame says why they end."""
+"""Unusual ways in which C code comes to run: the frames are right, or a gap frame says why they
+end."""
 import collections
 import os
 import re
@@ -24,7 +25,7 @@ SIZE = 7000
 
 @pytest.fixture(scope="module")
 def seen(some_python, tmp_path_factory):
-    """-> report, target, what the target said by name. One watch for all that is below."""
+    """-> report, target, what the target said by name. One watch serves all the tests below."""
     target = Target(some_python, "native_ways.py")
     said = {}
     try:
@@ -92,13 +93,13 @@ def named(seen, name):
 
 def test_report_fits_the_schema_and_loses_nothing(seen, validate):
     report = seen[0]
-    # of thousands that are much alike some will do
+    # a few of the thousands of similar ones will do
     validate(dict(report.data, stacks=report.data["stacks"][:100]))
     assert report.losses == {} and report.totals["missed_frees"] == 0
 
 
 def test_deleted_and_replaced_files_are_named(seen):
-    """They are read through the mapping, so that it is the file that was loaded."""
+    """They are read through the mapping, so it is the file that was loaded."""
     count, files = named(seen, "gone")
     assert count == 50 and files == {"deleted.so"}
     count, files = named(seen, "replaced")
@@ -106,7 +107,7 @@ def test_deleted_and_replaced_files_are_named(seen):
 
 
 def test_libraries_loaded_after_the_attach_are_named(seen):
-    """All are named but the first, which is or ends in a gap frame."""
+    """All are named but the first, which is a gap frame or ends in one."""
     one, files = named(seen, "late_one")
     assert one in (60, 61) and files == {"late_one.so"}
     two, files = named(seen, "late_two")
@@ -136,7 +137,7 @@ def test_code_without_a_file_ends_in_a_gap(seen):
 
 
 def test_callers_are_found_at_each_interrupted_instruction(seen):
-    """Whatever the handler interrupted, what called it is there, or a gap frame is."""
+    """Whatever the handler interrupted, its caller is there, or else a gap frame."""
     said = seen[2]["stepped"]
     outer, inner = set(), {}
     for marker, steps in said.items():
@@ -145,7 +146,7 @@ def test_callers_are_found_at_each_interrupted_instruction(seen):
             frames, n = leaf_first(stack), stack["outstanding_count"]
             if frames[0][0] != "on_trap":
                 continue
-            # behind the handler and the way back from it is what was interrupted
+            # after the handler and its return path comes what was interrupted
             function, module = frames[2]
             found[module] += n
             python = [i for i, frame in enumerate(frames) if frame[0] == marker][-1]
@@ -187,7 +188,7 @@ def test_callers_are_found_at_each_interrupted_instruction(seen):
 
 
 def test_stubs_of_the_linkage_table_are_among_the_interrupted(seen, tmp_path):
-    """Some of what was interrupted lies there: where the table is, the file itself says."""
+    """Some of the interrupted code lies there: the file itself says where the table is."""
     interpreter = seen[1].interpreter
     out = subprocess.run(
         ["readelf", "-SW", interpreter.root + interpreter.folder + "/stepped.so"],
@@ -220,8 +221,8 @@ def kept(report):
 
 
 def test_generators_and_coroutines_lie_where_they_run(native_python, start, attach):
-    """Their frames are found wherever they were begun: each lies where it was gone on with, below
-    what it calls."""
+    """Their frames are found wherever they were started: each lies where it was resumed, below what
+    it calls."""
     target = start(native_python, "native_ways.py")
     tool = attach(target)
     made = target.do("generators", size=SIZE) + target.do("coroutines", size=SIZE)
@@ -265,9 +266,9 @@ def test_lines_are_the_same_without_c_frames(one_python, start, attach):
 
 
 def test_another_library_in_the_same_place_is_not_mistaken(one_python, start, attach):
-    """Until it is known, there are no C frames: never those of the one that was there. The mappings
-    may have been read when the one was gone and the other was not there yet: then its place holds
-    nothing that is known."""
+    """Until it is known, there are no C frames, and never those of the library that was there
+    before. The mappings may have been read when one was gone and the other not there yet: then
+    nothing is known to be at that place."""
     target = start(one_python, "native_ways.py")
     target.do("load", name="late_one")
     tool = attach(target, "--domain", "malloc")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""Every output of one watch: there, well formed, and of one mind."""
+"""Every output of one watch: present, well formed, and in agreement."""
 import html.parser
 import os
 import re

@@ -1,8 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""CAP_BPF, CAP_PERFMON and CAP_SYS_PTRACE are enough for a process of any user; what one that is
-missing is called, and what goes on without it. The tool is a copy with file capabilities, run by a
-user who is nobody; the target is another user's.
-"""
+"""CAP_BPF, CAP_PERFMON and CAP_SYS_PTRACE are enough for a process of any user; a missing one is
+named, and what can go on without it does. The tool is a copy with file capabilities, run as the
+user nobody; the target belongs to another user."""
 import copy
 import errno
 import json
@@ -26,7 +25,7 @@ def become(user):
 
 
 class Rights:
-    """A copy of the tool, whose capabilities are changed."""
+    """A copy of the tool, with capabilities that change."""
 
     def __init__(self, folder):
         self.folder = folder
@@ -104,7 +103,7 @@ def start_as_other(start):
 
 
 def test_three_capabilities_are_enough(one_python, start_as_other, rights, validate):
-    """The heap, who holds what, a watched container; every allocation, with steering; and nothing
+    """The heap, what holds what, a watched container; every allocation, with steering; and nothing
     is left behind."""
     target = start_as_other(one_python, "lifecycle.py")
     rights.give(THREE)
@@ -129,7 +128,7 @@ def test_three_capabilities_are_enough(one_python, start_as_other, rights, valid
     assert doctor.returncode == 0, doctor.stderr
 
     before = target.do("allocators")
-    # of this size is nothing else that the line makes
+    # the line makes nothing else of this size
     tool = rights.watch(target.pid, "-z", "5000", "-Z", "5100")
     try:
         during = target.do("allocators")
@@ -152,8 +151,8 @@ def shared(pid):
 
 
 def test_another_users_worker_keeps_its_pages_shared(one_python, start_as_other, rights):
-    """What only /proc/PID/mem reads without making it private is left alone, and the remedy is
-    right."""
+    """Memory that only /proc/PID/mem reads without making it private is left alone, and the remedy
+    is right."""
     target = start_as_other(one_python, "forked.py", "50000")
     worker = target.said
     harness.quiet(worker)
@@ -176,7 +175,7 @@ def test_another_users_worker_keeps_its_pages_shared(one_python, start_as_other,
 
 
 def shared_data(pid):
-    """Bytes of mappings without a file: what breakpoints change is text."""
+    """Bytes of mappings without a file: breakpoints only change text."""
     total, of_file = 0, False
     with open("/proc/%d/smaps" % pid, encoding="utf-8") as f:
         for line in f:
@@ -198,7 +197,7 @@ def test_fork_of_another_users_target_keeps_pages_shared(
     try:
         target.do("keep", n=3000, n_keep=700, size=5000)
         assert "Names that are new are not read" not in tool.report_now()
-        # what any of them writes is shared no more, either
+        # nor is what any of them writes shared any longer
         for pid in [*target.do("fork_child", size=5000), target.pid]:
             harness.quiet(pid)
         first = shared(target.pid)
@@ -222,7 +221,8 @@ def test_fork_of_another_users_target_keeps_pages_shared(
 
 @pytest.mark.parametrize("missing", sorted(THREE))
 def test_missing_capability_is_named(one_python, start_as_other, rights, missing):
-    """Exactly what is missing is named, and the heap goes on where only BPF's are."""
+    """The error names exactly what is missing, and the heap goes on where only the capabilities for
+    BPF are."""
     target = start_as_other(one_python, "lifecycle.py")
     rights.give(THREE - {missing})
     others = [name.upper() for name in THREE - {missing}]
@@ -258,7 +258,7 @@ def test_no_capability_at_all_is_refused(one_python, start_as_other, rights):
 
 
 def test_root_is_told_what_denies_it(one_python, start):
-    """What denies it where the tool is root: said as it is, and root is not advised to become
+    """Where the tool is root, it says what really denies it, and does not advise root to become
     root."""
     target = start(one_python, "lifecycle.py")
     for prefix, words in (
@@ -305,7 +305,7 @@ PROCESS_VM_READV = 310  # on x86-64
 
 @pytest.mark.parametrize("error", [errno.EPERM, errno.ENOSYS], ids=["EPERM", "ENOSYS"])
 def test_filtered_process_vm_readv_is_replaced_by_the_file(one_python, start, error):
-    """A container's filter that denies process_vm_readv(): the file is enough."""
+    """Under a container's filter that denies process_vm_readv(), the file is enough."""
     target = start(one_python, "lifecycle.py")
     for options in (["heap"], ["holders"], ["trend", "0.05", "2"]):
         result = subprocess.run(

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """`pyleaktrace trend` against targets that know what they took: where the RSS is, threads, files,
-what is said."""
+and what the report concludes."""
 import json
 import os
 import re
@@ -16,7 +16,7 @@ MIB = 1 << 20
 
 
 class Trend(harness.Command):
-    """trend at work on a target; a look is made when it is asked for."""
+    """trend at work on a target; it looks on request."""
 
     def __init__(self, target, folder, *options):
         self.target = target
@@ -83,9 +83,8 @@ UNEXPLAINED = 32 << 10
 
 def test_each_part_of_the_rss_gains_what_it_took(python, start, trend, validate):
     """Each step takes a known amount of one kind: that part of the account gains it, and no other
-    does. What is only reserved is in none. Free memory of the allocators is used first, so that
-    those parts may lose.
-    """
+    does. Memory that is only reserved is in none. Free memory of the allocators is used first, so
+    those parts may shrink."""
     target = start(python, "memory.py")
     run = trend(target)
     truth = []
@@ -128,8 +127,8 @@ def test_each_part_of_the_rss_gains_what_it_took(python, start, trend, validate)
 
 
 def test_threads_and_files_that_stay_are_counted(python, start, trend, validate):
-    """Threads that stay, one a look; others that come and go unseen; and files that nobody
-    closes."""
+    """Threads that stay, one per look; others that come and go unseen; and files that are never
+    closed."""
     target = start(python, "memory.py")
     run = trend(target)
     names = []
@@ -177,7 +176,7 @@ def test_fragmentation_is_no_leak(one_python, start, trend):
 
 
 def test_garbage_is_reported_while_the_collector_is_off(python, start, trend):
-    """Garbage in cycles that nobody collects: the collector is off, and its count grows with
+    """Garbage in cycles that is never collected: the collector is off, and its count grows with
     them."""
     target = start(python, "memory.py")
     before = target.do("cycles", n=0)
@@ -194,7 +193,8 @@ def test_garbage_is_reported_while_the_collector_is_off(python, start, trend):
 
 
 def test_full_collections_are_counted_and_others_not(python, start, trend, validate):
-    """Each is counted, whichever generations this version has; younger ones are not."""
+    """Each full collection is counted, whichever generations this version has; younger ones are
+    not."""
     target = start(python, "memory.py")
     run = trend(target)
     target.do("collect", n=3)
@@ -252,7 +252,7 @@ def test_text_has_every_part_and_is_the_file_too(one_python, start, tmp_path):
 
 
 def test_copying_on_write_is_no_leak(one_python, start, trend, validate):
-    """A worker that reads what its parent has loaded: its RSS is flat, and what is private grows.
+    """A worker that reads what its parent has loaded: its RSS is flat while its private part grows.
     No leak."""
     target = start(one_python, "forked.py", "300000")
     worker = types.SimpleNamespace(pid=target.said)
@@ -278,7 +278,7 @@ def test_copying_on_write_is_no_leak(one_python, start, trend, validate):
 
 
 def test_watch_says_copy_on_write(one_python, start, attach):
-    """Below its line of memory, which has the private part then."""
+    """Below its line of memory, which then shows the private part."""
     target = start(one_python, "forked.py", "300000")
     tool_run = attach(types.SimpleNamespace(pid=target.said), exact=False)
     texts = []
@@ -307,7 +307,7 @@ def test_growth_of_ones_own_is_not_called_copy_on_write(one_python, start, trend
 
 
 def test_copies_hide_no_leak(one_python, start, trend):
-    """Both at once: nothing says that it is no leak."""
+    """With both at once, the report does not say that it is no leak."""
     target = start(one_python, "forked.py", "300000")
     run = trend(types.SimpleNamespace(pid=target.said))
     for _ in range(7):
@@ -345,8 +345,8 @@ def test_wrong_usage_is_refused(arguments):
 
 
 def test_watch_says_what_grows(some_python, start, attach, validate):
-    """The trace scans the heap while it probes: the type that grows, memory and threads are in its
-    reports."""
+    """The trace scans the heap while it probes: its reports have the type that grows, memory and
+    threads."""
     target = start(some_python, "memory.py")
     tool_run = attach(target)
 

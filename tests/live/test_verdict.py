@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""The answer at the head of a report: what leaks, of which kind; and nothing where nothing does."""
+"""The answer at the head of a report: what leaks, and of which kind; and nothing where nothing
+leaks."""
 import re
 
 import harness

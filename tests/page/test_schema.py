@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""The JSON output against its schema: what is written fits, and what does not fit is refused."""
+"""The JSON output against its schema: what is written fits, and what does not fit is rejected."""
 import copy
 import json
 import pathlib
@@ -110,8 +110,7 @@ def test_what_was_not_collected_is_absent(documents):
 
 
 def test_what_is_not_known_is_no_zero(documents):
-    """In windows not every call is seen, so how much was allocated and freed in all is not
-    known."""
+    """Windows do not see every call, so how much was allocated and freed in all is unknown."""
     counted = {"allocated_bytes", "allocated_count", "freed_count"}
     below, exact = load(documents, "below"), load(documents, "service")
     assert not (counted | {"unknown_frees"}) & below["totals"].keys()
@@ -158,8 +157,8 @@ def test_hostile_names_stay_text(documents):
 
 
 def groups(documents, name):
-    """Groups as they are distinguished -> (outstanding bytes, allocations, stacks); what each has
-    is checked on the way."""
+    """Groups as they are distinguished -> (outstanding bytes, allocations, stacks); the contents of
+    each are checked on the way."""
     got = load(documents, name)
     key = {
         "line": "place",

@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""What the documentation cites exists: verbs, options, knobs, tools, targets of make, files,
-headings. What it shows is marked with what made it. (tests/live/test_examples.py runs the
-examples.)"""
+"""What the documentation cites exists: verbs, options, knobs, tools, make targets, files, headings.
+What it shows is marked with what made it. (tests/live/test_examples.py runs the examples.)"""
 import pathlib
 import re
 import sys
@@ -17,7 +16,7 @@ MARKDOWN = pytest.mark.parametrize("path", PAGES, ids=lambda path: str(path.rela
 ALL = pytest.mark.parametrize(
     "path", PAGES + documents.MANUALS, ids=lambda path: str(path.relative_to(ROOT))
 )
-# of other programs, in pages on what users do
+# options of other programs, in pages on what users do
 FOREIGN = {"--dist"}
 FOREIGN_PROGRAM = re.compile(
     r"(sudo )?([A-Z_]+=\S* )*"
@@ -45,7 +44,7 @@ def test_the_program_says_what_it_has():
 
 @ALL
 def test_cited_options_exist(path):
-    """Those of our tools are known too in pages on development, and where a tool is called."""
+    """Options of our own tools count too, in pages on development and where a tool is called."""
     known = every_option() | FOREIGN
     of_tools = known | set(options_in(documents.tools_text()))
     wrong = [
@@ -71,7 +70,7 @@ def test_cited_knobs_exist(path):
 
 @ALL
 def test_cited_verbs_exist(path):
-    """The word behind the program's name is a command."""
+    """The word after the program's name is a command."""
     wrong = [
         (n, word)
         for n, text in documents.code_spans(path)
@@ -105,8 +104,8 @@ def made_examples():
 
 
 def test_made_outputs_are_of_examples():
-    """What makes an output stands in the pages as it is called, and so is run by
-    tests/live/test_examples.py."""
+    """The command that makes an output is in the pages as it is called, so
+    tests/live/test_examples.py runs it."""
     lines = {example.line for example in documents.examples()}
     assert made_examples()
     assert not {
@@ -158,7 +157,7 @@ def test_cited_tools_and_make_targets_exist(path):
 
 
 def source_file(word, page):
-    """Where a file that is named in a page would be."""
+    """Does a file that a page names exist, in any place where it could be?"""
     return any(
         (folder / word).exists()
         for folder in (
@@ -175,7 +174,7 @@ def source_file(word, page):
 
 @MARKDOWN
 def test_cited_source_files_exist(path):
-    """`room/file.c` is a file; a name alone is one somewhere."""
+    """`room/file.c` is a file; a bare name is a file somewhere."""
     names = {
         file.name
         for folder in ("user", "bpf", "tests", "tools", "man", "vmlinux")
@@ -225,7 +224,7 @@ def test_links_lead_to_files_and_headings(path):
 
 @ALL
 def test_no_line_is_too_wide(path):
-    """100 columns, but for tables and what is shown as it is."""
+    """100 columns, except for tables and verbatim text."""
     wrong = [
         n
         for n, line in enumerate(path.read_text(encoding="utf-8").split("\n"), 1)
@@ -254,7 +253,7 @@ HEADERS = sorted([*ROOT.glob("user/*/*.h"), *ROOT.glob("bpf/**/*.h")])
 
 
 def test_headers_cite_options_that_exist():
-    """In comments: what looks like an option is one."""
+    """In comments, whatever looks like an option is one."""
     known = every_option()
     wrong = [
         (str(path.relative_to(ROOT)), option)

@@ -117,7 +117,7 @@ def test_cells_are_ok_when_all_tests_pass():
     ],
 )
 def test_one_failure_fails_the_cell_and_one_skip_does_not(change, state):
-    """A failure fails the cell; what was skipped does not make it n/a while another test ran."""
+    """A failure fails the cell; a skipped test does not make it n/a as long as another one ran."""
     rows = PASSED[:-1] + [dict(PASSED[-1], **change)]
     outcome = judged(rows)
     assert outcome.cells["heap"][0] == ("failed" if state == "failed" else "ok")
@@ -127,12 +127,12 @@ def test_one_failure_fails_the_cell_and_one_skip_does_not(change, state):
 
 
 def test_failure_at_the_end_of_a_test_counts():
-    """pytest reports a test whose fixture fails afterwards twice."""
+    """pytest reports a test twice if its fixture fails afterwards."""
     assert judged(PASSED + [dict(PASSED[-1], outcome="failed")]).cells["heap"][0] == "failed"
 
 
 def test_machine_that_dies_fails_what_was_not_run():
-    """What was not run counts as failed, and the kernel's last words are shown."""
+    """What did not run counts as failed, and the kernel's last words are shown."""
     outcome = judged(
         PASSED[:2] + [{"begins": "test_heap.py::test_buffers_count_with_their_container"}],
         ended=False,
@@ -175,7 +175,7 @@ def test_unavailable_kernel_is_no_failure():
 
 
 def test_exit_code_ignores_unavailable_kernels_among_others():
-    """Where no kernel was available nothing is known; one of several that was not makes no
+    """If no kernel was available, nothing is known; if only one of several was not, that makes no
     difference."""
     missing, good, bad = (
         table.not_to_be_had("6.8", "no network"),

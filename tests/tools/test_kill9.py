@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""tools/kill9 does not take for unchanged what it could not look at."""
+"""tools/kill9 does not take what it could not look at for unchanged."""
 import importlib.machinery
 import importlib.util
 import os

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""The pictures of README.md: the report is drawn as it is written now, and both files are small."""
+"""The pictures of README.md: the drawn report is the current one, and both files are small."""
 import importlib.machinery
 import importlib.util
 import pathlib

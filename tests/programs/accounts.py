@@ -3,7 +3,7 @@
 kept.
 
 They run once before the program says that it is ready, so that caches, specialised instructions and
-free lists are as they stay.
+free lists have settled.
 """
 import ctypes
 import sys
@@ -144,7 +144,7 @@ SIZES = list(range(40, 1040, 10))  # asked for, in turn
 
 
 def run(work, n, n_keep):
-    """One workload; the bytes that sys.getsizeof() sees in what was kept."""
+    """One workload; returns the bytes that sys.getsizeof() sees in what was kept."""
     keep = [None] * n_keep
     sizes = (SIZES * (n_keep // len(SIZES) + 1))[:n_keep]
     work(turns(n, keep), keep, sizes)
@@ -152,7 +152,7 @@ def run(work, n, n_keep):
 
 
 def release(work, keep):
-    """Undo a warm-up, where that takes more than forgetting."""
+    """Undo a warm-up, where that takes more than dropping a reference."""
     if work not in (objects, byte_strings, large, freed):
         for address in keep:
             libc.free(address)
@@ -169,7 +169,7 @@ def all_of_them(n, n_keep):
 
 
 def one_of_them(work, n, n_keep):
-    """One workload alone, to find out by hand what is wrong with it."""
+    """One workload alone, for debugging it by hand."""
     kept[work] = run(globals()[work], n, n_keep)
 
 
@@ -189,7 +189,7 @@ TEMPLATE = bytearray(100)
 
 
 def drain(n):
-    """Empty CPython's free lists: what they hold depends on all that was before."""
+    """Empty CPython's free lists: what they hold depends on everything before."""
     kept.setdefault("drained", []).append([
         ([None], [None, None], (None,), (None, None), {"a": None}, {None: None}, {None}, 0.5 * i, Plain(), lambda: i)
         for i in range(n)])
@@ -202,9 +202,9 @@ def make_rows(n):
 
 
 def containers(n):
-    """Objects of more than one block. No call here makes a tuple of its arguments or a frame: those
-    come from free lists and go to them, and then tracemalloc names the line of the last use, not
-    the one of the allocation."""
+    """Objects of more than one block. No call here makes a tuple of arguments or a frame: those
+    come from free lists and return to them, and then tracemalloc names the line of the last use,
+    not that of the allocation."""
     rows = make_rows(n)
     drain(n)
     for row in rows:
@@ -226,7 +226,7 @@ def start_tracemalloc():
 
 
 def tracemalloc_lines():
-    """-> {line: [blocks, bytes]} of containers(), where a block or more was made each time round"""
+    """-> {line: [blocks, bytes]} of containers(), where each round makes a block or more"""
     snapshot = tracemalloc.take_snapshot()
     tracemalloc.stop()
     lines = {}
@@ -250,8 +250,8 @@ def in_foreign_thread(n, n_keep, size):
 
 
 def threads(n, n_keep, size):
-    """One thread allocates in C without the GIL, half of it before and half of it after Python, in
-    this thread, did."""
+    """One thread allocates in C without the GIL, half of it before and half of it after this thread
+    allocated in Python."""
     stage = ctypes.c_int(0)
     keep = kept["in_c"] = (pointer * n_keep)()
     thread = threading.Thread(target=in_c, args=(stage, keep, n, size))

@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """A target that lies: lengths, pointers and types in its heap are forged, and its maps move all the
-time. The objects that are forged are never used by the program itself, and it ends without cleaning
-up."""
+time. The program itself never uses the forged objects, and it ends without cleaning up."""
 import collections
 import ctypes
 import functools
@@ -77,7 +76,7 @@ def forge(n):
 
 
 def forge_types(n):
-    """Classes whose sizes, names and bases are not true."""
+    """Classes with false sizes, names and bases."""
     text = b"x" * (1 << 20)  # no name ends in it
     kept.append(text)
     unending = id(text) + 100
@@ -139,7 +138,7 @@ def forge_chunks(n):
 
 
 def move():
-    """A thread maps and unmaps without end."""
+    """A thread maps and unmaps forever."""
 
     def work():
         while True:
@@ -159,8 +158,8 @@ SEGMENT = 32 << 20
 
 
 def forge_segments(n, starts):
-    """n copies of a segment's header, each with some words that are anything, and with slices that
-    are in memory. starts: where in this process segments may begin."""
+    """n copies of a segment's header, each with some arbitrary words, and with slices that are in
+    memory. starts: where in this process segments may begin."""
     header = ctypes.string_at([start for start in starts if peek(start + 32) == SEGMENT][0], 1 << 16)
     kept.append(mmap.mmap(-1, (n + 1) * SEGMENT, mmap.MAP_ANONYMOUS | mmap.MAP_PRIVATE))
     begin = ctypes.addressof(ctypes.c_char.from_buffer(kept[-1]))

@@ -1,6 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""Stacks through C code: that of native.c and native_cxx.cc, and of modules that come with
-CPython."""
+"""Stacks through C code: native.c and native_cxx.cc, and modules that come with CPython."""
 import ctypes
 import io
 import json

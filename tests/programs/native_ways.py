@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""Odd ways in which C code comes to run: after the attach, from a file that is gone, without a
+"""Unusual ways in which C code comes to run: after the attach, from a file that is gone, without a
 file, interrupted at each of its instructions, from generators and coroutines."""
 import _ctypes
 import asyncio
@@ -35,7 +35,7 @@ def delegating(size):
 
 
 def generators(size):
-    """Begun here, and gone on with from C code: what called it before is none of its stack."""
+    """Started here and resumed from C code: what called it before is not on its stack."""
     running = delegating(size)
     return [next(running), list(map(lambda n: next(running), [1]))[0]]
 
@@ -90,7 +90,7 @@ def swap(old, new, n, size):
 
 
 def gone_files():
-    """A library whose file is deleted, and one whose file is another by now."""
+    """A library whose file is deleted, and one whose file has been replaced."""
     shutil.copy(here + "gone.so", here + "deleted.so")
     load("gone", "deleted")
     os.unlink(here + "deleted.so")

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""Threads that allocate and free truly at once, where there is no GIL. Every number is known: each
-of n_threads threads makes n blocks on one marked line, and keeps n_keep of them.
+"""Threads that really allocate and free at the same time, where there is no GIL. Every number is
+known: each of n_threads threads makes n blocks on one marked line, and keeps n_keep of them.
 
-Who allocates does not free: blocks, code objects and cycles go through other threads' hands.
+The thread that allocates is not the one that frees: blocks, code objects and cycles pass through
+other threads' hands.
 """
 import gc
 import queue
@@ -24,7 +25,8 @@ class Cycle(object):
 
 
 def at_once(n_threads, function, *args):
-    """function(number, *args) in each of the threads, which begin together; their results."""
+    """function(number, *args) in each of the threads, which start together; returns their
+    results."""
     barrier = threading.Barrier(n_threads)
     results = [None] * n_threads
 
@@ -84,7 +86,7 @@ def make_handed_over(order, to):
 
 
 def hand_over(number, pipes, n, n_keep):
-    """An even thread makes for the odd one behind it, which keeps the last n_keep."""
+    """An even thread makes for the odd one after it, which keeps the last n_keep."""
     if number % 2 == 0:
         make_handed_over(range(n), pipes[number // 2])
         return None
@@ -106,7 +108,7 @@ def make_short(number, keep, index, size):
 
 
 def short_threads(n, size):
-    """The collector runs in between: it frees what the threads that ended have left."""
+    """The collector runs in between and frees what ended threads have left."""
     keep = kept["short"] = [None] * (2 * n)
     for index in range(0, 2 * n, 2):
         at_once(2, make_short, keep, index, size - sys.getsizeof(b""))
@@ -120,8 +122,8 @@ SOURCE = "def made_%d_%d():\n%s\treturn unit * size\n"
 
 
 def make_functions(number, n, size):
-    """Functions that are made and called once. They are freed when the collector runs, which the
-    first thread sees to; then their memory is used again, by whatever thread."""
+    """Functions that are made and called once. They are freed when the collector runs, which is the
+    first thread's task; then any thread may reuse their memory."""
     answers = []
     names = {"unit": unit, "size": size - sys.getsizeof(b"")}
     for index in range(n):
@@ -146,7 +148,7 @@ def wanderer(size):
 
 
 def wandering_generators(n_threads, n, size):
-    """n generators, begun here, then resumed once by every thread."""
+    """n generators, started here, then resumed once by every thread."""
     generators = [wanderer(size - sys.getsizeof(b"")) for _ in range(n)]
     keep = kept["wanderer"] = [next(generator) for generator in generators]
     for _ in range(n_threads):

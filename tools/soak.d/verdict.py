@@ -1,14 +1,12 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """Does a figure that was read again and again still grow? From samples to a verdict; nothing else.
 
-      value │            .·˙˙·..·˙·..·˙·. the first half is warm-up: caches fill, buffers reach
-                         their size
-            │        .·˙
-            │   .·˙ the second half is cut into PIECES of the same length; the median
-            │.·                               slope between any two of their medians (Theil and Sen)
-                                              is its growth:
-            └────────┴──────────────────▶     one that is up and down, or jumps once and back, does
-                                              not count
+    value │            .·˙˙·..·˙·..·˙·.   the first half is warm-up: caches fill, buffers reach
+          │        .·˙                    their size
+          │   .·˙                         the second half is cut into PIECES of the same length; the
+          │.·                             median slope between any two of their medians (Theil and
+          └────────┴──────────────────▶   Sen) is its growth: one that goes up and down, or jumps
+                                          once and back, does not count
 """
 import collections
 import statistics

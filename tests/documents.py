@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""What the tests of the documentation read: the examples in it, and the tables of the program by its own --help."""
+"""What the tests of the documentation read: the examples in it, and the program's own tables, from
+its --help."""
 import collections
 import functools
 import glob
@@ -36,13 +37,13 @@ def said(*arguments):
 
 @functools.lru_cache(maxsize=None)
 def verbs():
-    """Without the main command, which has no word of its own."""
+    """All but the main command, which has no word of its own."""
     return tuple(re.findall(r"^  (\w+)  ", said(), re.M))
 
 
 @functools.lru_cache(maxsize=None)
 def options(verb=""):
-    """{"--pid", "-p", ...} of a verb ("": the main command)"""
+    """{"--pid", "-p", ...} of a verb ("" is the main command)"""
     rows = re.findall(
         r"^  (?:(-\w)|  )(?:, |  )?(--[\w-]+)?", said(*([verb] if verb else []), "--help"), re.M
     )
@@ -55,7 +56,7 @@ def knobs():
 
 
 def plain(roff):
-    """A line of a man page as it is shown."""
+    """A line of a man page as it is displayed."""
     text = re.sub(r"^\.[A-Z]+ ", "", roff)
     return re.sub(r"\\f[BIR]", "", text).replace("\\-", "-").replace("\\&", "")
 
@@ -94,7 +95,7 @@ def examples():
 
 
 def code_spans(path):
-    """(number, text) of what stands in backquotes, in shell blocks, and in bold in man pages"""
+    """(number, text) of everything in backquotes, in shell blocks, and in bold in man pages"""
     text = path.read_text(encoding="utf-8")
     if path in MANUALS:
         for n, line in enumerate(text.split("\n"), 1):

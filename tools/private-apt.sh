@@ -1,17 +1,20 @@
 # shellcheck shell=bash
 # SPDX-License-Identifier: BSD-2-Clause
 #
-# Packages of another suite of Debian, without touching this machine's own: apt with a state of its own, and this
-# machine's mirror and keys (tools/debian-sources). To be sourced by bash.
+# Packages of another suite of Debian, without touching this machine's own: apt with a state of its
+# own, and this machine's mirror and keys (tools/debian-sources). To be sourced by bash.
 #
-#   private_apt STATE SUITE...         makes STATE, sets the array `apt` to apt's options, fetches the package lists;
-#                                      returns 1 when they are unavailable
-#   private_apt_again STATE            only sets `apt`, for a STATE that private_apt has made: no network
+#   private_apt STATE SUITE...         makes STATE, sets the array `apt` to apt's options, fetches
+#                                      the package lists; returns 1 when they are unavailable
+#   private_apt_again STATE            only sets `apt`, for a STATE that private_apt has made: no
+#                                      network
 #   private_apt_source STATE SUITE...  the same for source packages
-#   unpack_root STATE ROOT             unpacks what `apt-get "${apt[@]}" --download-only install ...` has left in
-#                                      STATE into ROOT, which becomes a usable root for chroot; may be repeated
+#   unpack_root STATE ROOT             unpacks what `apt-get "${apt[@]}" --download-only install`
+#                                      left in STATE into ROOT, which becomes a usable root for
+#                                      chroot; may be repeated
 #
-# What apt prints is in STATE/log. STATE is the caller's to remove; it can be removed as soon as ROOT is unpacked.
+# What apt prints is in STATE/log. STATE is the caller's to remove; it can be removed as soon as
+# ROOT is unpacked.
 
 private_apt_tools=$(dirname "${BASH_SOURCE[0]}")
 
@@ -28,7 +31,8 @@ private_apt_again() {
 private_apt() {
 	local state=$1
 	shift
-	mkdir -p "$state"/etc "$state"/none "$state"/lists/partial "$state"/cache/archives/partial || return 1
+	mkdir -p "$state"/etc "$state"/none "$state"/lists/partial "$state"/cache/archives/partial ||
+		return 1
 	: > "$state/status"
 	"$private_apt_tools/debian-sources" "$@" | sed "s/^Types: deb$/Types: ${private_apt_types:-deb}/" \
 		> "$state/etc/debian.sources"

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""Fixtures of the live tests. A test that takes `python` runs on every CPython found; one that takes
-`some_python` on the oldest, the newest and Debian's own; one that takes `one_python` on Debian's own;
-one that takes `free_threaded` on those without a GIL; `home` and `allocator` are one of each. What `python` cannot do in
-every version a test says with @pytest.mark.pythons(suits): it is not made for the others, so that none returns early or is skipped."""
+"""Fixtures of the live tests. A test that takes `python` runs on every CPython found; one that
+takes `some_python` on the oldest, the newest and Debian's own; one that takes `one_python` on
+Debian's own; one that takes `free_threaded` on those without a GIL; `home` and `allocator` are one
+of each. A test that some versions cannot run says which with @pytest.mark.pythons(suits): it is not
+generated for the others, so none returns early or is skipped."""
 import contextlib
 import glob
 import json
@@ -25,29 +26,32 @@ ONLY = os.environ.get("PYLEAKTRACE_PYTHONS", "").split()  # names, to try one ve
 
 
 def pytest_configure(config):
-    """Say what cannot be tested at all, once and loudly."""
+    """Say once, and loudly, what cannot be tested at all."""
     if not os.access(harness.TOOL, os.X_OK):
         raise pytest.UsageError("%s is not built; run make" % harness.TOOL)
     config.pluginmanager.register(Order())
 
 
 def interpreter_of(item):
-    """Place of the item's interpreter in FOUND; -1: it has none."""
+    """Index of the item's interpreter in FOUND; -1 if it has none."""
     values = item.callspec.params.values() if hasattr(item, "callspec") else ()
     return next((FOUND.index(value) for value in values if value in FOUND), -1)
 
 
-# the breakpoints of one stay in the interpreter for long, and the other looks whether its own are gone
+# the breakpoints of one stay in the interpreter for long, and the other looks whether its own are
+# gone
 TOGETHER = {"test_ceiling.py": "test_lifecycle.py"}
 
 
 class Order:
-    """One attach serves all tests of a file with one interpreter, so they stay together. pytest loses the thread where a
-    test has a second parameter, and makes the fixtures of a file again for each."""
+    """One attach serves all tests of a file with one interpreter, so they stay together. pytest
+    loses that order where a test has a second parameter, and then sets up the file's fixtures again
+    for each test."""
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_collection_modifyitems(self, items):
-        for item in items:  # pytest -n N --dist loadgroup: whoever has one of these has them all
+        # pytest -n N --dist loadgroup: the worker that gets one of these gets them all
+        for item in items:
             name = TOGETHER.get(item.fspath.basename, item.fspath.basename)
             item.add_marker(pytest.mark.xdist_group("%s-%d" % (name, interpreter_of(item))))
 
@@ -82,7 +86,8 @@ def system_pythons():
 
 
 def allocator_rows():
-    """Each allocator on Debian's own Python, and on another one that has this machine's libraries."""
+    """Each allocator on Debian's own Python, and on another one that uses this machine's
+    libraries."""
     others = [i for i in FOUND if not i.root and not i.name.startswith("system-")]
     rows = []
     for n, name in enumerate(("jemalloc", "tcmalloc", "mimalloc")):
@@ -98,7 +103,8 @@ def pytest_generate_tests(metafunc):
         suits = [i for i in FOUND + FREE_THREADED if not marker or marker.args[0](i)]
         metafunc.parametrize("python", parameters(suits, MISSING, suits[:1]), scope="module")
     if "free_threaded" in metafunc.fixturenames:
-        # one is enough; that there is none is said here, and not again for each test that takes `python`
+        # one is enough; that there is none is said here, and not again for each test that takes
+        # `python`
         metafunc.parametrize(
             "free_threaded",
             parameters(FREE_THREADED, [] if FREE_THREADED else MISSING_FREE_THREADED[:1], []),
@@ -127,7 +133,7 @@ def pytest_sessionfinish():
 
 @pytest.fixture
 def start():
-    """start(interpreter, program, ...) -> Target; ended when the test is."""
+    """start(interpreter, program, ...) -> Target, which ends with the test."""
     targets = []
 
     def run(*args, **kwargs):
@@ -141,7 +147,7 @@ def start():
 
 @pytest.fixture
 def attach(tmp_path):
-    """attach(target, option...) -> Tool, attached; ended when the test is."""
+    """attach(target, option...) -> Tool, attached; it ends with the test."""
     tools = []
 
     def run(target, *options, **kwargs):
@@ -155,7 +161,7 @@ def attach(tmp_path):
 
 @pytest.fixture(scope="session")
 def validate():
-    """validate(data): data is what the schema says, or the test fails."""
+    """validate(data): fails the test unless data matches the schema."""
     import jsonschema
 
     with open(harness.SCHEMA, encoding="utf-8") as f:
@@ -167,8 +173,8 @@ def validate():
 
 @pytest.fixture(scope="session")
 def bpf_objects():
-    """bpf_objects(kind, pid) -> ids of the BPF programs ("prog") or links ("link") that a process holds, as the kernel
-    reports them; with pid None: of all that there are, as bpftool sees them."""
+    """bpf_objects(kind, pid) -> ids of the BPF programs ("prog") or links ("link") that a process
+    holds, as the kernel reports them; with pid None, of all that exist, as bpftool sees them."""
 
     def run(kind, pid):
         if pid is None:
@@ -181,7 +187,7 @@ def bpf_objects():
             return {row["id"] for row in json.loads(out)}
         ids = set()
         for name in glob.glob("/proc/%d/fdinfo/*" % pid):
-            # what has been closed since the list was made it does not hold
+            # it does not hold what was closed after the list was made
             with contextlib.suppress(FileNotFoundError), open(name, encoding="utf-8") as f:
                 ids.update(int(line.split()[1]) for line in f if line.startswith(kind + "_id:"))
         return ids

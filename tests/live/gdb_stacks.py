@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """Runs inside gdb: the C frames of every call of libc's allocator, as gdb unwinds them.
 
-Writes one line to the file $STACKS for each different stack: the addresses of the callers, leaf first. Ends when the
-target calls for the second time the first of the functions whose addresses are $FUNCTIONS; the others are the allocators. A file $STACKS.ready says that the breakpoints are there. An address with a * is in the
-evaluation loop; that of an instruction that a signal interrupted is 0.
+Writes one line to the file $STACKS for each different stack: the addresses of the callers, leaf
+first. Ends when the target calls the first of the functions whose addresses are in $FUNCTIONS for
+the second time; the others are the allocators. A file $STACKS.ready says that the breakpoints are
+set. An address marked with * is in the evaluation loop; an instruction that a signal interrupted
+has the address 0.
 """
 import os
 

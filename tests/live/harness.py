@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""What the live tests are made of: interpreters, targets under control, the tool, and its report.
+"""What the live tests are built on: interpreters, targets under control, the tool, and its report.
 
-Everything is done by handshake: a target answers each command with a line, the tool says when it is attached
-and when a report is complete. The deadlines here only turn a hang into a failure.
+Everything works by handshake: a target answers each command with a line, and the tool says when it
+is attached and when a report is complete. The deadlines here only turn a hang into a failure.
 """
 import glob
 import json
@@ -21,7 +21,7 @@ PROGRAMS = os.path.join(ROOT, "tests", "programs")
 SCHEMA = os.path.join(ROOT, "user", "export", "pyleaktrace-2.schema.json")
 WANTED_PYTHONS = ("3.13", "3.14", "3.15")  # the ones that tools/fetch-pythons takes
 WANTED_FREE_THREADED = ("3.13t", "3.14t", "3.15t")  # the ones that tools/build-nogil builds
-# (name, source, flags) of what the programs load; it needs no library that a root may not have
+# (name, source, flags) of what the programs load; it needs no library that a root may lack
 LIBRARIES = [
     ("blocks", "blocks.c", ["-O1"]),
     ("native", "native.c", ["-O2", "-fomit-frame-pointer"]),
@@ -39,7 +39,7 @@ LIBRARIES = [
 DEADLINE_S = int(
     os.environ.get("PYLEAKTRACE_DEADLINE_S", "120")
 )  # more where the machine is emulated (tools/kernels)
-# reports are asked for; the one that the tool sends unasked comes after this many seconds
+# reports are requested; the tool sends one unasked only after this many seconds
 NEVER_S = "36000"
 
 ABOUT = """if True:
@@ -71,7 +71,7 @@ class Interpreter:
 
     @property
     def text(self):
-        """Its version, as reports have it."""
+        """Its version, as reports print it."""
         return "%d.%d.%d" % self.version + ("t" if self.free_threaded else "")
 
     @property
@@ -79,7 +79,8 @@ class Interpreter:
         return not self.free_threaded
 
     def place(self):
-        """Put the programs where this interpreter sees them; the folder's name as it sees it."""
+        """Put the programs where this interpreter can see them; returns the folder's name as it
+        sees it."""
         if self.folder is None:
             self.folder = "/tmp/pyleaktrace-live.%d" % os.getpid()
             if not os.path.isdir(self.root + self.folder):
@@ -94,12 +95,12 @@ class Interpreter:
             shutil.rmtree(self.root + self.folder, ignore_errors=True)
 
     def qualified(self, qualified, plain):
-        """The name that reports have for a function: code objects know qualified names from 3.11 on."""
+        """The name of a function in reports: code objects know qualified names from 3.11 on."""
         return qualified if self.version >= (3, 11) else plain
 
 
 def find_interpreters():
-    """-> interpreters, [(name, why it is not there)]"""
+    """-> interpreters, [(name, why it is missing)]"""
     found, missing = [], []
     home = os.environ.get("PYENV_ROOT") or os.path.expanduser("~/.pyenv")
     for folder in glob.glob(home + "/versions/3.*"):
@@ -130,7 +131,7 @@ def find_interpreters():
 
 
 def find_free_threaded():
-    """The same for the builds without a GIL, which no package of Debian's has."""
+    """The same for the builds without a GIL, which Debian does not package."""
     found, missing = [], []
     for version in WANTED_FREE_THREADED:
         command = os.path.join(BUILD, "nogil", version, "bin", "python" + version)
@@ -156,7 +157,7 @@ def why_missing(folder, version):
 
 
 class Reader:
-    """Collects what a child writes to a pipe; wait() blocks until a pattern has come."""
+    """Collects what a child writes to a pipe; wait() blocks until a pattern appears."""
 
     def __init__(self, stream):
         self.text = ""
@@ -178,12 +179,14 @@ class Reader:
                 return
 
     def close(self):
-        """When the writer has ended. The thread goes first: the number of a closed pipe is soon another pipe's."""
+        """Once the writer has ended. The thread goes first: the number of a closed pipe is soon
+        reused."""
         self.thread.join(DEADLINE_S)
         self.stream.close()
 
     def wait(self, pattern, start=0, deadline_s=DEADLINE_S):
-        """The match of `pattern` in what came after `start`; None when the pipe closed without one."""
+        """The match of `pattern` in what came after `start`; None if the pipe closed without
+        one."""
         end = time.monotonic() + deadline_s
         with self.news:
             while True:
@@ -206,7 +209,8 @@ def build(source, out, *options):
 
 
 def build_libraries(folder):
-    """What the programs load, into a folder. Where there is no compiler (tools/kernels) they are built already."""
+    """Compile what the programs load into a folder. Where there is no compiler (tools/kernels) they
+    are already built."""
     ready = os.environ.get("PYLEAKTRACE_LIBRARIES")
     for name, source, flags in LIBRARIES:
         out = "%s/%s.so" % (folder, name)
@@ -217,7 +221,7 @@ def build_libraries(folder):
 
 
 def until(condition, what, deadline_s=DEADLINE_S):
-    """Poll something that notifies nobody when it becomes true."""
+    """Poll a condition that nothing announces."""
     end = time.monotonic() + deadline_s
     while not condition():
         assert time.monotonic() < end, "waited %d s for %s" % (deadline_s, what)
@@ -225,7 +229,8 @@ def until(condition, what, deadline_s=DEADLINE_S):
 
 
 def quiet(pid):
-    """Wait until a process waits for its next command, so that two readings of it are of the same moment."""
+    """Wait until a process waits for its next command, so that two readings of it see the same
+    moment."""
 
     def sleeps():
         states = []
@@ -238,7 +243,7 @@ def quiet(pid):
 
 
 class Target:
-    """A program of tests/programs under an interpreter, doing what it is told."""
+    """A program of tests/programs under an interpreter, which obeys commands."""
 
     def __init__(self, interpreter, program, *args, env=None):
         self.interpreter = interpreter
@@ -279,12 +284,12 @@ class Target:
         return said[key]
 
     def do(self, command, **args):
-        """Have one workload done; its answer."""
+        """Run one workload; returns its answer."""
         self.tell(command, **args)
         return self.answer()
 
     def line(self, marker):
-        """Number of the line that is marked `# line: MARKER` in the program."""
+        """Number of the line marked `# line: MARKER` in the program."""
         with open(self.source, encoding="utf-8") as f:
             found = [
                 n for n, text in enumerate(f, 1) if text.rstrip().endswith("# line: " + marker)
@@ -293,7 +298,7 @@ class Target:
         return found[0]
 
     def quit(self):
-        """Let it end by itself; its exit code."""
+        """Let it end by itself; returns its exit code."""
         if self.process.stdin:
             self.process.stdin.close()
         return self.process.wait(DEADLINE_S)
@@ -309,7 +314,7 @@ class Target:
 
 
 class Command:
-    """The tool at work, until it is told to end. Its JSON report is read at the end."""
+    """The tool at work until it is told to end. Its JSON report is read at the end."""
 
     def __init__(self, folder, arguments, env=(), command=None):
         self.json = os.path.join(str(folder), "report-%d.json" % time.monotonic_ns())
@@ -325,25 +330,26 @@ class Command:
         self.out, self.err = Reader(self.process.stdout), Reader(self.process.stderr)
 
     def ended(self):
-        """Wait until it has ended by itself; the exit code. All that it wrote is in out.text and err.text."""
+        """Wait until it has ended by itself; returns the exit code. All it wrote is in out.text and
+        err.text."""
         code = self.process.wait(DEADLINE_S)
         self.out.thread.join(DEADLINE_S)
         self.err.thread.join(DEADLINE_S)
         return code
 
     def report(self):
-        """The final report, when it has ended."""
+        """The final report, after it has ended."""
         with open(self.json, encoding="utf-8") as f:
             return json.load(f)
 
     def complete(self):
-        """The final report, when it ends by itself. Anything but exit code 0 is a failure."""
+        """The final report, when it ends by itself. Any exit code but 0 is a failure."""
         code = self.ended()
         assert code == 0, "exit code %d: %s" % (code, self.err.text)
         return self.report()
 
     def finish(self, number=signal.SIGINT):
-        """Ctrl-C; the final report."""
+        """Press Ctrl-C; returns the final report."""
         self.process.send_signal(number)
         return self.complete()
 
@@ -384,7 +390,7 @@ class Tool(Command):
         assert attached, "it ended with %r: %s" % (self.process.wait(DEADLINE_S), self.err.text)
 
     def report_now(self):
-        """Ask for a report; its text."""
+        """Request a report; returns its text."""
         start = len(self.out.text)
         self.process.send_signal(signal.SIGUSR1)
         assert self.out.wait(r"^cost: .*\n", start), "no report; it says: " + self.err.text
@@ -404,7 +410,7 @@ def python_frames(stack):
 
 
 class Report:
-    """A JSON report, with sums over what a test knows: the leaf line, the domain."""
+    """A JSON report, with sums by what a test knows: the leaf line and the domain."""
 
     SUMS = ("outstanding_bytes", "outstanding_count", "allocated_bytes", "allocated_count")
 
@@ -415,7 +421,7 @@ class Report:
         self.losses = {loss["name"]: loss["count"] for loss in data["losses"]}
 
     def stacks(self, function=None, file=None, line=None, domain=None):
-        """Stacks whose innermost Python frame is that one."""
+        """Stacks with that innermost Python frame."""
         for stack in self.data["stacks"]:
             frames = python_frames(stack)
             leaf = frames[-1] if frames else (None, None, None)
@@ -426,7 +432,8 @@ class Report:
                 yield stack
 
     def at(self, **where):
-        """Sums over those stacks; without what is not known of one (of an estimated one: how much was allocated)."""
+        """Sums over those stacks, without what is unknown of any of them (how much was allocated,
+        if one is estimated)."""
         sums = dict.fromkeys(self.SUMS, 0)
         for stack in self.stacks(**where):
             sums = {name: sums[name] + stack[name] for name in sums if name in stack}
@@ -434,14 +441,15 @@ class Report:
 
 
 def is_slowed(target, path):
-    """Does this processor move memory in bulk slowly while a watchpoint is set? By what the tool has measured of it."""
+    """Does this processor move memory in bulk slowly while a watchpoint is set? The tool's own
+    measurement decides."""
     result = tool("watch", "-p", str(target.pid), path, "-d", "50ms", "-f", "json")
     assert result.returncode == 0, result.stderr
     return json.loads(result.stdout)["watch"]["string_loss"] > 0.1
 
 
 def tool(*args, environment=None, **kwargs):
-    """Run the tool to its end."""
+    """Run the tool until it exits."""
     return subprocess.run(
         [TOOL, *args],
         stdin=subprocess.DEVNULL,

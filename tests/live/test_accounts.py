@@ -32,13 +32,14 @@ ASKED = {
 
 @pytest.fixture(scope="module")
 def full(python, tmp_path_factory):
-    """What is outstanding while all is kept."""
+    """What is outstanding while everything is kept."""
     folder = tmp_path_factory.mktemp("accounts")
     target = Target(python, "accounts.py")
     reference = Target(python, "accounts.py")
     try:
-        # a line is one stack then, and what was made there is in the report as long as anything of it is left; with C
-        # frames a line has several, and those of which nothing is left are not in the report
+        # a line is one stack then, and what was made there is in the report as long as anything of
+        # it is left; with C frames a line has several, and those of which nothing is left are not
+        # in the report
         tool = Tool(target.pid, folder, "--native", "no")
         try:
             # the two processes do the same, up to the commands' number
@@ -66,7 +67,8 @@ def where(target, marker, function=None, **more):
 
 @pytest.mark.parametrize("work", ["objects", "byte_strings", *ASKED])
 def test_kept_and_made(full, work):
-    """N made at one line and K kept: these numbers at this line, in the domain that was called."""
+    """N made at one line and K kept: the report has these numbers at this line, in the domain that
+    was called."""
     report, sizes, _, target = full
     domain = "object" if work in OBJECT_WORK else "malloc"
     found = report.at(**where(target, work, domain=domain))
@@ -76,7 +78,7 @@ def test_kept_and_made(full, work):
 
 
 def test_nothing_counts_twice(full):
-    """What an allocator takes from another one below it is no block of its own."""
+    """What one allocator takes from another below it is not a block of its own."""
     report, _, _, target = full
     for work in OBJECT_WORK:
         assert report.at(**where(target, work, domain="malloc"))["allocated_count"] == 0
@@ -84,7 +86,7 @@ def test_nothing_counts_twice(full):
         assert report.at(**where(target, work, domain="mmap"))["allocated_count"] == 0
 
 
-def test_all_freed(full):
+def test_nothing_is_outstanding_once_all_is_freed(full):
     report, _, _, target = full
     found = report.at(**where(target, "freed"), domain="malloc")
     assert found["outstanding_count"] == found["outstanding_bytes"] == 0
@@ -106,7 +108,7 @@ def test_no_missed_frees_and_nothing_lost(full):
 
 
 def test_totals_are_the_sums(full):
-    """Stacks of which nothing is left may be missing from the report, but not from the totals."""
+    """Stacks with nothing left may be missing from the report, but not from the totals."""
     report = full[0]
     for name in ("outstanding_bytes", "outstanding_count"):
         assert report.totals[name] == sum(stack[name] for stack in report.data["stacks"])
@@ -118,8 +120,11 @@ def test_totals_are_the_sums(full):
     )
 
 
-def test_tables_that_change(one_python, start, attach, validate):
-    """The program writes to its allocator tables itself: nothing claims then that every call was traced."""
+def test_changed_allocator_tables_end_the_claim_of_completeness(
+    one_python, start, attach, validate
+):
+    """When the program itself writes to its allocator tables, the report no longer claims that
+    every call was traced."""
     target = start(one_python, "accounts.py")
     tool = attach(target, "--native", "no")
     target.do("do_nothing")
@@ -128,7 +133,8 @@ def test_tables_that_change(one_python, start, attach, validate):
     text = tool.report_now()
     report = tool.finish()
     validate(report.data)
-    # a build without inlined copies is not steered, and is seen through whatever stands in its tables
+    # a build without inlined copies is not steered, and is seen through whatever stands in its
+    # tables
     steered = one_python.is_distribution_build
     assert ("; every call was traced." in text) != steered
     assert (
@@ -136,9 +142,9 @@ def test_tables_that_change(one_python, start, attach, validate):
     ) == steered
 
 
-def test_as_tracemalloc_counts(full):
-    """Containers of several blocks, that grow: line by line what CPython's own tracemalloc says in a process that did
-    the same."""
+def test_containers_count_as_tracemalloc_counts_them(full):
+    """Containers of several blocks that grow: line by line the same as CPython's own tracemalloc
+    reports in a process that did the same."""
     report, _, lines, target = full
     mine = {}
     for line in lines:
@@ -147,10 +153,11 @@ def test_as_tracemalloc_counts(full):
     assert mine == lines and len(lines) >= 8
 
 
-def test_thread_in_c_without_the_gil(python, start, attach):
-    """A line of a thread that is in C while another one runs Python. Blocks above C_SIZE are left out: without a GIL,
-    CPython itself makes one of 2,048 bytes at such a line (_PyObjectStackChunk) when the thread drops what another one
-    owns, which it does where a name happens to share its place in the type cache."""
+def test_thread_in_c_without_the_gil_has_its_own_line(python, start, attach):
+    """A line of a thread that is in C while another one runs Python. Blocks above C_SIZE are left
+    out: without a GIL, CPython itself makes a block of 2,048 bytes at such a line
+    (_PyObjectStackChunk) when the thread drops an object that another one owns, which happens when
+    a name shares its slot in the type cache."""
     target = start(python, "accounts.py")
     tool = attach(target, "--native", "no", "-Z", str(C_SIZE))
     target.do("threads", n=N, n_keep=KEPT, size=C_SIZE)
@@ -170,8 +177,8 @@ def test_thread_in_c_without_the_gil(python, start, attach):
         assert "threads" in [f["function"] for f in stack["frames"] if f["kind"] == "python"]
 
 
-def test_thread_that_python_does_not_know(python, start, attach):
-    """Its blocks are counted, and its stack does not pretend to be another thread's."""
+def test_thread_unknown_to_python_has_no_python_frames(python, start, attach):
+    """Its blocks are counted, and its stack is not mistaken for another thread's."""
     target = start(python, "accounts.py")
     tool = attach(target, "-z", str(FOREIGN_SIZE), "-Z", str(FOREIGN_SIZE))
     target.do("foreign", n=N, n_keep=KEPT, size=FOREIGN_SIZE)
@@ -185,11 +192,11 @@ def test_thread_that_python_does_not_know(python, start, attach):
     assert stack["frames"][0]["module"].startswith("libc")
 
 
-def test_schema(full, validate):
+def test_report_fits_the_schema(full, validate):
     validate(full[0].data)
 
 
-def test_target_facts(full, python):
+def test_report_describes_the_target(full, python):
     facts = full[0].data["target"]
     assert facts["pid"] == full[3].pid
     assert re.sub(r"(a|b|rc)\d+", "", facts["python"]) == python.text
@@ -198,8 +205,8 @@ def test_target_facts(full, python):
     assert set(full[0].data["mode"]["domains"]) == {"malloc", "object", "mmap"}
 
 
-def test_types_of_what_is_kept(full):
-    """The objects that the blocks of a stack hold now."""
+def test_stack_names_the_types_of_what_it_keeps(full):
+    """The types of the objects in a stack's blocks now."""
     report, _, _, target = full
     for work, name in (("objects", "Small"), ("byte_strings", "bytes"), ("large", "bytes")):
         for stack in report.stacks(**where(target, work, domain="object")):
@@ -207,7 +214,7 @@ def test_types_of_what_is_kept(full):
             assert len(stack["types"]) == 1
 
 
-def test_after_everything_is_freed(python, start, attach):
+def test_no_block_is_left_once_everything_is_freed(python, start, attach):
     target = start(python, "accounts.py")
     tool = attach(target)
     target.do("all", n=600, n_keep=100)
@@ -221,7 +228,7 @@ def test_after_everything_is_freed(python, start, attach):
     assert report.totals["missed_frees"] == 0
 
 
-def test_mappings(python, start, attach):
+def test_mappings_count_by_page_where_they_were_made(python, start, attach):
     target = start(python, "mappings.py")
     tool = attach(target)
     target.do("all", n=200, n_keep=60)
@@ -254,7 +261,8 @@ def test_mappings(python, start, attach):
 
 
 def test_allocator_table_is_put_back(python, start, attach):
-    """The target's own view of CPython's allocator table: steered while watched, as before afterwards."""
+    """The target's own view of CPython's allocator table: steered during the watch, and afterwards
+    as it was before."""
     target = start(python, "accounts.py")
     before = target.do("allocators")
     tool = attach(target)

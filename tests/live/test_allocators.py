@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""Other allocators than libc's: in its place (LD_PRELOAD, linked into the program), next to it in a library, loaded while
-the tool watches. How many blocks, how many bytes, at which line: exactly."""
+"""Allocators other than libc's: in its place (LD_PRELOAD, linked into the program), alongside it in
+a library, or loaded while the tool watches. How many blocks, how many bytes, at which line:
+exactly."""
 import glob
 import json
 import os
@@ -12,7 +13,7 @@ import pytest
 from harness import PROGRAMS, Interpreter, Target, Tool, build, tool
 
 N, KEPT = 600, 100
-SMALL, LARGE = 40, 5000  # within and beyond what their fast ways serve
+SMALL, LARGE = 40, 5000  # within and beyond the range of their fast paths
 LIBRARIES = "/usr/lib/x86_64-linux-gnu/"
 C = [
     "malloc",
@@ -57,7 +58,7 @@ def path_of(allocator):
 
 @pytest.fixture(scope="module")
 def own_library(tmp_path_factory):
-    """A library with jemalloc in its inside: the functions have the prefix own_, and are not exported."""
+    """A library with jemalloc inside: the functions have the prefix own_ and are not exported."""
     folder = tmp_path_factory.mktemp("own")
     archive = LIBRARIES + "libjemalloc_pic.a"
     listed = subprocess.run(
@@ -89,7 +90,7 @@ def own_library(tmp_path_factory):
 
 
 class Watched:
-    """All that is to be known of one allocator, from one watch."""
+    """Everything there is to know about one allocator, from one watch."""
 
     def __init__(self, target, folder, works, own_library):
         self.target, self.works = target, works
@@ -104,7 +105,8 @@ class Watched:
                 target.do("fail", n=5, size=1 << 55) if "mi_malloc" not in self.attached else None
             )
             self.run(["malloc"], SMALL)
-            # one that has its own names, and one that is in a library's inside and has hidden its names
+            # one that has its own names, and one that is in a library's inside and has hidden its
+            # names
             self.later = path_of("mimalloc")
             self.loaded = self.load(watch, self.later, "mimalloc")
             self.run(LATER, SMALL, self.later, "mi_")
@@ -120,7 +122,7 @@ class Watched:
         )
 
     def load(self, watch, library, name):
-        """Have it loaded; what the tool says when it is probed."""
+        """Load it; returns what the tool says once it is probed."""
         if name in self.attached:
             return ""
         self.target.do("load", library=library)
@@ -157,8 +159,8 @@ def added(*tables):
 
 
 def test_kept_and_made(watched, allocator):
-    """N made with each function and K kept, small and large ones; also in a library that comes later, and where the tool has
-    looked at an exception meanwhile."""
+    """N made with each function and K kept, small and large; also in a library that comes later,
+    and after the tool has seen an exception."""
     expected = added(
         in_turn(watched.works, SMALL),
         in_turn(watched.works, LARGE),
@@ -168,36 +170,38 @@ def test_kept_and_made(watched, allocator):
     assert {work: watched.at(work) for work in expected} == expected
 
 
-def test_all_freed(watched):
+def test_nothing_is_outstanding_once_all_is_freed(watched):
     kept, _, size = watched.at("freed")
     assert (kept, size) == (0, 0)
 
 
-def test_in_the_inside_of_a_library(watched):
+def test_allocator_inside_a_library_is_counted(watched):
     assert watched.at("own") == (4 * KEPT, 4 * N, 4 * KEPT * SMALL)
 
 
 def test_exception_leaves_operator_new(watched, allocator):
-    """It is caught as if nobody watched, and what comes after it is counted (test_kept_and_made). Debian's mimalloc is
-    built as C: it cannot throw, ends the program instead, and is not asked."""
+    """The exception is caught as in an unwatched program, and what follows is counted
+    (test_kept_and_made). Debian's mimalloc is built as C: it cannot throw but ends the program, so
+    it is left out."""
     assert watched.failures == (None if allocator == "mimalloc" else 5)
 
 
 def test_no_missed_frees_and_nothing_lost(watched):
     assert watched.report.totals["missed_frees"] == 0
     assert watched.report.losses == {}
-    # what is kept is freed by nobody; these are few that the interpreter had before
+    # what is kept is never freed; these are a few blocks that the interpreter had before
     assert watched.report.totals["unknown_frees"] < 100
 
 
 def test_nothing_counts_twice(watched):
-    """What an allocator maps for itself is no mapping of the program."""
+    """What an allocator maps for itself is not a mapping of the program."""
     for work in watched.works + LATER + ["own", "freed"]:
         assert watched.at(work, "mmap")[1] == 0, work
 
 
-def test_it_is_named(watched, allocator):
-    """doctor and -v say which allocator is there, whether the interpreter uses it, and what is probed."""
+def test_allocator_is_named(watched, allocator):
+    """doctor and -v say which allocator is there, whether the interpreter uses it, and what is
+    probed."""
     assert watched.doctor.returncode == 0
     for text in (watched.doctor.stdout, watched.attached):
         line = re.search(r"^  allocator (\S+): (\w+) \((.*)\), (\d+) functions probed$", text, re.M)
@@ -220,7 +224,8 @@ def test_it_is_named(watched, allocator):
 
 
 def test_frames_are_the_callers(one_python, tmp_path):
-    """The stack begins with whoever called the allocator, also where the end of the call is in another function."""
+    """The stack begins with the caller of the allocator, even where the call ends in another
+    function."""
     target = Target(one_python, "allocators.py", env={"LD_PRELOAD": path_of("jemalloc")})
     try:
         watch = Tool(target.pid, tmp_path)
@@ -252,8 +257,8 @@ def test_frames_are_the_callers(one_python, tmp_path):
         target.close()
 
 
-def test_linked_into_the_program(one_python, tmp_path):
-    """Python in a program that has jemalloc linked in: its malloc is everybody's."""
+def test_allocator_linked_into_the_program_is_counted(one_python, tmp_path):
+    """Python in a program with jemalloc linked in: the whole process uses its malloc."""
     one_python.place()  # the same folder, which is removed with this interpreter
     program = str(tmp_path / "embedding")
     build(
@@ -293,7 +298,8 @@ def test_linked_into_the_program(one_python, tmp_path):
                 found["outstanding_bytes"],
             ) == expected, work
         assert report.totals["missed_frees"] == 0 and report.losses == {}
-        # the heap seen from outside: large objects are not in glibc's chunks, though no file's name says so
+        # the heap seen from outside: large objects are not in glibc's chunks, though no file's name
+        # says so
         target.do("objects", n=N, size=LARGE)
         heap = tool("heap", "-p", str(target.pid), "-f", "json", "--types-like", "^bytes$")
         rows = {row["name"]: row for row in json.loads(heap.stdout)["heap"]["types"]}

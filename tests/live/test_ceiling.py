@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""A trace below a ceiling (--max-overhead, which is the default): what is traced in windows leaves the target as it was, and
-the leak is named all the same.
+"""A trace below a ceiling (--max-overhead, which is the default): tracing in windows leaves the
+target as it was, and still names the leak.
 
-The target works while the tool looks, a batch at each command; a test goes on giving it work until the report has what it
-waits for. Nothing here depends on how fast either is.
+The target works while the tool looks, one batch per command; a test gives it more work until the
+report has what the test waits for. Nothing here depends on how fast either is.
 """
 import ctypes
 import errno
@@ -16,7 +16,7 @@ import pytest
 
 import harness
 
-BATCH = 2000  # steps that are done at a time
+BATCH = 2000  # steps done at a time
 WINDOWS = 1000  # of Debian's own Python, and a few of the others
 FEW_WINDOWS = 40
 PTRACE_DETACH, PTRACE_SEIZE, PTRACE_INTERRUPT = 17, 0x4206, 0x4207
@@ -24,7 +24,7 @@ LOST = 700  # bytes, as in programs/busy.py
 
 
 def work_until(target, command, tool, found, n=BATCH):
-    """Have the target work until a report of the tool has what is looked for; that."""
+    """Make the target work until a report has what is looked for; returns that."""
     for _ in range(2000):
         target.do(command, n=n)
         result = found(tool.report_now())
@@ -34,7 +34,8 @@ def work_until(target, command, tool, found, n=BATCH):
 
 
 def count_hits(pid, path, offset):
-    """A file descriptor from which the kernel says how often a process came by a place in a file: a counter, no program."""
+    """A file descriptor from which the kernel says how often a process reached a place in a file: a
+    counter, without a program."""
     with open("/sys/bus/event_source/devices/uprobe/type", encoding="ascii") as f:
         kind = int(f.read())
     name = ctypes.create_string_buffer(os.fsencode(path))
@@ -50,7 +51,7 @@ def count_hits(pid, path, offset):
 
 
 def object_places(said, pid):
-    """Of what doctor said: function -> file and offset of the probe's place."""
+    """From doctor's output: function -> file and offset of its probe."""
     with open("/proc/%d/maps" % pid, encoding="utf-8") as f:
         maps = [line.split() for line in f]
     places = {}
@@ -64,9 +65,9 @@ def object_places(said, pid):
 
 
 @pytest.mark.pythons(lambda python: python.has_gil)  # the others are not steered
-def test_probes_that_stay(python, start):
-    """Where windows are steering alone, a target that is not steered does not reach the places of the probes, or rarely: a jmp
-    that serves as alias belongs to some function, which may run."""
+def test_unsteered_target_rarely_reaches_the_probes(python, start):
+    """Where windows only steer, a target that is not steered rarely reaches the places of the
+    probes, if at all: a jmp that serves as an alias belongs to some function, which may run."""
     target = start(python, "busy.py")
     said = harness.tool("doctor", "-p", str(target.pid))
     assert said.returncode == 0, said.stderr
@@ -80,19 +81,21 @@ def test_probes_that_stay(python, start):
     hits = [struct.unpack("=Q", os.read(fd, 8))[0] for fd in fds]
     for fd in fds:
         os.close(fd)
-    # twenty nodes a step, each with a dict or its values, a name and a tuple: a hundred objects and more
+    # twenty nodes a step, each with a dict or its values, a name and a tuple: a hundred objects and
+    # more
     assert sum(hits) <= BATCH * 100 * 0.02, dict(zip(places, hits))
 
 
 def growing(report, path):
-    """The lines of a container in the part `Growing containers` of a report."""
+    """The lines about a container in the section `Growing containers` of a report."""
     part = re.search(r"^Growing containers.*\n((?:.*\n)*?)^\[", report, re.M)
     found = part and re.search(r"^%s .*\n((?:[ \t]+.*\n)*)" % re.escape(path), part[1], re.M)
     return found and found[0]
 
 
 def test_windows_leave_nothing_behind(python, start, attach, validate):
-    """After a thousand of them: the allocator table as it was, and what was computed the same as by a program that nobody watched."""
+    """After a thousand windows the allocator table is as it was, and the program has computed the
+    same as an unwatched one."""
     watched, alone = start(python, "busy.py"), start(python, "busy.py")
     table = watched.do("allocators")
     windows = WINDOWS if python.name.startswith("system-") else FEW_WINDOWS
@@ -117,7 +120,8 @@ def test_windows_leave_nothing_behind(python, start, attach, validate):
 
 
 def ptrace(request, pid):
-    """The call of a debugger, from this thread; false: it may not, for somebody else traces the process."""
+    """A debugger's call, from this thread; false if it is denied because another process traces the
+    target."""
     libc = ctypes.CDLL(None, use_errno=True)
     libc.ptrace.argtypes = [ctypes.c_long, ctypes.c_long, ctypes.c_void_p, ctypes.c_void_p]
     failed = libc.ptrace(request, pid, None, None)
@@ -126,14 +130,14 @@ def ptrace(request, pid):
 
 
 def stopped_by(pid):
-    """A debugger must stop what it lets go."""
+    """A debugger must stop a process before it can let go of it."""
     assert ptrace(PTRACE_INTERRUPT, pid)
     assert os.waitpid(pid, 0)[0] == pid
 
 
-def test_held_by_a_debugger(one_python, start, attach):
-    """Whoever traces the target keeps it from being steered, and back, at any moment: windows come when they can, and at the end
-    everything is as it was."""
+def test_debugger_only_postpones_windows(one_python, start, attach):
+    """Another tracer of the target keeps it from being steered, or from being restored, at any
+    moment: windows come when they can, and in the end everything is as it was."""
     watched, alone = start(one_python, "busy.py"), start(one_python, "busy.py")
     table = watched.do("allocators")
     tool = attach(watched, "--native", "no", exact=False, environment={"PYLEAKTRACE_WINDOWS": "60"})
@@ -150,8 +154,9 @@ def test_held_by_a_debugger(one_python, start, attach):
     assert watched.do("work", n=BATCH) == alone.do("work", n=BATCH)
 
 
-def test_growing_container(some_python, start, attach, validate):
-    """Path, type and line of what is put into it, before any stack; and nothing else is said to grow so."""
+def test_growing_container_is_named_with_its_line(some_python, start, attach, validate):
+    """Path, type and the line of what is put into it, ahead of any stack; nothing else is said to
+    grow like that."""
     target = start(some_python, "busy.py")
     tool = attach(target, exact=False)
     text = work_until(target, "collect", tool, lambda report: growing(report, "app.cache.SESSIONS"))
@@ -174,9 +179,9 @@ def test_growing_container(some_python, start, attach, validate):
     assert not report.data["mode"]["exact"] and report.data["cost"]["ceiling"] == 0.05
 
 
-def test_growing_container_of_a_slowed_target(one_python, start, attach, validate):
-    """A target that is nearly still while it is watched is watched for moments only, which name the line all the same, and the
-    report says that its rate is not the program's."""
+def test_growing_container_of_a_slowed_target_is_named_too(one_python, start, attach, validate):
+    """A target that nearly stands still while it is watched is watched only for moments, which name
+    the line all the same; the report says that its rate is not the program's."""
     target = start(one_python, "busy.py")
     slowed = harness.is_slowed(target, "app.cache.SESSIONS")
     tool = attach(target, exact=False)
@@ -210,8 +215,9 @@ def leaking(report, line, size):
     ]
 
 
-def test_lost_memory_of_c(some_python, start, attach, validate):
-    """What C code lost is found by the windows of malloc, at its line of Python, and called an estimate where it is one."""
+def test_lost_memory_of_c_is_found_at_its_line(some_python, start, attach, validate):
+    """What C code lost is found by the windows of malloc at its line of Python, and is called an
+    estimate where it is one."""
     target = start(some_python, "busy.py")
     tool = attach(target, "--native", "no", exact=False)
     line = target.line("lost")
@@ -231,16 +237,16 @@ def test_lost_memory_of_c(some_python, start, attach, validate):
             assert row["seen"] > 0 and row["bytes_error"] > 0 and "allocated_count" not in row
 
 
-def test_objects_without_a_holder(one_python, start, attach):
-    """Cycles that nobody collects: no container grows; the windows of objects have the line."""
+def test_objects_without_a_holder_are_found_at_their_line(one_python, start, attach):
+    """Cycles that are never collected: no container grows; the windows of objects name the line."""
     target = start(one_python, "busy.py")
     tool = attach(target, "--native", "no", exact=False)
     line = target.line("cycle")
 
     def found(report):
         return re.search(
-            r"^\t\d+ bytes in \d+ allocations from stack.*__main__\.Session.*estimated.*\n\t\tcycle \(.*busy\.py:%d\)"
-            % line,
+            r"^\t\d+ bytes in \d+ allocations from stack.*__main__\.Session.*estimated.*\n"
+            r"\t\tcycle \(.*busy\.py:%d\)" % line,
             report,
             re.M,
         )
@@ -249,8 +255,8 @@ def test_objects_without_a_holder(one_python, start, attach):
     assert not growing(tool.report_now(), "app.cache.SESSIONS")
 
 
-def test_limit(one_python, start, attach, validate):
-    """-X on-limit=stop: the trace ends with its report, and with exit code 3."""
+def test_reaching_the_ceiling_can_end_the_trace(one_python, start, attach, validate):
+    """-X on-limit=stop: the trace ends with its report and with exit code 3."""
     target = start(one_python, "busy.py")
     tool = attach(target, "-X", "on-limit=stop", exact=False)
     for _ in range(2000):
@@ -264,7 +270,7 @@ def test_limit(one_python, start, attach, validate):
 
 
 def test_cheap_parts_are_exact(one_python, start, attach):
-    """A program that hardly allocates is traced all the time, and its figures are counted."""
+    """A program that rarely allocates is traced all the time, and its figures are counted."""
     target = start(one_python, "busy.py")
     tool = attach(target, "--max-overhead", "100", "--native", "no", exact=False)
     every = r"^Traced: malloc, mmap: every call.*\nTraced: object: every call"
@@ -274,13 +280,18 @@ def test_cheap_parts_are_exact(one_python, start, attach):
     assert "estimated" not in report
 
 
-SLOWER = r"^cost: .*; system calls (\d+) ns slower: (?!0 )\S+ % of a core, of other processes \S+ %; tool "
+SLOWER = (
+    r"^cost: .*; system calls (\d+) ns slower: (?!0 )\S+ % of a core, "
+    r"of other processes \S+ %; tool "
+)
 
 
-def test_system_calls(one_python, start, attach, validate):
-    """While mappings are traced each system call takes longer: of a program that does little else mappings are not traced all the
-    time, though it maps nothing; unless others trace, too, so that its calls are slow already. Where they are traced all the time
-    (--exact), that is said."""
+def test_mappings_are_not_always_traced_where_system_calls_abound(
+    one_python, start, attach, validate
+):
+    """Each system call takes longer while mappings are traced. For a program that does little else,
+    they are not traced all the time even if it maps nothing, unless other tracers have already
+    slowed its calls down. Where they are traced all the time (--exact), the report says so."""
     target = start(one_python, "busy.py")
     tool = attach(target, "--native", "no", exact=False)
     windows = r"^Traced: malloc, mmap: (\d+) windows, .* Tracing all would cost (\S+) % of"
@@ -297,7 +308,7 @@ def test_system_calls(one_python, start, attach, validate):
         return text if found and int(found[1]) >= 5 else None
 
     if re.search(windows, work_until(target, "ask", tool, decided, n=200), re.M):
-        # once others do not trace, and one of the windows is in what a report is about
+        # once no other tracer runs, and the period of a report includes a window
         work_until(target, "ask", tool, lambda text: re.search(SLOWER, text, re.M), n=200)
     tool.finish()
     tool = attach(target, "--native", "no")
@@ -309,7 +320,7 @@ def test_system_calls(one_python, start, attach, validate):
     assert slower < 6 or "; system calls of every process " in text
 
 
-def test_usage(one_python, start):
+def test_options_that_contradict_a_ceiling_are_refused(one_python, start):
     target = start(one_python, "busy.py")
     pid = str(target.pid)
     for options, said in (
@@ -326,7 +337,7 @@ def test_usage(one_python, start):
         assert said in result.stderr, (options, result.stderr)
 
 
-def test_number_of_windows(one_python, start):
+def test_malformed_number_of_windows_is_refused(one_python, start):
     target = start(one_python, "busy.py")
     for number in ("", "x", "-1", "5x", "99999999999999999999"):
         result = harness.tool("-p", str(target.pid), environment={"PYLEAKTRACE_WINDOWS": number})
@@ -334,16 +345,16 @@ def test_number_of_windows(one_python, start):
         assert "PYLEAKTRACE_WINDOWS is not a number of windows" in result.stderr
 
 
-def test_sampling(one_python, start, attach, validate):
-    """--sample: of blocks that are known, in 30 rounds of another chance each, the estimates' mean is what there is within 2 %, and
-    the error bars have it 95 times of 100."""
+def test_sampled_estimates_are_unbiased_and_within_their_error(one_python, start, attach, validate):
+    """--sample, with known blocks and 30 rounds of independent sampling: the mean of the estimates
+    is within 2 % of the truth, and the error bars contain it 95 times in 100."""
     target = start(one_python, "busy.py")
     n, rounds = 6000, 30
     truth, line = n * LOST, target.line("lost alone")
     tool = attach(target, "--sample", "2K", "--native", "no", exact=False)
     pattern = (
-        r"^\t(\d+) bytes in \d+ allocations from stack.*  malloc.*  estimated ±([\d.]+) %%.*\n\t\tlose_alone \(.*busy\.py:%d\)"
-        % line
+        r"^\t(\d+) bytes in \d+ allocations from stack.*  malloc.*  estimated ±([\d.]+) %%.*\n"
+        r"\t\tlose_alone \(.*busy\.py:%d\)" % line
     )
     totals, inside = [], 0
     for _ in range(rounds):
@@ -352,7 +363,7 @@ def test_sampling(one_python, start, attach, validate):
         totals.append(int(total))
         inside += abs(int(total) - truth) <= float(error) / 100 * int(total)
         if len(totals) < rounds:
-            tool.process.send_signal(signal.SIGUSR2)  # and now from nothing
+            tool.process.send_signal(signal.SIGUSR2)  # and now starting from nothing
             harness.until(
                 lambda: not re.search(pattern, tool.report_now(), re.M), "the past to be forgotten"
             )
@@ -378,8 +389,9 @@ def test_sampling(one_python, start, attach, validate):
     assert "unknown_frees" not in report.totals and report.totals["estimated"]
 
 
-def test_map_that_fills_up(one_python, start, attach, validate):
-    """Blocks that are too many for the map are thinned out to a sample, and stand for all of them: the trace goes on for ever."""
+def test_full_map_of_blocks_turns_into_a_sample(one_python, start, attach, validate):
+    """When there are too many blocks for the map, they are thinned out to a sample that stands for
+    all of them: the trace can go on forever."""
     target = start(one_python, "busy.py")
     tool = attach(
         target,
@@ -419,9 +431,9 @@ def test_map_that_fills_up(one_python, start, attach, validate):
     assert abs(row["outstanding_bytes"] - LOST * lost) <= 2.5 * row["bytes_error"]
 
 
-def test_lists_in_a_sample(one_python, start, attach, validate):
-    """Objects by samples: a list's items are made again by PyObject_Realloc() each time that it grows, mostly of what is not in the
-    sample."""
+def test_lists_that_grow_are_estimated_from_a_sample(one_python, start, attach, validate):
+    """Objects by samples: PyObject_Realloc() moves a list's items each time it grows, and most of
+    those blocks are not in the sample."""
     target = start(one_python, "busy.py")
     n, truth, line = 3000, 3000 * 40 * 8, target.line("grown")
     tool = attach(
@@ -438,7 +450,8 @@ def test_lists_in_a_sample(one_python, start, attach, validate):
     )
     for _ in range(200):
         target.do("grow_alone", n=500)
-        # a sample begins with 16 KiB where the first windows were expensive, and becomes finer then; of 3,000 lists more than 200 are in it
+        # a sample begins with 16 KiB where the first windows were expensive, and becomes finer
+        # then; of 3,000 lists more than 200 are in it
         if re.search(r"^Traced: object: a block of every [124]\.0 KiB", tool.report_now(), re.M):
             break
     tool.process.send_signal(signal.SIGUSR2)

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""What the command line refuses, and how: one clear sentence, the exit code of the contract, nothing half written."""
+"""What the command line refuses, and how: one clear sentence, the documented exit code, and no
+half-written output."""
 import os
 import re
 import shutil
@@ -37,12 +38,12 @@ def refused(result, code, *words):
     assert "Top " not in result.stdout
 
 
-def test_shell(sleeper):
+def test_shell_is_refused(sleeper):
     pid = sleeper("/bin/sh", "-c", "echo ready; read x")
     refused(tool("-p", str(pid)), 2, "python")
 
 
-def test_python_2():
+def test_python_2_is_refused():
     command = os.path.expanduser("~/.pyenv/versions/2.7.18/bin/python2.7")
     if not os.access(command, os.X_OK):
         pytest.skip("no CPython 2.7 on this machine")
@@ -60,13 +61,13 @@ def test_python_2():
         process.stdout.close()
 
 
-def test_no_such_process():
+def test_missing_process_is_refused():
     gone = subprocess.Popen(["true"])
     gone.wait()
     refused(tool("-p", str(gone.pid)), 2, str(gone.pid))
 
 
-def test_kernel_thread():
+def test_kernel_thread_is_refused():
     with open("/proc/2/comm", encoding="utf-8") as f:
         if f.read().strip() != "kthreadd":
             pytest.skip("pid 2 is no kernel thread here (a pid namespace)")
@@ -106,7 +107,7 @@ def test_kernel_thread():
         ["nonsense"],
     ],
 )
-def test_usage(arguments, tmp_path):
+def test_wrong_usage_is_refused_and_writes_nothing(arguments, tmp_path):
     refused(tool(*arguments, cwd=str(tmp_path)), 64)
     assert os.listdir(str(tmp_path)) == []
 
@@ -124,8 +125,9 @@ def test_usage(arguments, tmp_path):
         (["he\x1b[2Jap"], ["version"]),
     ],
 )
-def test_mistyped_command(arguments, words):
-    """A word that is nearly a command is no program, and what is missing is shown as it is to be written."""
+def test_mistyped_command_is_not_run_as_a_program(arguments, words):
+    """A word close to a command is not taken for a program, and a missing part is shown as it
+    should be typed."""
     result = tool(*arguments)
     refused(result, 64, *words)
     assert "\x1b" not in result.stderr
@@ -151,8 +153,8 @@ def test_help_says_what_is_put_into_the_target():
         assert tool("help", verb).stdout == tool(verb, "--help").stdout != ""
 
 
-def test_unwritable_output(one_python, start, tmp_path):
-    """Known before anything is attached."""
+def test_unwritable_output_is_refused_before_attaching(one_python, start, tmp_path):
+    """The error comes before anything is attached."""
     target = start(one_python, "lifecycle.py")
     before = target.do("allocators")
     for name in ("/no/such/folder/report.json", "/proc/report.json", str(tmp_path)):
@@ -176,8 +178,9 @@ def test_planted_link_is_not_followed(one_python, start, attach, tmp_path):
     assert sorted(os.listdir(str(tmp_path))) == ["report.txt", "victim"]
 
 
-def test_without_rights(one_python, start):
-    """Another user's process, no capabilities: named, with the remedy."""
+def test_missing_rights_are_named_with_their_remedy(one_python, start):
+    """Another user's process, without capabilities: the error names what is missing and the
+    remedy."""
     target = start(one_python, "lifecycle.py")
     folder = "/tmp/pyleaktrace-live.%d.tool" % os.getpid()
     os.mkdir(folder, 0o755)
@@ -205,7 +208,7 @@ def test_without_rights(one_python, start):
         shutil.rmtree(folder)
 
 
-def test_interval_and_count(one_python, start):
+def test_interval_and_count_make_that_many_reports(one_python, start):
     target = start(one_python, "lifecycle.py")
     result = tool("-p", str(target.pid), "1", "2")
     assert result.returncode == 0, result.stderr
@@ -221,7 +224,7 @@ def test_interval_and_count(one_python, start):
     )
 
 
-def test_duration(one_python, start):
+def test_duration_ends_with_one_report(one_python, start):
     target = start(one_python, "lifecycle.py")
     result = tool("-p", str(target.pid), "-d", "1s")
     assert result.returncode == 0, result.stderr
@@ -229,7 +232,7 @@ def test_duration(one_python, start):
 
 
 def test_plan_is_shown(one_python, start):
-    """-v says where the probes are, and what the maps cost."""
+    """-v says where the probes are and what the maps cost."""
     target = start(one_python, "lifecycle.py")
     result = tool("-v", "-p", str(target.pid), "1", "1")
     assert result.returncode == 0, result.stderr
@@ -237,7 +240,7 @@ def test_plan_is_shown(one_python, start):
         assert word in result.stderr + result.stdout
 
 
-def test_help_and_version():
+def test_help_lists_every_option_and_version_is_shown():
     result = tool("--help")
     assert result.returncode == 0 and result.stderr == ""
     for option in (
@@ -272,7 +275,8 @@ def test_help_and_version():
 
 
 def text_of(target):
-    """The executable memory that a process has from files, as it stands there: probes are instructions put into it."""
+    """A process's executable memory that is mapped from files, as it is now: probes are
+    instructions written into it."""
     with open("/proc/%d/maps" % target.pid, encoding="utf-8") as maps:
         ranges = [
             line.split()[0].split("-")
@@ -288,7 +292,7 @@ def text_of(target):
 
 
 def test_doctor_attaches_nothing(one_python, start, attach):
-    """It predicts the cost, and no probe is in the target at any time."""
+    """doctor predicts the cost, and the target never has a probe."""
     target = start(one_python, "busy.py")
     bare = text_of(target)
     with subprocess.Popen(
@@ -307,7 +311,8 @@ def test_doctor_attaches_nothing(one_python, start, attach):
     assert re.search(
         r"^  watchpoints, .*: a change of threads takes \d\S* \w+ more", said, re.M
     ), said
-    # of another tracer's tracepoints they are slow already, and ours take nothing more; that is not so for long
+    # of another tracer's tracepoints they are slow already, and ours take nothing more; that is not
+    # so for long
     slower = (
         r"^  while mappings are traced .* each system call of every process takes \d\S* ns more$"
     )
@@ -315,7 +320,7 @@ def test_doctor_attaches_nothing(one_python, start, attach):
         lambda: re.search(slower, tool("doctor", "-p", str(target.pid)).stdout, re.M),
         "system calls to be told of",
     )
-    # the look at the text sees a probe where there is one
+    # the comparison of the text does see a probe when there is one
     watch = attach(target, "--native", "no")
     assert text_of(target) != bare
     watch.finish()

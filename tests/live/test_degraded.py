@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""Machines and containers that lack something: the trace goes on with what there is, and says in one sentence what is missing
-and what to do about it; what cannot do without says the same and ends with the exit code of the contract."""
+"""Machines and containers that lack something: the trace goes on with what there is, and says in
+one sentence what is missing and what to do about it. What cannot go on says the same and ends with
+the documented exit code."""
 import errno
 import json
 import os
@@ -18,7 +19,7 @@ ERRORS = {"EPERM": errno.EPERM, "ENOSYS": errno.ENOSYS}
 
 
 class Look(harness.Command):
-    """A trace in the default mode of which no allocation is traced."""
+    """A trace in the default mode in which no allocation is traced."""
 
     def __init__(self, target, folder, without="", before=()):
         super().__init__(
@@ -40,7 +41,7 @@ class Look(harness.Command):
 
 @pytest.fixture(scope="module")
 def deny(tmp_path_factory):
-    """deny(call, error): what stands before a command that is denied this system call"""
+    """deny(call, error): the prefix of a command that is to be denied this system call"""
     if os.uname().machine != "x86_64":
         pytest.skip("the numbers are those of x86-64")
     program = str(tmp_path_factory.mktemp("deny") / "deny")
@@ -49,7 +50,7 @@ def deny(tmp_path_factory):
 
 
 def after_the_answer(text):
-    """A report without its verdict, which it begins with once there is one."""
+    """A report without the verdict at its head, if it has one yet."""
     return re.sub(
         r"\A(TOO EARLY|NO LEAK|GROWING|LEAK|FRAGMENTATION)  .*?\n\n", "", text, flags=re.S
     )
@@ -67,7 +68,7 @@ def run(before, *arguments):
 
 
 def goes_on(target, folder, validate, words, **how):
-    """The heap's views are there, the sentence first, and the target has nothing of it."""
+    """The heap's views are there, the sentence comes first, and the target notices nothing."""
     look = Look(target, folder, **how)
     try:
         said = []
@@ -104,8 +105,10 @@ def goes_on(target, folder, validate, words, **how):
 
 @pytest.mark.parametrize("error", sorted(ERRORS))
 @pytest.mark.parametrize("call", sorted(CALLS))
-def test_seccomp_denies(one_python, start, tmp_path, validate, deny, call, error):
-    """A container's filter: not the kernel's age, and no capability."""
+def test_seccomp_filter_is_named_as_what_denies(
+    one_python, start, tmp_path, validate, deny, call, error
+):
+    """A container's filter is named, not the kernel's age or a capability."""
     target = start(one_python, "holders.py")
     before = deny(call, error)
     words = ["seccomp", call + "()", "on the host"]
@@ -121,7 +124,7 @@ def test_seccomp_denies(one_python, start, tmp_path, validate, deny, call, error
         for word in words:
             assert word in result.stderr, result.stderr
         assert "5.15" not in result.stderr
-    # what needs none of it does not ask for it
+    # what does not need it does not ask for it
     result = run(before, "heap", "-p", str(target.pid), "-f", "json")
     assert result.returncode == 0 and json.loads(result.stdout)["heap"]
 
@@ -136,7 +139,9 @@ def test_seccomp_denies(one_python, start, tmp_path, validate, deny, call, error
         ("all_load", 69, ["verifier refuses program on_return", "helper"]),
     ],
 )
-def test_without(one_python, start, tmp_path, validate, without, code, words):
+def test_what_is_missing_is_named_with_its_remedy(
+    one_python, start, tmp_path, validate, without, code, words
+):
     target = start(one_python, "holders.py")
     goes_on(target, tmp_path, validate, words, without=without)
     environment = {"PYLEAKTRACE_WITHOUT": without}
@@ -146,8 +151,8 @@ def test_without(one_python, start, tmp_path, validate, without, code, words):
         assert word in result.stderr, result.stderr
 
 
-def test_in_a_user_namespace():
-    """It has all capabilities there, and none that counts."""
+def test_capabilities_of_a_user_namespace_do_not_count():
+    """The tool has every capability in its namespace, and none that counts."""
     made = subprocess.run(["unshare", "--user", "--map-root-user", "true"], stderr=subprocess.PIPE)
     if made.returncode:
         pytest.skip("user namespaces cannot be made here")
@@ -157,8 +162,9 @@ def test_in_a_user_namespace():
     assert re.search(r"^  permission to load BPF +no: ", result.stdout, re.M), result.stdout
 
 
-def test_verifier_refuses_c_frames(one_python, start, attach, validate):
-    """Then without them: every allocation is counted all the same, at its line, and the report says why."""
+def test_refused_c_frames_leave_every_allocation_counted(one_python, start, attach, validate):
+    """The trace goes on without C frames: every allocation is still counted at its line, and the
+    report says why."""
     target = start(one_python, "accounts.py")
     watch = attach(target, "-z", "7777", "-Z", "7777", without="native_load")
     target.do("of_size", n=3000, n_keep=500, size=7777)
@@ -182,7 +188,8 @@ def test_nothing_is_missing(one_python, start, attach):
 
 
 def test_maps_are_filled_beforehand(some_python, start, attach):
-    """As before Linux 6.1: exact in the same way, in maps of which nothing is allocated while a program runs."""
+    """As before Linux 6.1: just as exact, with maps from which nothing is allocated while a program
+    runs."""
     target = start(some_python, "accounts.py")
     watch = attach(target, "-z", "7777", "-Z", "7777", without="allocation")
     flags = set()
@@ -202,7 +209,8 @@ def test_maps_are_filled_beforehand(some_python, start, attach):
 
 
 def note_of(target, folder, work, wanted):
-    """Work until the report has the note, or the trace is sure that there is none; its sentence."""
+    """Work until the report has the note, or until the trace is sure that there is none; returns
+    its sentence."""
     watch = harness.Tool(target.pid, folder, exact=False)
     try:
         for _ in range(60 if wanted else 12):
@@ -216,15 +224,15 @@ def note_of(target, folder, work, wanted):
     return [note["sentence"] for note in data.get("notes", []) if note["name"] == "children_work"]
 
 
-def test_idle_master(one_python, start, tmp_path, validate):
-    """It is said which PIDs to watch: those of the children that are CPython."""
+def test_idle_master_names_the_workers_to_watch(one_python, start, tmp_path, validate):
+    """The report says which PIDs to watch: those of the children that run CPython."""
     target = start(one_python, "prefork.py")
     pids = target.do("fork", n=3)
     [sentence] = note_of(target, tmp_path, "workers_work", True)
     assert "3 children are CPython" in sentence
     listed = re.search(r"-p ([\d,]+)$", sentence)[1]
     assert sorted(map(int, listed.split(","))) == sorted(pids)
-    # and is not said to one who does so
+    # and it is not said to a user who already does that
     watch = harness.Command(
         tmp_path,
         ["-p", "%d,%s" % (target.pid, listed), "--group-by", "pid", "-d", "2", harness.NEVER_S],
@@ -235,17 +243,21 @@ def test_idle_master(one_python, start, tmp_path, validate):
     assert "notes" not in watch.complete()
 
 
-def test_busy_master(one_python, start, tmp_path):
-    """One that works itself, with children or without, is the one that was meant."""
+def test_busy_master_is_the_target_that_was_meant(one_python, start, tmp_path):
+    """A master that works itself, with or without children, is the intended target."""
     target = start(one_python, "prefork.py")
     assert note_of(target, tmp_path, "master_works", False) == []
     target.do("fork", n=2)
     assert note_of(target, tmp_path, "all_work", False) == []
 
 
-def test_exec_while_attaching(tmp_path):
-    """A target that replaces itself all the time: that is the reason, and not the places that could not be probed."""
-    again = "import os, sys; os.execv(sys.executable, [sys.executable, '-S', '-c', os.environ['AGAIN']])"
+def test_exec_while_attaching_is_the_stated_reason(tmp_path):
+    """When a target keeps replacing itself, that is the reason given, not the places that could not
+    be probed."""
+    again = (
+        "import os, sys; "
+        "os.execv(sys.executable, [sys.executable, '-S', '-c', os.environ['AGAIN']])"
+    )
     target = subprocess.Popen(["/usr/bin/python3", "-S", "-c", again], env={"AGAIN": again})
     try:
         for _ in range(8):
@@ -260,7 +272,7 @@ def test_exec_while_attaching(tmp_path):
 
 
 def rows_of(said):
-    """What doctor says of each thing: name -> answer."""
+    """What doctor says of each item: name -> answer."""
     return dict(re.findall(r"^  (\S.{34}\S?) +(\S.*)$", said, re.M))
 
 
@@ -270,8 +282,9 @@ def tried(said):
     }
 
 
-def test_doctor_tries(one_python, start):
-    """It does what it says works: programs loaded, allocations of a child counted, a watchpoint hit."""
+def test_doctor_tries_what_it_says_works(one_python, start):
+    """doctor loads programs, counts a child's allocations and hits a watchpoint before it says that
+    they work."""
     result = tool("doctor")
     assert result.returncode == 0, result.stderr
     rows = tried(result.stdout)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""The service of tools/demo: its three leaks are in the report, its garbage is not."""
+"""The service of tools/demo: the report has its three leaks and none of its garbage."""
 import contextlib
 import os
 import re
@@ -9,7 +9,7 @@ import harness
 
 
 class Service:
-    """The demo's service, as far as attach() wants to know it."""
+    """The demo's service, with what attach() needs to know of it."""
 
     def __init__(self, python):
         self.process = subprocess.Popen(
@@ -35,7 +35,7 @@ class Service:
 
 @contextlib.contextmanager
 def serving(python):
-    """The service; it ends well."""
+    """The service; it exits cleanly."""
     service = Service(python.command)
     try:
         assert service.pid == service.process.pid
@@ -52,7 +52,7 @@ def until_shown(tool, leaks):
     )
 
 
-def test_three_leaks(one_python, attach):
+def test_three_leaks_are_found(one_python, attach):
     with serving(one_python) as service:
         tool = attach(service, "-T", "0")
         until_shown(
@@ -71,7 +71,7 @@ def test_three_leaks(one_python, attach):
     }
     assert leaks["watermark"]["domain"] == "malloc"
     assert leaks["remember"]["domain"] == leaks["place"]["domain"] == "object"
-    # of a page that was being answered at that moment something may be left, but no more
+    # something of a page that was being served at that moment may be left, but no more
     page = report.at(function=one_python.qualified("Handler.page", "page"))
     assert (
         page["outstanding_count"] < leaks["watermark"]["outstanding_count"]
@@ -80,14 +80,16 @@ def test_three_leaks(one_python, attach):
     assert report.totals["missed_frees"] == 0
 
 
-def test_three_leaks_below_the_ceiling(one_python, attach):
-    """The default: the container that grows and who fills it, the lines of the other two leaks."""
+def test_three_leaks_are_found_below_the_ceiling(one_python, attach):
+    """In the default mode: the growing container and what fills it, and the lines of the other two
+    leaks."""
     with serving(one_python) as service:
         tool = attach(service, "-T", "0", exact=False)
         until_shown(
             tool,
             [
-                r"^shop\.sessions\.SESSIONS dict, .*\n +\+\d+ inserted(?:, in \d+ changes,)? by:\n\t\tremember \(.*sessions\.py:",
+                r"^shop\.sessions\.SESSIONS dict, .*\n +\+\d+ inserted(?:, in \d+ changes,)? by:\n"
+                r"\t\tremember \(.*sessions\.py:",
                 r"^\t\twatermark \(.*images\.py:",
                 r"^\t\tplace \(.*orders\.py:",
             ],
@@ -99,6 +101,7 @@ def test_three_leaks_below_the_ceiling(one_python, attach):
         if "container" in row
     }
     sessions = rows["shop.sessions.SESSIONS"]
-    # one session is one change; a change that a preemptible kernel kept from the program is said to be lost
+    # one session is one change; a change that a preemptible kernel kept from the program is said to
+    # be lost
     assert sessions["inserted"] == sessions["insertions"] or report.losses["hits_unseen"]
     assert not report.data["mode"]["exact"] and report.totals["missed_frees"] == 0

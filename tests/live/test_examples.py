@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""Every example of README.md, docs/ and the man pages is run as it stands, by a shell, on the demo's service.
+"""Every example of README.md, docs/ and the man pages runs as written, in a shell, on the demo's
+service.
 
-PID and 4242 stand for the target. What would last longer gets `-d 2s` at its end. What the examples promise in addition to
-that (what a report says) is for the other tests; here none may be refused, fail, or say nothing.
+PID and 4242 stand for the target. A command that would run longer gets `-d 2s` appended. Whatever
+else the examples promise (the contents of a report) is left to the other tests; here no example may
+be refused, fail, or print nothing.
 """
 import os
 import re
@@ -19,8 +21,8 @@ EXAMPLES = documents.examples()
 SHORT = "-d 2s"
 
 
-def test_there_are_examples():
-    """Each place has some, so that none is left out by how it is written."""
+def test_every_page_has_examples():
+    """Each page has some, so that none is missed because of how it is written."""
     places = {example.place for example in EXAMPLES}
     assert {
         "README.md",
@@ -69,7 +71,7 @@ def written(line):
 
 
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda example: example.name)
-def test_example(example, service, commands, tmp_path):
+def test_example_succeeds_and_says_something(example, service, commands, tmp_path):
     folder = tmp_path / "here"
     folder.mkdir()
     line = re.sub(r"\b(PID|4242)\b", str(service.pid), example.line)

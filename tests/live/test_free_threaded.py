@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""CPython without a GIL: threads allocate, free and end truly at once, and the numbers are exact all the same."""
+"""CPython without a GIL: threads really allocate, free and end at the same time, and the numbers
+are still exact."""
 import pytest
 
 from harness import Target, Tool, python_frames
@@ -14,8 +15,8 @@ def parallel(free_threaded, tmp_path_factory):
     """-> report, {function that died: its line}, target"""
     target = Target(free_threaded, "parallel.py")
     try:
-        # by C frames the first of many calls differs (its bytecode is not specialized yet): a stack of its own, which
-        # is in no report once its block is freed
+        # by C frames the first of many calls differs (its bytecode is not specialized yet): a stack
+        # of its own, which is in no report once its block is freed
         tool = Tool(target.pid, tmp_path_factory.mktemp("parallel"), "--native", "no")
         try:
             target.do("own", n_threads=THREADS, n=N, n_keep=KEPT)
@@ -41,7 +42,7 @@ def at(parallel, marker, function):
     )
 
 
-def test_each_has_its_own(parallel):
+def test_each_thread_keeps_its_own(parallel):
     found = at(parallel, "own", "make_own")
     assert (found["allocated_count"], found["outstanding_count"]) == (THREADS * N, THREADS * KEPT)
 
@@ -58,25 +59,25 @@ def test_one_frees_what_another_made(parallel):
     assert (found["allocated_count"], found["outstanding_count"]) == (pairs * N, pairs * KEPT)
 
 
-def test_threads_that_come_and_go(parallel):
+def test_threads_that_come_and_go_are_counted(parallel):
     found = at(parallel, "short", "make_short")
     assert found["allocated_count"] == found["outstanding_count"] == 2 * SHORT
     assert found["outstanding_bytes"] == 2 * SHORT * SHORT_SIZE
 
 
-def test_generator_resumed_by_every_thread(parallel):
+def test_generator_resumed_by_every_thread_is_counted(parallel):
     found = at(parallel, "wanderer", "wanderer")
     assert found["allocated_count"] == found["outstanding_count"] == WANDERERS * (THREADS + 1)
     assert found["outstanding_bytes"] == WANDERERS * (THREADS + 1) * WANDERER_SIZE
 
 
-def test_cycles_that_another_thread_collects(parallel):
+def test_cycles_that_another_thread_collects_are_freed(parallel):
     found = at(parallel, "cycles", "make_cycles")
     assert (found["allocated_count"], found["outstanding_count"]) == (2 * THREADS * N, 2 * THREADS)
 
 
-def test_code_that_died_while_others_ran(parallel):
-    """A name is right or it is missing; it is never another function's, and no line is another's. On its first line a
+def test_code_that_died_while_others_ran_has_no_wrong_name(parallel):
+    """A name is right or missing, but never another function's; nor is a line. On its first line a
     function's bytecode is copied for the thread (3.14t)."""
     report, died, _ = parallel
     named = [python_frames(stack)[-1] for stack in report.data["stacks"] if python_frames(stack)]
@@ -102,7 +103,7 @@ def test_no_free_was_missed_and_nothing_lost(parallel):
     assert losses == {}
 
 
-def test_what_it_is(parallel, free_threaded):
+def test_report_says_free_threaded_and_not_steered(parallel, free_threaded):
     report, _, target = parallel
     assert report.data["target"]["python"].endswith("t")
     assert (

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""Greenlets: a thread's C stack is that of several, in turns. Each allocation has the frames of the greenlet that made it,
-C and Python, and none of another one's."""
+"""Greenlets take turns on a thread's C stack. Each allocation has the frames, C and Python, of the
+greenlet that made it, and none of another one's."""
 import collections
 
 from harness import python_frames
@@ -15,7 +15,7 @@ def leaf_first(stack):
     ]
 
 
-def test_frames_of_the_greenlet_that_runs(one_python, start, attach, validate):
+def test_frames_are_those_of_the_greenlet_that_runs(one_python, start, attach, validate):
     target = start(one_python, "greenlets.py")
     tool = attach(target)
     made = target.do("nested", size=7000) + target.do("hub", n=5, rounds=6, size=7000)
@@ -34,7 +34,7 @@ def test_frames_of_the_greenlet_that_runs(one_python, start, attach, validate):
         found[tuple(python_frames(stack))] += stack["outstanding_count"]
         assert frames[0][2] == "native.so"
         if python_frames(stack)[0][0] == "<module>":
-            # of the first one, whose stack is the thread's
+            # of the first one, whose stack is the thread's own
             assert frames[-1][1] == "_start" and "gap" not in [kind for kind, _, _ in frames]
             whole += stack["outstanding_count"]
             continue

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""Which package, which line, which process: stacks that have something in common, added up exactly."""
+"""By package, by line, by process: stacks with something in common, added up exactly."""
 import re
 import signal
 
@@ -34,7 +34,7 @@ def kept(*names):
 
 
 def groups(data, key):
-    """What the groups are distinguished by -> allocations; they have to add up."""
+    """What distinguishes the groups -> allocations; they must add up."""
     found = {}
     for i, group in enumerate(data["groups"]):
         stacks = [stack for stack in data["stacks"] if stack["group"] == i]
@@ -51,7 +51,8 @@ def groups(data, key):
 
 @pytest.fixture(scope="module")
 def watched(one_python, tmp_path_factory, validate):
-    """-> for each of two ways to group: JSON, text, target, folder. Two targets at a time: half the wait for the ends."""
+    """-> for each of two groupings: JSON, text, target, folder. Two targets run at the same time,
+    which halves the wait for their ends."""
     folders = [tmp_path_factory.mktemp(name) for name in ("modules", "lines")]
     options = [
         ["--group-by", "module", "-o", "out.folded"],
@@ -79,7 +80,7 @@ def watched(one_python, tmp_path_factory, validate):
             running.close()
 
 
-def test_modules(watched):
+def test_modules_add_up(watched):
     data, text, target, folder = watched[0]
     expected = {
         ("package", "leaky_one"): kept("one"),
@@ -96,10 +97,11 @@ def test_modules(watched):
     two = next(group for group in data["groups"] if group["module"]["name"] == "leaky_two")
     assert two["domains"] == ["malloc", "object"] and two["stacks"] == 2
     assert data["totals"]["outstanding_count"] == ALL
-    # one command says it
+    # one command shows it
     assert re.search(
-        r"^\[[\d:]+\] Top 10 modules with outstanding allocations:\n\t%d bytes in %d allocations from module "
-        r"leaky_one \(1 stack, %d %%\)" % (SIZE * 300, 300, round(100 * 300 / ALL)),
+        r"^\[[\d:]+\] Top 10 modules with outstanding allocations:\n"
+        r"\t%d bytes in %d allocations from module leaky_one \(1 stack, %d %%\)"
+        % (SIZE * 300, 300, round(100 * 300 / ALL)),
         text,
         re.M,
     )
@@ -110,8 +112,8 @@ def test_modules(watched):
     assert of_two == SIZE * two["outstanding_count"]
 
 
-def test_lines_of_a_module(watched):
-    """By line, and only what has a frame of one package."""
+def test_lines_of_a_module_add_up(watched):
+    """By line, and only stacks with a frame of one package."""
     data, text, target, _ = watched[1]
     place = target.folder + "/site-packages/leaky_two.py"
     with open(PROGRAMS + "/site-packages/leaky_two.py", encoding="utf-8") as f:
@@ -141,8 +143,8 @@ def test_lines_of_a_module(watched):
     )
 
 
-def test_processes(start, attach, one_python, validate):
-    """One table over all of them, also when one of them has ended."""
+def test_processes_add_up_in_one_table(start, attach, one_python, validate):
+    """One table covers all of them, even after one has ended."""
     first, second = start(one_python, "wheels.py"), start(one_python, "wheels.py")
     tool = attach(
         first, "-p", str(second.pid), "--group-by", "pid", "-z", str(SIZE), "-Z", str(SIZE)
@@ -169,8 +171,9 @@ def test_processes(start, attach, one_python, validate):
     assert ends == {first.pid: None, second.pid: {"how": "killed", "signal": 9}}
 
 
-def test_processes_below_a_ceiling(start, attach, one_python, validate):
-    """Each has its own, and its own ways to keep below it: how it was traced is said of each. All are attached at once."""
+def test_each_process_keeps_below_its_own_ceiling(start, attach, one_python, validate):
+    """Each process has its own ceiling and its own means of staying below it; the report says how
+    each was traced. All are attached at once."""
     targets = [start(one_python, "wheels.py") for _ in range(4)]
     others = [word for target in targets[1:] for word in ("-p", str(target.pid))]
     tool = attach(targets[0], *others, "--group-by", "pid", exact=False)
@@ -195,7 +198,7 @@ def test_processes_below_a_ceiling(start, attach, one_python, validate):
         (["--module", ",".join("x" * 65)], "64"),
     ],
 )
-def test_usage(arguments, words):
+def test_wrong_grouping_is_refused(arguments, words):
     result = tool("-p", "1", *arguments)
     assert result.returncode == 64 and words in result.stderr, result.stderr
     assert result.stdout == ""

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""The heap commands against what the targets say of themselves: every type, every object, exact."""
+"""The heap commands against what the targets say of themselves: every type and every object,
+exactly."""
 import json
 import os
 import re
@@ -41,12 +42,12 @@ def sleeps(target):
 
 
 def wait_for_input(target):
-    """Until what it answered with is gone too: a report made before counts the text of the answer."""
+    """Wait until the text of its last answer is freed too, which an earlier report would count."""
     harness.until(lambda: sleeps(target), "the target to wait for its input")
 
 
 def stand(target):
-    """-> what the target counts, and a report made while it did not move"""
+    """-> what the target counts, and a report made while it stood still"""
     target.tell("stand")
     counts = target.answer()
     wait_for_input(target)
@@ -82,7 +83,8 @@ def test_counts_are_those_of_the_collector(python, start, validate):
 
 
 def test_more_is_exactly_more(python, start):
-    """What the collector does not know too: n more made, n more found, with their bytes."""
+    """Also for objects that the collector does not track: make n more, find n more, with their
+    bytes."""
     target = start(python, "heap.py")
     for kind in (
         "float",
@@ -116,7 +118,7 @@ def test_more_is_exactly_more(python, start):
 
 
 def more(target, name, **args):
-    """How many objects more there are after the target has done this, by type."""
+    """How many more objects of each type there are after the target has done this."""
     wait_for_input(target)
     before = types(heap(target))
     target.do(name, **args)
@@ -127,8 +129,8 @@ def more(target, name, **args):
     }
 
 
-def test_threads_that_ended(python, start):
-    """What they made stays, and half of it another thread frees."""
+def test_objects_of_threads_that_ended_are_counted(python, start):
+    """What the threads made stays; another thread frees half of it."""
     for malloc in [None] + (["mimalloc"] if python.version >= (3, 13) else []):
         target = start(python, "heap.py", env={"PYTHONMALLOC": malloc} if malloc else None)
         target.do("ended", n_threads=3, n=2000)
@@ -138,11 +140,10 @@ def test_threads_that_ended(python, start):
         ] * 3, malloc
 
 
-@pytest.mark.pythons(
-    lambda python: python.version >= (3, 8)
-)  # before, a program of Python cannot have one
-def test_another_interpreter(python, start):
-    """Its objects are found as those of the first; from 3.12 on it has memory of its own."""
+# older versions offer no way to make one from Python
+@pytest.mark.pythons(lambda python: python.version >= (3, 8))
+def test_objects_of_another_interpreter_are_counted(python, start):
+    """Its objects are found like those of the first; from 3.12 on it has memory of its own."""
     target = start(python, "heap.py")
     made = more(target, "interpreter", n=3000)
     assert [made[kind] for kind in ("__main__.Inside", "complex", "__main__.Large")] == [3000] * 3
@@ -151,7 +152,7 @@ def test_another_interpreter(python, start):
     assert target.quit() == 0
 
 
-def test_buffers(python, start):
+def test_buffers_count_with_their_container(python, start):
     target = start(python, "heap.py")
     sizes = target.do("containers", n=20000)
     found = types(heap(target, "--module", "__main__"))
@@ -165,8 +166,8 @@ def test_buffers(python, start):
 
 
 def check_churn(python, start, scans):
-    """Another thread makes and drops objects all the time, the collector is at work in most scans: objects that stay are
-    counted all the same, within 0.1 %, in each scan."""
+    """Another thread makes and drops objects all the time, and the collector runs during most
+    scans: objects that stay are still counted, within 0.1 %, in each scan."""
     target = start(python, "heap.py")
     target.do("collector", on=True, first=700)
     kept = target.do("churn", n=100000)
@@ -187,11 +188,11 @@ def check_churn(python, start, scans):
         assert target.do("collections")[1][0] > collected
 
 
-def test_churn(some_python, start):
+def test_churn_does_not_disturb_counts(some_python, start):
     check_churn(some_python, start, 100)
 
 
-def test_churn_without_gil(free_threaded, start):
+def test_churn_without_a_gil_does_not_disturb_counts(free_threaded, start):
     check_churn(free_threaded, start, 20)
 
 
@@ -202,7 +203,7 @@ def heap_unsteady(target):
 
 
 class Terminal:
-    """The tool with a pseudo terminal as its standard error."""
+    """The tool with a pseudo-terminal as its standard error."""
 
     def __init__(self, *arguments):
         ours, theirs = os.openpty()
@@ -219,8 +220,9 @@ class Terminal:
         self.out = harness.Reader(self.process.stdout)
 
     def stop_while_it_reads(self, pid):
-        """Let a second pass without a step of it: the line comes when the tool's clock says that it has read for one. It is
-        led there in small steps: while it reads, it has pagemap open."""
+        """Let more than a second pass without letting it run: it prints the line once its clock
+        says that it has been reading for one. Small steps lead it there: while it reads, it has
+        pagemap open."""
         folder = "/proc/%d/fd" % self.process.pid
         while self.process.poll() is None:
             self.process.send_signal(signal.SIGSTOP)
@@ -247,13 +249,14 @@ class Terminal:
         try:
             while True:
                 text += os.read(self.ours, 65536)
-        except OSError:  # nobody has the other side
+        except OSError:  # the other side is closed already
             os.close(self.ours)
         return text.decode()
 
 
-def test_progress(one_python, start, tmp_path):
-    """On a terminal, and when it takes more than a second, a line says how far it is; it is gone in the end."""
+def test_progress_is_shown_on_a_terminal_and_cleared(one_python, start, tmp_path):
+    """On a terminal, a scan of more than a second shows a progress line, which is gone in the
+    end."""
     target = start(one_python, "heap.py")
     target.do("ballast", n=300000, containers_too=True)
     path = tmp_path / "a.json"
@@ -277,7 +280,7 @@ def test_progress(one_python, start, tmp_path):
 
 
 class Growth(harness.Command):
-    """`growth`, scanning when it is asked to."""
+    """`growth`, which scans on request."""
 
     def __init__(self, target, folder, *options):
         super().__init__(folder, ["growth", "-p", str(target.pid), harness.NEVER_S, *options])
@@ -304,8 +307,8 @@ def grow(tmp_path):
         growth.close()
 
 
-def test_growth(some_python, start, grow, validate):
-    """Four scans, 700 sessions more between each: named, exact, and sure."""
+def test_growth_is_named_exact_and_sure(some_python, start, grow, validate):
+    """Four scans with 700 more sessions between each: named, exact, and sure."""
     target = start(some_python, "heap.py")
     growth = grow(target, "--module", "__main__")
     for number in (2, 3, 4):
@@ -323,7 +326,7 @@ def test_growth(some_python, start, grow, validate):
 
 
 def test_growth_starts_anew(one_python, start, grow):
-    """USR2 forgets the past."""
+    """SIGUSR2 makes it forget the past."""
     target = start(one_python, "heap.py")
     growth = grow(target)
     target.do("make", kind="Session", n=700)
@@ -336,7 +339,7 @@ def test_growth_starts_anew(one_python, start, grow):
     assert "confidence" not in rows["__main__.Session"]
 
 
-def test_target_ends(one_python, start, grow):
+def test_growth_is_reported_when_the_target_ends(one_python, start, grow):
     target = start(one_python, "heap.py")
     growth = grow(target)
     target.do("make", kind="Session", n=700)
@@ -353,7 +356,7 @@ def test_target_ends(one_python, start, grow):
     ] == [700]
 
 
-def test_collector(python, start):
+def test_state_of_the_collector_is_reported(python, start):
     target = start(python, "heap.py")
     target.do("garbage", n=7)
     target.do("collector", on=False, first=500000)
@@ -361,7 +364,7 @@ def test_collector(python, start):
     target.do("collector", on=True, first=500001)
     on = heap(target)["heap"]["gc"]
     assert (off["thresholds"][0], on["thresholds"]) == (500000, [500001, 11, 12])
-    if python.version >= (3, 7):  # before, that is known to nobody outside
+    if python.version >= (3, 7):  # older versions do not show it to other processes
         assert (off["enabled"], on["enabled"], off["garbage"]) == (False, True, 7)
         for n in (0, 30000):
             target.do("freeze", n=n)
@@ -381,7 +384,7 @@ def test_collections_are_seen(one_python, start, grow):
     assert 0 <= seen["last_collection_s"] < seen["watched_s"]
 
 
-def test_what_is_shown(one_python, start, tmp_path):
+def test_options_select_and_sort_what_is_shown(one_python, start, tmp_path):
     target = start(one_python, "heap.py")
     target.do("make", kind="Session", n=990)
     everything = types(heap(target))
@@ -449,7 +452,7 @@ def test_what_is_shown(one_python, start, tmp_path):
         ["heap", "-p", "1", "--no-such-option"],
     ],
 )
-def test_usage(arguments, tmp_path):
+def test_wrong_usage_is_refused_and_writes_nothing(arguments, tmp_path):
     result = tool(*arguments, cwd=str(tmp_path))
     assert result.returncode == 64, result.stderr
     assert 1 <= len(result.stderr.splitlines()) <= 2 and result.stderr.startswith("pyleaktrace:")
@@ -496,14 +499,15 @@ def test_help_has_the_options_of_the_verb_and_no_others(verb, options):
 
 
 def test_target_is_not_changed(one_python, start):
-    """Looking brings no page in and stops nothing: same memory, still answering."""
+    """Looking brings no page into memory and stops nothing: the same memory, and the target still
+    answers."""
     target = start(one_python, "heap.py")
 
     def resident():
         with open("/proc/%d/smaps_rollup" % target.pid, encoding="utf-8") as f:
             return [line for line in f if line.split()[0] in ("Rss:", "Anonymous:", "Swap:")]
 
-    target.tell("stand")  # all that it touches while it waits is touched
+    target.tell("stand")  # it has touched all that it touches while it waits
     target.answer()
     wait_for_input(target)
     before = resident()

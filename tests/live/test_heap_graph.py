@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""`pyleaktrace holders`, `chain`, `backrefs`: who holds what, against what the target itself finds."""
+"""`pyleaktrace holders`, `chain`, `backrefs`: what holds what, compared with what the target itself
+finds."""
 import json
 import os
 import re
@@ -54,7 +55,8 @@ def chains(target, name, *options):
 
 
 def ids(row, parts=True):
-    """Of the chain, without what objgraph does not see: sys.modules, the links of an lru_cache and their dict."""
+    """Those of the chain, without what objgraph does not see: sys.modules, the links of an
+    lru_cache and their dict."""
     links = [link for link in row["links"][1:] if "lru_list_elem" not in link["type"]]
     cached = [i for i, link in enumerate(links) if "lru_cache" in link["type"]]
     if cached and links[cached[0] + 1]["hidden"]:
@@ -64,8 +66,9 @@ def ids(row, parts=True):
     return [int(link["address"], 16) for link in links]
 
 
-def test_shapes(python, start, validate):
-    """In every way that there is: the path, and each object on it, as objgraph finds them from inside."""
+def test_chain_is_found_for_every_way_of_holding(python, start, validate):
+    """For every way to hold an object: the path and each object on it, as objgraph finds them from
+    inside."""
     if not os.path.exists(OBJGRAPH):
         pytest.fail("objgraph is not installed (tools/setup test)")
     target = start(python, "heap_graph.py")
@@ -90,7 +93,8 @@ def test_shapes(python, start, validate):
         r"local `batch` of wait_in_frame \(.*heap_graph\.py:\d+\), thread worker-0$",
         rows["InFrame"]["root"],
     )
-    # last: looking from inside leaves references behind; in 3.13t gc.get_referrers() finds nothing there
+    # last: looking from inside leaves references behind; in 3.13t gc.get_referrers() finds nothing
+    # there
     compared = [] if python.free_threaded and python.version < (3, 14) else COMPARED
     for name, chain in target.do("chains", names=compared).items():
         theirs = [one for kind, one in chain if "lru_list_elem" not in kind]  # in 3.6
@@ -104,7 +108,7 @@ def unreached(found):
     }
 
 
-def test_holders_and_what_no_root_reaches(python, start, validate):
+def test_holders_and_what_no_root_reaches_are_counted(python, start, validate):
     target = start(python, "heap_graph.py")
     target.do("shapes")
     target.do("lost", n=30)
@@ -135,7 +139,7 @@ def test_holders_and_what_no_root_reaches(python, start, validate):
     assert (chains(target, "Cycle")["garbage"], chains(target, "Cycle")["rows"]) == (40, [])
 
 
-def test_backrefs(some_python, start, tmp_path, validate):
+def test_backrefs_are_drawn_to_the_depth_asked_for(some_python, start, tmp_path, validate):
     target = start(some_python, "heap_graph.py")
     target.do("shapes")
     where = target.do("addresses")
@@ -195,8 +199,8 @@ def test_backrefs(some_python, start, tmp_path, validate):
         assert result.returncode == 2 and "has no " in result.stderr and result.stdout == ""
 
 
-def test_frozen(some_python, start):
-    """It stands still, for as long as is said, and goes on."""
+def test_frozen_target_stands_still_and_goes_on(some_python, start):
+    """It stands still for as long as the tool says, and then goes on."""
     target = start(some_python, "heap_graph.py")
     target.do("shapes")
     for options in (["heap"], ["chain", "Slot"], ["holders"]):
@@ -207,7 +211,7 @@ def test_frozen(some_python, start):
     assert "stood still" in tool("heap", "-p", str(target.pid), "--frozen").stdout
 
 
-def test_holders_that_grow(some_python, start, tmp_path, validate):
+def test_holders_that_grow_are_named(some_python, start, tmp_path, validate):
     target = start(some_python, "heap_graph.py")
     target.do("shapes")
     watch = subprocess.Popen(
@@ -245,8 +249,9 @@ def test_holders_that_grow(some_python, start, tmp_path, validate):
     assert out.wait(r"^ +app\.cache\.SESSIONS dict 6401 items \+\d+/min$"), out.text
 
 
-def test_hostile_heap(some_python, start):
-    """Forged lengths, pointers, types, pools and chunks, rings, and maps that move: a report, soon, in little memory."""
+def test_hostile_heap_is_read_soon_in_little_memory(some_python, start):
+    """Forged lengths, pointers, types, pools and chunks, cyclic links, and maps that move: there is
+    still a report, soon and in little memory."""
     target = start(some_python, "heap_hostile.py")
     target.do("forge", n=40)
     target.do("forge_types", n=30)
@@ -274,7 +279,7 @@ def test_hostile_heap(some_python, start):
 
 
 def aligned_starts(target, align=32 << 20):
-    """Where in memory that may be written something as large begins at a multiple of that."""
+    """Where writable memory has a region of this size that begins at a multiple of it."""
     with open("/proc/%d/maps" % target.pid, encoding="utf-8") as f:
         rows = [line.split() for line in f]
     ranges = [
@@ -289,9 +294,10 @@ def aligned_starts(target, align=32 << 20):
     ]
 
 
-@pytest.mark.pythons(lambda python: python.version >= (3, 13))  # before, it has no mimalloc
-def test_hostile_segments(python, start):
-    """Headers of mimalloc's segments that lie: what the target really has is found all the same, and hardly more."""
+@pytest.mark.pythons(lambda python: python.version >= (3, 13))  # older versions have no mimalloc
+def test_hostile_segments_add_hardly_anything(python, start):
+    """Headers of mimalloc's segments that lie: what the target really has is still found, and
+    hardly anything more."""
     target = start(python, "heap_hostile.py", env={"PYTHONMALLOC": "mimalloc"})
     before = heap(target, "heap")["types"]
     target.do("forge_segments", n=30, starts=aligned_starts(target))

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""`pyleaktrace watch` and `refs`: each change of a container's size is counted once, at the stack that made it.
+"""`pyleaktrace watch` and `refs`: each change of a container's size is counted once, at the stack
+that made it.
 
-The target makes its changes between two commands of the test, while the watchpoints are set; so what it did is known
-exactly. One attach for many facts.
+The target makes its changes between two commands of the test while the watchpoints are set, so what
+it did is known exactly. One attach serves many checks.
 """
 import ctypes
 import os
@@ -13,7 +14,7 @@ import pytest
 
 import harness
 
-ALL = "100"  # --max-overhead: nothing here is to be ended for its cost, unless that is the test
+ALL = "100"  # --max-overhead: no watch here may end because of its cost, unless that is the test
 
 
 class Watch(harness.Command):
@@ -50,7 +51,7 @@ def watch(tmp_path):
 
 
 def chain(stack):
-    """What a stack is of Python, leaf first, without the threads' beginnings."""
+    """The Python part of a stack, leaf first, without the beginnings of threads."""
     return [
         (function, line)
         for function, file, line in reversed(harness.python_frames(stack))
@@ -59,7 +60,8 @@ def chain(stack):
 
 
 def by_line(row, what):
-    """{line of the change: items}, all its stacks together; each has the whole way from there to its thread's root."""
+    """{line of the change: items}, summed over its stacks; each stack reaches all the way to its
+    thread's root."""
     sums = {}
     for stack in row["stacks"]:
         if stack[what]:
@@ -74,7 +76,8 @@ def is_thread(stack):
 
 @pytest.mark.pythons(lambda python: python.has_gil)
 def test_every_change_is_counted_at_its_stack(python, start, watch, validate):
-    """Among objects that churn, by threads that were there before and one that is born meanwhile."""
+    """Among objects that churn, by threads that existed before and one that starts during the
+    watch."""
     target = start(python, "heap_watch.py")
     session, bytes_, list_, cached = (
         "app.cache.SESSIONS",
@@ -142,7 +145,7 @@ def test_every_change_is_counted_at_its_stack(python, start, watch, validate):
     assert re.search(r"^Nothing was lost\.$", seen.out.text, re.M)
 
 
-def test_refused_without_a_gil(free_threaded, start):
+def test_watch_is_refused_without_a_gil(free_threaded, start):
     target = start(free_threaded, "heap_watch.py")
     for verb in ("watch", "refs"):
         result = harness.tool(verb, "-p", str(target.pid), "app.cache.SESSIONS")
@@ -150,8 +153,9 @@ def test_refused_without_a_gil(free_threaded, start):
         assert "is a CPython without a GIL" in result.stderr
 
 
-def test_other_containers(some_python, start, watch, validate):
-    """Set, deque, OrderedDict, and the dict of an instance; a path through list and dict; an address."""
+def test_other_containers_are_watched_too(some_python, start, watch, validate):
+    """Set, deque, OrderedDict, and the dict of an instance; a path through list and dict; an
+    address."""
     target = start(some_python, "heap_watch.py")
     line = target.line
     paths = {
@@ -193,8 +197,9 @@ def test_other_containers(some_python, start, watch, validate):
 
 
 @pytest.mark.pythons(lambda python: python.has_gil)
-def test_references(python, start, watch, validate):
-    """Each is counted when it is taken and when it is dropped; the ones that nobody drops are distinguished from the others."""
+def test_references_are_counted_when_taken_and_dropped(python, start, watch, validate):
+    """Each reference is counted when it is taken and when it is dropped; those that are never
+    dropped are distinguished from the others."""
     target = start(python, "heap_watch.py")
     seen = watch(target, "app.cache.SESSIONS", verb="refs")
     target.do("work", what="take", n=100, worker=0)
@@ -221,8 +226,8 @@ def test_references(python, start, watch, validate):
     assert "not taken" not in seen.out.text
 
 
-def test_references_to_one_of_a_type(some_python, start, watch, validate):
-    """By its type alone, or by the address that says."""
+def test_references_to_one_of_a_type_are_watched(some_python, start, watch, validate):
+    """By its type alone, or by the address that the tool suggests."""
     target = start(some_python, "heap_watch.py")
     for name in ("Lonely", "__main__.Lonely"):
         seen = watch(target, name, verb="refs")
@@ -247,7 +252,7 @@ def test_references_to_one_of_a_type(some_python, start, watch, validate):
     assert "has nothing that is called NoSuchType, and no object of such a type" in result.stderr
 
 
-def test_object_that_dies(some_python, start, watch):
+def test_object_that_dies_ends_the_watch(some_python, start, watch):
     target = start(some_python, "heap_watch.py")
     seen = watch(target, "app.cache.MORTAL", verb="refs")
     target.do("work", what="die", worker=1)
@@ -265,8 +270,8 @@ def test_object_that_dies(some_python, start, watch):
         assert result.returncode == 2 and "is immortal" in result.stderr, result.stderr
 
 
-def test_containers_that_go(some_python, start, watch):
-    """Replaced, and gone: the watch ends by itself and says so."""
+def test_containers_that_go_end_the_watch(some_python, start, watch):
+    """When containers are replaced or gone, the watch ends by itself and says so."""
     for what, fate, said in (
         ("replace", "replaced", "It was replaced: the path leads now to dict at 0x"),
         ("forget", "gone", "It is gone: nothing is called so any more"),
@@ -288,9 +293,9 @@ def test_containers_that_go(some_python, start, watch):
             assert row["now_type"] == "dict"
 
 
-def test_ceiling(one_python, start, watch):
-    """Changes that cost more than the ceiling end the watch; those before are exact. (The ceiling is not so low that one moment at
-    which memory is moved in bulk would end it.)"""
+def test_exceeding_the_ceiling_ends_the_watch(one_python, start, watch):
+    """Changes that cost more than the ceiling end the watch; those before are exact. (The ceiling
+    is high enough that a single bulk move of memory would not end it.)"""
     target = start(one_python, "heap_watch.py")
     seen = watch(target, "app.cache.SESSIONS", overhead="2%")
     target.do("work", what="insert", n=50000)
@@ -305,9 +310,9 @@ def test_ceiling(one_python, start, watch):
     assert row["fate"] == "same"
 
 
-def test_ceiling_of_memory_in_bulk(some_python, start, watch, validate):
-    """While a watchpoint is set the processor fills memory byte by byte: nothing is hit, and the target stands nearly still. That
-    is seen, ends the watch, and is said."""
+def test_slowdown_of_memory_in_bulk_ends_the_watch(some_python, start, watch, validate):
+    """While a watchpoint is set the processor fills memory byte by byte: nothing is hit, yet the
+    target nearly stands still. The tool notices, ends the watch, and says so."""
     target = start(some_python, "heap_watch.py")
     slowed = harness.is_slowed(target, "app.cache.SESSIONS")
     seen = watch(target, "app.cache.SESSIONS", overhead="5")
@@ -316,7 +321,7 @@ def test_ceiling_of_memory_in_bulk(some_python, start, watch, validate):
     report = seen.complete() if slowed else seen.finish()
     validate(report)
     about, row = report["watch"], seen.containers["app.cache.SESSIONS"]
-    if not slowed:  # nor may it be ended then
+    if not slowed:  # nor may that end the watch
         assert (about["ended_by"], about["strings_fraction"], row["inserted"]) == ("signal", 0, 10)
     else:
         assert (about["ended_by"], row["inserted"], row["fate"]) == ("overhead", 10, "same")
@@ -333,7 +338,7 @@ def test_ceiling_of_memory_in_bulk(some_python, start, watch, validate):
         )
 
 
-def test_ends(one_python, start, watch):
+def test_watch_ends_in_time_or_with_the_target(one_python, start, watch):
     """After -d; with the target."""
     target = start(one_python, "heap_watch.py")
     report = watch(target, "app.cache.SESSIONS", for_="300ms").complete()
@@ -349,7 +354,7 @@ def test_ends(one_python, start, watch):
 
 
 def set_watchpoint(pid, address):
-    """A hardware watchpoint as a debugger has it; its descriptor."""
+    """A hardware watchpoint, as a debugger sets it; returns its descriptor."""
     attributes = struct.pack(
         "IIQQQQQIIQQ", 5, 112, 0, 1, 0, 0, 1 | 1 << 5 | 1 << 6, 0, 2, address, 8
     ).ljust(112, b"\0")
@@ -361,8 +366,9 @@ def set_watchpoint(pid, address):
 @pytest.mark.skipif(
     os.uname().machine != "x86_64", reason="the number of the system call is x86-64's"
 )
-def test_debug_registers_are_taken(one_python, start, watch):
-    """By another: said, and nothing is left behind. One that is left is enough."""
+def test_taken_debug_registers_are_reported(one_python, start, watch):
+    """When another process has them, the tool says so and leaves nothing behind. One free register
+    is enough."""
     target = start(one_python, "heap_watch.py")
     where = target.do("addresses")
     others = [
@@ -384,7 +390,7 @@ def test_debug_registers_are_taken(one_python, start, watch):
 
 
 def test_children_are_not_watched(one_python, start, watch):
-    """What a forked child does to its copy is its own."""
+    """What a forked child does to its copy is not counted."""
     target = start(one_python, "heap_watch.py")
     seen = watch(target, "app.cache.SESSIONS")
     target.do("work", what="insert", n=10)
@@ -394,7 +400,7 @@ def test_children_are_not_watched(one_python, start, watch):
     assert (seen.containers["app.cache.SESSIONS"]["inserted"], seen.losses) == (15, {})
 
 
-def test_what_cannot_be_watched(one_python, start):
+def test_what_cannot_be_watched_is_refused(one_python, start):
     target = start(one_python, "heap_watch.py")
     pid = str(target.pid)
     for options, code, said in (

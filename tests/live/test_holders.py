@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""Containers that grow among very many that come and go: on request every change is counted at its stack; a watch below a
-ceiling finds them by itself, names them, the fastest first, and says who fills them.
+"""Growing containers among very many that come and go: on request every change is counted at its
+stack; a watch below a ceiling finds them by itself, names them, fastest first, and says what fills
+them.
 
-Nothing depends on time: a target works when it is told to, and goes on being told so until the report has what is waited for.
+Nothing depends on time: a target works on command, and gets more commands until the report has what
+the test waits for.
 """
 import re
 
@@ -26,11 +28,11 @@ class Watch(harness.Command):
             assert self.err.wait(r"^pyleaktrace: watching %s " % re.escape(path)), self.err.text
 
 
-@pytest.mark.pythons(
-    lambda python: python.has_gil
-)  # the others are refused, as test_heap_watch.py has it
-def test_among_a_million(python, start, tmp_path, validate):
-    """Exact counts, each by its thread's own stack: two threads were there before, one is born meanwhile."""
+# the others are refused, as test_heap_watch.py has it
+@pytest.mark.pythons(lambda python: python.has_gil)
+def test_growing_containers_are_counted_among_a_million(python, start, tmp_path, validate):
+    """Exact counts, each by its own thread's stack: two threads existed before, one starts during
+    the watch."""
     target = start(python, "holders.py")
     paths = "app.state.BY_NAME", "app.state.LOG"
     watch = Watch(target, tmp_path, *paths)
@@ -77,8 +79,8 @@ def work_until(target, tool, found):
     raise AssertionError("not found; the last report:\n" + text)
 
 
-def test_by_itself(some_python, start, attach, validate):
-    """The default mode: what has stopped to grow is not in the way of what goes on growing."""
+def test_default_mode_finds_growing_containers_by_itself(some_python, start, attach, validate):
+    """The default mode: what has stopped growing is not in the way of what still grows."""
     target = start(some_python, "holders.py")
     target.do("warm_up", n=200)
     tool = attach(target, "--native", "no", exact=False)
@@ -125,8 +127,8 @@ def test_by_itself(some_python, start, attach, validate):
         assert seen <= {(function, target.program, target.line(line)) for line in lines[path]}
 
 
-def test_without_a_gil(free_threaded, start, attach):
-    """Containers that grow are not looked at more closely, and the report says why."""
+def test_growing_containers_are_not_watched_without_a_gil(free_threaded, start, attach):
+    """Growing containers are not examined more closely, and the report says why."""
     target = start(free_threaded, "holders.py")
     tool = attach(target, "--native", "no", exact=False)
     said = work_until(target, tool, lambda text: re.search(r"^.*without a GIL.*$", text, re.M))

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""Targets that fork, replace themselves, end, are stopped; a tool that is killed. Nobody is harmed, and what was known
-is reported."""
+"""Targets that fork, replace themselves, end, or are stopped; a tool that is killed. No process is
+harmed, and what was known is reported."""
 import json
 import os
 import platform
@@ -24,8 +24,9 @@ def state(pid):
 
 
 def stands(pid):
-    """Wait until its user's stop has it. A thread that we held goes back into that by itself, without a step of its own
-    program, but as soon as it gets a CPU (test_freeze.c): until then it is runnable."""
+    """Wait until the user's stop holds it again. A thread that the tool held returns to that stop
+    by itself, without running its own program, but only once it gets a CPU (test_freeze.c): until
+    then it is runnable."""
     harness.until(lambda: state(pid) == "T", "the stop")
 
 
@@ -59,10 +60,11 @@ def breakpoints(pid, addresses):
 
 
 @pytest.mark.skipif(platform.machine() != "x86_64", reason="knows the breakpoints of x86-64 only")
-def test_children(some_python, start, attach):
-    """Children free their copies of the target's blocks: the target still has them. Nobody traces the children, and so
-    they and their children have no breakpoints: neither the ones from before, nor the ones that come while it
-    is watched. The target's stay, and all that it does is counted while children come and go."""
+def test_children_run_untraced_and_free_only_their_copies(some_python, start, attach):
+    """Children free their copies of the target's blocks: the target still has them. The children
+    are not traced, so neither they nor their children have breakpoints, whether they were forked
+    before the watch or during it. The target's breakpoints stay, and all it does is counted while
+    children come and go."""
     if not re.search(r"^  many probes in one link .* yes$", harness.tool("doctor").stdout, re.M):
         pytest.skip(
             "this kernel has probes put in one by one, and takes them out of children by itself"
@@ -90,8 +92,8 @@ def test_children(some_python, start, attach):
 
 
 @pytest.mark.skipif(platform.machine() != "x86_64", reason="knows the breakpoints of x86-64 only")
-def test_children_on_older_kernels(one_python, start, attach):
-    """There the kernel takes a breakpoint out when a child hits it."""
+def test_children_lose_breakpoints_on_older_kernels(one_python, start, attach):
+    """There the kernel removes a breakpoint when a child hits it."""
     target = start(one_python, "lifecycle.py")
     tool = attach(target, "-v", without="uprobe_multi")
     probed = places(tool)
@@ -114,7 +116,7 @@ def test_children_on_older_kernels(one_python, start, attach):
     assert target.quit() == 0
 
 
-def test_exec(some_python, start, attach):
+def test_exec_ends_with_a_report(some_python, start, attach):
     target, tool = watched(start, attach, some_python)
     target.tell("exec")
     target.answer("ready")
@@ -126,7 +128,7 @@ def test_exec(some_python, start, attach):
     assert target.quit() == 0
 
 
-def test_exit(some_python, start, attach):
+def test_exit_ends_with_a_report(some_python, start, attach):
     target, tool = watched(start, attach, some_python)
     target.tell("end", code=3)
     assert target.process.wait(harness.DEADLINE_S) == 3
@@ -135,7 +137,7 @@ def test_exit(some_python, start, attach):
     assert "target exited" in tool.out.text.splitlines()[-1]
 
 
-def test_target_killed(some_python, start, attach):
+def test_killed_target_ends_with_a_report(some_python, start, attach):
     target, tool = watched(start, attach, some_python)
     target.process.kill()
     target.process.wait(harness.DEADLINE_S)
@@ -147,8 +149,9 @@ def test_target_killed(some_python, start, attach):
     )
 
 
-def test_target_stopped(some_python, start, attach):
-    """A report comes of a target that does not run, and says so; it is left stopped, and goes on when told to."""
+def test_stopped_target_is_reported_and_left_stopped(some_python, start, attach):
+    """A target that does not run still gets a report, which says so; it is left stopped, and goes
+    on when told to."""
     target, tool = watched(start, attach, some_python)
     os.kill(target.pid, signal.SIGSTOP)
     stands(target.pid)
@@ -158,7 +161,7 @@ def test_target_stopped(some_python, start, attach):
     stands(target.pid)
     report = tool.finish()
     assert_kept(target, report)
-    stands(target.pid)  # the end of the trace does not wake it
+    stands(target.pid)  # the end of the trace does not resume it
     os.kill(target.pid, signal.SIGCONT)
     target.do("keep", n=N, n_keep=KEPT, size=BLOCK)
     assert target.quit() == 0
@@ -171,7 +174,7 @@ def test_signals_end_with_a_report(one_python, start, attach, number):
     assert "Top " in tool.out.text
 
 
-def test_attach_to_a_stopped_target(one_python, start, attach):
+def test_stopped_target_can_be_attached_to(one_python, start, attach):
     target = start(one_python, "lifecycle.py")
     before = target.do("allocators")
     os.kill(target.pid, signal.SIGSTOP)
@@ -184,9 +187,9 @@ def test_attach_to_a_stopped_target(one_python, start, attach):
     assert target.do("allocators") == before
 
 
-def test_tool_killed(some_python, start, attach, bpf_objects):
-    """kill -9 of the tool in the middle of the work: nothing of it stays in the kernel, the target works on, and has no
-    breakpoint left after the next command."""
+def test_killed_tool_leaves_nothing_in_the_kernel(some_python, start, attach, bpf_objects):
+    """kill -9 of the tool in mid-work: nothing of it stays in the kernel, the target works on, and
+    has no breakpoint left after the next command."""
     target = start(some_python, "lifecycle.py")
     before = target.do("allocators")
     tool = attach(target, "-v")
@@ -206,7 +209,7 @@ def test_tool_killed(some_python, start, attach, bpf_objects):
     target.do("turns_done", least=50)
     assert target.do("be_idle") == 0
 
-    # CPython's allocator table may still be steered, which harms nobody; doctor puts it back
+    # CPython's allocator table may still be steered, which does no harm; doctor restores it
     steered = target.do("allocators") != before
     said = harness.tool("doctor", "--restore", "-p", str(target.pid))
     assert said.returncode == 0, said.stderr
@@ -229,8 +232,9 @@ def test_tool_killed(some_python, start, attach, bpf_objects):
 
 @pytest.mark.skipif(platform.machine() != "x86_64", reason="knows the breakpoints of x86-64 only")
 @pytest.mark.parametrize("without", ["", "uprobe_multi"])
-def test_tool_killed_anywhere(one_python, without):
-    """At random moments, with and without the process that detaches. A long run of it: tools/kill9."""
+def test_tool_killed_anywhere_leaves_the_target_right(one_python, without):
+    """At random moments, with and without the process that detaches. tools/kill9 does this for
+    longer."""
     done = subprocess.run(
         [
             one_python.command,
@@ -253,8 +257,9 @@ def test_tool_killed_anywhere(one_python, without):
     assert done.returncode == 0 and done.stdout.endswith("PASS\n"), done.stdout
 
 
-def test_attach_to_what_a_killed_tool_left(one_python, start, attach):
-    """Without the doctor: the next watch copes with a table that is still steered, and puts it right."""
+def test_what_a_killed_tool_left_is_put_right_by_attaching(one_python, start, attach):
+    """Without the doctor: the next watch copes with a table that is still steered, and restores
+    it."""
     target = start(one_python, "lifecycle.py")
     before = target.do("allocators")
     tool = attach(target)
@@ -267,7 +272,7 @@ def test_attach_to_what_a_killed_tool_left(one_python, start, attach):
     assert target.do("allocators") == before
 
 
-def test_nothing_to_restore(some_python, start, attach):
+def test_restoring_nothing_changes_nothing(some_python, start, attach):
     target, tool = watched(start, attach, some_python)
     tool.finish()
     before = target.do("allocators")
@@ -276,7 +281,7 @@ def test_nothing_to_restore(some_python, start, attach):
     assert target.do("allocators") == before
 
 
-def test_rounds_on_a_busy_target(one_python, start, attach):
+def test_rounds_on_a_busy_target_change_no_result(one_python, start, attach):
     target = start(one_python, "lifecycle.py")
     before = target.do("allocators")
     target.do("be_busy", n_threads=4)
@@ -294,8 +299,8 @@ def test_rounds_on_a_busy_target(one_python, start, attach):
     assert target.quit() == 0
 
 
-def test_two_tools_on_one_target(one_python, start, attach):
-    """The second one either works or says what is in its way; the first one's figures stay right."""
+def test_two_tools_on_one_target_do_not_disturb_each_other(one_python, start, attach):
+    """The second one either works or says what prevents it; the first one's figures stay right."""
     target = start(one_python, "lifecycle.py")
     before = target.do("allocators")
     first = attach(target)
@@ -319,9 +324,11 @@ def doctor_says(feature):
 
 
 @pytest.mark.parametrize("without", ["", "seccomp"])
-def test_seccomp(some_python, start, tmp_path, without):
-    """A target that would be killed for the system calls that return probes make: it is refused where a test of the kernel
-    shows that, and only there."""
+def test_seccomp_target_is_refused_where_probes_would_kill_it(
+    some_python, start, tmp_path, without
+):
+    """A target that the system calls of return probes would kill is refused where a test of the
+    kernel shows that, and only there."""
     target = start(some_python, "lifecycle.py")
     target.do("seccomp")
     output = tmp_path / "seccomp.json"

@@ -1,13 +1,13 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""Full maps and filters: what is left out is counted, and what is not left out stays exact."""
+"""Full maps and filters: what is left out is counted, and the rest stays exact."""
 from harness import python_frames, until
 
 BLOCK = 7777
 EXACTLY = ("-z", str(BLOCK), "-Z", str(BLOCK))
 
 
-def test_size_filter(some_python, start, attach):
-    """Only blocks of one size count: nothing but the workload has it, so the totals are its numbers."""
+def test_size_filter_counts_only_that_size(some_python, start, attach):
+    """Only blocks of one size count: the workload alone has it, so the totals are its numbers."""
     target = start(some_python, "accounts.py")
     tool = attach(target, *EXACTLY)
     target.do("of_size", n=4000, n_keep=700, size=BLOCK)
@@ -23,7 +23,7 @@ def test_size_filter(some_python, start, attach):
     assert report.losses == {} and report.totals["missed_frees"] == 0
 
 
-def test_map_of_blocks_full(some_python, start, attach):
+def test_full_map_of_blocks_is_reported_and_empties_again(some_python, start, attach):
     target = start(some_python, "accounts.py")
     tool = attach(target, "-X", "max-blocks=1000", *EXACTLY)
     target.do("of_size", n=5000, n_keep=5000, size=BLOCK)
@@ -40,7 +40,7 @@ def test_map_of_blocks_full(some_python, start, attach):
     assert report.totals["missed_frees"] == 0
 
 
-def test_map_of_stacks_full(some_python, start, attach):
+def test_full_map_of_stacks_leaves_totals_exact(some_python, start, attach):
     target = start(some_python, "accounts.py")
     tool = attach(target, "-X", "max-stacks=16", *EXACTLY)
     target.do("from_many_lines", n_lines=100, size=BLOCK)
@@ -62,7 +62,8 @@ def test_map_of_stacks_full(some_python, start, attach):
 
 
 def test_room_for_stacks_comes_back(one_python, start, attach):
-    """Stacks that have nothing outstanding any more make room for others, and what they have counted stays."""
+    """Stacks with nothing outstanding any more make room for others, and what they counted
+    stays."""
     target = start(one_python, "accounts.py")
     tool = attach(target, "-X", "max-stacks=16", *EXACTLY)
     target.do("from_many_lines", n_lines=100, size=BLOCK)
@@ -80,7 +81,7 @@ def test_room_for_stacks_comes_back(one_python, start, attach):
         return there
 
     until(has_room, "a stack that is named")
-    # the places of the sixteen before, each with a stack of its own
+    # the slots of the sixteen before, each with a stack of its own
     target.do("from_many_lines", n_lines=8, size=BLOCK, first=100001)
     report = tool.finish()
     assert report.totals["allocated_count"] == n + 8
@@ -95,8 +96,8 @@ def test_room_for_stacks_comes_back(one_python, start, attach):
     assert {(s["allocated_count"], s["outstanding_bytes"]) for s in kept} == {(1, BLOCK)}
 
 
-def test_one_domain(one_python, start, attach):
-    """Domains that are not wanted are not shown, and what they contain is not moved to another one."""
+def test_one_domain_is_shown_alone(one_python, start, attach):
+    """Unwanted domains are not shown, and what they contain is not moved to another one."""
     target = start(one_python, "accounts.py")
     for domain, work in (("malloc", "malloc_large"), ("object", "large")):
         tool = attach(target, "--domain", domain)
@@ -110,8 +111,8 @@ def test_one_domain(one_python, start, attach):
         target.do("empty")
 
 
-def test_older(one_python, start, attach):
-    """Blocks younger than an hour are none of a report with --older 1h."""
+def test_older_leaves_out_young_blocks(one_python, start, attach):
+    """Blocks younger than an hour are not in a report with --older 1h."""
     target = start(one_python, "accounts.py")
     tool = attach(target, *EXACTLY, older="1h")
     target.do("of_size", n=400, n_keep=70, size=BLOCK)
@@ -120,7 +121,7 @@ def test_older(one_python, start, attach):
     assert report.totals["allocated_count"] == 400
 
 
-def test_sort_and_top(one_python, start, attach):
+def test_sort_and_top_order_and_cut_the_report(one_python, start, attach):
     keys = {"size": "outstanding_bytes", "count": "outstanding_count", "age": "oldest_s"}
     target = start(one_python, "accounts.py")
     for sort, key in keys.items():

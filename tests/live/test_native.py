@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""C frames: they are what a debugger sees, and leaks of C code name the C function and the line of Python."""
+"""C frames are what a debugger sees, and leaks of C code name the C function and the line of
+Python."""
 import os
 import subprocess
 
@@ -45,10 +46,11 @@ def raw_stacks(tmp_path_factory):
 
 
 def parse(line):
-    """One line of raw_stacks -> domain, addresses, number of runs of Python frames, reason of the gap."""
+    """One line of raw_stacks -> domain, addresses, number of runs of Python frames, reason for the
+    gap."""
     left, right = line.split(" | ")
     domain, _, _, *addresses = left.split()
-    # the instruction that a signal interrupted, behind its trampoline
+    # the instruction that a signal interrupted, after its trampoline
     for i in range(1, len(addresses)):
         if addresses[i].endswith("!") and addresses[i - 1].endswith("!"):
             addresses[i] = "0"
@@ -57,8 +59,9 @@ def parse(line):
 
 
 def seen_by_both(program, target, folder):
-    """-> our stacks, gdb's, addresses in the evaluation loop. gdb comes first: in a process that was probed before, the
-    kernel takes gdb's breakpoints for its own when anybody's probe at the same place ends."""
+    """-> our stacks, gdb's, addresses in the evaluation loop. gdb comes first: in a process that
+    was probed before, the kernel takes gdb's breakpoints for its own when a probe at the same place
+    ends, whoever set it."""
     watch = subprocess.Popen(
         [program, str(target.pid)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0
     )
@@ -141,7 +144,7 @@ def leaf_frames(stack):
     return frames
 
 
-def test_leaks_of_c_code(some_python, start, attach, validate):
+def test_leaks_of_c_code_name_their_function_and_line(some_python, start, attach, validate):
     n = 200
     target = start(some_python, "native.py")
     tool = attach(target)

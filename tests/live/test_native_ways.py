@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""Odd ways in which C code comes to run: the frames are right, or a gap frame says why they end."""
+"""Unusual ways in which C code comes to run: the frames are right, or a gap frame says why they
+end."""
 import collections
 import os
 import re
@@ -24,7 +25,7 @@ SIZE = 7000
 
 @pytest.fixture(scope="module")
 def seen(some_python, tmp_path_factory):
-    """-> report, target, what the target said by name. One watch for all that is below."""
+    """-> report, target, what the target said by name. One watch serves all the tests below."""
     target = Target(some_python, "native_ways.py")
     said = {}
     try:
@@ -34,7 +35,8 @@ def seen(some_python, tmp_path_factory):
             target.do("anonymous", n=100)
             for name in ("gone", "replaced"):
                 target.do("use", name=name, n=50, size=SIZE)
-            # loaded after the attach: one allocation has the tool look for the code, at the next report at the latest
+            # loaded after the attach: one allocation has the tool look for the code, at the next
+            # report at the latest
             said["one"] = target.do("load", name="late_one")
             target.do("use", name="late_one", n=1, size=SIZE)
             tool.report_now()
@@ -76,7 +78,8 @@ def gaps(frames):
 
 
 def named(seen, name):
-    """-> allocations whose innermost frame is that function, and its file; its stacks must be complete"""
+    """-> allocations whose innermost frame is that function, and its file; its stacks must be
+    complete"""
     count, files = 0, set()
     for stack in from_line(seen, "use"):
         frames = leaf_first(stack)
@@ -88,23 +91,23 @@ def named(seen, name):
     return count, files
 
 
-def test_report(seen, validate):
+def test_report_fits_the_schema_and_loses_nothing(seen, validate):
     report = seen[0]
-    # of thousands that are much alike some will do
+    # a few of the thousands of similar ones will do
     validate(dict(report.data, stacks=report.data["stacks"][:100]))
     assert report.losses == {} and report.totals["missed_frees"] == 0
 
 
-def test_deleted_and_replaced_files(seen):
-    """They are read through the mapping, so that it is the file that was loaded."""
+def test_deleted_and_replaced_files_are_named(seen):
+    """They are read through the mapping, so it is the file that was loaded."""
     count, files = named(seen, "gone")
     assert count == 50 and files == {"deleted.so"}
     count, files = named(seen, "replaced")
     assert count == 50 and files == {"file.so"}
 
 
-def test_loaded_after_the_attach(seen):
-    """All are named but the first, which is or ends in a gap frame."""
+def test_libraries_loaded_after_the_attach_are_named(seen):
+    """All are named but the first, which is a gap frame or ends in one."""
     one, files = named(seen, "late_one")
     assert one in (60, 61) and files == {"late_one.so"}
     two, files = named(seen, "late_two")
@@ -115,7 +118,7 @@ def test_loaded_after_the_attach(seen):
     assert seen[2]["one"] == seen[2]["two"]
 
 
-def test_code_without_a_file(seen):
+def test_code_without_a_file_ends_in_a_gap(seen):
     found = from_line(seen, "anonymous")
     # ctypes itself allocates there, too
     found = [
@@ -133,8 +136,8 @@ def test_code_without_a_file(seen):
     assert {gap["reason"]: gap["count"] for gap in seen[0].data["native_gaps"]}[NO_TABLE] >= 200
 
 
-def test_interrupted_at_each_instruction(seen):
-    """Whatever the handler interrupted, what called it is there, or a gap frame is."""
+def test_callers_are_found_at_each_interrupted_instruction(seen):
+    """Whatever the handler interrupted, its caller is there, or else a gap frame."""
     said = seen[2]["stepped"]
     outer, inner = set(), {}
     for marker, steps in said.items():
@@ -143,7 +146,7 @@ def test_interrupted_at_each_instruction(seen):
             frames, n = leaf_first(stack), stack["outstanding_count"]
             if frames[0][0] != "on_trap":
                 continue
-            # behind the handler and the way back from it is what was interrupted
+            # after the handler and its return path comes what was interrupted
             function, module = frames[2]
             found[module] += n
             python = [i for i, frame in enumerate(frames) if frame[0] == marker][-1]
@@ -156,7 +159,8 @@ def test_interrupted_at_each_instruction(seen):
                 for i, frame in enumerate(frames[:python])
                 if frame == (STEPS[marker], "stepped.so")
             ][-1]
-            # through which of its functions the interpreter calls changes as it specialises the code
+            # through which of its functions the interpreter calls changes as it specialises the
+            # code
             ways = tuple(
                 frame
                 for frame in frames[begin + 1 : python]
@@ -183,8 +187,8 @@ def test_interrupted_at_each_instruction(seen):
     assert sum(inner["callbacks"][1].values()) <= said["callbacks"] / 2
 
 
-def test_stubs_of_the_linkage_table(seen, tmp_path):
-    """Some of what was interrupted lies there: where the table is, the file itself says."""
+def test_stubs_of_the_linkage_table_are_among_the_interrupted(seen, tmp_path):
+    """Some of the interrupted code lies there: the file itself says where the table is."""
     interpreter = seen[1].interpreter
     out = subprocess.run(
         ["readelf", "-SW", interpreter.root + interpreter.folder + "/stepped.so"],
@@ -216,8 +220,9 @@ def kept(report):
     return counts, stacks
 
 
-def test_generators_and_coroutines(native_python, start, attach):
-    """Their frames are found wherever they were begun: each lies where it was gone on with, below what it calls."""
+def test_generators_and_coroutines_lie_where_they_run(native_python, start, attach):
+    """Their frames are found wherever they were started: each lies where it was resumed, below what
+    it calls."""
     target = start(native_python, "native_ways.py")
     tool = attach(target)
     made = target.do("generators", size=SIZE) + target.do("coroutines", size=SIZE)
@@ -231,20 +236,22 @@ def test_generators_and_coroutines(native_python, start, attach):
             i for i, frame in enumerate(frames) if stack["frames"][-1 - i]["kind"] == "python"
         ]
         assert gaps(frames) == [] and frames[-1][0] == "_start"
-        # between keep() and the line that calls it lie ctypes and libffi, and nothing of them is elsewhere
+        # between keep() and the line that calls it lie ctypes and libffi, and nothing of them is
+        # elsewhere
         foreign = [
             i
             for i, frame in enumerate(frames)
             if frame[1].startswith(("libffi", "_ctypes.", "native.so"))
         ]
         assert foreign and max(foreign) < python[0]
-        # map(), which goes on with a generator by calling a function of Python, lies below that function
+        # map(), which goes on with a generator by calling a function of Python, lies below that
+        # function
         lambdas = [i for i in python if frames[i][0].endswith("<lambda>")]
         assert not lambdas or python[python.index(lambdas[0]) + 1] > lambdas[0] + 1
     assert any(frame[0].endswith("<lambda>") for stack in counts for frame in stack)
 
 
-def test_without_c_frames(one_python, start, attach):
+def test_lines_are_the_same_without_c_frames(one_python, start, attach):
     """--native no: the same lines of Python, and nothing else."""
     target = start(one_python, "native_ways.py")
     tool = attach(target, "--native", "no")
@@ -258,9 +265,10 @@ def test_without_c_frames(one_python, start, attach):
     assert "native_gaps" not in report.data
 
 
-def test_another_library_in_the_same_place(one_python, start, attach):
-    """Until it is known, there are no C frames: never those of the one that was there. The mappings may have been read when
-    the one was gone and the other was not there yet: then its place holds nothing that is known."""
+def test_another_library_in_the_same_place_is_not_mistaken(one_python, start, attach):
+    """Until it is known, there are no C frames, and never those of the library that was there
+    before. The mappings may have been read when one was gone and the other not there yet: then
+    nothing is known to be at that place."""
     target = start(one_python, "native_ways.py")
     target.do("load", name="late_one")
     tool = attach(target, "--domain", "malloc")

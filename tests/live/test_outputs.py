@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""Every output of one watch: there, well formed, and of one mind."""
+"""Every output of one watch: present, well formed, and in agreement."""
 import html.parser
 import os
 import re
@@ -57,7 +57,7 @@ def test_nothing_else_is_left(written):
         assert stat.S_ISREG(mode) and not mode & 0o022
 
 
-def test_json(written, validate):
+def test_json_agrees_with_the_report(written, validate):
     folder, report, target = written
     data = __import__("json").loads((folder / ("out.%d.json" % target.pid)).read_text())
     validate(data)
@@ -66,7 +66,7 @@ def test_json(written, validate):
     assert report.totals["outstanding_count"] == KEPT + 20
 
 
-def test_folded(written):
+def test_folded_stacks_add_up(written):
     folder, report, target = written
     total = 0
     lines = (folder / "out.folded").read_text().splitlines()
@@ -84,7 +84,7 @@ def test_folded(written):
     )
 
 
-def test_text(written):
+def test_text_names_the_line_and_has_no_escapes(written):
     folder, report, target = written
     text = (folder / "out.txt").read_text()
     assert "%d bytes in %d allocations from stack" % (BLOCK * KEPT, KEPT) in text
@@ -105,7 +105,7 @@ def test_losses_and_cost_end_every_report(written):
     assert cost["ns_per_hit"] > 0 and cost["hits_per_s"] > 0 and cost["tool_rss_bytes"] > 0
 
 
-def test_svg(written):
+def test_svg_is_well_formed(written):
     folder, _, _ = written
     root = xml.etree.ElementTree.parse(str(folder / "out.svg")).getroot()
     assert root.tag == "{http://www.w3.org/2000/svg}svg"

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""CAP_BPF, CAP_PERFMON and CAP_SYS_PTRACE are enough for a process of any user; what one that is missing is called, and what
-goes on without it. The tool is a copy with file capabilities, run by a user who is nobody; the target is another user's.
-"""
+"""CAP_BPF, CAP_PERFMON and CAP_SYS_PTRACE are enough for a process of any user; a missing one is
+named, and what can go on without it does. The tool is a copy with file capabilities, run as the
+user nobody; the target belongs to another user."""
 import copy
 import errno
 import json
@@ -25,7 +25,7 @@ def become(user):
 
 
 class Rights:
-    """A copy of the tool, whose capabilities are changed."""
+    """A copy of the tool, with capabilities that change."""
 
     def __init__(self, folder):
         self.folder = folder
@@ -102,8 +102,9 @@ def start_as_other(start):
         os.unlink(script)
 
 
-def test_three_are_enough(one_python, start_as_other, rights, validate):
-    """The heap, who holds what, a watched container; every allocation, with steering; and nothing is left behind."""
+def test_three_capabilities_are_enough(one_python, start_as_other, rights, validate):
+    """The heap, what holds what, a watched container; every allocation, with steering; and nothing
+    is left behind."""
     target = start_as_other(one_python, "lifecycle.py")
     rights.give(THREE)
     pid = str(target.pid)
@@ -127,7 +128,7 @@ def test_three_are_enough(one_python, start_as_other, rights, validate):
     assert doctor.returncode == 0, doctor.stderr
 
     before = target.do("allocators")
-    # of this size is nothing else that the line makes
+    # the line makes nothing else of this size
     tool = rights.watch(target.pid, "-z", "5000", "-Z", "5100")
     try:
         during = target.do("allocators")
@@ -149,8 +150,9 @@ def shared(pid):
         return int(re.search(r"^Shared_Dirty: +(\d+) kB", f.read(), re.M)[1]) << 10
 
 
-def test_another_users_worker(one_python, start_as_other, rights):
-    """What only /proc/PID/mem reads without making it private is left alone, and the remedy is right."""
+def test_another_users_worker_keeps_its_pages_shared(one_python, start_as_other, rights):
+    """Memory that only /proc/PID/mem reads without making it private is left alone, and the remedy
+    is right."""
     target = start_as_other(one_python, "forked.py", "50000")
     worker = target.said
     harness.quiet(worker)
@@ -173,7 +175,7 @@ def test_another_users_worker(one_python, start_as_other, rights):
 
 
 def shared_data(pid):
-    """Bytes of mappings without a file: what breakpoints change is text."""
+    """Bytes of mappings without a file: breakpoints only change text."""
     total, of_file = 0, False
     with open("/proc/%d/smaps" % pid, encoding="utf-8") as f:
         for line in f:
@@ -184,15 +186,18 @@ def shared_data(pid):
     return total
 
 
-def test_another_user_forks(one_python, start_as_other, rights, validate):
-    """A watched process that forks later: what it shares from then on is left alone, and the report says so."""
+def test_fork_of_another_users_target_keeps_pages_shared(
+    one_python, start_as_other, rights, validate
+):
+    """A watched process that forks later: what it shares from then on is left alone, and the report
+    says so."""
     target = start_as_other(one_python, "lifecycle.py")
     rights.give(THREE)
     tool = rights.watch(target.pid)
     try:
         target.do("keep", n=3000, n_keep=700, size=5000)
         assert "Names that are new are not read" not in tool.report_now()
-        # what any of them writes is shared no more, either
+        # nor is what any of them writes shared any longer
         for pid in [*target.do("fork_child", size=5000), target.pid]:
             harness.quiet(pid)
         first = shared(target.pid)
@@ -215,8 +220,9 @@ def test_another_user_forks(one_python, start_as_other, rights, validate):
 
 
 @pytest.mark.parametrize("missing", sorted(THREE))
-def test_missing(one_python, start_as_other, rights, missing):
-    """Exactly what is missing is named, and the heap goes on where only BPF's are."""
+def test_missing_capability_is_named(one_python, start_as_other, rights, missing):
+    """The error names exactly what is missing, and the heap goes on where only the capabilities for
+    BPF are."""
     target = start_as_other(one_python, "lifecycle.py")
     rights.give(THREE - {missing})
     others = [name.upper() for name in THREE - {missing}]
@@ -241,7 +247,7 @@ def test_missing(one_python, start_as_other, rights, missing):
         assert not any(name in sentence for name in others), sentence
 
 
-def test_none(one_python, start_as_other, rights):
+def test_no_capability_at_all_is_refused(one_python, start_as_other, rights):
     target = start_as_other(one_python, "lifecycle.py")
     rights.give(set())
     for command in ([], ["heap"]):
@@ -251,8 +257,9 @@ def test_none(one_python, start_as_other, rights):
         )
 
 
-def test_of_root(one_python, start):
-    """What denies it where the tool is root: said as it is, and root is not advised to become root."""
+def test_root_is_told_what_denies_it(one_python, start):
+    """Where the tool is root, it says what really denies it, and does not advise root to become
+    root."""
     target = start(one_python, "lifecycle.py")
     for prefix, words in (
         (["unshare", "--user", "--map-root-user"], "user namespace of its own"),
@@ -282,7 +289,8 @@ def test_of_root(one_python, start):
 FILTER = """if True:
     import ctypes, os, struct, sys
     number, error = int(sys.argv[1]), int(sys.argv[2])
-    rows = (0x20, 0, 0, 0), (0x15, 0, 1, number), (0x06, 0, 0, 0x50000 | error), (0x06, 0, 0, 0x7fff0000)
+    rows = (0x20, 0, 0, 0), (0x15, 0, 1, number)
+    rows += (0x06, 0, 0, 0x50000 | error), (0x06, 0, 0, 0x7fff0000)
     code = ctypes.create_string_buffer(b"".join(struct.pack("HBBI", *row) for row in rows))
     class Program(ctypes.Structure):
         _fields_ = [("length", ctypes.c_ushort), ("code", ctypes.c_void_p)]
@@ -296,8 +304,8 @@ PROCESS_VM_READV = 310  # on x86-64
 
 
 @pytest.mark.parametrize("error", [errno.EPERM, errno.ENOSYS], ids=["EPERM", "ENOSYS"])
-def test_filtered(one_python, start, error):
-    """A container's filter that denies process_vm_readv(): the file is enough."""
+def test_filtered_process_vm_readv_is_replaced_by_the_file(one_python, start, error):
+    """Under a container's filter that denies process_vm_readv(), the file is enough."""
     target = start(one_python, "lifecycle.py")
     for options in (["heap"], ["holders"], ["trend", "0.05", "2"]):
         result = subprocess.run(

@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""Looking is free: what a prefork worker shares with its parent stays shared, and memory that was never used stays unused,
-whatever command reads it. By the kernel's own account: /proc/PID/smaps_rollup of worker and parent before and after.
+"""Looking is free: whatever command reads it, memory that a prefork worker shares with its parent
+stays shared, and memory that was never used stays unused. The kernel's own account decides:
+/proc/PID/smaps_rollup of worker and parent, before and after.
 
-The kernel version that these are about makes shared pages private by process_vm_readv(); `test_the_measure` shows that it
-does, so that the other tests can fail.
+On the kernels that these tests are about, process_vm_readv() makes shared pages private;
+`test_process_vm_readv_makes_shared_pages_private` shows that it does, so the other tests are able
+to fail.
 """
 import ctypes
 import json
@@ -41,7 +43,7 @@ def worker(start):
 
 
 def memory(pid):
-    """Fields of smaps_rollup, and of status that are in kB; in bytes"""
+    """Fields of smaps_rollup, and those of status that are in kB; in bytes"""
     fields = {}
     for name in ("smaps_rollup", "status"):
         with open("/proc/%d/%s" % (pid, name), encoding="utf-8") as f:
@@ -85,7 +87,7 @@ def run(*arguments):
     return result.stdout
 
 
-def test_commands(some_python, worker):
+def test_reading_a_worker_keeps_its_pages_shared(some_python, worker):
     """Each command that reads memory, on a worker that waits."""
     target = worker(some_python)
     target.do("grow", n=100)
@@ -113,8 +115,9 @@ def test_commands(some_python, worker):
 
 
 @pytest.mark.parametrize("way", ["default", "windows", "sample", "exact"])
-def test_watch(some_python, worker, attach, way):
-    """A trace of a worker that works: it writes to a few pages itself, as much without the trace."""
+def test_tracing_a_worker_keeps_its_pages_shared(some_python, worker, attach, way):
+    """A trace of a worker that works: it writes to a few pages itself, just as many as without the
+    trace."""
     target = worker(some_python)
     target.do("grow", n=2000)
     before = both(target)
@@ -151,8 +154,8 @@ class Vector(ctypes.Structure):
     _fields_ = [("base", ctypes.c_void_p), ("length", ctypes.c_size_t)]
 
 
-def test_the_measure(one_python, worker):
-    """What it looks like when somebody does read it with process_vm_readv()."""
+def test_process_vm_readv_makes_shared_pages_private(one_python, worker):
+    """What the account looks like after a real read with process_vm_readv()."""
     target = worker(one_python)
     before = both(target)
     libc, room = ctypes.CDLL(None, use_errno=True), ctypes.create_string_buffer(MIB)
@@ -183,9 +186,9 @@ def total(pids):
     return sum(memory(pid).get("Pss_Anon", memory(pid)["Pss"]) for pid in pids)
 
 
-def test_forks_meanwhile(one_python, worker):
-    """Pages that a process has alone are read the faster way. One that forks while they are read has copies made of what is
-    read at that moment: 512 KiB for a fork, and not of the 64 MiB."""
+def test_fork_while_being_read_copies_little(one_python, worker):
+    """Pages that a process has to itself are read the faster way. If it forks during the read, only
+    what is being read at that moment is copied: 512 KiB for a fork, not all 64 MiB."""
     n = 30
     target = worker(one_python, 20000)
     target.do("own", mib=64)
@@ -216,8 +219,9 @@ def test_forks_meanwhile(one_python, worker):
     target.do("end_children")
 
 
-def test_unused_memory(some_python, worker):
-    """Of a gigabyte a page in 64 is used: the others are not brought in, and no page table is filled for them."""
+def test_unused_memory_stays_unused(some_python, worker):
+    """One page in 64 of a gigabyte is used: the others are not brought in, and no page tables are
+    filled for them."""
     target = worker(some_python, 10000)
     target.do("reserve", mib=1024, every=64)
     before = both(target)
@@ -235,8 +239,8 @@ def test_unused_memory(some_python, worker):
         assert after[0]["Rss"] <= before[0]["Rss"] + MIB
 
 
-def test_huge_and_free(one_python, worker):
-    """Huge pages stay whole, and what the program has given back it has given back."""
+def test_huge_pages_stay_whole_and_freed_memory_stays_free(one_python, worker):
+    """Huge pages stay whole, and what the program has given back stays given back."""
     target = worker(one_python, 10000)
     if not target.do("huge", mib=16):
         pytest.skip("this Python has no madvise()")
@@ -262,8 +266,9 @@ def test_huge_and_free(one_python, worker):
         ), options  # the kernel marks some of them a little later
 
 
-def test_gone_by_exec(one_python, start, tmp_path):
-    """After an exec() the pid has other memory: what is read for the old program is nothing, not the new program's."""
+def test_nothing_is_read_after_an_exec(one_python, start, tmp_path):
+    """After an exec() the pid has different memory: a read for the old program returns nothing, not
+    the new program's data."""
     target = start(one_python, "lifecycle.py")
     # a look every hour: the second one is asked for after the exec
     command = harness.Command(

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""The stacks in the report are the ones that CPython itself sees at the allocating line."""
+"""The stacks in the report are those that CPython itself sees at the allocating line."""
 import pytest
 
 from harness import Target, Tool, python_frames
@@ -9,8 +9,8 @@ BLOCK = 7000
 
 @pytest.fixture(scope="module")
 def seen(python, tmp_path_factory):
-    """-> report, {place: stack as the target saw it}, [stacks of odd names], stack of the recursion,
-    stacks of code that died"""
+    """-> report, {place: stack as the target saw it}, [stacks of odd names], stack of the
+    recursion, stacks of code that died"""
     target = Target(python, "stacks.py")
     try:
         tool = Tool(target.pid, tmp_path_factory.mktemp("stacks"))
@@ -48,7 +48,7 @@ def as_frames(stack):
     return tuple(tuple(frame) for frame in stack)
 
 
-def test_places(seen):
+def test_every_place_has_the_stack_that_python_sees(seen):
     report, places = seen[:2]
     found = blocks_by_frames(report)
     wrong = {}
@@ -60,8 +60,9 @@ def test_places(seen):
     assert len(places) >= 3 * 24 + 1
 
 
-def test_names_and_files_in_any_script(seen):
-    """And with characters that mean something in a report: JSON holds them as they are, cut at most at 4095 bytes."""
+def test_names_and_files_in_any_script_are_kept(seen):
+    """Also with characters that mean something in a report: JSON holds them as they are, cut at
+    4095 bytes at most."""
     report, _, odd = seen[:3]
     found = blocks_by_frames(report)
     missing = [stack for stack in odd if found.get(as_frames(stack), 0) < BLOCK]
@@ -87,9 +88,9 @@ def test_deep_recursion_is_cut_and_says_so(seen):
     assert report.losses.get("stacks_cut", 0) >= 1
 
 
-def test_code_that_died_before_the_report(seen):
-    """Each function was freed right after its call, and its memory was used by the next one. A name is right or it is
-    missing; it is never another function's."""
+def test_code_that_died_before_the_report_has_no_wrong_name(seen):
+    """Each function was freed right after its call, and the next one reused its memory. A name is
+    right or missing, but never another function's."""
     report, made = seen[0], seen[4]
     truth = {tuple(stack[-1]) for stack in made}
     named = [

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""`pyleaktrace trend` against targets that know what they took: where the RSS is, threads, files, what is said."""
+"""`pyleaktrace trend` against targets that know what they took: where the RSS is, threads, files,
+and what the report concludes."""
 import json
 import os
 import re
@@ -15,7 +16,7 @@ MIB = 1 << 20
 
 
 class Trend(harness.Command):
-    """trend at work on a target; a look is made when it is asked for."""
+    """trend at work on a target; it looks on request."""
 
     def __init__(self, target, folder, *options):
         self.target = target
@@ -73,17 +74,17 @@ STEPS = [
     ("malloc_holes", {"n": 60000, "size": 100}),
     ("reserve", {"size": 64 * MIB}),
 ]
-# Not exact to the byte are: what Python needs for the command itself, code of it that comes into memory; pages of which
-# a stack or a mapping needs one more; a pool or a malloc heap that was begun before; blocks that a thread's cache of
-# malloc keeps.
+# Not exact to the byte are: what Python needs for the command itself, code of it that comes into
+# memory; pages of which a stack or a mapping needs one more; a pool or a malloc heap that was begun
+# before; blocks that a thread's cache of malloc keeps.
 SLACK = 256 << 10
 UNEXPLAINED = 32 << 10
 
 
-def test_where_the_rss_is(python, start, trend, validate):
-    """Each step takes a known amount of one kind: that part of the account gains it, and no other does. What is only
-    reserved is in none. Free memory of the allocators is used first, so that those parts may lose.
-    """
+def test_each_part_of_the_rss_gains_what_it_took(python, start, trend, validate):
+    """Each step takes a known amount of one kind: that part of the account gains it, and no other
+    does. Memory that is only reserved is in none. Free memory of the allocators is used first, so
+    those parts may shrink."""
     target = start(python, "memory.py")
     run = trend(target)
     truth = []
@@ -125,8 +126,9 @@ def test_where_the_rss_is(python, start, trend, validate):
     )
 
 
-def test_threads_and_files(python, start, trend, validate):
-    """Threads that stay, one a look; others that come and go unseen; and files that nobody closes."""
+def test_threads_and_files_that_stay_are_counted(python, start, trend, validate):
+    """Threads that stay, one per look; others that come and go unseen; and files that are never
+    closed."""
     target = start(python, "memory.py")
     run = trend(target)
     names = []
@@ -163,7 +165,7 @@ def test_threads_and_files(python, start, trend, validate):
         assert thread["from"]["function"] == "leaking_job" and thread["state"] == "S"
 
 
-def test_fragmentation_is_told(one_python, start, trend):
+def test_fragmentation_is_no_leak(one_python, start, trend):
     target = start(one_python, "memory.py")
     target.do("holes", n=2000000)
     run = trend(target)
@@ -173,8 +175,9 @@ def test_fragmentation_is_told(one_python, start, trend):
     assert "fragmentation, not a leak" in found["fragmentation"] and "growth" not in found
 
 
-def test_collector_off(python, start, trend):
-    """Garbage in cycles that nobody collects: the collector is off, and its count grows with them."""
+def test_garbage_is_reported_while_the_collector_is_off(python, start, trend):
+    """Garbage in cycles that is never collected: the collector is off, and its count grows with
+    them."""
     target = start(python, "memory.py")
     before = target.do("cycles", n=0)
     run = trend(target)
@@ -189,8 +192,9 @@ def test_collector_off(python, start, trend):
         assert str(gc["counts"][0]) in findings(report)["collector"]
 
 
-def test_full_collections(python, start, trend, validate):
-    """Each is counted, whichever generations this version has; younger ones are not."""
+def test_full_collections_are_counted_and_others_not(python, start, trend, validate):
+    """Each full collection is counted, whichever generations this version has; younger ones are
+    not."""
     target = start(python, "memory.py")
     run = trend(target)
     target.do("collect", n=3)
@@ -204,7 +208,7 @@ def test_full_collections(python, start, trend, validate):
         assert "full_collections" not in series(report)
 
 
-def test_since_full_collection(python, start, trend):
+def test_objects_made_since_a_full_collection_are_counted(python, start, trend):
     """What was made since the last collection of all objects, as the generations count it."""
     target = start(python, "memory.py")
     target.do("collector", on=True)
@@ -221,7 +225,7 @@ def test_since_full_collection(python, start, trend):
     assert abs(row["last"] - expected) < max(1000, thresholds[0]), (row, counts, thresholds)
 
 
-def test_text(one_python, start, tmp_path):
+def test_text_has_every_part_and_is_the_file_too(one_python, start, tmp_path):
     target = start(one_python, "memory.py")
     result = tool("trend", "-p", str(target.pid), "0.05", "3", "-o", str(tmp_path / "a.txt"))
     assert result.returncode == 0 and result.stderr == ""
@@ -247,8 +251,9 @@ def test_text(one_python, start, tmp_path):
     )
 
 
-def test_copy_on_write(one_python, start, trend, validate):
-    """A worker that reads what its parent has loaded: its RSS is flat, and what is private grows. No leak."""
+def test_copying_on_write_is_no_leak(one_python, start, trend, validate):
+    """A worker that reads what its parent has loaded: its RSS is flat while its private part grows.
+    No leak."""
     target = start(one_python, "forked.py", "300000")
     worker = types.SimpleNamespace(pid=target.said)
     run = trend(worker)
@@ -273,7 +278,7 @@ def test_copy_on_write(one_python, start, trend, validate):
 
 
 def test_watch_says_copy_on_write(one_python, start, attach):
-    """Below its line of memory, which has the private part then."""
+    """Below its line of memory, which then shows the private part."""
     target = start(one_python, "forked.py", "300000")
     tool_run = attach(types.SimpleNamespace(pid=target.said), exact=False)
     texts = []
@@ -287,7 +292,7 @@ def test_watch_says_copy_on_write(one_python, start, attach):
     assert re.search(r"^Memory: RSS .*, PSS .*, private .*, anonymous ", texts[-1], re.M), texts[-1]
 
 
-def test_no_copy_on_write(one_python, start, trend):
+def test_growth_of_ones_own_is_not_called_copy_on_write(one_python, start, trend):
     """The same worker, which leaves the table alone and keeps things of its own."""
     target = start(one_python, "forked.py", "300000")
     run = trend(types.SimpleNamespace(pid=target.said))
@@ -302,7 +307,7 @@ def test_no_copy_on_write(one_python, start, trend):
 
 
 def test_copies_hide_no_leak(one_python, start, trend):
-    """Both at once: nothing says that it is no leak."""
+    """With both at once, the report does not say that it is no leak."""
     target = start(one_python, "forked.py", "300000")
     run = trend(types.SimpleNamespace(pid=target.said))
     for _ in range(7):
@@ -319,7 +324,7 @@ def test_copies_hide_no_leak(one_python, start, trend):
     assert "copy_on_write" not in found and "growth" in found, found
 
 
-def test_target_ends(one_python, start, trend):
+def test_trend_is_reported_when_the_target_ends(one_python, start, trend):
     target = start(one_python, "memory.py")
     run = trend(target)
     target.do("malloc", n=10, size=1000)
@@ -332,7 +337,7 @@ def test_target_ends(one_python, start, trend):
 
 
 @pytest.mark.parametrize("arguments", [["--growth"], ["x"], ["5", "0"], ["5", "1", "2"]])
-def test_usage(arguments):
+def test_wrong_usage_is_refused(arguments):
     result = tool("trend", "-p", "1", *arguments)
     assert (
         result.returncode == 64 and result.stdout == "" and result.stderr.startswith("pyleaktrace:")
@@ -340,7 +345,8 @@ def test_usage(arguments):
 
 
 def test_watch_says_what_grows(some_python, start, attach, validate):
-    """The trace scans the heap while it probes: the type that grows, memory and threads are in its reports."""
+    """The trace scans the heap while it probes: its reports have the type that grows, memory and
+    threads."""
     target = start(some_python, "memory.py")
     tool_run = attach(target)
 
@@ -348,7 +354,8 @@ def test_watch_says_what_grows(some_python, start, attach, validate):
     started = [target.do("leak_thread") for _ in range(2)]
     texts = []
 
-    def is_seen():  # steady growth is reported from five scans on: one a second, of a heap as small as this
+    # steady growth is reported from five scans on: one a second, of a heap as small as this
+    def is_seen():
         texts.append(tool_run.report_now())
         return re.search(r"^\t\+\d+ to \d+  \+.*B/s  \d+% sure  float$", texts[-1], re.M)
 
@@ -386,7 +393,7 @@ def test_watch_says_what_grows(some_python, start, attach, validate):
         assert ("leak_thread", target.program, target.line("leaks")) in frames
 
 
-def test_watch_without(one_python, start, attach):
+def test_trace_without_scans_has_no_trend(one_python, start, attach):
     run = attach(start(one_python, "memory.py"), "-X", "heap-scan=no")
     text = run.report_now()
     assert "Memory: " not in text and "since the start" not in text

@@ -1,14 +1,17 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""The answer at the head of a report: what leaks, of which kind; and nothing where nothing does."""
+"""The answer at the head of a report: what leaks, and of which kind; and nothing where nothing
+leaks."""
 import re
 
 import harness
 
 FINDINGS = {
-    "visit": r"^  \d\. \+\S+ \S+  container   app\.USERS\[\*\]\.history \(list, 100 of them, \+[\d,.]+/min in all\) only grow$",
-    "remember": r"^  \d\. \+\S+ \S+  container   app\.CACHE \(dict, [\d,]+ bytearray, \+[\d,.]+/min\) only grows$",
-    "lose": r"^  \d\. \+\S+ \S+  reference   C code, or a reference that was lost, keeps __main__\.Lost "
-    r"\([\d,]+ objects, \+[\d,.]+/min\)$",
+    "visit": r"^  \d\. \+\S+ \S+  container   app\.USERS\[\*\]\.history "
+    r"\(list, 100 of them, \+[\d,.]+/min in all\) only grow$",
+    "remember": r"^  \d\. \+\S+ \S+  container   app\.CACHE "
+    r"\(dict, [\d,]+ bytearray, \+[\d,.]+/min\) only grows$",
+    "lose": r"^  \d\. \+\S+ \S+  reference   C code, or a reference that was lost, "
+    r"keeps __main__\.Lost \([\d,]+ objects, \+[\d,.]+/min\)$",
 }
 
 

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""What the tests of written files share: the files of all made profiles (tests/golden/made_profile.h)."""
+"""What the tests of written files share: the files of all made-up profiles
+(tests/golden/made_profile.h)."""
 import os
 import pathlib
 import subprocess
@@ -10,7 +11,7 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 
 
 def write_made(program, folder):
-    """Let build/unit/PROGRAM write CASE.SUFFIX for every made profile into folder."""
+    """Have build/unit/PROGRAM write CASE.SUFFIX for every made-up profile into folder."""
     unit = pathlib.Path(os.environ.get("PYLEAKTRACE_UNIT", ROOT / "build" / "unit"))
     if "PYLEAKTRACE_UNIT" not in os.environ:
         subprocess.run(["make", "-s", f"build/unit/{program}"], cwd=ROOT, check=True)

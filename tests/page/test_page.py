@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """The flame graph page in a real browser, opened as a file.
 
-With #selfcheck behind its address the page uses its own controls and leaves what it saw in <pre id="selfcheck">
-(page.js, selfCheck()). The browser keeps a log of every request, so that "no network" is seen from outside too.
+With #selfcheck appended to its address the page operates its own controls and leaves what it saw in
+<pre id="selfcheck"> (page.js, selfCheck()). The browser logs every request, so "no network" is
+visible from outside too.
 """
 import html.parser
 import json
@@ -56,7 +57,8 @@ class SelfCheck(html.parser.HTMLParser):
 
 
 def run(browser, tmp_path, url):
-    """Open the address; return the finished page and the addresses that pages (not the browser itself) asked for."""
+    """Open the address; return the finished page and the addresses that pages (not the browser
+    itself) requested."""
     log = tmp_path / "net.json"
     dump = subprocess.run(
         [
@@ -95,7 +97,8 @@ def run(browser, tmp_path, url):
 
 @pytest.fixture(scope="session")
 def results(browser, pages, tmp_path_factory):
-    """Case name -> what its page found out about itself; "requests" -> all that the browser asked for meanwhile."""
+    """Case name -> what its page found out about itself; "requests" -> everything that the browser
+    requested meanwhile."""
     found = {"requests": set()}
     for name in CASES:
         dump, requests = run(
@@ -193,7 +196,8 @@ def test_other_cases_are_whole(results, name, rows, value):
 
 
 def said_by_text(report):
-    """The cost line of a report: what was spent so far (below a ceiling), or of a core now; and its other parts."""
+    """The cost line of a report: what was spent so far (below a ceiling), or of a core now; and its
+    other parts."""
     line = re.search(r"^cost: (.*)$", report, re.M)
     if not line:
         return None
@@ -224,8 +228,8 @@ def test_page_says_what_the_text_says(results, reports, name):
         )
 
 
-def test_cost_below_a_ceiling(results):
-    """Between two windows nothing is hit: that is no cost of 0 %."""
+def test_cost_below_a_ceiling_is_a_share_of_its_own_work(results):
+    """Nothing is hit between two windows, but that is not a cost of 0 %."""
     facts = {fact: value for fact, value, _ in results["below"]["facts"]}
     assert facts["Cost to the target"] == "2.3 % to 3.4 % of its own work"
     assert "Allocated during the trace" not in facts
@@ -234,7 +238,7 @@ def test_cost_below_a_ceiling(results):
 
 
 def test_page_names_no_foreign_address(pages):
-    """Outside the licences and XML namespaces there is no address in the page that could be asked for."""
+    """Apart from licences and XML namespaces, the page has no address that could be requested."""
     text = (pages / "service.html").read_text()
     text = re.sub(r'<pre id="licences">.*?</pre>', "", text, flags=re.S)
     assert set(re.findall(r"https?://[\w./-]+", text)) <= {

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""The JSON output against its schema: what is written fits, and what does not fit is refused."""
+"""The JSON output against its schema: what is written fits, and what does not fit is rejected."""
 import copy
 import json
 import pathlib
@@ -59,12 +59,12 @@ def test_output_fits(documents, name):
     validate(load(documents, name))
 
 
-def test_one_line_a_stack(documents):
+def test_each_stack_is_one_line(documents):
     lines = (documents / "service.json").read_text().splitlines()
     assert sum('"outstanding_bytes"' in line and '"frames"' in line for line in lines) == 5
 
 
-def test_values(documents):
+def test_values_are_those_of_the_profile(documents):
     got = load(documents, "service")
     assert got["schema"] == "pyleaktrace/2"
     assert got["time"] == "2026-02-03T14:03:07.123Z"
@@ -110,7 +110,7 @@ def test_what_was_not_collected_is_absent(documents):
 
 
 def test_what_is_not_known_is_no_zero(documents):
-    """In windows not every call is seen, so how much was allocated and freed in all is not known."""
+    """Windows do not see every call, so how much was allocated and freed in all is unknown."""
     counted = {"allocated_bytes", "allocated_count", "freed_count"}
     below, exact = load(documents, "below"), load(documents, "service")
     assert not (counted | {"unknown_frees"}) & below["totals"].keys()
@@ -157,7 +157,8 @@ def test_hostile_names_stay_text(documents):
 
 
 def groups(documents, name):
-    """Groups as they are distinguished -> (outstanding bytes, allocations, stacks); what each has is checked on the way."""
+    """Groups as they are distinguished -> (outstanding bytes, allocations, stacks); the contents of
+    each are checked on the way."""
     got = load(documents, name)
     key = {
         "line": "place",
@@ -191,7 +192,7 @@ def groups(documents, name):
     return found
 
 
-def test_groups(documents):
+def test_groups_add_up_and_are_distinguished(documents):
     assert groups(documents, "by-module") == {
         '{"kind": "package", "name": "numpy"}': (8000000, 95, 3),
         '{"kind": "application", "name": "/srv/app"}': (800000, 12, 2),
@@ -221,7 +222,7 @@ def test_groups(documents):
     )
 
 
-def test_several_targets(documents):
+def test_several_targets_are_told_apart(documents):
     got = load(documents, "pids")
     assert "target" not in got and [target["pid"] for target in got["targets"]] == [4242, 4243]
     assert got["targets"][1]["end"] == {"how": "exited", "code": 3}
@@ -229,7 +230,7 @@ def test_several_targets(documents):
     assert {stack["pid"] for stack in got["stacks"]} == {4242, 4243}
 
 
-def test_selection(documents):
+def test_selection_says_what_it_leaves_out(documents):
     got = load(documents, "selected")
     assert got["selection"] == {
         "modules": ["numpy", "json"],

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""Workloads whose numbers are known: n blocks made on one marked line, the last len(keep) of them kept.
+"""Workloads whose numbers are known: n blocks made on one marked line, the last len(keep) of them
+kept.
 
-They run once before the program says that it is ready, so that caches, specialised instructions and free lists are as
-they stay.
+They run once before the program says that it is ready, so that caches, specialised instructions and
+free lists have settled.
 """
 import ctypes
 import sys
@@ -143,7 +144,7 @@ SIZES = list(range(40, 1040, 10))  # asked for, in turn
 
 
 def run(work, n, n_keep):
-    """One workload; the bytes that sys.getsizeof() sees in what was kept."""
+    """One workload; returns the bytes that sys.getsizeof() sees in what was kept."""
     keep = [None] * n_keep
     sizes = (SIZES * (n_keep // len(SIZES) + 1))[:n_keep]
     work(turns(n, keep), keep, sizes)
@@ -151,14 +152,15 @@ def run(work, n, n_keep):
 
 
 def release(work, keep):
-    """Undo a warm-up, where that takes more than forgetting."""
+    """Undo a warm-up, where that takes more than dropping a reference."""
     if work not in (objects, byte_strings, large, freed):
         for address in keep:
             libc.free(address)
 
 
 def all_of_them(n, n_keep):
-    """-> {workload: [bytes that sys.getsizeof() sees in what is kept, sum of the sizes asked for]}"""
+    """-> {workload: [bytes that sys.getsizeof() sees in what is kept, sum of the sizes asked
+    for]}"""
     answer = {}
     for work in WORKLOADS:
         keep = kept[work.__name__] = run(work, n, n_keep)
@@ -167,7 +169,7 @@ def all_of_them(n, n_keep):
 
 
 def one_of_them(work, n, n_keep):
-    """One workload alone, to find out by hand what is wrong with it."""
+    """One workload alone, for debugging it by hand."""
     kept[work] = run(globals()[work], n, n_keep)
 
 
@@ -177,7 +179,7 @@ def empty_again():
         release(work, kept.pop(work.__name__))
 
 
-# ---- what CPython's own tracemalloc can count, too: compared with it ------------------------------------------------
+# ---- what CPython's own tracemalloc can count, too: compared with it -----------------------------
 
 class Plain(object):
     pass
@@ -187,7 +189,7 @@ TEMPLATE = bytearray(100)
 
 
 def drain(n):
-    """Empty CPython's free lists: what they hold depends on all that was before."""
+    """Empty CPython's free lists: what they hold depends on everything before."""
     kept.setdefault("drained", []).append([
         ([None], [None, None], (None,), (None, None), {"a": None}, {None: None}, {None}, 0.5 * i, Plain(), lambda: i)
         for i in range(n)])
@@ -200,8 +202,9 @@ def make_rows(n):
 
 
 def containers(n):
-    """Objects of more than one block. No call here makes a tuple of its arguments or a frame: those come from free
-    lists and go to them, and then tracemalloc names the line of the last use, not the one of the allocation."""
+    """Objects of more than one block. No call here makes a tuple of arguments or a frame: those
+    come from free lists and return to them, and then tracemalloc names the line of the last use,
+    not that of the allocation."""
     rows = make_rows(n)
     drain(n)
     for row in rows:
@@ -223,7 +226,7 @@ def start_tracemalloc():
 
 
 def tracemalloc_lines():
-    """-> {line: [blocks, bytes]} of containers(), where a block or more was made each time round"""
+    """-> {line: [blocks, bytes]} of containers(), where each round makes a block or more"""
     snapshot = tracemalloc.take_snapshot()
     tracemalloc.stop()
     lines = {}
@@ -235,7 +238,7 @@ def tracemalloc_lines():
     return lines
 
 
-# ---- threads -----------------------------------------------------------------------------------------------------
+# ---- threads -------------------------------------------------------------------------------------
 
 def in_c(stage, keep, n, size):
     blocks.allocate_in_halves(stage, keep, len(keep), n, size)  # line: in_c
@@ -247,7 +250,8 @@ def in_foreign_thread(n, n_keep, size):
 
 
 def threads(n, n_keep, size):
-    """One thread allocates in C without the GIL, half of it before and half of it after Python, in this thread, did."""
+    """One thread allocates in C without the GIL, half of it before and half of it after this thread
+    allocated in Python."""
     stage = ctypes.c_int(0)
     keep = kept["in_c"] = (pointer * n_keep)()
     thread = threading.Thread(target=in_c, args=(stage, keep, n, size))
@@ -265,7 +269,7 @@ def beside(order, keep):
         keep[index] = Small()  # line: beside
 
 
-# ---- as many as wanted, of one size that nothing else has --------------------------------------------------------
+# ---- as many as wanted, of one size that nothing else has ----------------------------------------
 
 def of_size(n, n_keep, size):
     """Blocks of exactly `size` bytes (33 of them CPython's), from one line."""

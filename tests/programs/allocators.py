@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""Blocks of allocators that are not libc's: n made on one marked line, the last len(keep) of them kept.
+"""Blocks of allocators other than libc's: n made on one marked line, the last len(keep) of them
+kept.
 
-The functions are the ones that the name leads to in the whole process (LD_PRELOAD: the other allocator's), or in a library
-that is loaded when a test says so, with a prefix.
+The functions are those that a name resolves to in the whole process (with LD_PRELOAD, the other
+allocator's), or those of a library that is loaded when a test says so, with a prefix.
 """
 import ctypes
 
@@ -178,7 +179,8 @@ process = Functions(ctypes.CDLL(None))
 
 
 def run(library, prefix, works, n, n_keep, size):
-    """Each workload with blocks of a size of its own: size, size + 64, ... What is kept stays for ever."""
+    """Each workload with a block size of its own: size, size + 64, ... What is kept stays
+    forever."""
     f = Functions(ctypes.CDLL(library), prefix) if library else process
     for i, work in enumerate(works):
         keep = [None] * n_keep
@@ -186,7 +188,7 @@ def run(library, prefix, works, n, n_keep, size):
 
 
 def objects(n, size):
-    """Objects that are too large for pymalloc's pools."""
+    """Objects too large for pymalloc's pools."""
     kept.extend(b"x" * (size + i) for i in range(n))
 
 
@@ -203,7 +205,8 @@ def own(library, n, n_keep, size):
 
 
 def fail(n, size):
-    """operator new cannot give so much: the exception leaves it, and C++ code further up catches it. -> how often"""
+    """operator new cannot provide that much: the exception leaves it, and C++ code further up
+    catches it. -> how often"""
     new_fails = ctypes.CDLL(__file__.rsplit("/", 1)[0] + "/throwing.so").new_fails
     return sum(new_fails(size_t(size)) for _ in range(n))
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""Memory is filled by the one instruction that does it in bulk, whatever libc would do."""
+"""Memory is filled by the one instruction that does it in bulk, whatever libc would use."""
 import ctypes
 import mmap
 

@@ -1,16 +1,16 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""What the live tests of a watch below a ceiling look at: a program that works all the time, leaks at lines that are
-known, and does the same whether it is watched or not.
+"""What the live tests of a watch below a ceiling look at: a program that works all the time, leaks
+at known lines, and does the same whether it is watched or not.
 
-    think(n)     little of all that: n times a digest of a page
-    ask(n)       no memory of C, but n times a thousand system calls
-    work(n)      n steps of it: objects and text come and go; a digest of all that was computed
-    collect(n)   the same, and one object of each step stays in app.cache.SESSIONS
+    think(n)           hardly any of that: n times a digest of a page
+    ask(n)             no memory of C, but n times a thousand system calls
+    work(n)            n steps: objects and text come and go; a digest of all that was computed
+    collect(n)         the same, and one object of each step stays in app.cache.SESSIONS
     collect_slowly(n)  one object each time, and between them memory in bulk: 50 MiB
-    lose_alone(n)  nothing but that memory
-    lose(n)      the same, and memory of C that nobody frees
-    grow_alone(n)  little but lists that grow to 40 items, one by one, and stay
-    cycle(n)     the same, and two objects that refer to each other, which nobody collects
+    lose_alone(n)      only memory of C that is never freed
+    lose(n)            work(n), and memory of C that is never freed
+    grow_alone(n)      little but lists that grow to 40 items, one by one, and stay
+    cycle(n)           work(n), and pairs of objects that refer to each other, never collected
 """
 import ctypes
 import hashlib

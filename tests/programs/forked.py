@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""A worker that shares what its parent has loaded, as a prefork server's does. The worker serves; the parent waits for it.
+"""A worker that shares what its parent has loaded, as a prefork server's does. The worker serves;
+the parent waits for it.
 
-The parent's table is of objects that it reads no more, so nothing of it becomes private unless the worker touches it (`read`),
-or somebody else makes it so.
+The parent no longer reads the objects in its table, so none of it becomes private unless the worker
+touches it (`read`) or another process makes it so.
 """
 import gc
 import mmap
@@ -22,7 +23,7 @@ class Record:
 
 class App:
     table = {}  # of the parent
-    reader = None  # where in it `read` is
+    reader = None  # how far `read` has come in it
     grown = {}
 
 
@@ -39,14 +40,14 @@ def grow(n):
 
 
 def read(n):
-    """References to that many of the next records are taken and dropped: their counts are written."""
+    """Take and drop references to that many of the next records: this writes to their counts."""
     if App.reader is None:
         App.reader = iter(App.table.values())
     return sum(1 for _ in zip(range(n), App.reader))
 
 
 def fork_many(n):
-    """Fork n children that stay, and touch as little as they can. -> PIDs"""
+    """Fork n children that stay and touch as little as they can. -> PIDs"""
     for _ in range(n):
         hold, answer = os.pipe()
         child = os.fork()
@@ -77,13 +78,13 @@ class Reserved:
 
 
 def own(mib):
-    """Memory that the worker alone has, all of it used."""
+    """Memory that only the worker has, all of it used."""
     Reserved.kept.append(b"x" * (mib * MIB))
 
 
 def reserve(mib, every):
-    """Anonymous memory of which each so manieth page is used; and as much by malloc, of which only the first and the last
-    page are."""
+    """Anonymous memory with one page used in every so many; and as much from malloc, with only the
+    first and the last page used."""
     area = mmap.mmap(-1, mib * MIB, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
     if hasattr(area, "madvise"):
         area.madvise(mmap.MADV_NOHUGEPAGE)
@@ -93,7 +94,8 @@ def reserve(mib, every):
 
 
 def huge(mib):
-    """Memory of huge pages, and as much that the kernel may take back when it wants it. -> whether it can be asked for"""
+    """Memory in huge pages, and as much that the kernel may take back when it wants to. -> whether
+    the kernel can be asked for it"""
     if not hasattr(mmap, "MADV_HUGEPAGE") or not hasattr(mmap, "MADV_FREE"):
         return False
     for advice in (mmap.MADV_HUGEPAGE, mmap.MADV_NOHUGEPAGE):
@@ -112,7 +114,7 @@ def main():
     gc.collect = int  # the worker's first collection would write to all of it
     child = os.fork()
     if child:
-        # the worker answers; whoever started this knows the parent's pid
+        # the worker answers; the process that started this knows the parent's pid
         sys.stdin.close()
         os.waitpid(child, 0)
         return

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""C code that allocates in greenlets: their C stacks lie one over the other in one place, and are copied to and fro."""
+"""C code that allocates in greenlets: their C stacks occupy the same memory in turn, and are copied
+out and back."""
 import ctypes
 import os
 
@@ -21,31 +22,33 @@ def deeper(depth, size):
 
 
 def body(depth, size):
-    """Of a greenlet: allocates, goes back to the one that began it, allocates, begins the next one, allocates."""
+    """A greenlet's code: allocates, switches back to the one that started it, allocates, starts the
+    next one, allocates."""
     stacks = [deeper(depth, size)]
     greenlet.getcurrent().parent.switch()
     stacks.append(deeper(depth + 1, size))
     if depth:
         inner = greenlet.greenlet(body)
         inner.switch(depth - 1, size)
-        # it waits now, and its part of the stack is ours again: it has been copied away
+        # it waits now, and its part of the stack is ours again: its frames have been copied away
         stacks.append(deeper(depth + 10, size))
         stacks += inner.switch()
     return stacks + [lib.keep(size) and where()]
 
 
 def nested(size):
-    """Three greenlets deep. -> the stack of each allocation, as Python knows it"""
+    """Greenlets nested three deep. -> the stack of each allocation, as Python knows it"""
     outermost = greenlet.greenlet(body)
     outermost.switch(2, size)
     here = [deeper(15, size)]
-    # from another height than it was begun at: what lies above its part of the stack is another by now
+    # from another height than it was begun at: what lies above its part of the stack is another by
+    # now
     stacks = list(map(lambda run: run.switch(), [outermost]))[0]
     return here + stacks + [deeper(0, size)]
 
 
 def worker(number, rounds, size):
-    """Of gevent, whose hub begins it, and through which all go that wait."""
+    """A gevent greenlet: the hub starts it, and every wait goes through the hub."""
     stacks = []
     for i in range(rounds):
         stacks.append(deeper((number + i) % 3, size))

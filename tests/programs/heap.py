@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""What the live tests of the heap commands look at: it says itself what is in its heap, and makes known amounts more."""
+"""What the live tests of the heap commands look at: it reports what is in its own heap, and makes
+known amounts more."""
 import gc
 import json
 import os
@@ -71,13 +72,13 @@ MAKERS = {
 
 
 def make(kind, n):
-    """n more of a kind, all kept; what sys.getsizeof() says of one."""
+    """Make n more of a kind and keep them; returns what sys.getsizeof() says of one."""
     kept.setdefault(kind, []).append([MAKERS[kind](i) for i in range(1000, 1000 + n)])
     return sys.getsizeof(kept[kind][-1][-1])
 
 
 def containers(n):
-    """One of each, with n things in it: what sys.getsizeof() says."""
+    """One of each, with n items: what sys.getsizeof() says."""
     kept["containers"] = made = {
         "Items": Items(range(n)),
         "Mapping": Mapping((i, i) for i in range(n)),
@@ -88,7 +89,8 @@ def containers(n):
 
 
 def stand():
-    """Say how many objects of each type the collector tracks, then do not move until there is a byte to read."""
+    """Report how many objects of each type the collector tracks, then stand still until there is a
+    byte to read."""
     if hasattr(gc, "unfreeze"):
         gc.unfreeze()  # 3.12 freezes what is immortal, which gc.get_objects() leaves out then
     counts = {"tuple": 0}
@@ -104,7 +106,8 @@ def stand():
 
 
 def ended(n_threads, n):
-    """Threads make objects and end; this one drops half of them, and two dozen rounds more of what a thread made."""
+    """Threads make objects and end; this one drops half of them, and two dozen more rounds of what
+    a thread made."""
     made = []
 
     def work():
@@ -149,7 +152,8 @@ def close_interpreter():
 
 
 def churn(n):
-    """A thread makes and drops objects without end, of those classes too of which n stay: what there is of each."""
+    """A thread makes and drops objects forever, also of the classes of which n stay: returns how
+    many of each there are."""
     kept["steady"] = [[Steady() for _ in range(n)], [Packed() for _ in range(n)], [complex(i, 2) for i in range(n)]]
 
     def work():
@@ -169,7 +173,7 @@ def churn(n):
 
 
 def churned():
-    """How often that thread was round."""
+    """How many rounds that thread has done."""
     return rounds[0]
 
 
@@ -183,7 +187,7 @@ def collector(on, first):
 
 
 def freeze(n):
-    """n lists more that the collector leaves alone."""
+    """n more lists, which the collector leaves alone."""
     kept.setdefault("frozen", []).append([[] for _ in range(n)])
     if hasattr(gc, "freeze"):
         gc.freeze()
@@ -214,7 +218,7 @@ def work(cpu_s):
 
 
 def most_common():
-    """Seconds that objgraph takes in here, and what it says; None: it is not installed."""
+    """Seconds that objgraph takes in this process, and its result; None if it is not installed."""
     try:
         import objgraph
     except ImportError:

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""What the live tests of `pyleaktrace holders`, `chain` and `backrefs` look at: objects that are held in every
-way there is, each of a class of its own, and what the target itself says of how they are held."""
+"""What the live tests of `pyleaktrace holders`, `chain` and `backrefs` look at: objects held in
+every possible way, each of a class of its own, and the target's own account of how they are
+held."""
 import collections
 import ctypes
 import functools
@@ -15,7 +16,7 @@ import serve
 
 
 class Held(object):
-    """One of these is held in some way; the class is made for it, so that its name says which."""
+    """An object that is held in some way; its class is made for it, and the name says which way."""
     __slots__ = ("__weakref__", "link")
 
 
@@ -29,7 +30,7 @@ sys.modules["app.cache"] = cache
 
 
 def one(name):
-    """A new object, the only one of its class; the class is not to be on any chain."""
+    """A new object, the only one of its class; the class must not be on any chain."""
     kinds[name] = type(name, (Held, ), {"__slots__": (), "__module__": "shapes"})
     return kinds[name]()
 
@@ -158,8 +159,9 @@ class Filler(object):
 
 
 def lost(n):
-    """n objects that a reference too many holds; each with a part. They lie where no object was before, so that no word that
-    was left behind (above the end of a frame's stack, say) happens to be the address of one."""
+    """n objects held by one reference too many, each with a part. They lie where no object was
+    before, so that no leftover word (above the end of a frame's stack, say) happens to be the
+    address of one."""
     fillers.extend(Filler() for _ in range(3000))
     made = [one("Lost") if not i else kinds["Lost"]() for i in range(n)]
     for each in made:
@@ -176,21 +178,22 @@ class Closing(object):
 
 
 def cycles(n):
-    """n pairs that hold each other, and nothing else does."""
+    """n pairs that hold each other and that nothing else holds."""
     for i in range(n):
         first, second = one("Cycle") if not i else kinds["Cycle"](), Slotted()
         first.link, second.held = second, first
 
 
 def closing(n):
-    """n with __del__ that hold themselves. Their dicts come from free lists, in which words are left behind."""
+    """n objects with __del__ that hold themselves. Their dicts come from free lists, which contain
+    leftover words."""
     for _ in range(n):
         made = Closing()
         made.me = made
 
 
 def addresses():
-    """Of the one object of each class."""
+    """Address of the one object of each class."""
     found = {}
     for each in gc.get_objects():
         if isinstance(each, Held):

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""A target that lies: lengths, pointers and types in its heap are forged, and its maps move all the time. The objects that
-are forged are never used by the program itself, and it ends without cleaning up."""
+"""A target that lies: lengths, pointers and types in its heap are forged, and its maps move all the
+time. The program itself never uses the forged objects, and it ends without cleaning up."""
 import collections
 import ctypes
 import functools
@@ -76,7 +76,7 @@ def forge(n):
 
 
 def forge_types(n):
-    """Classes whose sizes, names and bases are not true."""
+    """Classes with false sizes, names and bases."""
     text = b"x" * (1 << 20)  # no name ends in it
     kept.append(text)
     unending = id(text) + 100
@@ -127,8 +127,8 @@ def forge_pools(n):
 
 
 def forge_chunks(n):
-    """Sizes of malloc's chunks that lead astray: beyond the heap, into the middle of others, nowhere. Their neighbours are
-    kept."""
+    """Sizes of malloc's chunks that lead astray: beyond the heap, into the middle of others,
+    nowhere. Their neighbours are kept."""
     libc = ctypes.CDLL(None)
     libc.malloc.restype = ctypes.c_void_p
     for i in range(n):
@@ -138,7 +138,7 @@ def forge_chunks(n):
 
 
 def move():
-    """A thread maps and unmaps without end."""
+    """A thread maps and unmaps forever."""
 
     def work():
         while True:
@@ -158,8 +158,8 @@ SEGMENT = 32 << 20
 
 
 def forge_segments(n, starts):
-    """n copies of a segment's header, each with some words that are anything, and with slices that are in memory.
-    starts: where in this process segments may begin."""
+    """n copies of a segment's header, each with some arbitrary words, and with slices that are in
+    memory. starts: where in this process segments may begin."""
     header = ctypes.string_at([start for start in starts if peek(start + 32) == SEGMENT][0], 1 << 16)
     kept.append(mmap.mmap(-1, (n + 1) * SEGMENT, mmap.MAP_ANONYMOUS | mmap.MAP_PRIVATE))
     begin = ctypes.addressof(ctypes.c_char.from_buffer(kept[-1]))

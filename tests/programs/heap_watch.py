@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""What the live tests of `pyleaktrace watch` look at: containers of every kind that threads fill and empty as they
-are told to, among many that churn. Every change is made at a line that is known."""
+"""What the live tests of `pyleaktrace watch` look at: containers of every kind, which threads fill
+and empty on command among many that churn. Every change is made at a known line."""
 import collections
 import ctypes
 import functools
@@ -54,7 +54,7 @@ kept = []
 
 
 class Worker(object):
-    """A thread that does what is put into its queue."""
+    """A thread that does whatever is put into its queue."""
 
     def __init__(self):
         self.jobs, self.results = queue.Queue(), queue.Queue()
@@ -72,7 +72,7 @@ class Worker(object):
 
 
 def fresh(n):
-    """This many keys that were never used."""
+    """This many keys that were never used before."""
     made[0] += n
     return ["n%d" % i for i in range(made[0] - n, made[0])]
 
@@ -131,7 +131,7 @@ def others(n, **_):
 
 
 def take(n, **_):
-    """In every way that is given back, and one that is not."""
+    """Take references in every way and give them back; lose three."""
     for _ in range(n):
         one = cache.SESSIONS
         use(one)
@@ -189,7 +189,8 @@ workers = [Worker(), Worker()]
 
 
 def work(what, n=0, worker=-1):
-    """In the main thread (-1), in one of those before, or (2) in one that is made for it."""
+    """In the main thread (-1), in one of those that existed before, or (2) in one started for
+    it."""
     if worker < 0:
         WORK[what](n=n)
     else:

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""What the live tests of growing containers look at: several that grow by threads of their own, at lines that are known, at
-rates that are distinguished by number; among others that come and go by the million."""
+"""What the live tests of growing containers look at: several that grow, each by a thread of its
+own, at known lines and at distinct rates, among others that come and go by the million."""
 import collections
 import sys
 import threading
@@ -90,7 +90,8 @@ workers = [Worker(), Worker()]
 
 
 def among_churning(n, churned):
-    """Two threads of before and one that is born now fill two containers, while the main thread makes and drops containers."""
+    """Two existing threads and one that starts now fill two containers, while the main thread makes
+    and drops containers."""
     workers.append(Worker())
     for worker in workers:
         worker.jobs.put((name_all, {"n": n}))

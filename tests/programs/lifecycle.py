@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""A process that forks, replaces itself, ends, forbids itself system calls, and works on when it was watched."""
+"""A process that forks, replaces itself, ends, forbids itself system calls, and works on after it
+was watched."""
 import ctypes
 import os
 import sys
@@ -27,7 +28,8 @@ def fill(order, keep, size):
 
 
 def fork(n, size):
-    """The child frees all that the parent keeps, and allocates itself. -> its exit code, or -signal"""
+    """The child frees everything that the parent keeps, and allocates for itself. -> its exit code,
+    or -signal"""
     child = os.fork()
     if not child:
         del kept[:]
@@ -47,7 +49,8 @@ class Children(object):
 
 
 def fork_child(size):
-    """-> PIDs of a child, which works when it is told to, and of its own child, which does nothing; both stay"""
+    """-> PIDs of a child, which works on command, and of its own child, which does nothing; both
+    stay"""
     orders, answers = os.pipe(), os.pipe()
     child = os.fork()
     if not child:
@@ -90,7 +93,8 @@ def end_children():
 
 
 def keep_and_fork(n, n_keep, size, forks):
-    """Keep blocks in one thread, while another forks children that free them. -> what wait() says of each"""
+    """Keep blocks in one thread, while another forks children that free them. -> what wait() says
+    of each"""
     thread = threading.Thread(target=keep_some, args=(n, n_keep, size))
     thread.start()
     said = [fork(20, size) for _ in range(forks)]
@@ -107,7 +111,8 @@ def end(code):
 
 
 def forbid_return_probe_calls():
-    """Seccomp: whoever enters a system call newer than this program knows of is killed (as container filters do)."""
+    """Seccomp: a system call newer than this program knows of kills the process (as container
+    filters do)."""
     class Instruction(ctypes.Structure):
         _fields_ = [("code", ctypes.c_ushort), ("jt", ctypes.c_ubyte), ("jf", ctypes.c_ubyte), ("k", ctypes.c_uint)]
 
@@ -157,7 +162,7 @@ def be_busy(n_threads):
 
 
 def turns_done(least):
-    """Wait until that many more turns are done: it works on."""
+    """Wait until that many more turns are done: the process works on."""
     before = Busy.turns
     while Busy.turns < before + least:
         pass

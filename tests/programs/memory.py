@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""What test_trend.py looks at: takes known amounts of memory, of every kind, and says how much of which part of the
-account; starts threads that end, and threads that do not."""
+"""What test_trend.py looks at: takes known amounts of memory of every kind, and says how much
+belongs to which part of the account; starts threads that end, and threads that do not."""
 import ctypes
 import gc
 import mmap
@@ -22,7 +22,8 @@ blocks.use_stack.argtypes = [ctypes.c_size_t]
 HEADER = 8  # of a chunk, in addition to what malloc_usable_size() says
 # where CPython's own large blocks come from
 LARGE = "pymalloc_other" if sysconfig.get_config_var("Py_GIL_DISABLED") else "malloc_other"
-# the kernel makes huge pages of arenas in its own time (3.15 asks for them), and pages come into memory that nobody touched
+# the kernel makes huge pages of arenas in its own time (3.15 asks for them), and pages come into
+# memory that nobody touched
 libc.prctl(41, 1, 0, 0, 0)  # PR_SET_THP_DISABLE
 kept = []
 held = threading.Lock()
@@ -42,14 +43,15 @@ def total(parts):
 
 
 def objects(n):
-    """n floats, and a list's array of pointers to them: what is reserved behind them is not in memory."""
+    """n floats, and a list's array of pointers to them: what is reserved after them is not in
+    memory."""
     made = [i + 0.5 for i in range(n)]
     kept.append(made)
     return {"python_objects": n * (block(sys.getsizeof(0.5)) + 8)}
 
 
 def holes(n):
-    """n floats, of which every 16th stays: the pools stay too."""
+    """n floats, of which every 16th stays, and so do the pools."""
     made = [i + 0.5 for i in range(n)]
     kept.append(made[::16])
     del made
@@ -146,7 +148,7 @@ def files(n):
 
 
 def grow():
-    """A thread keeps 2000 floats more a second, without end."""
+    """A thread keeps 2000 more floats a second, forever."""
     def work():
         held = []
         while True:
@@ -161,7 +163,7 @@ def collector(on):
 
 
 def cycles(n):
-    """n lists that hold themselves and nobody else does."""
+    """n lists that only they themselves hold."""
     for _ in range(n):
         one = []
         one.append(one)
@@ -175,7 +177,7 @@ def collect(n):
 
 
 def made(n):
-    """n containers more; what the collector has counted, and up to where it counts."""
+    """n more containers; returns what the collector has counted, and its threshold."""
     kept.append([[] for _ in range(n)])
     return [gc.get_count(), gc.get_threshold()]
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""Stacks through C code: that of native.c and native_cxx.cc, and of modules that come with CPython."""
+"""Stacks through C code: native.c and native_cxx.cc, and modules that come with CPython."""
 import ctypes
 import io
 import json
@@ -108,7 +108,8 @@ def leak_reference(n):
 
 
 def leak_crypto(n):
-    """A session that is set up and never freed: memory of libcrypto and libssl, reached from ssl."""
+    """A session that is set up and never freed: memory of libcrypto and libssl, reached from
+    ssl."""
     for _ in range(n):
         KEPT.append(ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT))  # line: crypto
 

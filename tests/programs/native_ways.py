@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""Odd ways in which C code comes to run: after the attach, from a file that is gone, without a file, interrupted at each of
-its instructions, from generators and coroutines."""
+"""Unusual ways in which C code comes to run: after the attach, from a file that is gone, without a
+file, interrupted at each of its instructions, from generators and coroutines."""
 import _ctypes
 import asyncio
 import ctypes
@@ -23,7 +23,7 @@ difference = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_int, ctypes.c_int)(lambda a
 loaded = {}
 
 
-# ---- generators and coroutines ---------------------------------------------------------------------------------------
+# ---- generators and coroutines -------------------------------------------------------------------
 
 def innermost(size):
     yield native.keep(size) and where()
@@ -35,7 +35,7 @@ def delegating(size):
 
 
 def generators(size):
-    """Begun here, and gone on with from C code: what called it before is none of its stack."""
+    """Started here and resumed from C code: what called it before is not on its stack."""
     running = delegating(size)
     return [next(running), list(map(lambda n: next(running), [1]))[0]]
 
@@ -63,7 +63,7 @@ def coroutines(size):
         loop.close()
 
 
-# ---- libraries that come and go --------------------------------------------------------------------------------------
+# ---- libraries that come and go ------------------------------------------------------------------
 
 def load(name, file=None):
     """-> the address of its function"""
@@ -90,7 +90,7 @@ def swap(old, new, n, size):
 
 
 def gone_files():
-    """A library whose file is deleted, and one whose file is another by now."""
+    """A library whose file is deleted, and one whose file has been replaced."""
     shutil.copy(here + "gone.so", here + "deleted.so")
     load("gone", "deleted")
     os.unlink(here + "deleted.so")
@@ -100,7 +100,7 @@ def gone_files():
     os.rename(here + "new.so", here + "file.so")
 
 
-# ---- code without a file ---------------------------------------------------------------------------------------------
+# ---- code without a file -------------------------------------------------------------------------
 
 def make_code(size, flags):
     """sub $8, %rsp; mov $size, %edi; mov $malloc, %rax; call *%rax; add $8, %rsp; ret"""
@@ -118,7 +118,7 @@ def anonymous(n):
             function()  # line: anonymous
 
 
-# ---- a signal at each instruction ------------------------------------------------------------------------------------
+# ---- a signal at each instruction ----------------------------------------------------------------
 
 def linkage(size):
     return lib.step_linkage(size)  # line: linkage

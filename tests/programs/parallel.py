@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""Threads that allocate and free truly at once, where there is no GIL. Every number is known: each of n_threads threads
-makes n blocks on one marked line, and keeps n_keep of them.
+"""Threads that really allocate and free at the same time, where there is no GIL. Every number is
+known: each of n_threads threads makes n blocks on one marked line, and keeps n_keep of them.
 
-Who allocates does not free: blocks, code objects and cycles go through other threads' hands.
+The thread that allocates is not the one that frees: blocks, code objects and cycles pass through
+other threads' hands.
 """
 import gc
 import queue
@@ -24,12 +25,14 @@ class Cycle(object):
 
 
 def at_once(n_threads, function, *args):
-    """function(number, *args) in each of the threads, which begin together; their results."""
+    """function(number, *args) in each of the threads, which start together; returns their
+    results."""
     barrier = threading.Barrier(n_threads)
     results = [None] * n_threads
 
     def run(number):
-        # a thread gets its table of reference counts when it first makes an instance of a class (3.14t)
+        # a thread gets its table of reference counts when it first makes an instance of a class
+        # (3.14t)
         Small(), Cycle()
         barrier.wait()
         results[number] = function(number, *args)
@@ -42,7 +45,7 @@ def at_once(n_threads, function, *args):
     return results
 
 
-# ---- many threads, one line ----------------------------------------------------------------------------------------
+# ---- many threads, one line ----------------------------------------------------------------------
 
 def make_own(order, keep):
     for index in order:
@@ -59,7 +62,7 @@ def own_objects(n_threads, n, n_keep):
     kept["own"] = at_once(n_threads, own, n, n_keep)
 
 
-# ---- all in one list: each block is dropped by the thread that comes next ------------------------------------------
+# ---- all in one list: each block is dropped by the thread that comes next ------------------------
 
 def make_shared(order, keep, size):
     for index in order:
@@ -75,7 +78,7 @@ def shared_list(n_threads, n, n_keep, size):
     at_once(n_threads, shared, turns(n, keep), keep, size)
 
 
-# ---- one makes, the other frees ------------------------------------------------------------------------------------
+# ---- one makes, the other frees ------------------------------------------------------------------
 
 def make_handed_over(order, to):
     for _ in order:
@@ -83,7 +86,7 @@ def make_handed_over(order, to):
 
 
 def hand_over(number, pipes, n, n_keep):
-    """An even thread makes for the odd one behind it, which keeps the last n_keep."""
+    """An even thread makes for the odd one after it, which keeps the last n_keep."""
     if number % 2 == 0:
         make_handed_over(range(n), pipes[number // 2])
         return None
@@ -98,14 +101,14 @@ def handed_over(n_threads, n, n_keep):
     kept["handed_over"] = at_once(n_threads, hand_over, pipes, n, n_keep)
 
 
-# ---- short threads, one after the other: what belongs to a thread is used again -------------------------------------
+# ---- short threads, one after the other: what belongs to a thread is used again ------------------
 
 def make_short(number, keep, index, size):
     keep[index + number] = unit * size  # line: short
 
 
 def short_threads(n, size):
-    """The collector runs in between: it frees what the threads that ended have left."""
+    """The collector runs in between and frees what ended threads have left."""
     keep = kept["short"] = [None] * (2 * n)
     for index in range(0, 2 * n, 2):
         at_once(2, make_short, keep, index, size - sys.getsizeof(b""))
@@ -113,14 +116,14 @@ def short_threads(n, size):
             gc.collect()
 
 
-# ---- code objects that die in one thread while others run theirs ------------------------------------------------------
+# ---- code objects that die in one thread while others run theirs ---------------------------------
 
 SOURCE = "def made_%d_%d():\n%s\treturn unit * size\n"
 
 
 def make_functions(number, n, size):
-    """Functions that are made and called once. They are freed when the collector runs, which the first thread sees to;
-    then their memory is used again, by whatever thread."""
+    """Functions that are made and called once. They are freed when the collector runs, which is the
+    first thread's task; then any thread may reuse their memory."""
     answers = []
     names = {"unit": unit, "size": size - sys.getsizeof(b"")}
     for index in range(n):
@@ -137,7 +140,7 @@ def dying_code(n_threads, n, size):
     return dict(("made_%d_%d" % (number, index), 2 + index % 50) for number in range(n_threads) for index in range(n))
 
 
-# ---- generators that wander ----------------------------------------------------------------------------------------
+# ---- generators that wander ----------------------------------------------------------------------
 
 def wanderer(size):
     while True:
@@ -145,7 +148,7 @@ def wanderer(size):
 
 
 def wandering_generators(n_threads, n, size):
-    """n generators, begun here, then resumed once by every thread."""
+    """n generators, started here, then resumed once by every thread."""
     generators = [wanderer(size - sys.getsizeof(b"")) for _ in range(n)]
     keep = kept["wanderer"] = [next(generator) for generator in generators]
     for _ in range(n_threads):
@@ -153,7 +156,7 @@ def wandering_generators(n_threads, n, size):
     kept["generators"] = generators
 
 
-# ---- cycles: made by several threads, freed by the one that collects ---------------------------------------------------
+# ---- cycles: made by several threads, freed by the one that collects -----------------------------
 
 def make_cycles(number, n):
     """The last one is kept."""

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""A master and its workers, as prefork servers have them. A worker works when it is told to; none does by itself."""
+"""A master and its workers, as in prefork servers. A worker works on command, never by itself."""
 import os
 import subprocess
 import sys
@@ -25,7 +25,8 @@ def worker(orders, answers):
 
 
 def fork(n):
-    """n children that are what their parent is, and one that is no Python; the pids of the former."""
+    """n children that run the same program as their parent, and one that is not Python; returns the
+    pids of the n."""
     others.append(subprocess.Popen(["cat"], stdin=subprocess.PIPE))
     for _ in range(n):
         orders, answers = os.pipe(), os.pipe()

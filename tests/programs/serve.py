@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""The target's half of the live tests: does one workload per line of its input, and says when it is done.
+"""The target's half of the live tests: does one workload per line of its input, and says when it is
+done.
 
     -> {"do": "objects", "args": {"n": 1000}}
     <- {"done": ...}
 
-The collector is off, so that nothing happens that a test does not know of. Everything kept stays alive until the
-input ends. Runs on CPython 3.6 and later.
+The collector is off, so that nothing happens that a test does not know of. Everything kept stays
+alive until the input ends. Runs on CPython 3.6 and later.
 """
 import gc
 import json
@@ -49,7 +50,8 @@ def turns(n, keep):
 
 
 def allocators():
-    """The function pointers in CPython's allocator table: [[malloc, calloc, realloc, free] of raw, mem, obj]."""
+    """The function pointers in CPython's allocator table: [[malloc, calloc, realloc, free] of raw,
+    mem, obj]."""
     import ctypes
 
     class Allocator(ctypes.Structure):

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""One block each from odd places; each place reports the stack that CPython itself sees there."""
+"""One block each from unusual places; each place reports the stack that CPython itself sees
+there."""
 import ctypes
 import functools
 import sys
@@ -42,7 +43,7 @@ def generator_chain():
 
 
 def generator_resumed_elsewhere():
-    """Started at one place, resumed at another: the second one counts."""
+    """Started in one place, resumed in another: the second one counts."""
     running = generator()
     next(running)
     return next(running)
@@ -224,7 +225,7 @@ def far_line():
 
 
 def lines_backwards():
-    """A line table with steps back: the call in flight stands far above the end of its statement."""
+    """A line table with steps back: the call in progress is far above the end of its statement."""
     source = "def back(): return max(\n" + "\n" * 400 + "\t(0,), (1,) + \\\n" + "plain(\n" + "\n" * 200 + \
         "\t)\n" + "\n" * 300 + ")[1:]\n"
     names = {"plain": plain}
@@ -233,7 +234,8 @@ def lines_backwards():
 
 
 def odd_names():
-    """Names outside ASCII in each of CPython's string widths, and characters that hurt a terminal or a report."""
+    """Names outside ASCII in each of CPython's string widths, and characters that upset a terminal
+    or a report."""
     answers = []
     for file in ("/srv/caf\xe9.py", "/srv/\u65e5\u672c.py", "/srv/\U0001f40d.py", "/srv/a;b c\t\x1b[31m<&>\".py",
                  "/srv/" + "long" * 200 + ".py"):
@@ -247,7 +249,8 @@ def odd_names():
 
 
 def code_that_dies(n, generation):
-    """Functions that are made, called once, and freed at once: their code objects' memory is used again."""
+    """Functions that are made, called once, and freed at once: their code objects' memory is
+    reused."""
     answers = []
     for number in range(n):
         names = {"unit": unit, "size": size, "where": where}
@@ -263,7 +266,7 @@ PLACES = [plain, from_generator, generator_chain, generator_resumed_elsewhere, g
 
 
 def remember(answers):
-    """Keep the blocks; tell the stacks."""
+    """Keep the blocks; return the stacks."""
     kept.extend(answers)
     return [answer[-1] for answer in answers]
 
@@ -273,7 +276,7 @@ def all_places():
 
 
 def places_in_threads(n):
-    """The same places in n threads at once; none of them is the one in which they ran first."""
+    """The same places in n threads at once, none of which is the thread where they ran first."""
     answers = [None] * n
     threads = [threading.Thread(target=lambda index=index: answers.__setitem__(index, all_places()))
                for index in range(n)]

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""What the live test of the verdict looks at: leaks of three kinds, each started by a command, at a rate of its own; and
-work that makes as much as it drops."""
+"""What the live test of the verdict looks at: leaks of three kinds, each started by a command and
+with a rate of its own; and work that drops as much as it makes."""
 import ctypes
 import sys
 import threading

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""An application whose packages leak: of n blocks of one size that each workload makes, the last n_keep are kept."""
+"""An application whose packages leak: of n blocks of one size that each workload makes, the last
+n_keep are kept."""
 import ctypes
 import sys
 

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""What the documentation cites exists: verbs, options, knobs, tools, targets of make, files, headings. What it shows
-is marked with what made it. (tests/live/test_examples.py runs the examples.)"""
+"""What the documentation cites exists: verbs, options, knobs, tools, make targets, files, headings.
+What it shows is marked with what made it. (tests/live/test_examples.py runs the examples.)"""
 import pathlib
 import re
 import sys
@@ -16,10 +16,11 @@ MARKDOWN = pytest.mark.parametrize("path", PAGES, ids=lambda path: str(path.rela
 ALL = pytest.mark.parametrize(
     "path", PAGES + documents.MANUALS, ids=lambda path: str(path.relative_to(ROOT))
 )
-# of other programs, in pages on what users do
+# options of other programs, in pages on what users do
 FOREIGN = {"--dist"}
 FOREIGN_PROGRAM = re.compile(
-    r"(sudo )?([A-Z_]+=\S* )*(tools/|make\b|git\b|kill\b|/usr/bin/python3\b|pytest\b|(py|mem)leak\b)"
+    r"(sudo )?([A-Z_]+=\S* )*"
+    r"(tools/|make\b|git\b|kill\b|/usr/bin/python3\b|pytest\b|(py|mem)leak\b)"
 )
 ADDRESS = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
 
@@ -42,8 +43,8 @@ def test_the_program_says_what_it_has():
 
 
 @ALL
-def test_options(path):
-    """Those of our tools are known too in pages on development, and where a tool is called."""
+def test_cited_options_exist(path):
+    """Options of our own tools count too, in pages on development and where a tool is called."""
     known = every_option() | FOREIGN
     of_tools = known | set(options_in(documents.tools_text()))
     wrong = [
@@ -57,7 +58,7 @@ def test_options(path):
 
 
 @ALL
-def test_knobs(path):
+def test_cited_knobs_exist(path):
     wrong = [
         (n, knob)
         for n, text in documents.code_spans(path)
@@ -68,8 +69,8 @@ def test_knobs(path):
 
 
 @ALL
-def test_verbs(path):
-    """The word behind the program's name is a command."""
+def test_cited_verbs_exist(path):
+    """The word after the program's name is a command."""
     wrong = [
         (n, word)
         for n, text in documents.code_spans(path)
@@ -103,7 +104,8 @@ def made_examples():
 
 
 def test_made_outputs_are_of_examples():
-    """What makes an output stands in the pages as it is called, and so is run by tests/live/test_examples.py."""
+    """The command that makes an output is in the pages as it is called, so
+    tests/live/test_examples.py runs it."""
     lines = {example.line for example in documents.examples()}
     assert made_examples()
     assert not {
@@ -113,7 +115,8 @@ def test_made_outputs_are_of_examples():
 
 @pytest.mark.parametrize("path", documents.GUIDES, ids=lambda path: str(path.relative_to(ROOT)))
 def test_outputs_name_what_made_them(path):
-    """A block of output has a comment above it: the script that makes it, or the test that checks such output."""
+    """A block of output has a comment above it: the script that makes it, or the test that checks
+    such output."""
     made = made_examples()
     for number, language, lines, above in documents.blocks(path):
         assert language in ("sh", "text"), (number, language)
@@ -141,7 +144,7 @@ def test_examples_are_in_shell_blocks(path):
 
 
 @MARKDOWN
-def test_tools_and_targets(path):
+def test_cited_tools_and_make_targets_exist(path):
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
     for n, text in documents.code_spans(path):
         for name in re.findall(r"(?:^|sudo | )(tools/[\w.-]+\b)", text):
@@ -154,7 +157,7 @@ def test_tools_and_targets(path):
 
 
 def source_file(word, page):
-    """Where a file that is named in a page would be."""
+    """Does a file that a page names exist, in any place where it could be?"""
     return any(
         (folder / word).exists()
         for folder in (
@@ -170,8 +173,8 @@ def source_file(word, page):
 
 
 @MARKDOWN
-def test_source_files(path):
-    """`room/file.c` is a file; a name alone is one somewhere."""
+def test_cited_source_files_exist(path):
+    """`room/file.c` is a file; a bare name is a file somewhere."""
     names = {
         file.name
         for folder in ("user", "bpf", "tests", "tools", "man", "vmlinux")
@@ -209,7 +212,7 @@ def headings(path):
 
 
 @MARKDOWN
-def test_links(path):
+def test_links_lead_to_files_and_headings(path):
     for address in ADDRESS.findall(path.read_text(encoding="utf-8")):
         if re.match(r"https?:", address):
             continue
@@ -220,8 +223,8 @@ def test_links(path):
 
 
 @ALL
-def test_width(path):
-    """100 columns, but for tables and what is shown as it is."""
+def test_no_line_is_too_wide(path):
+    """100 columns, except for tables and verbatim text."""
     wrong = [
         n
         for n, line in enumerate(path.read_text(encoding="utf-8").split("\n"), 1)
@@ -250,7 +253,7 @@ HEADERS = sorted([*ROOT.glob("user/*/*.h"), *ROOT.glob("bpf/**/*.h")])
 
 
 def test_headers_cite_options_that_exist():
-    """In comments: what looks like an option is one."""
+    """In comments, whatever looks like an option is one."""
     known = every_option()
     wrong = [
         (str(path.relative_to(ROOT)), option)

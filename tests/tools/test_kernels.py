@@ -47,7 +47,7 @@ PASSED = [
     {"kernel": "6.12.1"},
     {"cell": "load", "outcome": "passed", "attach_s": 1.25, "text": ""},
     {
-        "test": "tests/live/test_heap.py::test_buffers[system-3.11]",
+        "test": "tests/live/test_heap.py::test_buffers_count_with_their_container[system-3.11]",
         "outcome": "passed",
         "seconds": 1,
         "text": "",
@@ -69,7 +69,7 @@ def judged(rows, which=SOME, ended=True, version=(6, 12), console=""):
     return outcome
 
 
-def test_newest_of_each():
+def test_newest_package_of_each_version_is_chosen():
     rows = [row + ("suite",) for row in catalogue.packages(LISTS)]
     assert len(rows) == 5  # neither those for real machines nor debug information
     assert {name: row[1] for name, row in catalogue.newest(rows).items()} == {
@@ -87,7 +87,7 @@ def test_each_test_of_a_cell_is_there():
             assert cells.cell_of_test("tests/live/%s[system-3.11]" % test) is cell
 
 
-def test_messages_between_what_else_is_printed():
+def test_messages_are_found_between_other_output():
     said = (
         json.dumps({"cell": "load"})
         + "\r\n[    1.0] a kernel's line\r\n{broken\r\n[1]\r\n"
@@ -97,7 +97,7 @@ def test_messages_between_what_else_is_printed():
     assert machine.messages(said) == [{"cell": "load"}, {"end": True}]
 
 
-def test_all_passed():
+def test_cells_are_ok_when_all_tests_pass():
     outcome = judged(PASSED)
     assert outcome.cells == {"load": ("ok", ""), "heap": ("ok", "")} and not outcome.failed
     assert table.text([outcome], SOME).splitlines()[1].split()[:5] == [
@@ -116,8 +116,8 @@ def test_all_passed():
         (dict(outcome="skipped", text="no such thing here"), "n/a"),
     ],
 )
-def test_one_of_two_tests(change, state):
-    """A failure fails the cell; what was skipped does not make it n/a while another test ran."""
+def test_one_failure_fails_the_cell_and_one_skip_does_not(change, state):
+    """A failure fails the cell; a skipped test does not make it n/a as long as another one ran."""
     rows = PASSED[:-1] + [dict(PASSED[-1], **change)]
     outcome = judged(rows)
     assert outcome.cells["heap"][0] == ("failed" if state == "failed" else "ok")
@@ -126,30 +126,31 @@ def test_one_of_two_tests(change, state):
     assert only.cells["heap"][0] == state
 
 
-def test_passed_and_failed_at_its_end():
-    """pytest reports a test whose fixture fails afterwards twice."""
+def test_failure_at_the_end_of_a_test_counts():
+    """pytest reports a test twice if its fixture fails afterwards."""
     assert judged(PASSED + [dict(PASSED[-1], outcome="failed")]).cells["heap"][0] == "failed"
 
 
-def test_machine_that_dies():
-    """What was not run counts as failed, and the kernel's last words are shown."""
+def test_machine_that_dies_fails_what_was_not_run():
+    """What did not run counts as failed, and the kernel's last words are shown."""
     outcome = judged(
-        PASSED[:2] + [{"begins": "test_heap.py::test_buffers"}],
+        PASSED[:2] + [{"begins": "test_heap.py::test_buffers_count_with_their_container"}],
         ended=False,
-        console="[    9.1] BUG: kernel NULL pointer dereference\n[    9.2] Kernel panic - not syncing\n",
+        console="[    9.1] BUG: kernel NULL pointer dereference\n"
+        "[    9.2] Kernel panic - not syncing\n",
     )
     assert (
         outcome.cells["load"][0] == "ok" and outcome.cells["heap"][0] == "failed" and outcome.failed
     )
     assert "[    9.1] BUG: kernel NULL pointer dereference" in outcome.warnings
-    assert "test_buffers" in table.details([outcome])
+    assert "test_buffers_count_with_their_container" in table.details([outcome])
 
 
-def test_nothing_came():
+def test_silent_machine_fails_every_cell():
     assert {state for state, _ in judged([], ended=False).cells.values()} == {"failed"}
 
 
-def test_too_old():
+def test_kernel_that_is_too_old_is_refused_or_not_applicable():
     outcome = judged(PASSED, version=(5, 10))
     assert (
         outcome.cells["load"] == ("n/a", "BPF cookies came with 5.15")
@@ -163,7 +164,7 @@ def test_too_old():
     assert judged(PASSED + [{"refuses": False, "text": "loaded"}], version=(5, 10)).failed
 
 
-def test_not_to_be_had():
+def test_unavailable_kernel_is_no_failure():
     outcome = table.not_available("6.8", "no suite has it")
     assert not outcome.failed
     assert (
@@ -173,8 +174,9 @@ def test_not_to_be_had():
     assert "no suite has it" in table.details([outcome])
 
 
-def test_exit_code():
-    """Where no kernel was available nothing is known; one of several that was not makes no difference."""
+def test_exit_code_ignores_unavailable_kernels_among_others():
+    """If no kernel was available, nothing is known; if only one of several was not, that makes no
+    difference."""
     missing, good, bad = (
         table.not_available("6.8", "no network"),
         judged(PASSED),
@@ -185,7 +187,7 @@ def test_exit_code():
     assert table.exit_code([bad]) == table.exit_code([missing, good, bad]) == 1
 
 
-def test_warnings_and_cost():
+def test_warnings_and_cost_are_in_the_table():
     cost = (
         "program            instructions   states  stack  JIT bytes  most expensive\n"
         "on_entry                   2370      189     96       4528  CPython 3.15t\n"
@@ -205,7 +207,7 @@ def test_warnings_and_cost():
     assert judged(PASSED + [{"cost": 1, "text": cost}]).failed
 
 
-def test_archive(tmp_path):
+def test_archive_is_as_cpio_and_kernels_read_it(tmp_path):
     """What GNU cpio and kernels read: names, modes, links, and data at multiples of four."""
     tree = root.Root()
     tree.text("/etc/a", "abc", 0o755)

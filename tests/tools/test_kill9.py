@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""tools/kill9 does not take for unchanged what it could not look at."""
+"""tools/kill9 does not take what it could not look at for unchanged."""
 import importlib.machinery
 import importlib.util
 import os
@@ -22,23 +22,23 @@ def kill9(monkeypatch):
     return module
 
 
-def test_own_text(kill9):
+def test_unchanged_text_has_no_differences(kill9):
     assert kill9.differences(os.getpid()) == 0
 
 
-def test_changed_text(kill9, monkeypatch):
+def test_changed_text_is_seen(kill9, monkeypatch):
     real = kill9.text_of_file
     monkeypatch.setattr(kill9, "text_of_file", lambda *a: bytes([real(*a)[0] ^ 1]) + real(*a)[1:])
     assert kill9.differences(os.getpid()) > 0
 
 
-def test_file_that_cannot_be_read(kill9, monkeypatch):
+def test_unreadable_file_is_a_failure(kill9, monkeypatch):
     monkeypatch.setattr(kill9, "text_of_file", lambda *_: None)
     with pytest.raises(kill9.Failure, match="cannot be looked at"):
         kill9.differences(os.getpid())
 
 
-def test_memory_that_cannot_be_read(kill9, monkeypatch):
+def test_unreadable_memory_is_a_failure(kill9, monkeypatch):
     def refuse(*_):
         raise PermissionError("no")
 
@@ -47,7 +47,7 @@ def test_memory_that_cannot_be_read(kill9, monkeypatch):
         kill9.differences(os.getpid())
 
 
-def test_process_that_has_ended(kill9):
+def test_ended_process_has_no_differences(kill9):
     child = subprocess.Popen(["true"])
     os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)
     assert kill9.differences(child.pid) == 0

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""The pictures of README.md: the report is drawn as it is written now, and both files are small."""
+"""The pictures of README.md: the drawn report is the current one, and both files are small."""
 import importlib.machinery
 import importlib.util
 import pathlib
@@ -46,5 +46,5 @@ def test_hostile_text_is_escaped(picture):
 
 
 @pytest.mark.parametrize("name", ["terminal.svg", "page.png"])
-def test_size(name):
+def test_pictures_are_small(name):
     assert 0 < (ROOT / "docs" / name).stat().st_size < SMALL

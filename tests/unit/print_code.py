@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """Facts about code objects, for test_code.c and test_symbolizer.c (see python_child.h):
 
-    code ADDRESS NAME FILE FIRST_LINE LINE,LINE,...    text in hex; one line number a code unit, 0: none
+    code ADDRESS NAME FILE FIRST_LINE LINE,LINE,...
+
+Text is in hex. Each code unit has one line number; 0 means that it has none.
 
 The lines come from co_lines() where code objects have it, else from PyCode_Addr2Line().
 """

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: BSD-2-Clause
-# An interpreter says which objects its collector tracks, and where some others are; the test finds the same from
-# outside. Between that and the test's look nothing happens.
+# An interpreter says which objects its collector tracks, and where some others are; the test finds
+# the same from outside. Nothing happens between the two.
 import gc
 import io
 import os

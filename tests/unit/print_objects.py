@@ -1,15 +1,18 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""Facts about objects of many kinds, for test_object.c (see python_child.h), all addresses and text in hex:
+"""Facts about objects of many kinds, for test_object.c (see python_child.h), all addresses and text
+in hex:
 
-    debug_offsets ADDRESS                where _PyRuntime begins
+    debug_offsets ADDRESS            where _PyRuntime begins
     str ADDRESS TEXT
     type ADDRESS NAME
-    renamed ADDRESS                      a type __main__.Renamed, whose name the test changes in its memory
-    block ADDRESS SIZE NAME|- LABEL      an allocator's block and the type of the object in it; -: a buffer
+    renamed ADDRESS                  a type __main__.Renamed, whose name the test changes in memory
+    block ADDRESS SIZE NAME|- LABEL  an allocator's block and the type of the object in it; -: a
+                                     buffer
 
-Where a block begins and how large it is comes from the allocator itself: the header of its pymalloc pool, or
-malloc_usable_size() with the object's documented overhead. In a free-threaded build it comes from the header that
-PYTHONMALLOC=debug puts before a block; without that nothing is said of blocks there.
+Where a block begins and how large it is comes from the allocator itself: the header of its pymalloc
+pool, or malloc_usable_size() with the object's documented overhead. In a free-threaded build it
+comes from the header that PYTHONMALLOC=debug puts before a block; without that nothing is said of
+blocks there.
 """
 import ctypes
 import gc
@@ -54,7 +57,8 @@ def word(address):
 
 
 def peek(address):
-    """The u32s from here on, None where they cannot be read; asks the kernel, which does not crash."""
+    """The u32s from here on, None where they cannot be read; asks the kernel, which does not
+    crash."""
     buffer = (ctypes.c_uint32 * 3)()
     local, remote = (ctypes.c_uint64 * 2)(ctypes.addressof(buffer), 12), (ctypes.c_uint64 * 2)(address, 12)
     got = libc.process_vm_readv(os.getpid(), local, ctypes.c_ulong(1), remote, ctypes.c_ulong(1), ctypes.c_ulong(0))
@@ -75,7 +79,8 @@ def pool_block(address):
 
 
 def debug_block(address, overhead):
-    """The same by the header of the debug allocator: the size that was asked for, of 24 bytes more (3 words)."""
+    """The same by the header of the debug allocator: the size that was asked for, of 24 bytes more
+    (3 words)."""
     begin = address - overhead
     header = ctypes.string_at(begin, 16)
     assert header[9:] == b"\xfd" * 7
@@ -228,7 +233,8 @@ def objects():
 
 
 def buffers():
-    """(label, address in the buffer): what lies there are addresses of types and of other objects."""
+    """(label, address in the buffer): what lies there are addresses of types and of other
+    objects."""
     offset = 16 if FREE_THREADED else 0 # of what is behind the head of an object
     things = [None, int, str, type, dict, Plain, Meta, Slots, 5, "a", (), 10 ** 12, True, len]
     items = [list(some) for some in itertools.product(things, repeat=3)]

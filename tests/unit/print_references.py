@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: BSD-2-Clause
-# An interpreter holds objects in every way that a path can say, and says how; the test follows the references from
-# outside. Between that and the test's look nothing happens.
+# An interpreter holds objects in every way that a path can express, and says how; the test follows
+# the references from outside. Nothing happens between the two.
 import collections
 import functools
 import gc
@@ -84,8 +84,8 @@ def make():
     cache.cached = cached
 
 
-# n pairs that hold each other, and nothing else does. They lie where no object was before, so that no word that was left
-# behind (in a free list, say) happens to be the address of one
+# n pairs that hold each other, and nothing else does. They lie where no object was before, so that
+# no word that was left behind (in a free list, say) happens to be the address of one
 def cycles(n):
     members = {"__slots__": ("__dict__", ), "__module__": "shapes", "__del__": lambda self: None}
     cycle, freed = type("Cycle", (Session, ), members), [{i: i} for i in range(200)]

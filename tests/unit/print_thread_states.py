@@ -2,7 +2,8 @@
 """Facts about this process's threads, for test_trend_threads.c (see python_child.h):
 
     made N                                                  thread states made so far
-    thread IDENT TID NAME FUNCTION LINE ENTRY ENTRY_LINE    names in hex; TID 0: not known before 3.8
+    thread IDENT TID NAME FUNCTION LINE ENTRY ENTRY_LINE    names in hex; TID 0: not known before
+                                                            3.8
 """
 import ctypes
 import sys

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: BSD-2-Clause
-# What an interpreter says about itself and its threads; the tests find the same from outside.
-# One thread waits for a lock, one runs without end and so keeps the GIL while the main thread waits.
+# What an interpreter says about itself and its threads; the tests find the same from outside. One
+# thread waits for a lock; one runs forever and so keeps the GIL while the main thread waits.
 import sys
 import threading
 

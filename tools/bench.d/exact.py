@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""What it costs to trace everything, a pair of allocation and free, compared with libbpf-tools' memleak in the same run.
+"""What it costs to trace everything, a pair of allocation and free, compared with libbpf-tools'
+memleak in the same run.
 
-In each round the target runs bare before and after every tracer, as in the other sections. memleak watches libc
-only, takes C frames by frame pointers, and has no Python frames: its column has no objects.
+In each round the target runs bare before and after every tracer, as in the other sections. memleak
+watches libc only, takes C frames by frame pointers, and has no Python frames: its column has no
+objects.
 """
 import os
 import pty
@@ -21,8 +23,8 @@ MEMLEAK = "memleak"
 
 
 class Terminal:
-    """The reading end of a terminal: lines until the other end is closed. (Into a pipe memleak would not say in time
-    that it is attached.)"""
+    """The reading end of a terminal: lines until the other end is closed. (Into a pipe memleak
+    would not say in time that it is attached.)"""
 
     def __init__(self, fd):
         self.stream = os.fdopen(fd, "rb", buffering=0)

@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""What services lose while a watchpoint is set that nobody hits: a store across two cache lines, and bytes moved in bulk, take longer.
+"""What services lose while a watchpoint is set that nobody hits: a store across two cache lines,
+and bytes moved in bulk, take longer.
 
-By pairs of spans (spans.py). The container that is watched is one of the target's that never changes.
+By pairs of spans (spans.py). The container that is watched is one of the target's that never
+changes.
 """
 import json
 import os

@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""What a trace below its ceiling (the default) costs services at full speed, and how soon it names their leak.
+"""What a trace below its ceiling (the default) costs services at full speed, and how soon it names
+their leak.
 
-By pairs of spans (spans.py); a watched one begins when the tool is attached and ends before it detaches.
+By pairs of spans (spans.py); a watched one begins when the tool is attached and ends before it
+detaches.
 """
 import re
 import time
@@ -13,8 +15,9 @@ from processes import Tool
 FIRST_S = 60  # until when the leak is to be the first thing in the report
 ASK_S = 2  # a report is asked for every so often, in the first watched span
 
-# CPU time per unit of work, tool / bare, of peers on such workloads: CPython 3.13.5 of Debian, memray 1.17, libbpf-tools
-# memleak 0.31, tracemalloc with one frame; each measured once, on a machine like this one
+# CPU time per unit of work, tool / bare, of peers on such workloads: CPython 3.13.5 of Debian,
+# memray 1.17, libbpf-tools memleak 0.31, tracemalloc with one frame; each measured once, on a
+# machine like this one
 PEERS = {
     "churn": {"memray attach": 1.99, "tracemalloc": 8.8, "memleak": None},
     "json": {"memray attach": 1.16, "tracemalloc": 10.0, "memleak": 3.8},
@@ -26,7 +29,8 @@ PEERS = {
 
 
 def first_line(report):
-    """The innermost line of workloads.py in the first stack of a text report; None when it has no stack."""
+    """The innermost line of workloads.py in the first stack of a text report; None when it has no
+    stack."""
     for block in re.finditer(r"^\t\t.*\n(?:\t\t.*\n)*", report, re.M):
         found = re.search(r"/workloads\.py:(\d+)\)", block[0])
         return int(found[1]) if found else 0
@@ -57,7 +61,8 @@ class Naming:
 
 
 def name_leak(steps, target, path, workload):
-    """In a trace of its own, for as long as it takes: seconds until the leak is first in the report; None: it was not."""
+    """In a trace of its own, for as long as it takes: seconds until the leak is first in the
+    report; None: it was not."""
     tool = Tool(path, target, "36000", "--native", "no", exact=False)
     naming = Naming(tool, workload)
     try:

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""The processes of a benchmark: the target, and the tracers that watch it. All of them are led by handshake."""
+"""The processes of a benchmark: the target, and the tracers that watch it. All of them are led by
+handshake."""
 import glob
 import json
 import os
@@ -52,7 +53,8 @@ class Lines:
         return "".join(line for _, line in self.lines)
 
     def wait(self, pattern, start=0):
-        """-> (moment, match) of the first line from number `start` on that the pattern is found in"""
+        """-> (moment, match) of the first line from number `start` on that the pattern is found
+        in"""
         end = time.monotonic() + DEADLINE_S
         with self.news:
             while True:
@@ -85,7 +87,8 @@ def close(process, *lines):
 
 
 class Stage:
-    """The target's programs, in a folder that an interpreter sees (which may run in a root of its own)."""
+    """The target's programs, in a folder that an interpreter sees (which may run in a root of its
+    own)."""
 
     def __init__(self, python, loops):
         with subprocess.Popen(
@@ -108,7 +111,8 @@ class Stage:
         self.bring_packages()
 
     def bring_packages(self):
-        """Debian's packages of pure Python, for interpreters that have none of their own; after the ones that they have."""
+        """Debian's packages of pure Python, for interpreters that have none of their own; after the
+        ones that they have."""
         for name in PACKAGES:
             source = os.path.join("/usr/lib/python3/dist-packages", name)
             if os.path.isdir(source):
@@ -245,7 +249,8 @@ class Tool:
 
 
 class Bpftrace:
-    """bpftrace with probes on a target; groups: name -> list of probes; each group is counted or ignored."""
+    """bpftrace with probes on a target; groups: name -> list of probes; each group is counted or
+    ignored."""
 
     def __init__(self, target, groups, action):
         text = []

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """What is measured. Each section takes a Setup and gives plain data; tools/bench prints it.
 
-In every round the target runs bare, is traced, and runs bare again, so that a change of the machine's speed
-meets both. CPU time is the target thread's own; figures are medians over the rounds, of differences made
-within a round.
+In every round the target runs bare, is traced, and runs bare again, so that a change of the
+machine's speed meets both. CPU time is the target thread's own; figures are medians over the
+rounds, of differences made within a round.
 """
 import subprocess
 import time
@@ -50,7 +50,8 @@ class Setup:
 
 
 class Clock:
-    """Runs loops for about the wanted CPU time and returns ns per turn; learns how many turns that is."""
+    """Runs loops for about the wanted CPU time and returns ns per turn; learns how many turns that
+    is."""
 
     def __init__(self, target, phase_s):
         self.target = target
@@ -90,7 +91,7 @@ def summary(pairs):
     }
 
 
-# ---- pairs -------------------------------------------------------------------------------------------------------
+# ---- pairs ---------------------------------------------------------------------------------------
 
 
 def one_phase(clock, name, rows):
@@ -98,7 +99,8 @@ def one_phase(clock, name, rows):
 
 
 def tool_phase(setup, clock, target, name, path, between):
-    """One watch over all rows; what the tool saw and how long its own steps took goes to `between`."""
+    """One watch over all rows; what the tool saw and how long its own steps took goes to
+    `between`."""
     tool = Tool(path, target, "36000")
     try:
         first_report_s = tool.report()  # it has measured its traps when this is there
@@ -193,11 +195,12 @@ def measure_pairs(setup, target):
     }
 
 
-# ---- the tool's own statement of its cost -------------------------------------------------------------------------
+# ---- the tool's own statement of its cost --------------------------------------------------------
 
 
 def statement(setup, clock, target, path, loop):
-    """One watch of one loop: (ns per hit as the tool states it, as measured from outside, hits per pair)."""
+    """One watch of one loop: (ns per hit as the tool states it, as measured from outside, hits per
+    pair)."""
     name = "cost " + path
     bare = clock.run("bare", loop, DEPTH)
     tool = Tool(path, target, "36000")
@@ -216,7 +219,8 @@ def statement(setup, clock, target, path, loop):
 
 
 def measure_statement(setup, target):
-    """The cost line of the report compared with what it costs as seen from outside; per hit, three hits a pair."""
+    """The cost line of the report compared with what it costs as seen from outside; per hit, three
+    hits a pair."""
     clock = Clock(target, setup.phase_s)
     result = []
     for name, path in setup.tools:
@@ -236,11 +240,12 @@ def measure_statement(setup, target):
     return result
 
 
-# ---- the trap alone -----------------------------------------------------------------------------------------------
+# ---- the trap alone ------------------------------------------------------------------------------
 
 
 def measure_traps(setup, target):
-    """ns that a probe costs whose program compares one word and returns, by the probed instruction."""
+    """ns that a probe costs whose program compares one word and returns, by the probed
+    instruction."""
     if setup.bpftrace:
         return {}
     clock = Clock(target, setup.phase_s)
@@ -266,7 +271,7 @@ def measure_traps(setup, target):
     return {trap: row["extra_ns"] for trap, row in result.items()}
 
 
-# ---- the tool itself ----------------------------------------------------------------------------------------------
+# ---- the tool itself -----------------------------------------------------------------------------
 
 
 def share_of_core(tool, seconds, work):
@@ -315,7 +320,7 @@ def measure_tool(setup, target, path):
     }
 
 
-# ---- workloads ------------------------------------------------------------------------------------------------------
+# ---- workloads -----------------------------------------------------------------------------------
 
 
 def rank_of_leak(report, workload):
@@ -360,7 +365,8 @@ def workload_round(setup, target, path, workload, turns):
 
 
 def measure_workloads(setup, python, stage, path):
-    """Slowdown of services at full speed, everything traced, and where the report has their leak."""
+    """Slowdown of services at full speed, everything traced, and where the report has their
+    leak."""
     result = []
     for workload in setup.workloads:
         target = Target(python, stage)
@@ -391,7 +397,7 @@ def measure_workloads(setup, python, stage, path):
     return result
 
 
-# ---- all of it --------------------------------------------------------------------------------------------------------
+# ---- all of it -----------------------------------------------------------------------------------
 
 
 def measure_cost(setup, target):

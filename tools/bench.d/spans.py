@@ -3,11 +3,12 @@
 
     bare | with it | bare | with it | ... | bare       one process, spans of the same length
 
-Each span with it is set against the mean of the bare ones next to it, by CPU time per step: a heap that leaks drifts. So does
-the machine's speed, by up to 1.8 within seconds where it is shared with others; therefore the target does a piece of work of
-always the same size after each millisecond of steps, the yardstick, and a step is measured in yardsticks. One second to the
-next, bare steps then differ by 3 to 6 % (standard deviation) where CPU time alone differs by 9 to 15 %. What is done to the
-service might slow the yardstick down too and be hidden by it: so that is reported as well.
+Each span with it is set against the mean of the bare ones next to it, by CPU time per step: a heap
+that leaks drifts. So does the machine's speed, by up to 1.8 within seconds where it is shared with
+others; therefore the target does a piece of work of always the same size after each millisecond of
+steps, the yardstick, and a step is measured in yardsticks. One second to the next, bare steps then
+differ by 3 to 6 % (standard deviation) where CPU time alone differs by 9 to 15 %. What is done to
+the service might slow the yardstick down too and be hidden by it: so that is reported as well.
 """
 import time
 from collections import namedtuple
@@ -51,7 +52,8 @@ class Steps:
 
 
 class Pairs:
-    """What alternate() has measured: a Span each, and what came with the ones that were not bare."""
+    """What alternate() has measured: a Span each, and what came with the ones that were not
+    bare."""
 
     def __init__(self, bare, other, said):
         self.bare, self.other, self.said = bare, other, said
@@ -77,7 +79,8 @@ class Pairs:
 
 
 def alternate(steps, seconds, runs, span_with_it, say):
-    """`span_with_it` makes a span -> (its Span, what is said of it); `say` gets the number of each before."""
+    """`span_with_it` makes a span -> (its Span, what is said of it); `say` gets the number of
+    each before."""
     bare, other, said = [steps.span(seconds)], [], []
     for number in range(1, runs + 1):
         say(number)
@@ -89,7 +92,8 @@ def alternate(steps, seconds, runs, span_with_it, say):
 
 
 def each(names, python, stage, measure):
-    """Each workload in a process of its own: what `measure` makes of (target, workload), or why it is unavailable."""
+    """Each workload in a process of its own: what `measure` makes of (target, workload), or why it
+    is unavailable."""
     rows = []
     for workload in names:
         target = Target(python, stage)

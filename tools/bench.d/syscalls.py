@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""What a system call of a process takes while another one is watched: while mappings are traced the kernel takes its slow way
-for the calls of all.
+"""What a system call of a process takes while another one is watched: while mappings are traced the
+kernel takes its slow way for the calls of all.
 
-In every round: bare, below the default ceiling, bare, everything traced. The one that is watched sleeps.
+In every round: bare, below the default ceiling, bare, everything traced. The one that is watched
+sleeps.
 """
 from processes import Target, Tool, median
 

@@ -73,20 +73,28 @@ def pairs(data, tools):
     yield from table(rows)
     for name, _ in tools:
         session = data["sessions"][name]
-        yield "  %s saw %s of the allocations, %d frees missed, losses: %s; attach %.2f s, last report and detach %.2f s" % (
-            name,
-            percent(session["seen"]),
-            session["missed_frees"],
-            ", ".join(data["losses"][name]) or "none",
-            session["attach_s"],
-            session["last_report_s"] + session["detach_s"],
+        yield (
+            "  %s saw %s of the allocations, %d frees missed, losses: %s; attach %.2f s, "
+            "last report and detach %.2f s"
+            % (
+                name,
+                percent(session["seen"]),
+                session["missed_frees"],
+                ", ".join(data["losses"][name]) or "none",
+                session["attach_s"],
+                session["last_report_s"] + session["detach_s"],
+            )
         )
     if "bpftrace" in data["sessions"]:
         session = data["sessions"]["bpftrace"]
-        yield "  bpftrace (count() by name; no stack, no blocks) saw %s of the mallocs, %s of the objects (%s)" % (
-            percent(session["seen_malloc"]),
-            percent(session["seen_object"]),
-            ", ".join(p.rpartition(":")[2] for p in data["bpftrace_probes"]["pymalloc"]),
+        yield (
+            "  bpftrace (count() by name; no stack, no blocks) saw %s of the mallocs, "
+            "%s of the objects (%s)"
+            % (
+                percent(session["seen_malloc"]),
+                percent(session["seen_object"]),
+                ", ".join(p.rpartition(":")[2] for p in data["bpftrace_probes"]["pymalloc"]),
+            )
         )
     for row in data["rows"]:
         if row["depth"] == 20 and row["loop"] in ("malloc", "instance"):
@@ -151,7 +159,10 @@ def tool(data):
 
 
 def workload_table(rows):
-    yield "Services at full speed, everything traced: CPU time per step, traced / bare; rank of the leaking line:"
+    yield (
+        "Services at full speed, everything traced: CPU time per step, traced / bare; "
+        "rank of the leaking line:"
+    )
     yield from table(
         [["", "bare", "slowdown", "(range)", "rank", "in the top 3"]]
         + [
@@ -168,7 +179,8 @@ def workload_table(rows):
     )
 
 
-# of spans.py: the same ratio in CPU time alone, that of the yardsticks, and by how much the machine's speed differed
+# of spans.py: the same ratio in CPU time alone, that of the yardsticks, and by how much the
+# machine's speed differed
 SPEED_COLUMNS = ("CPU time", "yardstick", "speed drifts by")
 
 
@@ -187,7 +199,10 @@ def reported_text(shares):
 
 
 def overhead_table(rows):
-    yield "Services at full speed, watched below the default ceiling of 5 %: CPU time per step, watched / bare, in yardsticks:"
+    yield (
+        "Services at full speed, watched below the default ceiling of 5 %: "
+        "CPU time per step, watched / bare, in yardsticks:"
+    )
     yield from table(
         [
             [
@@ -230,7 +245,10 @@ def overhead_table(rows):
 
 
 def idle_table(rows):
-    yield "Services while a watchpoint is set that nobody hits: CPU time per step, with it / without, in yardsticks:"
+    yield (
+        "Services while a watchpoint is set that nobody hits: "
+        "CPU time per step, with it / without, in yardsticks:"
+    )
     yield from table(
         [
             [
@@ -285,9 +303,10 @@ def exact_table(data):
         "buffer": "bytearray, 1 to 64 KB",
         "instance": "instance with __slots__",
     }
-    yield "Everything traced: CPU time that a pair of allocation and free costs more, below %d Python frames:" % data[
-        "depth"
-    ]
+    yield (
+        "Everything traced: CPU time that a pair of allocation and free costs more, "
+        "below %d Python frames:" % data["depth"]
+    )
     rows = [["", "bare"] + [word for name in data["columns"] for word in (name, "(us)")]]
     for row in data["rows"]:
         cells = [names[row["loop"]], us(row[data["columns"][0]]["bare_ns"])]

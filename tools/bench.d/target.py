@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """The benchmark's target: one command a line on stdin (JSON), one answer a line on stdout.
 
-Runs under every CPython from 3.6 on, with nothing but the standard library. The work is done below a Python
-stack of the depth that was asked for, counted from the interpreter's first frame.
+Runs under every CPython from 3.6 on, with nothing but the standard library. The work is done below
+a Python stack of the depth that was asked for, counted from the interpreter's first frame.
 """
 import collections
 import ctypes
@@ -43,7 +43,7 @@ class Small:
     __slots__ = ("value",)
 
 
-# ---- the loops: n -> CPU time in ns ----------------------------------------------------------------------------
+# ---- the loops: n -> CPU time in ns --------------------------------------------------------------
 
 
 def loop_malloc(n):
@@ -64,7 +64,8 @@ BUFFERS = (1 << 10, 2 << 10, 4 << 10, 8 << 10, 16 << 10, 24 << 10, 48 << 10, 64 
 
 
 def loop_buffer(n):
-    """One bytearray after the other: each is an object and a buffer, which is one malloc() and one free()."""
+    """One bytearray after the other: each is an object and a buffer, which is one malloc() and one
+    free()."""
     rounds = itertools.repeat(None, max(1, n // len(BUFFERS)))
     begin = cpu_ns()
     for _ in rounds:
@@ -73,7 +74,8 @@ def loop_buffer(n):
     return (cpu_ns() - begin) * n // (max(1, n // len(BUFFERS)) * len(BUFFERS))
 
 
-# bytes objects of 34 to 433 bytes, all of them pymalloc's; the counts are small ints, which are made once
+# bytes objects of 34 to 433 bytes, all of them pymalloc's; the counts are small ints, which are
+# made once
 COUNTS = tuple(range(1, 201, 7))
 
 
@@ -88,7 +90,8 @@ def loop_bytes(n):
 
 
 def loop_threads(n):
-    """Two threads in the malloc loop at once, at the caller's depth; the mean of their CPU times."""
+    """Two threads in the malloc loop at once, at the caller's depth; the mean of their CPU
+    times."""
     spent = []
     depth = own_depth()
     gate = threading.Barrier(2)
@@ -132,7 +135,7 @@ def descend(left, function, *args):
     return descend(left - 1, function, *args) if left > 0 else function(*args)
 
 
-# ---- commands ----------------------------------------------------------------------------------------------------
+# ---- commands ------------------------------------------------------------------------------------
 
 HELD = []
 IDLE = {"nobody": "changes this"}  # idle.py has a watchpoint on it
@@ -198,7 +201,8 @@ def yardstick():
 
 
 def do_measured_steps(workload, groups, n):
-    """Groups of n steps, a yardstick after each; -> [CPU time in ns of all steps, of all yardsticks]"""
+    """Groups of n steps, a yardstick after each; -> [CPU time in ns of all steps, of all
+    yardsticks]"""
     step = stepper(workload)
     steps_ns = yardsticks_ns = 0
     for _ in itertools.repeat(None, groups):

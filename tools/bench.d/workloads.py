@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""Six small services that leak. WORKLOADS: name -> function that makes a step; one call of it is one step.
+"""Six small services that leak. WORKLOADS: name -> function that makes a step; one call of it is
+one step.
 
-The line that allocates what stays ends with `# leak: NAME`, the one that puts it where it stays with `# kept: NAME`. The steps
-are full speed (bursty rests in between). flask needs Debian's python3-flask; Stage brings it along for other interpreters.
+The line that allocates what stays ends with `# leak: NAME`, the one that puts it where it stays
+with `# kept: NAME`. The steps are full speed (bursty rests in between). flask needs Debian's
+python3-flask; Stage brings it along for other interpreters.
 """
 import collections
 import ctypes
@@ -91,7 +93,8 @@ def make_buffers():
 
 
 def make_native():
-    """Text is made, sorted, encoded; C memory comes and goes; every 20th step a strdup() is never freed."""
+    """Text is made, sorted, encoded; C memory comes and goes; every 20th step a strdup() is never
+    freed."""
     libc = ctypes.CDLL(None)
     libc.malloc.restype = libc.strdup.restype = ctypes.c_void_p
     libc.malloc.argtypes = [ctypes.c_size_t]
@@ -138,7 +141,8 @@ def make_bursty():
 
 
 def make_flask():
-    """A request to a handler that builds a record and answers with JSON; one record in 10 stays in a list."""
+    """A request to a handler that builds a record and answers with JSON; one record in 10 stays in
+    a list."""
     import flask  # not everywhere
 
     app = flask.Flask(__name__)
@@ -179,7 +183,8 @@ LEAST_STEPS = {"churn": 100, "json": 1000, "buffers": 501, "native": 40, "bursty
 
 
 def marked_line(workload, mark):
-    """Number of the line in this file that has this mark for this workload; None when there is none."""
+    """Number of the line in this file that has this mark for this workload; None when there is
+    none."""
     with open(os.path.abspath(__file__), encoding="utf-8") as source:
         for number, text in enumerate(source, 1):
             if text.rstrip().endswith("# %s: %s" % (mark, workload)):

@@ -3,8 +3,9 @@
 
 usage: python3 tools/demo-service [--seconds N] [--clients N]
 
-Serves on a free port of the loopback interface and sends itself requests from a second process. Prints one line when
-it is at work, and ends by itself after N seconds (60) or at SIGTERM. Standard library only.
+Serves on a free port of the loopback interface and sends itself requests from a second process.
+Prints one line when it is at work, and ends by itself after N seconds (60) or at SIGTERM. Standard
+library only.
 """
 import argparse
 import gc
@@ -28,7 +29,8 @@ def main():
     parser.add_argument("--clients", type=int, default=2)
     options = parser.parse_args()
 
-    # "It made the slowest requests faster." It also means that cycles are never freed: the third leak.
+    # "It made the slowest requests faster." It also means that cycles are never freed: the third
+    # leak.
     gc.disable()
 
     server = web.Server(("127.0.0.1", 0), web.Handler)

@@ -29,11 +29,12 @@ SUITES = (
     ),
     ("ubuntu:jammy-updates", "ubuntu:noble-updates"),
 )
-# The ones that people have, run by default, with the newest that there is: one that no suite has is in the table all the
-# same. The others that a suite has are run by name.
+# The ones that people have, run by default, with the newest that there is: one that no suite has is
+# in the table all the same. The others that a suite has are run by name.
 WANTED = ("5.10", "5.15", "6.1", "6.8", "6.12", "6.16", "6.17", "6.18", "6.19", "7.0")
-# Debian's kernels for virtual machines are small, and have all that the tool needs built in. The image is in linux-binary
-# or, until 6.18, in linux-image. Signed or not, the kernel is the same. Ubuntu's are generic.
+# Debian's kernels for virtual machines are small, and have all that the tool needs built in. The
+# image is in linux-binary or, until 6.18, in linux-image. Signed or not, the kernel is the same.
+# Ubuntu's are generic.
 NAME = re.compile(
     r"linux-(image|binary)-(?:unsigned-)?(\d+\.\d+)[^ ]*-(cloud-amd64(-unsigned)?|generic)"
 )
@@ -123,7 +124,8 @@ class Catalogue:
         return [name for name in self.names() if name in WANTED or name == newest_name]
 
     def about(self, name):
-        """The row of its catalogue, or of the image that is there already; None: no suite has it."""
+        """The row of its catalogue, or of the image that is there already; None: no suite has
+        it."""
         return self.kept(name) or self.data["kernels"].get(name)
 
     def kept(self, name):

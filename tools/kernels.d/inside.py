@@ -87,7 +87,8 @@ LOADS = {"load": ["--exact", "--native", "no"], "load +C": ["--exact"], "load de
 
 
 def notes():
-    """What the last watch says of itself: that it has gone on without C frames, or without tracing."""
+    """What the last watch says of itself: that it has gone on without C frames, or without
+    tracing."""
     with open(REPORT, encoding="utf-8") as f:
         return [note["sentence"] for note in json.load(f).get("notes", [])]
 
@@ -119,7 +120,8 @@ def load(name, limit_s):
 
 
 def refuses(since, limit_s):
-    """On a kernel that is too old the tool says which one is needed, and the target is not touched."""
+    """On a kernel that is too old the tool says which one is needed, and the target is not
+    touched."""
     target = start_target()
     code, text, took = watch(target, ["--exact"], limit_s)
     lived = target.poll() is None and end_target(target) == 0

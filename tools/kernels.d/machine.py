@@ -4,7 +4,8 @@ serial port.
 
 `thread=single`: with threads, emulated kernels panic at tracepoints now and then (`Oops: int3`),
 which is no fault of theirs. `-icount`: an instruction takes two nanoseconds of the machine's own
-time, however busy this host is, and idle time passes at once. Seconds of a machine are such seconds.
+time, however busy this host is, and idle time passes at once. Seconds of a machine are such
+seconds.
 """
 import dataclasses
 import json
@@ -20,7 +21,8 @@ running = set()  # machines that are at work: end_all() ends them
 
 @dataclasses.dataclass
 class Result:
-    """What came of a machine. `rows` are the messages of inside.py and of pytest_serial.py, in order."""
+    """What came of a machine. `rows` are the messages of inside.py and of pytest_serial.py, in
+    order."""
 
     rows: list
     took_s: float
@@ -29,7 +31,8 @@ class Result:
 
 
 def messages(text):
-    """Complete lines of the serial port -> the messages. A kernel that prints into them is no reason to stop."""
+    """Complete lines of the serial port -> the messages. A kernel that prints into them is no
+    reason to stop."""
     rows = []
     for line in text.split("\n")[:-1]:
         try:

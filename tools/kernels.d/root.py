@@ -11,7 +11,8 @@ import stat
 import subprocess
 
 PYTHON = os.path.basename(os.path.realpath("/usr/bin/python3"))  # python3.11
-# What the tests run on, and what they import; what these need of Python's packages goes in with them
+# What the tests run on, and what they import; what these need of Python's packages goes in with
+# them
 PACKAGES = (
     PYTHON + "-minimal",
     "lib%s-minimal" % PYTHON,
@@ -23,15 +24,17 @@ PACKAGES = (
 COMMANDS = ("/usr/bin/python3", "/usr/sbin/bpftool", "/bin/busybox")
 # What packages bring, but no test imports: it would be unpacked at each boot
 LEFT_OUT = re.compile(
-    r"/usr/share/(doc|man|lintian|bash-completion|applications|pixmaps|binfmts|python3)/|/usr/lib/valgrind/"
-    r"|/usr/lib/python3[^/]*/(test|idlelib|lib2to3|tkinter|ensurepip|distutils|pydoc_data|turtledemo)/"
+    r"/usr/share/(doc|man|lintian|bash-completion|applications|pixmaps|binfmts|python3)/"
+    r"|/usr/lib/valgrind/|/usr/lib/python3[^/]*/"
+    r"(test|idlelib|lib2to3|tkinter|ensurepip|distutils|pydoc_data|turtledemo)/"
     r"|/pkg_resources/tests/"
 )
 MERGED = ("bin", "lib", "lib64", "sbin")  # /bin is /usr/bin, and so on
 
 
 class Root:
-    """What goes in: {path: ("file", source, mode) | ("text", bytes, mode) | ("link", to) | ("dir",)}"""
+    """What goes in: {path: ("file", source, mode) | ("text", bytes, mode) | ("link", to) |
+    ("dir",)}"""
 
     def __init__(self):
         self.entries = {}
@@ -103,7 +106,8 @@ class Root:
                 self._compiled(path)
 
     def _compiled(self, path):
-        """The byte code that the package's scripts have compiled here: it saves time in emulation."""
+        """The byte code that the package's scripts have compiled here: it saves time in
+        emulation."""
         folder, name = os.path.split(path)
         compiled = "%s/__pycache__/%s.cpython-%s.pyc" % (
             folder,

@@ -7,9 +7,9 @@ from cells import CELLS, cell_of_test
 
 # What a kernel says when something is wrong with it, or with what the tool did to it
 WARNING = re.compile(
-    r"WARNING: |BUG: |\bOops\b|general protection|kernel panic|Call Trace|unable to handle|rcu.*stall|"
-    r"hung_task|blocked for more than|leaking uprobe|failed to (un)?register|UBSAN|KASAN|traps: |"
-    r"segfault|Out of memory|invalid opcode",
+    r"WARNING: |BUG: |\bOops\b|general protection|kernel panic|Call Trace|unable to handle|"
+    r"rcu.*stall|hung_task|blocked for more than|leaking uprobe|failed to (un)?register|UBSAN|"
+    r"KASAN|traps: |segfault|Out of memory|invalid opcode",
     re.I,
 )
 HARMLESS = re.compile(r"Call Trace")  # belongs to a warning that has a line of its own
@@ -54,7 +54,8 @@ def exit_code(outcomes):
 
 
 def judge(outcome, result, cells, version):
-    """Fill an outcome from a machine's result. `cells`: the ones that were to be run; `version`: (6, 12)."""
+    """Fill an outcome from a machine's result. `cells`: the ones that were to be run; `version`:
+    (6, 12)."""
     wanted = {cell.name: cell for cell in cells}
     for cell in cells:
         if version < cell.needs:

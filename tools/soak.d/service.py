@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""The soak's target: a service at full speed that does in minutes what others do in a week, and stays the size it is.
+"""The soak's target: a service at full speed that does in minutes what others do in a week, and
+stays the size it is.
 
-All that a long watch may gather comes and goes here: containers that grow and are dropped, memory of C, code, types,
-threads, stacks of many depths. What is done every so often is done by the clock, so that a target that is slowed down by being
-watched leaks as fast as one that is not.
+All that a long watch may gather comes and goes here: containers that grow and are dropped, memory
+of C, code, types, threads, stacks of many depths. What is done every so often is done by the clock,
+so that a target that is slowed down by being watched leaks as fast as one that is not.
 
     service.py PERIOD_S     what leaks is dropped every PERIOD_S seconds
     it says `ready`, and ends when its input does

@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """Does a figure that was read again and again still grow? From samples to a verdict; nothing else.
 
-      value │            .·˙˙·..·˙·..·˙·.     the first half is warm-up: caches fill, buffers reach their size
-            │        .·˙
-            │   .·˙                           the second half is cut into PIECES of the same length; the median
-            │.·                               slope between any two of their medians (Theil and Sen) is its growth:
-            └────────┴──────────────────▶     one that is up and down, or jumps once and back, does not count
+    value │            .·˙˙·..·˙·..·˙·.   the first half is warm-up: caches fill, buffers reach
+          │        .·˙                    their size
+          │   .·˙                         the second half is cut into PIECES of the same length; the
+          │.·                             median slope between any two of their medians (Theil and
+          └────────┴──────────────────▶   Sen) is its growth: one that goes up and down, or jumps
+                                          once and back, does not count
 """
 import collections
 import statistics
@@ -13,7 +14,8 @@ import statistics
 PIECES = 24  # of the second half
 LEAST = 48  # samples, below which nothing is said
 
-# name: what is read; unit; allowed: growth in the second half that is tolerated, the larger of a number and a share of the median
+# name: what is read; unit; allowed: growth in the second half that is tolerated, the larger of a
+# number and a share of the median
 Figure = collections.namedtuple("Figure", "name unit allowed allowed_share")
 Verdict = collections.namedtuple("Verdict", "figure first median last growth allowed passed")
 
@@ -37,7 +39,8 @@ def slope(points):
 
 
 def pieces(samples, n):
-    """The medians of n spans of the same time: [(seconds, value)]; spans without a sample are left out."""
+    """The medians of n spans of the same time: [(seconds, value)]; spans without a sample are left
+    out."""
     begin, end = samples[0][0], samples[-1][0]
     spans = [[] for _ in range(n)]
     for seconds, value in samples:

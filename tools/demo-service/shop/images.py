@@ -8,7 +8,8 @@ libc.strdup.restype = ctypes.c_void_p
 
 
 def watermark(text):
-    """A copy for the renderer, which wants memory of its own; it was to be given back with free()."""
+    """A copy for the renderer, which wants memory of its own; it was to be given back with
+    free()."""
     return libc.strdup(text)
 
 

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""Orders. The third leak: an order and its lines point at each other, and nobody collects cycles."""
+"""Orders. The third leak: an order and its lines point at each other, and nobody collects
+cycles."""
 
 
 class Line(object):

@@ -107,7 +107,7 @@ def pairs(data, tools):
 
 
 def statement(rows, traps):
-    yield "The cost line of the tool's report compared with the cost measured from outside, per probe hit:"
+    yield "The cost line of the report compared with the cost measured from outside, per probe hit:"
     yield from table(
         [["", "stated", "measured", "stated / measured"]]
         + [

@@ -204,7 +204,7 @@ def test_frozen(some_python, start):
         assert result.returncode == 0, result.stderr
         assert json.loads(result.stdout)["heap"]["scan"]["pause_s"] > 0
         assert len(target.do("addresses")) > 20
-    assert "stood still" in tool("heap", "-p", str(target.pid), "--frozen").stdout
+    assert "was stopped" in tool("heap", "-p", str(target.pid), "--frozen").stdout
 
 
 def test_holders_that_grow(some_python, start, tmp_path, validate):

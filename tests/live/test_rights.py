@@ -191,13 +191,13 @@ def test_another_user_forks(one_python, start_as_other, rights, validate):
     tool = rights.watch(target.pid)
     try:
         target.do("keep", n=3000, n_keep=700, size=5000)
-        assert "Names that are new are not read" not in tool.report_now()
+        assert "New names are not read" not in tool.report_now()
         # what any of them writes is shared no more, either
         for pid in [*target.do("fork_child", size=5000), target.pid]:
             harness.quiet(pid)
         first = shared(target.pid)
         assert first > 2 * MIB
-        said = "Names that are new are not read: pid %d shares " % target.pid
+        said = "New names are not read: pid %d shares " % target.pid
         # what is read between the fork and the next look at it may be copied
         assert said in tool.report_now()
         before = shared_data(target.pid)

@@ -262,17 +262,16 @@ static int answer(const struct search *search, const char *path, pid_t pid, stru
 		return 0;
 	if (search->n_found)
 		return err_set(err, ERR_TARGET,
-			       "pid %d has several objects that are called %s: at 0x%" PRIx64
+			       "pid %d has several objects called %s: at 0x%" PRIx64
 			       ", at 0x%" PRIx64 ", ...; give the address of one",
 			       (int)pid, text,
 			       edges->reach->objects.address[search->found->container],
 			       search->other);
 	if (!search->named)
-		return err_set(err, ERR_TARGET, "pid %d has nothing that is called %s", (int)pid,
-			       text);
+		return err_set(err, ERR_TARGET, "pid %d has nothing called %s", (int)pid, text);
 	return err_set(err, ERR_TARGET,
-		       "%s of pid %d is no container: %s, without a size that could be watched",
-		       text, (int)pid, escape_copy(type, sizeof(type), search->named_type));
+		       "%s of pid %d is not a container: %s, without a size to watch", text,
+		       (int)pid, escape_copy(type, sizeof(type), search->named_type));
 }
 
 static int find(struct path_found *found, struct edges *edges, const char *path, bool any,

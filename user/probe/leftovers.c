@@ -228,8 +228,7 @@ static int check_process(pid_t pid, struct err *err)
 	if (tracer)
 		return err_set(err, ERR_FAILED,
 			       "pid %d is traced by pid %d: breakpoints of a debugger cannot be "
-			       "distinguished "
-			       "from those that a killed tool has left; end that first",
+			       "distinguished from those left by a killed tool; detach it first",
 			       pid, tracer);
 	if (caught >> (SIGTRAP - 1) & 1)
 		return err_set(
@@ -310,7 +309,7 @@ int leftovers_remove(const struct leftovers *leftovers, pid_t pid, struct err *e
 			result = err_set(err,
 					 errno == EACCES || errno == EPERM ? ERR_PERMISSION
 									   : ERR_FAILED,
-					 "a breakpoint that was left in pid %d at 0x%llx cannot be "
+					 "a breakpoint left in pid %d at 0x%llx cannot be "
 					 "taken out: %s",
 					 pid, (unsigned long long)place->address, strerror(errno));
 	}

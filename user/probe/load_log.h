@@ -52,7 +52,7 @@ void load_log_end(struct load_log *log);
 void load_log_last(const char *text, char line[LOAD_LOG_LINE]);
 
 /*
- * "the verifier refuses program on_return: R2 unbounded memory access, ..." or "the map blocks
+ * "the verifier rejects program on_return: R2 unbounded memory access, ..." or "the map blocks
  * cannot be made: Cannot allocate memory"; of neither what the error says.
  *
  * in     error: > 0, of the load; ENOSPC is that of a full log

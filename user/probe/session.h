@@ -47,7 +47,7 @@ struct session_options {
 	uint64_t min_size, max_size;
 	/*
 	 * Unwind tables of the target's code, compiled; borrowed. NULL: C frames are not walked.
-	 * Where the verifier refuses a program that walks them the session has none
+	 * Where the verifier rejects a program that walks them the session has none
 	 * (session_no_native()), and does not use the tables.
 	 */
 	struct code_tables *code;

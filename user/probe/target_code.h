@@ -24,7 +24,7 @@ struct target_code {
 int target_code_open(struct target_code *code, pid_t pid, bool walked, struct err *err);
 void target_code_close(struct target_code *code);
 
-/* C frames are not walked after all: the verifier refuses. */
+/* C frames are not walked after all: the verifier rejects. */
 void target_code_drop(struct target_code *code);
 
 /* Read the mappings, compile what is new. return as code_map_update(); 0 where C frames are not

@@ -40,7 +40,7 @@
 
 struct watch_costs {
 	double trap_ns;     /* of a hit, in addition to the program's work */
-	double switch_ns;   /* more that a change of threads takes */
+	double switch_ns;   /* more that a thread switch takes */
 	double string_loss; /* share lost of the time that passes at such instructions: 0 .. 1 */
 	double split_ns;    /* more that a split store takes; 0: no more than ever */
 	uint64_t hits;      /* of WATCH_COST_WRITES */

@@ -66,7 +66,7 @@ static int add(struct freeze *hold, pid_t tid, struct err *err)
 						: realloc(hold->threads, more * sizeof(*threads));
 
 		if (!threads)
-			return err_set(err, ERR_FAILED, "too many threads to hold");
+			return err_set(err, ERR_FAILED, "too many threads to stop");
 		hold->threads = threads;
 		hold->capacity = more;
 	}
@@ -84,8 +84,8 @@ static int ask(struct freeze *hold, pid_t pid, pid_t tid, struct err *err)
 			return 0;
 		return err_set(
 			err, ERR_PERMISSION,
-			"thread %d cannot be held for a moment: %s (is a debugger attached?)", tid,
-			strerror(error));
+			"thread %d cannot be stopped for a moment: %s (is a debugger attached?)",
+			tid, strerror(error));
 	}
 	if (ptrace(PTRACE_INTERRUPT, tid, NULL, NULL))
 		return 0;
@@ -174,7 +174,7 @@ static int wait_for_all(struct freeze *hold, size_t from, pid_t pid, uint64_t un
 		 * with it */
 		return err_set(
 			err, ERR_FAILED,
-			"thread %d %s (state %c) and cannot be held; try again, or go without "
+			"thread %d %s (state %c) and cannot be stopped; try again, or go without "
 			"(-X steer=no, or without --frozen)",
 			tid, state == 'R' ? "gets no CPU" : "is busy in the kernel", state);
 	}

@@ -57,7 +57,7 @@ static void print_code(const struct target_trace *trace)
 	code_tables_stats(trace->code.tables, &stats);
 	fprintf(stderr, "  unwind tables: %u modules (%u without), %u pages, %u rows, %u rules%s\n",
 		stats.modules, stats.without, stats.pages, stats.rows, stats.rules,
-		stats.no_room ? "; some left out for want of room" : "");
+		stats.no_room ? "; some left out for lack of space" : "");
 }
 
 static void print_facts(const struct target_trace *trace)

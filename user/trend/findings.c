@@ -196,7 +196,7 @@ static void find_fragmentation(struct trend *trend)
 		conclusion = "; what is in use does not grow: fragmentation, not a leak";
 	say(trend, "fragmentation",
 	    "%s, %.0f %% of RSS, are free inside the allocators (%s %s, its %s are %.0f %% full; "
-	    "malloc %s)%s. They are used again before the kernel is asked for more.",
+	    "malloc %s)%s. They are reused before the kernel is asked for more.",
 	    fmt_bytes(free_bytes).text, 100 * (double)free_bytes / (double)rss,
 	    trend->room.mimalloc ? "mimalloc" : "pymalloc", fmt_bytes(pools->last).text,
 	    trend->room.mimalloc ? "segments" : "pools",
@@ -291,7 +291,7 @@ static void find_collector(struct trend *trend)
 	if (gc->have_enabled && !gc->enabled && gc->have_generations)
 		say(trend, "collector",
 		    "The collector is off: garbage in cycles stays. %" PRId32
-		    " more objects that it would look at were made than dropped since it last ran.",
+		    " more tracked objects were made than freed since it last ran.",
 		    gc->counts[0]);
 	else if (gc->have_enabled && !gc->enabled)
 		say(trend, "collector", "The collector is off: garbage in cycles stays.");

@@ -4,7 +4,7 @@
  * " local `batch`".
  *
  * Some objects are only a part of another: the dict of an instance, the tuple of a closure. They
- * are hidden, and what they hold is said of the whole: that is what a part's role is for.
+ * are hidden, and what they hold is attributed to the whole: this is the purpose of a part's role.
  *
  * Place      the census; used by chain and backrefs.
  * Source     names; Objects/funcobject.c, Modules/_functoolsmodule.c (lru_cache_object, which keeps

@@ -26,7 +26,7 @@
  *            CPU time.
  * Bounds     what is saved, and what is owed, is bounded by what comes in in some seconds. What is
  *            negative or no number counts as 0.
- * Threads    all functions from any; the lock is held by nobody who takes another.
+ * Threads    all functions from any; no other lock is taken while its lock is held.
  */
 #ifndef PYLEAKTRACE_GOVERN_BUDGET_H
 #define PYLEAKTRACE_GOVERN_BUDGET_H

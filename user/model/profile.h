@@ -9,7 +9,7 @@
  * Shapes     a profile has stacks (one allocation site each: domain + frames), totals over all of
  *            them, losses and costs. stack.frames is root first, as in JSON; the text view turns it
  *            around. Two stacks never have the same domain, frames, thread and process
- *            (profile_merge() sees to it). Totals are of all that was seen, selected or not.
+ *            (profile_merge() ensures it). Totals are of all that was seen, selected or not.
  * Units      bytes; counts of blocks; seconds as double; ns where the name says so. Raw counts
  *            unless stack.estimated is true.
  * Ownership  everything reachable from a profile lives in its arena and dies with profile_free()
@@ -160,7 +160,7 @@ struct cost {
 			      much more; 0: not known, or not */
 	bool syscalls_counted; /* it is known how many did over the interval: */
 	double syscalls_per_s, other_syscalls_per_s; /* the target's; all others' */
-	double own_share_most; /* the same with what nobody can measure: what hits leave of caches,
+	double own_share_most; /* the same with what cannot be measured (caches that hits displace),
 				  at most */
 };
 

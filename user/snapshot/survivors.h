@@ -93,7 +93,7 @@ uint32_t survivors_halve(struct survivors *survivors, uint32_t least);
 /* USR2: none of what was seen counts. */
 void survivors_forget(struct survivors *survivors);
 
-/* One survivor, for whoever sums up; gone ones included. */
+/* One survivor, for summing up; gone ones included. */
 struct survivor {
 	uint64_t address, size;
 	uint64_t born_ns;

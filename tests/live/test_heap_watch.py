@@ -244,7 +244,7 @@ def test_references_to_one_of_a_type(some_python, start, watch, validate):
         )
     result = harness.tool("refs", "-p", str(target.pid), "NoSuchType")
     assert (result.returncode, result.stdout) == (2, "")
-    assert "has nothing called NoSuchType, and no object of such a type" in result.stderr
+    assert "has nothing called NoSuchType, and no object of that type" in result.stderr
 
 
 def test_object_that_dies(some_python, start, watch):

@@ -16,7 +16,7 @@
  * Place      the census; called by scan and classify_run.
  * Source     Modules/gcmodule.c, Python/gc.c, Include/object.h, Objects/obmalloc.c 3.6-3.15; the
  *            kind of a block (block.h) describes its allocator's layout.
- * Errors     none; a block that is nothing known is a buffer.
+ * Errors     none; an unrecognized block is a buffer.
  * Bounds     reads of the target: types not met before, and reference counts that could be
  *            addresses.
  */

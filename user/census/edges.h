@@ -73,10 +73,10 @@ void edges_each(struct edges *edges, uint32_t from,
 bool edges_describe(const struct edges *edges, const struct ref *ref, struct edge_part *part,
 		    char *via);
 
-/* len() of a container; false: it is none. */
+/* len() of a container; false: it is not one. */
 bool edges_items(const struct edges *edges, uint32_t object, uint64_t *items);
 
-/* The dict in which an lru_cache has its results; OBJECTS_NONE: the object is none. */
+/* The dict in which an lru_cache has its results; OBJECTS_NONE: the object is not one. */
 uint32_t edges_cache(const struct edges *edges, uint32_t object);
 
 const struct census_type *edges_type(const struct edges *edges, uint32_t object);

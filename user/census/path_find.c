@@ -59,7 +59,7 @@ static const char *behind(const char *text, const char *name)
 	return !strncmp(text, name, n) && ends_name(text[n]) ? text + n : NULL;
 }
 
-/* A module's name stands at the beginning, without what else is said of it. */
+/* A module's name comes first, without the rest of its description. */
 static const char *behind_module(const char *text, const char *via)
 {
 	char name[EDGES_TEXT];
@@ -174,7 +174,7 @@ static void follow(struct search *search, uint32_t from, const struct edge_part 
 
 		if (branch->hidden && parts >= PARTS_MAX)
 			continue;
-		/* at the end only the dict of attributes is of use */
+		/* at the end only the dict of attributes is useful */
 		if (!*rest && branch->part.role != ROLE_ATTRIBUTES)
 			continue;
 		if (!*branch->rest)

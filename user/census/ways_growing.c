@@ -8,7 +8,7 @@
 #include "base/fit.h"
 #include "census/chain.h"
 
-/* A growth of fewer objects in all is none. */
+/* A growth of fewer objects in all is ignored. */
 #define LEAST_DELTA 10
 
 /* One way that holds, and all that it got. */

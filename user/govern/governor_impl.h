@@ -96,7 +96,7 @@ void governor_syscalls_learn(struct governor *governor, const struct reading *be
 			     const struct reading *now, double cost_ns);
 
 /*
- * Mappings were traced for so long, in which the target did so much work of its own.
+ * Mappings were traced for this long, in which the target did this much work of its own.
  *
  * return ns of its CPU time that its system calls took longer
  */

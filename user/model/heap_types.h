@@ -137,7 +137,7 @@ struct heap_report {
 	const struct heap_growth *growth;    /* NULL: not asked for, or fewer than two scans */
 	const struct heap_growth_row **rows; /* of growth; those asked for that changed, in order */
 	size_t n_rows;
-	const struct heap_held *held; /* who holds what; NULL: not asked for */
+	const struct heap_held *held; /* what holds what; NULL: not asked for */
 };
 
 enum heap_order {

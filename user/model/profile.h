@@ -202,13 +202,12 @@ enum target_end {
 	TARGET_EXECED,
 };
 
-/* Which stacks the user asked for; the others were taken out of the profile. */
+/* Which stacks the user asked for; the others were removed from the profile. */
 struct selection {
-	const char *const *modules; /* n_modules names: see package_has() */
-	size_t n_modules;           /* 0: all stacks are there */
-	uint64_t left_out_bytes,
-		left_out_count; /* outstanding, of the stacks that were taken out */
-	size_t left_out_stacks; /* those with something outstanding */
+	const char *const *modules;              /* n_modules names: see package_has() */
+	size_t n_modules;                        /* 0: all stacks are there */
+	uint64_t left_out_bytes, left_out_count; /* outstanding, of the stacks that were removed */
+	size_t left_out_stacks;                  /* those with something outstanding */
 };
 
 /* What grew in the heap since the start, by type; struct heap_growth_row is of

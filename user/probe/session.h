@@ -87,7 +87,7 @@ void session_close(struct session *session); /* detaches if need be; accepts NUL
 const char *session_no_native(const struct session *session);
 
 /*
- * Has somebody else written to the allocator tables while they were steered: the target itself
+ * Has anyone else written to the allocator tables while they were steered: the target itself
  * (tracemalloc, a profiler), or another tool? Not all allocations of objects are seen since then.
  * Looked at by this call where all parts are on from attach to detach, else at the end of each
  * window.

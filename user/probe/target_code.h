@@ -31,7 +31,7 @@ void target_code_drop(struct target_code *code);
  * walked */
 int target_code_update(struct target_code *code);
 
-/* For those who name C frames; NULL: there are none. */
+/* For naming C frames; NULL: there are none. */
 const struct code_map *target_code_map(const struct target_code *code);
 
 #endif

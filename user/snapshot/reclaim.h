@@ -39,7 +39,7 @@
 #define RECLAIM_SHORT_NS  5000000000ull
 #define RECLAIM_LONG_NS   500000000ull
 #define RECLAIM_PAUSE     50   /* times as long as a round takes */
-#define RECLAIM_FULL      0.75 /* of the room for stacks: from there on it is short */
+#define RECLAIM_FULL      0.75 /* of the room for stacks: beyond it room is short */
 #define RECLAIM_SPARE     16   /* a part of the room: below that, survivors are dropped */
 #define RECLAIM_IDLE      2    /* rounds that a site must be unused; when room is short, 1 */
 

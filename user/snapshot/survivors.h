@@ -4,7 +4,7 @@
  * end.
  *
  *      window   |--------------+--------------|
- *                births count    others die or live        end: who is alive now has survived
+ *                births count    others die or live        end: what is alive now has survived
  *
  * A block that is older at the end than half the window has outlived its own request, loop or
  * frame, if the window is long enough (policy.h). What is freed after the window is not seen: an

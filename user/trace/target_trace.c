@@ -291,8 +291,8 @@ static void close_traced(struct target_trace *trace)
 }
 
 /*
- * Nothing can be traced here, for want of something in the kernel or of a permission: what the heap
- * shows from outside is there all the same, unless that is not wanted.
+ * Nothing can be traced here, since the kernel lacks something or a permission is missing: the heap
+ * can still be scanned from outside, unless --exact asks for more.
  */
 static int open_untraced(struct target_trace *trace, struct err *err)
 {

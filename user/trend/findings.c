@@ -41,7 +41,7 @@ static bool grows(const struct trend_row *row)
 	return row->shape == FIT_STEADY;
 }
 
-/* By so much that somebody wants to hear of it. */
+/* By enough to be worth reporting. */
 static bool grows_much(const struct trend *trend, const struct trend_row *row)
 {
 	double gained = (double)row->last - (double)row->first;
@@ -111,7 +111,7 @@ static double gained(const struct trend *trend, enum trend_kind kind)
  * After a fork two processes share their memory until one of them writes to a page: it gets a copy,
  * and both pages are private. RSS and anonymous memory stay as they are, because the page was
  * anonymous before. Where they grow, or grow and are swapped out, something else happens too, and
- * nothing is said: a leak may hide behind it. gc.freeze() keeps the collector from writing to
+ * nothing is reported: a leak may hide behind it. gc.freeze() keeps the collector from writing to
  * objects; it does not keep reference counts from being written.
  */
 static void find_copies(struct trend *trend)
@@ -230,7 +230,7 @@ static void find_limit(struct trend *trend)
 
 /* ---- threads, files, the collector ---------------------------------------------------------- */
 
-/* The place where most threads are made for; NULL where there is none. */
+/* The place that most threads were started for; NULL: there is none. */
 static const struct trend_thread *common_entry(const struct trend_threads *threads, size_t *n)
 {
 	const struct trend_thread *most = NULL;

@@ -36,7 +36,7 @@ static __always_inline void site_freed(__u32 id, __u64 bytes, __u64 n)
 	__sync_fetch_and_add(&site->freed_count, n);
 }
 
-/* Has it been recorded since its part was last switched on? Else it is nobody's any more. */
+/* Has it been recorded since its part was last switched on? Else it no longer counts. */
 static __always_inline bool is_current(const struct abi_block *block)
 {
 	return block->time_ns >= began_ns[part_of(block->domain)];
@@ -96,7 +96,7 @@ static __always_inline void record_block(struct abi_thread *thread, __u64 addres
 		if (found && is_current(&old))
 			count(ABI_COUNT_MISSED_FREES);
 		err = bpf_map_update_elem(&blocks, &address, &block, BPF_ANY);
-		/* an update may fail for want of memory: then the old block is still in the map */
+		/* an update may fail for lack of memory: then the old block is still in the map */
 		if (found && !err)
 			site_freed(old.site, old.size, 1);
 	}

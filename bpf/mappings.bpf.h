@@ -17,7 +17,7 @@
 
 struct cut {
 	__u64 start, end; /* [start, end) goes away */
-	bool touched;     /* not a count: the verifier must see the callback's state settle */
+	bool touched;     /* not a count: the verifier must see the callback's state converge */
 };
 
 static __always_inline void put_piece(__u64 start, __u64 size, const struct abi_block *from)

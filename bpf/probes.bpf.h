@@ -217,7 +217,7 @@ static __always_inline void enter_free(__u64 address, __u64 sp, __u32 kind, __u3
 
 /*
  * An exception is thrown: out of operator new, if that is the remembered call. It has no return
- * probe, which would hide the way back from whoever looks for the one that catches.
+ * probe, which would hide the return address from the unwinder that looks for the handler.
  */
 static __always_inline void end_failed_new(void)
 {
@@ -236,8 +236,8 @@ static __always_inline void end_failed_new(void)
 /*
  * Split parts: may this call of CPython's make a block of a pool? Of a block that is not on the
  * account it cannot be known here whether it is one of them or libc's. Its realloc is ignored: its
- * birth was not seen either. In a sample most are of that kind, and what becomes of them has its
- * chance to be recorded (is_of_pool()). A block of no bytes is libc's, who gives one byte.
+ * allocation was not seen either. In a sample most are of that kind, and what becomes of them has
+ * its chance to be recorded (is_of_pool()). A block of no bytes is libc's, which gives one byte.
  */
 static __always_inline bool is_pool_call(__u32 kind, const struct arguments *args)
 {

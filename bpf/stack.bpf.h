@@ -8,8 +8,8 @@
  * of their domain, counted.
  *
  * A site that nothing refers to any more is given another stack: user space takes it out of
- * `stacks`, waits until nobody can have found it there before, clears it, and puts it into the ring
- * of free ones (user/probe/session_sites.c).
+ * `stacks`, waits until all hits that may have found it there have ended, clears it, and puts it
+ * into the ring of free ones (user/probe/session_sites.c).
  */
 #ifndef PYLEAKTRACE_BPF_STACK_H
 #define PYLEAKTRACE_BPF_STACK_H

@@ -294,7 +294,7 @@ static __always_inline enum frame_result read_frame(struct abi_thread *thread,
 		if (owner == py->owner_generator)
 			tag |= ABI_FRAME_GENERATOR;
 	}
-	/* without C frames nobody asks */
+	/* not needed without C frames */
 	if (facts.native && (py->run_end == ABI_RUN_EACH ||
 			     (py->run_end == ABI_RUN_IS_ENTRY && *(window + py->frame_is_entry))))
 		tag |= ABI_FRAME_RUN_END;

@@ -4,7 +4,7 @@
  * how many items.
  *
  * The processor stops the thread behind the instruction that wrote; the program runs in that
- * thread, which holds the GIL. So the field has the value that was written, nobody else writes
+ * thread, which holds the GIL. So the field has the value that was written, no other thread writes
  * meanwhile, and the difference from the hit before is what this stack did:
  *
  *      field    120031 ──▶ 120032                    ──▶ 120031

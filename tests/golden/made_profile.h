@@ -564,10 +564,9 @@ static inline void made_untraced(struct profile *profile)
 	profile_note(profile, "children_work",
 		     "This process does nothing itself (<0.1 % of a core); its 2 children are "
 		     "CPython and use 35 %. To trace them: -p 4243,4244");
-	profile_note(
-		profile, "not_traced",
-		"Allocations are not traced, the heap is only looked at from outside: bpf() is "
-		"\033[2Jdenied.");
+	profile_note(profile, "not_traced",
+		     "Allocations are not traced; the heap is only scanned from outside: bpf() is "
+		     "\033[2Jdenied.");
 	profile->growing_containers =
 		(struct profile_growing_containers *)made_copy(profile, &growing, sizeof(growing));
 	profile->growing_types =

@@ -185,7 +185,7 @@ def test_growing_container_of_a_slowed_target_is_named_too(one_python, start, at
     target = start(one_python, "busy.py")
     slowed = harness.is_slowed(target, "app.cache.SESSIONS")
     tool = attach(target, exact=False)
-    said = "While that was watched the target lost"
+    said = "While it was watched the target lost"
 
     def found(report):
         text = growing(report, "app.cache.SESSIONS")
@@ -264,7 +264,7 @@ def test_reaching_the_ceiling_can_end_the_trace(one_python, start, attach, valid
         if tool.process.poll() is not None:
             break
     assert tool.ended() == 3
-    assert "would cost more than 5 % of its own work: ended" in tool.err.text
+    assert "would cost more than 5 % of its own work: stopped" in tool.err.text
     validate(tool.report().data)
     assert target.do("work", n=1)["n"] == 1
 

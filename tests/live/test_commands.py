@@ -308,9 +308,7 @@ def test_doctor_attaches_nothing(one_python, start, attach):
     assert re.search(
         r"a trap takes \d\S* \w+ on an emulated instruction, \d\S* us on another", said
     ), said
-    assert re.search(
-        r"^  watchpoints, .*: a change of threads takes \d\S* \w+ more", said, re.M
-    ), said
+    assert re.search(r"^  watchpoints, .*: a thread switch takes \d\S* \w+ more", said, re.M), said
     # of another tracer's tracepoints they are slow already, and ours take nothing more; that is not
     # so for long
     slower = (

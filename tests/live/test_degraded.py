@@ -29,7 +29,7 @@ class Look(harness.Command):
             [*before, harness.TOOL],
         )
         assert self.err.wait(
-            r"^pyleaktrace: looking at the heap of pid %d$" % target.pid
+            r"^pyleaktrace: scanning the heap of pid %d$" % target.pid
         ), self.err.text
 
     def report_now(self):
@@ -133,10 +133,10 @@ def test_seccomp_filter_is_named_as_what_denies(
     "without, code, words",
     [
         ("lockdown", 69, ["locked down", "lockdown=integrity"]),
-        ("jit,all_load", 69, ["verifier refuses", "JIT", "sysctl -w net.core.bpf_jit_enable=1"]),
+        ("jit,all_load", 69, ["verifier rejects", "JIT", "sysctl -w net.core.bpf_jit_enable=1"]),
         ("btf", 69, ["CONFIG_DEBUG_INFO_BTF"]),
         ("user_namespace", 77, ["user namespace", "root on the host"]),
-        ("all_load", 69, ["verifier refuses program on_return", "helper"]),
+        ("all_load", 69, ["verifier rejects program on_return", "helper"]),
     ],
 )
 def test_what_is_missing_is_named_with_its_remedy(
@@ -308,7 +308,7 @@ def test_doctor_tells_what_the_verifier_says():
     assert "on_return" in result.stderr and "helper" in result.stderr
     rows = tried(result.stdout)
     assert rows["programs of probes are loaded"].startswith(
-        "no: the kernel's verifier refuses program on_return: "
+        "no: the kernel's verifier rejects program on_return: "
     )
     words = result.stdout[
         result.stdout.index("  the verifier's last words on on_return:\n") :
@@ -320,7 +320,7 @@ def test_doctor_tells_what_the_verifier_says():
     assert result.returncode == 0, result.stderr
     rows = tried(result.stdout)
     assert (
-        ", without C frames: the kernel's verifier refuses program on_return: "
+        ", without C frames: the kernel's verifier rejects program on_return: "
         in rows["programs of probes are loaded"]
     )
     assert rows["allocations are recorded"].startswith("yes, 200 of 200")

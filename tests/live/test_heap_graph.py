@@ -208,7 +208,7 @@ def test_frozen_target_stands_still_and_goes_on(some_python, start):
         assert result.returncode == 0, result.stderr
         assert json.loads(result.stdout)["heap"]["scan"]["pause_s"] > 0
         assert len(target.do("addresses")) > 20
-    assert "stood still" in tool("heap", "-p", str(target.pid), "--frozen").stdout
+    assert "was stopped" in tool("heap", "-p", str(target.pid), "--frozen").stdout
 
 
 def test_holders_that_grow_are_named(some_python, start, tmp_path, validate):

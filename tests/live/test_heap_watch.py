@@ -249,7 +249,7 @@ def test_references_to_one_of_a_type_are_watched(some_python, start, watch, vali
         )
     result = harness.tool("refs", "-p", str(target.pid), "NoSuchType")
     assert (result.returncode, result.stdout) == (2, "")
-    assert "has nothing that is called NoSuchType, and no object of such a type" in result.stderr
+    assert "has nothing called NoSuchType, and no object of that type" in result.stderr
 
 
 def test_object_that_dies_ends_the_watch(some_python, start, watch):
@@ -273,8 +273,8 @@ def test_object_that_dies_ends_the_watch(some_python, start, watch):
 def test_containers_that_go_end_the_watch(some_python, start, watch):
     """When containers are replaced or gone, the watch ends by itself and says so."""
     for what, fate, said in (
-        ("replace", "replaced", "It was replaced: the path leads now to dict at 0x"),
-        ("forget", "gone", "It is gone: nothing is called so any more"),
+        ("replace", "replaced", "It was replaced: the path now leads to dict at 0x"),
+        ("forget", "gone", "It is gone: nothing has that name any more"),
     ):
         target = start(some_python, "heap_watch.py")
         seen = watch(target, "app.cache.SESSIONS")
@@ -404,14 +404,14 @@ def test_what_cannot_be_watched_is_refused(one_python, start):
     target = start(one_python, "heap_watch.py")
     pid = str(target.pid)
     for options, code, said in (
-        (["app.cache.NOTHING"], 2, "has nothing that is called app.cache.NOTHING"),
-        (["app.cache.TUPLE"], 2, "is no container: tuple"),
-        (["0x1000"], 2, "has nothing that is called 0x1000"),
+        (["app.cache.NOTHING"], 2, "has nothing called app.cache.NOTHING"),
+        (["app.cache.TUPLE"], 2, "is not a container: tuple"),
+        (["0x1000"], 2, "has nothing called 0x1000"),
         (["app.cache.SESSIONS", "app.cache.ALIAS"], 64, "lead to the same object"),
-        (["a", "a"], 64, "it is watched already"),
+        (["a", "a"], 64, "given twice"),
         (["a", "b", "c", "d", "e"], 64, "at most four"),
         ([], 64, "which container? holders lists them"),
-        (["a", "--frozen"], 64, "no option --frozen"),
+        (["a", "--frozen"], 64, "unknown option --frozen"),
         (["a", "--max-overhead", "0"], 64, "expected a percentage from 0.01 to 100"),
     ):
         result = harness.tool("watch", "-p", pid, *options)

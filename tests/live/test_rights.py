@@ -196,13 +196,13 @@ def test_fork_of_another_users_target_keeps_pages_shared(
     tool = rights.watch(target.pid)
     try:
         target.do("keep", n=3000, n_keep=700, size=5000)
-        assert "Names that are new are not read" not in tool.report_now()
-        # nor is what any of them writes shared any longer
+        assert "New names are not read" not in tool.report_now()
+        # what any of them writes is shared no more, either
         for pid in [*target.do("fork_child", size=5000), target.pid]:
             harness.quiet(pid)
         first = shared(target.pid)
         assert first > 2 * MIB
-        said = "Names that are new are not read: pid %d shares " % target.pid
+        said = "New names are not read: pid %d shares " % target.pid
         # what is read between the fork and the next look at it may be copied
         assert said in tool.report_now()
         before = shared_data(target.pid)

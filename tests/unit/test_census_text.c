@@ -285,7 +285,7 @@ static void the_foot_says_how_long_it_stood_still_and_what_was_lost(void **state
 	made.about.losses = losses;
 	made.about.n_losses = COUNT(losses);
 	expect(report, ALL,
-	       NO_TYPES FOOT "The process stood still for 12 ms.\n"
+	       NO_TYPES FOOT "The process was stopped for 12 ms.\n"
 			     "1,234: pools changed while they were read\\x1b[2J\n"
 			     "1: chains were lost\n");
 	expect(report, QUIET, NO_TYPES);
@@ -351,7 +351,7 @@ static void unreached_objects_are_listed_by_what_keeps_them(void **state)
 	     "        held   through it      garbage  type\n"
 #define UNREACHED_FOOT                                                                    \
 	"        held: from C or by a lost reference (more references than were found); " \
-	"through it: by such a one;\n        garbage: cyclic, waits for a collection\n" FOOT
+	"through it: by such an object;\n        garbage: cyclic, awaiting collection\n" FOOT
 	expect(report, ALL,
 	       UNREACHED_HEAD "          30            0            0  shapes.Lost\n"
 			      "           1           22          333  " ESCAPED
@@ -404,21 +404,21 @@ static void a_chain_is_one_link_a_line(void **state)
 	report->held = &held;
 	expect(report, QUIET,
 	       HEAD "1,000 objects of app." ESCAPED ": 996 reached from roots, 3 held from C or by "
-		    "a lost reference, 1 garbage that waits for a collection\n"
+		    "a lost reference, 1 garbage awaiting collection\n"
 		    "         999  app.SESSIONS['" ESCAPED "']\n"
 		    "        module app\n"
 		    "          ... 1,200 more\n"
 		    "          local `m`                 module at 0x10\n"
 		    "          .SESSIONS                 dict, 1 item at 0x30\n"
-		    "          ['" ESCAPED "']  app." ESCAPED ", 5001 items at 0x7f00  (changed "
-		    "while it was looked at)\n"
+		    "          ['" ESCAPED "']  app." ESCAPED
+		    ", 5001 items at 0x7f00  (changed during the scan)\n"
 		    "           1  here\n"
 		    "        " ESCAPED "\n");
 	held.type_count = held.type_reached = 1;
 	held.type_held = held.type_garbage = held.n_chains = 0;
 	expect(report, QUIET,
 	       HEAD "1 object of app." ESCAPED ": 1 reached from roots, 0 held from C or by a "
-		    "lost reference, 0 garbage that waits for a collection\n");
+		    "lost reference, 0 garbage awaiting collection\n");
 }
 
 /* a <- b <- c, and b and c refer to each other: the tree ends all the same */

@@ -247,7 +247,7 @@ static void what_is_no_program_for_this_is_refused(void **state)
 	REFUSE(image.header.e_machine = EM_RISCV, "machine 243");
 	REFUSE(image.header.e_type = ET_REL, "neither a program");
 	REFUSE(image.header.e_ident[0] = 0, "not an ELF file");
-	REFUSE(image.header.e_phnum = 0, "nothing in it");
+	REFUSE(image.header.e_phnum = 0, "no loadable segment");
 	REFUSE(image.segments[1].p_memsz = UINT64_MAX, "impossible size");
 	REFUSE(image.segments[0].p_offset = UINT64_MAX, "impossible size");
 #undef REFUSE

@@ -135,9 +135,10 @@ static void wrong_formats_say_what_there_is(void **state)
 	assert_null(exporter_by_name("pprof", DOCUMENT_TRACE, &err));
 	assert_int_equal(err.code, ERR_USAGE);
 	assert_string_equal(err.text,
-			    "no format \"pprof\"; use one of text, json, folded, svg, html");
+			    "unknown format \"pprof\"; use one of text, json, folded, svg, html");
 	assert_null(exporter_by_name("\033[2Jx", DOCUMENT_GRAPH, &err));
-	assert_string_equal(err.text, "no format \"\\x1b[2Jx\"; use one of text, json, dot, svg");
+	assert_string_equal(err.text,
+			    "unknown format \"\\x1b[2Jx\"; use one of text, json, dot, svg");
 	for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++) {
 		err.code = ERR_NONE;
 		assert_null(exporter_by_file(files[i], DOCUMENT_TRACE, &err));

@@ -78,10 +78,10 @@ static void one_process_at_a_time(void **state)
 	WRONG("--pid: \"0\" is out of range; write a whole number from 1 to 2147483647", "heap",
 	      "-p", "0");
 	expect_wrong("pyleaktrace: no target: use -p PID (pyleaktrace holders -p PID [OPTIONS]; "
-		     "--help says more)\n",
+		     "see --help)\n",
 		     (const char *const[]){"holders", NULL});
 	expect_wrong("pyleaktrace: --restore needs -p PID (pyleaktrace doctor [-p PID] [OPTIONS]; "
-		     "--help says more)\n",
+		     "see --help)\n",
 		     (const char *const[]){"doctor", "--restore", NULL});
 	assert_int_equal(parse((const char *const[]){"doctor", NULL}), OPTIONS_RUN);
 }
@@ -155,7 +155,8 @@ static void growth_takes_time_interval_and_count(void **state)
 	      "[COUNT]]]",
 	      "growth", "10", "5", "3", "1");
 	WRONG("--duration: expected at least 10 ms", "growth", "-d", "0");
-	WRONG("no option --frozen; pyleaktrace growth --help lists them", "growth", "--frozen");
+	WRONG("unknown option --frozen; pyleaktrace growth --help lists them", "growth",
+	      "--frozen");
 }
 
 static void trend_ends_after_seven_looks_by_default(void **state)
@@ -208,8 +209,8 @@ static void objects_are_named_by_type_or_address(void **state)
 	WRONG("TYPE: the name is empty", "chain", "");
 	WRONG("too many arguments: expected pyleaktrace chain -p PID [OPTIONS] TYPE|ADDRESS",
 	      "chain", "a", "b");
-	WRONG("objects of which type? (pyleaktrace backrefs -p PID [OPTIONS] TYPE|ADDRESS; --help "
-	      "says more)",
+	WRONG("objects of which type? (pyleaktrace backrefs -p PID [OPTIONS] TYPE|ADDRESS; see "
+	      "--help)",
 	      "backrefs", "-q");
 	WRONG("too many arguments: expected pyleaktrace holders -p PID [OPTIONS]", "holders", "a");
 }
@@ -232,12 +233,12 @@ static void four_paths_at_most_are_watched(void **state)
 	assert_float_equal(options.heap.max_overhead, 0.05, 1e-12);
 	WRONG("PATH: at most four: a processor has four debug registers", "watch", "a", "b", "c",
 	      "d", "e");
-	WRONG("PATH: it is watched already", "watch", "a", "a");
+	WRONG("PATH: given twice", "watch", "a", "a");
 	WRONG("--duration: expected at least 10 ms", "watch", "a", "-d", "9ms");
 	WRONG("--max-overhead: expected a percentage from 0.01 to 100", "watch", "a",
 	      "--max-overhead", "0.009");
 	WRONG("which container? holders lists them (pyleaktrace watch -p PID [OPTIONS] PATH...; "
-	      "--help says more)",
+	      "see --help)",
 	      "watch", "-q");
 }
 
@@ -263,7 +264,7 @@ static void heaps_are_text_or_json(void **state)
 	RUN("heap", "-o", "b.txt", "-f", "json");
 	assert_string_equal(options.outputs[0].format->name, "text");
 	assert_true(options_machine(&options));
-	WRONG("--format: no format \"svg\"; use one of text, json", "heap", "-f", "svg");
+	WRONG("--format: unknown format \"svg\"; use one of text, json", "heap", "-f", "svg");
 	WRONG("--output: a.svg: the file extension names no format; use one of .txt, .json, or "
 	      "give "
 	      "-f",
@@ -323,9 +324,10 @@ static void each_verb_has_a_help_of_its_own(void **state)
 static void options_of_other_verbs_are_unknown(void **state)
 {
 	(void)state;
-	WRONG("no option --leaks; pyleaktrace heap --help lists them", "heap", "--leaks");
+	WRONG("unknown option --leaks; pyleaktrace heap --help lists them", "heap", "--leaks");
 	WRONG("--types-like: a value is missing", "heap", "--types-like");
-	WRONG("no option --exact; pyleaktrace watch --help lists them", "watch", "a", "--exact");
+	WRONG("unknown option --exact; pyleaktrace watch --help lists them", "watch", "a",
+	      "--exact");
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, heard_begin, end)

@@ -177,8 +177,8 @@ static void stacks_that_look_the_same_are_one(void **state)
 		"         -12 removed, in 1 change, by:\n"
 		"\t\tother (/srv/jobs.py:20)\n"
 		"\t\tstart_thread+0x0 [libc.so.6]\n"
-		"        It was replaced: the path leads now to list at 0x8f00, and led to 0x7f00 "
-		"at the start; what is said here is of the old one.\n"
+		"        It was replaced: the path now leads to list at 0x8f00, and led to 0x7f00 "
+		"at the start; these figures are for the old one.\n"
 		"Ended early: a container is not there any more.\n");
 }
 
@@ -196,7 +196,7 @@ static void expect_part(enum heap_watch_fate fate, enum heap_watch_end end, cons
 static void each_end_and_fate_is_said(void **state)
 {
 	(void)state;
-	expect_part(WATCH_GONE, WATCH_LOST, "It is gone: nothing is called so any more");
+	expect_part(WATCH_GONE, WATCH_LOST, "It is gone: nothing has that name any more");
 	expect_part(WATCH_UNKNOWN, WATCH_TARGET, "Whether it was there until the end is not known");
 	expect_part(WATCH_UNKNOWN, WATCH_TARGET, "Ended early: the target has ended");
 	expect_part(

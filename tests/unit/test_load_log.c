@@ -93,11 +93,11 @@ static void the_program_and_the_verifiers_word_are_named(void **state)
 	assert_string_equal(log.program, "on_return");
 	strcpy(log.text, "combined stack size of 4 calls is 656. Too large\nprocessed 9 insns\n");
 	check_reason(&log, EACCES,
-		     "the kernel's verifier refuses program on_return: combined stack size of 4 "
+		     "the kernel's verifier rejects program on_return: combined stack size of 4 "
 		     "calls is 656. Too large");
 	log.text[0] = '\0';
 	check_reason(&log, E2BIG,
-		     "the kernel's verifier refuses program on_return: Argument list too long");
+		     "the kernel's verifier rejects program on_return: Argument list too long");
 	load_log_end(&log);
 }
 
@@ -147,7 +147,7 @@ static void a_log_that_is_full_says_nothing_of_its_end(void **state)
 	strcpy(log.text, "0: (b7) r1 = 1\n");
 	check_reason(
 		&log, ENOSPC,
-		"the kernel's verifier refuses program on_return: it is too large (its log has "
+		"the kernel's verifier rejects program on_return: it is too large (its log has "
 		"more than 1048576 bytes)");
 	load_log_end(&log);
 }

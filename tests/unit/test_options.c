@@ -116,12 +116,13 @@ static void knobs_belong_to_the_verbs_that_have_them(void **state)
 	      "-p", "7", "-X", "max-stacks=4194305");
 	WRONG("-X: expected steer=yes|no", "-p", "7", "-X", "steer");
 	WRONG("-X steer: expected no or yes", "-p", "7", "-X", "steer=");
-	WRONG("-X: no knob \"speed\\n\"; -X help lists them", "-p", "7", "-X", "speed\n=1");
-	WRONG("-X: no knob \"\"; -X help lists them", "-p", "7", "-X", "=1");
+	WRONG("-X: unknown knob \"speed\\n\"; -X help lists them", "-p", "7", "-X", "speed\n=1");
+	WRONG("-X: unknown knob \"\"; -X help lists them", "-p", "7", "-X", "=1");
 	/* of the doctor's trace only what changes its plan */
 	assert_int_equal(PARSE("doctor", "-X", "steer=no"), OPTIONS_RUN);
 	assert_false(options.trace.steer);
-	WRONG("-X: no knob \"max-blocks\"; -X help lists them", "doctor", "-X", "max-blocks=1");
+	WRONG("-X: unknown knob \"max-blocks\"; -X help lists them", "doctor", "-X",
+	      "max-blocks=1");
 	assert_int_equal(PARSE("-X", "help"), OPTIONS_DONE);
 	assert_non_null(strstr(heard_out(), "\n  on-limit=throttle|stop "));
 	assert_int_equal(PARSE("doctor", "-X", "help"), OPTIONS_DONE);
@@ -161,7 +162,7 @@ static void pids_are_listed_once_each_and_64_at_most(void **state)
 	      "-p", "\033[31mxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx");
 #undef RANGE
 	WRONG("no target: use -p PID (pyleaktrace [OPTIONS] -p PID[,PID...] [INTERVAL [COUNT]]; "
-	      "--help says more)",
+	      "see --help)",
 	      "--exact");
 }
 
@@ -189,7 +190,7 @@ static void arguments_are_interval_and_count(void **state)
 	WRONG("the command comes first: pyleaktrace doctor -p PID", "-p", "7", "5", "doctor");
 	WRONG("what is \"heep\"? If you mean the command: pyleaktrace heap -p PID", "-p", "7",
 	      "heep");
-	WRONG("no command \"heep\": did you mean `pyleaktrace heap`?", "heep", "-p", "7");
+	WRONG("unknown command \"heep\": did you mean `pyleaktrace heap`?", "heep", "-p", "7");
 	WRONG("starting a program (-- COMMAND) is not in this version; start it, then use -p PID",
 	      "--", "python3", "app.py");
 }
@@ -264,9 +265,9 @@ static void a_sample_is_the_next_power_of_two_and_exact(void **state)
 
 static void what_has_no_ceiling_takes_no_option_of_it(void **state)
 {
-	static const char no_ceiling[] = "pyleaktrace: --exact and --sample have no ceiling: "
-					 "--max-overhead, --max-delay and "
-					 "-X on-limit do not go with them\n";
+	static const char no_ceiling[] =
+		"pyleaktrace: --exact and --sample have no ceiling: "
+		"--max-overhead, --max-delay and -X on-limit cannot be combined with them\n";
 	static const char *const governing[] = {"--max-overhead=5", "-Xon-limit=stop",
 						"--max-delay=1s"};
 
@@ -385,8 +386,8 @@ static void a_format_follows_the_name_else_f(void **state)
 	RUN("-o", "a.svg", "-f", "json");
 	assert_string_equal(options.outputs[0].format->name, "svg");
 	assert_string_equal(options.format->name, "json");
-	WRONG("--format: no format \"xml\\n\"; use one of text, json, folded, svg, html", "-p", "7",
-	      "-f", "xml\n");
+	WRONG("--format: unknown format \"xml\\n\"; use one of text, json, folded, svg, html", "-p",
+	      "7", "-f", "xml\n");
 	WRONG("--output: re\\tport: the file extension names no format; use one of .txt, .json, "
 	      ".folded, .svg, .html, or give -f",
 	      "-p", "7", "-o", "a.txt", "-o", "re\tport");
@@ -430,8 +431,8 @@ static void several_targets_need_files_of_their_own(void **state)
 	RUN("-p", "8", "--group-by", "pid", "-o", "a.json", "-f", "json");
 	assert_true(options_join(&options));
 	assert_string_equal(options.format->name, "json");
-	WRONG("--output: with --group-by pid one file is of all targets: no %p in its name", "-p",
-	      "7,8", "--group-by", "pid", "-o", "%p.json");
+	WRONG("--output: with --group-by pid one file covers all targets: use no %p in its name",
+	      "-p", "7,8", "--group-by", "pid", "-o", "%p.json");
 	/* of one target nothing is joined: as expected */
 	RUN("-p", "7", "--group-by", "pid", "-o", "%p.json", "-o", "a.json", "-f", "svg");
 	assert_false(options_join(&options));
@@ -494,15 +495,16 @@ static void nothing_at_all_lists_the_commands(void **state)
 static void unknown_options_are_named(void **state)
 {
 	(void)state;
-	WRONG("no option --leaks; pyleaktrace --help lists them", "-p", "7", "--leaks");
-	WRONG("no option -x; pyleaktrace --help lists them", "-p", "7", "-x");
-	WRONG("no option -x; pyleaktrace --help lists them", "-p", "7", "-qx");
+	WRONG("unknown option --leaks; pyleaktrace --help lists them", "-p", "7", "--leaks");
+	WRONG("unknown option -x; pyleaktrace --help lists them", "-p", "7", "-x");
+	WRONG("unknown option -x; pyleaktrace --help lists them", "-p", "7", "-qx");
 	WRONG("--top: a value is missing", "-p", "7", "--top");
 	WRONG("-T: a value is missing", "-p", "7", "-T");
 	/* more than one begins so */
-	WRONG("no option --max=3; pyleaktrace --help lists them", "-p", "7", "--max=3");
-	WRONG("no option --quiet=yes; pyleaktrace --help lists them", "-p", "7", "--quiet=yes");
-	WRONG("no option --frozen; pyleaktrace --help lists them", "-p", "7", "--frozen");
+	WRONG("unknown option --max=3; pyleaktrace --help lists them", "-p", "7", "--max=3");
+	WRONG("unknown option --quiet=yes; pyleaktrace --help lists them", "-p", "7",
+	      "--quiet=yes");
+	WRONG("unknown option --frozen; pyleaktrace --help lists them", "-p", "7", "--frozen");
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, heard_begin, heard_end)

@@ -234,13 +234,13 @@ static void check_wrong_paths(struct subject *subject)
 	char said[128];
 
 	for (size_t i = 0; i < sizeof(nothing) / sizeof(nothing[0]); i++) {
-		snprintf(said, sizeof(said), "pid %%d has nothing that is called %s", nothing[i]);
+		snprintf(said, sizeof(said), "pid %%d has nothing called %s", nothing[i]);
 		expect_no_path(subject, nothing[i], said);
 	}
-	expect_no_path(subject, "app.\033[2J", "pid %d has nothing that is called app.\\x1b[2J");
-	expect_no_path(subject, "app.cache.TUPLE",
-		       "app.cache.TUPLE of pid %d is no container: tuple, without a size that "
-		       "could be watched");
+	expect_no_path(subject, "app.\033[2J", "pid %d has nothing called app.\\x1b[2J");
+	expect_no_path(
+		subject, "app.cache.TUPLE",
+		"app.cache.TUPLE of pid %d is not a container: tuple, without a size to watch");
 	assert_int_equal(path_find_address(&found, &subject->edges, 0x1000, true, &err),
 			 -ERR_TARGET);
 }

@@ -137,7 +137,7 @@ static void guesses_are_one_line(void **state)
 	(void)state;
 	text = text_with_guesses(1, plain, &n);
 	assert_true(n >= 3);
-	snprintf(line, sizeof(line), "\nNot enough seen yet of %zu more: ", n - 1);
+	snprintf(line, sizeof(line), "\nNot enough data yet on %zu more: ", n - 1);
 	snprintf(all, sizeof(all), " stacks (%zu not shown) after", n - 1);
 	assert_int_equal(count(text, "from stack"), 1);
 	assert_non_null(strstr(text, line));
@@ -146,8 +146,8 @@ static void guesses_are_one_line(void **state)
 	text = text_with_guesses(0, plain, &n);
 	assert_true(n > 3);
 	assert_int_equal(count(text, "from stack"), 3);
-	assert_non_null(strstr(text, "\nNot enough seen yet to be sure of any of these and those "
-				     "that are not shown: each may be nothing.\n"));
+	assert_non_null(strstr(text, "\nNot enough data yet to be sure of any of these and those "
+				     "that are not shown: each may be noise.\n"));
 	free(text);
 	text = text_with_guesses(1, quiet, &n);
 	assert_int_equal(count(text, "from stack"), n);

@@ -468,7 +468,7 @@ static void a_collector_that_is_off_is_said(void **state)
 				     .have_garbage = true};
 	evaluate(trend);
 	assert_non_null(strstr(trend_finding(trend, "collector"), "is off"));
-	assert_non_null(strstr(trend_finding(trend, "collector"), "1234 more objects"));
+	assert_non_null(strstr(trend_finding(trend, "collector"), "1234 more tracked objects"));
 	trend->gc.enabled = true;
 	trend->gc.garbage = 70000;
 	evaluate(trend);

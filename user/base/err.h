@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
- * err: the first function that knows a cause says it, once; everybody above passes it on.
+ * err: the first function that knows a cause reports it, once; its callers pass it on.
  *
  * Place      layer 0; used everywhere; only user/cli prints an error.
  * Shapes     one struct err on the caller's stack holds one sentence and one code. The code is the
- *            exit code that the program would end with, so nobody translates twice.
+ *            exit code that the program would end with, so no caller translates it.
  * Ownership  the text lives in the struct; nothing to free.
  * Errors     every function that takes a struct err returns 0 or what err_set() returned (negative
  *            code), unless its header says otherwise.

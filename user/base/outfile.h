@@ -7,7 +7,7 @@
  *            Committing flushes it to the disk and renames it over the file, in one step: a reader
  *            sees the old file or the new one.
  * Ownership  outfile_open() gives; outfile_commit() and outfile_abandon() take, whatever they
- *            return. The stream belongs to the outfile: nobody else closes it.
+ *            return. The stream belongs to the outfile, which alone closes it.
  * Errors     -ERR_USAGE: the name is wrong (a folder, a link, a device; an unknown % in it).
  *            -ERR_PERMISSION, -ERR_FAILED: the cause and the path are in the sentence.
  *            On every failure the file is as it was, and the temporary file is gone.

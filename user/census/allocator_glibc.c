@@ -7,8 +7,8 @@
  *     side heaps   of the other arenas: each begins at a multiple of 64 MiB
  *     mapped       a large chunk that is a mapping of its own: whole pages
  *
- * Where what should be a chunk is none, as in a heap that is just changing, the walk looks for the
- * next place from which a chain of chunks leads on (lost_chains).
+ * Where what should be a chunk is not one, as in a heap that is just changing, the walk looks for
+ * the next place from which a chain of chunks leads on (lost_chains).
  *
  * Source     glibc malloc/malloc.c and arena.c, 2.17 to 2.42 (struct malloc_chunk, heap_info,
  *            HEAP_MAX_SIZE; PROTECT_PTR: how the links of freed chunks are written).
@@ -197,7 +197,7 @@ static void offer_chunk(struct walk *walk, const struct block_kind *kind, uint64
 /*
  * Walk a chain to its end: the top chunk, which ends where the heap does, or a fencepost.
  *
- * return where it ended, or where what should be a chunk is none
+ * return where it ended, or where what should be a chunk is not one
  */
 static uint64_t walk_chain(struct walk *walk, uint64_t address, uint64_t end, uint64_t *free_bytes)
 {

@@ -17,7 +17,7 @@
 #include <stdint.h>
 
 #define BLOCK_HEAD_MAX 256 /* bytes of a block that are shown, at most */
-#define BLOCK_ROUNDING 16u /* any block may be so much larger than was asked for */
+#define BLOCK_ROUNDING 16u /* any block may be this much larger than requested */
 
 /* Which part of the memory an object takes its bytes from (struct heap_usage). */
 enum block_owner {

@@ -148,7 +148,7 @@ static bool is_preheader(const uint8_t *bytes)
 	return true;
 }
 
-/* The bytes of a compact str, 0: it is none. */
+/* The bytes of a compact str, 0: it is not one. */
 static uint64_t str_bytes(const struct py_layout *layout, const uint8_t *object, uint64_t room)
 {
 	uint32_t state;

@@ -9,14 +9,14 @@
  * size is one that such an object has. Reference count 0 is an object that is being freed, or is
  * kept on a free list: none.
  *
- * Builds without a GIL keep apart what is an object: the block's heap says whether there is one,
+ * Builds without a GIL keep objects in heaps of their own: the heap shows whether there is one,
  * and whether its type has GC and a pre-header. Its references are in two counts, and it has no GC
  * head.
  *
  * Place      the census; called by scan and classify_run.
- * Source     Modules/gcmodule.c, Python/gc.c, Include/object.h, Objects/obmalloc.c 3.6-3.15; what
- *            an allocator's blocks are like is said by their kind (block.h).
- * Errors     none; a block that is nothing known is a buffer.
+ * Source     Modules/gcmodule.c, Python/gc.c, Include/object.h, Objects/obmalloc.c 3.6-3.15; the
+ *            kind of a block (block.h) describes its allocator's layout.
+ * Errors     none; an unrecognized block is a buffer.
  * Bounds     reads of the target: types not met before, and reference counts that could be
  *            addresses.
  */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
- * describe: a target -> a profile that has what is said of the target, and nothing else.
+ * describe: a target -> a profile with the description of the target, and nothing else.
  *
  * Place      the census; for all that reports on a target.
  */

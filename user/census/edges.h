@@ -4,7 +4,7 @@
  * " local `batch`".
  *
  * Some objects are only a part of another: the dict of an instance, the tuple of a closure. They
- * are hidden, and what they hold is said of the whole: that is what a part's role is for.
+ * are hidden, and what they hold is attributed to the whole: this is the purpose of a part's role.
  *
  * Place      the census; used by chain and backrefs.
  * Source     names; Objects/funcobject.c, Modules/_functoolsmodule.c (lru_cache_object, which keeps
@@ -73,10 +73,10 @@ void edges_each(struct edges *edges, uint32_t from,
 bool edges_describe(const struct edges *edges, const struct ref *ref, struct edge_part *part,
 		    char *via);
 
-/* len() of a container; false: it is none. */
+/* len() of a container; false: it is not one. */
 bool edges_items(const struct edges *edges, uint32_t object, uint64_t *items);
 
-/* The dict in which an lru_cache has its results; OBJECTS_NONE: the object is none. */
+/* The dict in which an lru_cache has its results; OBJECTS_NONE: the object is not one. */
 uint32_t edges_cache(const struct edges *edges, uint32_t object);
 
 const struct census_type *edges_type(const struct edges *edges, uint32_t object);

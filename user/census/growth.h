@@ -26,7 +26,7 @@
 #define GROWTH_SCANS_MAX 128
 
 /*
- * in     scans: settled, oldest first, n_scans (2 .. GROWTH_SCANS_MAX) of them; the names stay
+ * in     scans: finalized, oldest first, n_scans (2 .. GROWTH_SCANS_MAX) of them; the names stay
  *        theirs
  * return to be freed with heap_growth_free(); sorted by heap_growth_sort(HEAP_BY_BYTES); NULL:
  * memory is out

@@ -31,7 +31,7 @@ int heap_target_open(struct heap_target *heap, pid_t pid, struct err *err);
 int heap_target_share(struct heap_target *heap, const struct target *target, struct err *err);
 
 /*
- * From here on the process stands still (target/freeze.h), until heap_target_let_go(). After a
+ * From here on the process is stopped (target/freeze.h), until heap_target_let_go(). After a
  * failure the program must end soon.
  */
 int heap_target_hold(struct heap_target *heap, struct err *err);

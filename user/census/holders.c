@@ -7,7 +7,7 @@
 
 #include "base/fit.h"
 
-/* A growth of fewer items in all is none. */
+/* A growth of fewer items in all is ignored. */
 #define LEAST_DELTA 10
 
 static int compare_address(const void *key, const void *row)

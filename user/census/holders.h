@@ -18,11 +18,11 @@
 #define HOLDERS_LARGE 1000
 #define HOLDERS_NAMED 1000
 
-/* What a container is called that no root reaches: nobody can put anything into it. */
+/* The name of containers that no root reaches: nothing can be added to them. */
 #define HOLDERS_GARBAGE "cyclic garbage"
 
-/* What the container at this address is called, and of what type it (or what it is a part of) is;
- * both malloc()ed. */
+/* The name of the container at this address, and its type (or that of what it is a part of); both
+ * malloc()ed. */
 int holders_name(struct edges *edges, uint64_t address, char **path, char **type, struct err *err);
 
 /*

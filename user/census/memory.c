@@ -48,7 +48,7 @@ int memory_open(struct memory *memory, pid_t pid, struct err *err)
 	*memory = (struct memory){.pid = pid};
 	memory->bytes = malloc(MEMORY_WINDOW);
 	if (!memory->bytes)
-		return err_set(err, ERR_FAILED, "no memory to read that of pid %d", (int)pid);
+		return err_set(err, ERR_FAILED, "no memory to read pid %d", (int)pid);
 	memory->pagemap = pagemap_open(pid);
 	return memory->pagemap < 0 ? look_at_usage(memory, err) : sharing_check(pid, err);
 }

@@ -30,7 +30,7 @@ struct names {
 /* What repr() shows of a str or a small int, in short; "" for other objects. */
 void names_key(const struct names *names, uint64_t key, char *text, size_t size);
 
-/* The str itself; "" when it is none. */
+/* The str itself; "" when it is not one. */
 void names_str(const struct names *names, uint64_t object, char *text, size_t size);
 
 /* The member of the type (or of a base) at this offset in its objects. */

@@ -73,7 +73,7 @@ int newest_find(uint64_t *address, bool *fresh, struct census *census, const cha
 		*address = before.at[before.n - 1];
 	if (!result && !*address)
 		result = err_set(err, ERR_TARGET,
-				 "it has nothing that is called %s, and no object of such a type",
+				 "it has nothing called %s, and no object of that type",
 				 escape_copy(text, sizeof(text), type));
 	free(before.at);
 	return result;

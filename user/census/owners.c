@@ -25,7 +25,7 @@ static bool is_root_of(const struct reach *reach, uint32_t parent, enum root_kin
 	return parent & REACH_ROOT && reach->roots[parent & ~REACH_ROOT].kind == kind;
 }
 
-/* sys.modules itself, a module, its dict: what they hold is an owner, they are none. */
+/* sys.modules itself, a module, its dict: what they hold is an owner, they are not. */
 static bool is_above(const struct reach *reach, uint32_t object)
 {
 	for (int step = 0; step < 3 && !(object & REACH_ROOT); step++) {

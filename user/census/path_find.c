@@ -59,7 +59,7 @@ static const char *behind(const char *text, const char *name)
 	return !strncmp(text, name, n) && ends_name(text[n]) ? text + n : NULL;
 }
 
-/* A module's name stands at the beginning, without what else is said of it. */
+/* A module's name comes first, without the rest of its description. */
 static const char *behind_module(const char *text, const char *via)
 {
 	char name[EDGES_TEXT];
@@ -174,7 +174,7 @@ static void follow(struct search *search, uint32_t from, const struct edge_part 
 
 		if (branch->hidden && parts >= PARTS_MAX)
 			continue;
-		/* at the end only the dict of attributes is of use */
+		/* at the end only the dict of attributes is useful */
 		if (!*rest && branch->part.role != ROLE_ATTRIBUTES)
 			continue;
 		if (!*branch->rest)
@@ -262,17 +262,16 @@ static int answer(const struct search *search, const char *path, pid_t pid, stru
 		return 0;
 	if (search->n_found)
 		return err_set(err, ERR_TARGET,
-			       "pid %d has several objects that are called %s: at 0x%" PRIx64
+			       "pid %d has several objects called %s: at 0x%" PRIx64
 			       ", at 0x%" PRIx64 ", ...; give the address of one",
 			       (int)pid, text,
 			       edges->reach->objects.address[search->found->container],
 			       search->other);
 	if (!search->named)
-		return err_set(err, ERR_TARGET, "pid %d has nothing that is called %s", (int)pid,
-			       text);
+		return err_set(err, ERR_TARGET, "pid %d has nothing called %s", (int)pid, text);
 	return err_set(err, ERR_TARGET,
-		       "%s of pid %d is no container: %s, without a size that could be watched",
-		       text, (int)pid, escape_copy(type, sizeof(type), search->named_type));
+		       "%s of pid %d is not a container: %s, without a size to watch", text,
+		       (int)pid, escape_copy(type, sizeof(type), search->named_type));
 }
 
 static int find(struct path_found *found, struct edges *edges, const char *path, bool any,

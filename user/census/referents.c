@@ -382,7 +382,7 @@ static void references(struct referents *referents, const struct image *image)
 		break;
 	case KIND_CODE:
 		/* from 3.12 on no object is behind the weak references, and from 3.14 on a word
-		 * that nobody sets */
+		 * that is never set */
 		fields(referents, image, referents->head,
 		       layout->minor >= 12 && image->type->weaklist > 0 ? image->type->weaklist
 									: size);

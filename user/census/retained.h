@@ -84,7 +84,7 @@ void retained_see(struct retained *retained, const struct ref *ref);
 /* After reach_rest(): count. The look is the newest then. */
 int retained_end(struct retained *retained, struct err *err);
 
-/* The search has failed, or is not of use any more. Accepts that none goes on. */
+/* The search has failed, or is no longer needed. Works without one in progress. */
 void retained_abandon(struct retained *retained);
 
 #endif

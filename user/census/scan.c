@@ -192,7 +192,7 @@ static int take_types(struct heap_scan *scan, const struct type_table *table)
 	return 0;
 }
 
-/* Move up to so much from one sum to another; what the target changed meanwhile must not wrap. */
+/* Move up to this much from one sum to another; what the target changed meanwhile must not wrap. */
 static void move(uint64_t *from, uint64_t *to, uint64_t bytes)
 {
 	bytes = bytes < *from ? bytes : *from;

@@ -29,7 +29,7 @@ int spans_init(struct spans *spans, struct err *err)
 	if (spans->spans && spans->buffer && spans->codes)
 		return 0;
 	spans_fini(spans);
-	return err_set(err, ERR_FAILED, "no memory to read that of pid %d", (int)spans->pid);
+	return err_set(err, ERR_FAILED, "no memory to read pid %d", (int)spans->pid);
 }
 
 void spans_fini(struct spans *spans)

@@ -10,8 +10,8 @@
  * Place      the census; used by classify and scan. Names and sizes come from python/types.
  * Shapes     one struct census_type for each type object that has been met, in that order.
  * Ownership  the types belong to the table; pointers are valid until type_table_free().
- * Bounds     TYPES_MAX types, TYPE_TABLE_OTHERS words that are none are remembered, and at most
- *            TYPE_TABLE_ASKED are asked for in the target; `unasked` counts those beyond.
+ * Bounds     TYPES_MAX types, TYPE_TABLE_OTHERS words that are not types are remembered, and at
+ *            most TYPE_TABLE_ASKED are asked for in the target; `unasked` counts those beyond.
  * Threads    one at a time per table.
  */
 #ifndef PYLEAKTRACE_CENSUS_TYPE_TABLE_H

@@ -8,7 +8,7 @@
 #include "base/fit.h"
 #include "census/chain.h"
 
-/* A growth of fewer objects in all is none. */
+/* A growth of fewer objects in all is ignored. */
 #define LEAST_DELTA 10
 
 /* One way that holds, and all that it got. */
@@ -271,7 +271,7 @@ int ways_growing(struct retention rows[WAYS_GROWING_MAX], size_t *n, struct reta
 
 	*n = 0;
 	if (!work.sums || !work.grows || !work.row || !work.rows) {
-		result = err_set(err, ERR_FAILED, "no memory for what grows");
+		result = err_set(err, ERR_FAILED, "no memory for growing references");
 	} else if (retained->n_looks >= WAYS_GROWING_LOOKS) {
 		memset(work.row, 0xff, n_nodes * sizeof(*work.row));
 		find_rows(&work);

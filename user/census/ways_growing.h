@@ -3,9 +3,9 @@
  * ways_growing: the ways from the roots and what they retained in each look (retained.h) -> those
  * that retain more and more, fastest first.
  *
- * What grows is said of the last way that does not: where a dict gets objects, and these get
- * attributes, it is the dict. So no byte is said twice, and all rows together are not more than
- * what the objects grew by.
+ * Growth is attributed to the last way that does not grow itself: where a dict gains objects, and
+ * these gain attributes, it is the dict. So no byte is counted twice, and all rows together are at
+ * most the growth of the objects.
  *
  * Place      the census; called after retained_end(), while reach and edges are of the same search.
  * Source     base/fit: as for types (growth.h).

@@ -295,8 +295,7 @@ static void on_limit(struct run *run, unsigned index)
 	if (!run->options->quiet)
 		fprintf(stderr,
 			"pyleaktrace: pid %d: tracing everything would cost more than %.3g %% of "
-			"its own "
-			"work: ended\n",
+			"its own work: stopped\n",
 			target_trace_pid(run->targets[index]),
 			run->options->trace.max_overhead * 100);
 	run->stop = true;
@@ -455,7 +454,7 @@ int command_trace(const struct options *options)
 			fprintf(stderr,
 				target_trace_traced(run->targets[i])
 					? "pyleaktrace: tracing pid %d\n"
-					: "pyleaktrace: looking at the heap of pid %d\n",
+					: "pyleaktrace: scanning the heap of pid %d\n",
 				target_trace_pid(run->targets[i]));
 	}
 	if (!result)

@@ -43,7 +43,7 @@ static int restore_text(pid_t pid, unsigned *n, struct err *err)
 	if (result)
 		return result;
 	if (*n > after.n)
-		printf("pid %d: %u breakpoint%s taken out\n", pid, *n - after.n,
+		printf("pid %d: %u breakpoint%s removed\n", pid, *n - after.n,
 		       plural(*n - after.n));
 	if (after.n)
 		printf("pid %d: %u breakpoint%s of a tracer that is running stay%s (if it has just "
@@ -89,7 +89,7 @@ void doctor_print_left(const struct process *process, const struct py_runtime *r
 		       "that is at work, or left by one that was killed\n",
 		       leftovers.n, plural(leftovers.n));
 	if (steered || leftovers.n)
-		printf("  it runs on correctly; doctor --restore -p %d puts right what was left\n",
+		printf("  it runs on correctly; doctor --restore -p %d cleans up what was left\n",
 		       process->pid);
 	leftovers_free(&leftovers);
 }

@@ -11,10 +11,10 @@
 
 #include "cli/options.h"
 
-/* Can the files be written? Said before anything is done. */
+/* Can the files be written? Checked before anything is done. */
 int document_check(const struct options *options);
 
-/* To standard output, and flush it. What standard output itself says of errors is left to main().
+/* To standard output, and flush it. Errors of standard output itself are left to main().
  */
 int document_print(const struct document *document, const struct options *options);
 

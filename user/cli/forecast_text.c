@@ -86,7 +86,7 @@ static void put_rate(FILE *out, double ns, double rate, bool last)
 	else if (forecast.mode == PART_ALL)
 		snprintf(text, sizeof(text), "every call, %s", fmt_percent(forecast.demand).text);
 	else
-		snprintf(text, sizeof(text), "windows of %s, one in %s",
+		snprintf(text, sizeof(text), "windows of %s, one every %s",
 			 fmt_duration(forecast.window_ns / 1e9).text,
 			 fmt_duration(forecast.every_ns / 1e9).text);
 	fprintf(out, last ? "  %s\n" : "  %-38s", text);
@@ -95,9 +95,8 @@ static void put_rate(FILE *out, double ns, double rate, bool last)
 static void put_table(FILE *out, double malloc_ns, double object_ns)
 {
 	fprintf(out,
-		"  below a ceiling of 5 %% of its own work, by pairs of an allocation and its free "
-		"in "
-		"each second of its CPU time:\n"
+		"  below a ceiling of 5 %% of its own work, by allocation/free pairs per second of "
+		"its CPU time:\n"
 		"  %14s  %-38s  %s\n",
 		"pairs/s", "malloc", "objects");
 	for (size_t i = 0; i < sizeof(rates) / sizeof(rates[0]); i++) {
@@ -105,7 +104,8 @@ static void put_table(FILE *out, double malloc_ns, double object_ns)
 		put_rate(out, malloc_ns, rates[i], false);
 		put_rate(out, object_ns, rates[i], true);
 	}
-	fputs("  heap scans and watchpoints add what grows in the heap, and who puts it there\n",
+	fputs("  heap scans and watchpoints also show what grows in the heap, and who puts it "
+	      "there\n",
 	      out);
 }
 
@@ -120,8 +120,7 @@ static void put_watchpoints(FILE *out)
 		return;
 	}
 	fprintf(out,
-		"  watchpoints, for 3 s at a time at most, measured here: a change of threads "
-		"takes "
+		"  watchpoints, for 3 s at a time at most, measured here: a thread switch takes "
 		"%s more",
 		fmt_duration(costs.switch_ns / 1e9).text);
 	if (costs.string_loss > SLOWER)

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
- * forecast_text: a plan -> what carrying it out would cost, for `doctor -p`.
+ * forecast_text: a plan -> what it would cost, for `doctor -p`.
  *
  * What a trap costs is measured here and now, on places of each class in a process of our own. How
- * often the target allocates nobody knows before something is attached, so the forecast is a table
- * of rates. The BPF programs' own part of a hit is known only when they run: what is given is the
- * least.
+ * often the target allocates is unknown before something is attached, so the forecast is a table of
+ * rates. The BPF programs' own part of a hit is known only when they run: the figures are lower
+ * bounds.
  *
  * What watchpoints take is measured in threads of our own (probe/watch_cost.h).
  *

@@ -66,7 +66,7 @@ void help_print_verbs(FILE *out)
 	      out);
 	for (const struct verb *verb = &verbs[VERB_TRACE + 1]; verb < &verbs[VERB_COUNT]; verb++)
 		fprintf(out, "  %-9s %s\n", verb->name, verb->summary);
-	fputs("pyleaktrace --help, pyleaktrace COMMAND --help and man pyleaktrace say more.\n",
+	fputs("For more: pyleaktrace --help, pyleaktrace COMMAND --help and man pyleaktrace.\n",
 	      out);
 }
 

@@ -259,7 +259,7 @@ static error_t set_knob(struct options *options, const struct option_row *row, c
 			return arg_wrong("-X", "expected %s=%s", knob->name, knob->value);
 		return knob->set(options, knob, value);
 	}
-	return arg_wrong("-X", "no knob \"%s\"; -X help lists them",
+	return arg_wrong("-X", "unknown knob \"%s\"; -X help lists them",
 			 escape_copy(quoted, sizeof(quoted), word));
 }
 
@@ -283,7 +283,7 @@ const struct option_row option_rows[] = {
 	{"pid", 'p', "PID",
 	 "look at this process too: its Python, the plan of the probes, the cost", BIT(DOCTOR),
 	 .group = OPTION_TARGET, .set = set_pids},
-	{"restore", 0, NULL, "put back what a killed pyleaktrace left in the process", BIT(DOCTOR),
+	{"restore", 0, NULL, "undo what a killed pyleaktrace left in the process", BIT(DOCTOR),
 	 .group = OPTION_TARGET, .set = set_flag, .offset = AT(restore)},
 	{"duration", 'd', "TIME",
 	 "stop after TIME (90, 90s, 5m, 2h) with a final report; default: until Ctrl-C or the "
@@ -340,7 +340,7 @@ const struct option_row option_rows[] = {
 	 "libcrypto; may repeat",
 	 TRACE, .group = OPTION_SHOWN, .set = add_modules},
 	{"module", 0, "NAME[,NAME...]",
-	 "only what is of these modules or their submodules (builtins: of none); may repeat",
+	 "only what belongs to these modules or their submodules (builtins: to none); may repeat",
 	 TABLES, .group = OPTION_SHOWN, .set = add_modules},
 	{"types-like", 0, "REGEX", "only types that match this extended regular expression", TABLES,
 	 .group = OPTION_SHOWN, .set = set_like},
@@ -362,8 +362,8 @@ const struct option_row option_rows[] = {
 	 .group = OPTION_OUTPUT, .set = set_format},
 	{"quiet", 'q', NULL, "reports only", REPORTS, .group = OPTION_OUTPUT, .set = set_flag,
 	 .offset = AT(quiet)},
-	{"verbose", 'v', NULL, "more: what is done, every frame", REPORTS, .group = OPTION_OUTPUT,
-	 .set = set_more, .offset = AT(trace.verbose)},
+	{"verbose", 'v', NULL, "more output: what is done, every frame", REPORTS,
+	 .group = OPTION_OUTPUT, .set = set_more, .offset = AT(trace.verbose)},
 	{"no-color", 0, NULL, "no colors (NO_COLOR is honored too)", REPORTS,
 	 .group = OPTION_OUTPUT, .set = set_flag, .offset = AT(no_color)},
 

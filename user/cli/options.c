@@ -102,7 +102,7 @@ static error_t take_path(struct options *options, const char *path)
 		return arg_wrong("PATH", "at most four: a processor has four debug registers");
 	for (unsigned i = 0; i < watch->n; i++)
 		if (!strcmp(watch->asked[i].path, path))
-			return arg_wrong("PATH", "it is watched already");
+			return arg_wrong("PATH", "given twice");
 	watch->asked[watch->n].refs = options->verb == &verbs[VERB_REFS];
 	watch->asked[watch->n++].path = path;
 	return 0;
@@ -205,7 +205,7 @@ static error_t refuse(const struct parse *parse, int key, const char *word)
 		escape_copy(quoted, sizeof(quoted), word);
 	if (key == ':')
 		return arg_wrong(quoted, "a value is missing");
-	return arg_wrong("", "no option %s; %s --help lists them", quoted, name);
+	return arg_wrong("", "unknown option %s; %s --help lists them", quoted, name);
 }
 
 static error_t take_words(struct parse *parse, int argc, char **argv)
@@ -277,8 +277,8 @@ static bool output_names_fit(const struct options *options)
 	for (unsigned i = 0; i < options->n_outputs; i++) {
 		if (names_pid(options->outputs[i].pattern) == join) {
 			arg_wrong("--output", "%s",
-				  join ? "with --group-by pid one file is of all targets: no %p in "
-					 "its name"
+				  join ? "with --group-by pid one file covers all targets: use no "
+					 "%p in its name"
 				       : "with several targets the name needs a %p for the pid");
 			return false;
 		}
@@ -313,7 +313,7 @@ static bool resolve_trace(struct options *options)
 
 	if (trace->exact && governs) {
 		arg_wrong("", "--exact and --sample have no ceiling: --max-overhead, --max-delay "
-			      "and -X on-limit do not go with them");
+			      "and -X on-limit cannot be combined with them");
 		return false;
 	}
 	if (trace->min_size > trace->max_size) {
@@ -374,8 +374,7 @@ static bool has_all(const struct options *options)
 	else if ((id == VERB_WATCH || id == VERB_REFS) && !heap->watch.n)
 		missing = "which container? holders lists them";
 	if (missing)
-		arg_wrong("", "%s (%s %s; --help says more)", missing, name,
-			  options->verb->arguments);
+		arg_wrong("", "%s (%s %s; see --help)", missing, name, options->verb->arguments);
 	return !missing;
 }
 
@@ -405,7 +404,7 @@ static bool is_misspelled(const char *word)
 	char quoted[64];
 
 	if (meant)
-		arg_wrong("", "no command \"%s\": did you mean `pyleaktrace %s`?",
+		arg_wrong("", "unknown command \"%s\": did you mean `pyleaktrace %s`?",
 			  escape_copy(quoted, sizeof(quoted), word), meant->name);
 	return meant;
 }

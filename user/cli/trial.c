@@ -216,7 +216,7 @@ static int probe_child(FILE *out, struct session *session, const struct child *c
 		return put_failure(out, what, result, err);
 	session_start(session);
 	if (write(child->to, "k", 1) != 1 || !said(child, 'd'))
-		result = err_set(err, ERR_FAILED, TRIAL_PYTHON " has ended while it was probed");
+		result = err_set(err, ERR_FAILED, TRIAL_PYTHON " exited while it was probed");
 	session_stop(session);
 	n = recorded(session);
 	if (!result && n != TRIAL_BLOCKS)

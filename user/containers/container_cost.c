@@ -8,7 +8,7 @@
 
 #define FIRST_NS         10000.0 /* the program's part of a hit, until one has been measured */
 #define LEAST_STRING_OPS 4       /* fewer may be chance: they do not end a watch */
-#define AHEAD_NS         1e9     /* the cost of so much time may be spent beforehand */
+#define AHEAD_NS         1e9     /* the cost of this much time may be spent in advance */
 
 uint64_t container_cost_hits(const struct container_cost *cost)
 {

@@ -12,7 +12,7 @@
  *      splits      the target's CPU time x the split stores of a Python service in it x what one
  *                  takes more (probe/watch_cost.h). Nothing says how many this target makes, so it
  *                  is no measurement but the most that was seen: kept apart from the others in
- *                  reports, and no reason to end what somebody has asked for
+ *                  reports, and no reason to end what the user has asked for
  *
  * The kernel's part stops counting by itself at as many hits, or samples, as the lease pays for,
  * and the ceiling for the time that has passed and one second more; so a burst of that is seen as a

@@ -75,7 +75,7 @@ static int scan_again(struct container_find *find, struct err *err)
 	return result;
 }
 
-/* Has the heap objects of a type that is called so in full? Its name is a path as well, to the
+/* Does the heap have objects of a type with this full name? Its name is a path as well, to the
  * class itself. */
 static bool names_type(const struct container_find *find, const char *text)
 {

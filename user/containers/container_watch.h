@@ -22,7 +22,7 @@
 struct container_watch;
 
 struct container_watch_options {
-	/* what may be spent (container_cost.h): so much at any time, and so much of a core */
+	/* what may be spent (container_cost.h): an amount at any time, and a share of a core */
 	double lease_ns, max_overhead;
 	uint64_t slow_ns; /* the target may be slow for so long; 0: for any time */
 	bool native;      /* C frames */

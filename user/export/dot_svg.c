@@ -32,10 +32,10 @@ static const char *run_dot(FILE *in, FILE *out)
 	if (child == 0)
 		become_dot(fileno(in), fileno(out));
 	if (child < 0)
-		return "no process for it";
+		return "it cannot be started";
 	while (waitpid(child, &status, 0) < 0)
 		if (errno != EINTR)
-			return "it was lost";
+			return "its exit status was lost";
 	if (WIFEXITED(status) && WEXITSTATUS(status) == 127)
 		return "it is not installed (package graphviz)";
 	return WIFEXITED(status) && !WEXITSTATUS(status) ? NULL : "it failed";

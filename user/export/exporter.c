@@ -71,7 +71,7 @@ const struct exporter *exporter_by_name(const char *name, enum document_kind kin
 		if (row->kinds & 1u << kind && !strcasecmp(name, row->name))
 			return row;
 	exporter_list(formats, sizeof(formats), kind, false);
-	err_set(err, ERR_USAGE, "no format \"%s\"; use one of %s",
+	err_set(err, ERR_USAGE, "unknown format \"%s\"; use one of %s",
 		escape_copy(quoted, sizeof(quoted), name), formats);
 	return NULL;
 }

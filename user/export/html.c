@@ -161,7 +161,7 @@ static void add_traced(json_t **array, const struct profile *profile)
 				 *traced ? ", " : "", domain_name((enum domain)i));
 	snprintf(more, sizeof(more), "%s%s%s", *traced ? "traced: " : "no allocator traced", traced,
 		 profile->mode.exact ? "; every call" : "; sampled");
-	add_fact(array, "Watched for", fmt_duration(profile->duration_s).text, more);
+	add_fact(array, "Traced for", fmt_duration(profile->duration_s).text, more);
 }
 
 static json_t *facts(const struct profile *profile)
@@ -421,8 +421,9 @@ int export_html(FILE *out, const struct document *document, struct err *err)
 	const char *mark = memmem(pyleaktrace_page, size, MARK, strlen(MARK)), *rest;
 
 	if (!mark)
-		return err_set(err, ERR_FAILED,
-			       "this build has a flame graph page without a place for the data");
+		return err_set(
+			err, ERR_FAILED,
+			"the flame graph page of this build has no placeholder for the data");
 	rest = mark + strlen(MARK);
 	fwrite(pyleaktrace_page, 1, (size_t)(mark - pyleaktrace_page), out);
 	if (!put_data(out, profile))

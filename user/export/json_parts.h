@@ -56,7 +56,7 @@ void json_part_append(json_t **array, json_t *value);
 /*
  * Write a value behind some bytes, and free it: one at a time, so that a document of many rows
  * never is in memory a second time. failed: set where memory is out; a stream that fails is left to
- * whoever owns it.
+ * its owner.
  */
 void json_part_dump(FILE *out, const char *before, json_t *value, bool *failed);
 

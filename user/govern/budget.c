@@ -3,7 +3,7 @@
 
 #include <math.h>
 
-/* of the ceiling the part that is handed out: what is left is for what nobody counts (caches, page
+/* of the ceiling the part that is handed out: what is left is for uncounted costs (caches, page
  * faults) */
 #define SHARE 0.8
 /* what a cost is taken for: a hit takes more than its trap and its program (caches, the first hits

@@ -9,7 +9,7 @@
  *              └─ 0.3 ─▶ BUDGET_WATCHPOINTS  rounds on containers
  *
  *      account ─┬─ cap: what is not spent for a while is not saved up, but the other's
- *               ├─ a lease is granted: so much may be spent now
+ *               ├─ a lease is granted: it may be spent now
  *               └─ 0: nothing is granted; below: a lease cost more, which is earned first
  *
  * A user joins, and from then on has its part of the income (all of it while it is alone). So the
@@ -26,7 +26,7 @@
  *            CPU time.
  * Bounds     what is saved, and what is owed, is bounded by what comes in in some seconds. What is
  *            negative or no number counts as 0.
- * Threads    all functions from any; the lock is held by nobody who takes another.
+ * Threads    all functions from any; no other lock is taken while its lock is held.
  */
 #ifndef PYLEAKTRACE_GOVERN_BUDGET_H
 #define PYLEAKTRACE_GOVERN_BUDGET_H
@@ -43,13 +43,13 @@ enum budget_user { BUDGET_TRACING, BUDGET_WATCHPOINTS, BUDGET_USERS };
 /* Of these: what may be spent of the target's own CPU time, as it is measured. */
 double budget_allowed(double max_overhead);
 
-/* What may really have been taken where so much was measured. */
+/* An upper bound of the true cost, given the measured one. */
 double budget_at_most(double measured_ns);
 
 struct budget_account {
 	bool joined;
 	double level;     /* as charged */
-	double least_cap; /* so much can be saved up always */
+	double least_cap; /* this much can always be saved up */
 	double lease;     /* what is left of it, as charged */
 	double charged_ns;
 };
@@ -65,20 +65,20 @@ struct budget {
 void budget_init(struct budget *budget, double max_overhead);
 void budget_fini(struct budget *budget);
 
-/* in at_once_ns: so much it may want to spend at once */
+/* in at_once_ns: the most that it may want to spend at once */
 void budget_join(struct budget *budget, enum budget_user user, double at_once_ns);
 
 /* Its lease ends, and what it has saved or owes is the others'. */
 void budget_leave(struct budget *budget, enum budget_user user);
 
-/* So much wall time has passed, in which the target used cpu_ns; what it took is charged before. */
+/* Wall time has passed, in which the target used cpu_ns; its costs are charged before. */
 void budget_pass(struct budget *budget, double wall_ns, double cpu_ns);
 
 /*
  * Everything that the user has saved up may be spent, if it is least_ns or more. A user has one
  * lease at a time, the latest.
  *
- * return so much; 0: not now
+ * return the amount; 0: not now
  */
 double budget_lease(struct budget *budget, enum budget_user user, double least_ns);
 
@@ -88,7 +88,7 @@ void budget_return(struct budget *budget, enum budget_user user);
 /* Is the lease spent? Of none too. */
 bool budget_is_spent(struct budget *budget, enum budget_user user);
 
-/* So much was taken from the target, with a lease or without: measured, and at most. */
+/* Charge a cost to the target, with a lease or without: as measured, and at most. */
 void budget_charge(struct budget *budget, enum budget_user user, double measured_ns,
 		   double bound_ns);
 

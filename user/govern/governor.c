@@ -335,7 +335,7 @@ static void give_up(struct governor *governor, const char *why)
 
 		part->mode = governor->policy.parts[i].mode = PART_ABSENT;
 		snprintf(part->trouble, sizeof(part->trouble),
-			 "What a trap costs is not known: %.90s", why);
+			 "The cost of a trap is not known: %.90s", why);
 	}
 	lock_release(&governor->lock);
 }

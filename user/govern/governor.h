@@ -38,20 +38,20 @@ struct governor_options {
 	unsigned n_test_windows; /* tests: this many windows of the steered part back to back,
 				    before anything else */
 	/*
-	 * What is in the maps is about to mean something else, or has (end): nobody reads them in
-	 * between. A report asks for governor_state() within its own reading.
+	 * The meaning of the maps is about to change, or has changed (end): they must not be read
+	 * in between. A report asks for governor_state() within its own reading.
 	 */
 	void (*change)(void *context, bool end);
 	/* Within that: a part begins to be traced all the time; what its sites have counted so far
 	 * is the past. */
 	void (*on_all)(void *context, unsigned domains);
-	/* Between two windows, now and then: what is kept of survivors may be looked through; NULL:
-	 * nobody does */
+	/* Between two windows, now and then: a chance to go through the survivors; NULL: not
+	 * needed */
 	void (*maintain)(void *context, struct survivors *survivors);
 	void *context;
 };
 
-/* Reads the target's types by itself. */
+/* Has a reader of the target's types of its own. */
 int governor_open(struct governor **out, struct session *session, const struct plan *plan,
 		  const struct target *target, const struct governor_options *options,
 		  struct err *err);

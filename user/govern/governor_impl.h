@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
- * governor_impl: what the files of governor share: its state, and what all that is switched needs.
+ * governor_impl: what the files of governor share: its state, and what switching needs.
  *
  * Place      layer 5; governor.c (what is on all the time, the thread), governor_windows.c
- *            (windows), governor_syscalls.c (system calls) and nobody else.
+ *            (windows), governor_syscalls.c (system calls), no others.
  * Threads    the governor's own, but where governor.h says otherwise.
  */
 #ifndef PYLEAKTRACE_GOVERN_GOVERNOR_IMPL_H
@@ -96,7 +96,7 @@ void governor_syscalls_learn(struct governor *governor, const struct reading *be
 			     const struct reading *now, double cost_ns);
 
 /*
- * Mappings were traced for so long, in which the target did so much work of its own.
+ * Mappings were traced for this long, in which the target did this much work of its own.
  *
  * return ns of its CPU time that its system calls took longer
  */

@@ -35,7 +35,7 @@ static void sum_window(struct governor *governor, enum abi_part number,
 #define LOOK_SHARE 4
 
 /*
- * Record for so long since `began`, or until it has cost so much since `before`.
+ * Record for this long since `began`, or until it has cost this much since `before`.
  *
  * out    now: at the end
  * return the moment of the end
@@ -84,7 +84,7 @@ bool governor_window(struct governor *governor, enum abi_part part, uint64_t ns,
 	governor_read(governor, &before);
 	on = governor_switch_on(governor, part);
 	if (!on) {
-		/* a target that is held by somebody else may be free later */
+		/* a target that another tracer holds may be free later */
 		policy_window_failed(&governor->policy, part);
 		return false;
 	}

@@ -24,7 +24,7 @@
 
 #define ROOM_NS     10000.0 /* for each block that there is room for */
 #define ROOM_SOONER 8       /* times as often, at most */
-#define ROOM_FULL   0.75    /* of it: from there on it is full */
+#define ROOM_FULL   0.75    /* of it: beyond this it counts as full */
 
 struct map_fill {
 	double most;      /* blocks that there is room for; the caller's */

@@ -23,7 +23,7 @@
 #define ENOUGH_CPU_NS 100000.0
 /* windows in a row, after a part was let in and thrown out again and again */
 #define MOST_PATIENCE 200
-/* of the target's CPU time: over so much of it the cost of what is on all the time is averaged */
+/* of the target's CPU time: the cost of what is on all the time is averaged over this much */
 #define LATELY_NS 200e6
 /* a sampling is made coarser, and not ended, while no more than the income of so long is owed */
 #define COARSER_S 0.5

@@ -69,7 +69,7 @@ struct policy_part {
 		own_ns; /* ... of which it is the quotient: lately, and of the target's own work */
 	double cost_per_wall_ns; /* in windows, lately; what the next one may cost */
 	unsigned failures;       /* in a row */
-	double rest_ns;          /* no window before so much time has passed */
+	double rest_ns;          /* no window before this much time has passed */
 	bool full;               /* its blocks fill the map */
 	unsigned calm;           /* windows in a row that were cheap enough, ... */
 	unsigned patience; /* ... and how many it takes: more after each time that it went wrong */

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
- * findings: what grows, each part of memory by itself.
+ * findings: what grows, separately for each part of memory.
  *
  * Objects: what retains more and more of them, as the census found it. The other parts (blocks of C
- * code, mappings, stacks of threads) are one finding each, with the stack that made most of what
- * stays, where one is sure.
+ * code, mappings, stacks of threads) are one finding each, with the stack that allocated most of
+ * what stays, if it is certain.
  *
  * Place      leak, private to it. Pure.
  * Shapes     largest growth that is sure first.

@@ -7,8 +7,8 @@
  * state blocks of C code, mappings, threads ─────────┘
  *
  * The growth is that of memory in use: objects, other blocks of pymalloc and malloc, mappings and
- * threads' stacks; RSS has free memory in it, too. A finding is a part of it that was measured by
- * itself, so that findings never claim what is not there; what none explains is said to be so.
+ * threads' stacks; RSS has free memory in it, too. A finding is a part of it that was measured on
+ * its own, so that findings never claim more than there is; the rest is reported as unexplained.
  *
  * Place      leak. Pure: reads the profile and nothing else.
  * Ownership  the verdict lives in the profile.

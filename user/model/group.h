@@ -9,7 +9,7 @@
  *              function  the innermost function of Python, by name and file
  *              module    the package (model/package.h) of the innermost frame that is not of the
  *                        runtime: neither of libc, ld.so, an allocator, libstdc++, libffi nor of
- *                        the interpreter. The one that says most where there is no such frame.
+ *                        the interpreter. Where there is no such frame, the most specific one.
  *              thread    the thread
  *              pid       the process
  *            A stack without Python goes by its innermost frame of C that is not of the runtime,

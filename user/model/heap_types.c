@@ -108,7 +108,7 @@ static int descending_real(double a, double b)
 	return a < b ? 1 : a > b ? -1 : 0;
 }
 
-/* What goes up steadily is a leak; a sawtooth or what goes down is none. */
+/* What goes up steadily is a leak; a sawtooth or a falling series is not. */
 static int shape_rank(enum fit_shape shape)
 {
 	switch (shape) {

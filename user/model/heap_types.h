@@ -69,7 +69,7 @@ struct heap_usage {
 	uint64_t data_bytes;        /* .bss of programs and libraries */
 	uint64_t other_bytes;       /* nothing known: the program's own mappings */
 	/* the allocators, in other words */
-	bool mimalloc; /* CPython uses that: what is said of pymalloc is its, arenas are segments */
+	bool mimalloc; /* CPython uses it: pymalloc fields then describe it, arenas are segments */
 	uint64_t arenas, arenas_bytes; /* of pymalloc; bytes: that they have room for */
 	uint64_t pools_bytes, pools_used_bytes;
 	uint64_t main_bytes, main_free_bytes;             /* glibc's main heap */
@@ -88,7 +88,7 @@ struct heap_scan {
 	struct timespec time; /* wall clock, at its end */
 	double at_s;          /* monotonic clock, in its middle */
 	double duration_s;
-	double pause_s; /* the target stood still so long; 0: it ran on */
+	double pause_s; /* the target was stopped for so long; 0: it ran on */
 	uint64_t read_bytes;
 	struct heap_type *types; /* by name */
 	size_t n_types;
@@ -137,7 +137,7 @@ struct heap_report {
 	const struct heap_growth *growth;    /* NULL: not asked for, or fewer than two scans */
 	const struct heap_growth_row **rows; /* of growth; those asked for that changed, in order */
 	size_t n_rows;
-	const struct heap_held *held; /* who holds what; NULL: not asked for */
+	const struct heap_held *held; /* what holds what; NULL: not asked for */
 };
 
 enum heap_order {
@@ -155,7 +155,7 @@ void heap_scan_finalize(struct heap_scan *scan);
 void heap_scan_free(struct heap_scan *scan);       /* may be NULL */
 void heap_growth_free(struct heap_growth *growth); /* the names are the scans' */
 
-/* The type of this name in a settled scan, or NULL. */
+/* The type of this name in a finalized scan, or NULL. */
 const struct heap_type *heap_scan_find(const struct heap_scan *scan, const char *name);
 
 /*

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
- * heap_watch: what was put into containers and taken out of them while their sizes were watched, by
- * stack.
+ * heap_watch: what was inserted into containers and removed from them while their sizes were
+ * watched, by stack.
  *
  * Place      layer 1; filled by snapshot and cli; read by view and export.
  * Shapes     items_before + inserted - removed = items_after, where all hits were seen. Stacks with

@@ -29,8 +29,8 @@ static void join_totals(struct profile *all, const struct profile *one)
 	all->selection.left_out_stacks += one->selection.left_out_stacks;
 }
 
-/* What is not seen is said once where it is the same everywhere, else with the process it is true
- * of. */
+/* Notes on what is not seen appear once if they are the same everywhere, else with the process they
+ * are true of. */
 static const char *join_coverage(struct profile *all, const struct profile *const *profiles,
 				 size_t n)
 {

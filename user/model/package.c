@@ -109,7 +109,7 @@ static struct piece first_name(const char *path)
 	return first;
 }
 
-/* ---- ELF files that are nobody's ------------------------------------------------------------ */
+/* ---- ELF files of no package -------------------------------------------------------------- */
 
 /*
  * Is it the file `stem`, whatever stands behind that: a version, a variant? Both "libc.so.6" and

@@ -9,7 +9,7 @@
  * Shapes     a profile has stacks (one allocation site each: domain + frames), totals over all of
  *            them, losses and costs. stack.frames is root first, as in JSON; the text view turns it
  *            around. Two stacks never have the same domain, frames, thread and process
- *            (profile_merge() sees to it). Totals are of all that was seen, selected or not.
+ *            (profile_merge() ensures it). Totals are of all that was seen, selected or not.
  * Units      bytes; counts of blocks; seconds as double; ns where the name says so. Raw counts
  *            unless stack.estimated is true.
  * Ownership  everything reachable from a profile lives in its arena and dies with profile_free()
@@ -160,7 +160,7 @@ struct cost {
 			      much more; 0: not known, or not */
 	bool syscalls_counted; /* it is known how many did over the interval: */
 	double syscalls_per_s, other_syscalls_per_s; /* the target's; all others' */
-	double own_share_most; /* the same with what nobody can measure: what hits leave of caches,
+	double own_share_most; /* the same with what cannot be measured (caches that hits displace),
 				  at most */
 };
 
@@ -202,13 +202,12 @@ enum target_end {
 	TARGET_EXECED,
 };
 
-/* Which stacks the user asked for; the others were taken out of the profile. */
+/* Which stacks the user asked for; the others were removed from the profile. */
 struct selection {
-	const char *const *modules; /* n_modules names: see package_has() */
-	size_t n_modules;           /* 0: all stacks are there */
-	uint64_t left_out_bytes,
-		left_out_count; /* outstanding, of the stacks that were taken out */
-	size_t left_out_stacks; /* those with something outstanding */
+	const char *const *modules;              /* n_modules names: see package_has() */
+	size_t n_modules;                        /* 0: all stacks are there */
+	uint64_t left_out_bytes, left_out_count; /* outstanding, of the stacks that were removed */
+	size_t left_out_stacks;                  /* those with something outstanding */
 };
 
 /* What grew in the heap since the start, by type; struct heap_growth_row is of

@@ -107,7 +107,7 @@ static void copy_threads(struct profile *profile, struct trend_threads *threads)
 		char **texts[] = {&rows[i].name, &rows[i].function, &rows[i].file, &rows[i].entry,
 				  &rows[i].entry_file};
 
-		/* interned text is const; nobody writes to that of a copy */
+		/* interned text is const; that of a copy is never written */
 		for (size_t j = 0; j < sizeof(texts) / sizeof(texts[0]); j++)
 			*texts[j] = (char *)profile_str(profile, *texts[j], -1);
 	}

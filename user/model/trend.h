@@ -103,7 +103,7 @@ struct trend_row {
 struct trend_cgroup {
 	bool have;
 	int version;    /* 1 or 2 */
-	char path[256]; /* of the level that the figures are of, as /proc/PID/cgroup shows it */
+	char path[256]; /* of the level with these figures, as in /proc/PID/cgroup */
 	uint64_t usage_bytes,
 		cache_bytes; /* cache: of it, of files; given back when memory is short */
 	bool have_limit;

@@ -19,9 +19,9 @@
  *      a forked child runs slowly for              5 to 20 ms                      0.1 ms
  *
  * Closing perf events takes so long because each waits for a grace period of its own, and all
- * behind one mutex of the kernel; threads, io_uring or a process that is left behind to close them
- * wait in the same line, and as long as they wait the target still traps. The end of an
- * uprobe_multi link takes all its breakpoints out first and waits once.
+ * behind one mutex of the kernel; threads, io_uring or a process left behind to close them wait in
+ * the same queue, and as long as they wait the target still traps. The end of a uprobe_multi link
+ * removes all its breakpoints first and waits once.
  *
  * Place      layer 3; used by session, sweep and cost.
  * Source     uprobe_event.h; uprobe_multi.h; kernel/events/uprobes.c.

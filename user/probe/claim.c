@@ -49,7 +49,7 @@ static bool is_still_there(int fd, const char *path)
 	       locked.st_ino == there.st_ino && locked.st_dev == there.st_dev;
 }
 
-/* return the locked file; -1: somebody else has it; -2: there can be none */
+/* return the locked file; -1: another process has it; -2: it cannot be made */
 static int open_locked(const char *path)
 {
 	for (unsigned try = 0; try < TRIES; try++) {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
- * claim: one pyleaktrace at a time on a process, for two would undo each other's steering.
+ * claim: one pyleaktrace at a time on a process, since two would undo each other's steering.
  *
  * Place      layer 3; used by cli. Source: flock(2); the kernel drops a lock when its owner ends,
  *            however.

@@ -10,7 +10,7 @@
 #include "target/remote_mem.h"
 #include "unwind/cache.h"
 
-/* the vdso is two pages; more is none */
+/* the vdso is two pages; anything larger is not it */
 #define VDSO_MAX_BYTES (1u << 20)
 
 enum table_state {

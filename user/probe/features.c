@@ -254,7 +254,7 @@ void features_detect(struct features *features)
 }
 
 /*
- * A system call is refused to one who has the capabilities for it. By a seccomp filter, as
+ * A system call is denied to a process that has the capabilities for it. By a seccomp filter, as
  * containers have one: nothing that a capability would mend, so that is no matter of permission.
  */
 static int say_refused(const struct features *features, const char *call, const char *option,

@@ -2,8 +2,8 @@
  *
  * function_ends: a function -> the instructions `ret` with which it goes back to its caller.
  *
- * A return probe changes the return address on the stack. Whoever follows the stack at an exception
- * finds no way over that and ends the program, though somebody further up would have caught it. So
+ * A return probe changes the return address on the stack. The unwinder of an exception cannot get
+ * past that and ends the program, though a handler further up would have caught it. So
  * a function that may throw (operator new) has probes on its ends instead:
  *
  *      _Znwm:  cmp  $0x400,%rdi

@@ -135,7 +135,7 @@ static int look_at_range(struct search *search, const struct maps *maps,
 				continue;
 			if (file < 0)
 				file = open_file(search, maps, range, &path);
-			/* text of a file that nobody can open: nobody could put a probe there */
+			/* text of a file that cannot be opened, and so cannot be probed */
 			if (file < 0)
 				return 0;
 			result = look_at_page(search, file, path, range->start + distance,
@@ -208,7 +208,7 @@ void leftovers_free(struct leftovers *leftovers)
 
 /* ---- out of there --------------------------------------------------------------------------- */
 
-/* May the breakpoints of this process be somebody else's than a uprobe's? */
+/* May the breakpoints of this process be others than those of uprobes? */
 static int check_process(pid_t pid, struct err *err)
 {
 	unsigned long long caught = 0;
@@ -228,8 +228,7 @@ static int check_process(pid_t pid, struct err *err)
 	if (tracer)
 		return err_set(err, ERR_FAILED,
 			       "pid %d is traced by pid %d: breakpoints of a debugger cannot be "
-			       "distinguished "
-			       "from those that a killed tool has left; end that first",
+			       "distinguished from those left by a killed tool; detach it first",
 			       pid, tracer);
 	if (caught >> (SIGTRAP - 1) & 1)
 		return err_set(
@@ -241,7 +240,7 @@ static int check_process(pid_t pid, struct err *err)
 }
 
 /*
- * Nor may they be in those children that have the target's text: the kernel takes breakpoints out
+ * Nor may they be in children that have the target's text: the kernel takes breakpoints out
  * of forked children too.
  */
 static int check_others(pid_t pid, struct err *err)
@@ -310,7 +309,7 @@ int leftovers_remove(const struct leftovers *leftovers, pid_t pid, struct err *e
 			result = err_set(err,
 					 errno == EACCES || errno == EPERM ? ERR_PERMISSION
 									   : ERR_FAILED,
-					 "a breakpoint that was left in pid %d at 0x%llx cannot be "
+					 "a breakpoint left in pid %d at 0x%llx cannot be "
 					 "taken out: %s",
 					 pid, (unsigned long long)place->address, strerror(errno));
 	}

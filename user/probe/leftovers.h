@@ -1,25 +1,24 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
- * leftovers: breakpoints that a process has in its text and that its files have not -> out of
- * there.
+ * leftovers: breakpoints that a process has in its text but its files do not -> removed.
  *
- * A tool that is killed while the kernel takes its uprobes out may leave some behind (prober.h says
- * when). The process runs on correctly, and so do its children; each hit is a trap for nothing,
- * until somebody takes the breakpoint out. That is done by the kernel, never by writing into text:
+ * A tool that is killed while the kernel removes its uprobes may leave some behind (prober.h says
+ * when). The process runs on correctly, and so do its children; each hit is a useless trap,
+ * until the breakpoint is removed. That is done by the kernel, never by writing into text:
  * a uprobe is put at the very place (the kernel finds its breakpoint there already) and closed. Its
- * end takes the breakpoint out of every process that no user of a uprobe is left for: forked
- * children too.
+ * end removes the breakpoint from every process for which no user of a uprobe remains, forked
+ * children included.
  *
  *      page of the file   53 48 83 ec 10   differs in breakpoints only; the process's own copy
  *      in the process     cc 48 83 ec 10   ─▶ open a perf event there, close it ─▶ 53 48 83 ec 10
  *
  * What another uprobe user has there (perf, bpftrace, another pyleaktrace) stays: the kernel asks
  * each of them. A debugger's breakpoints look the same and the kernel would take them for its own,
- * so nothing is done while the process is traced by a debugger, or handles SIGTRAP by itself; nor
- * while that is so of one of its children that run its program, of the first CHILDREN_MAX
- * (children.h). A debugger of a grandchild is not noticed, and would lose its breakpoint if that
- * stands where one was left. A page that differs in anything else (text relocations, code that
- * patches itself) is left alone.
+ * so nothing is done while the process is traced by a debugger or handles SIGTRAP itself; nor while
+ * that is true of one of its children that run its program, of the first CHILDREN_MAX
+ * (children.h). A debugger of a grandchild is not noticed, and would lose its breakpoint if it is
+ * at the place of a leftover one. A page that differs in anything else (text relocations, code that
+ * patches itself) is not touched.
  *
  * Place      layer 3; used by session before it attaches, and by `doctor`.
  * Source     proc(5): pagemap (bits 61 to 63: shared or of a file, swapped, present), status

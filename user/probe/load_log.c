@@ -113,7 +113,7 @@ void load_log_reason(const struct load_log *log, int error, char *reason, size_t
 	/* reading kernel memory is what a lockdown takes away; securityfs, which says so, may not
 	 * be mounted */
 	if (log->program[0])
-		snprintf(reason, size, "the kernel's verifier refuses program %s: %s%s",
+		snprintf(reason, size, "the kernel's verifier rejects program %s: %s%s",
 			 log->program, last[0] ? last : strerror(error),
 			 strstr(last, "bpf_probe_read_kernel") ? " (lockdown=confidentiality?)"
 							       : "");

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
  * load_log: what libbpf and the kernel's verifier say while an object is loaded -> why it was
- * refused, in a sentence.
+ * rejected, in a sentence.
  *
  * The verifier is asked for its errors alone (BPF_LOG_STATS): with all its steps the log of a
  * program that is too large has hundreds of MiB, and kernels before 6.4 keep its beginning and fail
- * with ENOSPC for want of room for the rest. Before 6.1 some steps come with these too, so that a
+ * with ENOSPC since the rest does not fit. Before 6.1 some steps come with these too, so that a
  * program that is right could fail: there libbpf asks for a log, with all steps, after a program
  * has been refused without one.
  *
@@ -52,7 +52,7 @@ void load_log_end(struct load_log *log);
 void load_log_last(const char *text, char line[LOAD_LOG_LINE]);
 
 /*
- * "the verifier refuses program on_return: R2 unbounded memory access, ..." or "the map blocks
+ * "the verifier rejects program on_return: R2 unbounded memory access, ..." or "the map blocks
  * cannot be made: Cannot allocate memory"; of neither what the error says.
  *
  * in     error: > 0, of the load; ENOSPC is that of a full log

@@ -4,12 +4,12 @@
  * threads.
  *
  * Place      layer 3; with session_maps the one way to a map for the rooms above.
- * Errors     -ERR_FAILED: memory is out, or the kernel does not let the map be read; what was seen
- *            until then was seen.
+ * Errors     -ERR_FAILED: out of memory, or the kernel does not let the map be read; what was seen
+ *            until then is valid.
  * Degrades   the target goes on while a map is read, bucket by bucket: an element that is there all
  *            the time is seen exactly once, one that comes or goes meanwhile may or may not be.
- *            What is seen is a copy, some milliseconds old; whoever sees it may take the element
- *            out of the map.
+ *            What is seen is a copy, some milliseconds old; the callback may remove the
+ *            element from the map.
  * Bounds     one buffer of 16,384 blocks; MAP_READER_THREADS threads.
  */
 #ifndef PYLEAKTRACE_PROBE_MAP_READER_H

@@ -3,20 +3,20 @@
  * native_allocators: the files of a target -> the allocators of C and C++ in them, with their
  * functions.
  *
- * libc's malloc may be used by nobody: jemalloc, tcmalloc, mimalloc or another one takes its place
+ * libc's malloc may be unused: jemalloc, tcmalloc, mimalloc or another one takes its place
  * (LD_PRELOAD, linked into the program), or works next to it under names of its own, for one
- * library that has it in its inside or that is loaded later. A probe that is never hit costs
- * nothing, so all of them are probed, and a block belongs to whoever gave it. Symbols say what a
- * file has, not its name:
+ * library that embeds it or that is loaded later. A probe that is never hit costs
+ * nothing, so all of them are probed, and a block belongs to the one that returned it. The symbols
+ * of a file identify it, not its name:
  *
- *      it exports malloc and free                     whoever comes first takes the place of libc's
+ *      it exports malloc and free                     the first one loaded replaces libc's
  *      PREFIXmalloc_usable_size, PREFIXmallocx, ...   functions that only an allocator has:
  *                                                     je_malloc, _rjem_malloc, mi_malloc,
  *                                                     tc_malloc, dlmalloc
  *
  * Of such a file the whole family is taken: C's functions with each prefix, the ones that jemalloc,
  * tcmalloc and mimalloc have in addition, and operator new and delete, which many of them do not
- * build on malloc. (libstdc++'s do: they are not of interest.) Functions call and jump to each
+ * build on malloc. (libstdc++'s do, and need no probe.) Functions call and jump to each
  * other as they like; the outermost counts (probes.bpf.h).
  *
  * Place      layer 3; used by plan.c.

@@ -232,7 +232,7 @@ uint64_t place_alias_entry(const struct module *module, uint64_t address)
 		return 0;
 	if (insn.flow == FLOW_JUMP)
 		return insn.target;
-	/* in the padding: over the nops, up to the first instruction that is none. Functions
+	/* in the padding: over the nops, up to the first instruction that is not one. Functions
 	 * begin at 16. */
 	while (insn.is_nop && !insn.is_endbr && address - start <= PADDING_MAX) {
 		address += insn.length;

@@ -449,7 +449,7 @@ static int plan_objects(struct plan *plan, const struct py_runtime *runtime,
 		}
 	}
 	plan->code_frees = true;
-	/* what is larger than a pool's blocks must be somebody's */
+	/* what is larger than a pool's blocks must belong to an allocator */
 	plan->split = options->by_parts && options->domains & 1u << ABI_MALLOC && defaults &&
 		      !runtime->layout.free_threaded;
 	plan->small_max = PYMALLOC_SMALL_MAX;

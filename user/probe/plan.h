@@ -45,7 +45,7 @@ struct plan_probe {
 struct plan_word {
 	char name[32];    /* "_PyObject.malloc" */
 	uint64_t address; /* of the pointer in the target's data */
-	uint64_t plain;   /* the function: what it holds when nobody steers */
+	uint64_t plain;   /* the function: what it holds without steering */
 	/* what it must hold while we trace (or does already, left by a killed tool) */
 	uint64_t alias;
 };

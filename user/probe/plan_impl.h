@@ -3,14 +3,14 @@
  * plan_impl: what the files of plan share: how a probe gets into it.
  *
  * Place      layer 3; plan.c (the interpreter and libc), plan_native.c (allocators other than
- *            libc's) and nobody else.
+ *            libc's), no others.
  */
 #ifndef PYLEAKTRACE_PROBE_PLAN_IMPL_H
 #define PYLEAKTRACE_PROBE_PLAN_IMPL_H
 
 #include "probe/plan.h"
 
-/* One line for whoever reads the plan. */
+/* Add a line for readers of the plan. */
 void plan_note(struct plan *plan, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 /*

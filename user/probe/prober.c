@@ -224,7 +224,7 @@ static bool find_left(void)
  */
 static void close_all(void)
 {
-	/* who reads what the tool writes sees its end now, and not when the kernel has detached */
+	/* a reader of our output sees its end now, not only when the kernel has detached */
 	for (int fd = 0; fd <= 2; fd++)
 		close(fd);
 	/* ended from here, a thread would be interrupted as the tool's was */
@@ -322,7 +322,7 @@ static bool is_alive(void)
 
 /*
  * Wait a while for its end, and for a reply where `from` is not -1: the caller looks and comes
- * back. A prober that somebody has stopped goes on, since the tool would stand still with it, and
+ * back. A prober that was stopped is continued, since the tool would stand still with it, and
  * not even Ctrl-C would end that.
  */
 static void wait_for_prober(int from)
@@ -375,7 +375,7 @@ static bool take_reply(int from, struct reply *reply)
 /*
  * Have it done there, and wait for it.
  *
- * return false: it has not been begun. When the prober is killed meanwhile nobody knows how far it
+ * return false: it has not been begun. When the prober is killed meanwhile it is unknown how far it
  * came: -1, EIO.
  */
 static bool ask(struct request *request, const uint64_t *offsets, const uint64_t *cookies,
@@ -456,7 +456,7 @@ void prober_close(int fd)
 	/*
 	 * What is closed there is the file; another one takes its place, so that no other thread
 	 * gets the number meanwhile. So this is right whether it has been done, could not be, or
-	 * nobody knows, as the prober was killed.
+	 * it is unknown, as the prober was killed.
 	 */
 	ask(&request, NULL, NULL, NULL, &reply);
 	close(fd);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
- * prober: a helper process of the tool that puts uprobes into a target and takes them out, so that
+ * prober: a helper process of the tool that puts uprobes into a target and removes them, so that
  * a kill -9 of the tool cannot interrupt either.
  *
  * The kernel changes a target's text page by page, in the process that attaches or detaches, and
@@ -17,7 +17,7 @@
  * whatever the tool opens the prober has, the same number means the same file in both, and when the
  * tool ends the kernel closes nothing until the prober has ended too. It has a session of its own,
  * and takes no signal of a terminal or of a group. Who kills it together with the tool in the
- * middle of a detach (a control group's end) leaves breakpoints behind; leftovers.h takes them out.
+ * middle of a detach (a control group's end) leaves breakpoints behind; leftovers.h removes them.
  *
  * Place      layer 3; used by attach and sweep; cli starts and stops it. One for the program.
  * Source     mm/gup.c: __get_user_pages() and kernel/events/uprobes.c: uprobe_write_opcode(),

@@ -129,8 +129,8 @@ static _Noreturn void be_tester(int out, const struct place *place)
 	pid_t child;
 	char byte;
 
-	/* nobody who reads what the tool writes waits for us; `out` is the only other descriptor
-	 * that is of use */
+	/* no reader of the tool's output waits for us; `out` is the only other descriptor in
+	 * use */
 	if (dup2(out, 0) != 0)
 		_exit(1);
 	syscall(SYS_close_range, 1, UINT_MAX, 0);

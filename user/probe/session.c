@@ -138,7 +138,7 @@ int session_open(struct session **out, const struct process *process,
 	session->plan = plan;
 	session->wait_status = -1;
 	session->code = options->code;
-	/* of a container that is watched without C frames no news of code is of use */
+	/* news of code is not needed for a container that is watched without C frames */
 	session->have_loader = (options->code || !options->n_watchpoints) &&
 			       loader_find(&session->loader, process->pid);
 	session->multi = options->multi && !options->n_watchpoints;

@@ -47,7 +47,7 @@ struct session_options {
 	uint64_t min_size, max_size;
 	/*
 	 * Unwind tables of the target's code, compiled; borrowed. NULL: C frames are not walked.
-	 * Where the verifier refuses a program that walks them the session has none
+	 * Where the verifier rejects a program that walks them the session has none
 	 * (session_no_native()), and does not use the tables.
 	 */
 	struct code_tables *code;
@@ -87,7 +87,7 @@ void session_close(struct session *session); /* detaches if need be; accepts NUL
 const char *session_no_native(const struct session *session);
 
 /*
- * Has somebody else written to the allocator tables while they were steered: the target itself
+ * Has anyone else written to the allocator tables while they were steered: the target itself
  * (tracemalloc, a profiler), or another tool? Not all allocations of objects are seen since then.
  * Looked at by this call where all parts are on from attach to detach, else at the end of each
  * window.

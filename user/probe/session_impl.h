@@ -4,7 +4,7 @@
  *
  * Place      layer 3; session.c (life), session_load.c (sizes, facts, load), session_parts.c
  *            (attach, steer, record), session_syscalls.c, session_watch.c, session_sites.c (sites
- *            that are used again), cost.c (which calibrates with its programs) and nobody else.
+ *            that are used again), cost.c (which calibrates with its programs), no others.
  */
 #ifndef PYLEAKTRACE_PROBE_SESSION_IMPL_H
 #define PYLEAKTRACE_PROBE_SESSION_IMPL_H
@@ -62,7 +62,7 @@ struct session {
 	void *sites, *frames; /* mapped */
 	uint64_t *free_sites; /* mapped for writing */
 	struct free_class free_classes[ABI_FREE_CLASSES];
-	struct bpf_link *counting;      /* system calls; NULL: nobody counts */
+	struct bpf_link *counting;      /* system calls; NULL: not counted */
 	struct measured syscall, count; /* what a system call takes more; while they are counted, in
 					   addition to that */
 	struct code_tables *code;       /* NULL: C frames are not walked */

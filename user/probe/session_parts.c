@@ -280,7 +280,7 @@ void session_stop(struct session *session)
 
 /*
  * All parts. By parts none is: each is when it is switched on for the first time; even probes that
- * should not be hit before (stays_attached()) may be, and nobody has measured yet what that costs.
+ * should not be hit before (stays_attached()) may be, and its cost has not been measured yet.
  */
 static int attach_parts(struct session *session, struct err *err)
 {
@@ -291,7 +291,7 @@ static int attach_parts(struct session *session, struct err *err)
 	return result;
 }
 
-/* What a killed tool has left there. What cannot be taken out costs the target no more than
+/* What a killed tool has left there. What cannot be removed costs the target no more than
  * before. */
 static void remove_leftovers(const struct session *session)
 {

@@ -11,29 +11,29 @@
 #include "probe/session.h"
 
 /*
- * Sites that nothing refers to any more, so that their places may have other stacks
- * (session_sites.c; which ones, snapshot/reclaim.h decides):
+ * Reuse sites that nothing refers to any more for other stacks (session_sites.c;
+ * snapshot/reclaim.h decides which):
  *
- *     in use ── hide ──▶ no stack finds it ── settle, look again ──▶ clear ──▶ free ──▶ taken
+ *     in use ── hide ──▶ no stack finds it ── wait, look again ────▶ clear ──▶ free ──▶ taken
  *                                └───── show: it was used after all
  *
  * All from one thread; ids from ABI_FIRST_SITE to n_sites of a view.
  */
 
-/* From now on only who has already found it by its stack goes on to use it. return false: it was
- * not to be found */
+/* From now on only hits that have already found it by its stack go on to use it. return false: it
+ * was not findable */
 bool session_site_hide(struct session *session, uint32_t site);
 
 /* It can be found again, unless its stack has another site by now. */
 void session_site_show(struct session *session, uint32_t site);
 
 /*
- * All hits that were at work have ended. It takes some milliseconds. return false: this kernel
- * cannot say (membarrier(2) where processors run without ticks)
+ * Wait until all hits in progress have ended, some milliseconds. return false: this kernel cannot
+ * do it (membarrier(2) where processors run without ticks)
  */
 bool session_wait_grace_period(void);
 
-/* It has no stack and has counted nothing. Nobody finds it, so nobody counts meanwhile. */
+/* Make it a site without stack and counts. No hit finds it, so none counts meanwhile. */
 void session_site_clear(struct session *session, uint32_t site);
 
 /*

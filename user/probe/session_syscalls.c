@@ -26,7 +26,7 @@ static int by_size(const void *a, const void *b)
 	return (difference > 0) - (difference < 0);
 }
 
-/* What a system call that does nothing takes now; nobody traces this one. */
+/* What a system call that does nothing takes now; this one is not traced. */
 static double time_syscall(void)
 {
 	double ns[TIMES];

@@ -91,7 +91,7 @@ static int change_word(const struct writer *writer, uint64_t address, uint64_t f
 	bool written;
 
 	if (remote_read_u64(writer->pid, address, &now) || now != from)
-		return err_set(err, ERR_FAILED, "the pointer at 0x%" PRIx64 " is not what it was",
+		return err_set(err, ERR_FAILED, "the pointer at 0x%" PRIx64 " has changed",
 			       address);
 	if (differing_bytes(from, to, &index) == 1) {
 		uint8_t byte = (uint8_t)(to >> (8 * index));
@@ -158,7 +158,8 @@ static int change_words_in_child(const struct writer *writer, const struct plan_
 		if (child > 0)
 			waitpid(child, &status, 0);
 		if (n != sizeof(answer))
-			return err_set(err, ERR_FAILED, "the process that steers has failed");
+			return err_set(err, ERR_FAILED,
+				       "the process that writes the pointers has failed");
 		if (answer.code == ERR_NONE)
 			return 0;
 		if (answer.code != ERR_FAILED)

@@ -35,7 +35,7 @@ int steer_restore(pid_t pid, const struct plan_word *words, unsigned n_words, st
 bool steer_holds(pid_t pid, const struct plan_word *words, unsigned n_words);
 
 /*
- * Which words of the runtime's tables hold an alias? (Somebody steered and could not restore.)
+ * Which words of the runtime's tables hold an alias? (A tool steered and could not restore.)
  *
  * out    words: at least PLAN_MAX_WORDS; plain and alias filled in
  * return how many

@@ -181,7 +181,7 @@ int sweeper_start(struct sweeper **out, const struct sweep *sweep, struct err *e
 	if (sweeper->stop < 0 || !sweeper->ring) {
 		error = errno;
 		sweeper_stop(sweeper);
-		return err_set(err, ERR_KERNEL, "forks cannot be seen: %s", strerror(error));
+		return err_set(err, ERR_KERNEL, "cannot trace forks: %s", strerror(error));
 	}
 	error = pthread_create(&sweeper->thread, NULL, run, sweeper);
 	sweeper->started = error == 0;

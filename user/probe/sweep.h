@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
- * sweep: the target forks -> the child's copies of the breakpoints are taken out.
+ * sweep: the target forks -> the child's copies of the breakpoints are removed.
  *
  * A child of fork() has a copy of the target's memory, with the breakpoints of links.multi in it
- * (attach.h). Each of its allocator calls would trap, and nobody counts them: an allocating child
- * ran 60 times slower, for all its life. But whenever some user of a place ends, the kernel looks
- * at every process that has the file mapped, and takes the breakpoint out of each that no
- * remaining user has asked for. So after each fork a second link with a program that does nothing
- * is put on the places, in the target, and closed at once:
+ * (attach.h). Each of its allocator calls would trap, uncounted: an allocating child ran 60 times
+ * slower, for its whole life. But whenever a user of a place ends, the kernel goes through every
+ * process that has the file mapped, and removes the breakpoint from each that no remaining user
+ * has asked for. So after each fork a second link with a program that does nothing is put on the
+ * places, in the target, and closed at once:
  *
  *      target   ──fork──▶ on_fork ─▶ ring `forks` ─▶ this thread: attach, close
  *      child      traps traps traps ...................................│ runs freely
@@ -19,7 +19,7 @@
  * each other process and place (300 processes: 2 ms). The child runs slowly for 5 to 20 ms, most of
  * which the kernel waits for a grace period; right after another sweep it need not. 60 children one
  * after the other, each with 40 ms of work, took 1.0 to 1.2 times the CPU time that they take
- * unwatched (with perf events: 1.0 to 1.1).
+ * untraced (with perf events: 1.0 to 1.1).
  *
  * Place      layer 3; used by session.
  * Source     kernel/events/uprobes.c: register_for_each_vma() for a consumer that ends; Linux 6.10
@@ -27,12 +27,12 @@
  * Ownership  the links are borrowed until sweeper_stop().
  * Errors     sweeper_start(): -ERR_FAILED, -ERR_KERNEL. Later ones are tried again while the target
  *            lives.
- * Degrades   children that could not be swept are so when the tool detaches: the end of its links
- *            sweeps too.
+ * Degrades   children that could not be swept are swept when the tool detaches: the end of its
+ *            links does it too.
  * Bounds     what a debugger has put on the very place of a probe is swept too, in processes that
  *            were probed: the kernel cannot distinguish it from its own; so it is at each detach,
- *            whoever's. Sweeping takes a tenth of a core at most: a target that forks all the time
- *            has children that wait longer. Closing waits for the kernel (20 to 50 ms), in at most
+ *            of any tool. Sweeping takes a tenth of a core at most: children of a target that
+ *            forks all the time wait longer. Closing waits for the kernel (20 to 50 ms), in at most
  *            SWEEP_MAX_CLOSING threads.
  * Threads    makes one of its own.
  */

@@ -24,14 +24,14 @@ struct target_code {
 int target_code_open(struct target_code *code, pid_t pid, bool walked, struct err *err);
 void target_code_close(struct target_code *code);
 
-/* C frames are not walked after all: the verifier refuses. */
+/* C frames are not walked after all: the verifier rejects. */
 void target_code_drop(struct target_code *code);
 
 /* Read the mappings, compile what is new. return as code_map_update(); 0 where C frames are not
  * walked */
 int target_code_update(struct target_code *code);
 
-/* For those who name C frames; NULL: there are none. */
+/* For naming C frames; NULL: there are none. */
 const struct code_map *target_code_map(const struct target_code *code);
 
 #endif

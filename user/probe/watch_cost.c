@@ -50,7 +50,7 @@ be_child(struct measurement *measurement, pid_t tool,
  * Measure in a child. On x86 the kernel takes a debug exception for which the processor names no
  * reason for a breakpoint of the program's own, and ends the program by SIGTRAP. No processor does
  * that to a watchpoint; a hypervisor that loses DR6 does (watch_cost.h). A child that meets it
- * harms nobody, and the target is left alone.
+ * does no harm, and the target is not touched.
  */
 static int measure_in_child(struct watch_costs *costs,
 			    int (*measure)(struct watch_costs *costs, int argument,
@@ -146,7 +146,7 @@ static void unset(struct idle_points *points)
 		close(points->fds[--points->n]);
 }
 
-/* On words that nobody writes. */
+/* On words that are never written. */
 static int set(struct idle_points *points, unsigned n, struct err *err)
 {
 	static uint64_t words[WATCH_COST_POINTS_MAX] __attribute__((aligned(8)));
@@ -231,7 +231,7 @@ struct turns {
 
 static void stay_here(const cpu_set_t *cpu)
 {
-	/* where that is not allowed the threads are on two: they sleep and wake all the same */
+	/* where that is not allowed the threads are on two: they still sleep and wake */
 	pthread_setaffinity_np(pthread_self(), sizeof(*cpu), cpu);
 }
 

@@ -12,13 +12,13 @@
  *                      cache line, wherever it goes: an Intel Xeon (Sapphire Rapids) 6 ns instead
  *                      of 0.6
  *
- * Place      layer 3; cli sums it up (container_cost.h).
+ * Place      layer 3; the sums are in container_cost.h.
  * Units      ns of the target's CPU time.
  * Source     arch/x86/kernel/traps.c: exc_debug_user(), hw_breakpoint.c: hw_breakpoint_handler() of
  *            Linux 6.1 to 7.2. The exception's reason (DR6) is read and its watchpoint looked up
  *            with interrupts off, so that no removal of a watchpoint comes between; a reason whose
  *            watchpoint is gone is passed over without a signal. SIGTRAP follows only where DR6
- *            names no reason, or a single step that nobody asked for. KVM before 6.14 could load a
+ *            names no reason, or an unrequested single step. KVM before 6.14 could load a
  *            stale DR6 into a guest ("Load the guest's DR6 outside of the innermost .vcpu_run()
  *            loop").
  * Errors     -ERR_KERNEL, -ERR_PERMISSION: no watchpoint can be set. -ERR_KERNEL: a watchpoint
@@ -40,7 +40,7 @@
 
 struct watch_costs {
 	double trap_ns;     /* of a hit, in addition to the program's work */
-	double switch_ns;   /* more that a change of threads takes */
+	double switch_ns;   /* more that a thread switch takes */
 	double string_loss; /* share lost of the time that passes at such instructions: 0 .. 1 */
 	double split_ns;    /* more that a split store takes; 0: no more than ever */
 	uint64_t hits;      /* of WATCH_COST_WRITES */

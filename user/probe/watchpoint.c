@@ -216,7 +216,8 @@ int watchpoints_open(struct watchpoints **out, pid_t pid, const struct watchpoin
 		n_new = watch_new(watchpoints, err);
 	if (n_new > 0)
 		n_new = err_set(err, ERR_TARGET,
-				"pid %d makes threads faster than they can be watched", (int)pid);
+				"pid %d creates threads faster than watchpoints can be set in them",
+				(int)pid);
 	if (n_new < 0) {
 		watchpoints_close(watchpoints);
 		return n_new;

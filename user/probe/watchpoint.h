@@ -4,20 +4,20 @@
  * runs a BPF program behind each instruction that writes there.
  *
  * A watchpoint is a perf event of one thread, which its new threads inherit. Threads that are there
- * already get one each: the list of threads is read again until it has nobody new. A thread that
- * came meanwhile may have inherited one too; the program sees then two hits for one write, and no
- * difference at the second.
+ * already get one each: the list of threads is read again until it has no new ones. A thread
+ * created meanwhile may have inherited one too; the program then sees two hits for one write, and
+ * no difference at the second.
  *
  *      threads   1  2  3          events  1  2  3
  *      read again 1  2  3  4               .  .  .  4     (2 made 4 before or after)
- *      read again 1  2  3  4               nobody new: all that come now inherit
+ *      read again 1  2  3  4               none new: all that start now inherit
  *
- * Place      layer 3; session has one. Knows perf events and nothing of Python.
+ * Place      layer 3; session has one. Knows perf events, nothing about Python.
  * Source     perf_event_open(2): PERF_TYPE_BREAKPOINT, inherit_thread (5.13).
  *            kernel/events/hw_breakpoint.c: a thread has as many as the processor has debug
  *            registers (four on x86-64), debuggers' included.
- * Ownership  watchpoints_open() gives, watchpoints_close() takes. When the program ends the kernel
- *            does.
+ * Ownership  watchpoints_open() sets, watchpoints_close() removes. When the program ends the
+ *            kernel does.
  * Errors     -ERR_KERNEL: the debug registers are taken, or there are none; -ERR_PERMISSION;
  *            -ERR_TARGET: it ended.
  * Bounds     one file descriptor for each word and thread, and one more for each thread (main.c

@@ -4,9 +4,9 @@
  * stack.
  *
  * Place      layer 2; used by threads, and by cli for the account of memory.
- * Source     glibc: struct pthread of nptl/descr.h. Where its fields `tid` and `list` are, and how
- *            large it is, glibc exports for debuggers (nptl_db: the _thread_db_* symbols in its
- * .dynsym). Where the stack's block is, it does not say: two words that fit what they must
+ * Source     glibc: struct pthread of nptl/descr.h. glibc exports for debuggers where its fields
+ *            `tid` and `list` are and how large it is (nptl_db: the _thread_db_* symbols in its
+ *            .dynsym), but not where the stack's block is: two words that fit what they must
  *            (page-aligned, the descriptor at the block's end) are it; they lie in the same place
  *            for every thread.
  * Degrades   musl, or a glibc without these symbols: nothing is known (pthreads_known()). The main

@@ -6,7 +6,7 @@
  *            heap monitor and the growth tracer borrow it.
  * Ownership  target_open() fills, whatever it returns; target_close() releases.
  * Errors     of process_open() and py_runtime_find().
- * Threads    any number may read it; nobody writes after target_open().
+ * Threads    any number may read it; it is not written after target_open().
  */
 #ifndef PYLEAKTRACE_PYTHON_TARGET_H
 #define PYLEAKTRACE_PYTHON_TARGET_H

@@ -16,8 +16,8 @@
  * address.
  *
  * Place      layer 4; pure but for downsample_blocks(). Added to by govern, applied by live_blocks.
- * Threads    the caller sees to it that nobody applies what is being added to.
- * Errors     -ERR_FAILED: the map cannot be read. What no longer counts does not, but takes room.
+ * Threads    the caller ensures that a list is not applied while it is being added to.
+ * Errors     -ERR_FAILED: the map cannot be read. Dropped blocks stay dropped, but keep their room.
  * Degrades   downsample_blocks() looks at a block again just before it takes it out. In the
  *            microsecond between, one may still be freed and its address given out again; then a
  *            block that counts is missing in the sample.

@@ -10,14 +10,14 @@
  * A site is referred to by live blocks and mappings, by calls in flight (a realloc has taken its
  * block out of the map), and by survivors of windows. All three are read in a round, after all hits
  * that could have found the site have ended (session_wait_grace_period()), and a site is given up
- * when in two rounds nobody referred to it and it has counted nothing. Where that is not enough it
- * is survivors that hold too many: every second one is dropped, and the others stand for two.
+ * when in two rounds nothing referred to it and it has counted nothing. Where that is not enough,
+ * survivors hold too many: every second one is dropped, and the others stand for two.
  *
  * Place      layer 4; snapshot has one, and learns what is given up. The session is changed.
  * Bounds     16 bytes a site. A round every RECLAIM_PERIOD_NS, when room is short every
  *            RECLAIM_SHORT_NS, and never more than 1 / RECLAIM_PAUSE of a core. Where it takes as
- *            long as RECLAIM_LONG_NS (two million live blocks), only when room is short: whoever
- *            calls has other things to look after.
+ *            long as RECLAIM_LONG_NS (two million live blocks), only when room is short: the
+ *            caller has other work to do.
  * Errors     -ERR_FAILED: a map cannot be read; the round is given up, and nothing else.
  * Degrades   where hits cannot be waited for there are no rounds: when the room for stacks is used
  *            up losses say so. A realloc that begins after the calls in flight were read, and
@@ -39,7 +39,7 @@
 #define RECLAIM_SHORT_NS  5000000000ull
 #define RECLAIM_LONG_NS   500000000ull
 #define RECLAIM_PAUSE     50   /* times as long as a round takes */
-#define RECLAIM_FULL      0.75 /* of the room for stacks: from there on it is short */
+#define RECLAIM_FULL      0.75 /* of the room for stacks: beyond it room is short */
 #define RECLAIM_SPARE     16   /* a part of the room: below that, survivors are dropped */
 #define RECLAIM_IDLE      2    /* rounds that a site must be unused; when room is short, 1 */
 

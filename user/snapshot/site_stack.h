@@ -21,7 +21,7 @@ const struct abi_frame *site_frames(const struct session_view *view, uint32_t id
 /*
  * Name the frames of a site.
  *
- * in     room: SYMBOLIZER_ROOM(ABI_MAX_ENTRIES) frames, of no use afterwards
+ * in     room: SYMBOLIZER_ROOM(ABI_MAX_ENTRIES) frames, scratch
  * out    stack: frames, root first; the rest stays
  * return the thread whose stack it is; 0: stacks are not kept by thread
  */

@@ -19,7 +19,7 @@ struct site_sums {
 					      why; 0: they do not */
 };
 
-/* base: of the site, as it was when what counts began */
+/* base: of the site, at the beginning of what counts */
 void site_sums_add(struct site_sums *sums, const struct session_view *view, uint32_t id,
 		   const struct abi_site *base);
 

@@ -4,7 +4,7 @@
  * end.
  *
  *      window   |--------------+--------------|
- *                births count    others die or live        end: who is alive now has survived
+ *                births count    others die or live        end: what is alive now has survived
  *
  * A block that is older at the end than half the window has outlived its own request, loop or
  * frame, if the window is long enough (policy.h). What is freed after the window is not seen: an
@@ -93,7 +93,7 @@ uint32_t survivors_halve(struct survivors *survivors, uint32_t least);
 /* USR2: none of what was seen counts. */
 void survivors_forget(struct survivors *survivors);
 
-/* One survivor, for whoever sums up; gone ones included. */
+/* One survivor, for summing up; gone ones included. */
 struct survivor {
 	uint64_t address, size;
 	uint64_t born_ns;

@@ -4,7 +4,7 @@
  *
  * Place      layer 4; used by snapshot where stacks are kept by thread.
  * Source     /proc/PID/task/TID/comm. CPython sets it from 3.14 on; before, it is the program's
- *            name unless somebody sets it.
+ *            name unless it is set.
  * Bounds     one name of at most 63 bytes per thread that was seen; THREAD_NAMES_MAX of them.
  */
 #ifndef PYLEAKTRACE_SNAPSHOT_THREAD_NAMES_H

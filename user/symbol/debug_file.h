@@ -34,7 +34,7 @@ struct debug_file {
 };
 
 struct debug_places {
-	const char *host; /* DEBUG_FILE_ROOT, or another folder of its kind */
+	const char *host; /* DEBUG_FILE_ROOT, or another such folder */
 	int own_root;     /* "/", open (O_PATH) */
 	int target_root;  /* "/" as the target sees it, open (O_PATH), or -1 */
 };

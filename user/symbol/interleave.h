@@ -26,7 +26,7 @@
  *     there on are left out, with a gap frame;
  *   * below the last run lies a frame of the greenlet module: it is what began this greenlet. All
  *     greenlets of a thread share one piece of C stack, and are copied away from it while they
- *     wait: what lies there below that frame belongs to whoever was there last. It is left out,
+ *     wait: what lies there below that frame belongs to the one that ran last. It is left out,
  *     with a gap frame;
  *   * the Python frames end early (their own gap frame says why): likewise, as the C frames' place
  *     is not known.

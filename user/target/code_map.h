@@ -12,7 +12,7 @@
  * Ownership  code_map_init()/code_map_fini(); modules and strings are the map's, valid until
  *            code_map_fini(). Each file is held open (fd), so that it can be read when it is
  *            deleted, unmapped, or its process has ended.
- * Errors     code_map_update(): as maps_read(); the map is left as it was.
+ * Errors     code_map_update(): as maps_read(); the map stays as it was.
  * Bounds     CODE_MAX_MODULES modules and CODE_MAX_RANGES ranges; what comes after is left out and
  *            counted.
  * Threads    one at a time.

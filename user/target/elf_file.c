@@ -72,7 +72,7 @@ static int read_segments(struct elf_file *file, struct err *err)
 		file->n_segments++;
 	}
 	if (file->n_segments == 0)
-		return err_set(err, ERR_FAILED, "%s: nothing in it is ever loaded", file->path);
+		return err_set(err, ERR_FAILED, "%s: it has no loadable segment", file->path);
 	return 0;
 }
 

@@ -3,8 +3,8 @@
  * elf_file_impl: the inside of an ELF file, which elf_file.c (segments, sections, bytes) and
  * elf_file_symbols.c share.
  *
- * Place      target; those two and nobody else.
- * Threads    who calls these holds the file's lock; elf_file_segment_at() needs none.
+ * Place      target; those two files only.
+ * Threads    callers hold the file's lock; elf_file_segment_at() needs none.
  */
 #ifndef PYLEAKTRACE_TARGET_ELF_FILE_IMPL_H
 #define PYLEAKTRACE_TARGET_ELF_FILE_IMPL_H

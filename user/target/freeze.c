@@ -24,7 +24,7 @@ static bool is_asked(const struct freeze *hold, pid_t tid)
 /*
  * The thread's state as in /proc/PID/stat; 0: it has ended. Such a one may still be listed (a main
  * thread that called pthread_exit() stays to the end of its process), and ptrace refuses it as it
- * refuses a thread that somebody else traces.
+ * refuses a thread that another process traces.
  */
 static char state_of(pid_t pid, pid_t tid)
 {
@@ -66,7 +66,7 @@ static int add(struct freeze *hold, pid_t tid, struct err *err)
 						: realloc(hold->threads, more * sizeof(*threads));
 
 		if (!threads)
-			return err_set(err, ERR_FAILED, "too many threads to hold");
+			return err_set(err, ERR_FAILED, "too many threads to stop");
 		hold->threads = threads;
 		hold->capacity = more;
 	}
@@ -74,7 +74,7 @@ static int add(struct freeze *hold, pid_t tid, struct err *err)
 	return 0;
 }
 
-/* Ask the thread to stop; one that has ended meanwhile is none. */
+/* Ask the thread to stop; one that has ended meanwhile does not count. */
 static int ask(struct freeze *hold, pid_t pid, pid_t tid, struct err *err)
 {
 	if (ptrace(PTRACE_SEIZE, tid, NULL, NULL)) {
@@ -84,8 +84,8 @@ static int ask(struct freeze *hold, pid_t pid, pid_t tid, struct err *err)
 			return 0;
 		return err_set(
 			err, ERR_PERMISSION,
-			"thread %d cannot be held for a moment: %s (is a debugger attached?)", tid,
-			strerror(error));
+			"thread %d cannot be stopped for a moment: %s (is a debugger attached?)",
+			tid, strerror(error));
 	}
 	if (ptrace(PTRACE_INTERRUPT, tid, NULL, NULL))
 		return 0;
@@ -140,7 +140,7 @@ static pid_t look(struct freeze *hold, size_t from)
 	return waited_for;
 }
 
-/* It has ended, and nobody is notified (a main thread before its process). */
+/* It has ended without notification (a main thread before its process). */
 static void drop(struct freeze *hold, pid_t tid)
 {
 	size_t n = 0;
@@ -170,11 +170,11 @@ static int wait_for_all(struct freeze *hold, size_t from, pid_t pid, uint64_t un
 			drop(hold, tid);
 			continue;
 		}
-		/* deep in the kernel (it has called vfork(), or waits for a disk): nobody waits
+		/* deep in the kernel (it has called vfork(), or waits for a disk): do not wait
 		 * with it */
 		return err_set(
 			err, ERR_FAILED,
-			"thread %d %s (state %c) and cannot be held; try again, or go without "
+			"thread %d %s (state %c) and cannot be stopped; try again, or go without "
 			"(-X steer=no, or without --frozen)",
 			tid, state == 'R' ? "gets no CPU" : "is busy in the kernel", state);
 	}
@@ -190,7 +190,7 @@ int freeze_begin(struct freeze *hold, pid_t pid, struct err *err)
 
 	memset(hold, 0, sizeof(*hold));
 	/*
-	 * All are asked before one is waited for: so none stands still longer than the slowest
+	 * All are asked before one is waited for: so none is stopped for longer than the slowest
 	 * takes. Threads that run may start others meanwhile: until a round finds none.
 	 */
 	do {

@@ -1,18 +1,18 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
- * freeze: all threads of a process stand still for a moment.
+ * freeze: stop all threads of a process for a moment.
  *
  * Place      layer 1; used by probe (steer) and cli (--frozen).
  * Source     ptrace(2): PTRACE_SEIZE and PTRACE_INTERRUPT, which leave no trace in the target (no
  *            SIGSTOP, no change of its job control state); a thread in a system call goes on with
  *            it afterwards.
- * Errors     -ERR_PERMISSION (a debugger is attached already, or no right to), -ERR_FAILED. Nothing
- *            is held then.
+ * Errors     -ERR_PERMISSION (a debugger is attached already, or not permitted), -ERR_FAILED. No
+ *            thread is stopped then.
  * Bounds     HOLD_MAX_THREADS threads. A thread that does not stop within HOLD_WAIT_MS of the start
  *            (it is in the kernel, uninterruptible, or gets no CPU) makes freeze_begin() give up
- *            and let all others go at once. That one has been asked to stop and would do so later,
- *            with nobody to let it go on: so the caller is a process of its own that ends soon
- *            (steer.c), and the kernel lets go of all that it holds.
+ *            and resume all others at once. That one has been asked to stop and would do so later,
+ *            with no tracer left to resume it: so the caller is a process of its own that ends soon
+ *            (steer.c), and the kernel resumes all threads that it holds.
  */
 #ifndef PYLEAKTRACE_TARGET_FREEZE_H
 #define PYLEAKTRACE_TARGET_FREEZE_H

@@ -13,7 +13,7 @@
  *            dlclose(), and there debuggers have a breakpoint of their own at this place (with
  *            glibc they take its SystemTap probes, elsewhere).
  * Ownership  loader_find() opens, loader_close() closes.
- * Degrades   no such loader: false. What is mapped by a program itself the loader does not know.
+ * Degrades   no such loader: false. The loader does not know what a program maps itself.
  */
 #ifndef PYLEAKTRACE_TARGET_LOADER_H
 #define PYLEAKTRACE_TARGET_LOADER_H

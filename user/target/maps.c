@@ -95,7 +95,7 @@ static int parse_text(struct maps *maps, struct err *err)
 		*next = '\0';
 		if (!parse_line(line, range))
 			return err_set(err, ERR_FAILED,
-				       "/proc/%d/maps has a line that is not understood",
+				       "/proc/%d/maps has a line that cannot be parsed",
 				       (int)maps->pid);
 		/* read in several calls while the target goes on: a range may come twice */
 		if (maps->n_ranges && range->start < range[-1].end)

@@ -27,7 +27,7 @@
  * decides whether process_vm_readv() copies a page (mm/gup.c, gup_must_unshare()); pagemap does not
  * show that one. A page that is mapped once may still be copied when it is read so:
  * - after a fork whose other process has ended or has its own copy: the mark is gone until the next
- *   write. The kernel sets it again where nobody else refers to the page, and otherwise (swap
+ *   write. The kernel sets it again where nothing else refers to the page, and otherwise (swap
  *   cache, a batch of the LRU lists) copies it. No other process loses anything: none shares it any
  *   more.
  * - a page of KSM that is mapped once: merging is undone for it.

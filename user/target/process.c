@@ -132,7 +132,7 @@ static int inspect(struct process *process, struct err *err)
 	if (stat.state == 'Z' || stat.state == 'X')
 		return err_set(
 			err, ERR_TARGET,
-			"pid %d (%s) is a zombie: it has ended, and its parent has not noticed yet",
+			"pid %d (%s) is a zombie: it has ended, but its parent has not reaped it",
 			pid, process->comm);
 	return 0;
 }
@@ -166,8 +166,8 @@ static int open_memory(struct process *process, struct err *err)
 		return denial_say(process->pid, process->comm, err);
 	if (result == -EUSERS)
 		return err_set(err, ERR_FAILED,
-			       "the memory of pid %d: that of %d processes is being read already, "
-			       "more at a time is not possible",
+			       "the memory of pid %d: %d processes are being read already, the "
+			       "most at one time",
 			       (int)process->pid, REMOTE_HANDLES_MAX);
 	if (result)
 		return err_set(err, ERR_FAILED, "the memory of pid %d: %s", (int)process->pid,

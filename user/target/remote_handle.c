@@ -11,12 +11,12 @@
 #include "base/lock.h"
 
 /*
- * A slot is changed under the lock only. Whoever has opened a process finds its slot without the
- * lock: that one does not change its pid meanwhile, and what happens to others does not matter to
- * it.
+ * A slot is changed under the lock only. A user that has opened a process finds its slot without
+ * the lock: that one does not change its pid meanwhile, and what happens to others does not matter
+ * to it.
  */
 static struct handle {
-	_Atomic pid_t pid; /* 0: free; set last, so that whoever finds it finds the rest */
+	_Atomic pid_t pid; /* 0: free; set last, so that a reader of it finds the rest */
 	_Atomic int way;   /* a file descriptor, REMOTE_BY_CALL or REMOTE_REFUSED */
 	unsigned users;
 } handles[REMOTE_HANDLES_MAX];

@@ -13,7 +13,7 @@
 
 #define BATCH_ITEMS 512 /* iovecs of one call; the kernel takes up to IOV_MAX, 1024 */
 #define STAGE_BYTES \
-	(16u << 10) /* items that lie near each other are one read, of at most so much */
+	(16u << 10) /* items that lie near each other are one read, of at most this size */
 #define PAGE    4096u
 #define HIGHEST ((uint64_t)INT64_MAX) /* pread() takes no higher offset; user memory ends below */
 
@@ -95,13 +95,13 @@ static int take_way(pid_t pid, bool *once)
 	*once = fd >= 0;
 	if (fd >= 0)
 		return fd;
-	/* process_vm_readv() might be permitted: but nobody has checked what is shared */
+	/* process_vm_readv() might be permitted: but what is shared has not been checked */
 	if (fd == -EACCES || fd == -EPERM)
 		return REMOTE_REFUSED;
 	return fd == -ESRCH ? GONE : NO_WAY;
 }
 
-/* A way that is none: the result that the items get. */
+/* No way to read: the result that the items get. */
 static int why_not(int way)
 {
 	if (way == REMOTE_REFUSED)
@@ -291,7 +291,7 @@ static uint64_t last_page(const struct remote_item *item)
 
 /*
  * How many of the items, sorted by address, one read can have: no page between two of them is
- * touched that holds none, as it may be one that nobody has used yet.
+ * touched that holds none, as it may be one that is still unused.
  *
  * out    length: from the beginning of the first item on
  */

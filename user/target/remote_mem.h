@@ -16,7 +16,7 @@
  *            zeroed, so that no caller computes with half a struct.
  * Effect     the target is not stopped, and what it shares stays shared. A page that is swapped out
  *            is brought in, and where nothing was ever written the kernel maps its page of zeros (8
- *            bytes of page table a page): whoever reads what may be such asks /proc/PID/pagemap
+ *            bytes of page table a page): where that may be, callers consult /proc/PID/pagemap
  *            first (pagemap.h). The file ignores the protection of a mapping (mm/gup.c,
  *            FOLL_FORCE): a pointer that leads into a PROT_NONE reservation or guard page is
  *            followed, with the same effect. Where the address is in a mapping of a device whose

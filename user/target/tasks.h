@@ -6,8 +6,8 @@
  * Source     proc(5): task/TID/stat, and "NSpid:" of task/TID/status.
  * Shapes     in rising order of tid.
  * Ownership  tasks_read() allocates, tasks_free() frees.
- * Errors     -ERR_TARGET: the process has ended. A task that ends while it is looked at is left
- *            out.
+ * Errors     -ERR_TARGET: the process has ended. A task that ends while it is being read is
+ *            omitted.
  * Bounds     TASKS_MAX tasks are described, all are counted.
  */
 #ifndef PYLEAKTRACE_TARGET_TASKS_H

@@ -5,8 +5,8 @@
  *
  * Place      layer 1; used by process and the census where /proc/PID/mem and pagemap may not be
  *            opened.
- * Source     /proc/PID/smaps (Documentation/filesystems/proc.rst): readable for whoever may read
- *            the memory, whatever user the target is of.
+ * Source     /proc/PID/smaps (Documentation/filesystems/proc.rst): readable with the
+ *            right to read the memory, whichever user owns the target.
  * Units      bytes.
  * Errors     -ERR_PERMISSION, -ERR_TARGET (ended), -ERR_FAILED.
  * Bounds     USAGE_TEXT_MAX bytes of text.

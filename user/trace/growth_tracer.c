@@ -22,7 +22,7 @@
 #include "target/remote_mem.h"
 
 #define ROUND_NS 3000000000u /* containers are watched for this long at a time, ... */
-/* ... and at least for this long where watchpoints may cost what nobody can measure
+/* ... and at least for this long where watchpoints may have costs that cannot be measured
  * (container_cost.h), though the lease is spent */
 #define LEAST_ROUND_NS 1000000000u
 #define REST_NS        10000000000u /* between two rounds, at least */
@@ -355,7 +355,7 @@ static bool look_at_some(struct growth_tracer *tracer, const struct heap_holder 
 		return watched;
 	if (!tracer->options.can_watch)
 		return name_some(tracer, chosen, n, err);
-	/* why they cannot be watched is known, and is what is said */
+	/* the reason why they cannot be watched is known, and is reported */
 	name_some(tracer, chosen, n, &unnamed);
 	return false;
 }
@@ -504,7 +504,7 @@ static bool grows_still(struct growth_tracer *tracer, uint64_t address)
 }
 
 /*
- * Garbage and what is gone cannot grow any more. They are remembered all the same, so that others
+ * Garbage and what is gone cannot grow any more. They are still remembered, so that others
  * have their turn to be watched.
  */
 static bool can_grow(const struct heap_watch_row *row)

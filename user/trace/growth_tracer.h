@@ -40,7 +40,7 @@ struct growth_tracer_options {
 	uint64_t slow_ns; /* a target that is slow while it is watched (container_cost.h) is, for
 			     this long at a time */
 	bool can_watch;   /* else no watchpoints are available, and none is tried */
-	bool no_native;   /* the verifier refuses programs that walk C frames */
+	bool no_native;   /* the verifier rejects programs that walk C frames */
 };
 
 /*

@@ -27,7 +27,7 @@ _Static_assert(HEAP_MONITOR_SCANS <= GROWTH_SCANS_MAX, "growth_measure() takes t
 
 #define LIKELY_ERRORS   2 /* of a slope, to its upper bound */
 
-/* Of so many objects references are followed: 43 bytes each of the tool's memory. */
+/* References of up to this many objects are followed: 43 bytes each of the tool's memory. */
 #define FOLLOWED_MAX 8000000
 
 struct heap_monitor {

@@ -3,17 +3,17 @@
  * monitor: during a trace, what grows in the heap and how memory develops, within a budget.
  *
  * A thread scans the heap, looks at the trend, finds the containers that grow fastest, and then
- * waits so long that its CPU time stays below a share of a core: a heap of a million objects is
+ * waits long enough to keep its CPU time below a share of a core: a heap of a million objects is
  * scanned every few seconds, one of a hundred million every few minutes. The first scans come
  * closer together, so that what leaks is known soon: they may take HEAP_MONITOR_HASTE times as
  * much.
  *
  * Place      trace; target_trace.c has one for its target.
- * Ownership  heap_monitor_open() gives, heap_monitor_close() takes. What heap_monitor_report() puts
- *            into a profile is the profile's. Nothing is shared with the tracer but the target,
- *            which nobody writes.
- * Errors     a heap that cannot be scanned is no error: the trend says so (missing), and goes on
- *            without.
+ * Ownership  heap_monitor_open() allocates, heap_monitor_close() frees. What heap_monitor_report()
+ *            puts into a profile belongs to the profile. Only the target is shared with the
+ *            tracer, read-only.
+ * Errors     a heap that cannot be scanned is not an error: the trend lists it as missing and
+ *            continues without it.
  * Bounds     HEAP_MONITOR_SCANS scans are kept, fewer of heaps with very many types: then every
  *            second one is dropped, so that the first stays. heap_monitor_close() waits for the
  *            scan that is being made.

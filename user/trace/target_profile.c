@@ -176,12 +176,13 @@ static void add_notes(struct target_trace *trace, struct profile *profile)
 			 trace->options->n_pids, profile);
 	if (!trace->session) {
 		snprintf(text, sizeof(text),
-			 "Allocations are not traced, the heap is only looked at from outside: %s.",
+			 "Allocations are not traced; the heap is only scanned from outside: %s.",
 			 trace->why_not_traced);
 		profile_note(profile, "not_traced", text);
 	} else if (trace->options->native && !trace->code.tables) {
 		snprintf(text, sizeof(text), "Stacks have no C frames: %s.",
-			 trace->no_native[0] ? trace->no_native : "they are walked on x86-64 only");
+			 trace->no_native[0] ? trace->no_native
+					     : "they are unwound on x86-64 only");
 		profile_note(profile, "no_c_frames", text);
 	}
 }
@@ -229,7 +230,7 @@ static void note_shared(struct profile *profile, const struct err *why)
 {
 	char text[640];
 
-	snprintf(text, sizeof(text), "Names that are new are not read: %.500s.", why->text);
+	snprintf(text, sizeof(text), "New names are not read: %.500s.", why->text);
 	profile_note(profile, "not_read", text);
 }
 

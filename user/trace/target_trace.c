@@ -57,7 +57,7 @@ static void print_code(const struct target_trace *trace)
 	code_tables_stats(trace->code.tables, &stats);
 	fprintf(stderr, "  unwind tables: %u modules (%u without), %u pages, %u rows, %u rules%s\n",
 		stats.modules, stats.without, stats.pages, stats.rows, stats.rules,
-		stats.no_room ? "; some left out for want of room" : "");
+		stats.no_room ? "; some left out for lack of space" : "");
 }
 
 static void print_facts(const struct target_trace *trace)
@@ -291,8 +291,8 @@ static void close_traced(struct target_trace *trace)
 }
 
 /*
- * Nothing can be traced here, for want of something in the kernel or of a permission: what the heap
- * shows from outside is there all the same, unless that is not wanted.
+ * Nothing can be traced here, since the kernel lacks something or a permission is missing: the heap
+ * can still be scanned from outside, unless --exact asks for more.
  */
 static int open_untraced(struct target_trace *trace, struct err *err)
 {

@@ -4,9 +4,8 @@
  * one place.
  *
  * Place      trace; cmd_trace.c has one per PID.
- * Ownership  target_trace_open() gives, target_trace_close() takes and leaves the target as it was
- *            found.
- * Errors     of the rooms below; the sentence is put before nothing, it names the pid itself.
+ * Ownership  target_trace_open() allocates; target_trace_close() frees, and restores the target.
+ * Errors     of the rooms below; the sentence needs no prefix, it names the pid itself.
  * Example    target_trace_open(&trace, pid, &options, &features, err);
  *            target_trace_start(trace);
  *            profile = target_trace_profile(trace, options.older_ns, err);
@@ -27,8 +26,8 @@ struct target_trace;
 
 /*
  * Find the runtime, plan, load, attach: all probes are in place, nothing is recorded yet. Where
- * nothing can be traced (-ERR_KERNEL, -ERR_PERMISSION) and not all is to be (--exact) the heap is
- * looked at from outside, and every profile has a note that says why.
+ * nothing can be traced (-ERR_KERNEL, -ERR_PERMISSION), and without --exact, only the heap is
+ * scanned from outside, and every profile has a note that says why.
  */
 int target_trace_open(struct target_trace **out, pid_t pid, const struct trace_options *options,
 		      const struct features *features, struct err *err);

@@ -3,7 +3,7 @@
  * target_trace_impl: what the files of target_trace share: its state.
  *
  * Place      trace; target_trace.c (its life, from the attach to the detach), target_profile.c
- *            (what reports and live lines say of it) and nobody else.
+ *            (reports and live lines), and no other file.
  */
 #ifndef PYLEAKTRACE_TRACE_TARGET_TRACE_IMPL_H
 #define PYLEAKTRACE_TRACE_TARGET_TRACE_IMPL_H

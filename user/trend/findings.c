@@ -41,7 +41,7 @@ static bool grows(const struct trend_row *row)
 	return row->shape == FIT_STEADY;
 }
 
-/* By so much that somebody wants to hear of it. */
+/* By enough to be worth reporting. */
 static bool grows_much(const struct trend *trend, const struct trend_row *row)
 {
 	double gained = (double)row->last - (double)row->first;
@@ -111,7 +111,7 @@ static double gained(const struct trend *trend, enum trend_kind kind)
  * After a fork two processes share their memory until one of them writes to a page: it gets a copy,
  * and both pages are private. RSS and anonymous memory stay as they are, because the page was
  * anonymous before. Where they grow, or grow and are swapped out, something else happens too, and
- * nothing is said: a leak may hide behind it. gc.freeze() keeps the collector from writing to
+ * nothing is reported: a leak may hide behind it. gc.freeze() keeps the collector from writing to
  * objects; it does not keep reference counts from being written.
  */
 static void find_copies(struct trend *trend)
@@ -196,7 +196,7 @@ static void find_fragmentation(struct trend *trend)
 		conclusion = "; what is in use does not grow: fragmentation, not a leak";
 	say(trend, "fragmentation",
 	    "%s, %.0f %% of RSS, are free inside the allocators (%s %s, its %s are %.0f %% full; "
-	    "malloc %s)%s. They are used again before the kernel is asked for more.",
+	    "malloc %s)%s. They are reused before the kernel is asked for more.",
 	    fmt_bytes(free_bytes).text, 100 * (double)free_bytes / (double)rss,
 	    trend->room.mimalloc ? "mimalloc" : "pymalloc", fmt_bytes(pools->last).text,
 	    trend->room.mimalloc ? "segments" : "pools",
@@ -230,7 +230,7 @@ static void find_limit(struct trend *trend)
 
 /* ---- threads, files, the collector ---------------------------------------------------------- */
 
-/* The place where most threads are made for; NULL where there is none. */
+/* The place that most threads were started for; NULL: there is none. */
 static const struct trend_thread *common_entry(const struct trend_threads *threads, size_t *n)
 {
 	const struct trend_thread *most = NULL;
@@ -291,7 +291,7 @@ static void find_collector(struct trend *trend)
 	if (gc->have_enabled && !gc->enabled && gc->have_generations)
 		say(trend, "collector",
 		    "The collector is off: garbage in cycles stays. %" PRId32
-		    " more objects that it would look at were made than dropped since it last ran.",
+		    " more tracked objects were made than freed since it last ran.",
 		    gc->counts[0]);
 	else if (gc->have_enabled && !gc->enabled)
 		say(trend, "collector", "The collector is off: garbage in cycles stays.");

@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
- * cache_folder: a folder of files that nobody but us can have put there.
+ * cache_folder: a folder whose files only we can have written.
  *
  * Place      layer 3; used by cache.
  * Source     where it is: XDG Base Directory Specification 0.8; for root: FHS 3.0, /var/cache.
  * Shapes     files are written under a name of their own and renamed: a reader sees all of a file
  *            or none. The time of a file's last change is that of its last use.
  * Ownership  a folder is a file descriptor; the caller closes it.
- * Errors     -1: it is unavailable, or is not ours alone. Nobody needs to know why: a cache may be
- *            absent.
+ * Errors     -1: it is unavailable, or not exclusively ours. The reason does not matter: a cache
+ *            may be absent.
  * Bounds     folder and files must belong to the effective user, must not be writable for others,
  *            must not be links.
  */

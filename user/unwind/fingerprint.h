@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
- * fingerprint: bytes -> 61 bits that nobody can aim at who does not know the key.
+ * fingerprint: bytes -> 61 bits that cannot be forged without the key.
  *
  * Place      layer 3; used by cache: are these the bytes that were compiled? is this what was
  *            written?
  * Source     hashing by a polynomial at a secret point of the field of 2^61 - 1 elements (Carter
- *            and Wegman 1981); CRC-32, Adler-32 and xxHash can be made to meet by whoever chooses
+ *            and Wegman 1981); CRC-32, Adler-32 and xxHash can be made to collide by choosing
  *            the bytes.
  * Shapes     a sequence of parts; where one ends and the next begins counts too.
- * Bounds     two different sequences of n bytes meet with a probability of n / 2^63 at most, over
- *            the keys. About 1 ns a byte.
+ * Bounds     two different sequences of n bytes collide with a probability of n / 2^63 at most,
+ *            over the keys. About 1 ns a byte.
  */
 #ifndef PYLEAKTRACE_UNWIND_FINGERPRINT_H
 #define PYLEAKTRACE_UNWIND_FINGERPRINT_H

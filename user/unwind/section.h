@@ -39,7 +39,7 @@ struct unwind_section {
 	unsigned n_text;                              /* at least 1 */
 };
 
-/* An open file, to be closed with elf_end(); NULL with err set: it is none of ELF's. */
+/* An open file, to be closed with elf_end(); NULL with err set: it is not an ELF file. */
 Elf *section_open(int fd, struct err *err);
 
 int section_load(struct unwind_section *section, Elf *elf, struct err *err);

@@ -184,7 +184,7 @@ static void put_foot(FILE *out, const struct heap_report *report,
 		fmt_bytes(scan->read_bytes).text, fmt_duration(scan->duration_s).text,
 		fmt_count(scan->tracked).text);
 	if (scan->pause_s > 0)
-		fprintf(out, "The process stood still for %s.\n", fmt_duration(scan->pause_s).text);
+		fprintf(out, "The process was stopped for %s.\n", fmt_duration(scan->pause_s).text);
 	for (size_t i = 0; i < about->n_losses; i++) {
 		ink(out, options, YELLOW);
 		fprintf(out, "%s: ", fmt_count(about->losses[i].count).text);

@@ -24,10 +24,9 @@ static void put_growth(const struct pen *pen, const struct growing_container *gr
 	fputs(".\n", pen->out);
 	if (growing->lost >= LOST_SHOWN)
 		fprintf(pen->out,
-			"        While that was watched the target lost %s of a core, for it moves "
-			"or fills "
-			"much memory, which the processor\n"
-			"        then does byte by byte: at other times there are more changes a "
+			"        While it was watched the target lost %s of a core: it moves or "
+			"fills much memory, which the processor\n"
+			"        then does byte by byte. At other times there are more changes a "
 			"second.\n",
 			fmt_percent(growing->lost).text);
 }
@@ -79,7 +78,7 @@ void growing_text(const struct pen *pen, const struct profile *profile, bool all
 		put_growth(pen, row);
 	}
 	if (growing->why_not) {
-		fputs("Containers grow, but who changes them is not watched: ", pen->out);
+		fputs("Containers grow, but their changes are not watched: ", pen->out);
 		pen_put(pen, INK_WARNING, growing->why_not);
 		fputc('\n', pen->out);
 	}

@@ -89,7 +89,7 @@ static void put_unreached(const struct pen *pen, const struct heap_held *held, u
 	put_more(pen, n, held->n_unreached);
 	fprintf(pen->out,
 		"%*sheld: from C or by a lost reference (more references than were found); through "
-		"it: by such a one;\n%*sgarbage: cyclic, waits for a collection\n",
+		"it: by such an object;\n%*sgarbage: cyclic, awaiting collection\n",
 		INDENT, "", INDENT, "");
 }
 
@@ -106,7 +106,7 @@ static void put_link(const struct pen *pen, const struct heap_link *link)
 		fprintf(pen->out, ", %" PRIu64 " item%s", link->items, link->items == 1 ? "" : "s");
 	fprintf(pen->out, " at 0x%" PRIx64, link->address);
 	if (link->changed)
-		pen_put(pen, INK_WARNING, "  (changed while it was looked at)");
+		pen_put(pen, INK_WARNING, "  (changed during the scan)");
 	fputc('\n', pen->out);
 }
 
@@ -134,8 +134,7 @@ static void put_chains(const struct pen *pen, const struct heap_held *held)
 	pen_ink(pen, INK_PLAIN);
 	fprintf(pen->out,
 		": %" PRIu64 " reached from roots, %" PRIu64
-		" held from C or by a lost reference, %" PRIu64 " garbage that waits for a "
-		"collection\n",
+		" held from C or by a lost reference, %" PRIu64 " garbage awaiting collection\n",
 		held->type_reached, held->type_held, held->type_garbage);
 	for (size_t i = 0; i < held->n_chains; i++)
 		put_chain(pen, &held->chains[i]);

@@ -189,13 +189,12 @@ static void put_unsure(const struct pen *pen, const struct profile *profile, siz
 		return;
 	if (n_listed)
 		fprintf(pen->out,
-			"Not enough seen yet to be sure of any of these%s: each may be nothing.\n",
+			"Not enough data yet to be sure of any of these%s: each may be noise.\n",
 			n_unsure > n_listed ? " and those that are not shown" : "");
 	else
 		fprintf(pen->out,
-			"Not enough seen yet of %zu more: %s, estimated from %s block%s; each may "
-			"be "
-			"nothing.\n",
+			"Not enough data yet on %zu more: %s, estimated from %s block%s; each may "
+			"be noise.\n",
 			n_unsure, fmt_bytes(bytes).text, fmt_count(seen).text,
 			seen == 1 ? "" : "s");
 }
@@ -348,7 +347,7 @@ static void put_coverage(const struct pen *pen, const struct profile *profile, b
 		fputc('.', pen->out);
 	} else {
 		fputs(profile->mode.exact ? "; every call was traced."
-					  : "; not every call: what is estimated says so.",
+					  : "; not every call: estimates are marked.",
 		      pen->out);
 	}
 	fputc('\n', pen->out);
@@ -491,11 +490,11 @@ static void put_end(const struct pen *pen, const struct profile_target *target, 
 		fprintf(pen->out,
 			"target exited with code %d during the trace (a Python that exits frees "
 			"most of "
-			"what it holds: see the reports before)\n",
+			"what it holds: see the earlier reports)\n",
 			detail);
 	else if (target->end == TARGET_EXITED)
 		fputs("target ended during the trace; how is not known (a Python that exits frees "
-		      "most of what it holds: see the reports before)\n",
+		      "most of what it holds: see the earlier reports)\n",
 		      pen->out);
 	else if (target->end == TARGET_KILLED)
 		fprintf(pen->out, "target was killed by signal %d during the trace\n", detail);

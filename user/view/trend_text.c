@@ -161,8 +161,8 @@ static void put_allocators(FILE *out, const struct heap_usage *room)
 
 	if (room->arenas)
 		fprintf(out,
-			room->mimalloc ? "mimalloc: %s in %s segment%s, %s full; what of them is "
-					 "in memory %s full\n"
+			room->mimalloc ? "mimalloc: %s in %s segment%s, %s full; their resident "
+					 "part %s full\n"
 				       : "pymalloc: %s in %s arena%s, %s full; pools %s full\n",
 			fmt_bytes(room->arenas_bytes).text, fmt_count(room->arenas).text,
 			room->arenas == 1 ? "" : "s",

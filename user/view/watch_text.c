@@ -195,17 +195,17 @@ static void put_fate(const struct pen *pen, const struct heap_watch_row *row)
 	pen_ink(pen, INK_WARNING);
 	switch (row->fate) {
 	case WATCH_REPLACED:
-		fprintf(pen->out, "It was replaced: the path leads now to ");
+		fprintf(pen->out, "It was replaced: the path now leads to ");
 		pen_put(pen, INK_WARNING, row->now_type);
 		fprintf(pen->out,
 			" at 0x%" PRIx64 ", and led to 0x%" PRIx64
-			" at the start; what is said here is of the old one",
+			" at the start; these figures are for the old one",
 			row->now_address, row->address);
 		break;
 	case WATCH_GONE:
 		fprintf(pen->out,
-			"It is gone: nothing is called so any more, or no such object is at "
-			"0x%" PRIx64 "; the last changes may be of what came there",
+			"It is gone: nothing has that name any more, or no such object is at "
+			"0x%" PRIx64 "; the last changes may be those of its successor there",
 			row->address);
 		break;
 	default:

@@ -23,7 +23,7 @@ struct watch_text_options {
 	unsigned top; /* stacks shown of each kind; 0: all */
 	bool color;
 	bool quiet;      /* without the end */
-	bool all_frames; /* and each stack by itself */
+	bool all_frames; /* and each stack separately */
 };
 
 void watch_text(FILE *out, const struct heap_watch *watch,

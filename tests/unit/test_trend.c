@@ -409,7 +409,7 @@ static void threads_and_files_that_leak_are_said(void **state)
 	evaluate(trend);
 	assert_string_equal(
 		trend_finding(trend, "threads"),
-		"Threads leak: 4 became 10 in 6 s; 8 came, 2 ended. 7 of them are in pull "
+		"Threads leak: 4 became 10 in 6 s; 8 started, 2 ended. 7 of them are in pull "
 		"(/srv/app/jobs.py:88).");
 	assert_string_equal(trend_finding(trend, "files"),
 			    "File descriptors leak: 10 became 40 in 6 s.");

@@ -475,7 +475,7 @@ static void a_section_said_to_be_huge_is_refused(void **state)
 	assert_int_equal(pwrite(fd, &elf, sizeof(elf), 0), sizeof(elf));
 	assert_int_equal(ftruncate(fd, 2 << 20), 0);
 	assert_int_equal(unwind_table_build(&refused, fd, &err), -ERR_FAILED);
-	assert_non_null(strstr(err.text, "no unwind information"));
+	assert_non_null(strstr(err.text, "no usable unwind information"));
 	close(fd);
 }
 

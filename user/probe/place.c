@@ -49,13 +49,13 @@ static const char *why_no_further(const struct insn *insn, const struct place_ne
 	if (insn->writes_args & need->args)
 		return "an argument is overwritten";
 	if (insn->moves_sp && need->returns)
-		return "the return address is not on top any more";
+		return "the return address is no longer on top of the stack";
 	if (insn->moves_sp && insn->pushed == 0)
-		return "the stack pointer is not known any more";
+		return "the stack pointer is no longer known";
 	/* only the test for NULL: what jumps away there, if zero, need not be seen */
 	if (insn->flow == FLOW_BRANCH &&
 	    (need->null_arg < 0 || !null_tested || !insn->jumps_if_zero))
-		return "some calls go another way";
+		return "some calls take another path";
 	return NULL;
 }
 

@@ -229,7 +229,7 @@ int py_locate_libc(struct module *libc, bool *is_musl, const struct maps *maps,
 	if (result && exe)
 		result = module_load(libc, maps, exe, err);
 	else if (result)
-		result = err_set(err, ERR_TARGET, "pid %d has no C library that is known",
+		result = err_set(err, ERR_TARGET, "pid %d has no known C library",
 				 (int)process->pid);
 	free(list);
 	if (result)

@@ -169,8 +169,8 @@ static int check_health(const struct search *search)
 	if (health == CONTRADICTS)
 		return err_set(
 			search->err, ERR_TARGET,
-			"CPython %s in pid %d does not look as this version should: a build with "
-			"changed structs, or not started yet",
+			"CPython %s in pid %d does not match the layout of its version: a build "
+			"with changed structs, or not started yet",
 			runtime->version, (int)search->process->pid);
 	return 0;
 }

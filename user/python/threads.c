@@ -272,7 +272,7 @@ int py_threads_read(struct py_threads *threads, pid_t pid, const struct py_runti
 	pthreads_init(&reader.pthreads, pid, runtime);
 	remote_read_u64(pid, runtime->interp_head_address, &interp);
 	if (!interp)
-		result = err_set(err, ERR_TARGET, "pid %d has no interpreter any more", (int)pid);
+		result = err_set(err, ERR_TARGET, "pid %d no longer has an interpreter", (int)pid);
 	for (; interp && threads->n_interpreters < PY_INTERPRETERS_MAX; threads->n_interpreters++) {
 		read_interpreter(&reader, interp);
 		remote_read_u64(pid, interp + (uint64_t)runtime->layout.interp.next, &interp);

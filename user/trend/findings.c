@@ -265,8 +265,8 @@ static void find_threads(struct trend *trend)
 	    row->last < row->first + LEAST_THREADS)
 		return;
 	if (threads->have_flow)
-		snprintf(flow, sizeof(flow), "; %" PRIu64 " came, %" PRIu64 " ended", threads->came,
-			 threads->ended);
+		snprintf(flow, sizeof(flow), "; %" PRIu64 " started, %" PRIu64 " ended",
+			 threads->came, threads->ended);
 	entry = common_entry(threads, &n);
 	if (entry && n >= LEAST_THREADS)
 		snprintf(where, sizeof(where), ". %zu of them are in %.48s (%.64s:%" PRIu32 ")", n,

@@ -288,7 +288,7 @@ int unwind_table_compile(struct unwind_table *table, const struct unwind_section
 	if (!result)
 		result = collect(&compiler);
 	if (!result && compiler.n_spans == 0)
-		result = err_set(err, ERR_FAILED, "it has no unwind information that can be used");
+		result = err_set(err, ERR_FAILED, "it has no usable unwind information");
 	if (!result)
 		result = write_pages(&compiler);
 	if (!result)

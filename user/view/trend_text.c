@@ -223,7 +223,7 @@ static void put_threads(FILE *out, const struct trend *trend,
 	fprintf(out, "Threads: %zu of Python, %zu in all", threads->n_rows, threads->n_tasks);
 	ink(out, options->color, "0");
 	if (threads->have_flow)
-		fprintf(out, "; since the first look %" PRIu64 " came, %" PRIu64 " ended",
+		fprintf(out, "; since the first look %" PRIu64 " started, %" PRIu64 " ended",
 			threads->came, threads->ended);
 	fputs(threads->cut ? "; there are more\n" : "\n", out);
 	if (options->top && n > options->top)

@@ -71,7 +71,7 @@ static void what_is_not_given_has_its_default(void **state)
 	assert_false(options.trace.exact);
 	assert_float_equal(options.trace.max_overhead, 0.05, 1e-12);
 	assert_int_equal(options.trace.on_limit, ON_LIMIT_THROTTLE);
-	assert_int_equal(options.trace.max_window_ns, 200 * MS);
+	assert_int_equal(options.trace.max_window_ns, 20 * MS);
 	assert_true(options.trace.steer);
 	assert_true(options.trace.heap_scan);
 	assert_true(options.trace.native);

@@ -272,6 +272,9 @@ static const char *const stack_orders[] = {[ORDER_SIZE] = "size",
 					   NULL};
 static const char *const type_orders[] = {
 	[HEAP_BY_BYTES] = "bytes", [HEAP_BY_COUNT] = "count", [HEAP_BY_NAME] = "name", NULL};
+static const char *const moments[] = {
+	[TRACE_WHERE_IT_GROWS] = "growth", [TRACE_ALWAYS] = "always", NULL};
+
 static const char *const limits[] = {
 	[ON_LIMIT_THROTTLE] = "throttle", [ON_LIMIT_STOP] = "stop", NULL};
 
@@ -384,6 +387,11 @@ const struct option_row option_knobs[] = {
 	 "scan the heap in the background, and look at memory, threads and files (yes)", TRACE,
 	 .group = OPTION_TARGET, .set = set_no_yes, .offset = AT(trace.heap_scan),
 	 .choices = no_yes},
+	{"trace", 0, "growth|always",
+	 "trace where memory grows and a stack is missing (growth), or at once and everywhere, "
+	 "as far as the ceiling allows (always)",
+	 TRACE, .group = OPTION_TARGET, .set = set_choice, .offset = AT(trace.when),
+	 .choices = moments},
 	{"on-limit", 0, "throttle|stop",
 	 "when tracing everything would exceed --max-overhead: trace less (throttle), or end with "
 	 "a "

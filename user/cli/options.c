@@ -11,6 +11,7 @@
 #include "cli/help.h"
 #include "cli/option_rows.h"
 #include "cli/verbs.h"
+#include "govern/budget.h"
 
 #define LEAST_TIME_NS     10000000u
 #define TREND_INTERVAL_NS 5000000000u
@@ -321,9 +322,9 @@ static bool resolve_trace(struct options *options)
 		return false;
 	}
 	if (!(trace->max_overhead > 0))
-		trace->max_overhead = 0.05;
+		trace->max_overhead = BUDGET_CEILING;
 	if (!trace->max_window_ns)
-		trace->max_window_ns = 200000000u;
+		trace->max_window_ns = 20000000u;
 	trace->by_thread = options->group_by == GROUP_THREAD;
 	say_what_is_not_grouped(options);
 	return true;

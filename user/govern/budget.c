@@ -28,6 +28,23 @@ double budget_allowed(double max_overhead)
 	return max_overhead * SHARE / CAUTION;
 }
 
+double budget_floor(double max_overhead)
+{
+	return BUDGET_FLOOR * fmin(max_overhead / BUDGET_CEILING, 1);
+}
+
+double budget_allowed_now(struct budget *budget)
+{
+	double allowed = budget_allowed(budget->max_overhead), floor;
+
+	lock_take(&budget->lock);
+	floor = budget_floor(budget->max_overhead) / CAUTION * budget->known;
+	if (floor > allowed * budget->own && budget->own > 0)
+		allowed = floor / budget->own;
+	lock_release(&budget->lock);
+	return allowed;
+}
+
 double budget_at_most(double measured_ns)
 {
 	return CAUTION * measured_ns;
@@ -121,8 +138,11 @@ void budget_pass(struct budget *budget, double wall_ns, double cpu_ns)
 	own = number(cpu_ns) - budget->uncounted_ns;
 	/* a charge may come before the time in which it was made, but not by more than that */
 	budget->uncounted_ns = fmin(fmax(-own, 0), wall_ns);
-	earned = fmax(budget->max_overhead * SHARE * own, BUDGET_FLOOR * wall_ns);
+	earned = fmax(budget->max_overhead * SHARE * own,
+		      budget_floor(budget->max_overhead) * wall_ns);
 	keep = exp(-wall_ns / 1e9 / INCOME_S);
+	budget->own = keep * budget->own + (1 - keep) * fmax(own, 0) / wall_ns;
+	budget->known = keep * budget->known + (1 - keep);
 	budget->income = keep * budget->income + (1 - keep) * earned / (wall_ns / 1e9);
 	distribute(budget, earned);
 	lock_release(&budget->lock);

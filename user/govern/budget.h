@@ -3,7 +3,8 @@
  * budget: how much of the target's CPU time the tool may take: one token bucket for all who spend.
  *
  *      income   the ceiling x the target's own CPU time (what it used without what the tool took),
- *               and never less than BUDGET_FLOOR, so that a process that sleeps is traced too
+ *               and never less than the floor, a share of a core, so that a process that sleeps is
+ *               traced too
  *
  *      income ─┬─ 0.7 ─▶ BUDGET_TRACING      windows, and what is traced all the time
  *              └─ 0.3 ─▶ BUDGET_WATCHPOINTS  rounds on containers
@@ -35,8 +36,14 @@
 
 #include "base/lock.h"
 
-/* of a core: what may always be spent, by all together */
-#define BUDGET_FLOOR 0.0005
+/*
+ * Of a core: what may always be spent, by all together. With a lower ceiling than the default it is
+ * lower by as much.
+ */
+#define BUDGET_FLOOR   0.01
+#define BUDGET_CEILING 0.05 /* the default */
+
+double budget_floor(double max_overhead);
 
 enum budget_user { BUDGET_TRACING, BUDGET_WATCHPOINTS, BUDGET_USERS };
 
@@ -58,12 +65,16 @@ struct budget {
 	struct lock lock;    /* of all but max_overhead */
 	double max_overhead; /* share */
 	double income;       /* as charged, for each second, lately */
+	double own, known;   /* the target's own work lately, in cores, is the quotient */
 	double uncounted_ns; /* taken from the target since time has last passed */
 	struct budget_account accounts[BUDGET_USERS];
 };
 
 void budget_init(struct budget *budget, double max_overhead);
 void budget_fini(struct budget *budget);
+
+/* budget_allowed() as of now: of a target that does little it is more, for there is the floor. */
+double budget_allowed_now(struct budget *budget);
 
 /* in at_once_ns: the most that it may want to spend at once */
 void budget_join(struct budget *budget, enum budget_user user, double at_once_ns);

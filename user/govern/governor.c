@@ -118,6 +118,7 @@ void governor_publish(struct governor *governor, enum abi_part number)
 	lock_take(&governor->lock);
 	to->mode = from->mode;
 	to->shift = from->shift;
+	to->wanted = from->wanted;
 	to->long_enough = from->long_enough;
 	to->demand = from->demand;
 	to->next_window_ns = from->window_ns;
@@ -261,7 +262,7 @@ static void begin_all(struct governor *governor, enum abi_part part, unsigned sh
 	end_change(governor);
 }
 
-static void end_all(struct governor *governor, enum abi_part part)
+static void end_all(struct governor *governor, enum abi_part part, bool at_limit)
 {
 	governor->on[part] = false;
 	governor_switch_off(governor, part);
@@ -271,7 +272,8 @@ static void end_all(struct governor *governor, enum abi_part part)
 	set_sampling(governor, part, 0);
 	drop_blocks(governor, part);
 	end_change(governor);
-	governor_say_limit(governor);
+	if (at_limit)
+		governor_say_limit(governor);
 }
 
 void governor_maintain(struct governor *governor)
@@ -294,6 +296,24 @@ static uint64_t idle_ns(const struct governor *governor)
 	return next - now < GOVERNOR_TICK_NS ? next - now : GOVERNOR_TICK_NS;
 }
 
+/* Parts of which some domain is worth tracing. */
+static void ask_wanted(struct governor *governor)
+{
+	unsigned domains;
+
+	if (!governor->options.wanted)
+		return;
+	domains = governor->options.wanted(governor->options.context);
+	for (unsigned i = 0; i < ABI_PARTS; i++) {
+		bool wanted = domains & governor_domains(governor, i);
+
+		if (wanted == governor->policy.parts[i].wanted)
+			continue;
+		policy_want(&governor->policy, i, wanted);
+		governor_publish(governor, i);
+	}
+}
+
 /* return false: to be stopped */
 static bool carry_out(struct governor *governor, const struct policy_step *step)
 {
@@ -313,7 +333,7 @@ static bool carry_out(struct governor *governor, const struct policy_step *step)
 			begin_all(governor, step->part, step->shift);
 		break;
 	case POLICY_OFF:
-		end_all(governor, step->part);
+		end_all(governor, step->part, !step->unwanted);
 		break;
 	}
 	if (governor->options.verbose && step->action != POLICY_WINDOW)
@@ -363,8 +383,10 @@ static void *run(void *context)
 	if (calibrated)
 		governor_run_test_windows(governor);
 	while (session_active(governor->session)) {
-		const struct policy_step step = policy_next(&governor->policy);
+		struct policy_step step;
 
+		ask_wanted(governor);
+		step = policy_next(&governor->policy);
 		if (!carry_out(governor, &step))
 			break;
 		pass(governor);

@@ -48,6 +48,8 @@ struct governor_options {
 	/* Between two windows, now and then: a chance to go through the survivors; NULL: not
 	 * needed */
 	void (*maintain)(void *context, struct survivors *survivors);
+	/* Before each step: which domains are worth tracing (bits)? NULL: all */
+	unsigned (*wanted)(void *context);
 	void *context;
 };
 
@@ -99,6 +101,7 @@ struct governor_part {
 	struct windows_sum windows;
 	uint64_t next_window_ns;
 	bool long_enough;
+	bool wanted;   /* worth tracing now */
 	double demand; /* share of its own work that the target would lose if all were traced; 0:
 			  not known */
 	char trouble[128]; /* why it could not be switched on; "": it could */

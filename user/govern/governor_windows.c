@@ -34,37 +34,53 @@ static void sum_window(struct governor *governor, enum abi_part number,
 /* of a window, that may be spent to look at what may survive it */
 #define LOOK_SHARE 4
 
+/* A window that the target sleeps through ends after so many times its length. */
+#define LONGEST_SLEEP 50
+
+/* What a window may take of the target. */
+struct window_limits {
+	uint64_t began_ns;
+	double cpu_ns;  /* its CPU time, what hits take included */
+	double cost_ns; /* of that, what hits take */
+};
+
+/* Until then it is sure not to have used its time: it runs on one processor at a time, nearly. */
+static uint64_t rest_ns(const struct window_limits *limits, double used_ns)
+{
+	double left = limits->cpu_ns - used_ns;
+
+	return left < GOVERNOR_LOOK_NS ? (uint64_t)fmax(left, 0) : GOVERNOR_LOOK_NS;
+}
+
 /*
- * Record for this long since `began`, or until it has cost this much since `before`.
+ * Record until the target has used its time since `before`, or until the hits have cost too much.
  *
  * out    now: at the end
  * return the moment of the end
  */
 static uint64_t record_until(struct governor *governor, enum abi_part part,
-			     const struct reading *before, uint64_t began, uint64_t length_ns,
-			     double most_ns, struct reading *now)
+			     const struct reading *before, const struct window_limits *limits,
+			     struct reading *now)
 {
-	uint64_t look_ns = survivors_look_ns(governor->survivors, length_ns / LOOK_SHARE);
-	uint64_t end_ns = began + length_ns - (look_ns == UINT64_MAX ? 0 : look_ns), ended;
+	double look_ns = (double)survivors_look_ns(governor->survivors,
+						   (uint64_t)limits->cpu_ns / LOOK_SHARE);
+	bool looks = look_ns < limits->cpu_ns, in_time = false;
+	double most_ns = limits->cpu_ns - (looks ? look_ns : 0), used = 0;
 	struct session_view view;
-	bool in_time = false;
+	uint64_t ended;
 
-	for (;;) {
-		uint64_t ns = clock_now_ns();
-
-		in_time = ns >= end_ns;
-		if (in_time ||
-		    !governor_rest(governor,
-				   end_ns - ns < GOVERNOR_LOOK_NS ? end_ns - ns : GOVERNOR_LOOK_NS))
-			break;
+	while (governor_rest(governor, rest_ns(limits, used))) {
 		governor_read(governor, now);
-		if (fmin(governor_cost(governor, before, now), reading_cpu(before, now)) > most_ns)
+		used = reading_cpu(before, now);
+		in_time = used >= most_ns ||
+			  (double)(now->ns - limits->began_ns) > LONGEST_SLEEP * limits->cpu_ns;
+		if (in_time || fmin(governor_cost(governor, before, now), used) > limits->cost_ns)
 			break;
 	}
-	if (in_time && look_ns != UINT64_MAX) {
+	if (in_time && looks) {
 		session_look(governor->session, &view);
-		survivors_look(governor->survivors, &view, governor_domains(governor, part), began,
-			       clock_now_ns());
+		survivors_look(governor->survivors, &view, governor_domains(governor, part),
+			       limits->began_ns, clock_now_ns());
 	}
 	ended = session_record(governor->session, part, false);
 	governor_read(governor, now);
@@ -91,7 +107,10 @@ bool governor_window(struct governor *governor, enum abi_part part, uint64_t ns,
 	counting = part == ABI_PART_NATIVE && session_count_syscalls(governor->session, true);
 	began = session_record(governor->session, part, true);
 	governor_read(governor, &first);
-	ended = record_until(governor, part, &before, began, ns, most_ns, &last);
+	ended = record_until(governor, part, &first,
+			     &(struct window_limits){
+				     .began_ns = began, .cpu_ns = (double)ns, .cost_ns = most_ns},
+			     &last);
 	session_count_syscalls(governor->session, false);
 	governor_switch_off(governor, part);
 	governor_read(governor, &after);

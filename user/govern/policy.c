@@ -13,11 +13,9 @@
 #define SHOWN_FOR 8
 /* survivors in both quarters that it takes to say that they are the same */
 #define ENOUGH 24
-/* of a core for each part: what a window is taken to cost before one was measured, ... */
-#define UNKNOWN_COST 0.1
-/* ... and at least, where it was seen of a target that mostly sleeps: it may wake up in the next */
-#define LEAST_COST 0.01
-/* of a core: what a window may cost at most, for there is one that runs Python at a time */
+/* of the target's CPU time in a window: what hits are taken to cost before one was measured, and at
+ * most */
+#define UNKNOWN_COST   0.1
 #define MOST_EXPENSIVE 1.0
 /* a window in which the target used less than that says nothing of it */
 #define ENOUGH_CPU_NS 100000.0
@@ -50,11 +48,12 @@ void policy_init(struct policy *policy, const struct policy_options *options)
 		if (!options->present[i])
 			continue;
 		part->mode = PART_WINDOWS;
+		part->wanted = true;
 		part->least_ns = options->least_ns[i] < options->max_window_ns
 					 ? options->least_ns[i]
 					 : options->max_window_ns;
 		part->window_ns = first < options->max_window_ns ? first : options->max_window_ns;
-		part->cost_per_wall_ns = UNKNOWN_COST;
+		part->cost_per_cpu_ns = UNKNOWN_COST;
 		part->patience = POLICY_CALM;
 		part->least_shift = POLICY_SHIFT_LEAST;
 	}
@@ -62,7 +61,7 @@ void policy_init(struct policy *policy, const struct policy_options *options)
 
 static double allowed(const struct policy *policy)
 {
-	return budget_allowed(policy->budget->max_overhead);
+	return budget_allowed_now(policy->budget);
 }
 
 static double room(const struct policy *policy)
@@ -178,10 +177,8 @@ void policy_window_done(struct policy *policy, enum abi_part number,
 		part->n_dear = fits(policy, part) ? 0 : part->n_dear + 1;
 		/* the most expensive of the last few: one that runs out of what can be paid is cut,
 		 * and worth little */
-		if (figures->recorded_ns > 0)
-			part->cost_per_wall_ns =
-				fmax(part->n_windows > 1 ? 0.8 * part->cost_per_wall_ns : 0,
-				     figures->cost_ns / figures->recorded_ns);
+		part->cost_per_cpu_ns = fmax(part->n_windows > 1 ? 0.8 * part->cost_per_cpu_ns : 0,
+					     figures->cost_ns / figures->cpu_ns);
 	}
 	choose_length(policy, part, figures->quarter);
 	budget_return(policy->budget, BUDGET_TRACING);
@@ -218,6 +215,7 @@ void policy_pass(struct policy *policy, double wall_ns, double cpu_ns,
 		sum += cost_ns[i];
 		part->shift_age_ns += wall_ns;
 		part->rest_ns -= wall_ns;
+		part->unwanted_ns = part->wanted ? 0 : part->unwanted_ns + wall_ns;
 		if (on_all_the_time(part))
 			learn_cost(part, cost_ns[i], cpu_ns);
 		if (part->mode == PART_ALL)
@@ -232,7 +230,7 @@ static bool let_in(struct policy *policy, struct policy_step *step)
 	for (unsigned i = 0; i < ABI_PARTS; i++) {
 		struct policy_part *part = &policy->parts[i];
 
-		if (part->mode != PART_WINDOWS || part->calm < part->patience ||
+		if (part->mode != PART_WINDOWS || !part->wanted || part->calm < part->patience ||
 		    budget_level(policy->budget, BUDGET_TRACING) < 0)
 			continue;
 		part->calm = 0;
@@ -289,6 +287,27 @@ static bool throw_out(struct policy *policy, struct policy_step *step)
 	}
 	step->part = (enum abi_part)(most_expensive - policy->parts);
 	return true;
+}
+
+void policy_want(struct policy *policy, enum abi_part part, bool wanted)
+{
+	policy->parts[part].wanted = wanted;
+}
+
+/* A part that is on all the time, and where nothing has grown for long. */
+static bool retire(struct policy *policy, struct policy_step *step)
+{
+	for (unsigned i = 0; i < ABI_PARTS; i++) {
+		struct policy_part *part = &policy->parts[i];
+
+		if (!on_all_the_time(part) || part->unwanted_ns < POLICY_UNWANTED_NS)
+			continue;
+		part->mode = PART_WINDOWS;
+		part->calm = 0;
+		*step = (struct policy_step){.action = POLICY_OFF, .part = i, .unwanted = true};
+		return true;
+	}
+	return false;
 }
 
 void policy_is_full(struct policy *policy, enum abi_part part)
@@ -355,10 +374,10 @@ static bool open_window(struct policy *policy, struct policy_step *step)
 		struct policy_part *part = &policy->parts[number];
 		double price, lease;
 
-		if (part->mode != PART_WINDOWS || part->rest_ns > 0)
+		if (part->mode != PART_WINDOWS || !part->wanted || part->rest_ns > 0)
 			continue;
 		/* one that turns out more expensive is ended when it has cost the lease */
-		price = fmax(part->cost_per_wall_ns, LEAST_COST) * (double)part->window_ns;
+		price = part->cost_per_cpu_ns * (double)part->window_ns;
 		lease = budget_lease(policy->budget, BUDGET_TRACING, price);
 		if (!(lease > 0))
 			return false;
@@ -376,8 +395,8 @@ struct policy_step policy_next(struct policy *policy)
 {
 	struct policy_step step = {.action = POLICY_WAIT};
 
-	if (!throw_out(policy, &step) && !downsample_out(policy, &step) && !let_in(policy, &step) &&
-	    !refine(policy, &step))
+	if (!throw_out(policy, &step) && !retire(policy, &step) && !downsample_out(policy, &step) &&
+	    !let_in(policy, &step) && !refine(policy, &step))
 		open_window(policy, &step);
 	return step;
 }

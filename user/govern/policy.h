@@ -13,6 +13,10 @@
  *      windows ──cheap for POLICY_CALM windows──▶ sampled, all
  *      all, sampled ──budget empty──▶ windows
  *
+ * The length of a window is counted in the target's CPU time, what the hits take included: a
+ * window that falls into its sleep lasts on, and what a window holds up is as much in one of many
+ * threads.
+ *
  * How long a window is the survivors say, by the quarter of the window in which they were born:
  *
  *      alive at the end, born in quarter   1 2 3 4
@@ -24,6 +28,9 @@
  *                     than any work
  *
  * So windows get longer until the first picture is seen, and then as short as still show it.
+ *
+ * A part that is not worth tracing (trace/focus.h) gets no windows; what is on all the time ends
+ * after POLICY_UNWANTED_NS.
  *
  * Place      layer 5; governor asks it and does what it says. Pure: no clock, no target; tested
  *            with made loads.
@@ -55,6 +62,9 @@ enum part_mode {
 #define POLICY_SHIFT_LEAST 10
 #define POLICY_SHIFT_MOST  24
 
+/* what is on all the time is kept for so long when nothing grows any more */
+#define POLICY_UNWANTED_NS 60e9
+
 struct policy_part {
 	enum part_mode mode;
 	unsigned shift;       /* sampled */
@@ -67,11 +77,13 @@ struct policy_part {
 	double cost;        /* share that it takes, on all the time: all, or a sample; ... */
 	double cost_ns,
 		own_ns; /* ... of which it is the quotient: lately, and of the target's own work */
-	double cost_per_wall_ns; /* in windows, lately; what the next one may cost */
-	unsigned failures;       /* in a row */
-	double rest_ns;          /* no window before this much time has passed */
-	bool full;               /* its blocks fill the map */
-	unsigned calm;           /* windows in a row that were cheap enough, ... */
+	double cost_per_cpu_ns; /* in windows, lately; what the next one may cost */
+	unsigned failures;      /* in a row */
+	double rest_ns;         /* no window before this much time has passed */
+	bool full;              /* its blocks fill the map */
+	bool wanted;            /* worth tracing now */
+	double unwanted_ns;     /* for so long it is not */
+	unsigned calm;          /* windows in a row that were cheap enough, ... */
 	unsigned patience; /* ... and how many it takes: more after each time that it went wrong */
 	unsigned n_windows, n_dear;
 	unsigned shown;   /* windows for which it is still known that ... */
@@ -125,6 +137,9 @@ bool policy_is_too_dear(const struct policy *policy, enum abi_part part);
 void policy_pass(struct policy *policy, double wall_ns, double cpu_ns,
 		 const double cost_ns[ABI_PARTS], double other_ns);
 
+/* Is the part worth tracing? All are, until this says otherwise. */
+void policy_want(struct policy *policy, enum abi_part part, bool wanted);
+
 /*
  * The map of live blocks fills up: what is traced all the time is sampled from here on, or by
  * larger distances, and what is there is thinned out (snapshot/downsample.h): POLICY_SAMPLE with
@@ -146,7 +161,8 @@ struct policy_step {
 	uint64_t ns;
 	double cost_ns;
 	unsigned shift;
-	bool thin; /* POLICY_SAMPLE: it is on, and what is in the maps is to be thinned out */
+	bool unwanted; /* POLICY_OFF: nothing grows any more; else the ceiling is reached */
+	bool thin;     /* POLICY_SAMPLE: it is on, and what is in the maps is to be thinned out */
 };
 
 /* What is to be done now. The modes change with it. */

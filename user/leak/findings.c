@@ -11,9 +11,6 @@
 #include "model/retention.h"
 #include "model/trend.h"
 
-/* Below this no part is a finding: noise, and small change. */
-#define LEAST_PER_S 100.0
-
 /* more threads at the end than at the beginning */
 #define LEAST_THREADS 3
 
@@ -179,7 +176,7 @@ static bool part_grows(const struct trend *trend, enum trend_kind kind)
 {
 	const struct trend_row *row = &trend->rows[kind];
 
-	return row->shape == FIT_STEADY && row->least_per_s > LEAST_PER_S;
+	return row->shape == FIT_STEADY && row->least_per_s > GROWTH_LEAST_PER_S;
 }
 
 static void add_part(struct finding *to, struct profile *profile, enum trend_kind kind)
@@ -268,7 +265,7 @@ size_t findings_collect(struct finding *findings, size_t room, struct profile *p
 		if (part_grows(profile->trend, parts[i]))
 			add_part(&findings[n++], profile, parts[i]);
 	for (size_t i = 0; i < retention->n_rows && n < room; i++)
-		if (retention->rows[i].least_bytes_per_s > LEAST_PER_S)
+		if (retention->rows[i].least_bytes_per_s > GROWTH_LEAST_PER_S)
 			add_retention(&findings[n++], profile, &retention->rows[i]);
 	qsort(findings, n, sizeof(*findings), compare);
 	return n;

@@ -10,9 +10,6 @@
 #include "model/retention.h"
 #include "model/trend.h"
 
-/* Growth below this is not distinguished from none, whatever the figures say: 360 KiB an hour. */
-#define LEAST_PER_S 100.0
-
 /* That less than this of the growth is left is not worth a row. */
 #define LEAST_LEFT 0.05
 
@@ -66,7 +63,7 @@ static bool measure_growth(struct verdict *verdict, const struct trend *trend)
 	verdict->growth_per_s = line.slope;
 	verdict->least_per_s = fit_least(line);
 	verdict->most_per_s = 2 * line.slope - verdict->least_per_s;
-	return n >= JUDGE_LOOKS && shape == FIT_STEADY && verdict->least_per_s > LEAST_PER_S;
+	return n >= JUDGE_LOOKS && shape == FIT_STEADY && verdict->least_per_s > GROWTH_LEAST_PER_S;
 }
 
 /* What the findings do not explain, of a growth that is not smaller than what they are sure of. */

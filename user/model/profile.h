@@ -187,6 +187,7 @@ struct trace_part {
 	bool long_enough; /* windows exceed the program's unit of work: what survives stays */
 	double demand; /* what tracing all would cost, as a share of the target's own work; 0: not
 			  known */
+	bool idle;     /* not traced now: nothing in it grows that needs a stack */
 	const char *trouble; /* why it could not be traced; NULL: it could */
 	int pid;             /* where several targets are shown as one; 0: the profile's target */
 };

@@ -29,6 +29,9 @@
 
 #define TREND_LOOKS_MAX FIT_POINTS_MAX
 
+/* Growth below this is not distinguished from none, whatever the figures say: 360 KiB an hour. */
+#define GROWTH_LEAST_PER_S 100.0
+
 enum trend_kind {
 	TREND_RSS,
 	TREND_PSS,

@@ -13,6 +13,7 @@
 #include "census/holders.h"
 #include "census/scan.h"
 #include "census/ways_growing.h"
+#include "trace/focus.h"
 #include "trace/trend_look.h"
 #include "python/runtime.h"
 
@@ -50,6 +51,7 @@ struct heap_monitor {
 	size_t n_fastest;
 	struct retention growing[WAYS_GROWING_MAX]; /* as the latest scan has them */
 	size_t n_growing, n_looks;                  /* of `retained` */
+	unsigned focus;                             /* bits of enum domain */
 	double cpu_s, begun_s; /* of all scans and looks; since the first of them */
 };
 
@@ -211,6 +213,8 @@ static double look(struct heap_monitor *monitor)
 	memcpy(monitor->growing, found.rows, sizeof(found.rows));
 	monitor->n_growing = found.n;
 	monitor->n_looks = monitor->retained ? monitor->retained->n_looks : 0;
+	monitor->focus =
+		focus_domains(monitor->recorder.trend, monitor->growing, monitor->n_growing);
 	used = clock_cpu_s() - begin;
 	monitor->cpu_s += used;
 	lock_release(&monitor->lock);
@@ -391,6 +395,16 @@ bool heap_monitor_container(struct heap_monitor *monitor, uint64_t address, stru
 	known = holders_measure(row, address, monitor->scans, monitor->n_scans);
 	lock_release(&monitor->lock);
 	return known;
+}
+
+unsigned heap_monitor_focus(struct heap_monitor *monitor)
+{
+	unsigned focus;
+
+	lock_take(&monitor->lock);
+	focus = monitor->focus;
+	lock_release(&monitor->lock);
+	return focus;
 }
 
 /*

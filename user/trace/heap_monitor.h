@@ -79,6 +79,9 @@ size_t heap_monitor_containers(struct heap_monitor *monitor,
 bool heap_monitor_container(struct heap_monitor *monitor, uint64_t address,
 			    struct heap_holder *row);
 
+/* Which domains are worth tracing now (focus.h); none before there are enough scans. */
+unsigned heap_monitor_focus(struct heap_monitor *monitor);
+
 /* Put what is known now into the profile: trend, and what grows. */
 void heap_monitor_report(struct heap_monitor *monitor, struct profile *profile);
 

@@ -98,7 +98,7 @@ static void fill_cost(struct target_trace *trace, struct profile *profile,
 		return;
 	if (trace->governor) {
 		profile->cost.ceiling = trace->options->max_overhead;
-		profile->cost.floor = BUDGET_FLOOR;
+		profile->cost.floor = budget_floor(trace->options->max_overhead);
 		profile->cost.own_share = -1;
 		if (state->own_ns > 0) {
 			profile->cost.own_share = state->spent_ns / state->own_ns;

@@ -165,6 +165,13 @@ void target_trace_maintain(void *context, struct survivors *survivors)
 	lock_release(&trace->looking);
 }
 
+static unsigned wanted(void *context)
+{
+	const struct target_trace *trace = context;
+
+	return heap_monitor_focus(trace->monitor);
+}
+
 /* For tests: how many windows follow each other? 0: as the ceiling allows. */
 static int test_windows(unsigned *n, struct err *err)
 {
@@ -208,6 +215,7 @@ static int open_governor(struct target_trace *trace, uint32_t max_blocks, struct
 		.change = on_change,
 		.on_all = on_all,
 		.maintain = target_trace_maintain,
+		.wanted = trace->monitor && trace->options->when != TRACE_ALWAYS ? wanted : NULL,
 		.context = trace,
 	};
 	int result = test_windows(&options.n_test_windows, err);

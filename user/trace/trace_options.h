@@ -19,6 +19,9 @@
 /* When the ceiling would be crossed: trace less, or end */
 enum on_limit { ON_LIMIT_THROTTLE, ON_LIMIT_STOP };
 
+/* Where memory grows and a stack is missing (focus.h), or everywhere and at once */
+enum trace_when { TRACE_WHERE_IT_GROWS, TRACE_ALWAYS };
+
 struct trace_options {
 	pid_t pids[TRACE_MAX_PIDS]; /* all that are traced at a time: they share what the tool may
 				       use */
@@ -34,6 +37,7 @@ struct trace_options {
 	enum on_limit on_limit; /* not exact */
 	uint64_t max_window_ns; /* not exact: the longest that a window may be */
 	bool steer;             /* allocator pointers of the target may be changed */
+	enum trace_when when;   /* not exact */
 	bool heap_scan;         /* the heap is scanned, and memory looked at */
 	bool native;            /* C frames in the stacks */
 	uint32_t max_blocks;    /* 0: from the target's size */

@@ -44,6 +44,7 @@ void trace_parts_fill(struct profile *profile, const struct governor_state *stat
 		if (part->how == TRACE_SAMPLED)
 			part->sample_bytes = 1ull << from->shift;
 		part->demand = from->demand;
+		part->idle = !from->wanted && part->how == TRACE_WINDOWS;
 		if (from->trouble[0])
 			part->trouble = profile_str(profile, from->trouble, -1);
 		profile->mode.exact &= part->how == TRACE_ALL;

@@ -34,7 +34,10 @@ static void put_windows(const struct pen *pen, const struct profile *profile,
 			const struct trace_part *part)
 {
 	if (!part->windows) {
-		fputs(" not sampled yet: waiting for overhead budget.", pen->out);
+		fputs(part->idle ? " nothing: no growth there needs a stack. --exact or --sample "
+				   "traces all the same."
+				 : " not sampled yet: waiting for overhead budget.",
+		      pen->out);
 		return;
 	}
 	fprintf(pen->out, " %s window%s, %s of %s", fmt_count(part->windows).text,
@@ -44,6 +47,8 @@ static void put_windows(const struct pen *pen, const struct profile *profile,
 		fmt_duration(part->longest_s).text, fmt_count(part->survivors).text,
 		part->survivors == 1 ? "" : "s");
 	put_demand(pen, part);
+	if (part->idle)
+		fputs(" No more for now: nothing grows there.", pen->out);
 	if (part->survivors && !part->long_enough)
 		pen_put(pen, INK_WARNING,
 			" Too few so far to separate leaks from work in progress.");

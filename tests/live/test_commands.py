@@ -133,14 +133,25 @@ def test_mistyped_command_is_not_run_as_a_program(arguments, words):
     assert "\x1b" not in result.stderr
 
 
-VERBS = ("heap", "growth", "holders", "chain", "backrefs", "trend", "watch", "refs", "doctor")
+VERBS = (
+    "heap",
+    "growth",
+    "holders",
+    "chain",
+    "backrefs",
+    "objects",
+    "trend",
+    "watch",
+    "refs",
+    "doctor",
+)
 
 
 def test_without_arguments_the_commands_are_listed():
     result = tool()
     assert (result.returncode, result.stdout) == (64, "")
     assert re.findall(r"^  (\w+)  ", result.stderr, re.M) == list(VERBS)
-    assert len(result.stderr.splitlines()) <= 14 and "pyleaktrace -p PID" in result.stderr
+    assert len(result.stderr.splitlines()) <= 15 and "pyleaktrace -p PID" in result.stderr
 
 
 def test_help_says_what_is_put_into_the_target():

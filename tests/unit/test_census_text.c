@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
- * The text of the heap commands: types, growth, holders, chains, graphs; hostile names, top N, and
- * nothing at all.
+ * The text of the heap commands: types, growth, holders, chains, graphs, objects; hostile names,
+ * top N, and nothing at all.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -421,6 +421,97 @@ static void a_chain_is_one_link_a_line(void **state)
 		    "lost reference, 0 garbage awaiting collection\n");
 }
 
+#define LONG_PATH                                                       \
+	"app.registry.by_name['0123456789'].children[17].children[18]." \
+	"children[19].children[20].last"
+
+static void objects_are_a_line_each_and_what_is_in_them(void **state)
+{
+	struct heap_value_part parts[] = {{TEXT(".user"), TEXT("'ann'")},
+					  {TEXT(""), TEXT("<dict of 2>")}};
+	struct heap_object rows[] = {
+		{.address = 0x7f1360610610,
+		 .type = TEXT("app.Session"),
+		 .bytes = 64,
+		 .have_age = true,
+		 .scans = 1,
+		 .is_new = true,
+		 .most_s = 0.512,
+		 .root = TEXT("module app"),
+		 .path = TEXT("app." HOSTILE),
+		 .have_value = true,
+		 .value = {.text = TEXT("<app.Session>"),
+			   .parts = parts,
+			   .n_parts = COUNT(parts),
+			   .more = 1234}},
+		{.address = 0x7f1360610680,
+		 .type = TEXT("app.Session"),
+		 .bytes = 64,
+		 .have_age = true,
+		 .scans = 3,
+		 .is_new = true,
+		 .least_s = 1,
+		 .most_s = 1.5,
+		 .root = TEXT("module app"),
+		 .path = TEXT(LONG_PATH),
+		 .changed = true},
+		{.address = 0x10,
+		 .type = TEXT("app.Session"),
+		 .bytes = 4096,
+		 .have_age = true,
+		 .scans = 5,
+		 .least_s = 2,
+		 .have_items = true,
+		 .items = 1,
+		 .how = HEAP_HOW_GARBAGE},
+	};
+	struct heap_held held = {.type = TEXT("Session"),
+				 .type_count = 1415,
+				 .have_objects = true,
+				 .objects = {.rows = rows,
+					     .n_rows = COUNT(rows),
+					     .n_scans = 5,
+					     .span_s = 2,
+					     .made = 282}};
+	struct made made;
+	struct heap_report *report = make(&made);
+
+	(void)state;
+	report->held = &held;
+	expect(report, QUIET,
+	       HEAD "1,415 objects of Session; 282 made in the last 2 s (5 scans)\n"
+		    "                 age     bytes  address           held as\n"
+		    "        up to 512 ms        64  0x7f1360610610    app." ESCAPED "\n"
+		    "            .user = 'ann'\n"
+		    "            <dict of 2>\n"
+		    "            and 1,234 more\n"
+		    "        1 s to 1.5 s        64  0x7f1360610680    app.registry.by_name['012"
+		    "...[19].children[20].last\n"
+		    "            (changed during the scan)\n"
+		    "            over 2 s      4096  0x10              cyclic garbage awaiting "
+		    "collection\n"
+		    "            app.Session, 1 item\n"
+		    "        and 1,412 more objects (-T N shows more)\n");
+	/* none is new; of one scan no age is known */
+	held.objects.made = held.objects.n_rows = 0;
+	expect(report, QUIET,
+	       HEAD "1,415 objects of Session; none made in the last 2 s (5 scans)\n"
+		    "Shown are the first by address.\n"
+		    "                 age     bytes  address           held as\n"
+		    "        and 1,415 more objects (-T N shows more)\n");
+	held.objects.n_rows = 1;
+	held.objects.n_scans = 1;
+	held.objects.single = held.objects.several_types = true;
+	expect(report, QUIET,
+	       HEAD "One object of Session\n"
+		    "     bytes  address           held as\n"
+		    "        64  0x7f1360610610    app." ESCAPED "\n"
+		    "            <app.Session>\n"
+		    "            .user = 'ann'\n"
+		    "            <dict of 2>\n"
+		    "            and 1,234 more\n");
+}
+
 /* a <- b <- c, and b and c refer to each other: the tree ends all the same */
 static void a_graph_with_a_circle_comes_to_its_end(void **state)
 {
@@ -539,6 +630,7 @@ int main(void)
 		cmocka_unit_test(containers_are_listed_with_their_growth),
 		cmocka_unit_test(unreached_objects_are_listed_by_what_keeps_them),
 		cmocka_unit_test(a_chain_is_one_link_a_line),
+		cmocka_unit_test(objects_are_a_line_each_and_what_is_in_them),
 		cmocka_unit_test(a_graph_with_a_circle_comes_to_its_end),
 		cmocka_unit_test(a_deep_graph_is_drawn_as_far_as_it_fits),
 		cmocka_unit_test(every_reference_is_shown_once),

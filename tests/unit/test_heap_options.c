@@ -215,6 +215,41 @@ static void objects_are_named_by_type_or_address(void **state)
 	WRONG("too many arguments: expected pyleaktrace holders -p PID [OPTIONS]", "holders", "a");
 }
 
+static void the_newest_objects_are_those_of_a_type_and_a_time(void **state)
+{
+	(void)state;
+	RUN("objects", "app.Session");
+	assert_string_equal(options.heap.type, "app.Session");
+	assert_int_equal(options.heap.span_ns, 2 * S);
+	assert_int_equal(options.top, 10);
+	assert_false(options.heap.values);
+	RUN("objects", "app.*", "500ms", "--values", "-T", "3", "--frozen");
+	assert_int_equal(options.heap.span_ns, 500 * MS);
+	assert_int_equal(options.top, 3);
+	assert_true(options.heap.values && options.heap.frozen);
+	/* one object: at once, unless its age is asked for */
+	RUN("objects", "0x7f0000000010");
+	assert_true(options.heap.address == 0x7f0000000010);
+	assert_int_equal(options.heap.span_ns, 0);
+	RUN("objects", "0x7f0000000010", "1");
+	assert_int_equal(options.heap.span_ns, S);
+	WRONG("TIME: expected at least 10 ms", "objects", "a", "9ms");
+	WRONG("too many arguments: expected pyleaktrace objects -p PID [OPTIONS] TYPE|ADDRESS "
+	      "[TIME]",
+	      "objects", "a", "1", "2");
+	WRONG("objects of which type? (pyleaktrace objects -p PID [OPTIONS] TYPE|ADDRESS [TIME]; "
+	      "see --help)",
+	      "objects", "--values");
+	WRONG("--top: \"1001\" is out of range; write a whole number from 0 to 1000", "objects",
+	      "a", "-T", "1001");
+	WRONG("unknown option --values; pyleaktrace chain --help lists them", "chain", "a",
+	      "--values");
+	WRONG("--output: a.dot: the file extension names no format; use one of .txt, .json, or "
+	      "give "
+	      "-f",
+	      "objects", "a", "-o", "a.dot");
+}
+
 static void four_paths_at_most_are_watched(void **state)
 {
 	(void)state;
@@ -342,6 +377,7 @@ int main(void)
 		TEST(growth_takes_time_interval_and_count),
 		TEST(trend_ends_after_seven_looks_by_default),
 		TEST(objects_are_named_by_type_or_address),
+		TEST(the_newest_objects_are_those_of_a_type_and_a_time),
 		TEST(four_paths_at_most_are_watched),
 		TEST(heaps_are_text_or_json),
 		TEST(chains_and_graphs_are_pictures_too),

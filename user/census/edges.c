@@ -59,6 +59,7 @@ int edges_init(struct edges *edges, const struct reach *reach, struct err *err)
 {
 	*edges = (struct edges){
 		.reach = reach,
+		.budget = UINT64_MAX,
 		.names = {census_pid(reach->census), census_runtime(reach->census)},
 		.finder = {.types = census_types(reach->census),
 			   .spans = {.pid = census_pid(reach->census),
@@ -77,13 +78,16 @@ void edges_fini(struct edges *edges)
 void edges_each(struct edges *edges, uint32_t from,
 		void (*show)(void *context, const struct ref *ref), void *context)
 {
+	uint64_t allowed = edges->budget < REACH_SPAN_BUDGET ? edges->budget : REACH_SPAN_BUDGET;
+
 	edges->finder.spans.see = show;
 	edges->finder.spans.context = context;
-	edges->finder.spans.budget = REACH_SPAN_BUDGET;
+	edges->finder.spans.budget = allowed;
 	if (from & REACH_ROOT)
 		reach_read_root(edges->reach, from & ~REACH_ROOT, &edges->finder.spans);
 	else
 		referents_walk(&edges->finder, &from, 1);
+	edges->budget -= allowed - edges->finder.spans.budget;
 }
 
 bool edges_find(struct edges *edges, uint32_t from, uint32_t to, struct ref *ref)

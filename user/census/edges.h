@@ -9,7 +9,8 @@
  * Place      the census; used by chain and backrefs.
  * Source     names; Objects/funcobject.c, Modules/_functoolsmodule.c (lru_cache_object, which keeps
  *            its results in a dict, from 3.6 on each in an lru_list_elem unless maxsize is None).
- * Bounds     one object is read; text is cut to EDGES_TEXT.
+ * Bounds     one object is read, of REACH_SPAN_BUDGET bytes and of the budget of all; text is cut
+ * to EDGES_TEXT.
  */
 #ifndef PYLEAKTRACE_CENSUS_EDGES_H
 #define PYLEAKTRACE_CENSUS_EDGES_H
@@ -47,6 +48,7 @@ struct edges {
 	uint32_t wanted;
 	bool found;
 	struct ref best;
+	uint64_t budget; /* bytes that may be read again; UINT64_MAX until somebody sets it */
 };
 
 int edges_init(struct edges *edges, const struct reach *reach, struct err *err);

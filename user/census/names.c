@@ -6,15 +6,18 @@
 #include <string.h>
 
 #include "python/dict.h"
+#include "python/number.h"
 #include "python/str.h"
 #include "python/types.h"
 #include "target/remote_mem.h"
 
 #define KEY_TEXT    40 /* bytes of a str that are shown */
 #define MEMBER_SIZE 40
-#define MEMBERS     16 /* tp_members, before tp_base, in every version */
-#define CACHED_KEYS 8  /* ht_cached_keys, behind ht_qualname, in every version */
-#define INT_DIGIT   30
+/* Py_T_OBJECT_EX and its predecessor: the address of an object */
+#define MEMBER_OBJECT    6
+#define MEMBER_OBJECT_EX 16
+#define MEMBERS          16 /* tp_members, before tp_base, in every version */
+#define CACHED_KEYS      8  /* ht_cached_keys, behind ht_qualname, in every version */
 
 static const struct py_layout *layout_of(const struct names *names)
 {
@@ -55,30 +58,13 @@ void names_str(const struct names *names, uint64_t object, char *text, size_t si
 		text[0] = '\0';
 }
 
-/*
- * An int of one digit, or two. The word before the digits is their number, negative for a negative
- * int; from 3.12 on it is that times 8, with the sign in the low two bits (0: positive, 2:
- * negative).
- */
 static bool read_int(const struct names *names, uint64_t object, int64_t *value)
 {
-	uint64_t tag = names_length(names, object), digits, n = tag, shift = 0;
-	bool negative = (int64_t)tag < 0;
+	struct py_int number;
 
-	if (layout_of(names)->minor >= 12) {
-		n = tag >> 3;
-		negative = (tag & 3) == 2;
-	} else if (negative) {
-		n = -tag;
-	}
-	digits = word(names, object + (uint64_t)layout_of(names)->object.var_size + 8);
-	if (n > 2)
+	if (py_int_read(&number, names->pid, layout_of(names), object) || number.bits > 60)
 		return false;
-	*value = 0;
-	for (; n; n--, digits >>= 32, shift += INT_DIGIT)
-		*value |= (int64_t)((digits & UINT32_MAX) << shift);
-	if (negative)
-		*value = -*value;
+	*value = number.negative ? -(int64_t)number.magnitude : (int64_t)number.magnitude;
 	return true;
 }
 
@@ -134,6 +120,35 @@ void names_member(const struct names *names, uint64_t type, uint64_t offset, cha
 		type = word(names, type + base);
 	}
 	text[0] = '\0';
+}
+
+static void each_member(const struct names *names, uint64_t members, names_see *see, void *context)
+{
+	char name[NAMES_MAX];
+
+	for (unsigned i = 0; i < NAMES_MEMBERS; i++, members += MEMBER_SIZE) {
+		uint64_t member[3]; /* name, type, offset */
+
+		if (remote_read(names->pid, members, member, sizeof(member)) || !member[0])
+			return;
+		if (((uint32_t)member[1] == MEMBER_OBJECT ||
+		     (uint32_t)member[1] == MEMBER_OBJECT_EX) &&
+		    remote_read_string(names->pid, member[0], name, sizeof(name)) > 0)
+			see(context, name, member[2]);
+	}
+}
+
+void names_each_member(const struct names *names, uint64_t type, names_see *see, void *context)
+{
+	uint64_t base = (uint64_t)layout_of(names)->type.base;
+
+	for (unsigned i = 0; type && i < NAMES_BASES; i++) {
+		uint64_t members = word(names, type + base - MEMBERS);
+
+		if (members)
+			each_member(names, members, see, context);
+		type = word(names, type + base);
+	}
 }
 
 uint64_t names_cached_keys(const struct names *names, uint64_t type)

@@ -37,6 +37,11 @@ void names_str(const struct names *names, uint64_t object, char *text, size_t si
 void names_member(const struct names *names, uint64_t type, uint64_t offset, char *text,
 		  size_t size);
 
+/* All members of the type and its bases that are references, its own first. The text is the
+ * target's. */
+typedef void names_see(void *context, const char *name, uint64_t offset);
+void names_each_member(const struct names *names, uint64_t type, names_see *see, void *context);
+
 /* The attribute at an index of the array of an instance's, or of a dict's, values. */
 void names_attribute(const struct names *names, uint64_t keys, uint64_t index, char *text,
 		     size_t size);

@@ -140,28 +140,46 @@ static int build(struct heap_held *held, struct edges *edges, const struct group
 	return result;
 }
 
-static void count_kinds(struct heap_held *held, const struct owners *owners)
+/* Which of the types are asked for, by index. NULL: memory is out. */
+static bool *wanted_types(const struct reach *reach, const struct owners_wanted *wanted,
+			  struct err *err)
 {
-	const struct reach *reach = owners->reach;
+	const struct type_table *types = census_types(reach->census);
+	size_t n = type_table_length(types);
+	bool *is = calloc(n + 1, sizeof(*is));
 
+	for (size_t i = 0; is && i < n; i++)
+		is[i] = wanted->is(wanted->context, type_table_at(types, i)->py->name);
+	if (!is)
+		err_set(err, ERR_FAILED, "no memory for %zu types", n);
+	return is;
+}
+
+int owners_count(struct heap_held *held, const struct reach *reach,
+		 const struct owners_wanted *wanted, struct err *err)
+{
+	bool *is = wanted_types(reach, wanted, err);
+
+	if (!is)
+		return -ERR_FAILED;
 	for (size_t i = 0; i < reach->objects.n; i++) {
-		if (!is_wanted(owners, (uint32_t)i) || reach->how[i] == REACH_GONE)
+		if (!is[reach->objects.type[i]] || reach->how[i] == REACH_GONE)
 			continue;
 		held->type_count++;
 		held->type_reached += reach->how[i] == REACH_NAMED || reach->how[i] == REACH_OTHER;
 		held->type_held += reach->how[i] == REACH_HELD;
 		held->type_garbage += reach->how[i] == REACH_GARBAGE;
 	}
+	free(is);
+	return 0;
 }
 
 int owners_find(struct heap_held *held, struct edges *edges, const struct owners_wanted *wanted,
 		size_t top, struct err *err)
 {
 	const struct reach *reach = edges->reach;
-	const struct type_table *types = census_types(reach->census);
-	size_t n_types = type_table_length(types), n,
-	       max = top && top < OWNERS_MAX ? top : OWNERS_MAX;
-	bool *is = calloc(n_types + 1, sizeof(*is));
+	size_t n, max = top && top < OWNERS_MAX ? top : OWNERS_MAX;
+	bool *is = wanted_types(reach, wanted, err);
 	struct owners owners = {
 		.reach = reach,
 		.wanted = is,
@@ -173,12 +191,11 @@ int owners_find(struct heap_held *held, struct edges *edges, const struct owners
 	int result = -1;
 
 	if (is && owners.owner && owners.count && owners.root_count && groups) {
-		for (size_t i = 0; i < n_types; i++)
-			is[i] = wanted->is(wanted->context, type_table_at(types, i)->py->name);
 		count(&owners);
-		count_kinds(held, &owners);
+		result = owners_count(held, reach, wanted, err);
 		n = choose(&owners, groups, max);
-		result = build(held, edges, groups, n, err);
+		if (!result)
+			result = build(held, edges, groups, n, err);
 	} else {
 		result = err_set(err, ERR_FAILED, "no memory for the owners of %zu objects",
 				 reach->objects.n);

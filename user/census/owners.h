@@ -30,6 +30,10 @@ struct owners_wanted {
 int owners_find(struct heap_held *held, struct edges *edges, const struct owners_wanted *wanted,
 		size_t top, struct err *err);
 
+/* out  held: type_count, type_reached, type_held, type_garbage */
+int owners_count(struct heap_held *held, const struct reach *reach,
+		 const struct owners_wanted *wanted, struct err *err);
+
 /* out  held: unreached */
 int owners_unreached(struct heap_held *held, const struct reach *reach, struct err *err);
 

@@ -84,8 +84,9 @@ static void report(struct look *look, bool last)
 		growth = growth_measure(look->scans, look->n_scans);
 	parts.growth = growth;
 	if (is_growth(look) && process_alive(&look->heap.target->process)) {
-		if (!heap_held_find(&held, &reach, options, &look->heap, look->scans, look->n_scans,
-				    &err))
+		const struct heap_past past = {look->scans, look->n_scans, NULL};
+
+		if (!heap_held_find(&held, &reach, options, &look->heap, &past, &err))
 			parts.held = &held;
 		else
 			complain_but_end(look, &err);

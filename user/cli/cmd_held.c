@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
- * holders, chain, backrefs: who holds what, in one scan.
+ * holders, chain, backrefs: who holds what, in one scan. objects: after several, the newest.
  */
 #include "cli/commands.h"
 
 #include <stdio.h>
 
 #include "cli/document.h"
+#include "cli/heap_ages.h"
 #include "cli/heap_held.h"
 #include "cli/heap_progress.h"
 #include "cli/heap_report.h"
@@ -38,6 +39,8 @@ int command_held(const struct options *options)
 	struct heap_progress progress;
 	struct heap_held held = {0};
 	struct reach reach = {0};
+	struct ages ages = {0};
+	const struct heap_past past = {.ages = &ages};
 	struct err err = ERR_INIT;
 	int result, code = document_check(options);
 
@@ -46,14 +49,18 @@ int command_held(const struct options *options)
 	result = heap_target_open(&heap, options_pid(options), &err);
 	if (!result) {
 		heap_progress_attach(&progress, &heap, options->quiet);
-		result = heap_held_find(&held, &reach, options, &heap, NULL, 0, &err);
+		if (options->verb == &verbs[VERB_OBJECTS])
+			result = heap_ages_collect(&ages, options, &heap, &err);
 	}
+	if (!result)
+		result = heap_held_find(&held, &reach, options, &heap, &past, &err);
 	if (!result) {
 		code = report(&held, &reach, options, &heap);
 	} else {
 		fprintf(stderr, "pyleaktrace: %s\n", err.text);
 		code = (int)err.code;
 	}
+	ages_fini(&ages);
 	heap_held_fini(&held);
 	reach_fini(&reach);
 	heap_target_close(&heap);

@@ -12,7 +12,7 @@ struct options;
 
 int command_trace(const struct options *options);  /* the main command */
 int command_census(const struct options *options); /* heap, growth */
-int command_held(const struct options *options);   /* holders, chain, backrefs */
+int command_held(const struct options *options);   /* holders, chain, backrefs, objects */
 int command_trend(const struct options *options);  /* trend */
 int command_watch(const struct options *options);  /* watch, refs */
 int command_doctor(const struct options *options); /* doctor */

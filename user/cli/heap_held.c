@@ -8,6 +8,7 @@
 #include "census/backrefs.h"
 #include "census/growth.h"
 #include "census/holders.h"
+#include "census/latest.h"
 #include "census/owners.h"
 #include "census/type_name.h"
 #include "cli/heap_report.h"
@@ -38,7 +39,8 @@ static bool is_backrefs(const struct options *options)
 
 static bool is_about_objects(const struct options *options)
 {
-	return is_backrefs(options) || options->verb == &verbs[VERB_CHAIN];
+	return is_backrefs(options) || options->verb == &verbs[VERB_CHAIN] ||
+	       options->verb == &verbs[VERB_OBJECTS];
 }
 
 /* Leave the holders that were asked for. */
@@ -85,8 +87,37 @@ static int find_chain(struct heap_held *held, struct edges *edges, uint32_t obje
 	return result;
 }
 
+static int no_object(const struct options *options, struct err *err)
+{
+	return err_set(err, ERR_TARGET, "pid %d has no object at 0x%llx", (int)options_pid(options),
+		       (unsigned long long)options->heap.address);
+}
+
+/* Without the chains of all: how many are held how, and the newest. */
+static int find_objects(struct heap_held *held, struct edges *edges, const struct options *options,
+			struct ages *ages, struct err *err)
+{
+	const struct owners_wanted types = {is_type, held->type};
+	const struct latest_wanted wanted = {options->heap.address ? NULL : held->type,
+					     options->heap.address, options->top,
+					     options->heap.values};
+	const struct heap_objects *objects = &held->objects;
+	int result = latest_find(&held->objects, edges, ages, &wanted, err);
+
+	held->have_objects = true;
+	if (result || !options->heap.address)
+		return result ? result : owners_count(held, edges->reach, &types, err);
+	if (!objects->n_rows)
+		return no_object(options, err);
+	held->type_count = 1;
+	held->type_reached = objects->rows[0].how == HEAP_HOW_REACHED;
+	held->type_held = objects->rows[0].how == HEAP_HOW_HELD;
+	held->type_garbage = objects->rows[0].how == HEAP_HOW_GARBAGE;
+	return 0;
+}
+
 /*
- * The objects that chain and backrefs are about.
+ * The objects that chain, backrefs and objects are about.
  *
  * out    held->type; object: the one at the address that was given, OBJECTS_NONE: all of the type
  */
@@ -100,9 +131,7 @@ static int find_wanted(struct heap_held *held, struct edges *edges, const struct
 	if (heap->address) {
 		*object = objects_find(&edges->reach->objects, heap->address);
 		if (*object == OBJECTS_NONE)
-			return err_set(err, ERR_TARGET, "pid %d has no object at 0x%llx",
-				       (int)options_pid(options),
-				       (unsigned long long)heap->address);
+			return no_object(options, err);
 		type = edges_type(edges, *object)->py->name;
 	}
 	held->type = strdup(type);
@@ -126,15 +155,16 @@ static int find_holders(struct heap_held *held, struct edges *edges, const struc
 }
 
 static int find_parts(struct heap_held *held, struct reach *reach, struct edges *edges,
-		      const struct options *options, struct heap_scan *const *scans, size_t n_scans,
-		      struct err *err)
+		      const struct options *options, const struct heap_past *past, struct err *err)
 {
 	uint32_t object;
 	int result;
 
 	if (!is_about_objects(options))
-		return find_holders(held, edges, options, scans, n_scans, err);
+		return find_holders(held, edges, options, past->scans, past->n_scans, err);
 	result = find_wanted(held, edges, options, &object, err);
+	if (!result && options->verb == &verbs[VERB_OBJECTS])
+		return find_objects(held, edges, options, past->ages, err);
 	if (!result && is_backrefs(options)) {
 		const struct owners_wanted wanted = {is_type, held->type};
 
@@ -158,9 +188,9 @@ static int search(struct reach *reach, const struct options *options, struct err
 }
 
 int heap_held_find(struct heap_held *held, struct reach *reach, const struct options *options,
-		   struct heap_target *heap, struct heap_scan *const *scans, size_t n_scans,
-		   struct err *err)
+		   struct heap_target *heap, const struct heap_past *past, struct err *err)
 {
+	struct heap_past whole = past ? *past : (struct heap_past){0};
 	struct heap_scan *all[GROWTH_SCANS_MAX];
 	struct edges edges;
 	int result = 0;
@@ -176,11 +206,13 @@ int heap_held_find(struct heap_held *held, struct reach *reach, const struct opt
 	if (!result)
 		result = edges_init(&edges, reach, err);
 	if (!result) {
-		n_scans = n_scans < GROWTH_SCANS_MAX ? n_scans : GROWTH_SCANS_MAX - 1;
-		for (size_t i = 0; i < n_scans; i++)
-			all[i] = scans[i];
-		all[n_scans] = reach->scan;
-		result = find_parts(held, reach, &edges, options, all, n_scans + 1, err);
+		whole.n_scans =
+			whole.n_scans < GROWTH_SCANS_MAX ? whole.n_scans : GROWTH_SCANS_MAX - 1;
+		for (size_t i = 0; i < whole.n_scans; i++)
+			all[i] = whole.scans[i];
+		all[whole.n_scans++] = reach->scan;
+		whole.scans = all;
+		result = find_parts(held, reach, &edges, options, &whole, err);
 		edges_fini(&edges);
 	}
 	heap_target_let_go(heap);

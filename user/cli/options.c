@@ -16,6 +16,8 @@
 #define LEAST_TIME_NS     10000000u
 #define TREND_INTERVAL_NS 5000000000u
 #define TREND_COUNT       7
+#define GROWTH_NS         30000000000u
+#define OBJECTS_NS        2000000000u
 #define WATCH_NS          5000000000u
 
 #define ROWS_MAX          64
@@ -80,7 +82,9 @@ static error_t take_object(struct options *options, const char *word)
 	char *end;
 
 	if (options->heap.type || options->heap.address)
-		return too_many(options->verb);
+		return options->verb == &verbs[VERB_OBJECTS] && !options->heap.span_ns
+			       ? arg_time("TIME", word, LEAST_TIME_NS, &options->heap.span_ns)
+			       : too_many(options->verb);
 	if (!*word)
 		return arg_wrong("TYPE", "the name is empty");
 	if (!strchr("0123456789+-", *word)) {
@@ -124,6 +128,7 @@ static error_t take_argument(struct parse *parse, const char *word)
 		return take_time(parse, word);
 	case VERB_CHAIN:
 	case VERB_BACKREFS:
+	case VERB_OBJECTS:
 		return take_object(options, word);
 	case VERB_WATCH:
 	case VERB_REFS:
@@ -338,7 +343,14 @@ static void resolve_times(struct options *options)
 		if (!options->interval_ns)
 			options->interval_ns = 5000000000u;
 		break;
+	case VERB_OBJECTS:
+		/* one object, by its address: it is there at once */
+		if (!options->heap.span_ns && options->heap.type)
+			options->heap.span_ns = OBJECTS_NS;
+		break;
 	case VERB_GROWTH:
+		if (!options->heap.span_ns)
+			options->heap.span_ns = GROWTH_NS;
 		if (options->duration_ns && !options->interval_ns)
 			options->interval_ns = options->heap.span_ns;
 		break;
@@ -370,7 +382,8 @@ static bool has_all(const struct options *options)
 								     : NULL;
 	else if (!options->trace.n_pids)
 		missing = "no target: use -p PID";
-	else if ((id == VERB_CHAIN || id == VERB_BACKREFS) && !heap->type && !heap->address)
+	else if ((id == VERB_CHAIN || id == VERB_BACKREFS || id == VERB_OBJECTS) && !heap->type &&
+		 !heap->address)
 		missing = "objects of which type?";
 	else if ((id == VERB_WATCH || id == VERB_REFS) && !heap->watch.n)
 		missing = "which container? holders lists them";
@@ -392,7 +405,7 @@ static void set_defaults(struct options *options, const struct verb *verb)
 			  .steer = true,
 			  .heap_scan = true,
 			  .native = true},
-		.heap = {.depth = 3, .span_ns = 30000000000u, .max_overhead = 0.05},
+		.heap = {.depth = 3, .max_overhead = 0.05},
 	};
 }
 

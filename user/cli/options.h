@@ -36,6 +36,7 @@ enum verb_id {
 	VERB_HOLDERS,
 	VERB_CHAIN,
 	VERB_BACKREFS,
+	VERB_OBJECTS,
 	VERB_TREND,
 	VERB_WATCH,
 	VERB_REFS,
@@ -51,10 +52,12 @@ struct output {
 /* What the views of the heap need. */
 struct heap_options {
 	enum heap_order order;
-	const char *type; /* chain, backrefs: module.name, name alone, or a pattern; NULL: ... */
+	const char *type; /* chain, backrefs, objects: module.name, name alone, or a pattern; NULL:
+			     ... */
 	uint64_t address; /* ... the object at this address */
 	unsigned depth;   /* backrefs: steps back */
-	uint64_t span_ns; /* growth: what is compared */
+	uint64_t span_ns; /* growth, objects: what is compared; 0: one scan */
+	bool values;      /* objects: what is in them */
 	bool frozen;
 	bool have_like;
 	regex_t like; /* names of types */

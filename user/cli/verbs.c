@@ -69,6 +69,17 @@ const struct verb verbs[VERB_COUNT] = {
 			   "what refers to objects, as a graph",
 			   "Show what refers to some objects of a type, and what refers to that.",
 			   TYPE "\n\n" READS, DOCUMENT_GRAPH, 20, command_held},
+	[VERB_OBJECTS] =
+		{"objects", "-p PID [OPTIONS] TYPE|ADDRESS [TIME]",
+		 "the newest objects: age, holder, contents (--values)",
+		 "Show the newest objects of a type: age, size, how each is held, and with "
+		 "--values what is in it. The heap is scanned several times over TIME (2s): an "
+		 "object that a scan sees for the first time was made since the one before. An "
+		 "ADDRESS shows one object, at once; with TIME with its age.",
+		 TYPE "\n\n" READS
+		      "\n\nUSR1 scans now, USR2 forgets the past, INT and TERM end it with the "
+		      "report.",
+		 DOCUMENT_HEAP, 10, command_held},
 	[VERB_TREND] = {"trend", "-p PID [OPTIONS] [INTERVAL [COUNT]]",
 			"where the memory is, and where it goes",
 			"Look at memory, threads and files every INTERVAL (5s), COUNT times (7; "

@@ -121,6 +121,83 @@ static json_t *chains_part(const struct heap_held *held)
 	return object;
 }
 
+static json_t *age_part(const struct heap_object *row)
+{
+	json_t *object = json_object();
+
+	json_part_set(&object, "scans", json_part_count(row->scans));
+	json_part_set(&object, "least_s", json_part_real(row->least_s));
+	if (row->is_new)
+		json_part_set(&object, "most_s", json_part_real(row->most_s));
+	return object;
+}
+
+static json_t *value_part(const struct heap_value *value)
+{
+	json_t *object = json_object(), *parts = json_array();
+
+	for (size_t i = 0; i < value->n_parts; i++) {
+		json_t *part = json_object();
+
+		if (value->parts[i].name[0])
+			json_part_set(&part, "name", json_part_text(value->parts[i].name));
+		json_part_set(&part, "text", json_part_text(value->parts[i].text));
+		json_part_append(&parts, part);
+	}
+	json_part_set(&object, "text", json_part_text(value->text));
+	json_part_set(&object, "parts", parts);
+	json_part_set(&object, "more", json_part_count(value->more));
+	return object;
+}
+
+static json_t *object_part(const struct heap_object *row)
+{
+	static const char *const how[] = {[HEAP_HOW_REACHED] = "reached",
+					  [HEAP_HOW_HELD] = "held",
+					  [HEAP_HOW_GARBAGE] = "garbage"};
+	json_t *object = json_object();
+
+	json_part_set(&object, "type", json_part_text(row->type));
+	json_part_set(&object, "address", address_part(row->address));
+	if (row->bytes)
+		json_part_set(&object, "bytes", json_part_count(row->bytes));
+	if (row->have_items)
+		json_part_set(&object, "items", json_part_count(row->items));
+	if (row->have_age)
+		json_part_set(&object, "age", age_part(row));
+	json_part_set(&object, "how", json_part_text(how[row->how]));
+	if (row->root)
+		json_part_set(&object, "root", json_part_text(row->root));
+	if (row->path)
+		json_part_set(&object, "path", json_part_text(row->path));
+	json_part_set(&object, "changed", json_boolean(row->changed));
+	if (row->have_value)
+		json_part_set(&object, "value", value_part(&row->value));
+	return object;
+}
+
+static json_t *objects_part(const struct heap_held *held)
+{
+	const struct heap_objects *objects = &held->objects;
+	json_t *object = json_object(), *rows = json_array();
+
+	for (size_t i = 0; i < objects->n_rows; i++)
+		json_part_append(&rows, object_part(&objects->rows[i]));
+	json_part_set(&object, "type", json_part_text(held->type));
+	json_part_set(&object, "count", json_part_count(held->type_count));
+	json_part_set(&object, "reached", json_part_count(held->type_reached));
+	json_part_set(&object, "held", json_part_count(held->type_held));
+	json_part_set(&object, "garbage", json_part_count(held->type_garbage));
+	json_part_set(&object, "scans", json_part_count(objects->n_scans));
+	if (objects->n_scans > 1) {
+		json_part_set(&object, "span_s", json_part_real(objects->span_s));
+		if (!objects->single)
+			json_part_set(&object, "made", json_part_count(objects->made));
+	}
+	json_part_set(&object, "rows", rows);
+	return object;
+}
+
 static json_t *search_part(const struct heap_held *held)
 {
 	json_t *object = json_object();
@@ -145,7 +222,9 @@ void held_json_put(json_t **heap, const struct heap_held *held)
 			json_part_append(&rows, unreached_part(&held->unreached[i]));
 		json_part_set(heap, "unreached", rows);
 	}
-	if (held->have_graph)
+	if (held->have_objects)
+		json_part_set(heap, "objects", objects_part(held));
+	else if (held->have_graph)
 		json_part_set(heap, "graph", graph_part(&held->graph));
 	else if (held->type)
 		json_part_set(heap, "chains", chains_part(held));

@@ -11,7 +11,8 @@
 #include "export/json_parts.h"
 #include "model/heap_graph.h"
 
-/* Put what was found under names of its own: holders, unreached, chains, graph, search. */
+/* Put what was found under names of its own: holders, unreached, chains, graph, objects,
+ * search. */
 void held_json_put(json_t **heap, const struct heap_held *held);
 
 #endif

@@ -39,6 +39,7 @@ void heap_held_fini(struct heap_held *held)
 	for (size_t i = 0; i < held->n_unreached; i++)
 		free(held->unreached[i].type);
 	graph_fini(&held->graph);
+	heap_objects_fini(&held->objects);
 	free(held->chains);
 	free(held->holders);
 	free(held->unreached);

@@ -19,6 +19,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "model/heap_objects.h"
 #include "model/profile.h"
 
 #define HEAP_LINKS_MAX 200
@@ -93,7 +94,7 @@ struct heap_held {
 	double search_s; /* in addition to the scan */
 	uint64_t unread; /* objects and buffers that could not be read */
 
-	char *type; /* of chains and graph: the one asked for */
+	char *type; /* of chains, graph, objects: the one asked for */
 	uint64_t type_count, type_reached, type_held, type_garbage;
 	struct heap_chain *chains; /* most objects first */
 	size_t n_chains;
@@ -110,6 +111,9 @@ struct heap_held {
 
 	bool have_graph;
 	struct heap_graph graph;
+
+	bool have_objects;
+	struct heap_objects objects;
 };
 
 void heap_chain_fini(struct heap_chain *chain);

@@ -7,11 +7,11 @@
 #include "python/types.h"
 #include "target/remote_mem.h"
 
-#define DICT_HEAD_MAX   128
-#define KEY_TEXT_MAX    64 /* bytes of a key's str that are compared at most */
-#define PREHEADER_FIRST 32 /* 3.11: the values */
-#define DICTOFFSET      24 /* of tp_dictoffset, behind tp_dict, in every version */
-#define CACHED_KEYS     8  /* of ht_cached_keys, behind ht_qualname, in every version */
+#define DICT_HEAD_MAX 128
+#define KEY_TEXT_MAX  64 /* bytes of a key's str that are compared at most */
+#define PREHEADER     16 /* before the GC head: in 3.11 the values; the dict */
+#define DICTOFFSET    24 /* of tp_dictoffset, behind tp_dict, in every version */
+#define CACHED_KEYS   8  /* of ht_cached_keys, behind ht_qualname, in every version */
 
 static uint64_t field(const uint8_t *bytes, size_t length, int32_t offset, size_t width)
 {
@@ -139,7 +139,8 @@ static int open_managed(struct py_dict *dict, pid_t pid, const struct py_layout 
 {
 	uint64_t words[2], dict_address, address = instance->address;
 	uint8_t counts[4]; /* capacity, size, embedded, valid */
-	int result = remote_read(pid, address - PREHEADER_FIRST, words, sizeof(words));
+	int result =
+		remote_read(pid, address - layout->gc_head_size - PREHEADER, words, sizeof(words));
 
 	if (result)
 		return result;

@@ -202,6 +202,45 @@ long py_str_finish(pid_t pid, const struct py_layout *layout, uint64_t address, 
 	return result == -EAGAIN ? -EINVAL : result;
 }
 
+long py_str_points(pid_t pid, const struct py_layout *layout, uint64_t address, uint32_t *points,
+		   size_t n, uint64_t *length)
+{
+	uint8_t head[HEADER_MAX], bytes[CHUNK_BYTES];
+	size_t have = (size_t)layout->str.ascii_data;
+	struct characters where = {0};
+	int result = have <= sizeof(head) ? remote_read(pid, address, head, have) : -EINVAL;
+
+	*length = 0;
+	if (!result)
+		result = locate(&where, layout, address, head, have);
+	if (result == -EAGAIN && header_length(layout) <= sizeof(head)) {
+		have = header_length(layout);
+		result = remote_read(pid, address, head, have);
+		if (!result)
+			result = locate(&where, layout, address, head, have);
+	}
+	/* a length is not negative */
+	if (result || where.count > INT64_MAX)
+		return result && result != -EAGAIN ? result : -EINVAL;
+	n = n < where.count ? n : (size_t)where.count;
+	for (size_t done = 0; done < n;) {
+		size_t piece = sizeof(bytes) / where.kind;
+
+		piece = piece < n - done ? piece : n - done;
+		result = remote_read(pid, where.address + done * where.kind, bytes,
+				     piece * where.kind);
+		if (result)
+			return result;
+		for (size_t i = 0; i < piece; i++) {
+			points[done + i] = 0;
+			memcpy(&points[done + i], bytes + i * where.kind, where.kind);
+		}
+		done += piece;
+	}
+	*length = where.count;
+	return (long)n;
+}
+
 long py_str_read(pid_t pid, const struct py_layout *layout, uint64_t address, char *buffer,
 		 size_t size)
 {

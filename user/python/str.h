@@ -25,7 +25,16 @@ long py_str_read(pid_t pid, const struct py_layout *layout, uint64_t address, ch
 		 size_t size);
 
 /*
- * The same in two steps, so that callers can read many strings in one remote_read_many(): read
+ * The first n characters as they are, surrogates and others that no text has too.
+ *
+ * out    points: maybe above U+10FFFF, where the memory is damaged; length: characters of the str
+ * return how many were read, or a negative error
+ */
+long py_str_points(pid_t pid, const struct py_layout *layout, uint64_t address, uint32_t *points,
+		   size_t n, uint64_t *length);
+
+/*
+ * The first in two steps, so that callers can read many strings in one remote_read_many(): read
  * py_str_head_length() bytes at each address, then finish; most strings are complete by then.
  */
 #define PY_STR_HEAD_MAX 256

@@ -32,7 +32,8 @@
 #define PY_TYPE_HEAP            (1ull << 9)
 #define PY_TYPE_READY           (1ull << 12)
 #define PY_TYPE_HAVE_GC         (1ull << 14)
-#define PY_TYPE_LIST            (1ull << 25) /* list and what derives from it; so the others */
+#define PY_TYPE_INT             (1ull << 24) /* int and what derives from it; so the others */
+#define PY_TYPE_LIST            (1ull << 25)
 #define PY_TYPE_TUPLE           (1ull << 26)
 #define PY_TYPE_BYTES           (1ull << 27)
 #define PY_TYPE_STR             (1ull << 28)

@@ -6,6 +6,7 @@
 
 #include "base/escape.h"
 #include "base/fmt.h"
+#include "view/objects_text.h"
 
 #define INDENT    8
 #define TREE_MAX  20 /* levels */
@@ -222,7 +223,9 @@ void held_text(const struct pen *pen, const struct heap_held *held, unsigned top
 		put_holders(pen, held, top);
 	if (held->have_unreached && !quiet)
 		put_unreached(pen, held, top);
-	if (held->have_graph)
+	if (held->have_objects)
+		objects_text(pen, held);
+	else if (held->have_graph)
 		put_graph(pen, held);
 	else if (held->type)
 		put_chains(pen, held);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
- * held_text: who holds what -> text: holders, chains, the graph of what refers to what, and what no
- * root reaches.
+ * held_text: who holds what -> text: holders, chains, the graph of what refers to what, what no
+ * root reaches, and the newest objects (objects_text.h).
  *
  * Place      layer 5, private to view; called by census_text.
  * Shapes     a holder is a line: "PATH TYPE N items +R/min". A chain is its root, then a line for

@@ -1,0 +1,117 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "cli/heap_ages.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "census/newest.h"
+#include "cli/signals.h"
+#include "cli/wait_for.h"
+
+struct look {
+	struct ages *ages;
+	const struct options *options;
+	struct heap_target *heap;
+	uint64_t scan_ns, end_ns; /* the next scan, the last one; CLOCK_MONOTONIC */
+	uint64_t n_made;
+	struct waits waits;
+};
+
+static int scan(struct look *look, struct err *err)
+{
+	const struct heap_options *heap = &look->options->heap;
+	int result = 0;
+
+	/* the last one is the search's */
+	if (look->ages->n_scans >= AGES_SCANS_MAX - 1)
+		return 0;
+	if (heap->frozen)
+		result = heap_target_hold(look->heap, err);
+	if (!result)
+		result =
+			newest_look(look->ages, look->heap->census, heap->type, heap->address, err);
+	heap_target_let_go(look->heap);
+	look->n_made++;
+	if (!result && !look->options->quiet)
+		fprintf(stderr, "pyleaktrace: scan %llu of pid %d\n",
+			(unsigned long long)look->n_made, (int)look->heap->target->process.pid);
+	return result;
+}
+
+/* From now on. */
+static int begin(struct look *look, struct err *err)
+{
+	uint64_t now = clock_now_ns(), span = look->options->heap.span_ns;
+
+	ages_fini(look->ages);
+	look->end_ns = now + span;
+	look->scan_ns = now + span / HEAP_AGES_PARTS;
+	return scan(look, err);
+}
+
+static int on_time(struct look *look, struct err *err)
+{
+	uint64_t now = clock_now_ns(), part = look->options->heap.span_ns / HEAP_AGES_PARTS;
+
+	if (now >= look->end_ns)
+		return 0;
+	while (look->scan_ns <= now)
+		look->scan_ns += part;
+	/* what is left of a part, when it cannot be divided */
+	if (look->scan_ns + part / 2 > look->end_ns)
+		look->scan_ns = look->end_ns;
+	return scan(look, err);
+}
+
+static int run(struct look *look, struct err *err)
+{
+	int result = begin(look, err);
+
+	while (!result && clock_now_ns() < look->end_ns) {
+		switch (wait_for(&look->waits, look->scan_ns)) {
+		case WAIT_TIME:
+			result = on_time(look, err);
+			break;
+		case WAIT_SIGNAL:
+			if (look->waits.signal == SIGUSR1)
+				result = scan(look, err);
+			else if (look->waits.signal == SIGUSR2)
+				result = begin(look, err);
+			else
+				look->end_ns = 0;
+			break;
+		case WAIT_TARGET:
+			return err_set(err, ERR_TARGET, "pid %d has ended",
+				       (int)look->heap->target->process.pid);
+		default:
+			look->end_ns = 0;
+		}
+	}
+	return result;
+}
+
+int heap_ages_collect(struct ages *ages, const struct options *options, struct heap_target *heap,
+		      struct err *err)
+{
+	struct look look = {.ages = ages,
+			    .options = options,
+			    .heap = heap,
+			    .waits = {-1, heap->target->process.pidfd, -1, 0}};
+	sigset_t before;
+	int result;
+
+	if (!options->heap.span_ns)
+		return 0;
+	sigprocmask(SIG_BLOCK, NULL, &before);
+	look.waits.signals = signals_take_usual(true, err);
+	if (look.waits.signals < 0)
+		return look.waits.signals;
+	result = run(&look, err);
+	close(look.waits.signals);
+	/* from here on Ctrl-C ends the program, as it does any */
+	signals_ignore_usr();
+	sigprocmask(SIG_SETMASK, &before, NULL);
+	return result;
+}

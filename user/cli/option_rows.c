@@ -307,7 +307,7 @@ const struct option_row option_rows[] = {
 	 WATCHES, .group = OPTION_TARGET, .set = set_share, .offset = AT(heap.max_overhead),
 	 .least = 1},
 	{"max-delay", 0, "TIME",
-	 "the longest that tracing may hold up one request: the longest window (200ms)", TRACE,
+	 "the longest that tracing may hold up one request: the longest window (20ms)", TRACE,
 	 .group = OPTION_TARGET, .set = set_time, .offset = AT(trace.max_window_ns),
 	 .least = 1000000},
 	{"exact", 0, NULL, "trace every allocation, whatever it costs", TRACE,

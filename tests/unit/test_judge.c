@@ -219,32 +219,55 @@ static void the_limit_of_a_control_group_is_foreseen(void **state)
 	end(&made);
 }
 
-/* The largest stack of dicts may be work in progress; one of a class is not another class's. */
-static void estimates_name_the_line_of_classes_only(void **state)
+struct maker_case {
+	struct type_share share; /* of the stack's blocks */
+	const char *item_type;
+	uint64_t count, seen;
+	bool is_named;
+};
+
+/*
+ * An estimate names a line when it comes from enough blocks; never of a type with a free list,
+ * whose blocks another line has made, but of the buffers of its objects.
+ */
+static void estimates_name_lines_that_they_can_prove(void **state)
 {
-	static const struct type_share shares[] = {{"dict", 9, 900}, {"app.Item", 9, 900}};
+	static const struct maker_case cases[] = {
+		{{"app.Item", 1000, 9000}, "app.Item", 1000, 9, true},
+		{{"app.Item", 1000, 9000}, "app.Item", 1000, 4, false},
+		{{"str", 1000, 9000}, "str", 1000, 9, true},
+		{{"app.Other", 1000, 9000}, "app.Item", 1000, 9, false},
+		{{"dict", 1000, 9000}, "dict", 1000, 9, false},
+		{{"[buffer]", 1000, 9000}, "dict", 1000, 9, true},
+		{{"[buffer]", 1000, 9000}, "dict", 9000, 9, false},
+	};
 
 	(void)state;
-	for (int i = 0; i < 2; i++) {
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		struct stack stack = {.domain = DOMAIN_OBJECT,
 				      .estimated = true,
-				      .outstanding_bytes = 900,
-				      .outstanding_count = 9,
+				      .outstanding_bytes = 9000,
+				      .outstanding_count = cases[i].count,
 				      .bytes_error = 90,
 				      .count_error = 1,
-				      .types = &shares[i],
+				      .seen = cases[i].seen,
+				      .types = &cases[i].share,
 				      .n_types = 1};
 		struct made made;
+		const struct finding *finding;
 
 		make(&made, LOOKS, 10000, 0);
 		add_row(&made, RETENTION_HELD, 9900);
-		made.rows[0].item_type = (char *)shares[i].name;
+		made.rows[0].item_type = (char *)cases[i].item_type;
+		made.rows[0].items_delta = 1000;
 		made.profile->stacks = &stack;
 		made.profile->n_stacks = 1;
 		verdict_of(&made);
+		finding = &made.profile->verdict->findings[0];
 		/* a copy: rows are selected and sorted later */
-		assert_ptr_not_equal(made.profile->verdict->findings[0].stack, &stack);
-		assert_true(!made.profile->verdict->findings[0].stack == !i);
+		assert_ptr_not_equal(finding->stack, &stack);
+		if (!finding->stack != !cases[i].is_named)
+			fail_msg("case %zu", i);
 		made.profile->stacks = NULL;
 		made.profile->n_stacks = 0;
 		end(&made);
@@ -262,7 +285,7 @@ int main(void)
 		cmocka_unit_test(garbage_is_a_leak_only_where_nobody_collects_it),
 		cmocka_unit_test(findings_and_the_rest_add_up_to_the_growth),
 		cmocka_unit_test(the_limit_of_a_control_group_is_foreseen),
-		cmocka_unit_test(estimates_name_the_line_of_classes_only),
+		cmocka_unit_test(estimates_name_lines_that_they_can_prove),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -76,29 +76,76 @@ static const struct stack *find_filler(const struct profile *profile,
 }
 
 /*
+ * Objects of these types take the memory of dead ones from a free list, without an allocator: the
+ * block of one was made by whoever emptied the list.
+ */
+static bool has_free_list(const char *type)
+{
+	static const char *const types[] = {"dict",  "list",   "tuple",     "float", "frame",
+					    "slice", "method", "generator", "int",   "coroutine"};
+
+	for (size_t i = 0; i < sizeof(types) / sizeof(types[0]); i++)
+		if (strcmp(type, types[i]) == 0)
+			return true;
+	return false;
+}
+
+/* Of an estimate: blocks that it comes from, and the share of its type that it makes */
+#define LEAST_SEEN  5
+#define LEAST_SHARE 0.5
+
+/* Buffers are one for each item when they are as many, but for this share. */
+#define BUFFERS_ALIKE 0.3
+
+static bool is_of(const struct stack *stack, enum domain domain, const char *type)
+{
+	return stack->domain == domain && stack_is_outstanding(stack) &&
+	       (!type || (stack->n_types && strcmp(stack->types[0].name, type) == 0));
+}
+
+/*
  * Who made it: the largest stack that is sure, whose blocks are mostly of that type. An estimate
- * counts only for a class of the program's own: what survives windows of str, dict and buffers is
- * often another's work in progress, and a false line is worse than none.
+ * counts where it makes most of what the windows left of the type: of the others it may be
+ * another's work in progress, and a false line is worse than none.
  */
 static const struct stack *find_maker(const struct profile *profile, enum domain domain,
 				      const char *type)
 {
 	const struct stack *best = NULL;
+	double all = 0;
 
 	for (size_t i = 0; i < profile->n_stacks; i++) {
 		const struct stack *stack = &profile->stacks[i];
 
-		if (stack->domain != domain || !stack_is_sure(stack) ||
-		    !stack_is_outstanding(stack))
+		if (!is_of(stack, domain, type))
 			continue;
-		if (type && (!stack->n_types || strcmp(stack->types[0].name, type) != 0))
-			continue;
-		if (stack->estimated && (!type || !strchr(type, '.')))
-			continue;
-		if (!best || stack->outstanding_bytes > best->outstanding_bytes)
+		all += (double)stack->outstanding_bytes;
+		if (stack_is_sure(stack) &&
+		    (!best || stack->outstanding_bytes > best->outstanding_bytes))
 			best = stack;
 	}
+	if (best && best->estimated &&
+	    (best->seen < LEAST_SEEN || (double)best->outstanding_bytes < LEAST_SHARE * all))
+		return NULL;
 	return best;
+}
+
+/*
+ * Who made the items of a type. Of those with a free list only a buffer can say it, of which each
+ * new item has one.
+ */
+static const struct stack *find_item_maker(const struct profile *profile,
+					   const struct retention *row)
+{
+	const struct stack *buffers;
+
+	if (!has_free_list(row->item_type))
+		return find_maker(profile, DOMAIN_OBJECT, row->item_type);
+	buffers = find_maker(profile, DOMAIN_OBJECT, "[buffer]");
+	return buffers && fabs((double)buffers->outstanding_count - (double)row->items_delta) <
+				       BUFFERS_ALIKE * (double)row->items_delta
+		       ? buffers
+		       : NULL;
 }
 
 static const char *say_container(struct profile *profile, const struct retention *row)
@@ -161,8 +208,7 @@ static void add_retention(struct finding *to, struct profile *profile, const str
 	if (filler)
 		set_stack(to, profile, filler, "filled by");
 	else
-		set_stack(to, profile, find_maker(profile, DOMAIN_OBJECT, row->item_type),
-			  "made by");
+		set_stack(to, profile, find_item_maker(profile, row), "made by");
 	if (row->kind == RETENTION_CONTAINER && row->containers == 1 && !to->stack)
 		set_next(to, profile, "watch",
 			 profile_format(profile, "0x%llx", (unsigned long long)row->address));

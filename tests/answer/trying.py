@@ -160,7 +160,6 @@ class Result:
         self.said = []
         self.final = None  # the verdict as JSON
         self.slowdown = self.tool_cpu = None
-        self.cost = ""
 
     @property
     def expects_leak(self):
@@ -301,7 +300,9 @@ def attempt(python, name, control=False, seconds=50):
 def as_data(result):
     """What a list of faults is made from."""
     return {
-        "case": result.title,
+        "broken": result.broken,
+        "name": result.name,
+        "control": result.control,
         "faults": result.faults,
         "verdict": result.final,
         "meanwhile": result.wrong_meanwhile,
@@ -309,3 +310,12 @@ def as_data(result):
         "slowdown": result.slowdown,
         "tool_cpu": result.tool_cpu,
     }
+
+
+def from_data(data):
+    """The result that as_data() was made from; what is wrong with it is found out again."""
+    result = Result(data["name"], data["control"])
+    result.broken, result.final = data["broken"], data["verdict"]
+    result.said = [Said(**said) for said in data["said"]]
+    result.slowdown, result.tool_cpu = data["slowdown"], data["tool_cpu"]
+    return result

@@ -13,7 +13,7 @@ def price(item):
 def handle(n):
     service.work(n)
     for i in range(3):
-        price(3 * n + i)
+        price(3 * n + i)  # leaks here
 
 
 def main():

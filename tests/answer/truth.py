@@ -74,7 +74,9 @@ LEAKS = {
     ),
     "warning_registry": leak("container", r"__main__\.__warningregistry__ \(dict"),
     "modules": leak("container", r"sys\.modules\b"),
-    "atexit_callbacks": leak("container, reference", r"atexit|C code.*(Connection|method)"),
+    "atexit_callbacks": leak(
+        "container, reference", r"atexit|C code.*(Connection|method)", also=r"C code|hold no object"
+    ),
     "tracebacks": leak("container", r"__main__\.FAILED\b"),
     "exception_chain": leak("container", r"__main__\.Upstream\.last\b.*__c(ause|ontext)__"),
     "generators": leak("container", r"__main__\.STREAMS \(dict"),
@@ -120,6 +122,7 @@ HEALTHY = {
     "healthy_lru_cache": healthy(settles_s=13),
     "healthy_deque_bounded": healthy(settles_s=15),
     "healthy_expiring_cache": healthy(settles_s=13),
+    "healthy_filling": healthy(settles_s=400),
     "healthy_sawtooth": healthy(),
     "healthy_slow_sawtooth": healthy(),
     "healthy_fragmentation": healthy(states=("NO LEAK", "FRAGMENTATION")),

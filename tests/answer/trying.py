@@ -21,6 +21,7 @@ import truth  # noqa: E402
 
 BARE_S = 5  # what the program's work costs without the tool is measured for so long
 EVERY_S = 3
+SETTLED_S = 30  # what is full for so long does not grow any more
 FINDING = re.compile(
     r"^  (\d)\. (?:\+\S+ \S+)? +(%s) +(\S.*)$" % "|".join(map(re.escape, truth.CAUSES)), re.M
 )
@@ -196,11 +197,21 @@ class Result:
                 since = said.at_s
         return since if self.is_first else None
 
+    def may_grow(self, at_s):
+        """It has not been seen long enough since it is full."""
+        settles_s = self.truth.settles_s if self.truth else 0
+        return settles_s and at_s + BARE_S + 2 < settles_s + SETTLED_S
+
+    @property
+    def is_still_filling(self):
+        return bool(self.said) and self.may_grow(self.said[-1].at_s) and self.state == "GROWING"
+
     @property
     def is_state_right(self):
         if self.expects_leak:
             return self.state in self.truth.states
-        return self.state in (self.truth.states if self.truth else ("NO LEAK",))
+        right = self.truth.states if self.truth else ("NO LEAK",)
+        return self.state in right or self.is_still_filling
 
     @property
     def is_line_right(self):
@@ -217,19 +228,18 @@ class Result:
         """Findings that are not true."""
         if self.expects_leak:
             return [f for f in self.findings if not truth.is_allowed(self.truth, f)]
-        return self.findings
+        return [] if self.is_still_filling else self.findings
 
     @property
     def wrong_meanwhile(self):
         """[(seconds, state, cause and sentence)] of earlier reports of what does not leak."""
         if self.expects_leak:
             return []
-        settles_s = self.truth.settles_s if self.truth else 0
         return [
             (said.at_s, said.state, "%s: %s" % (finding["cause"], finding["sentence"]))
             for said in self.said
             for finding in said.findings
-            if said.state == "LEAK" or said.at_s + BARE_S + 2 > settles_s + 30 or not settles_s
+            if said.state == "LEAK" or not self.may_grow(said.at_s)
         ]
 
     @property

@@ -22,7 +22,7 @@ def handle(n):
     service.work(n)
     place(n)
     if n % 100 == 0:
-        gc.collect()
+        gc.collect()  # leaks here
 
 
 def main():

@@ -2,11 +2,15 @@
 """What the programs have in common: work that comes and goes at a steady rate, and an end.
 
 A program goes through turns(), does work() in each, and leaks where LEAKS says so. It is ready
-after WARM_S and says so on stdout; once a second it says how many turns it has done and what CPU
-time they took. It ends when its stdin is closed, and after LIFETIME_S.
+after WARM_S and says so on stdout; once a second it says how many turns it has done and what they
+cost. It ends when its stdin is closed, and after LIFETIME_S.
+
+Cost is CPU time in yardsticks: a piece of work of constant size is done in each turn, too, and
+takes as much longer as the machine is slower just then. It allocates nothing.
 """
 import argparse
 import collections
+import itertools
 import json
 import os
 import select
@@ -15,6 +19,7 @@ import time
 
 LIFETIME_S = 600
 WARM_S = 2
+YARDSTICK = 2000  # steps
 
 _parser = argparse.ArgumentParser()
 _parser.add_argument("--control", action="store_true", help="the same without the leak")
@@ -44,12 +49,33 @@ class Pace:
         self.turns = 0
         self.began = self.due = self.said = time.monotonic()
         self.is_ready = False
+        self.cost = 0.0
+        self.cpu_s = time.process_time()
+        self.yardsticks_s, self.yardsticks = 0.0, 0
+
+    def _measure(self):
+        before = time.process_time()
+        for _ in itertools.repeat(None, YARDSTICK):
+            pass
+        self.yardsticks_s += time.process_time() - before
+        self.yardsticks += 1
+
+    def _add_up(self):
+        """What was done since the last time, by the machine's speed meanwhile."""
+        if not self.yardsticks_s:
+            return
+        cpu_s = time.process_time()
+        own_s = cpu_s - self.cpu_s - self.yardsticks_s
+        self.cost += own_s * self.yardsticks / self.yardsticks_s
+        self.cpu_s = cpu_s
+        self.yardsticks_s, self.yardsticks = 0.0, 0
 
     def _say(self, **what):
         print(json.dumps(what), flush=True)
 
     def _progress(self, key):
-        self._say(**{key: self.turns, "cpu_s": round(time.process_time(), 6)})
+        self._add_up()
+        self._say(**{key: self.turns, "cpu_s": round(self.cost, 6)})
 
     def next(self):
         """How long to wait for the next turn."""
@@ -61,6 +87,7 @@ class Pace:
             self.said = now
             self._progress("turns")
         self.turns += 1
+        self._measure()
         self.due = max(self.due + self.step_s, now - 0.1)
         return max(0.0, self.due - now)
 

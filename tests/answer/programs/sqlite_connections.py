@@ -9,7 +9,7 @@ DATABASES = []
 
 def report(n):
     database = sqlite3.connect(":memory:")  # leaks here
-    DATABASES.append(database)
+    DATABASES.append(database)  # leaks here
     database.execute("create table totals (name text, value int)")  # leaks here
     database.execute("insert into totals values (?, ?)", ("turn", n))  # leaks here
     if not service.LEAKS:

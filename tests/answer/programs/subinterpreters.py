@@ -7,11 +7,14 @@ except ImportError:
 
 import service
 
+TENANTS = []
+
 
 def serve_tenant():
     tenant = interpreters.create()  # leaks here
+    TENANTS.append(tenant)  # leaks here
     if not service.LEAKS:
-        interpreters.destroy(tenant)
+        interpreters.destroy(TENANTS.pop())
 
 
 def handle(n):

@@ -23,7 +23,7 @@ BARE_S = 5  # what the program's work costs without the tool is measured for so 
 EVERY_S = 3
 SETTLED_S = 30  # what is full for so long does not grow any more
 FINDING = re.compile(
-    r"^  (\d)\. (?:\+\S+ \S+)? +(%s) +(\S.*)$" % "|".join(map(re.escape, truth.CAUSES)), re.M
+    r"^  (\d)\. (\+\S+ \S+)? +(%s) +(\S.*)$" % "|".join(map(re.escape, truth.CAUSES)), re.M
 )
 STATE = re.compile(r"^(TOO EARLY|NO LEAK|GROWING|LEAK|FRAGMENTATION)  (.*)$", re.M)
 
@@ -148,7 +148,7 @@ def parse(at_s, text):
     if not state:
         return None
     answer = text[state.start() :].split("\n\n")[0]
-    findings = [{"cause": m[2], "sentence": m[3]} for m in FINDING.finditer(answer)]
+    findings = [{"rate": m[2], "cause": m[3], "sentence": m[4]} for m in FINDING.finditer(answer)]
     return Said(at_s, state[1], state[2], findings)
 
 
@@ -232,11 +232,11 @@ class Result:
 
     @property
     def wrong_meanwhile(self):
-        """[(seconds, state, cause and sentence)] of earlier reports of what does not leak."""
+        """[(seconds, state, the finding)] of earlier reports of what does not leak."""
         if self.expects_leak:
             return []
         return [
-            (said.at_s, said.state, "%s: %s" % (finding["cause"], finding["sentence"]))
+            (said.at_s, said.state, "%(rate)s %(cause)s: %(sentence)s" % finding)
             for said in self.said
             for finding in said.findings
             if said.state == "LEAK" or not self.may_grow(said.at_s)

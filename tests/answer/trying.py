@@ -243,6 +243,11 @@ class Result:
         ]
 
     @property
+    def denied(self):
+        """Reports of what leaks that say that nothing does."""
+        return [said for said in self.said if self.expects_leak and said.state == "NO LEAK"]
+
+    @property
     def faults(self):
         """In words; empty: all is right."""
         if self.broken:
@@ -256,6 +261,8 @@ class Result:
                 faults.append("line")
         if self.wrong:
             faults.append("%d wrong" % len(self.wrong))
+        if self.denied and self.state != "NO LEAK":
+            faults.append("NO LEAK meanwhile")
         if self.wrong_meanwhile:
             faults.append("wrong meanwhile")
         return faults

@@ -11,20 +11,19 @@ class Connection:
         self.output = "output %d" % n
 
     def close(self):
-        self.output = None
+        self.host = None
 
 
 def connect(n):
     connection = Connection(n)
-    atexit.register(connection.close)  # leaks here
+    if service.LEAKS:
+        atexit.register(connection.close)  # leaks here
     return connection
 
 
 def handle(n):
     service.work(n)
-    connection = connect(n)
-    if not service.LEAKS:
-        atexit.unregister(connection.close)
+    connect(n).close()
 
 
 def main():

@@ -181,6 +181,21 @@ static size_t start_length(const struct heap_chain *chain)
 	return length;
 }
 
+/* Of what is a part of something, as the dict of an lru_cache, the whole may have a bound. */
+static int64_t find_bound(const struct heap_chain *chain, const struct edges *edges)
+{
+	size_t n = chain->n_links;
+	int64_t most;
+
+	for (size_t i = n > 2 ? n - 2 : 0; i < n; i++) {
+		uint32_t object = objects_find(&edges->reach->objects, chain->links[i].address);
+
+		if (object != OBJECTS_NONE && edges_bound(edges, object, &most))
+			return most;
+	}
+	return 0;
+}
+
 static int name_holder(struct retention *to, const struct work *work, uint32_t node,
 		       struct edges *edges, struct err *err)
 {
@@ -196,6 +211,7 @@ static int name_holder(struct retention *to, const struct work *work, uint32_t n
 	result = chain_build(&chain, edges, holder->example, err);
 	if (result)
 		return result;
+	to->bound = find_bound(&chain, edges);
 	start = strndup(chain.path, start_length(&chain));
 	put_stars(&chain, work, edges);
 	free(to->path);

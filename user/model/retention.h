@@ -36,6 +36,7 @@ struct retention {
 	char *item_type;  /* of most of what came */
 	uint64_t items;
 	int64_t items_delta; /* over the looks */
+	double span_s;       /* from the first of these to the last */
 	double items_per_s, least_items_per_s;
 	/* all that is held through it */
 	double bytes_per_s, least_bytes_per_s, most_bytes_per_s;

@@ -234,22 +234,7 @@ static void add_retention(struct finding *to, struct profile *profile, const str
 
 /* ---- cycles --------------------------------------------------------------------------------- */
 
-#define CYCLE_TYPES  3    /* that are named */
-#define ORDINARY     1000 /* thresholds of the older generations are no larger */
-#define ORDINARY_NEW 100000
-
-/*
- * Does a collection take them, sooner or later? Not while the collector is off, has thresholds that
- * it never reaches, or keeps what was frozen.
- */
-static bool is_collected(const struct heap_gc *gc)
-{
-	if (!gc->have_enabled || !gc->have_generations)
-		return true;
-	return gc->enabled && gc->thresholds[0] > 0 && gc->thresholds[0] <= ORDINARY_NEW &&
-	       gc->thresholds[1] <= ORDINARY && gc->thresholds[2] <= ORDINARY &&
-	       !(gc->have_frozen && gc->frozen);
-}
+#define CYCLE_TYPES 3 /* that are named */
 
 /* Cycles are made of classes; what is built in hangs on them. */
 static bool is_named_first(const char *type)
@@ -302,7 +287,7 @@ static bool add_cycles(struct finding *to, struct profile *profile)
 		if (!largest || is_named_first(row->item_type) > is_named_first(largest->item_type))
 			largest = row;
 	}
-	if (!largest || is_collected(&profile->trend->gc))
+	if (!largest || heap_gc_takes_cycles(&profile->trend->gc))
 		return false;
 	to->type = largest->item_type;
 	to->sentence = profile_format(
@@ -323,7 +308,7 @@ double findings_garbage(const struct profile *profile)
 	for (size_t i = 0; i < part->n_rows; i++)
 		if (part->rows[i].kind == RETENTION_GARBAGE)
 			bytes_per_s += fmax(part->rows[i].bytes_per_s, 0);
-	return is_collected(&profile->trend->gc) ? bytes_per_s : 0;
+	return heap_gc_takes_cycles(&profile->trend->gc) ? bytes_per_s : 0;
 }
 
 /* ---- other memory --------------------------------------------------------------------------- */

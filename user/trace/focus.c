@@ -45,7 +45,8 @@ static bool objects_need_stacks(const struct trend *trend, const struct retentio
 	for (size_t i = 0; i < n_rows; i++) {
 		explained += rows[i].bytes_per_s;
 		if (rows[i].least_bytes_per_s > GROWTH_LEAST_PER_S &&
-		    rows[i].kind != RETENTION_GARBAGE && !is_watchable(&rows[i]))
+		    (rows[i].kind != RETENTION_GARBAGE || !heap_gc_takes_cycles(&trend->gc)) &&
+		    !is_watchable(&rows[i]))
 			return true;
 	}
 	return grows(trend, TREND_PART_OBJECTS) &&

@@ -845,6 +845,7 @@ static inline struct profile *made_large(void)
 
 	assert_non_null(profile);
 	memset(huge, 'A', sizeof(huge));
+	huge[sizeof(huge) - 1] = '\0';
 	made_target(profile);
 	made_causes(profile);
 	profile->stacks = profile_alloc(profile, STACKS * sizeof(*profile->stacks));
@@ -886,7 +887,7 @@ static inline struct profile *made_large(void)
 	for (size_t i = 0; i < n; i++)
 		profile_note(profile, "not_read", i % 2 ? made_hostile_names[i] : huge);
 	made_hostile_losses(profile);
-	profile->mode.object_coverage = profile_str(profile, huge, sizeof(huge));
+	profile->mode.object_coverage = profile_str(profile, huge, -1);
 	profile->target.end = TARGET_EXITED;
 	profile->target.end_detail = 3;
 	profile_sort(profile, ORDER_SIZE);

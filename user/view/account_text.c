@@ -331,9 +331,9 @@ void account_text_brief(const struct pen *pen, const struct profile *profile,
 	put_part(&part, SENTENCE_LINES + 1);
 	part_open(&part, pen);
 	put_losses_brief(&part.pen, profile);
+	put_part(&part, SENTENCE_LINES);
 	if (!quiet)
-		put_cost_brief(&part.pen, profile);
-	part_put(&part, &(struct part_fit){0});
+		put_cost_brief(pen, profile);
 }
 
 void account_untraced(const struct pen *pen, const struct profile *profile)

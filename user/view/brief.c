@@ -13,11 +13,12 @@
 
 /* lines of the parts, at most */
 #define VERDICT_LINES 16
-#define VERDICT_LEAST 6 /* fewer are not worth it at the end */
+#define VERDICT_TWICE 12 /* each of the two */
+#define VERDICT_LEAST 6  /* fewer are not worth it at the end */
 #define NOTES_LINES   4
-#define SHOWN_LINES   3 /* what the trend shows */
+#define SHOWN_LINES   4 /* what the trend shows */
 #define END_LINES     2 /* for each target */
-#define ROWS_LEAST    8
+#define ROWS_LEAST    10
 
 #define MORE_ROWS     3 /* of containers, of types */
 #define MORE_SHARE    3 /* of the lines that are left, one in so many */
@@ -60,7 +61,7 @@ static void put_head(const struct pen *pen, const struct profile *profile,
 {
 	struct part part;
 
-	put_verdicts(pen, profile, VERDICT_LINES);
+	put_verdicts(pen, profile, options->last ? VERDICT_TWICE : VERDICT_LINES);
 	if (has_verdict(profile))
 		fputc('\n', pen->out);
 	part_open(&part, pen);
@@ -173,6 +174,11 @@ static void put_rows(struct part *part, const struct pen *pen, const struct prof
 
 /* ---- the whole ------------------------------------------------------------------------------ */
 
+static bool is_early(const struct profile *profile)
+{
+	return profile->verdict && profile->verdict->state == VERDICT_TOO_EARLY;
+}
+
 /* The last report's answer again, with an empty line before it, if it is worth its lines. */
 static size_t prepare_last(struct part *part, const struct pen *pen, const struct profile *profile,
 			   const struct report_options *options, size_t left)
@@ -180,13 +186,13 @@ static size_t prepare_last(struct part *part, const struct pen *pen, const struc
 	size_t n = profile->n_targets ? profile->n_targets : 1, lines;
 
 	part_open(part, pen);
-	if (!options->last || !has_verdict(profile) || left < ROWS_LEAST)
+	if (!options->last || !has_verdict(profile) || is_early(profile) || left < ROWS_LEAST)
 		return 0;
 	lines = (left - ROWS_LEAST) / n;
 	if (lines <= VERDICT_LEAST)
 		return 0;
 	fputc('\n', part->pen.out);
-	put_verdicts(&part->pen, profile, lines < VERDICT_LINES ? lines - 1 : VERDICT_LINES);
+	put_verdicts(&part->pen, profile, lines <= VERDICT_TWICE ? lines - 1 : VERDICT_TWICE);
 	return part_lines(part, &as_it_is);
 }
 

@@ -208,11 +208,8 @@ static void put_run(const struct pen *pen, const struct stack *stack, size_t las
 		else
 			more = true;
 	}
-	if (!n_named) {
-		put_c_run(pen, n, n == last + 1);
-		return;
-	}
-	used = (size_t)snprintf(text, sizeof(text), "... %zu frames of", n);
+	used = (size_t)snprintf(text, sizeof(text), "... %zu %s", n,
+				n_named ? "frames of" : "C frames");
 	for (size_t i = 0; i < n_named; i++)
 		used += (size_t)snprintf(text + used, sizeof(text) - used, "%s %.*s", i ? "," : "",
 					 (int)(named[i].length < 32 ? named[i].length : 32),

@@ -105,9 +105,7 @@ static void put_brief(const struct pen *pen, const struct profile *profile,
 		fprintf(pen->out, " %s of %s", fmt_duration(part->windows_s).text,
 			fmt_duration(profile->duration_s).text);
 	else
-		fputs(part->idle ? " nothing, for nothing there needs a stack"
-				 : " nothing yet, waiting for overhead budget",
-		      pen->out);
+		fputs(part->idle ? " not needed" : " not yet", pen->out);
 }
 
 void parts_text_brief(const struct pen *pen, const struct profile *profile)

@@ -106,7 +106,8 @@ static void say_inner(char *text, size_t size, const struct way *way, const stru
 		 package.name ? package.name : "", length ? "." : "", frame->function);
 }
 
-/* The function nearest to own code that is worth it: libc's only where there is no other. */
+/* The function nearest to own code that is worth it: libc's innermost one where there is no other,
+ * and none is named. */
 static void put_inner(struct line *line, const struct way *way, size_t inner)
 {
 	char text[300], best[300] = "";
@@ -117,7 +118,7 @@ static void put_inner(struct line *line, const struct way *way, size_t inner)
 		bool is_runtime = package_of(frame, way->interpreter).kind == PACKAGE_RUNTIME;
 
 		say_inner(text, sizeof(text), way, frame);
-		if (!*text || (*best && is_runtime))
+		if (!*text || (is_runtime && (way->said || (*best && !runtime))))
 			continue;
 		runtime = is_runtime;
 		snprintf(best, sizeof(best), "%s", text);

@@ -20,6 +20,7 @@
 
 static struct {
 	struct heap_growth growth;
+	double other_blocks_per_s;
 	bool grows; /* what heap_monitor_grows() says of every row */
 	bool in_use_known;
 	double in_use_least_per_s, in_use_most_per_s;
@@ -49,6 +50,12 @@ bool heap_monitor_in_use(struct heap_monitor *monitor, double *least_per_s, doub
 		*most_per_s = made.in_use_most_per_s;
 	}
 	return made.in_use_known;
+}
+
+double heap_monitor_other_blocks(struct heap_monitor *monitor)
+{
+	(void)monitor;
+	return made.other_blocks_per_s;
 }
 
 void survivors_each(struct survivors *survivors,
@@ -202,10 +209,45 @@ static void native_blocks_are_scaled_by_the_windows(void **unused)
 	expect(scale_of(&lost, true).blocks, 0);
 }
 
+/* Blocks of CPython's allocators that are no part of an object grow by themselves. */
+static void buffers_of_no_object_have_their_own_growth(void **unused)
+{
+	const struct survivor survivors[] = {buffer, buffer};
+
+	(void)unused;
+	made.growth.n_scans = 10;
+	made.survivors = survivors;
+	made.n_survivors = 2;
+	expect(scale_of(&buffer, true).blocks, 0);
+	made.other_blocks_per_s = 100;
+	expect(scale_of(&buffer, true).blocks, 100 * PASSED_S / 400);
+}
+
+/* Of ten windows, only what has outlived five of them counts, for as much of the work as the first
+ * five were. */
+static void what_windows_have_not_proven_yet_does_not_count(void **unused)
+{
+	struct governor_state many = state;
+	struct survivor young = lost, old = lost;
+	struct estimates *estimates;
+
+	(void)unused;
+	many.parts[0].windows.n = 10;
+	young.age = 4;
+	old.age = 5;
+	estimates = estimates_new(&many, NULL, NULL, PASSED_S);
+	assert_non_null(estimates);
+	expect(estimates_scale(estimates, &young).blocks, 0);
+	expect(estimates_scale(estimates, &old).blocks, 10 / 0.5 * 2);
+	estimates_free(estimates);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup(objects_are_scaled_to_the_growth_of_their_type, setup),
+		cmocka_unit_test_setup(buffers_of_no_object_have_their_own_growth, setup),
+		cmocka_unit_test_setup(what_windows_have_not_proven_yet_does_not_count, setup),
 		cmocka_unit_test_setup(objects_are_no_more_than_the_bytes_that_grew, setup),
 		cmocka_unit_test_setup(native_blocks_are_scaled_by_the_windows, setup),
 	};

@@ -32,6 +32,7 @@
 
 static struct {
 	struct abi_block blocks[MANY + 1];
+	bool is_out[MANY + 1]; /* of the map */
 	uint32_t n, deleted;
 	const char *types[MANY + 1]; /* of block i, at ADDRESS + i; NULL: no object */
 	uint32_t n_others;           /* blocks more in the map, of malloc's part */
@@ -54,7 +55,8 @@ int map_blocks_each(int map_fd,
 	(void)err;
 	assert_int_equal(map_fd, BLOCKS_FD);
 	for (uint32_t i = 0; i < made.n; i++)
-		see(context, ADDRESS + i, &made.blocks[i]);
+		if (!made.is_out[i])
+			see(context, ADDRESS + i, &made.blocks[i]);
 	for (uint32_t i = 0; i < made.n_others; i++)
 		see(context, 2 * ADDRESS + i, &others);
 	return 0;
@@ -62,9 +64,18 @@ int map_blocks_each(int map_fd,
 
 void map_block_remove(int map_fd, uint64_t address)
 {
-	(void)address;
 	assert_int_equal(map_fd, BLOCKS_FD);
+	if (address < 2 * ADDRESS)
+		made.is_out[address - ADDRESS] = true;
 	made.deleted++;
+}
+
+bool map_block_put(int map_fd, uint64_t address, const struct abi_block *block)
+{
+	assert_int_equal(map_fd, BLOCKS_FD);
+	made.blocks[address - ADDRESS] = *block;
+	made.is_out[address - ADDRESS] = false;
+	return true;
 }
 
 void remote_read_many(pid_t pid, struct remote_item *items, size_t n_items)
@@ -135,20 +146,28 @@ static void make(uint64_t time_ns, const char *type)
 {
 	made.blocks[made.n] =
 		(struct abi_block){.size = 64, .time_ns = time_ns, .site = 7, .domain = ABI_OBJECT};
+	made.is_out[made.n] = false;
 	made.types[made.n++] = type;
 }
 
-static struct survivors_taken take(void)
+static struct survivors_taken take_window(uint64_t began_ns)
 {
 	const struct session_view view = {.blocks_fd = BLOCKS_FD};
 	struct survivors_taken taken;
 
-	assert_int_equal(survivors_take(survivors, &view, OBJECTS, BEGIN, END, &taken, NULL), 0);
+	assert_int_equal(survivors_take(survivors, &view, OBJECTS, began_ns, began_ns + END - BEGIN,
+					&taken, NULL),
+			 0);
 	return taken;
 }
 
+static struct survivors_taken take(void)
+{
+	return take_window(BEGIN);
+}
+
 struct sum {
-	uint32_t n, gone;
+	uint32_t n, gone, age;
 	double weight;
 };
 
@@ -160,6 +179,7 @@ static void see(void *context, const struct survivor *survivor)
 	sum->n++;
 	sum->gone += survivor->gone;
 	sum->weight += survivor->weight;
+	sum->age += survivor->age;
 }
 
 static struct sum all(void)
@@ -244,6 +264,33 @@ static void a_survivor_that_holds_something_else_is_gone(void **state)
 	made.unreadable = true;
 	survivors_check(survivors, 100);
 	assert_int_equal(all().gone, 5);
+}
+
+/* Later windows see what is freed, and what is given out again; what stays gets older. */
+static void later_windows_follow_survivors(void **state)
+{
+	(void)state;
+	make(BEGIN, "stays");
+	make(BEGIN, "is freed");
+	make(BEGIN, "is freed, and its place taken");
+	take();
+	assert_int_equal(all().age, 0);
+	made.is_out[1] = true;
+	made.blocks[2].time_ns = END + 1;
+	take_window(END);
+	/* of the place that was taken again there are two, one of them new */
+	assert_int_equal(all().n, 4);
+	assert_int_equal(all().gone, 2);
+	assert_int_equal(all().age, 1);
+	take_window(2 * END);
+	assert_int_equal(all().gone, 2);
+	assert_int_equal(all().age, 2 + 1);
+	/* nothing stays in the map of what is not followed any longer */
+	survivors_unfollow(survivors, OBJECTS);
+	assert_true(made.is_out[0] && made.is_out[1] && made.is_out[2]);
+	take_window(3 * END);
+	assert_int_equal(all().gone, 2);
+	assert_int_equal(all().age, 0);
 }
 
 /* The least recently looked at come first, so that all have their turn. */
@@ -406,6 +453,11 @@ static void nothing_stays_of_what_is_forgotten(void **state)
 	take();
 	survivors_forget(survivors);
 	assert_int_equal(all().n, 0);
+	assert_true(made.is_out[0]);
+	take();
+	assert_int_equal(all().n, 0);
+	made.n = 0;
+	make(BEGIN, "a");
 	take();
 	assert_int_equal(all().n, 1);
 }
@@ -418,6 +470,7 @@ int main(void)
 		TEST(survivors_are_of_the_first_half),
 		TEST(other_domains_stay),
 		TEST(a_survivor_that_holds_something_else_is_gone),
+		TEST(later_windows_follow_survivors),
 		TEST(a_buffer_in_a_free_block_is_gone),
 		TEST(what_a_block_held_in_its_window_counts),
 		TEST(a_look_that_took_long_is_not_made_again_soon),

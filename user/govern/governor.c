@@ -251,6 +251,7 @@ static void begin_all(struct governor *governor, enum abi_part part, unsigned sh
 		policy_window_failed(&governor->policy, part);
 		return;
 	}
+	survivors_unfollow(governor->survivors, governor_domains(governor, part));
 	begin_change(governor);
 	set_sampling(governor, part, shift);
 	governor->options.on_all(governor->options.context, governor_domains(governor, part));

@@ -93,6 +93,9 @@ struct windows_sum {
 	uint64_t kept;         /* survivors */
 };
 
+/* windows, after which what has outlived them is no work in progress: see survivors.h */
+#define GOVERNOR_PROVEN 8
+
 struct governor_part {
 	unsigned domains; /* bits of enum abi_domain; 0: no such part */
 	enum part_mode mode;

@@ -54,6 +54,11 @@ void map_block_remove(int map_fd, uint64_t address)
 	bpf_map_delete_elem(map_fd, &address);
 }
 
+bool map_block_put(int map_fd, uint64_t address, const struct abi_block *block)
+{
+	return bpf_map_update_elem(map_fd, &address, block, BPF_NOEXIST) == 0;
+}
+
 int map_threads_each(int map_fd, void (*see)(void *context, const struct abi_thread *thread),
 		     void *context, struct err *err)
 {

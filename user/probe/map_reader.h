@@ -32,6 +32,9 @@ bool map_block_find(int map_fd, uint64_t address, struct abi_block *block);
 
 void map_block_remove(int map_fd, uint64_t address);
 
+/* false: there is no room */
+bool map_block_put(int map_fd, uint64_t address, const struct abi_block *block);
+
 int map_threads_each(int map_fd, void (*see)(void *context, const struct abi_thread *thread),
 		     void *context, struct err *err);
 

@@ -30,6 +30,8 @@ struct record {
 	uint16_t type;
 	uint8_t domain;
 	bool gone;
+	bool followed;      /* in the map of live blocks: its free will be seen, in a window */
+	uint32_t born_turn; /* turns[domain] of its window */
 };
 
 struct survivors {
@@ -45,6 +47,9 @@ struct survivors {
 	char *names[SURVIVORS_TYPES];
 	unsigned n_names;
 	uint64_t random;
+
+	uint32_t turns[ABI_DOMAINS]; /* windows so far */
+	int blocks_fd;               /* of the last window; -1: there was none */
 
 	struct lock lock; /* of the records */
 	struct record *records;
@@ -72,6 +77,7 @@ struct survivors *survivors_new(const struct process *process, const struct py_r
 		survivors->pool_size = runtime->layout.arena_size / 64;
 		survivors->random = XORSHIFT_SEED;
 		survivors->n_map = UINT64_MAX;
+		survivors->blocks_fd = -1;
 		lock_init(&survivors->lock, LOCK_RANK_SURVIVORS);
 		survivors->types = py_types_new(process->pid, runtime);
 		survivors->records = calloc(SURVIVORS_MAX, sizeof(*survivors->records));
@@ -247,6 +253,14 @@ uint64_t survivors_look_ns(struct survivors *survivors, uint64_t most_ns)
 
 /* ---- the end of a window -------------------------------------------------------------------- */
 
+/* It is not followed any longer: nothing of it stays in the map. */
+static void unfollow(const struct survivors *survivors, struct record *record)
+{
+	if (record->followed)
+		map_block_remove(survivors->blocks_fd, record->address);
+	record->followed = false;
+}
+
 /* One window's survivors while they are read: a sample of equal chances when there are many. */
 struct harvest {
 	struct survivors *survivors;
@@ -257,6 +271,8 @@ struct harvest {
 	uint64_t n_map;
 	struct record records[SURVIVORS_PER_WINDOW];
 	uint32_t n;
+	uint64_t old[SURVIVORS_MAX]; /* addresses of blocks of earlier windows */
+	uint32_t n_old;
 };
 
 static void see(struct survivors *survivors, struct harvest *harvest, uint64_t address,
@@ -290,7 +306,7 @@ static void see(struct survivors *survivors, struct harvest *harvest, uint64_t a
 	};
 }
 
-/* What is of these domains goes out of the map, survivor or not. */
+/* What is of these domains goes out of the map, but for survivors of earlier windows. */
 static void take(void *context, uint64_t address, const struct abi_block *block)
 {
 	struct harvest *harvest = context;
@@ -298,6 +314,10 @@ static void take(void *context, uint64_t address, const struct abi_block *block)
 	harvest->n_map++;
 	if (!(harvest->domains >> block->domain & 1))
 		return;
+	if (block->time_ns < harvest->began_ns && harvest->n_old < SURVIVORS_MAX) {
+		harvest->old[harvest->n_old++] = address;
+		return;
+	}
 	see(harvest->survivors, harvest, address, block);
 	map_block_remove(harvest->map_fd, address);
 }
@@ -314,8 +334,10 @@ static void halve(struct survivors *survivors)
 	uint32_t kept = 0;
 
 	for (uint32_t i = 0; i < survivors->n; i++) {
-		if (xorshift_next(&survivors->random) >> 63)
+		if (xorshift_next(&survivors->random) >> 63) {
+			unfollow(survivors, &survivors->records[i]);
 			continue;
+		}
 		survivors->records[kept] = survivors->records[i];
 		survivors->records[kept++].weight *= 2;
 	}
@@ -330,8 +352,8 @@ static void make_room(struct survivors *survivors, uint32_t n)
 		return;
 	halve(survivors);
 	/* however chance fell */
-	if (survivors->n > SURVIVORS_MAX - n)
-		survivors->n = SURVIVORS_MAX - n;
+	while (survivors->n > SURVIVORS_MAX - n)
+		unfollow(survivors, &survivors->records[--survivors->n]);
 }
 
 uint32_t survivors_halve(struct survivors *survivors, uint32_t least)
@@ -344,6 +366,54 @@ uint32_t survivors_halve(struct survivors *survivors, uint32_t least)
 	n = survivors->n;
 	lock_release(&survivors->lock);
 	return n;
+}
+
+static int by_number(const void *a, const void *b)
+{
+	const uint64_t *x = a, *y = b;
+
+	return (*x > *y) - (*x < *y);
+}
+
+/*
+ * What was followed, and is not in the map any more, was freed in this window. The map has nothing
+ * else that is old.
+ */
+static void follow_up(struct survivors *survivors, struct harvest *harvest)
+{
+	bool *known = calloc(harvest->n_old + 1, sizeof(*known));
+
+	qsort(harvest->old, harvest->n_old, sizeof(harvest->old[0]), by_number);
+	lock_take(&survivors->lock);
+	for (uint32_t i = 0; i < survivors->n; i++) {
+		struct record *record = &survivors->records[i];
+		uint64_t *old;
+
+		if (!record->followed || !(harvest->domains >> record->domain & 1))
+			continue;
+		old = bsearch(&record->address, harvest->old, harvest->n_old, sizeof(*old),
+			      by_number);
+		record->followed = old != NULL;
+		record->gone |= !old;
+		if (old && known)
+			known[old - harvest->old] = true;
+	}
+	lock_release(&survivors->lock);
+	for (uint32_t i = 0; i < harvest->n_old && known; i++)
+		if (!known[i])
+			map_block_remove(survivors->blocks_fd, harvest->old[i]);
+	free(known);
+}
+
+static void follow(const struct survivors *survivors, struct record *record)
+{
+	const struct abi_block block = {.size = record->size,
+					.time_ns = record->born_ns,
+					.site = record->site,
+					.domain = record->domain};
+
+	record->followed = !record->gone && record->domain != ABI_MMAP &&
+			   map_block_put(survivors->blocks_fd, record->address, &block);
 }
 
 static void keep(struct survivors *survivors, struct harvest *harvest)
@@ -360,6 +430,8 @@ static void keep(struct survivors *survivors, struct harvest *harvest)
 	make_room(survivors, harvest->n);
 	for (uint32_t i = 0; i < harvest->n; i++) {
 		harvest->records[i].weight *= weight;
+		harvest->records[i].born_turn = survivors->turns[harvest->records[i].domain];
+		follow(survivors, &harvest->records[i]);
 		survivors->records[survivors->n++] = harvest->records[i];
 	}
 	lock_release(&survivors->lock);
@@ -382,8 +454,14 @@ int survivors_take(struct survivors *survivors, const struct session_view *view,
 	harvest->taken = taken;
 	harvest->n = 0;
 	harvest->n_map = 0;
+	harvest->n_old = 0;
+	survivors->blocks_fd = view->blocks_fd;
+	for (unsigned domain = 0; domain < ABI_DOMAINS && ended_ns > began_ns; domain++)
+		survivors->turns[domain] += domains >> domain & 1;
 	result = empty_map(harvest, view->blocks_fd, err);
 	survivors->n_map = harvest->n_map;
+	if (!result)
+		follow_up(survivors, harvest);
 	if (!result && domains & 1u << ABI_MMAP)
 		result = empty_map(harvest, view->mappings_fd, err);
 	if (!result)
@@ -425,8 +503,10 @@ void survivors_check(struct survivors *survivors, unsigned most)
 			 * memory may be given back */
 			if (record->address == copies[i].address &&
 			    (copies[i].gone || types[i] != record->type) &&
-			    record->domain != ABI_MMAP)
+			    record->domain != ABI_MMAP) {
 				record->gone = true;
+				unfollow(survivors, record);
+			}
 		}
 		survivors->next_check = from + n;
 		lock_release(&survivors->lock);
@@ -436,8 +516,18 @@ void survivors_check(struct survivors *survivors, unsigned most)
 	}
 }
 
+void survivors_unfollow(struct survivors *survivors, unsigned domains)
+{
+	lock_take(&survivors->lock);
+	for (uint32_t i = 0; i < survivors->n; i++)
+		if (domains >> survivors->records[i].domain & 1)
+			unfollow(survivors, &survivors->records[i]);
+	lock_release(&survivors->lock);
+}
+
 void survivors_forget(struct survivors *survivors)
 {
+	survivors_unfollow(survivors, (1u << ABI_DOMAINS) - 1);
 	lock_take(&survivors->lock);
 	survivors->n = survivors->next_check = 0;
 	lock_release(&survivors->lock);
@@ -459,6 +549,9 @@ void survivors_each(struct survivors *survivors,
 			.type_index = record->type,
 			.type = survivors->names[record->type],
 			.gone = record->gone,
+			.age = record->followed
+				       ? survivors->turns[record->domain] - record->born_turn
+				       : 0,
 		};
 
 		visit(context, &survivor);

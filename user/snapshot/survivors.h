@@ -7,10 +7,12 @@
  *                births count    others die or live        end: what is alive now has survived
  *
  * A block that is older at the end than half the window has outlived its own request, loop or
- * frame, if the window is long enough (policy.h). What is freed after the window is not seen: an
- * address that holds an object of the same type later need not hold the same object, but one that
- * does not has lost it for sure. So a survivor is `gone` when its block holds something else, or is
- * a free one of pymalloc's, and what is not gone is an upper bound.
+ * frame, if the window is long enough (policy.h). Survivors stay in the map of live blocks, so that
+ * each later window of their domain follows them: one that is freed there, or whose place is given
+ * out again, is gone. What work in progress has left goes so, window by window, and what nobody
+ * frees stays: the more windows one has outlived (age) the less it can be work in progress.
+ * Between windows no free is seen. But an address that holds an object of another type, or is a
+ * free block of pymalloc's, has lost it for sure.
  *
  * Place      layer 4; filled by govern, read by snapshot and cli.
  * Shapes     one record a survivor, with the site that made it; sites are those of the session, for
@@ -33,10 +35,10 @@
 #include "probe/session_maps.h"
 #include "python/runtime.h"
 
-#define SURVIVORS_MAX          (1u << 16)
+#define SURVIVORS_MAX          (1u << 14)
 #define SURVIVORS_PER_WINDOW   4096
 #define SURVIVORS_TYPES        4096
-#define SURVIVORS_LOOK_MAX     16384
+#define SURVIVORS_LOOK_MAX     32768
 
 #define SURVIVORS_TYPE_UNKNOWN 1u
 
@@ -90,6 +92,12 @@ void survivors_check(struct survivors *survivors, unsigned most);
  */
 uint32_t survivors_halve(struct survivors *survivors, uint32_t least);
 
+/*
+ * What survived in these domains (bits) is not followed any longer: nothing of it is in the map, as
+ * before all is recorded. What is not gone by then stays.
+ */
+void survivors_unfollow(struct survivors *survivors, unsigned domains);
+
 /* USR2: none of what was seen counts. */
 void survivors_forget(struct survivors *survivors);
 
@@ -104,6 +112,7 @@ struct survivor {
 	const char *
 		type; /* "[buffer]" for what is not an object; valid as long as the survivors are */
 	bool gone;
+	uint32_t age; /* windows of its domain that it has outlived; 0: it is not followed */
 };
 
 void survivors_each(struct survivors *survivors,

@@ -8,6 +8,9 @@
 /* scans that it takes to say that a type does not grow */
 #define SCANS_ENOUGH 3
 
+/* windows that a survivor must outlive: half of those that there were, at most so many */
+#define PROOF_MOST 16
+
 /* that a type's count really goes up */
 #define SURE 0.95
 
@@ -31,14 +34,21 @@ struct estimates {
 	double cap;          /* of all scales of objects: they make no more bytes than that */
 	double malloc_bytes; /* of survivors in domain malloc */
 	double passed_s;
+	uint32_t proof[ABI_DOMAINS]; /* windows that a survivor must have outlived */
 };
+
+/* Has it shown that it stays? */
+static bool counts(const struct estimates *estimates, const struct survivor *survivor)
+{
+	return !survivor->gone && survivor->age >= estimates->proof[survivor->domain];
+}
 
 static void sum_survivor(void *context, const struct survivor *survivor)
 {
 	struct estimates *estimates = context;
 	struct type_sum *type = &estimates->types[survivor->type_index];
 
-	if (survivor->gone)
+	if (!counts(estimates, survivor))
 		return;
 	if (survivor->domain == ABI_MALLOC)
 		estimates->malloc_bytes += survivor->weight * (double)survivor->size;
@@ -124,6 +134,19 @@ static void scale_buffers(struct estimates *estimates)
 			grown / survivors, hypot(error / grown, 1 / sqrt(survivors))};
 }
 
+/* Blocks that belong to no object have a growth of their own. */
+static void add_other_blocks(struct estimates *estimates, double per_s)
+{
+	const struct type_sum *buffers = &estimates->types[0];
+	double bytes = per_s * estimates->passed_s;
+
+	if (!(bytes > 0) || !(buffers->bytes > 0))
+		return;
+	estimates->grown_bytes += bytes;
+	estimates->buffers.error = hypot(estimates->buffers.error, 1 / sqrt(buffers->survivors));
+	estimates->buffers.blocks += bytes / buffers->bytes;
+}
+
 static struct snapshot_scale type_scale(const struct estimates *estimates, unsigned index)
 {
 	const struct type_sum *type = &estimates->types[index];
@@ -162,6 +185,26 @@ static void cap_malloc(struct estimates *estimates, struct heap_monitor *monitor
 		scale->error = fmax(scale->error, 1);
 }
 
+/* Windows that a survivor must have outlived, when there were so many. */
+static uint32_t proof_of(uint64_t n_windows)
+{
+	return n_windows / 2 < PROOF_MOST ? (uint32_t)(n_windows / 2) : PROOF_MOST;
+}
+
+/* The share of windows whose survivors can have done so. */
+static double old_enough(uint64_t n_windows)
+{
+	return n_windows ? (double)(n_windows - proof_of(n_windows)) / (double)n_windows : 1;
+}
+
+static void set_proof(struct estimates *estimates, const struct governor_state *state)
+{
+	for (unsigned i = 0; i < ABI_PARTS; i++)
+		for (unsigned domain = 0; domain < ABI_DOMAINS; domain++)
+			if (state->parts[i].domains >> domain & 1 && domain != ABI_MMAP)
+				estimates->proof[domain] = proof_of(state->parts[i].windows.n);
+}
+
 static void scale_by_work(struct estimates *estimates, const struct governor_state *state)
 {
 	for (unsigned i = 0; i < ABI_PARTS; i++) {
@@ -173,9 +216,14 @@ static void scale_by_work(struct estimates *estimates, const struct governor_sta
 			scale.error =
 				(sum->own_half_most - sum->own_half_least) / 4 / sum->own_half_ns;
 		}
-		for (unsigned domain = 0; domain < ABI_DOMAINS; domain++)
-			if (state->parts[i].domains >> domain & 1)
-				estimates->work[domain] = scale;
+		for (unsigned domain = 0; domain < ABI_DOMAINS; domain++) {
+			if (!(state->parts[i].domains >> domain & 1))
+				continue;
+			estimates->work[domain] = scale;
+			/* of the windows that are old enough */
+			if (domain != ABI_MMAP)
+				estimates->work[domain].blocks /= old_enough(sum->n);
+		}
 	}
 }
 
@@ -187,6 +235,7 @@ struct estimates *estimates_new(const struct governor_state *state, struct survi
 	if (!estimates)
 		return NULL;
 	estimates->passed_s = passed_s;
+	set_proof(estimates, state);
 	scale_by_work(estimates, state);
 	survivors_each(survivors, sum_survivor, estimates);
 	if (monitor) {
@@ -194,6 +243,8 @@ struct estimates *estimates_new(const struct governor_state *state, struct survi
 		cap_malloc(estimates, monitor);
 	}
 	scale_buffers(estimates);
+	if (monitor)
+		add_other_blocks(estimates, heap_monitor_other_blocks(monitor));
 	set_cap(estimates);
 	return estimates;
 }
@@ -208,6 +259,8 @@ struct snapshot_scale estimates_scale(void *context, const struct survivor *surv
 	const struct estimates *estimates = context;
 	struct snapshot_scale scale;
 
+	if (!counts(estimates, survivor))
+		return (struct snapshot_scale){0};
 	if (survivor->domain != ABI_OBJECT || !estimates->census)
 		return estimates->work[survivor->domain];
 	scale = type_scale(estimates, survivor->type_index);

@@ -11,7 +11,7 @@
  *      so        900 at line 41, 300 at line 77
  *
  * Buffers (a dict's table, an instance's attributes) have no type: they are scaled as the growing
- * types are together.
+ * types are together, and by the growth of blocks that belong to no object.
  *
  * All objects together cannot have grown by more bytes than the census has seen: where chance, or
  * work in progress, would make them, the scale is smaller.

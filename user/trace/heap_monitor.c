@@ -397,6 +397,18 @@ bool heap_monitor_container(struct heap_monitor *monitor, uint64_t address, stru
 	return known;
 }
 
+double heap_monitor_other_blocks(struct heap_monitor *monitor)
+{
+	const struct trend_row *row;
+	double per_s;
+
+	lock_take(&monitor->lock);
+	row = &monitor->recorder.trend->rows[TREND_PART_PYMALLOC];
+	per_s = row->n >= FOCUS_LOOKS && row->shape == FIT_STEADY ? fmax(row->least_per_s, 0) : 0;
+	lock_release(&monitor->lock);
+	return per_s;
+}
+
 unsigned heap_monitor_focus(struct heap_monitor *monitor)
 {
 	unsigned focus;

@@ -79,6 +79,12 @@ size_t heap_monitor_containers(struct heap_monitor *monitor,
 bool heap_monitor_container(struct heap_monitor *monitor, uint64_t address,
 			    struct heap_holder *row);
 
+/*
+ * How many bytes a second more there are for sure in blocks of CPython's allocators that are no
+ * part of an object; 0: none, or not known.
+ */
+double heap_monitor_other_blocks(struct heap_monitor *monitor);
+
 /* Which domains are worth tracing now (focus.h); none before there are enough scans. */
 unsigned heap_monitor_focus(struct heap_monitor *monitor);
 

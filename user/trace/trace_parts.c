@@ -40,7 +40,7 @@ void trace_parts_fill(struct profile *profile, const struct governor_state *stat
 		part->windows_s = from->windows.recorded_ns / 1e9;
 		part->longest_s = from->windows.longest_ns / 1e9;
 		part->survivors = from->windows.kept;
-		part->long_enough = from->long_enough;
+		part->long_enough = from->long_enough || from->windows.n >= GOVERNOR_PROVEN;
 		if (part->how == TRACE_SAMPLED)
 			part->sample_bytes = 1ull << from->shift;
 		part->demand = from->demand;

@@ -163,7 +163,7 @@ def test_growing_container_is_named_with_its_line(some_python, start, attach, va
     report = tool.finish()
     validate(report.data)
     assert re.match(r"app\.cache\.SESSIONS dict, \d+ items: \+\d+ inserted, -0 removed in ", text)
-    (by,) = re.findall(r"inserted by:\n(?:\t\t[^(\n]*\n)*\t\t(\S+) \(.*busy\.py:(\d+)\)", text)
+    (by,) = re.findall(r"inserted by:\n(?:\t\t.*\n)*?\t\t(\S+) \(.*busy\.py:(\d+)\)", text)
     assert by == ("collect", str(target.line("inserted")))
     (row,) = report.data["growing"]
     container = row["container"]

@@ -258,6 +258,7 @@ def test_help_lists_every_option_and_version_is_shown():
         "--pid",
         "--duration",
         "--top",
+        "--frames",
         "--group-by",
         "--module",
         "--sort",
@@ -277,6 +278,7 @@ def test_help_lists_every_option_and_version_is_shown():
     assert re.findall(r"^  (\S+?)=", knobs.stdout, re.M) == [
         "steer",
         "heap-scan",
+        "trace",
         "on-limit",
         "max-blocks",
         "max-stacks",

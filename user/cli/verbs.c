@@ -41,7 +41,7 @@ const struct verb verbs[VERB_COUNT] = {
 		 "wrong usage; 69 the "
 		 "kernel "
 		 "lacks something; 77 not permitted.",
-		 DOCUMENT_TRACE, 10, command_trace},
+		 DOCUMENT_TRACE, 5, command_trace},
 	[VERB_HEAP] = {"heap", "-p PID [OPTIONS]", "types in the heap now",
 		       "Show what is in the heap of a process now: types by count and bytes.",
 		       READS, DOCUMENT_HEAP, 20, command_census},

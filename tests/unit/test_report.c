@@ -417,6 +417,10 @@ static void live_line_is_whole_parts(void **state)
 	live.in_use_growth_per_s = 5.0 * (1 << 20) / 60;
 	assert_string_equal(live_line(&live, 60, line, sizeof(line)),
 			    "LEAK +5.0 MiB/min, 12 s (48 s left)  38 % of a core");
+	/* nothing is outstanding where nothing needs to be traced */
+	live.outstanding_bytes = 0;
+	assert_string_equal(live_line(&live, 200, line, sizeof(line)),
+			    "LEAK +5.0 MiB/min, 12 s (48 s left)  38 % of a core  1,200 lost");
 	live.verdict = "NO LEAK";
 	live.in_use_growth_per_s = 0;
 	assert_string_equal(live_line(&live, 36, line, sizeof(line)), "NO LEAK, 12 s (48 s left)");

@@ -55,8 +55,10 @@ const char *live_line(const struct live_state *state, unsigned width, char *line
 		       fmt_duration((double)(uint64_t)state->left_s).text);
 	if (state->untraced)
 		return line;
-	append(line, room, &used, "  %s outstanding %s", fmt_bytes(state->outstanding_bytes).text,
-	       fmt_rate(state->growth_bytes_per_s).text);
+	if (state->outstanding_bytes)
+		append(line, room, &used, "  %s outstanding %s",
+		       fmt_bytes(state->outstanding_bytes).text,
+		       fmt_rate(state->growth_bytes_per_s).text);
 	if (state->target_cpu_fraction >= 0)
 		append(line, room, &used, "  %s of a core",
 		       fmt_percent(state->target_cpu_fraction).text);

@@ -257,6 +257,14 @@ static enum retention_kind kind_of(const struct retained *retained, uint32_t nod
 	return kinds[node];
 }
 
+static enum retention_kind kind_of_row(const struct retained *retained, const struct row *row)
+{
+	enum retention_kind kind = kind_of(retained, row->holder);
+
+	return kind == RETENTION_HELD && retained_moves(retained, row->holder) ? RETENTION_MOVING
+									       : kind;
+}
+
 static void measure(struct retention *to, const struct work *work, const struct row *row)
 {
 	const struct retained *retained = work->retained;
@@ -283,14 +291,17 @@ static void measure(struct retention *to, const struct work *work, const struct 
 static int fill(struct retention *to, const struct work *work, const struct row *row,
 		struct edges *edges, struct err *err)
 {
-	*to = (struct retention){.kind = kind_of(work->retained, row->holder),
+	*to = (struct retention){.kind = kind_of_row(work->retained, row),
 				 .path = strdup(""),
 				 .type = strdup(""),
 				 .item_type = strdup(work->retained->nodes[row->item].type)};
 	if (!to->path || !to->type || !to->item_type)
 		return err_set(err, ERR_FAILED, "no memory for a name");
 	measure(to, work, row);
-	return row->holder == row->item ? 0 : name_holder(to, work, row->holder, edges, err);
+	/* what it hangs on is not known */
+	return row->holder == row->item || to->kind == RETENTION_MOVING
+		       ? 0
+		       : name_holder(to, work, row->holder, edges, err);
 }
 
 int ways_growing(struct retention rows[WAYS_GROWING_MAX], size_t *n, struct retained *retained,

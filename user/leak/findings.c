@@ -205,6 +205,13 @@ static void add_retention(struct finding *to, struct profile *profile, const str
 			profile, "data of the program holds %s (%s objects, +%s/min)",
 			row->item_type, fmt_count(row->items).text, fmt_per_second(per_min).text);
 		break;
+	case RETENTION_MOVING:
+		to->cause = CAUSE_CONTAINER;
+		to->sentence = profile_format(
+			profile,
+			"a chain of %s, which changes while it is followed (%s objects, +%s/min)",
+			row->item_type, fmt_count(row->items).text, fmt_per_second(per_min).text);
+		break;
 	case RETENTION_HELD:
 		to->cause = CAUSE_REFERENCE;
 		to->sentence = profile_format(

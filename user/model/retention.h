@@ -21,6 +21,7 @@ enum retention_kind {
 	RETENTION_CONTAINER,
 	RETENTION_HELD,    /* by C code, or by a lost reference */
 	RETENTION_GARBAGE, /* in cycles that wait for a collection */
+	RETENTION_MOVING,  /* by a structure whose newest end changes while it is read */
 	RETENTION_OTHER,   /* by data of programs and of the interpreter */
 };
 

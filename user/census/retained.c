@@ -85,6 +85,7 @@ void retained_forget(struct retained *retained)
 {
 	retained->n_looks = 0;
 	retained->n_heads = 0;
+	retained->roots_cut = false;
 	for (size_t i = 0; i < retained->n_nodes; i++)
 		retained->nodes[i].stayed = retained->nodes[i].moved = 0;
 }
@@ -463,6 +464,7 @@ int retained_end(struct retained *retained, struct err *err)
 	struct type_sum *sums = calloc(n_types + 1, sizeof(*sums));
 	uint32_t *held;
 
+	retained->roots_cut |= reach->frames_cut;
 	see_garbage(retained);
 	follow_heads(retained);
 	list_heads(retained);

@@ -71,6 +71,7 @@ struct retained {
 	bool have_since_full;
 	size_t n_looks;
 	uint64_t merged;
+	bool roots_cut; /* in some look: what seems to be held by C code may be held by a frame */
 	struct retained_head *heads; /* in the last look, by address */
 	size_t n_heads;
 	/* private: of the search that goes on */

@@ -261,8 +261,11 @@ static enum retention_kind kind_of_row(const struct retained *retained, const st
 {
 	enum retention_kind kind = kind_of(retained, row->holder);
 
-	return kind == RETENTION_HELD && retained_moves(retained, row->holder) ? RETENTION_MOVING
-									       : kind;
+	if (kind != RETENTION_HELD)
+		return kind;
+	if (retained->roots_cut)
+		return RETENTION_OTHER;
+	return retained_moves(retained, row->holder) ? RETENTION_MOVING : kind;
 }
 
 static void measure(struct retention *to, const struct work *work, const struct row *row)
@@ -299,7 +302,8 @@ static int fill(struct retention *to, const struct work *work, const struct row 
 		return err_set(err, ERR_FAILED, "no memory for a name");
 	measure(to, work, row);
 	/* what it hangs on is not known */
-	return row->holder == row->item || to->kind == RETENTION_MOVING
+	return row->holder == row->item || to->kind == RETENTION_MOVING ||
+			       (to->kind == RETENTION_OTHER && work->retained->roots_cut)
 		       ? 0
 		       : name_holder(to, work, row->holder, edges, err);
 }

@@ -37,9 +37,10 @@ static struct {
 	const char *types[MANY + 1]; /* of block i, at ADDRESS + i; NULL: no object */
 	uint32_t n_others;           /* blocks more in the map, of malloc's part */
 	bool unreadable;
-	bool pool;        /* pymalloc's pool is at ADDRESS, of blocks of 64 bytes: */
-	unsigned in_use;  /* this many from its beginning on are in use, ... */
-	unsigned touched; /* ... and this many have ever been */
+	bool is_looked_at; /* the test looks itself */
+	bool pool;         /* pymalloc's pool is at ADDRESS, of blocks of 64 bytes: */
+	unsigned in_use;   /* this many from its beginning on are in use, ... */
+	unsigned touched;  /* ... and this many have ever been */
 } made;
 
 static struct survivors *survivors;
@@ -155,6 +156,8 @@ static struct survivors_taken take_window(uint64_t began_ns)
 	const struct session_view view = {.blocks_fd = BLOCKS_FD};
 	struct survivors_taken taken;
 
+	if (!made.is_looked_at)
+		survivors_look(survivors, &view, OBJECTS, began_ns, began_ns + END - BEGIN);
 	assert_int_equal(survivors_take(survivors, &view, OBJECTS, began_ns, began_ns + END - BEGIN,
 					&taken, NULL),
 			 0);
@@ -343,6 +346,7 @@ static void what_a_block_held_in_its_window_counts(void **state)
 	make(BEGIN, NULL);
 	make(BEGIN, "made again");
 	make(BEGIN + 540, "born too late");
+	made.is_looked_at = true;
 	survivors_look(survivors, &view, OBJECTS, BEGIN, END - 100);
 	assert_int_equal(made.deleted, 0);
 	made.types[1] = "another";
@@ -353,13 +357,14 @@ static void what_a_block_held_in_its_window_counts(void **state)
 	take();
 	sum = all();
 	assert_int_equal(sum.n, 6);
-	assert_int_equal(sum.gone, 2);
+	/* of what was not looked at, or was made again since, nobody knows what it was made for */
+	assert_int_equal(sum.gone, 4);
 	/* it was for that window alone */
 	survivors_forget(survivors);
 	made.n = 0;
 	make(BEGIN, "another");
 	take();
-	assert_int_equal(all().gone, 0);
+	assert_int_equal(all().gone, 1);
 }
 
 /* A look that took too long is not made again at once, and for less time later. */
@@ -369,6 +374,7 @@ static void a_look_that_took_long_is_not_made_again_soon(void **state)
 	uint64_t ns;
 
 	(void)state;
+	made.is_looked_at = true;
 	/* not before it is known how many blocks there are */
 	assert_true(survivors_look_ns(survivors, UINT64_MAX - 1) == UINT64_MAX);
 	take();

@@ -181,10 +181,11 @@ static void decide(struct profile *profile, struct verdict *verdict, bool grows)
 {
 	const struct trend *trend = profile->trend;
 	const char *fragmented = trend_finding(trend, "fragmentation");
+	double span_s = trend_span_s(trend);
 
 	if (is_early(trend)) {
 		verdict->state = VERDICT_TOO_EARLY;
-		verdict->look_again_s = JUDGE_EARLY_S;
+		verdict->look_again_s = fmax(JUDGE_EARLY_S - span_s, 2);
 		verdict->sentence =
 			profile_format(profile, "%s; look again in %s.", looks_in(trend).text,
 				       fmt_duration(verdict->look_again_s).text);

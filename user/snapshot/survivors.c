@@ -175,9 +175,16 @@ static void join_look(const struct survivors *survivors, struct record *record)
 	const struct record *seen =
 		bsearch(record, survivors->seen, survivors->n_seen, sizeof(*seen), by_address);
 
-	if (seen && seen->born_ns == record->born_ns && seen->type != record->type &&
-	    seen->type != SURVIVORS_TYPE_UNKNOWN && record->domain != ABI_MMAP) {
-		record->type = seen->type;
+	if (record->domain == ABI_MMAP)
+		return;
+	if (seen && seen->born_ns == record->born_ns) {
+		if (seen->type != record->type && seen->type != SURVIVORS_TYPE_UNKNOWN) {
+			record->type = seen->type;
+			record->gone = true;
+		}
+	} else if (record->domain == ABI_OBJECT && survivors->n_seen < SURVIVORS_PER_WINDOW) {
+		/* its place may have been given out again after the window: whose it was then is
+		 * not known */
 		record->gone = true;
 	}
 }

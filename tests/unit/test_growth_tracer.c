@@ -90,6 +90,14 @@ bool process_alive(const struct process *process)
 	return true;
 }
 
+size_t heap_monitor_classes(struct heap_monitor *monitor,
+			    struct heap_monitor_class rows[HEAP_MONITOR_CLASSES])
+{
+	(void)monitor;
+	(void)rows;
+	return 0;
+}
+
 size_t heap_monitor_containers(struct heap_monitor *monitor,
 			       struct heap_holder rows[HEAP_MONITOR_FASTEST])
 {

@@ -15,8 +15,7 @@ static bool grows(const struct trend *trend, enum trend_kind kind, double least_
 	return row->n >= FOCUS_LOOKS && row->shape == FIT_STEADY && row->least_per_s > least_per_s;
 }
 
-/* Can a watchpoint show who fills it? Then no call needs to be traced. */
-static bool is_watchable(const struct retention *row)
+bool focus_is_watchable(const struct retention *row)
 {
 	static const char *const types[] = {"dict",  "list",        "set",
 					    "deque", "OrderedDict", "defaultdict"};
@@ -40,7 +39,7 @@ static bool objects_need_stacks(const struct trend *trend, const struct retentio
 	for (size_t i = 0; i < n_rows; i++) {
 		explained += rows[i].bytes_per_s;
 		if (rows[i].least_bytes_per_s > GROWTH_LEAST_PER_S &&
-		    rows[i].kind != RETENTION_GARBAGE && !is_watchable(&rows[i]))
+		    rows[i].kind != RETENTION_GARBAGE && !focus_is_watchable(&rows[i]))
 			return true;
 	}
 	return grows(trend, TREND_PART_OBJECTS, GROWTH_LEAST_PER_S) &&

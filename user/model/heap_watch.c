@@ -169,7 +169,7 @@ const struct heap_watch_stack *growing_class_maker(const struct growing_class *c
 	}
 	expected = class->per_s * instances->followed_s;
 	chance = 3 * sqrt(fmax(expected, 0));
-	if (!best || stayed(best) < GROWING_CLASS_LEAST ||
+	if (!best || !best->stack.n_frames || stayed(best) < GROWING_CLASS_LEAST ||
 	    stayed(best) < GROWING_CLASS_SHARE * all || all < expected / 2 - chance ||
 	    all > expected * 1.5 + chance)
 		return NULL;

@@ -412,8 +412,8 @@ size_t heap_monitor_classes(struct heap_monitor *monitor,
 
 		for (size_t k = 0; k < n; k++)
 			known |= rows[k].address == row->item_class;
-		if (known || !row->item_class || row->kind == RETENTION_GARBAGE ||
-		    row->least_bytes_per_s <= GROWTH_LEAST_PER_S || focus_is_watchable(row))
+		if (known || !row->item_class || row->least_bytes_per_s <= GROWTH_LEAST_PER_S ||
+		    focus_is_watchable(row))
 			continue;
 		rows[n].address = row->item_class;
 		rows[n].per_s = class_per_s(monitor, row->item_class);

@@ -134,6 +134,15 @@ struct {
 	__type(value, struct abi_unwind_rule);
 } code_rules SEC(".maps");
 
+/* see abi_class_hit; class_hits_seen of them */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct abi_class_hit);
+} class_hits SEC(".maps");
+
 struct {
 	__uint(type, BPF_MAP_TYPE_RINGBUF);
 	__uint(max_entries, 64 * 1024);
@@ -169,6 +178,7 @@ __u32 code_gone;   /* counts the times that code was unloaded, or was about to b
 __u32 code_loader; /* what the loader said last (loader.bpf.h) */
 __u32 code_known;  /* its value when user space began to read the mappings of code_state */
 struct abi_watch watches[ABI_MAX_WATCHES]; /* see watchpoint.bpf.h */
+__u32 class_hits_seen; /* in class_hits; more than it has room for: recording has ended there */
 __u64 watch_allowance; /* hits that may be counted until user space allows more */
 struct abi_string_op_samples string_op_samples;
 __u32 code_wanted; /* an ABI_EVENT_CODE is on its way; user space sets 0 when it has read the

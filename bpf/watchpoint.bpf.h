@@ -15,6 +15,8 @@
  * the second finds no difference.
  *
  * The field may be an object's reference count as well: who takes references, and who drops them.
+ * Of a class each change is kept for itself, with the registers: every instance holds a reference
+ * to its class.
  *
  * The user's registers lie where a system call has them: a debug exception from user mode is
  * handled on the thread's own kernel stack.
@@ -41,8 +43,32 @@ static __always_inline void add_items(__u32 id, __s64 step)
 	}
 }
 
+/* slow: too many samples were at string instructions (string_op.bpf.h) */
+static __always_inline void end_counting(bool slow)
+{
+	if (__sync_lock_test_and_set(&active, 0))
+		send_event(ABI_EVENT_OVER, slow);
+}
+
+/* A class has one reference more or less, of this stack. Counting ends where there is no room. */
+static __always_inline void keep_hit(__u32 site, __u64 ip, __s64 step)
+{
+	__u32 place = __sync_fetch_and_add(&class_hits_seen, 1);
+	struct abi_class_hit *hit = bpf_map_lookup_elem(&class_hits, &place);
+
+	if (!hit) {
+		end_counting(false);
+		return;
+	}
+	hit->time_ns = bpf_ktime_get_ns();
+	hit->ip = ip;
+	hit->site = site;
+	hit->step = (__s32)step;
+	keep_object_registers(hit->registers, user_registers());
+}
+
 /* The current stack made the container `number` larger by `step`. */
-static __always_inline void count_step(__u32 number, __s64 step)
+static __always_inline void count_step(__u32 number, __u64 ip, __s64 step)
 {
 	struct abi_thread *thread = thread_get();
 	__u32 id = number;
@@ -53,13 +79,8 @@ static __always_inline void count_step(__u32 number, __s64 step)
 		id = find_site(thread, number);
 	}
 	add_items(id, step);
-}
-
-/* slow: too many samples were at string instructions (string_op.bpf.h) */
-static __always_inline void end_counting(bool slow)
-{
-	if (__sync_lock_test_and_set(&active, 0))
-		send_event(ABI_EVENT_OVER, slow);
+	if (watches[number & (ABI_MAX_WATCHES - 1)].each)
+		keep_hit(id, ip, step);
 }
 
 /* As many as were allowed: the ceiling of the cost is reached. */
@@ -76,7 +97,7 @@ static __always_inline bool is_over(const struct abi_watch *watch)
 	return true;
 }
 
-static __always_inline void see_field(struct abi_watch *watch, __u32 number)
+static __always_inline void see_field(struct abi_watch *watch, __u32 number, __u64 ip)
 {
 	__s64 value, before = watch->last;
 	__u64 type;
@@ -96,7 +117,7 @@ static __always_inline void see_field(struct abi_watch *watch, __u32 number)
 	} else {
 		if (watch->first == ABI_NOT_SEEN)
 			watch->first = before;
-		count_step(number, value - before);
+		count_step(number, ip, value - before);
 	}
 	if (watch->refs && !(__u32)value)
 		watch->dead = 1;
@@ -138,7 +159,7 @@ int on_watchpoint(struct bpf_perf_event_data *ctx)
 	if (i >= ABI_MAX_WATCHES)
 		return 0;
 	__sync_fetch_and_add(&watches[i].hits, 1);
-	see_field(&watches[i], i);
+	see_field(&watches[i], i, interrupted_at(ctx));
 	__sync_fetch_and_add(&watches[i].ns, bpf_ktime_get_ns() - start);
 	return 0;
 }

@@ -58,6 +58,11 @@
 /* live mappings known at one time */
 #define ABI_MAX_MAPPINGS 65536
 
+/* changes of reference counts of classes that are kept one by one in a round, and registers of
+ * each */
+#define ABI_CLASS_HITS          16384
+#define ABI_CLASS_HIT_REGISTERS 15
+
 /* threads with a call in flight or a remembered thread state */
 #define ABI_MAX_THREADS 32768
 

@@ -138,6 +138,19 @@ struct abi_watch {
 	__u64 ns;      /* time in the program, of all */
 	__u64 refs; /* the field is a reference count in its low 32 bits: the object dies with 0 */
 	__u64 dead; /* it has; hits from then on are foreign */
+	__u64 each; /* the object is a class: each change is an abi_class_hit too */
+};
+
+/*
+ * One change of a class's reference count; map `class_hits`, in the order of the changes. Which are
+ * instances that came or went is for user space to say: one of the registers points to them.
+ */
+struct abi_class_hit {
+	__u64 time_ns;                            /* CLOCK_MONOTONIC */
+	__u64 ip;                                 /* behind the instruction that wrote */
+	__u32 site;                               /* index into `sites` */
+	__s32 step;                               /* references more, or less */
+	__u64 registers[ABI_CLASS_HIT_REGISTERS]; /* those that may hold an object */
 };
 
 /*

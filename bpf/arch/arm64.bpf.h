@@ -17,6 +17,12 @@ static __always_inline void keep_registers(struct abi_thread *thread, const stru
 {
 }
 
+/* Nothing says where a C function ends, so no change is known to be an instance's. */
+static __always_inline void keep_object_registers(__u64 to[ABI_CLASS_HIT_REGISTERS],
+						  const struct pt_regs *from)
+{
+}
+
 static __always_inline bool is_string_instruction(const __u8 text[STRING_INSTRUCTION_BYTES])
 {
 	return false;

@@ -26,6 +26,26 @@ static __always_inline void keep_registers(struct abi_thread *thread, const stru
 	thread->regs[ABI_REG_R15] = from->r15;
 }
 
+static __always_inline void keep_object_registers(__u64 to[ABI_CLASS_HIT_REGISTERS],
+						  const struct pt_regs *from)
+{
+	to[0] = from->ax;
+	to[1] = from->bx;
+	to[2] = from->cx;
+	to[3] = from->dx;
+	to[4] = from->si;
+	to[5] = from->di;
+	to[6] = from->bp;
+	to[7] = from->r8;
+	to[8] = from->r9;
+	to[9] = from->r10;
+	to[10] = from->r11;
+	to[11] = from->r12;
+	to[12] = from->r13;
+	to[13] = from->r14;
+	to[14] = from->r15;
+}
+
 /*
  * rep movs, rep stos. While a processor has a watchpoint set it does so byte by byte (measured:
  * memset() of 4 KiB takes 50 times as long).

@@ -58,7 +58,7 @@
 
 struct pt_regs {
 	__u64 arguments[6];
-	__u64 ip, sp, bp, bx, r12, r13, r14, r15;
+	__u64 ip, sp, ax, bx, cx, dx, si, di, bp, r8, r9, r10, r11, r12, r13, r14, r15;
 	__u64 result;
 };
 

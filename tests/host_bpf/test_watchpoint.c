@@ -215,6 +215,39 @@ static void sums_stay_right_without_room_for_a_stack_or_thread(void **state)
 	assert_int_equal(counted(ABI_COUNT_STACKS_FULL), 1);
 }
 
+/* Of a class each change is kept, with its stack and the registers, as long as there is room. */
+static void each_change_of_a_class_is_kept(void **state)
+{
+	struct bpf_perf_event_data context = {.addr = SIZE_AT(1), .regs.ip = 0x4711};
+	const struct abi_class_hit *hit;
+	__u32 place = 1;
+
+	(void)state;
+	shim_set_capacity(&class_hits, 2);
+	class_hits_seen = 0;
+	watches[1].refs = watches[1].each = 1;
+	write_field(0, 11); /* no class */
+	put_field(1, 11);
+	on_watchpoint(&context);
+	on_watchpoint(&context); /* no change */
+	shim.registers.ax = 0x123000;
+	shim.registers.r15 = 0x456000;
+	put_field(1, 10);
+	on_watchpoint(&context);
+	assert_int_equal(class_hits_seen, 2);
+	hit = bpf_map_lookup_elem(&class_hits, &place);
+	assert_int_equal(hit->ip, 0x4711);
+	assert_int_equal(hit->step, -1);
+	assert_int_equal(hit->site, ABI_FIRST_SITE + 1);
+	assert_int_equal(hit->registers[0], 0x123000);
+	assert_int_equal(hit->registers[ABI_CLASS_HIT_REGISTERS - 1], 0x456000);
+	assert_true(hit->time_ns > 0);
+	assert_int_equal(active, 1);
+	write_field(1, 11);
+	assert_int_equal(active, 0);
+	expect_over_once(0);
+}
+
 #define TEXT   0xa00000ull
 #define KERNEL 0xffffffff81000000ull
 
@@ -302,6 +335,7 @@ int main(void)
 		TEST(hits_of_others_and_elsewhere_do_not_count),
 		TEST(an_object_of_another_type_is_foreign),
 		TEST(a_reference_count_of_zero_is_the_end_of_the_object),
+		TEST(each_change_of_a_class_is_kept),
 		TEST(it_ends_at_as_many_hits_as_are_allowed),
 		TEST(samples_of_moving_bytes_in_bulk_are_distinguished),
 		TEST(no_sample_is_counted_beyond_the_allowed),

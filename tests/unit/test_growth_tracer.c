@@ -36,11 +36,15 @@ static struct {
 	bool fails;
 	bool cannot_watch; /* no watchpoints are available */
 	bool grows;
+	unsigned n_classes; /* that grow */
+	bool free_threaded;
 	/* what has been seen */
 	unsigned n_named;
 	unsigned n;
 	struct {
 		double opened_ns, started_ns, stopped_ns, lease_ns;
+		uint64_t address;
+		bool each; /* it was asked for as a class */
 	} rounds[ROUNDS + 1];
 	bool on;
 	pthread_mutex_t lock;
@@ -88,6 +92,15 @@ bool process_alive(const struct process *process)
 {
 	(void)process;
 	return true;
+}
+
+size_t heap_monitor_classes(struct heap_monitor *monitor,
+			    struct heap_monitor_class rows[HEAP_MONITOR_CLASSES])
+{
+	(void)monitor;
+	for (unsigned i = 0; i < made.n_classes; i++)
+		rows[i] = (struct heap_monitor_class){.address = 0x2000 + 0x100 * i, .per_s = 10};
+	return made.n_classes;
 }
 
 size_t heap_monitor_containers(struct heap_monitor *monitor,
@@ -155,8 +168,10 @@ int container_watch_open(struct container_watch **out, struct heap_target *heap,
 			 const struct container_watch_options *options, struct err *err)
 {
 	(void)heap;
-	(void)request;
 	*out = NULL;
+	made.rounds[made.n].address = request->asked[0].address;
+	made.rounds[made.n].each = request->asked[0].each;
+	assert_true(request->n == 1 && request->asked[0].refs == request->asked[0].each);
 	made.cpu_ns += made.search_cpu_ns;
 	made.rounds[made.n].opened_ns = made.now_ns;
 	made.rounds[made.n].lease_ns = options->lease_ns;
@@ -264,7 +279,8 @@ static int teardown(void **state)
 /* ROUNDS of them; what they have taken of the target. */
 static double watch_rounds(double cores, double share)
 {
-	const struct target target = {.process.pid = getpid()};
+	const struct target target = {.process.pid = getpid(),
+				      .runtime.layout.free_threaded = made.free_threaded};
 	const struct growth_tracer_options options = {
 		.budget = &made.budget, .share = share, .can_watch = !made.cannot_watch};
 	struct growth_tracer *watch;
@@ -437,6 +453,35 @@ static void taken_watchpoints_are_noted_with_the_names(void **state)
 	assert_string_equal(about->growing_containers->why_not, "all debug registers are taken");
 }
 
+/* After each round with containers, one with a class, in turn. */
+static void classes_have_their_turn_after_containers(void **state)
+{
+	static const uint64_t addresses[] = {0x1000, 0x2000, 0x1000, 0x2100, 0x1000, 0x2000};
+
+	(void)state;
+	made.n_classes = 2;
+	watch_rounds(0.02, 1);
+	for (unsigned i = 0; i < sizeof(addresses) / sizeof(addresses[0]); i++) {
+		assert_int_equal(made.rounds[i].address, addresses[i]);
+		assert_int_equal(made.rounds[i].each, addresses[i] != 0x1000);
+		assert_about(length_s(i), 3);
+	}
+	/* one after the other, and then the rest */
+	assert_true(made.rounds[1].opened_ns == made.rounds[0].stopped_ns);
+	assert_about((made.rounds[2].opened_ns - made.rounds[1].stopped_ns) / SECOND, 10);
+}
+
+/* Most references to a class are not counted there. */
+static void classes_are_not_watched_without_a_gil(void **state)
+{
+	(void)state;
+	made.n_classes = 2;
+	made.free_threaded = true;
+	watch_rounds(0.02, 1);
+	for (unsigned i = 0; i < ROUNDS; i++)
+		assert_int_equal(made.rounds[i].each, false);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -450,6 +495,8 @@ int main(void)
 		TEST(what_a_round_takes_is_charged_once),
 		TEST(a_round_that_fails_is_tried_again_after_a_rest),
 		TEST(without_watchpoints_containers_are_named),
+		TEST(classes_have_their_turn_after_containers),
+		TEST(classes_are_not_watched_without_a_gil),
 		TEST(taken_watchpoints_are_noted_with_the_names),
 	};
 

@@ -295,6 +295,83 @@ static void losses_are_those_of_all_rows(void **state)
 	profile_free(profile);
 }
 
+struct class_case {
+	uint64_t kept, kept_died, dropped, dropped_died;
+	double per_s; /* by the census; 2 s are followed */
+	bool known, is_sure;
+};
+
+static struct growing_class make_class(struct profile *about, const struct class_case *from)
+{
+	struct heap_watch_instances *instances = profile_alloc(about, sizeof(*instances));
+	struct heap_watch_stack *stacks = profile_alloc(about, 3 * sizeof(*stacks));
+	struct growing_class class = {.name = "app.Session", .per_s = from->per_s};
+
+	*instances = (struct heap_watch_instances){.known = from->known, .followed_s = 2};
+	class.row.instances = instances;
+	class.row.address = 0x1000;
+	stacks[0] = MAKE(from->kept, from->kept_died, &work);
+	stacks[1] = MAKE(from->dropped, from->dropped_died, &other);
+	heap_watch_merge_stacks(&class.row, stacks, 2);
+	return class;
+}
+
+/* The stack that makes what stays, where all that stayed is as much as the census says. */
+static void the_maker_of_what_stays_is_named_where_it_is_sure(void **state)
+{
+	static const struct class_case cases[] = {
+		{100, 0, 20000, 20000, 50, true, true},
+		{100, 0, 20000, 20000, 50, false, false},
+		/* work in progress: more is there than stays */
+		{10, 0, 20000, 19000, 5, true, false},
+		{100, 0, 20000, 19000, 50, true, false},
+		/* what stays was made while nobody looked */
+		{100, 90, 20000, 20000, 50, true, false},
+		/* several make it */
+		{100, 0, 20000, 19960, 70, true, false},
+		{100, 0, 20000, 19980, 60, true, true},
+		/* few */
+		{9, 0, 0, 0, 4.5, true, false},
+		{10, 0, 0, 0, 5, true, true},
+		{0, 0, 0, 0, 0, true, false},
+		/* by chance more or less */
+		{13, 0, 0, 0, 3.5, true, true},
+		{300, 0, 0, 0, 50, true, false},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct profile *about = profile_new();
+		const struct growing_class class = make_class(about, &cases[i]);
+		const struct heap_watch_stack *maker = growing_class_maker(&class);
+
+		if (!maker != !cases[i].is_sure)
+			fail_msg("case %zu", i);
+		if (maker)
+			assert_string_equal(maker->stack.frames[0].function, "work");
+		profile_free(about);
+	}
+}
+
+/* Rounds are added up, stack by stack. */
+static void births_of_two_rounds_are_added_up(void **state)
+{
+	static const struct class_case from = {5, 0, 100, 98, 50, true, false};
+	struct profile *one = profile_new(), *two = profile_new();
+	struct growing_class first = make_class(one, &from), second = make_class(two, &from);
+
+	(void)state;
+	heap_watch_add_births(two, &second.row, &first.row);
+	profile_free(one);
+	assert_int_equal(second.row.n_stacks, 2);
+	assert_int_equal(second.row.inserted, 210);
+	assert_int_equal(second.row.removed, 196);
+	assert_int_equal(second.row.stacks[1].inserted, 10);
+	assert_string_equal(second.row.stacks[1].stack.frames[0].function, "work");
+	assert_true(second.row.instances->followed_s == 4);
+	profile_free(two);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -305,6 +382,8 @@ int main(void)
 		cmocka_unit_test(what_is_taken_and_dropped_together_is_no_finding),
 		cmocka_unit_test(the_json_has_every_stack_whole),
 		cmocka_unit_test(losses_are_those_of_all_rows),
+		cmocka_unit_test(the_maker_of_what_stays_is_named_where_it_is_sure),
+		cmocka_unit_test(births_of_two_rounds_are_added_up),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -13,6 +13,7 @@
 #include <cmocka.h>
 
 #include "leak/judge.h"
+#include "model/heap_watch.h"
 #include "model/retention.h"
 #include "model/trend.h"
 #include "trend/series.h"
@@ -310,6 +311,46 @@ static void estimates_name_lines_that_they_can_prove(void **state)
 	}
 }
 
+/* What a class's watchpoint has counted goes before an estimate; and only of that class. */
+static void a_class_s_watchpoint_goes_before_estimates(void **state)
+{
+	static const struct frame frames[] = {
+		{.kind = FRAME_PYTHON, .function = "login", .file = "/app/web.py", .line = 7}};
+	static const struct heap_watch_instances instances = {.known = true, .followed_s = 2};
+	const struct heap_watch_stack births = {.stack = {.frames = frames, .n_frames = 1},
+						.inserted = 20};
+	struct growing_class class = {.row = {.address = 0x7000,
+					      .instances = &instances,
+					      .stacks = &births,
+					      .n_stacks = 1},
+				      .per_s = 10};
+	const struct profile_growing_classes classes = {&class, 1};
+	const struct {
+		uint64_t item_class;
+		bool is_named;
+	} cases[] = {{0x7000, true}, {0x8000, false}, {0, false}};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		const struct finding *finding;
+		struct made made;
+
+		make(&made, LOOKS, 10000, 0);
+		add_row(&made, RETENTION_HELD, 9900);
+		made.rows[0].item_class = cases[i].item_class;
+		made.profile->growing_classes = &classes;
+		verdict_of(&made);
+		finding = &made.profile->verdict->findings[0];
+		if (cases[i].is_named) {
+			assert_string_equal(finding->by, "made by");
+			assert_string_equal(finding->where->function, "login");
+		} else {
+			assert_null(finding->stack);
+		}
+		end(&made);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -323,6 +364,7 @@ int main(void)
 		cmocka_unit_test(findings_and_the_rest_add_up_to_the_growth),
 		cmocka_unit_test(the_limit_of_a_control_group_is_foreseen),
 		cmocka_unit_test(estimates_name_lines_that_they_can_prove),
+		cmocka_unit_test(a_class_s_watchpoint_goes_before_estimates),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

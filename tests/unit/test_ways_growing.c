@@ -154,6 +154,7 @@ static void check(const char *python)
 		assert_int_equal(row->containers, expected[i].containers);
 		assert_int_equal(row->items_delta, expected[i].each * (STEPS - 1));
 		assert_true(row->confidence > 0.99);
+		assert_true(row->item_class);
 	}
 	check_bounds(&subject, python);
 	assert_non_null(find(&subject, RETENTION_CONTAINER, "__main__.Task"));

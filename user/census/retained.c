@@ -34,6 +34,7 @@ static bool add_node(struct retained *retained, const struct way *way, const cha
 	*node = (struct retained_node){.parent = way->parent,
 				       .place = way->place,
 				       .called = way->called,
+				       .type_at = way->type,
 				       .example = OBJECTS_NONE,
 				       .count = calloc(2 * RETAINED_LOOKS, sizeof(*node->count))};
 	node->type = type ? strdup(type) : NULL;

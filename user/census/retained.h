@@ -41,11 +41,12 @@ enum retained_root {
 };
 
 struct retained_node {
-	uint32_t parent; /* RETAINED_NONE: of roots */
-	uint32_t place;  /* enum ref_place, as its parent's objects hold it, ... */
-	uint64_t called; /* ... and what distinguishes it from others in such places; 0: nothing */
-	char *type;      /* of its objects; NULL: of roots */
-	bool names;      /* a dict of names: of a module, a class, an instance */
+	uint32_t parent;  /* RETAINED_NONE: of roots */
+	uint32_t place;   /* enum ref_place, as its parent's objects hold it, ... */
+	uint64_t called;  /* ... and what distinguishes it from others in such places; 0: nothing */
+	char *type;       /* of its objects; NULL: of roots */
+	uint64_t type_at; /* its address; 0: of roots */
+	bool names;       /* a dict of names: of a module, a class, an instance */
 	/* of its objects the one that holds most itself, in the last look; OBJECTS_NONE: it has
 	 * none */
 	uint32_t example;

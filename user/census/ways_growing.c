@@ -291,13 +291,29 @@ static void measure(struct retention *to, const struct work *work, const struct 
 	to->confidence = fit_confidence(row->line);
 }
 
+/*
+ * Made by a class statement, as far as its flags say: static types count no instances, and types
+ * of C that are made at run time mostly may not be changed.
+ */
+static uint64_t class_of(const struct retained *retained, uint32_t node)
+{
+	uint64_t address = retained->nodes[node].type_at;
+	const struct census_type *type =
+		type_table_find(census_types(retained->reach->census), address);
+
+	return type && (type->py->flags & PY_TYPE_HEAP) && !(type->py->flags & PY_TYPE_IMMUTABLE)
+		       ? address
+		       : 0;
+}
+
 static int fill(struct retention *to, const struct work *work, const struct row *row,
 		struct edges *edges, struct err *err)
 {
 	*to = (struct retention){.kind = kind_of_row(work->retained, row),
 				 .path = strdup(""),
 				 .type = strdup(""),
-				 .item_type = strdup(work->retained->nodes[row->item].type)};
+				 .item_type = strdup(work->retained->nodes[row->item].type),
+				 .item_class = class_of(work->retained, row->item)};
 	if (!to->path || !to->type || !to->item_type)
 		return err_set(err, ERR_FAILED, "no memory for a name");
 	measure(to, work, row);

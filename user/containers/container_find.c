@@ -100,6 +100,7 @@ static int choose_objects(struct container_find *find, struct err *err)
 
 		place->path = find->request->asked[i].path;
 		place->refs = find->request->asked[i].refs;
+		place->each = find->request->asked[i].each;
 		place->address = find->request->asked[i].address;
 		if (!place->path)
 			call_by_address(place);
@@ -201,6 +202,7 @@ struct watchpoint container_find_point(const struct container_find *find, unsign
 			      (uint64_t)find->heap->target->runtime.layout.object.ob_type,
 		.type = edges_type(&find->edges, place->found.container)->address,
 		.refs = place->refs,
+		.each = place->each,
 	};
 }
 

@@ -28,6 +28,7 @@ struct container_request {
 				     NULL: */
 		uint64_t address; /* ... it is the container at this address */
 		bool refs;        /* its references are counted, not its items */
+		bool each;        /* refs: of a class, whose instances are told apart */
 	} asked[CONTAINER_WATCH_MAX];
 	unsigned n;
 	bool named;     /* containers asked for by address get the path that a report would write */
@@ -41,7 +42,7 @@ struct container_place {
 	char *name, *name_type; /* request.named, or chosen by type: what it is called; NULL: not
 				   known */
 	bool is_address;        /* no path leads to it, so none can lead elsewhere */
-	bool refs;
+	bool refs, each;
 	bool fresh; /* chosen by its type: it was made while we looked */
 	struct path_found found;
 	uint64_t address;

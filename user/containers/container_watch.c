@@ -7,6 +7,8 @@
 
 #include "base/clock.h"
 #include "census/describe.h"
+#include "containers/class_births.h"
+#include "containers/class_code.h"
 #include "containers/container_cost.h"
 #include "containers/container_find.h"
 #include "probe/features.h"
@@ -44,6 +46,10 @@ struct container_watch {
 	struct watch_hits *hits;
 	struct container_cost cost;
 	struct container_end ends[CONTAINER_WATCH_MAX];
+	/* of the class, where one is watched: one at a time */
+	struct class_code class_code;
+	struct class_births births;
+	double followed_s;
 	uint64_t stopped_ns, checked_ns;
 };
 
@@ -93,8 +99,12 @@ int container_watch_open(struct container_watch **out, struct heap_target *heap,
 	result = features_require(&watch->features, err);
 	if (!result)
 		result = container_find_open(&watch->found, heap, request, err);
-	for (unsigned i = 0; i < watch->found.n && !result; i++)
+	for (unsigned i = 0; i < watch->found.n && !result; i++) {
 		watch->points[i] = container_find_point(&watch->found, i);
+		if (watch->points[i].each)
+			result = class_code_find(&watch->class_code, watch->target,
+						 watch->found.places[i].address, err);
+	}
 	if (!result)
 		result = target_code_open(&watch->code, heap->target->process.pid,
 					  watch->features.c_frames && watch->options.native, err);
@@ -114,6 +124,7 @@ void container_watch_close(struct container_watch *watch)
 {
 	if (!watch)
 		return;
+	class_births_fini(&watch->births);
 	watch_hits_free(watch->hits);
 	session_close(watch->session);
 	target_code_close(&watch->code);
@@ -207,6 +218,51 @@ bool container_watch_tick(struct container_watch *watch, enum heap_watch_end *en
 	return false;
 }
 
+/* ---- instances of a class ------------------------------------------------------------------- */
+
+struct class_end {
+	const struct container_watch *watch;
+	uint64_t class;
+};
+
+static bool in_loop(void *context, uint64_t ip)
+{
+	const struct class_end *end = context;
+
+	return eval_loop_holds(&end->watch->class_code.loop, ip);
+}
+
+static bool holds_instance(void *context, uint64_t object)
+{
+	const struct class_end *end = context;
+	const struct target *target = end->watch->target;
+	uint64_t type;
+
+	return !remote_read_u64(target->process.pid,
+				object + (uint64_t)target->runtime.layout.object.ob_type, &type) &&
+	       type == end->class;
+}
+
+/* Soon after the end: an address may have another object later. */
+static void find_births(struct container_watch *watch, unsigned i)
+{
+	struct class_end context = {watch, watch->found.places[i].address};
+	struct class_hits hits = {.dealloc_start = watch->class_code.dealloc_start,
+				  .dealloc_end = watch->class_code.dealloc_end,
+				  .in_loop = in_loop,
+				  .holds = holds_instance,
+				  .context = &context};
+	uint64_t end = watch->stopped_ns;
+
+	hits.hits = session_class_hits(watch->session, &hits.n);
+	if (hits.n && session_watch_over(watch->session))
+		end = hits.hits[hits.n - 1].time_ns;
+	hits.until_ns = watch->cost.started_ns + (end - watch->cost.started_ns) / 2;
+	watch->followed_s = (double)(hits.until_ns - watch->cost.started_ns) / 1e9;
+	if (class_births_find(&watch->births, &hits, NULL))
+		watch->births.known = false;
+}
+
 /* ---- the end -------------------------------------------------------------------------------- */
 
 /*
@@ -244,6 +300,9 @@ void container_watch_stop(struct container_watch *watch)
 		for (unsigned i = 0; i < watch->found.n; i++)
 			read_final_value(watch, i);
 	session_watch_disarm(watch->session);
+	for (unsigned i = 0; i < watch->found.n; i++)
+		if (watch->points[i].each)
+			find_births(watch, i);
 	for (unsigned i = 0; i < watch->found.n; i++)
 		watch->ends[i].have_events =
 			session_watch_events(watch->session, i, &watch->ends[i].events);
@@ -291,6 +350,22 @@ static void fill_fates(struct container_watch *watch, struct heap_watch *report)
 		look_again(watch, report);
 }
 
+static void fill_instances(struct container_watch *watch, struct profile *about,
+			   struct heap_watch_row *row)
+{
+	const struct class_births *births = &watch->births;
+	struct heap_watch_instances *instances = profile_alloc(about, sizeof(*instances));
+
+	*instances = (struct heap_watch_instances){.known = births->known,
+						   .made = births->made,
+						   .died = births->died,
+						   .others = births->others,
+						   .followed_s = watch->followed_s};
+	row->instances = instances;
+	watch_hits_take_sites(watch->hits, about, births->sites,
+			      births->known ? births->n_sites : 0, row);
+}
+
 static void fill_row(struct container_watch *watch, struct profile *about, unsigned i,
 		     struct heap_watch_row *row)
 {
@@ -302,7 +377,10 @@ static void fill_row(struct container_watch *watch, struct profile *about, unsig
 	row->refs = place->refs;
 	row->type = profile_str(about, place->name_type ? place->name_type : place->type, -1);
 	row->address = place->address;
-	watch_hits_take(watch->hits, about, i, row);
+	if (place->each)
+		fill_instances(watch, about, row);
+	else
+		watch_hits_take(watch->hits, about, i, row);
 	row->items_before = (uint64_t)(seen->first == ABI_NOT_SEEN ? seen->last : seen->first);
 	if (seen->last == ABI_NOT_SEEN)
 		row->items_before = end->items;

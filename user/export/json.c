@@ -29,6 +29,15 @@ static json_t *growing_containers(const struct profile_growing_containers *from)
 	return array;
 }
 
+static json_t *growing_classes(const struct profile_growing_classes *from)
+{
+	json_t *array = json_array();
+
+	for (size_t i = 0; i < from->n_rows; i++)
+		json_part_append(&array, json_part_growing_class(&from->rows[i]));
+	return array;
+}
+
 static void put_groups(FILE *out, const struct profile *profile, bool *failed)
 {
 	const struct grouping *grouping = profile->grouping;
@@ -115,6 +124,9 @@ static void put_trace(FILE *out, const struct profile *profile, bool *failed)
 		json_part_dump(out,
 			       ",\n\"growing\": ", growing_containers(profile->growing_containers),
 			       failed);
+	if (profile->growing_classes && profile->growing_classes->n_rows)
+		json_part_dump(out, ",\n\"growing_classes\": ",
+			       growing_classes(profile->growing_classes), failed);
 	if (profile->growing_types)
 		json_part_dump(out, ",\n\"heap\": ", heap(profile), failed);
 	if (profile->trend)

@@ -50,6 +50,42 @@ json_t *json_part_watch_row(const struct heap_watch_row *row)
 	return object;
 }
 
+static json_t *births_part(const struct heap_watch_stack *stack)
+{
+	json_t *object = json_object();
+
+	json_part_set(&object, "made", json_part_count(stack->inserted));
+	json_part_set(&object, "died", json_part_count(stack->removed));
+	json_part_set(&object, "frames", json_part_frames(&stack->stack));
+	return object;
+}
+
+json_t *json_part_growing_class(const struct growing_class *row)
+{
+	const struct heap_watch_instances *instances = row->row.instances;
+	const struct heap_watch_stack *maker = growing_class_maker(row);
+	json_t *object = json_object(), *stacks = json_array();
+
+	json_part_set(&object, "type", json_part_text(row->name));
+	json_part_set(&object, "address", address_part(row->row.address));
+	json_part_set(&object, "per_s", json_part_real(row->per_s));
+	json_part_set(&object, "made", json_part_count(instances->made));
+	json_part_set(&object, "died", json_part_count(instances->died));
+	json_part_set(&object, "followed_s", json_part_real(instances->followed_s));
+	json_part_set(&object, "ago_s", json_part_real(row->ago_s));
+	json_part_set(&object, "cut", json_boolean(row->cut));
+	json_part_set(&object, "sure", json_boolean(maker != NULL));
+	if (maker)
+		json_part_append(&stacks, births_part(maker));
+	for (size_t i = 0; i < row->row.n_stacks; i++)
+		if (&row->row.stacks[i] != maker)
+			json_part_append(&stacks, births_part(&row->row.stacks[i]));
+	json_part_set(&object, "stacks", stacks);
+	if (row->pid)
+		json_part_set(&object, "pid", json_part_count((uint64_t)row->pid));
+	return object;
+}
+
 json_t *json_part_watch(const struct heap_watch *watch)
 {
 	json_t *object = json_object(), *rows = json_array();

@@ -16,4 +16,7 @@ json_t *json_part_watch_row(const struct heap_watch_row *row);
 
 json_t *json_part_watch(const struct heap_watch *watch);
 
+/* A class that grows, and who makes the instances that stay. */
+json_t *json_part_growing_class(const struct growing_class *row);
+
 #endif

@@ -75,6 +75,23 @@ static const struct stack *find_filler(const struct profile *profile,
 	return NULL;
 }
 
+/* Who made it: of the class's watchpoint. */
+static const struct stack *find_class_maker(const struct profile *profile,
+					    const struct retention *retention)
+{
+	const struct profile_growing_classes *growing = profile->growing_classes;
+
+	for (size_t i = 0; growing && retention->item_class && i < growing->n_rows; i++) {
+		const struct heap_watch_stack *maker;
+
+		if (growing->rows[i].row.address != retention->item_class)
+			continue;
+		maker = growing_class_maker(&growing->rows[i]);
+		return maker ? &maker->stack : NULL;
+	}
+	return NULL;
+}
+
 /*
  * Objects of these types take the memory of dead ones from a free list, without an allocator: the
  * block of one was made by whoever emptied the list.
@@ -137,8 +154,10 @@ static const struct stack *find_maker(const struct profile *profile, enum domain
 static const struct stack *find_item_maker(const struct profile *profile,
 					   const struct retention *row)
 {
-	const struct stack *buffers;
+	const struct stack *buffers, *maker = find_class_maker(profile, row);
 
+	if (maker)
+		return maker;
 	if (!has_free_list(row->item_type))
 		return find_maker(profile, DOMAIN_OBJECT, row->item_type);
 	buffers = find_maker(profile, DOMAIN_OBJECT, "[buffer]");

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "model/heap_watch.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -65,6 +66,12 @@ void heap_watch_copy(struct profile *profile, struct heap_watch_row *to,
 	to->path = profile_str(profile, from->path, -1);
 	to->type = profile_str(profile, from->type, -1);
 	to->now_type = profile_str(profile, from->now_type, -1);
+	if (from->instances) {
+		struct heap_watch_instances *instances = profile_alloc(profile, sizeof(*instances));
+
+		*instances = *from->instances;
+		to->instances = instances;
+	}
 	for (size_t i = 0; i < from->n_stacks; i++) {
 		stacks[i] = from->stacks[i];
 		stacks[i].stack.frames = copy_frames(profile, &from->stacks[i].stack);
@@ -115,6 +122,58 @@ void heap_watch_merge_stacks(struct heap_watch_row *row, struct heap_watch_stack
 	qsort(stacks, kept, sizeof(*stacks), compare);
 	row->stacks = stacks;
 	row->n_stacks = kept;
+}
+
+void heap_watch_add_births(struct profile *profile, struct heap_watch_row *to,
+			   const struct heap_watch_row *from)
+{
+	struct heap_watch_instances *sum = profile_alloc(profile, sizeof(*sum));
+	struct heap_watch_stack *stacks =
+		profile_alloc(profile, (to->n_stacks + from->n_stacks + 1) * sizeof(*stacks));
+	struct heap_watch_row more;
+
+	heap_watch_copy(profile, &more, from);
+	*sum = *to->instances;
+	sum_add(&sum->made, from->instances->made);
+	sum_add(&sum->died, from->instances->died);
+	sum->others += from->instances->others;
+	sum->followed_s += from->instances->followed_s;
+	to->instances = sum;
+	to->inserted = to->removed = to->insertions = to->removals = 0;
+	for (size_t i = 0; i < to->n_stacks; i++)
+		stacks[i] = to->stacks[i];
+	for (size_t i = 0; i < more.n_stacks; i++)
+		stacks[to->n_stacks + i] = more.stacks[i];
+	heap_watch_merge_stacks(to, stacks, to->n_stacks + more.n_stacks);
+}
+
+static double stayed(const struct heap_watch_stack *stack)
+{
+	return stack->inserted > stack->removed ? (double)(stack->inserted - stack->removed) : 0;
+}
+
+const struct heap_watch_stack *growing_class_maker(const struct growing_class *class)
+{
+	const struct heap_watch_instances *instances = class->row.instances;
+	const struct heap_watch_stack *best = NULL;
+	double all = 0, expected, chance;
+
+	if (!instances || !instances->known)
+		return NULL;
+	for (size_t i = 0; i < class->row.n_stacks; i++) {
+		const struct heap_watch_stack *stack = &class->row.stacks[i];
+
+		all += stayed(stack);
+		if (!best || stayed(stack) > stayed(best))
+			best = stack;
+	}
+	expected = class->per_s * instances->followed_s;
+	chance = 3 * sqrt(fmax(expected, 0));
+	if (!best || !best->stack.n_frames || stayed(best) < GROWING_CLASS_LEAST ||
+	    stayed(best) < GROWING_CLASS_SHARE * all || all < expected / 2 - chance ||
+	    all > expected * 1.5 + chance)
+		return NULL;
+	return best;
 }
 
 const char *heap_watch_fate_name(enum heap_watch_fate fate)

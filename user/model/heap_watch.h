@@ -29,9 +29,20 @@ enum heap_watch_fate {
 	WATCH_UNKNOWN,  /* the target has ended */
 };
 
+/* What the references to a class say of its instances. */
+struct heap_watch_instances {
+	bool known;          /* which of the changes are births and deaths */
+	uint64_t made, died; /* in the whole watch; of those that died many are older */
+	int64_t others;      /* references to the class that anything else took and did not drop */
+	/* the row's stacks are those of births: `inserted` were made in so much of the watch, and
+	 * of these `removed` were gone at its end */
+	double followed_s;
+};
+
 struct heap_watch_row {
 	const char *path; /* as it was asked for */
 	bool refs;        /* "items" are references to it: taken (inserted) and dropped (removed) */
+	const struct heap_watch_instances *instances; /* refs of a class; NULL: of anything else */
 	const char *type;
 	uint64_t address; /* of the object with the size field: of an lru_cache, its dict */
 	uint64_t items_before, items_after;
@@ -110,6 +121,39 @@ struct profile_growing_containers {
 	const char *why_not; /* nothing could be watched, for this reason; NULL: it could, or
 				nothing grows */
 };
+
+/* A class that grows, in a trace of the whole process: what the census says of its instances, and
+ * what the watchpoint on its reference count saw. */
+struct growing_class {
+	struct heap_watch_row row; /* instances: known; of all rounds together */
+	const char *name;
+	double per_s; /* instances more, by the census, since the start */
+	double ago_s; /* since the last round */
+	bool cut;     /* which was as long as the ceiling allowed */
+	int pid;      /* where several targets are shown as one; 0: the profile's target */
+};
+
+struct profile_growing_classes {
+	struct growing_class *rows; /* fastest growth first */
+	size_t n_rows;
+};
+
+/* Instances of one stack that stayed: fewer show nothing. */
+#define GROWING_CLASS_LEAST 10
+/* ... and what part of all that stayed the stack must have made */
+#define GROWING_CLASS_SHARE 0.8
+
+/*
+ * The stack that makes the instances that stay; NULL: none does for sure. What was there at the end
+ * of a round may be work in progress. So all of it must be as much as the census has seen come in
+ * that time: by half of it more or less, and by chance. Then no stack with most of it can be
+ * another's, for what really stays is counted as well.
+ */
+const struct heap_watch_stack *growing_class_maker(const struct growing_class *class);
+
+/* Add what another watch of the same class has seen. */
+void heap_watch_add_births(struct profile *profile, struct heap_watch_row *to,
+			   const struct heap_watch_row *from);
 
 /* Copy a row with all that it points to into another profile. */
 void heap_watch_copy(struct profile *profile, struct heap_watch_row *to,

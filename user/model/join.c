@@ -182,6 +182,28 @@ static void join_growing_containers(struct profile *all, const struct profile *c
 	all->growing_containers = growing;
 }
 
+/* The same of classes. */
+static void join_growing_classes(struct profile *all, const struct profile *const *profiles,
+				 size_t n)
+{
+	struct profile_growing_classes *growing = profile_alloc(all, sizeof(*growing));
+	size_t n_rows = 0;
+
+	for (size_t i = 0; i < n; i++)
+		n_rows += profiles[i]->growing_classes ? profiles[i]->growing_classes->n_rows : 0;
+	growing->rows = profile_alloc(all, (n_rows + 1) * sizeof(*growing->rows));
+	for (size_t i = 0; i < n; i++)
+		for (size_t k = 0;
+		     profiles[i]->growing_classes && k < profiles[i]->growing_classes->n_rows;
+		     k++) {
+			struct growing_class *row = &growing->rows[growing->n_rows++];
+
+			*row = profiles[i]->growing_classes->rows[k];
+			row->pid = profiles[i]->target.pid;
+		}
+	all->growing_classes = growing;
+}
+
 /* The answer is for each process by itself. */
 static void join_verdicts(struct profile *all, const struct profile *const *profiles, size_t n)
 {
@@ -246,6 +268,7 @@ struct profile *profile_join(const struct profile *const *profiles, size_t n)
 		join_stacks(all, one);
 	}
 	join_growing_containers(all, profiles, n);
+	join_growing_classes(all, profiles, n);
 	join_verdicts(all, profiles, n);
 	join_parts(all, profiles, n);
 	join_notes(all, profiles, n);

@@ -217,6 +217,7 @@ struct heap_growth_row;
 struct trend;
 
 struct profile_growing_containers; /* of model/heap_watch.h */
+struct profile_growing_classes;    /* the same */
 
 struct retention; /* of model/retention.h */
 
@@ -299,6 +300,7 @@ struct profile {
 	const struct profile_retention *retention;   /* NULL: references were not followed */
 	/* NULL: not looked for */
 	const struct profile_growing_containers *growing_containers;
+	const struct profile_growing_classes *growing_classes;
 	const struct trend *trend;     /* of model/trend.h; NULL: not looked at */
 	const struct verdict *verdict; /* of model/verdict.h; NULL: there is none */
 	/* where several targets are shown as one: those that there are */

@@ -35,6 +35,9 @@ struct retention {
 	int64_t bound;
 	uint64_t address; /* of one of them; 0: none */
 	char *item_type;  /* of most of what came */
+	/* that type, where it is a class that counts its instances: each holds a reference to it;
+	 * 0: it is none */
+	uint64_t item_class;
 	uint64_t items;
 	int64_t items_delta; /* over the looks */
 	double span_s;       /* from the first of these to the last */

@@ -111,8 +111,9 @@ static int map_all(struct session *session, struct err *err)
 	session->sites = map_array(skel->maps.sites, PROT_READ | PROT_WRITE);
 	session->frames = map_array(skel->maps.frames, PROT_READ);
 	session->free_sites = map_array(skel->maps.free_sites, PROT_READ | PROT_WRITE);
+	session->class_hits = map_array(skel->maps.class_hits, PROT_READ);
 	if (!session->events || !session->sites || !session->frames || !session->free_sites ||
-	    !map_code(session))
+	    !session->class_hits || !map_code(session))
 		return err_set(err, ERR_FAILED, "the maps cannot be read: %s", strerror(errno));
 	return 0;
 }
@@ -171,6 +172,7 @@ void session_close(struct session *session)
 		unmap_array(session->sites, session->skel->maps.sites);
 		unmap_array(session->frames, session->skel->maps.frames);
 		unmap_array(session->free_sites, session->skel->maps.free_sites);
+		unmap_array(session->class_hits, session->skel->maps.class_hits);
 		unmap_code(session);
 	}
 	ring_buffer__free(session->events);

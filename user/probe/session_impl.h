@@ -60,6 +60,7 @@ struct session {
 	bool steering_lost;   /* see session_steering_lost() */
 	int wait_status;      /* -1: not known */
 	void *sites, *frames; /* mapped */
+	void *class_hits;     /* the same */
 	uint64_t *free_sites; /* mapped for writing */
 	struct free_class free_classes[ABI_FREE_CLASSES];
 	struct bpf_link *counting;      /* system calls; NULL: not counted */

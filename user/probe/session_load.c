@@ -75,15 +75,19 @@ static int size_maps(struct session *session, const struct session_options *opti
 		     struct err *err)
 {
 	struct pyleaktrace_bpf *skel = session->skel;
+	bool keep_each = false;
 	int result;
 
+	for (unsigned i = 0; i < session->n_watched; i++)
+		keep_each |= session->watched[i].each;
 	session->max_sites = options->max_stacks + ABI_FIRST_SITE;
 	session->max_chunks =
 		session->max_sites * (session->code ? CHUNKS_PER_NATIVE_SITE : CHUNKS_PER_SITE);
 	if (bpf_map__set_max_entries(skel->maps.blocks, options->max_blocks) ||
 	    bpf_map__set_max_entries(skel->maps.stacks, session->max_sites) ||
 	    bpf_map__set_max_entries(skel->maps.sites, session->max_sites) ||
-	    bpf_map__set_max_entries(skel->maps.frames, session->max_chunks))
+	    bpf_map__set_max_entries(skel->maps.frames, session->max_chunks) ||
+	    (keep_each && bpf_map__set_max_entries(skel->maps.class_hits, ABI_CLASS_HITS)))
 		return err_set(err, ERR_FAILED, "the maps cannot be sized: %s", strerror(errno));
 	result = features_must_preallocate() ? preallocate(session) : 0;
 	if (!result && session->n_watched)

@@ -253,6 +253,7 @@ static int attach_watchpoints(struct session *session, struct err *err)
 			.type_field = session->watched[i].type_field,
 			.type = session->watched[i].type,
 			.refs = session->watched[i].refs,
+			.each = session->watched[i].each,
 			.last = ABI_NOT_SEEN,
 			.first = ABI_NOT_SEEN,
 		};

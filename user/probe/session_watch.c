@@ -20,6 +20,15 @@ bool session_watch_begin(struct session *session, unsigned i, int64_t value)
 					   false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE);
 }
 
+const struct abi_class_hit *session_class_hits(const struct session *session, size_t *n)
+{
+	uint32_t seen = __atomic_load_n(&session->skel->bss->class_hits_seen, __ATOMIC_ACQUIRE);
+	uint32_t room = bpf_map__max_entries(session->skel->maps.class_hits);
+
+	*n = seen < room ? seen : room;
+	return session->class_hits;
+}
+
 void session_allow(struct session *session, uint64_t hits, uint64_t string_ops)
 {
 	__atomic_store_n(&session->skel->bss->watch_allowance, hits, __ATOMIC_RELEASE);

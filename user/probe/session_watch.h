@@ -14,6 +14,13 @@
 const volatile struct abi_watch *session_watch(const struct session *session, unsigned i);
 
 /*
+ * Changes of the class that is watched (watchpoint.each), in order; more come while one looks.
+ *
+ * out    n: how many
+ */
+const struct abi_class_hit *session_class_hits(const struct session *session, size_t *n);
+
+/*
  * The field had this value, read while its watchpoints were set: of use as long as no hit has been
  * seen, which knows better. return false: one has.
  */

@@ -38,6 +38,7 @@
 struct watchpoint {
 	uint64_t field, type_field, type; /* as in struct abi_watch */
 	bool refs;
+	bool each; /* the object is a class: each change is kept for itself (abi_class_hit) */
 };
 
 struct watchpoints;

@@ -29,6 +29,7 @@
 #define PY_TYPE_INLINE_VALUES   (1ull << 2) /* 3.13+: attributes behind the object */
 #define PY_TYPE_MANAGED_WEAKREF (1ull << 3) /* 3.12+: two words before the GC head */
 #define PY_TYPE_MANAGED_DICT    (1ull << 4) /* 3.11+: the same two words */
+#define PY_TYPE_IMMUTABLE       (1ull << 8) /* 3.10+: its attributes cannot be set */
 #define PY_TYPE_HEAP            (1ull << 9)
 #define PY_TYPE_READY           (1ull << 12)
 #define PY_TYPE_HAVE_GC         (1ull << 14)

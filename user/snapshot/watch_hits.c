@@ -59,6 +59,14 @@ static bool is_of(const struct abi_site *site, uint32_t id, unsigned number)
 	return id < ABI_FIRST_SITE ? id == number : site->domain == number;
 }
 
+static void look(struct watch_hits *hits, struct session_view *view)
+{
+	session_look(hits->session, view);
+	/* names that no event announced */
+	for (; hits->learned < view->n_sites; hits->learned++)
+		watch_hits_learn(hits, hits->learned);
+}
+
 void watch_hits_take(struct watch_hits *hits, struct profile *profile, unsigned number,
 		     struct heap_watch_row *row)
 {
@@ -66,10 +74,7 @@ void watch_hits_take(struct watch_hits *hits, struct profile *profile, unsigned 
 	struct session_view view;
 	size_t n = 0;
 
-	session_look(hits->session, &view);
-	/* names that no event announced */
-	for (; hits->learned < view.n_sites; hits->learned++)
-		watch_hits_learn(hits, hits->learned);
+	look(hits, &view);
 	for (uint32_t id = 0; id < view.n_sites; id++)
 		n += is_of(&view.sites[id], id, number);
 	stacks = profile_alloc(profile, (n + 1) * sizeof(*stacks));
@@ -88,6 +93,26 @@ void watch_hits_take(struct watch_hits *hits, struct profile *profile, unsigned 
 		n++;
 	}
 	heap_watch_merge_stacks(row, stacks, n);
+}
+
+void watch_hits_take_sites(struct watch_hits *hits, struct profile *profile,
+			   const struct watch_hits_site *sites, size_t n,
+			   struct heap_watch_row *row)
+{
+	struct heap_watch_stack *stacks = profile_alloc(profile, (n + 1) * sizeof(*stacks));
+	struct session_view view;
+	size_t kept = 0;
+
+	look(hits, &view);
+	for (size_t i = 0; i < n; i++) {
+		if (sites[i].site >= view.n_sites)
+			continue;
+		stacks[kept].inserted = stacks[kept].insertions = sites[i].inserted;
+		stacks[kept].removed = stacks[kept].removals = sites[i].removed;
+		site_name_frames(hits->symbolizer, profile, &view, sites[i].site, hits->named,
+				 &stacks[kept++].stack);
+	}
+	heap_watch_merge_stacks(row, stacks, kept);
 }
 
 /* ---- losses --------------------------------------------------------------------------------- */

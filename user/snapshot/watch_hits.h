@@ -28,6 +28,17 @@ void watch_hits_learn(void *context, uint32_t site);
 void watch_hits_take(struct watch_hits *hits, struct profile *profile, unsigned number,
 		     struct heap_watch_row *row);
 
+/* What is said of a site elsewhere: the items, in place of what the site has counted. */
+struct watch_hits_site {
+	uint32_t site;
+	uint64_t inserted, removed;
+};
+
+/* The same with these sites and no others. */
+void watch_hits_take_sites(struct watch_hits *hits, struct profile *profile,
+			   const struct watch_hits_site *sites, size_t n,
+			   struct heap_watch_row *row);
+
 /* Add the losses of the kernel's part, and of names, to profile->losses. */
 void watch_hits_losses(struct watch_hits *hits, struct profile *profile);
 

@@ -20,8 +20,7 @@ static bool threads_grow(const struct trend *trend)
 	return row->n >= FOCUS_LOOKS && row->shape == FIT_STEADY && row->least_per_s > 0;
 }
 
-/* Can a watchpoint show who fills it? Then no call needs to be traced. */
-static bool is_watchable(const struct retention *row)
+bool focus_is_watchable(const struct retention *row)
 {
 	static const char *const types[] = {"dict",  "list",        "set",
 					    "deque", "OrderedDict", "defaultdict"};
@@ -46,7 +45,7 @@ static bool objects_need_stacks(const struct trend *trend, const struct retentio
 		explained += rows[i].bytes_per_s;
 		if (rows[i].least_bytes_per_s > GROWTH_LEAST_PER_S &&
 		    (rows[i].kind != RETENTION_GARBAGE || !heap_gc_takes_cycles(&trend->gc)) &&
-		    !is_watchable(&rows[i]))
+		    !focus_is_watchable(&rows[i]))
 			return true;
 	}
 	return grows(trend, TREND_PART_OBJECTS) &&

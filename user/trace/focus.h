@@ -25,6 +25,9 @@
 /* Fewer looks show no growth. */
 #define FOCUS_LOOKS 5
 
+/* Can a watchpoint show who fills it? Then no call needs to be traced. */
+bool focus_is_watchable(const struct retention *row);
+
 /* return bits of enum domain */
 unsigned focus_domains(const struct trend *trend, const struct retention *rows, size_t n_rows);
 

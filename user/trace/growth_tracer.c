@@ -20,6 +20,7 @@
 #include "containers/container_find.h"
 #include "containers/container_watch.h"
 #include "target/remote_mem.h"
+#include "trace/class_results.h"
 
 #define ROUND_NS 3000000000u /* containers are watched for this long at a time, ... */
 /* ... and at least for this long where watchpoints may have costs that cannot be measured
@@ -52,6 +53,7 @@ struct growth_tracer {
 	bool forgotten;   /* what this round has seen of the past is not wanted any more */
 	struct result results[GROWTH_TRACER_KEPT];
 	size_t n_results;
+	struct class_results classes;
 	char why_not[160];
 	uint64_t not_watched; /* ... this container; it may have died meanwhile */
 };
@@ -250,6 +252,12 @@ static void begin_round(struct growth_tracer *tracer)
 	lock_release(&tracer->lock);
 }
 
+static struct container_request ask_for_class(uint64_t address)
+{
+	return (struct container_request){
+		.n = 1, .asked = {{.address = address, .refs = true, .each = true}}};
+}
+
 static struct container_request ask_for(const struct heap_holder *chosen, unsigned n,
 					bool unwatched)
 {
@@ -260,20 +268,22 @@ static struct container_request ask_for(const struct heap_holder *chosen, unsign
 	return request;
 }
 
-/* return false: these containers could not be watched; err says why */
-static bool watch_some(struct growth_tracer *tracer, const struct heap_holder *chosen, unsigned n,
-		       double lease_ns, struct err *err)
+/*
+ * out    report: what a round with these has shown, to be freed with its profile; NULL: nothing
+ * return false: they could not be watched; err says why
+ */
+static bool watch_round(struct growth_tracer *tracer, const struct container_request *request,
+			double lease_ns, struct heap_watch **report, struct err *err)
 {
 	const struct container_watch_options options = {.lease_ns = lease_ns,
 							.slow_ns = tracer->options.slow_ns,
 							.native = !tracer->options.no_native};
-	const struct container_request request = ask_for(chosen, n, false);
 	struct heap_target heap = {0};
 	struct container_watch *round = NULL;
-	struct heap_watch *report = NULL;
 	bool watched = heap_target_share(&heap, tracer->target, err) == 0 &&
-		       container_watch_open(&round, &heap, &request, &options, err) == 0;
+		       container_watch_open(&round, &heap, request, &options, err) == 0;
 
+	*report = NULL;
 	if (watched) {
 		struct charged charged = {0};
 		enum heap_watch_end end;
@@ -283,15 +293,43 @@ static bool watch_some(struct growth_tracer *tracer, const struct heap_holder *c
 		end = follow(tracer, round, &charged);
 		container_watch_stop(round);
 		charge(tracer, round, &charged);
-		report = container_watch_report(round, end, err);
-	}
-	if (report) {
-		keep_results(tracer, report);
-		profile_free(report->about);
+		*report = container_watch_report(round, end, err);
 	}
 	container_watch_close(round);
 	heap_target_close(&heap);
 	return watched;
+}
+
+/* return as watch_round() */
+static bool watch_some(struct growth_tracer *tracer, const struct heap_holder *chosen, unsigned n,
+		       double lease_ns, struct err *err)
+{
+	const struct container_request request = ask_for(chosen, n, false);
+	struct heap_watch *report;
+	bool watched = watch_round(tracer, &request, lease_ns, &report, err);
+
+	if (report) {
+		keep_results(tracer, report);
+		profile_free(report->about);
+	}
+	return watched;
+}
+
+/* What makes the instances of a class. That it cannot be watched is no news: then nothing is said
+ * of it. */
+static void watch_class(struct growth_tracer *tracer, uint64_t address, double lease_ns)
+{
+	const struct container_request request = ask_for_class(address);
+	struct heap_watch *report;
+	struct err err = ERR_INIT;
+
+	watch_round(tracer, &request, lease_ns, &report, &err);
+	lock_take(&tracer->lock);
+	if (!tracer->forgotten)
+		class_results_add(&tracer->classes, address, report);
+	lock_release(&tracer->lock);
+	if (report)
+		profile_free(report->about);
 }
 
 /* Under the lock: of one that has been watched more is known already. */
@@ -390,22 +428,54 @@ static void return_lease(struct growth_tracer *tracer)
 		budget_return(tracer->options.budget, BUDGET_WATCHPOINTS);
 }
 
+/* return false: there was nothing to look at, or nothing to pay with */
+static bool look_at_containers(struct growth_tracer *tracer)
+{
+	struct heap_holder chosen[CONTAINER_WATCH_MAX];
+	unsigned n = choose(tracer, chosen);
+	double lease_ns;
+
+	if (!n || !take_lease(tracer, &lease_ns))
+		return false;
+	run_round(tracer, chosen, n, lease_ns);
+	return_lease(tracer);
+	return true;
+}
+
+/* The same. Without a GIL a class is counted by each thread for itself, and mostly not at all. */
+static bool look_at_class(struct growth_tracer *tracer)
+{
+	struct heap_monitor_class classes[HEAP_MONITOR_CLASSES];
+	size_t n = 0;
+	double lease_ns;
+	uint64_t address;
+
+	if (tracer->options.can_watch && !tracer->target->runtime.layout.free_threaded)
+		n = heap_monitor_classes(tracer->monitor, classes);
+	if (!n || !take_lease(tracer, &lease_ns))
+		return false;
+	lock_take(&tracer->lock);
+	address = class_results_next(&tracer->classes, classes, n)->address;
+	lock_release(&tracer->lock);
+	watch_class(tracer, address, lease_ns);
+	return_lease(tracer);
+	return true;
+}
+
 static void *run(void *context)
 {
 	struct growth_tracer *tracer = context;
-	struct heap_holder chosen[CONTAINER_WATCH_MAX];
 	uint64_t pause_ns = LOOK_NS;
 
 	while (rest(tracer, pause_ns) && process_alive(&tracer->target->process)) {
 		double began_s = clock_cpu_s();
-		unsigned n = choose(tracer, chosen);
-		double lease_ns;
+		bool looked = look_at_containers(tracer);
 
+		if (rest(tracer, 0))
+			looked |= look_at_class(tracer);
 		pause_ns = LOOK_NS;
-		if (!n || !take_lease(tracer, &lease_ns))
+		if (!looked)
 			continue;
-		run_round(tracer, chosen, n, lease_ns);
-		return_lease(tracer);
 		/* a round looks through the whole heap, with 20 MiB of tables; libc would keep them
 		 * until the next */
 		malloc_trim(0);
@@ -467,6 +537,7 @@ void growth_tracer_close(struct growth_tracer *tracer)
 		budget_leave(tracer->options.budget, BUDGET_WATCHPOINTS);
 	while (tracer->n_results)
 		drop_result(tracer, 0);
+	class_results_forget(&tracer->classes);
 	if (tracer->wake >= 0)
 		close(tracer->wake);
 	lock_destroy(&tracer->lock);
@@ -478,6 +549,7 @@ void growth_tracer_forget(struct growth_tracer *tracer)
 	lock_take(&tracer->lock);
 	while (tracer->n_results)
 		drop_result(tracer, 0);
+	class_results_forget(&tracer->classes);
 	tracer->forgotten = true;
 	lock_release(&tracer->lock);
 }
@@ -511,6 +583,16 @@ static bool can_grow(const struct heap_watch_row *row)
 {
 	return row->insertions || row->removals ||
 	       (row->fate != WATCH_GONE && strcmp(row->path, HOLDERS_GARBAGE) != 0);
+}
+
+static void report_classes(struct growth_tracer *tracer, struct profile *profile)
+{
+	struct heap_monitor_class classes[HEAP_MONITOR_CLASSES];
+	size_t n = heap_monitor_classes(tracer->monitor, classes);
+
+	lock_take(&tracer->lock);
+	class_results_report(&tracer->classes, classes, n, profile);
+	lock_release(&tracer->lock);
 }
 
 void growth_tracer_report(struct growth_tracer *tracer, struct profile *profile)
@@ -555,4 +637,5 @@ void growth_tracer_report(struct growth_tracer *tracer, struct profile *profile)
 	growing->rows = rows;
 	profile->growing_containers = growing;
 	profile_add_losses(profile, losses.kinds, HEAP_WATCH_LOSSES);
+	report_classes(tracer, profile);
 }

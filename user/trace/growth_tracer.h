@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
- * growth_tracer: during a trace, what puts things into the containers that grow.
+ * growth_tracer: during a trace, what puts things into the containers that grow, and what makes the
+ * instances of classes that grow in another way.
  *
  *      monitor (which containers grow?) ─▶ container_watch (the fastest, for seconds) ─▶ report
  *            ▲                                                                                 │
@@ -8,6 +9,10 @@
  *
  * Where there can be no watchpoints (no BPF, no debug registers) the containers are found all the
  * same, and a report has what they are called and how they grow.
+ *
+ * After each round with containers there is one with a class (container_watch with `each`), where
+ * the census knows one whose growth no container's watchpoint shows. Not in free-threaded builds,
+ * where most references to a class are not counted.
  *
  * Each round is exact: every change of the containers in it, by stack. What it costs the target is
  * measured (container_cost.h) and charged to the budget, of which a round has a lease; it ends
@@ -18,9 +23,9 @@
  *            are borrowed.
  * Errors     a round that fails is no error: the report says why, and it is tried again
  *            after a rest.
- * Bounds     CONTAINER_WATCH_MAX containers at a time, GROWTH_TRACER_KEPT in a report. Its own CPU
- *            time is GROWTH_TRACER_SHARE of a core, but for the first round.
- * Threads    makes one; all functions from one other.
+ * Bounds     CONTAINER_WATCH_MAX containers at a time, or one class, GROWTH_TRACER_KEPT in a
+ * report. Its own CPU time is GROWTH_TRACER_SHARE of a core, but for the first round. Threads makes
+ * one; all functions from one other.
  */
 #ifndef PYLEAKTRACE_TRACE_GROWTH_TRACER_H
 #define PYLEAKTRACE_TRACE_GROWTH_TRACER_H

@@ -3,6 +3,7 @@
 
 #include <math.h>
 #include <pthread.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -383,6 +384,41 @@ size_t heap_monitor_containers(struct heap_monitor *monitor,
 	lock_take(&monitor->lock);
 	n = monitor->n_fastest;
 	memcpy(rows, monitor->fastest, n * sizeof(*rows));
+	lock_release(&monitor->lock);
+	return n;
+}
+
+/* All rows of the class together. */
+static double class_per_s(const struct heap_monitor *monitor, uint64_t address)
+{
+	double sum = 0;
+
+	for (size_t i = 0; i < monitor->n_growing; i++)
+		if (monitor->growing[i].item_class == address)
+			sum += monitor->growing[i].items_per_s;
+	return sum;
+}
+
+/* The rows are in order: the fastest first. */
+size_t heap_monitor_classes(struct heap_monitor *monitor,
+			    struct heap_monitor_class rows[HEAP_MONITOR_CLASSES])
+{
+	size_t n = 0;
+
+	lock_take(&monitor->lock);
+	for (size_t i = 0; i < monitor->n_growing && n < HEAP_MONITOR_CLASSES; i++) {
+		const struct retention *row = &monitor->growing[i];
+		bool known = false;
+
+		for (size_t k = 0; k < n; k++)
+			known |= rows[k].address == row->item_class;
+		if (known || !row->item_class || row->least_bytes_per_s <= GROWTH_LEAST_PER_S ||
+		    focus_is_watchable(row))
+			continue;
+		rows[n].address = row->item_class;
+		rows[n].per_s = class_per_s(monitor, row->item_class);
+		snprintf(rows[n++].name, sizeof(rows->name), "%s", row->item_type);
+	}
 	lock_release(&monitor->lock);
 	return n;
 }

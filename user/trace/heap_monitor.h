@@ -35,6 +35,7 @@
 #define HEAP_MONITOR_FIRST    6          /* scans that come closer together */
 #define HEAP_MONITOR_HASTE    10.0
 #define HEAP_MONITOR_FASTEST  16 /* containers, of the latest scan */
+#define HEAP_MONITOR_CLASSES  4
 
 struct heap_monitor;
 
@@ -74,6 +75,17 @@ bool heap_monitor_in_use(struct heap_monitor *monitor, double *least_per_s, doub
  */
 size_t heap_monitor_containers(struct heap_monitor *monitor,
 			       struct heap_holder rows[HEAP_MONITOR_FASTEST]);
+
+/* A class whose instances grow in a way that no container's watchpoint shows. */
+struct heap_monitor_class {
+	uint64_t address;
+	char name[128]; /* cut off */
+	double per_s;   /* instances more, wherever they are held */
+};
+
+/* Fastest growth first. Return how many. */
+size_t heap_monitor_classes(struct heap_monitor *monitor,
+			    struct heap_monitor_class rows[HEAP_MONITOR_CLASSES]);
 
 /* How the container at this address has grown since the start; false: not known. */
 bool heap_monitor_container(struct heap_monitor *monitor, uint64_t address,

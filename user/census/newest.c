@@ -127,9 +127,11 @@ int newest_find(uint64_t *address, bool *fresh, struct census *census, const cha
 	if (!result && !*address && ages.n)
 		*address = ages.rows[ages.n - 1].address;
 	if (!result && !*address)
-		result = err_set(err, ERR_TARGET,
-				 "it has nothing called %s, and no object of that type",
-				 escape_copy(text, sizeof(text), type));
+		result = err_set(
+			err, ERR_TARGET,
+			"it has nothing called %s, and no object of that type: `pyleaktrace "
+			"holders` lists containers, `pyleaktrace heap` types",
+			escape_copy(text, sizeof(text), type));
 	ages_fini(&ages);
 	return result;
 }

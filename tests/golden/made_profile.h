@@ -12,6 +12,9 @@
  * made_profile("pids")      the same as two processes, of which one has ended, grouped by pid
  * made_profile("selected")  the same: only stacks with a frame of numpy or json, by module
  * made_profile("answered")  the service with a verdict, with every cause but one
+ * made_profile("causes")    a server's leak with every cause; its own code is between others'
+ * made_profile("too-early") the same with the other verdicts; likewise no-leak, growing,
+ *                           fragmentation
  * made_profile("untraced")  nothing could be traced: notes, containers and types that grow
  *
  * All of them are sorted by size. made_names[] lists them.
@@ -28,9 +31,10 @@
 #include "model/verdict.h"
 
 static const char *const made_names[] = {
-	"service", "hostile",     "estimated", "empty",     "freed",  "wheels",
-	"by-line", "by-function", "by-module", "by-thread", "by-pid", "selected",
-	"pids",    "below",       "untraced",  "answered",  NULL};
+	"service", "hostile",     "estimated",     "empty",     "freed",  "wheels",
+	"by-line", "by-function", "by-module",     "by-thread", "by-pid", "selected",
+	"pids",    "below",       "untraced",      "answered",  "causes", "too-early",
+	"no-leak", "growing",     "fragmentation", NULL};
 
 #define MADE_COPY(profile, array) made_copy(profile, array, sizeof(array))
 
@@ -226,6 +230,17 @@ static const char *const made_hostile_names[] = {
 	"@DATA@ @SCRIPT@",
 	"",
 };
+
+static inline void made_hostile_losses(struct profile *profile)
+{
+	const size_t n = sizeof(made_hostile_names) / sizeof(made_hostile_names[0]);
+	struct loss *losses = profile_alloc(profile, n * sizeof(*losses));
+
+	for (size_t i = 0; i < n; i++)
+		losses[i] = (struct loss){made_hostile_names[i], made_hostile_names[i], i + 1};
+	profile->losses = losses;
+	profile->n_losses = n;
+}
 
 static inline void made_hostile(struct profile *profile)
 {
@@ -631,6 +646,254 @@ static inline void made_answered(struct profile *profile)
 	profile->verdict = made_copy(profile, &verdict, sizeof(verdict));
 }
 
+/* From the start of a thread, through a server of the standard library, to the application. */
+static inline size_t made_request(struct profile *profile, struct frame frames[16])
+{
+	static const struct {
+		const char *function, *file;
+		uint32_t line;
+	} server[] = {{"Thread._bootstrap", "threading.py", 937},
+		      {"Thread._bootstrap_inner", "threading.py", 1016},
+		      {"Thread.run", "threading.py", 953},
+		      {"ThreadingMixIn.process_request_thread", "socketserver.py", 683},
+		      {"BaseServer.finish_request", "socketserver.py", 361},
+		      {"BaseRequestHandler.__init__", "socketserver.py", 755},
+		      {"BaseHTTPRequestHandler.handle", "http/server.py", 436},
+		      {"BaseHTTPRequestHandler.handle_one_request", "http/server.py", 424}};
+	size_t n = 0;
+
+	for (size_t i = 0; i < sizeof(server) / sizeof(server[0]); i++)
+		frames[n++] = made_python(
+			profile, server[i].function,
+			profile_format(profile, "/usr/lib/python3.11/%s", server[i].file),
+			server[i].line);
+	frames[n++] = made_python(profile, "Handler.do_GET", "/srv/app/web.py", 88);
+	return n;
+}
+
+static inline struct stack *made_request_stack(struct profile *profile, enum domain domain,
+					       uint64_t bytes, uint64_t count,
+					       const struct frame *to, size_t n_to)
+{
+	struct frame frames[32];
+	size_t n = made_request(profile, frames);
+	struct stack *stack = profile_alloc(profile, sizeof(*stack));
+
+	memcpy(frames + n, to, n_to * sizeof(*to));
+	*stack = (struct stack){
+		.domain = domain,
+		.outstanding_bytes = bytes,
+		.outstanding_count = count,
+		.allocated_bytes = bytes,
+		.allocated_count = count,
+		.oldest_s = 58,
+		.growth_bytes_per_s = (double)bytes / 60,
+		.frames = made_copy(profile, frames, (n + n_to) * sizeof(*frames)),
+		.n_frames = n + n_to,
+	};
+	return stack;
+}
+
+static inline void made_causes(struct profile *profile)
+{
+	static const char python[] = "/usr/bin/python3.11", libc[] = MADE_LIB "libc.so.6";
+	const struct frame strdup_frame = made_elf(profile, "strdup", libc);
+	const struct frame call = made_elf(profile, "_PyObject_MakeTpCall", python);
+	const struct frame remember[] = {made_python(profile, "remember", "/srv/app/cache.py", 41)};
+	const struct frame decode[] = {
+		made_python(profile, "decode", "/srv/app/wire.py", 27),
+		made_python(profile, "loads", "/usr/lib/python3.11/json/__init__.py", 346),
+		made_python(profile, "JSONDecoder.decode", "/usr/lib/python3.11/json/decoder.py",
+			    337),
+		made_python(profile, "JSONDecoder.raw_decode",
+			    "/usr/lib/python3.11/json/decoder.py", 353)};
+	const struct frame place[] = {
+		made_python(profile, "place", "/srv/app/orders.py", 29),
+		made_python(profile, "Order.__init__", "/srv/app/orders.py", 18),
+		made_python(profile, "Line.__init__", "/srv/app/lines.py", 9)};
+	const struct frame watermark[] = {
+		made_python(profile, "render", "/srv/app/images.py", 16),
+		made_python(profile, "watermark", "/srv/app/images.py", 12), call, strdup_frame};
+	const struct frame grow[] = {made_python(profile, "resize", "/srv/lib/app/images.py", 70),
+				     call, made_elf(profile, "PyMem_Malloc", python)};
+	const struct frame map[] = {made_python(profile, "scratch", "/srv/app/files.py", 7),
+				    made_elf(profile, "mmap", libc)};
+	const struct frame start[] = {
+		made_python(profile, "notify", "/srv/app/mail.py", 33),
+		made_python(profile, "Thread.start", "/usr/lib/python3.11/threading.py", 935)};
+	struct stack *stacks[] = {
+#define MADE_REQUEST(domain, bytes, count, to) \
+	made_request_stack(profile, domain, bytes, count, to, sizeof(to) / sizeof(to[0]))
+		MADE_REQUEST(DOMAIN_OBJECT, 42000000, 300000, remember),
+		MADE_REQUEST(DOMAIN_OBJECT, 12000000, 90000, decode),
+		MADE_REQUEST(DOMAIN_OBJECT, 6000000, 50000, place),
+		MADE_REQUEST(DOMAIN_MALLOC, 3000000, 3000, watermark),
+		MADE_REQUEST(DOMAIN_OBJECT, 1000000, 30000, grow),
+		MADE_REQUEST(DOMAIN_MMAP, 500000, 5, map),
+		MADE_REQUEST(DOMAIN_MALLOC, 100000, 80, start),
+#undef MADE_REQUEST
+	};
+	static const struct {
+		enum finding_cause cause;
+		const char *sentence, *by;
+	} rows[] = {
+		{CAUSE_CONTAINER,
+		 "app.cache.SESSIONS (dict, 120,431 Session, +5,700/min) only grows", "filled by"},
+		{CAUSE_REFERENCE,
+		 "C code, or a reference that was lost, keeps app.wire.Record (5,856 objects, "
+		 "+2,000/min)",
+		 "made by"},
+		{CAUSE_CYCLE,
+		 "cycles of app.orders.Line wait for a collection (900 objects, +90/min)",
+		 "made by"},
+		{CAUSE_C_MEMORY, "what strdup() allocates is never freed", "called by"},
+		{CAUSE_PYMALLOC,
+		 "blocks of CPython's allocators that hold no object are never freed", "called by"},
+		{CAUSE_MAPPING, "anonymous mappings are never unmapped", "mapped by"},
+		{CAUSE_THREAD, "threads do not end: 12 became 90 (+80/min)", "started by"},
+	};
+	struct finding findings[7] = {{0}};
+	struct verdict verdict = {.state = VERDICT_LEAK,
+				  .sentence = "+61.6 MiB/min; 98 % of it explained. The 2.0 GiB "
+					      "limit of its control group is reached in about "
+					      "29 min.",
+				  .growth_per_s = 1076667,
+				  .unexplained_per_s = 22000,
+				  .explained = 0.98,
+				  .limit_in_s = 1740,
+				  .look_again_s = 30,
+				  .n_findings = 7};
+
+	for (size_t i = 0; i < 7; i++) {
+		findings[i] = (struct finding){.cause = rows[i].cause,
+					       .sentence = rows[i].sentence,
+					       .by = rows[i].by,
+					       .bytes_per_s = stacks[i]->growth_bytes_per_s,
+					       .confidence = 0.99,
+					       .stack = stacks[i]};
+		findings[i].share = findings[i].bytes_per_s / verdict.growth_per_s;
+	}
+	findings[0].path = "app.cache.SESSIONS";
+	findings[3].c_function = "strdup";
+	findings[1].next[0] = "pyleaktrace";
+	findings[1].next[1] = "chain";
+	findings[1].next[2] = "-p";
+	findings[1].next[3] = "4242";
+	findings[1].next[4] = "app.wire.Record";
+	verdict.findings = MADE_COPY(profile, findings);
+	profile->verdict = made_copy(profile, &verdict, sizeof(verdict));
+	profile->stacks = profile_alloc(profile, 7 * sizeof(*profile->stacks));
+	profile->n_stacks = 7;
+	for (size_t i = 0; i < 7; i++)
+		profile->stacks[i] = *stacks[i];
+	made_cost(profile);
+	made_totals(profile, 3650722201, 30081192);
+}
+
+/* return false: it is none of the verdicts */
+static inline bool made_state(struct profile *profile, const char *name)
+{
+	static const struct {
+		const char *name;
+		enum verdict_state state;
+		const char *sentence;
+	} states[] = {
+		{"too-early", VERDICT_TOO_EARLY, "3 looks in 4.1 s; look again in 10 s."},
+		{"no-leak", VERDICT_NO_LEAK, "Memory in use does not grow (31 looks in 1 min)."},
+		{"growing", VERDICT_GROWING,
+		 "+61.6 MiB/min; 98 % of it explained; it may still be a warm-up, or a cache that "
+		 "fills."},
+		{"fragmentation", VERDICT_FRAGMENTATION,
+		 "RSS does not fall: 410.2 MiB of it is free inside the allocators (pymalloc 12 % "
+		 "full, malloc 55 % full) and is not given back."},
+	};
+
+	for (size_t i = 0; i < sizeof(states) / sizeof(states[0]); i++) {
+		struct verdict verdict = {
+			.state = states[i].state, .sentence = states[i].sentence, .explained = -1};
+
+		if (strcmp(name, states[i].name))
+			continue;
+		made_causes(profile);
+		if (states[i].state == VERDICT_GROWING) {
+			verdict = *profile->verdict;
+			verdict.state = states[i].state;
+			verdict.sentence = states[i].sentence;
+			verdict.n_findings = 1;
+			verdict.unexplained_per_s = 0;
+		} else {
+			profile->n_stacks = 1;
+			profile->totals.outstanding_bytes = profile->stacks[0].outstanding_bytes =
+				41000;
+			profile->totals.outstanding_count = profile->stacks[0].outstanding_count =
+				300;
+			profile->stacks[0].growth_bytes_per_s = 0;
+		}
+		profile->verdict = made_copy(profile, &verdict, sizeof(verdict));
+		return true;
+	}
+	return false;
+}
+
+/* A thousand stacks of sixty frames with names that do harm; they grow in a number of ways. */
+static inline struct profile *made_large(void)
+{
+	const size_t n = sizeof(made_hostile_names) / sizeof(made_hostile_names[0]);
+	enum { STACKS = 1000, FRAMES = 60 };
+	struct profile *profile = profile_new();
+	char huge[3000];
+
+	assert_non_null(profile);
+	memset(huge, 'A', sizeof(huge));
+	huge[sizeof(huge) - 1] = '\0';
+	made_target(profile);
+	made_causes(profile);
+	profile->stacks = profile_alloc(profile, STACKS * sizeof(*profile->stacks));
+	profile->n_stacks = STACKS;
+	for (size_t i = 0; i < STACKS; i++) {
+		struct frame *frames = profile_alloc(profile, FRAMES * sizeof(*frames));
+		struct type_share types[] = {
+			{made_hostile_names[i % n], 1, 10},
+			{profile_str(profile, huge, (long)(i % sizeof(huge))), 1, 9}};
+
+		for (size_t j = 0; j < FRAMES; j++) {
+			const char *name = made_hostile_names[(i + j) % n];
+
+			frames[j] = (i + j / 7) % 3 == 0
+					    ? made_native(profile, name, i, "python3.11")
+				    : (i + j / 5) % 3 == 1
+					    ? made_python(profile, name,
+							  "/usr/lib/python3.11/json/a.py", 7)
+					    : made_python(profile, j % 9 ? name : huge,
+							  j % 11 ? name : huge, UINT32_MAX);
+		}
+		profile->stacks[i] = (struct stack){
+			.domain = (enum domain)(i % DOMAIN_COUNT),
+			.outstanding_bytes = 1000000000000 + i,
+			.outstanding_count = 1000000000 + i,
+			.growth_bytes_per_s = 1e12,
+			.oldest_s = 1e7,
+			.newest_s = 1e6,
+			.estimated = i % 2,
+			.bytes_error = i % 4 == 1 ? 1e11 : 1e14,
+			.seen = 100000,
+			.types = MADE_COPY(profile, types),
+			.n_types = 2,
+			.types_sampled = 2,
+			.frames = frames,
+			.n_frames = FRAMES,
+		};
+	}
+	for (size_t i = 0; i < n; i++)
+		profile_note(profile, "not_read", i % 2 ? made_hostile_names[i] : huge);
+	made_hostile_losses(profile);
+	profile->mode.object_coverage = profile_str(profile, huge, -1);
+	profile->target.end = TARGET_EXITED;
+	profile->target.end_detail = 3;
+	profile_sort(profile, ORDER_SIZE);
+	return profile;
+}
+
 static inline struct profile *made_profile(const char *name)
 {
 	struct profile *profile = profile_new();
@@ -646,6 +909,10 @@ static inline struct profile *made_profile(const char *name)
 		made_below(profile);
 	else if (!strcmp(name, "untraced"))
 		made_untraced(profile);
+	else if (!strcmp(name, "causes"))
+		made_causes(profile);
+	else if (made_state(profile, name))
+		;
 	else if (!strncmp(name, "by-", 3) || !strcmp(name, "wheels") || !strcmp(name, "selected") ||
 		 !strcmp(name, "pids"))
 		made_groups(profile, name);

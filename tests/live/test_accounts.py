@@ -126,7 +126,7 @@ def test_changed_allocator_tables_end_the_claim_of_completeness(
     """When the program itself writes to its allocator tables, the report no longer claims that
     every call was traced."""
     target = start(one_python, "accounts.py")
-    tool = attach(target, "--native", "no")
+    tool = attach(target, "-v", "--native", "no")
     target.do("do_nothing")
     assert "; every call was traced." in tool.report_now()
     target.do("start_tracemalloc")
@@ -292,4 +292,4 @@ def test_no_steer_never_writes(python, start, attach):
         assert (found["outstanding_count"], found["allocated_count"]) == (kept, n)
     found = report.at(**where(target, "objects", domain="object"))
     if (found["outstanding_count"], found["outstanding_bytes"]) != (kept, sizes["objects"]):
-        assert "Coverage:" in text and "steer" in text, "the report must say what is not covered"
+        assert "steer" in text, "the report must say what is not covered"

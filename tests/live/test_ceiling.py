@@ -22,6 +22,9 @@ FEW_WINDOWS = 40
 PTRACE_DETACH, PTRACE_SEIZE, PTRACE_INTERRUPT = 17, 0x4206, 0x4207
 LOST = 700  # bytes, as in programs/busy.py
 
+# whether anything grows or not
+ALWAYS = ("-X", "trace=always")
+
 
 def work_until(target, command, tool, found, n=BATCH):
     """Make the target work until a report has what is looked for; returns that."""
@@ -158,12 +161,12 @@ def test_growing_container_is_named_with_its_line(some_python, start, attach, va
     """Path, type and the line of what is put into it, ahead of any stack; nothing else is said to
     grow like that."""
     target = start(some_python, "busy.py")
-    tool = attach(target, exact=False)
+    tool = attach(target, "-v", exact=False)
     text = work_until(target, "collect", tool, lambda report: growing(report, "app.cache.SESSIONS"))
     report = tool.finish()
     validate(report.data)
     assert re.match(r"app\.cache\.SESSIONS dict, \d+ items: \+\d+ inserted, -0 removed in ", text)
-    (by,) = re.findall(r"inserted by:\n\t\t(\S+) \(.*busy\.py:(\d+)\)", text)
+    (by,) = re.findall(r"inserted by:\n(?:\t\t.*\n)*?\t\t(\S+) \(.*busy\.py:(\d+)\)", text)
     assert by == ("collect", str(target.line("inserted")))
     (row,) = report.data["growing"]
     container = row["container"]
@@ -184,7 +187,7 @@ def test_growing_container_of_a_slowed_target_is_named_too(one_python, start, at
     the line all the same; the report says that its rate is not the program's."""
     target = start(one_python, "busy.py")
     slowed = harness.is_slowed(target, "app.cache.SESSIONS")
-    tool = attach(target, exact=False)
+    tool = attach(target, "-v", exact=False)
     said = "While it was watched the target lost"
 
     def found(report):
@@ -195,7 +198,9 @@ def test_growing_container_of_a_slowed_target_is_named_too(one_python, start, at
     report = tool.finish()
     validate(report.data)
     assert re.search(
-        r"inserted by:\n\t\tcollect_slowly \(.*busy\.py:%d\)" % target.line("inserted slowly"), text
+        r"inserted by:\n(?:\t\t.*\n)*?\t\tcollect_slowly \(.*busy\.py:%d\)"
+        % target.line("inserted slowly"),
+        text,
     )
     (row,) = report.data["growing"]
     assert (row["lost"] >= 0.05) == slowed
@@ -219,7 +224,7 @@ def test_lost_memory_of_c_is_found_at_its_line(some_python, start, attach, valid
     """What C code lost is found by the windows of malloc at its line of Python, and is called an
     estimate where it is one."""
     target = start(some_python, "busy.py")
-    tool = attach(target, "--native", "no", exact=False)
+    tool = attach(target, "-v", "--native", "no", exact=False)
     line = target.line("lost")
     work_until(target, "lose", tool, lambda report: leaking(report, line, LOST))
     report = tool.finish()
@@ -240,7 +245,7 @@ def test_lost_memory_of_c_is_found_at_its_line(some_python, start, attach, valid
 def test_objects_without_a_holder_are_found_at_their_line(one_python, start, attach):
     """Cycles that are never collected: no container grows; the windows of objects name the line."""
     target = start(one_python, "busy.py")
-    tool = attach(target, "--native", "no", exact=False)
+    tool = attach(target, "-v", "--native", "no", exact=False)
     line = target.line("cycle")
 
     def found(report):
@@ -258,7 +263,7 @@ def test_objects_without_a_holder_are_found_at_their_line(one_python, start, att
 def test_reaching_the_ceiling_can_end_the_trace(one_python, start, attach, validate):
     """-X on-limit=stop: the trace ends with its report and with exit code 3."""
     target = start(one_python, "busy.py")
-    tool = attach(target, "-X", "on-limit=stop", exact=False)
+    tool = attach(target, *ALWAYS, "-X", "on-limit=stop", exact=False)
     for _ in range(2000):
         target.do("work", n=BATCH)
         if tool.process.poll() is not None:
@@ -272,7 +277,7 @@ def test_reaching_the_ceiling_can_end_the_trace(one_python, start, attach, valid
 def test_cheap_parts_are_exact(one_python, start, attach):
     """A program that rarely allocates is traced all the time, and its figures are counted."""
     target = start(one_python, "busy.py")
-    tool = attach(target, "--max-overhead", "100", "--native", "no", exact=False)
+    tool = attach(target, *ALWAYS, "-v", "--max-overhead", "100", "--native", "no", exact=False)
     every = r"^Traced: malloc, mmap: every call.*\nTraced: object: every call"
     report = work_until(
         target, "think", tool, lambda text: text if re.search(every, text, re.M) else None, n=100
@@ -293,7 +298,7 @@ def test_mappings_are_not_always_traced_where_system_calls_abound(
     they are not traced all the time even if it maps nothing, unless other tracers have already
     slowed its calls down. Where they are traced all the time (--exact), the report says so."""
     target = start(one_python, "busy.py")
-    tool = attach(target, "--native", "no", exact=False)
+    tool = attach(target, *ALWAYS, "-v", "--native", "no", exact=False)
     windows = r"^Traced: malloc, mmap: (\d+) windows, .* Tracing all would cost (\S+) % of"
 
     def decided(text):
@@ -311,7 +316,7 @@ def test_mappings_are_not_always_traced_where_system_calls_abound(
         # once no other tracer runs, and the period of a report includes a window
         work_until(target, "ask", tool, lambda text: re.search(SLOWER, text, re.M), n=200)
     tool.finish()
-    tool = attach(target, "--native", "no")
+    tool = attach(target, "-v", "--native", "no")
     target.do("ask", n=10)
     text = tool.report_now()
     report = tool.finish()
@@ -351,7 +356,7 @@ def test_sampled_estimates_are_unbiased_and_within_their_error(one_python, start
     target = start(one_python, "busy.py")
     n, rounds = 6000, 30
     truth, line = n * LOST, target.line("lost alone")
-    tool = attach(target, "--sample", "2K", "--native", "no", exact=False)
+    tool = attach(target, "-v", "--sample", "2K", "--native", "no", exact=False)
     pattern = (
         r"^\t(\d+) bytes in \d+ allocations from stack.*  malloc.*  estimated ±([\d.]+) %%.*\n"
         r"\t\tlose_alone \(.*busy\.py:%d\)" % line
@@ -395,6 +400,8 @@ def test_full_map_of_blocks_turns_into_a_sample(one_python, start, attach, valid
     target = start(one_python, "busy.py")
     tool = attach(
         target,
+        *ALWAYS,
+        "-v",
         "--native",
         "no",
         "--max-overhead",
@@ -438,6 +445,8 @@ def test_lists_that_grow_are_estimated_from_a_sample(one_python, start, attach, 
     n, truth, line = 3000, 3000 * 40 * 8, target.line("grown")
     tool = attach(
         target,
+        *ALWAYS,
+        "-v",
         "--native",
         "no",
         "--max-overhead",

@@ -331,6 +331,7 @@ def test_help_lists_every_option_and_version_is_shown():
         "--pid",
         "--duration",
         "--top",
+        "--frames",
         "--group-by",
         "--module",
         "--sort",

@@ -24,7 +24,7 @@ class Look(harness.Command):
     def __init__(self, target, folder, without="", before=()):
         super().__init__(
             folder,
-            ["-p", str(target.pid), harness.NEVER_S],
+            ["-v", "-p", str(target.pid), harness.NEVER_S],
             {"PYLEAKTRACE_WITHOUT": without},
             [*before, harness.TOOL],
         )
@@ -166,7 +166,7 @@ def test_refused_c_frames_leave_every_allocation_counted(one_python, start, atta
     """The trace goes on without C frames: every allocation is still counted at its line, and the
     report says why."""
     target = start(one_python, "accounts.py")
-    watch = attach(target, "-z", "7777", "-Z", "7777", without="native_load")
+    watch = attach(target, "-v", "-z", "7777", "-Z", "7777", without="native_load")
     target.do("of_size", n=3000, n_keep=500, size=7777)
     text = watch.report_now()
     report = watch.finish()
@@ -211,7 +211,7 @@ def test_maps_are_filled_beforehand(some_python, start, attach):
 def note_of(target, folder, work, wanted):
     """Work until the report has the note, or until the trace is sure that there is none; returns
     its sentence."""
-    watch = harness.Tool(target.pid, folder, exact=False)
+    watch = harness.Tool(target.pid, folder, "-v", exact=False)
     try:
         for _ in range(60 if wanted else 12):
             target.do(work, n=2)

@@ -84,12 +84,12 @@ def test_three_leaks_are_found_below_the_ceiling(one_python, attach):
     """In the default mode: the growing container and what fills it, and the lines of the other two
     leaks."""
     with serving(one_python) as service:
-        tool = attach(service, "-T", "0", exact=False)
+        tool = attach(service, "-v", "-T", "0", exact=False)
         until_shown(
             tool,
             [
                 r"^shop\.sessions\.SESSIONS dict, .*\n +\+\d+ inserted(?:, in \d+ changes,)? by:\n"
-                r"\t\tremember \(.*sessions\.py:",
+                r"(?:\t\t.*\n)*?\t\tremember \(.*sessions\.py:",
                 r"^\t\twatermark \(.*images\.py:",
                 r"^\t\tplace \(.*orders\.py:",
             ],

@@ -99,7 +99,7 @@ def test_modules_add_up(watched):
     assert data["totals"]["outstanding_count"] == ALL
     # one command shows it
     assert re.search(
-        r"^\[[\d:]+\] Top 10 modules with outstanding allocations:\n"
+        r"^\[[\d:]+\] Top 5 modules with outstanding allocations:\n"
         r"\t%d bytes in %d allocations from module leaky_one \(1 stack, %d %%\)"
         % (SIZE * 300, 300, round(100 * 300 / ALL)),
         text,
@@ -160,7 +160,7 @@ def test_processes_add_up_in_one_table(start, attach, one_python, validate):
             text,
             re.M,
         ), text
-    assert text.count("] Top 10 pids with outstanding allocations:") == 1
+    assert text.count("] Top 5 pids with outstanding allocations:") == 1
     second.process.kill()
     second.process.wait()
     first.do("leak", what="one", n=80, n_keep=40, size=SIZE)
@@ -176,7 +176,7 @@ def test_each_process_keeps_below_its_own_ceiling(start, attach, one_python, val
     each was traced. All are attached at once."""
     targets = [start(one_python, "wheels.py") for _ in range(4)]
     others = [word for target in targets[1:] for word in ("-p", str(target.pid))]
-    tool = attach(targets[0], *others, "--group-by", "pid", exact=False)
+    tool = attach(targets[0], *others, "-v", "--group-by", "pid", exact=False)
     for target in targets[1:]:
         assert tool.err.wait(r"^pyleaktrace: tracing pid %d\b" % target.pid)
     report = tool.finish()

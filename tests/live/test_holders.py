@@ -83,7 +83,7 @@ def test_default_mode_finds_growing_containers_by_itself(some_python, start, att
     """The default mode: what has stopped growing is not in the way of what still grows."""
     target = start(some_python, "holders.py")
     target.do("warm_up", n=200)
-    tool = attach(target, "--native", "no", exact=False)
+    tool = attach(target, "-v", "--native", "no", exact=False)
     target.do("warm_up", n=20000)
     wanted = {
         "app.state.QUEUE": "queue_it",
@@ -130,7 +130,7 @@ def test_default_mode_finds_growing_containers_by_itself(some_python, start, att
 def test_growing_containers_are_not_watched_without_a_gil(free_threaded, start, attach):
     """Growing containers are not examined more closely, and the report says why."""
     target = start(free_threaded, "holders.py")
-    tool = attach(target, "--native", "no", exact=False)
+    tool = attach(target, "-v", "--native", "no", exact=False)
     said = work_until(target, tool, lambda text: re.search(r"^.*without a GIL.*$", text, re.M))
     assert said
     assert target.do("work", n=1)

@@ -25,7 +25,7 @@ def test_size_filter_counts_only_that_size(some_python, start, attach):
 
 def test_full_map_of_blocks_is_reported_and_empties_again(some_python, start, attach):
     target = start(some_python, "accounts.py")
-    tool = attach(target, "-X", "max-blocks=1000", *EXACTLY)
+    tool = attach(target, "-v", "-X", "max-blocks=1000", *EXACTLY)
     target.do("of_size", n=5000, n_keep=5000, size=BLOCK)
     text = tool.report_now()
     assert "-X max-blocks" in text and "blocks_full" in text
@@ -42,7 +42,7 @@ def test_full_map_of_blocks_is_reported_and_empties_again(some_python, start, at
 
 def test_full_map_of_stacks_leaves_totals_exact(some_python, start, attach):
     target = start(some_python, "accounts.py")
-    tool = attach(target, "-X", "max-stacks=16", *EXACTLY)
+    tool = attach(target, "-v", "-T", "0", "-X", "max-stacks=16", *EXACTLY)
     target.do("from_many_lines", n_lines=100, size=BLOCK)
     text = tool.report_now()
     report = tool.finish()
@@ -65,7 +65,7 @@ def test_room_for_stacks_comes_back(one_python, start, attach):
     """Stacks with nothing outstanding any more make room for others, and what they counted
     stays."""
     target = start(one_python, "accounts.py")
-    tool = attach(target, "-X", "max-stacks=16", *EXACTLY)
+    tool = attach(target, "-v", "-T", "0", "-X", "max-stacks=16", *EXACTLY)
     target.do("from_many_lines", n_lines=100, size=BLOCK)
     assert "stacks_full" in tool.report_now()
     target.do("forget_many")

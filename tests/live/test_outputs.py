@@ -22,6 +22,7 @@ def written(one_python, tmp_path_factory):
         tool = Tool(
             target.pid,
             folder,
+            "-v",
             "-o",
             "out.txt",
             "-o",

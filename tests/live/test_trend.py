@@ -280,7 +280,7 @@ def test_copying_on_write_is_no_leak(one_python, start, trend, validate):
 def test_watch_says_copy_on_write(one_python, start, attach):
     """Below its line of memory, which then shows the private part."""
     target = start(one_python, "forked.py", "300000")
-    tool_run = attach(types.SimpleNamespace(pid=target.said), exact=False)
+    tool_run = attach(types.SimpleNamespace(pid=target.said), "-v", exact=False)
     texts = []
 
     def is_told():  # there is enough to read for a minute and more
@@ -349,7 +349,7 @@ def test_watch_says_what_grows(some_python, start, attach, validate):
     """The trace scans the heap while it probes: its reports have the type that grows, memory and
     threads."""
     target = start(some_python, "memory.py")
-    tool_run = attach(target)
+    tool_run = attach(target, "-v")
 
     target.do("grow")
     started = [target.do("leak_thread") for _ in range(2)]
@@ -395,7 +395,7 @@ def test_watch_says_what_grows(some_python, start, attach, validate):
 
 
 def test_trace_without_scans_has_no_trend(one_python, start, attach):
-    run = attach(start(one_python, "memory.py"), "-X", "heap-scan=no")
+    run = attach(start(one_python, "memory.py"), "-v", "-X", "heap-scan=no")
     text = run.report_now()
     assert "Memory: " not in text and "since the start" not in text
     report = run.finish()

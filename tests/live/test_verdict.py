@@ -6,13 +6,18 @@ import re
 import harness
 
 FINDINGS = {
-    "visit": r"^  \d\. \+\S+ \S+  container   app\.USERS\[\*\]\.history "
+    "visit": r"^  \d\. +\+\S+ \S+  container   app\.USERS\[\*\]\.history "
     r"\(list, 100 of them, \+[\d,.]+/min in all\) only grow$",
-    "remember": r"^  \d\. \+\S+ \S+  container   app\.CACHE "
+    "remember": r"^  \d\. +\+\S+ \S+  container   app\.CACHE "
     r"\(dict, [\d,]+ bytearray, \+[\d,.]+/min\) only grows$",
-    "lose": r"^  \d\. \+\S+ \S+  reference   C code, or a reference that was lost, "
+    "lose": r"^  \d\. +\+\S+ \S+  reference   C code, or a reference that was lost, "
     r"keeps __main__\.Lost \([\d,]+ objects, \+[\d,.]+/min\)$",
 }
+
+
+def unwrapped(report):
+    """Sentences that take two lines, in one."""
+    return re.sub(r"\n {25,}", " ", report)
 
 
 def test_every_leak_is_named_with_its_kind(some_python, start, attach, validate):
@@ -23,7 +28,7 @@ def test_every_leak_is_named_with_its_kind(some_python, start, attach, validate)
     texts = []
 
     def all_found():
-        texts.append(tool.report_now())
+        texts.append(unwrapped(tool.report_now()))
         return all(re.search(pattern, texts[-1], re.M) for pattern in FINDINGS.values())
 
     harness.until(all_found, "three findings")

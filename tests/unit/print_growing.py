@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """Grows by as many objects as test_ways_growing.c knows, one step for each byte that it reads."""
+import collections
 import ctypes
+import functools
 import gc
 import io
 import os
@@ -51,6 +53,29 @@ def keeper():
     return keep
 
 
+class Answer(object):
+    pass
+
+
+class Bounded(Answer):
+    pass
+
+
+class Line(object):
+    pass
+
+
+def caches():
+    @functools.lru_cache(maxsize=None)
+    def forever(number):
+        return Answer()
+
+    @functools.lru_cache(maxsize=5000)
+    def up_to(number):
+        return Bounded()
+    return forever, up_to
+
+
 def step(app, number):
     for i in range(100):
         app.CACHE["%d.%d" % (number, i)] = Item()
@@ -69,12 +94,19 @@ def step(app, number):
     # as many as before, and never the same
     app.SCRATCH.clear()
     app.SCRATCH.extend(Scratch() for _ in range(300))
+    for i in range(70):
+        app.forever((number, i))
+    for i in range(80):
+        app.up_to((number, i))
+    app.LINES.extend(Line() for _ in range(90))
 
 
 def main():
     app = sys.modules["app"] = types.ModuleType("app")
     app.CACHE, app.USERS, app.LAST, app.SCRATCH = {}, {i: User() for i in range(50)}, None, []
     app.keep = keeper()
+    app.forever, app.up_to = caches()
+    app.LINES = collections.deque(maxlen=7000)
     ctypes.pythonapi.Py_IncRef.restype = None
     gc.collect()
     gc.disable()

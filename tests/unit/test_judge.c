@@ -50,6 +50,9 @@ static void make(struct made *made, unsigned looks, double objects_per_s, double
 	trend_measure(made->trend);
 	made->trend->have_room = true;
 	made->trend->gc.have_enabled = made->trend->gc.enabled = true;
+	made->trend->gc.have_generations = true;
+	made->trend->gc.thresholds[0] = 700;
+	made->trend->gc.thresholds[1] = made->trend->gc.thresholds[2] = 10;
 	made->part.rows = made->rows;
 	made->part.n_looks = looks;
 	made->profile->trend = made->trend;
@@ -169,13 +172,46 @@ static void garbage_is_a_leak_only_where_nobody_collects_it(void **state)
 	(void)state;
 	make(&made, LOOKS, 10000, 0);
 	add_row(&made, RETENTION_GARBAGE, 9900);
-	assert_int_equal(verdict_of(&made)->state, VERDICT_GROWING);
+	assert_int_equal(verdict_of(&made)->state, VERDICT_NO_LEAK);
+	assert_int_equal(made.profile->verdict->n_findings, 0);
+	assert_non_null(strstr(made.profile->verdict->sentence, "apart from garbage"));
 	end(&made);
+	/* a threshold that is never reached */
+	make(&made, LOOKS, 10000, 0);
+	made.trend->gc.thresholds[2] = 1000000;
+	add_row(&made, RETENTION_GARBAGE, 9900);
+	assert_int_equal(verdict_of(&made)->state, VERDICT_GROWING);
+	assert_int_equal(made.profile->verdict->findings[0].cause, CAUSE_CYCLE);
+	end(&made);
+	/* what hangs on them is part of them */
 	make(&made, LOOKS, 10000, 0);
 	made.trend->gc.enabled = false;
+	add_row(&made, RETENTION_GARBAGE, 100);
+	made.rows[0].item_type = (char *)"str";
+	made.rows[0].least_bytes_per_s = 200;
 	add_row(&made, RETENTION_GARBAGE, 9900);
 	assert_int_equal(verdict_of(&made)->state, VERDICT_LEAK);
+	assert_int_equal(made.profile->verdict->n_findings, 1);
 	assert_int_equal(made.profile->verdict->findings[0].cause, CAUSE_CYCLE);
+	assert_non_null(
+		strstr(made.profile->verdict->findings[0].sentence, "cycles of app.Item are"));
+	end(&made);
+}
+
+/* What has a bound ends there. */
+static void a_container_with_a_bound_is_no_leak(void **state)
+{
+	const struct verdict *verdict;
+	struct made made;
+
+	(void)state;
+	make(&made, LOOKS, 10000, 0);
+	add_row(&made, RETENTION_CONTAINER, 9900);
+	made.rows[0].bound = 4096;
+	verdict = verdict_of(&made);
+	assert_int_equal(verdict->state, VERDICT_GROWING);
+	assert_non_null(strstr(verdict->sentence, "it ends at the bound"));
+	assert_non_null(strstr(verdict->findings[0].sentence, "fills up to its bound of 4,096"));
 	end(&made);
 }
 
@@ -283,6 +319,7 @@ int main(void)
 		cmocka_unit_test(a_container_that_grows_is_a_leak_after_a_while),
 		cmocka_unit_test(lost_references_are_a_leak_at_once),
 		cmocka_unit_test(garbage_is_a_leak_only_where_nobody_collects_it),
+		cmocka_unit_test(a_container_with_a_bound_is_no_leak),
 		cmocka_unit_test(findings_and_the_rest_add_up_to_the_growth),
 		cmocka_unit_test(the_limit_of_a_control_group_is_foreseen),
 		cmocka_unit_test(estimates_name_lines_that_they_can_prove),

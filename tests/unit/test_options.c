@@ -55,7 +55,9 @@ static void what_is_not_given_has_its_default(void **state)
 	assert_int_equal(options.interval_ns, 5 * S);
 	assert_int_equal(options.count, 0);
 	assert_int_equal(options.duration_ns, 0);
-	assert_int_equal(options.top, 10);
+	assert_int_equal(options.top, 5);
+	assert_int_equal(options.frames, 6);
+	assert_false(options.shown);
 	assert_int_equal(options.group_by, GROUP_STACK);
 	assert_int_equal(options.n_modules, 0);
 	assert_int_equal(options.n_outputs, 0);

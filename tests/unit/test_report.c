@@ -13,16 +13,41 @@
 
 static int plain(FILE *out, const struct document *document, struct err *err)
 {
-	const struct report_options options = {.top = 10};
+	const struct report_options options = {.top = 10, .whole = true};
 
 	(void)err;
 	report_text(out, document->profile, &options);
 	return 0;
 }
 
+/* As a user sees it who asks for nothing else, on no terminal. */
+static const struct report_options brief_options = {
+	.top = 5, .frames = REPORT_FRAMES, .lines = REPORT_LINES};
+
+static int brief(FILE *out, const struct document *document, struct err *err)
+{
+	(void)err;
+	report_text(out, document->profile, &brief_options);
+	return 0;
+}
+
+/* ... at the end of the trace */
+static int last(FILE *out, const struct document *document, struct err *err)
+{
+	struct report_options options = brief_options;
+
+	(void)err;
+	options.last = true;
+	report_text(out, document->profile, &options);
+	return 0;
+}
+
 static int on_terminal(FILE *out, const struct document *document, struct err *err)
 {
-	const struct report_options options = {.top = 2, .color = true, .width = 60};
+	struct report_options options = brief_options;
+
+	options.color = true;
+	options.width = 100;
 
 	(void)err;
 	report_text(out, document->profile, &options);
@@ -31,7 +56,7 @@ static int on_terminal(FILE *out, const struct document *document, struct err *e
 
 static int quiet(FILE *out, const struct document *document, struct err *err)
 {
-	const struct report_options options = {.quiet = true};
+	const struct report_options options = {.whole = true, .quiet = true};
 
 	(void)err;
 	report_text(out, document->profile, &options);
@@ -40,7 +65,7 @@ static int quiet(FILE *out, const struct document *document, struct err *err)
 
 static int verbose(FILE *out, const struct document *document, struct err *err)
 {
-	const struct report_options options = {.top = 2, .all_frames = true};
+	const struct report_options options = {.top = 2, .whole = true, .all_frames = true};
 
 	(void)err;
 	report_text(out, document->profile, &options);
@@ -52,7 +77,11 @@ static void golden_files(void **state)
 	(void)state;
 	for (const char *const *name = made_names; *name; name++)
 		golden_check(*name, "expected.txt", plain);
-	golden_check("service", "expected-terminal.txt", on_terminal);
+	for (const char *const *name = made_names; *name; name++)
+		golden_check(*name, "expected-brief.txt", brief);
+	golden_check("causes", "expected-last.txt", last);
+	golden_check("causes", "expected-terminal.txt", on_terminal);
+	golden_check("answered", "expected-last.txt", last);
 	golden_check("estimated", "expected-quiet.txt", quiet);
 	golden_check("by-module", "expected-quiet.txt", quiet);
 	golden_check("selected", "expected-quiet.txt", quiet);
@@ -127,31 +156,29 @@ static char *text_with_guesses(size_t first, golden_writer *report, size_t *n)
 	return text;
 }
 
-/* What may be nothing does not stand next to what is known; but it does where nothing is known, and
- * to who asks for all. */
+/* What may be nothing does not stand next to what is known: but in the whole report, and to who
+ * asks for all. */
 static void guesses_are_one_line(void **state)
 {
-	char *text, line[80], all[80];
+	char *text, line[80];
 	size_t n;
 
 	(void)state;
-	text = text_with_guesses(1, plain, &n);
+	text = text_with_guesses(1, brief, &n);
 	assert_true(n >= 3);
 	snprintf(line, sizeof(line), "\nNot enough data yet on %zu more: ", n - 1);
-	snprintf(all, sizeof(all), " stacks (%zu not shown) after", n - 1);
 	assert_int_equal(count(text, "from stack"), 1);
 	assert_non_null(strstr(text, line));
-	assert_non_null(strstr(text, all));
 	free(text);
-	text = text_with_guesses(0, plain, &n);
-	assert_true(n > 3);
-	assert_int_equal(count(text, "from stack"), 3);
-	assert_non_null(strstr(text, "\nNot enough data yet to be sure of any of these and those "
-				     "that are not shown: each may be noise.\n"));
+	text = text_with_guesses(0, brief, &n);
+	snprintf(line, sizeof(line), "\nNot enough data yet on %zu: ", n);
+	assert_int_equal(count(text, "from stack"), 0);
+	assert_non_null(strstr(text, line));
 	free(text);
 	text = text_with_guesses(1, quiet, &n);
 	assert_int_equal(count(text, "from stack"), n);
-	assert_null(strstr(text, "Not enough seen"));
+	snprintf(line, sizeof(line), "\nNot enough data yet to be sure of %zu of these ", n - 1);
+	assert_non_null(strstr(text, line));
 	free(text);
 }
 
@@ -230,7 +257,7 @@ static void frames_fit_the_terminal(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(widths) / sizeof(widths[0]); i++) {
-		const struct report_options options = {.width = widths[i]};
+		const struct report_options options = {.whole = true, .width = widths[i]};
 		size_t most = (widths[i] < 40 ? 40 : widths[i]) - 16, size;
 		char *text = NULL, *rest, *line;
 		FILE *out = open_memstream(&text, &size);
@@ -243,6 +270,65 @@ static void frames_fit_the_terminal(void **state)
 		free(text);
 	}
 	profile_free(profile);
+}
+
+static size_t columns_of(const char *line)
+{
+	size_t columns = 0;
+
+	while (*line) {
+		columns = *line == '\t' ? (columns / 8 + 1) * 8 : columns + 1;
+		escape_next(&line);
+	}
+	return columns;
+}
+
+/* Whatever the target is like, and however narrow the screen. */
+static void check_fits(const struct profile *profile, unsigned width, bool is_last)
+{
+	struct report_options options = brief_options;
+	size_t targets = profile->n_targets ? profile->n_targets : 1, lines = 0, size;
+	char *text = NULL, *rest, *line;
+	FILE *out = open_memstream(&text, &size);
+
+	options.width = width;
+	options.last = is_last;
+	report_text(out, profile, &options);
+	assert_int_equal(fclose(out), 0);
+	for (rest = text; (line = strsep(&rest, "\n"));) {
+		lines += *line || rest;
+		assert_true(columns_of(line) <=
+			    (width && width < 100 ? width < 40 ? 40 : width : 100));
+		for (const char *at = line; *at;) {
+			int32_t c = escape_next(&at);
+
+			assert_true((c >= 0x20 && c < 0x7f) || c == '\t' || c > 0xa0);
+		}
+	}
+	assert_true(lines <= REPORT_LINES * targets);
+	free(text);
+}
+
+static void reports_fit_the_screen(void **state)
+{
+	static const unsigned widths[] = {0, 1, 40, 57, 100, 300};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(widths) / sizeof(widths[0]); i++) {
+		struct profile *profile = made_large();
+
+		check_fits(profile, widths[i], false);
+		check_fits(profile, widths[i], true);
+		profile->verdict = NULL;
+		check_fits(profile, widths[i], true);
+		profile_free(profile);
+		for (const char *const *name = made_names; *name; name++) {
+			profile = made_profile(*name);
+			check_fits(profile, widths[i], false);
+			check_fits(profile, widths[i], true);
+			profile_free(profile);
+		}
+	}
 }
 
 /* What is left of a stack whose C frames have these names; "!" before one: of another file than the
@@ -320,17 +406,31 @@ static void live_line_is_whole_parts(void **state)
 
 	(void)state;
 	assert_string_equal(live_line(&live, 200, line, sizeof(line)),
-			    "12 s (48 s left)  3.4 MiB outstanding +204.1 KiB/s  812,000 hits/s, "
-			    "38 % of a core  1,200 lost");
+			    "tracing, 12 s (48 s left)  3.4 MiB outstanding +204.1 KiB/s  38 % of "
+			    "a core  1,200 lost");
+	assert_string_equal(live_line(&live, 70, line, sizeof(line)),
+			    "tracing, 12 s (48 s left)  3.4 MiB outstanding +204.1 KiB/s");
+	live.looking = true;
 	assert_string_equal(live_line(&live, 60, line, sizeof(line)),
-			    "12 s (48 s left)  3.4 MiB outstanding +204.1 KiB/s");
+			    "looking at what grows, 12 s (48 s left)  38 % of a core");
+	live.verdict = "LEAK";
+	live.in_use_growth_per_s = 5.0 * (1 << 20) / 60;
+	assert_string_equal(live_line(&live, 60, line, sizeof(line)),
+			    "LEAK +5.0 MiB/min, 12 s (48 s left)  38 % of a core");
+	/* nothing is outstanding where nothing needs to be traced */
+	live.outstanding_bytes = 0;
+	assert_string_equal(live_line(&live, 200, line, sizeof(line)),
+			    "LEAK +5.0 MiB/min, 12 s (48 s left)  38 % of a core  1,200 lost");
+	live.verdict = "NO LEAK";
+	live.in_use_growth_per_s = 0;
+	assert_string_equal(live_line(&live, 36, line, sizeof(line)), "NO LEAK, 12 s (48 s left)");
 	for (unsigned width = 1; width < 120; width++)
 		assert_true(strlen(live_line(&live, width, line, sizeof(line))) < width);
 	assert_true(strlen(live_line(&live, 0, line, sizeof(line))) < 80);
 	/* figures that there are none of are not zero */
 	live = (struct live_state){.seconds = 3, .left_s = -1, .untraced = true};
 	assert_string_equal(live_line(&live, 200, line, sizeof(line)),
-			    "3 s  allocations are not traced");
+			    "allocations are not traced, 3 s");
 }
 
 /* A target that has not run since the start, and no hit yet: neither a share of 0 % nor hits of 0
@@ -364,6 +464,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(the_newest_is_said_when_it_is_old),
 		cmocka_unit_test(titles_are_escaped),
 		cmocka_unit_test(frames_fit_the_terminal),
+		cmocka_unit_test(reports_fit_the_screen),
 		cmocka_unit_test(frames_that_pass_calls_on_are_one_line),
 		cmocka_unit_test(live_line_is_whole_parts),
 		cmocka_unit_test(what_is_not_known_is_left_out),

@@ -94,6 +94,38 @@ static const struct retention *find(const struct subject *subject, enum retentio
 	return NULL;
 }
 
+static void fail_row(const struct subject *subject, const char *python, const char *what)
+{
+	for (size_t i = 0; i < subject->n; i++)
+		print_message("%d %s (%s) %s %ld\n", subject->rows[i].kind, subject->rows[i].path,
+			      subject->rows[i].type, subject->rows[i].item_type,
+			      (long)subject->rows[i].items_delta);
+	fail_msg("%s: %s does not grow", python, what);
+}
+
+/* What a container of the program says of its own bound */
+static void check_bounds(const struct subject *subject, const char *python)
+{
+	static const struct {
+		const char *path;
+		int64_t bound;
+	} bounds[] = {
+		{"app.forever", -1}, {"app.up_to", 5000}, {"app.LINES", 7000}, {"app.CACHE", 0}};
+
+	for (size_t i = 0; i < sizeof(bounds) / sizeof(bounds[0]); i++) {
+		const struct retention *row = NULL;
+
+		for (size_t j = 0; j < subject->n; j++)
+			if (!strncmp(subject->rows[j].path, bounds[i].path, strlen(bounds[i].path)))
+				row = &subject->rows[j];
+		if (!row)
+			fail_row(subject, python, bounds[i].path);
+		if (row->bound != bounds[i].bound)
+			fail_msg("%s: %s (%s) has the bound %ld", python, row->path, row->type,
+				 (long)row->bound);
+	}
+}
+
 static void check(const char *python)
 {
 	static const struct {
@@ -115,12 +147,7 @@ static void check(const char *python)
 		const struct retention *row = find(&subject, expected[i].kind, expected[i].item);
 
 		if (!row) {
-			for (size_t j = 0; j < subject.n; j++)
-				print_message("%d %s (%s) %s %ld\n", subject.rows[j].kind,
-					      subject.rows[j].path, subject.rows[j].type,
-					      subject.rows[j].item_type,
-					      (long)subject.rows[j].items_delta);
-			fail_msg("%s: %s does not grow", python, expected[i].item);
+			fail_row(&subject, python, expected[i].item);
 		}
 		assert_string_equal(row->path, expected[i].path);
 		assert_string_equal(row->type, expected[i].type);
@@ -128,6 +155,7 @@ static void check(const char *python)
 		assert_int_equal(row->items_delta, expected[i].each * (STEPS - 1));
 		assert_true(row->confidence > 0.99);
 	}
+	check_bounds(&subject, python);
 	assert_non_null(find(&subject, RETENTION_CONTAINER, "__main__.Task"));
 	assert_null(find(&subject, RETENTION_CONTAINER, "__main__.Scratch"));
 	/* all together are not more than what the objects grew by */

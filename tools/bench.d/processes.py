@@ -189,7 +189,7 @@ class Tool:
                 command,
                 "-p",
                 str(target.pid),
-                *(["--exact"] if exact else []),
+                *(["--exact"] if exact else ["-X", "trace=always"]),
                 "-o",
                 self.report_file,
                 *options,

@@ -346,27 +346,73 @@ bool edges_describe(const struct edges *edges, const struct ref *ref, struct edg
 	return false;
 }
 
+/* In words from the dict of an lru_cache on; in 3.6 it is the first word behind its root: head,
+ * prev, next, hash, key, result. */
+#define LRU_MAXSIZE  3
+#define LRU_ROOT     40
+#define MAXSIZE_LAST 0x03070000u
+
+/* From the length of a deque on: length, leftblock, rightblock, leftindex, rightindex, state. */
+#define DEQUE_MAXLEN 48
+
 /* ---- containers ----------------------------------------------------------------------------- */
 
+/* What an lru_cache has in it, up to the word that is its dict. */
+struct lru_words {
+	uint64_t words[LRU_WORDS_MAX];
+	size_t n, cache; /* cache: index of the dict */
+	uint32_t dict;
+};
+
 /* Where the dict is differs, but an lru_cache has no other one. */
-uint32_t edges_cache(const struct edges *edges, uint32_t object)
+static bool read_lru(const struct edges *edges, uint32_t object, struct lru_words *lru)
 {
 	const struct census_type *type = edges_type(edges, object);
-	uint64_t words[LRU_WORDS_MAX];
 	size_t n = (size_t)type->py->basicsize / 8;
 
-	n = n < LRU_WORDS_MAX ? n : LRU_WORDS_MAX;
+	lru->n = n < LRU_WORDS_MAX ? n : LRU_WORDS_MAX;
 	if (type->kind != KIND_LRU_CACHE ||
-	    remote_read(edges->names.pid, address_of(edges, object), words, 8 * n))
-		return OBJECTS_NONE;
-	for (size_t i = (size_t)(head_of(edges) + LRU_LINKS) / 8; i < n; i++) {
-		uint32_t held = objects_find(&edges->reach->objects, words[i]);
-
-		if ((int64_t)(8 * i) != type->dict && held != OBJECTS_NONE &&
-		    edges_type(edges, held)->kind == KIND_DICT)
-			return held;
+	    remote_read(edges->names.pid, address_of(edges, object), lru->words, 8 * lru->n))
+		return false;
+	for (size_t i = (size_t)(head_of(edges) + LRU_LINKS) / 8; i < lru->n; i++) {
+		lru->dict = objects_find(&edges->reach->objects, lru->words[i]);
+		lru->cache = i;
+		if ((int64_t)(8 * i) != type->dict && lru->dict != OBJECTS_NONE &&
+		    edges_type(edges, lru->dict)->kind == KIND_DICT)
+			return true;
 	}
-	return OBJECTS_NONE;
+	return false;
+}
+
+uint32_t edges_cache(const struct edges *edges, uint32_t object)
+{
+	struct lru_words lru;
+
+	return read_lru(edges, object, &lru) ? lru.dict : OBJECTS_NONE;
+}
+
+bool edges_bound(const struct edges *edges, uint32_t object, int64_t *most)
+{
+	const struct py_runtime *runtime = edges->names.runtime;
+	bool is_last = runtime->hexversion >= MAXSIZE_LAST;
+	struct lru_words lru;
+	uint64_t word;
+	size_t at;
+
+	if (edges_type(edges, object)->kind == KIND_DEQUE) {
+		at = (size_t)runtime->layout.object.var_size + DEQUE_MAXLEN;
+		if (remote_read_u64(edges->names.pid, address_of(edges, object) + at, &word))
+			return false;
+	} else {
+		if (!read_lru(edges, object, &lru))
+			return false;
+		at = is_last ? lru.cache + LRU_MAXSIZE : (size_t)(head_of(edges) + LRU_ROOT) / 8;
+		if (at >= lru.n)
+			return false;
+		word = lru.words[at];
+	}
+	*most = (int64_t)word;
+	return *most >= -1;
 }
 
 bool edges_items(const struct edges *edges, uint32_t object, uint64_t *items)

@@ -78,6 +78,14 @@ bool edges_describe(const struct edges *edges, const struct ref *ref, struct edg
 /* len() of a container; false: it is not one. */
 bool edges_items(const struct edges *edges, uint32_t object, uint64_t *items);
 
+/*
+ * The most items that a container may have: of a deque its maxlen, of an lru_cache its maxsize.
+ *
+ * out    most: -1: it has no bound, though it could have one
+ * return false: it is no container of that kind, or cannot be read
+ */
+bool edges_bound(const struct edges *edges, uint32_t object, int64_t *most);
+
 /* The dict in which an lru_cache has its results; OBJECTS_NONE: the object is not one. */
 uint32_t edges_cache(const struct edges *edges, uint32_t object);
 

@@ -45,7 +45,7 @@
 #define REACH_ROOT        0x80000000u
 #define REACH_BUDGET      4
 #define REACH_SPAN_BUDGET (1ull << 30) /* of one object or root that is read again */
-#define REACH_FRAMES      1000         /* of a thread */
+#define REACH_FRAMES      (1u << 17)   /* of a thread */
 #define REACH_ROOTS_MAX   1000000
 
 enum root_kind {
@@ -94,6 +94,8 @@ struct reach {
 	size_t n_order;
 	uint64_t *marks; /* a bit for each object */
 	size_t roots_room;
+	bool frames_cut; /* a thread has more than REACH_FRAMES: what the others hold is not known
+			  */
 	bool skip_interned;
 	struct ref interned; /* the dict of interned strings, as it is held */
 	uint64_t interned_items;

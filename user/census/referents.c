@@ -236,6 +236,10 @@ static void frame_at(struct referents *referents, const struct image *image, uin
 		  &(struct span){.kind = SPAN_FRAME, .from = image->object, .address = address});
 }
 
+/* f_blockstack, up to 3.10: 20 PyTryBlocks of three ints, right before the locals. What is above
+ * its top is as it was when the memory was something else. */
+#define BLOCK_STACK 240
+
 /* A frame object has the frame in itself, or (from 3.11 on, while it runs) belongs to one
  * elsewhere. */
 static void frame_of(struct referents *referents, const struct image *image)
@@ -245,7 +249,7 @@ static void frame_of(struct referents *referents, const struct image *image)
 		 own = address + (uint64_t)layout->frame_object.own;
 
 	if (layout->frame_object.frame == LAYOUT_NONE) {
-		fields(referents, image, referents->head, layout->frame.locals);
+		fields(referents, image, referents->head, layout->frame.locals - BLOCK_STACK);
 		frame_at(referents, image, address);
 		return;
 	}

@@ -77,12 +77,17 @@ void retained_free(struct retained *retained)
 		free(retained->nodes[i].count);
 	}
 	free(retained->nodes);
+	free(retained->heads);
 	free(retained);
 }
 
 void retained_forget(struct retained *retained)
 {
 	retained->n_looks = 0;
+	retained->n_heads = 0;
+	retained->roots_cut = false;
+	for (size_t i = 0; i < retained->n_nodes; i++)
+		retained->nodes[i].stayed = retained->nodes[i].moved = 0;
 }
 
 static bool add_key(struct retained *retained, const struct way *way, uint32_t node)
@@ -406,6 +411,52 @@ static void share_buffers(struct retained *retained, size_t look, struct type_su
 	}
 }
 
+static bool is_head(const struct reach *reach, uint32_t object)
+{
+	return reach->how[object] == REACH_HELD && reach->parent[object] & REACH_ROOT;
+}
+
+/* What has become of the heads of the last look? */
+static void follow_heads(struct retained *retained)
+{
+	const struct reach *reach = retained->reach;
+
+	for (size_t i = 0; i < retained->n_heads; i++) {
+		struct retained_node *node = &retained->nodes[retained->heads[i].node];
+		uint32_t object = objects_find(&reach->objects, retained->heads[i].address);
+
+		if (object == OBJECTS_NONE || reach->how[object] != REACH_HELD)
+			continue;
+		node->stayed += is_head(reach, object);
+		node->moved += !is_head(reach, object);
+	}
+}
+
+static void list_heads(struct retained *retained)
+{
+	const struct reach *reach = retained->reach;
+	size_t n = 0;
+
+	for (uint32_t i = 0; i < reach->objects.n; i++)
+		n += is_head(reach, i) && retained->node_of[i] != RETAINED_NONE;
+	free(retained->heads);
+	retained->heads = calloc(n + 1, sizeof(*retained->heads));
+	retained->n_heads = 0;
+	for (uint32_t i = 0; i < reach->objects.n && retained->heads; i++)
+		if (is_head(reach, i) && retained->node_of[i] != RETAINED_NONE)
+			retained->heads[retained->n_heads++] = (struct retained_head){
+				reach->objects.address[i], retained->node_of[i]};
+}
+
+bool retained_moves(const struct retained *retained, uint32_t node)
+{
+	const struct retained_node *top = &retained->nodes[node];
+
+	while (top->parent != RETAINED_NONE && top->parent != RETAINED_HELD)
+		top = &retained->nodes[top->parent];
+	return top->parent == RETAINED_HELD && top->moved > top->stayed / 4;
+}
+
 int retained_end(struct retained *retained, struct err *err)
 {
 	const struct reach *reach = retained->reach;
@@ -413,7 +464,10 @@ int retained_end(struct retained *retained, struct err *err)
 	struct type_sum *sums = calloc(n_types + 1, sizeof(*sums));
 	uint32_t *held;
 
+	retained->roots_cut |= reach->frames_cut;
 	see_garbage(retained);
+	follow_heads(retained);
+	list_heads(retained);
 	held = count_held(retained);
 	if (!sums || !held) {
 		free(sums);

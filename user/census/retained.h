@@ -53,6 +53,15 @@ struct retained_node {
 	uint64_t weight;         /* in the last look */
 	uint64_t weight_before;  /* in the one before it; 0: there was none */
 	double buffers;          /* of bytes, in the last look */
+	/* of what C code or a lost reference holds: objects that were held so in one look and are
+	 * in the next, and those that others of them hold by then */
+	uint64_t stayed, moved;
+};
+
+/* An object that nothing of the program is known to hold. */
+struct retained_head {
+	uint64_t address;
+	uint32_t node;
 };
 
 struct retained {
@@ -62,6 +71,9 @@ struct retained {
 	bool have_since_full;
 	size_t n_looks;
 	uint64_t merged;
+	bool roots_cut; /* in some look: what seems to be held by C code may be held by a frame */
+	struct retained_head *heads; /* in the last look, by address */
+	size_t n_heads;
 	/* private: of the search that goes on */
 	const struct reach *reach;
 	uint32_t *node_of;      /* of each object */
@@ -83,6 +95,13 @@ void retained_see(struct retained *retained, const struct ref *ref);
 
 /* After reach_rest(): count. The look is the newest then. */
 int retained_end(struct retained *retained, struct err *err);
+
+/*
+ * Of a node below RETAINED_HELD: is it a structure whose newest end changes while it is read? What
+ * holds it was made after the objects had been listed, so that it only seems to be held by C code:
+ * in the next look it hangs on what was newer. What is held by C code stays so.
+ */
+bool retained_moves(const struct retained *retained, uint32_t node);
 
 /* The search has failed, or is no longer needed. Works without one in progress. */
 void retained_abandon(struct retained *retained);

@@ -24,17 +24,21 @@ static int add(struct reach *reach, const struct root *root)
 	return 0;
 }
 
+/* A thread that runs may leave a frame while the next one is looked for: then it is read again. */
+#define TRIES 3
+
 static int add_frames(struct reach *reach, uint32_t thread)
 {
 	struct py_frame *frames = malloc(REACH_FRAMES * sizeof(*frames));
-	bool complete;
-	size_t n;
+	bool complete = false;
+	size_t n = 0;
 	int result = frames ? 0 : -1;
 
-	n = frames ? py_frames_read(frames, REACH_FRAMES, &complete, census_pid(reach->census),
-				    census_runtime(reach->census),
-				    reach->threads.rows[thread].state)
-		   : 0;
+	for (unsigned i = 0; i < TRIES && frames && !complete && n < REACH_FRAMES; i++)
+		n = py_frames_read(frames, REACH_FRAMES, &complete, census_pid(reach->census),
+				   census_runtime(reach->census),
+				   reach->threads.rows[thread].state);
+	reach->frames_cut |= n == REACH_FRAMES;
 	for (size_t i = 0; i < n && !result; i++)
 		result = add(
 			reach,

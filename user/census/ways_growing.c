@@ -123,6 +123,26 @@ static int compare(const void *a, const void *b)
 	return x->holder < y->holder ? -1 : x->holder > y->holder;
 }
 
+/*
+ * Tables grow by doubling: one jump, and nothing for long. Where items come steadily, memory does
+ * as well, by as much for each as all have now.
+ */
+static bool grows_by_items(const struct work *work, struct row *row)
+{
+	const struct retained *retained = work->retained;
+	const uint64_t *count = retained->nodes[row->item].count;
+	size_t last = retained->n_looks - 1;
+	double y[RETAINED_LOOKS], each = row->bytes[last] / (double)count[last];
+	struct fit_line line;
+
+	for (size_t i = 0; i <= last; i++)
+		y[i] = (double)count[i];
+	if (!(row->bytes[last] > row->bytes[0]) || !rises(retained, y, &line))
+		return false;
+	row->line = (struct fit_line){line.slope * each, line.error * each, line.n};
+	return true;
+}
+
 static void find_rows(struct work *work)
 {
 	const struct retained *retained = work->retained;
@@ -143,7 +163,7 @@ static void find_rows(struct work *work)
 	for (size_t i = 0; i < work->n_rows; i++) {
 		struct row *row = &work->rows[i];
 
-		if (rises(retained, row->bytes, &row->line))
+		if (rises(retained, row->bytes, &row->line) || grows_by_items(work, row))
 			work->rows[n++] = *row;
 	}
 	work->n_rows = n;
@@ -181,6 +201,21 @@ static size_t start_length(const struct heap_chain *chain)
 	return length;
 }
 
+/* Of what is a part of something, as the dict of an lru_cache, the whole may have a bound. */
+static int64_t find_bound(const struct heap_chain *chain, const struct edges *edges)
+{
+	size_t n = chain->n_links;
+	int64_t most;
+
+	for (size_t i = n > 2 ? n - 2 : 0; i < n; i++) {
+		uint32_t object = objects_find(&edges->reach->objects, chain->links[i].address);
+
+		if (object != OBJECTS_NONE && edges_bound(edges, object, &most))
+			return most;
+	}
+	return 0;
+}
+
 static int name_holder(struct retention *to, const struct work *work, uint32_t node,
 		       struct edges *edges, struct err *err)
 {
@@ -196,6 +231,7 @@ static int name_holder(struct retention *to, const struct work *work, uint32_t n
 	result = chain_build(&chain, edges, holder->example, err);
 	if (result)
 		return result;
+	to->bound = find_bound(&chain, edges);
 	start = strndup(chain.path, start_length(&chain));
 	put_stars(&chain, work, edges);
 	free(to->path);
@@ -221,6 +257,17 @@ static enum retention_kind kind_of(const struct retained *retained, uint32_t nod
 	return kinds[node];
 }
 
+static enum retention_kind kind_of_row(const struct retained *retained, const struct row *row)
+{
+	enum retention_kind kind = kind_of(retained, row->holder);
+
+	if (kind != RETENTION_HELD)
+		return kind;
+	if (retained->roots_cut)
+		return RETENTION_OTHER;
+	return retained_moves(retained, row->holder) ? RETENTION_MOVING : kind;
+}
+
 static void measure(struct retention *to, const struct work *work, const struct row *row)
 {
 	const struct retained *retained = work->retained;
@@ -234,6 +281,7 @@ static void measure(struct retention *to, const struct work *work, const struct 
 	rises(retained, y, &line);
 	to->items = item->count[n - 1];
 	to->items_delta = (int64_t)(item->count[n - 1] - item->count[0]);
+	to->span_s = retained->seconds[n - 1] - retained->seconds[0];
 	to->items_per_s = line.slope;
 	to->least_items_per_s = fit_least(line);
 	to->bytes_per_s = row->line.slope;
@@ -246,14 +294,18 @@ static void measure(struct retention *to, const struct work *work, const struct 
 static int fill(struct retention *to, const struct work *work, const struct row *row,
 		struct edges *edges, struct err *err)
 {
-	*to = (struct retention){.kind = kind_of(work->retained, row->holder),
+	*to = (struct retention){.kind = kind_of_row(work->retained, row),
 				 .path = strdup(""),
 				 .type = strdup(""),
 				 .item_type = strdup(work->retained->nodes[row->item].type)};
 	if (!to->path || !to->type || !to->item_type)
 		return err_set(err, ERR_FAILED, "no memory for a name");
 	measure(to, work, row);
-	return row->holder == row->item ? 0 : name_holder(to, work, row->holder, edges, err);
+	/* what it hangs on is not known */
+	return row->holder == row->item || to->kind == RETENTION_MOVING ||
+			       (to->kind == RETENTION_OTHER && work->retained->roots_cut)
+		       ? 0
+		       : name_holder(to, work, row->holder, edges, err);
 }
 
 int ways_growing(struct retention rows[WAYS_GROWING_MAX], size_t *n, struct retained *retained,

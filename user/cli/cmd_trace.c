@@ -24,6 +24,7 @@
 #include "trace/target_trace.h"
 #include "model/group.h"
 #include "model/join.h"
+#include "model/verdict.h"
 #include "probe/prober.h"
 #include "target/remote_handle.h"
 #include "view/live_line.h"
@@ -45,7 +46,8 @@ struct run {
 	struct features features;
 	struct target_trace *targets[TRACE_MAX_PIDS];
 	bool ended[TRACE_MAX_PIDS]; /* final report written, or its final look is in looks */
-	struct profile *looks[TRACE_MAX_PIDS]; /* options_join(): the last of each target */
+	struct profile *looks[TRACE_MAX_PIDS];  /* options_join(): the last of each target */
+	struct live_state said[TRACE_MAX_PIDS]; /* what the live line has of the last verdict */
 	unsigned n_targets;
 	int epoll, signals;
 	bool live; /* a terminal waits for us */
@@ -87,7 +89,8 @@ static void check_stdout(struct run *run)
 static void show(struct run *run, const struct profile *profile, bool final)
 {
 	const struct options *options = run->options;
-	const struct document document = {.kind = DOCUMENT_TRACE, .profile = profile};
+	const struct document document = {
+		.kind = DOCUMENT_TRACE, .profile = profile, .last = final};
 	int code = 0;
 
 	if (run->live)
@@ -105,24 +108,37 @@ static void show(struct run *run, const struct profile *profile, bool final)
 		run->result = code;
 }
 
+/* For the live line. */
+static void remember(struct live_state *said, const struct verdict *verdict)
+{
+	bool early = verdict && verdict->state == VERDICT_TOO_EARLY;
+
+	said->looking = early;
+	said->verdict = verdict && !early ? verdict_state_name(verdict->state) : NULL;
+	said->in_use_growth_per_s = 0;
+	if (verdict && (verdict->state == VERDICT_LEAK || verdict->state == VERDICT_GROWING))
+		said->in_use_growth_per_s = verdict->growth_per_s;
+}
+
 /* A profile with those stacks only that are wanted, sorted; NULL, and said why. */
-static struct profile *look(struct run *run, struct target_trace *target)
+static struct profile *look(struct run *run, unsigned i)
 {
 	struct err err = ERR_INIT;
-	struct profile *profile = target_trace_profile(target, &err);
+	struct profile *profile = target_trace_profile(run->targets[i], &err);
 
-	if (profile)
-		judge(profile);
-	if (profile)
-		profile_select(profile, run->options->modules, run->options->n_modules);
-	else
+	if (!profile) {
 		complain(run, &err);
+		return NULL;
+	}
+	judge(profile);
+	remember(&run->said[i], profile->verdict);
+	profile_select(profile, run->options->modules, run->options->n_modules);
 	return profile;
 }
 
-static void report(struct run *run, struct target_trace *target, bool final)
+static void report(struct run *run, unsigned i, bool final)
 {
-	struct profile *profile = look(run, target);
+	struct profile *profile = look(run, i);
 
 	if (!profile)
 		return;
@@ -134,7 +150,7 @@ static void report(struct run *run, struct target_trace *target, bool final)
 /* Make a new profile; of a target that is gone the last one is kept. */
 static void renew(struct run *run, unsigned i)
 {
-	struct profile *profile = look(run, run->targets[i]);
+	struct profile *profile = look(run, i);
 
 	if (!profile)
 		return;
@@ -180,7 +196,7 @@ static void finish(struct run *run, unsigned i)
 	if (options_join(run->options))
 		renew(run, i);
 	else
-		report(run, run->targets[i], true);
+		report(run, i, true);
 }
 
 static void finish_all(struct run *run)
@@ -211,7 +227,7 @@ static void report_all(struct run *run)
 	}
 	for (unsigned i = 0; i < run->n_targets; i++)
 		if (!run->ended[i])
-			report(run, run->targets[i], false);
+			report(run, i, false);
 }
 
 /* ---- what may happen ------------------------------------------------------------------------ */
@@ -277,6 +293,9 @@ static void on_live(struct run *run)
 		if (run->ended[i])
 			continue;
 		target_trace_live(run->targets[i], &state);
+		state.verdict = run->said[i].verdict;
+		state.in_use_growth_per_s = run->said[i].in_use_growth_per_s;
+		state.looking = run->said[i].looking;
 		if (run->deadline_ns)
 			state.left_s = ((double)run->deadline_ns - (double)clock_now_ns()) / 1e9;
 		live_line_draw(stderr, live_line(&state, document_width(), line, sizeof(line)));
@@ -452,6 +471,7 @@ int command_trace(const struct options *options)
 	}
 	for (unsigned i = 0; i < run->n_targets && !result; i++) {
 		target_trace_start(run->targets[i]);
+		run->said[i].looking = options->trace.heap_scan;
 		if (!run->options->quiet)
 			fprintf(stderr,
 				target_trace_traced(run->targets[i])

@@ -30,6 +30,26 @@ unsigned document_width(void)
 										     : 0;
 }
 
+/* A file has all stacks with all of their frames, unless fewer are asked for. */
+static void write_report(FILE *out, const struct writing *writing)
+{
+	const struct options *options = writing->options;
+	bool file = writing->file;
+
+	report_text(out, writing->document->profile,
+		    &(struct report_options){
+			    .top = file && !options->shown ? 0 : options->top,
+			    .frames = options->frames,
+			    .lines = options->shown ? 0 : REPORT_LINES,
+			    .color = !file && outputs_want_color(options->no_color),
+			    .width = file ? 0 : document_width(),
+			    .whole = file || options->trace.verbose > 0,
+			    .all_frames = options->trace.verbose > 0,
+			    .quiet = !file && options->quiet,
+			    .last = !file && writing->document->last,
+		    });
+}
+
 static void write_text(FILE *out, const struct writing *writing)
 {
 	const struct document *document = writing->document;
@@ -39,12 +59,7 @@ static void write_text(FILE *out, const struct writing *writing)
 
 	switch (document->kind) {
 	case DOCUMENT_TRACE:
-		report_text(out, document->profile,
-			    &(struct report_options){.top = options->top,
-						     .color = color,
-						     .width = writing->file ? 0 : document_width(),
-						     .quiet = quiet,
-						     .all_frames = all_frames});
+		write_report(out, writing);
 		break;
 	case DOCUMENT_HEAP:
 	case DOCUMENT_GRAPH:

@@ -6,6 +6,7 @@
 #include "base/escape.h"
 #include "cli/arg_parse.h"
 #include "cli/verbs.h"
+#include "view/report.h"
 
 #define BIT(verb)     (1u << VERB_##verb)
 #define ALL           ((1u << VERB_COUNT) - 1)
@@ -56,6 +57,23 @@ static error_t set_u32(struct options *options, const struct option_row *row, ch
 	char name[NAME_SIZE];
 
 	return arg_u32(name_of(row, name), word, row->least, row->most, value_of(options, row));
+}
+
+/* How much of a report is wanted. */
+static error_t set_shown(struct options *options, const struct option_row *row, char *word)
+{
+	options->shown = true;
+	return set_u32(options, row, word);
+}
+
+/* Fewer than a few would not have the own code. */
+static error_t set_frames(struct options *options, const struct option_row *row, char *word)
+{
+	error_t result = set_shown(options, row, word);
+
+	if (!result && options->frames && options->frames < REPORT_FRAMES_LEAST)
+		options->frames = REPORT_FRAMES_LEAST;
+	return result;
 }
 
 static error_t set_number(struct options *options, const struct option_row *row, char *word)
@@ -325,8 +343,10 @@ const struct option_row option_rows[] = {
 	 BIT(HEAP) | BIT(HOLDERS) | BIT(CHAIN) | BIT(BACKREFS) | BIT(OBJECTS),
 	 .group = OPTION_TARGET, .set = set_flag, .offset = AT(heap.frozen)},
 
-	{"top", 'T', "N", "stacks or groups to show (10; 0: all)", TRACE, .group = OPTION_SHOWN,
-	 .set = set_u32, .offset = AT(top), .most = 1000000},
+	{"top", 'T', "N", "stacks or groups to show (5; 0: all)", TRACE, .group = OPTION_SHOWN,
+	 .set = set_shown, .offset = AT(top), .most = 1000000},
+	{"frames", 0, "N", "frames to show of each stack (6; 0: all); -v shows every one", TRACE,
+	 .group = OPTION_SHOWN, .set = set_frames, .offset = AT(frames), .most = 1000},
 	{"top", 'T', "N", "rows of each part (20; 0: all)", REPORTS & ~TRACE & ~BIT(OBJECTS),
 	 .group = OPTION_SHOWN, .set = set_u32, .offset = AT(top), .most = 1000000},
 	{"top", 'T', "N", "objects to show (10; 0: 1000)", BIT(OBJECTS), .group = OPTION_SHOWN,

@@ -12,6 +12,7 @@
 #include "cli/option_rows.h"
 #include "cli/verbs.h"
 #include "govern/budget.h"
+#include "view/report.h"
 
 #define LEAST_TIME_NS     10000000u
 #define TREND_INTERVAL_NS 5000000000u
@@ -421,6 +422,7 @@ static void set_defaults(struct options *options, const struct verb *verb)
 	*options = (struct options){
 		.verb = verb,
 		.top = verb->top,
+		.frames = REPORT_FRAMES,
 		.trace = {.order = ORDER_SIZE,
 			  .older_ns = 500000000u,
 			  .max_size = UINT64_MAX,

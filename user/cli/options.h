@@ -74,6 +74,8 @@ struct options {
 	uint64_t count;             /* reports, or looks; 0: endless */
 	uint64_t duration_ns;       /* 0: endless */
 	unsigned top;
+	unsigned frames; /* of a stack; 0: all */
+	bool shown;      /* --top or --frames was given: as many lines as that takes */
 	enum group_by group_by;
 	const char *modules[OPTIONS_MAX_MODULES]; /* only what is of one of these */
 	unsigned n_modules;                       /* 0: all */

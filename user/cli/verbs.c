@@ -32,7 +32,7 @@ const struct verb verbs[VERB_COUNT] = {
 		 " While it is traced the target has breakpoints and debug registers set, and "
 		 "builds with inlined allocators eight pointers changed: all is undone at the end. "
 		 "`pyleaktrace` alone lists the commands; man pyleaktrace has all else.",
-		 "", DOCUMENT_TRACE, 10, command_trace},
+		 "", DOCUMENT_TRACE, 5, command_trace},
 	[VERB_HEAP] = {"heap", "-p PID [OPTIONS]", "types in the heap now",
 		       "Show what is in the heap of a process now: types by count and bytes.",
 		       READS, DOCUMENT_HEAP, 20, command_census},

@@ -45,6 +45,7 @@ struct document {
 	const struct heap_report *heap;
 	const struct trend *trend;
 	const struct heap_watch *watch;
+	bool last; /* of a trace: there will be no other report */
 };
 
 #define EXPORT_NO_PROGRAM (-1000)

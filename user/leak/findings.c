@@ -148,17 +148,36 @@ static const struct stack *find_item_maker(const struct profile *profile,
 		       : NULL;
 }
 
+/* "fills up to its bound of 4,096" */
+static const char *say_end(struct profile *profile, const struct retention *row)
+{
+	if (row->bound > 0)
+		return profile_format(profile, "%s to %s bound of %s",
+				      row->containers > 1 ? "fill up" : "fills up",
+				      row->containers > 1 ? "their" : "its",
+				      fmt_count((uint64_t)row->bound).text);
+	if (row->bound < 0 && strstr(row->type, "lru_cache"))
+		return "never forgets: it has no maxsize";
+	return row->containers > 1 ? "only grow" : "only grows";
+}
+
 static const char *say_container(struct profile *profile, const struct retention *row)
 {
-	double per_min = row->items_per_s * 60;
+	struct fmt rate = fmt_per_second(row->items_per_s * 60);
+	const char *end = say_end(profile, row);
 
 	if (row->containers > 1)
-		return profile_format(profile, "%s (%s, %s of them, +%s/min in all) only grow",
-				      row->path, row->type, fmt_count(row->containers).text,
-				      fmt_per_second(per_min).text);
-	return profile_format(profile, "%s (%s, %s %s, +%s/min) only grows", row->path, row->type,
-			      fmt_count(row->items).text, row->item_type,
-			      fmt_per_second(per_min).text);
+		return profile_format(profile, "%s (%s, %s of them, +%s/min in all) %s", row->path,
+				      row->type, fmt_count(row->containers).text, rate.text, end);
+	return profile_format(profile, "%s (%s, %s %s, +%s/min) %s", row->path, row->type,
+			      fmt_count(row->items).text, row->item_type, rate.text, end);
+}
+
+/* What no name leads to must grow by more than one resized table. */
+static bool is_small_change(const struct retention *row)
+{
+	return row->kind == RETENTION_OTHER && !*row->path &&
+	       row->bytes_per_s * row->span_s < GROWTH_LEAST_BYTES;
 }
 
 static void add_retention(struct finding *to, struct profile *profile, const struct retention *row)
@@ -176,6 +195,7 @@ static void add_retention(struct finding *to, struct profile *profile, const str
 	case RETENTION_OTHER:
 		to->cause = CAUSE_CONTAINER;
 		to->path = row->path;
+		to->ends = row->bound > 0;
 		filler = find_filler(profile, row);
 		if (*row->path) {
 			to->sentence = say_container(profile, row);
@@ -183,6 +203,13 @@ static void add_retention(struct finding *to, struct profile *profile, const str
 		}
 		to->sentence = profile_format(
 			profile, "data of the program holds %s (%s objects, +%s/min)",
+			row->item_type, fmt_count(row->items).text, fmt_per_second(per_min).text);
+		break;
+	case RETENTION_MOVING:
+		to->cause = CAUSE_CONTAINER;
+		to->sentence = profile_format(
+			profile,
+			"a chain of %s, which changes while it is followed (%s objects, +%s/min)",
 			row->item_type, fmt_count(row->items).text, fmt_per_second(per_min).text);
 		break;
 	case RETENTION_HELD:
@@ -194,11 +221,7 @@ static void add_retention(struct finding *to, struct profile *profile, const str
 			row->path, row->item_type, fmt_count(row->items).text,
 			fmt_per_second(per_min).text);
 		break;
-	case RETENTION_GARBAGE:
-		to->cause = CAUSE_CYCLE;
-		to->sentence = profile_format(
-			profile, "cycles of %s wait for a collection (%s objects, +%s/min)",
-			row->item_type, fmt_count(row->items).text, fmt_per_second(per_min).text);
+	case RETENTION_GARBAGE: /* all of it is one finding: add_cycles() */
 		break;
 	}
 	add_evidence(to, profile, "items", (double)row->items, row->item_type);
@@ -212,18 +235,90 @@ static void add_retention(struct finding *to, struct profile *profile, const str
 	if (row->kind == RETENTION_CONTAINER && row->containers == 1 && !to->stack)
 		set_next(to, profile, "watch",
 			 profile_format(profile, "0x%llx", (unsigned long long)row->address));
-	else if (row->kind != RETENTION_GARBAGE)
+	else
 		set_next(to, profile, "chain", row->item_type);
 }
 
-/* ---- other memory --------------------------------------------------------------------------- */
+/* ---- cycles --------------------------------------------------------------------------------- */
 
-static bool part_grows(const struct trend *trend, enum trend_kind kind)
+#define CYCLE_TYPES 3 /* that are named */
+
+/* Cycles are made of classes; what is built in hangs on them. */
+static bool is_named_first(const char *type)
 {
-	const struct trend_row *row = &trend->rows[kind];
-
-	return row->shape == FIT_STEADY && row->least_per_s > GROWTH_LEAST_PER_S;
+	return strchr(type, '.') != NULL;
 }
+
+/* "app.Order, app.Line and what they hold" */
+static const char *say_types(struct profile *profile, const struct retention *rows, size_t n)
+{
+	const char *text = NULL;
+	size_t named = 0, all = 0;
+
+	for (int first = 1; first >= 0; first--) {
+		for (size_t i = 0; i < n; i++) {
+			if (rows[i].kind != RETENTION_GARBAGE ||
+			    is_named_first(rows[i].item_type) != first || (!first && named))
+				continue;
+			all++;
+			if (all > CYCLE_TYPES)
+				continue;
+			text = text ? profile_format(profile, "%s, %s", text, rows[i].item_type)
+				    : rows[i].item_type;
+		}
+		named = all;
+	}
+	return all > CYCLE_TYPES ? profile_format(profile, "%s and others", text) : text;
+}
+
+/* return false: there are none that stay */
+static bool add_cycles(struct finding *to, struct profile *profile)
+{
+	const struct profile_retention *part = profile->retention;
+	const struct retention *largest = NULL;
+	double objects = 0, per_min = 0;
+
+	*to = (struct finding){.cause = CAUSE_CYCLE};
+	for (size_t i = 0; i < part->n_rows; i++) {
+		const struct retention *row = &part->rows[i];
+
+		if (row->kind != RETENTION_GARBAGE ||
+		    !(row->least_bytes_per_s > GROWTH_LEAST_PER_S))
+			continue;
+		to->bytes_per_s += row->bytes_per_s;
+		to->least_per_s += row->least_bytes_per_s;
+		to->most_per_s += row->most_bytes_per_s;
+		to->confidence = fmax(to->confidence, row->confidence);
+		objects += (double)row->items;
+		per_min += row->items_per_s * 60;
+		if (!largest || is_named_first(row->item_type) > is_named_first(largest->item_type))
+			largest = row;
+	}
+	if (!largest || heap_gc_takes_cycles(&profile->trend->gc))
+		return false;
+	to->type = largest->item_type;
+	to->sentence = profile_format(
+		profile, "cycles of %s are not collected (%s objects with what they hold, +%s/min)",
+		say_types(profile, part->rows, part->n_rows), fmt_count((uint64_t)objects).text,
+		fmt_per_second(per_min).text);
+	add_evidence(to, profile, "items", objects, "objects");
+	add_evidence(to, profile, "items_per_min", per_min, "more a minute");
+	set_stack(to, profile, find_item_maker(profile, largest), "made by");
+	return true;
+}
+
+double findings_garbage(const struct profile *profile)
+{
+	const struct profile_retention *part = profile->retention;
+	double bytes_per_s = 0;
+
+	for (size_t i = 0; i < part->n_rows; i++)
+		if (part->rows[i].kind == RETENTION_GARBAGE)
+			bytes_per_s += fmax(part->rows[i].bytes_per_s, 0);
+	return heap_gc_takes_cycles(&profile->trend->gc) ? bytes_per_s : 0;
+}
+
+/* ---- other memory --------------------------------------------------------------------------- */
 
 static void add_part(struct finding *to, struct profile *profile, enum trend_kind kind)
 {
@@ -308,10 +403,14 @@ size_t findings_collect(struct finding *findings, size_t room, struct profile *p
 	if (n < room && add_threads(&findings[n], profile))
 		n++;
 	for (size_t i = 0; i < n_parts && n < room; i++)
-		if (part_grows(profile->trend, parts[i]))
+		if (trend_grows(&profile->trend->rows[parts[i]]))
 			add_part(&findings[n++], profile, parts[i]);
+	if (n < room && add_cycles(&findings[n], profile))
+		n++;
 	for (size_t i = 0; i < retention->n_rows && n < room; i++)
-		if (retention->rows[i].least_bytes_per_s > GROWTH_LEAST_PER_S)
+		if (retention->rows[i].kind != RETENTION_GARBAGE &&
+		    retention->rows[i].least_bytes_per_s > GROWTH_LEAST_PER_S &&
+		    !is_small_change(&retention->rows[i]))
 			add_retention(&findings[n++], profile, &retention->rows[i]);
 	qsort(findings, n, sizeof(*findings), compare);
 	return n;

@@ -14,6 +14,9 @@
 
 #include "model/verdict.h"
 
+/* Growth, in bytes a second, of garbage that a collection takes sooner or later. */
+double findings_garbage(const struct profile *profile);
+
 /* in  profile: with trend and retention. Return how many. */
 size_t findings_collect(struct finding *findings, size_t room, struct profile *profile);
 

@@ -91,6 +91,11 @@ static void reconcile(struct verdict *verdict, struct finding *findings, bool gr
 
 /* ---- the state ------------------------------------------------------------------------------ */
 
+static bool is_early(const struct trend *trend)
+{
+	return trend->n_made < JUDGE_LOOKS || trend_span_s(trend) < JUDGE_EARLY_S;
+}
+
 /* Will it end by itself? Not what nothing can reach any more; the rest may be a warm-up for a
  * while. */
 static bool is_leak(const struct verdict *verdict, const struct trend *trend)
@@ -102,7 +107,7 @@ static bool is_leak(const struct verdict *verdict, const struct trend *trend)
 
 		if (finding->confidence < SURE || finding->share < LEAST_LEFT)
 			continue;
-		if (finding->cause == CAUSE_CYCLE && (!trend->gc.have_enabled || trend->gc.enabled))
+		if (finding->ends || (finding->cause == CAUSE_CYCLE && trend->gc.enabled))
 			continue;
 		if (finding->cause == CAUSE_REFERENCE || span_s >= JUDGE_SPAN_S)
 			return true;
@@ -132,6 +137,25 @@ static struct fmt per_minute(double per_s)
 	return rate;
 }
 
+/* Does all that grows have a bound of its own? */
+static bool all_end(const struct verdict *verdict)
+{
+	for (size_t i = 0; i < verdict->n_findings; i++)
+		if (!verdict->findings[i].ends)
+			return false;
+	return verdict->n_findings > 0 && !(verdict->unexplained_per_s > 0);
+}
+
+static struct fmt looks_in(const struct trend *trend)
+{
+	struct fmt text;
+
+	snprintf(text.text, sizeof(text.text), "%llu look%s in %.20s",
+		 (unsigned long long)trend->n_made, trend->n_made == 1 ? "" : "s",
+		 fmt_duration(trend_span_s(trend)).text);
+	return text;
+}
+
 static const char *say_growth(struct profile *profile, const struct verdict *verdict,
 			      const struct trend *trend)
 {
@@ -145,26 +169,25 @@ static const char *say_growth(struct profile *profile, const struct verdict *ver
 			 ". The %s limit of its control group is reached in about %s",
 			 fmt_bytes(trend->cgroup.limit_bytes).text,
 			 fmt_duration(verdict->limit_in_s).text);
-	return profile_format(profile, "%s%s%s%s.", per_minute(verdict->growth_per_s).text,
-			      explained,
-			      verdict->state == VERDICT_GROWING
-				      ? "; it may still be a warm-up, or a cache that fills"
-				      : "",
-			      limit);
+	return profile_format(
+		profile, "%s%s%s%s.", per_minute(verdict->growth_per_s).text, explained,
+		verdict->state != VERDICT_GROWING ? ""
+		: all_end(verdict)                ? "; it ends at the bound"
+				   : "; it may still be a warm-up, or a cache that fills",
+		limit);
 }
 
 static void decide(struct profile *profile, struct verdict *verdict, bool grows)
 {
 	const struct trend *trend = profile->trend;
 	const char *fragmented = trend_finding(trend, "fragmentation");
-	double span_s = trend_span_s(trend);
 
-	if (trend->n_made < JUDGE_LOOKS) {
+	if (is_early(trend)) {
 		verdict->state = VERDICT_TOO_EARLY;
-		verdict->look_again_s = 10;
-		verdict->sentence = profile_format(profile, "%llu looks in %s; look again in 10 s.",
-						   (unsigned long long)trend->n_made,
-						   fmt_duration(span_s).text);
+		verdict->look_again_s = JUDGE_EARLY_S;
+		verdict->sentence =
+			profile_format(profile, "%s; look again in %s.", looks_in(trend).text,
+				       fmt_duration(verdict->look_again_s).text);
 		return;
 	}
 	if (verdict->n_findings || grows) {
@@ -179,8 +202,11 @@ static void decide(struct profile *profile, struct verdict *verdict, bool grows)
 	} else {
 		verdict->state = VERDICT_NO_LEAK;
 		verdict->sentence = profile_format(
-			profile, "Memory in use does not grow (%llu looks in %s).",
-			(unsigned long long)trend->n_made, fmt_duration(span_s).text);
+			profile, "Memory in use does not grow%s (%s).",
+			findings_garbage(profile) > GROWTH_LEAST_PER_S
+				? ", apart from garbage that the next full collection takes"
+				: "",
+			looks_in(trend).text);
 	}
 }
 
@@ -194,9 +220,11 @@ void judge(struct profile *profile)
 		return;
 	verdict = profile_alloc(profile, sizeof(*verdict));
 	findings = profile_alloc(profile, JUDGE_FINDINGS * sizeof(*findings));
-	grows = measure_growth(verdict, profile->trend);
+	grows = measure_growth(verdict, profile->trend) &&
+		verdict->least_per_s - findings_garbage(profile) > GROWTH_LEAST_PER_S;
+	verdict->growth_per_s -= findings_garbage(profile);
 	verdict->findings = findings;
-	if (profile->trend->n_made >= JUDGE_LOOKS)
+	if (!is_early(profile->trend))
 		verdict->n_findings = findings_collect(findings, JUDGE_FINDINGS, profile);
 	reconcile(verdict, findings, grows);
 	decide(profile, verdict, grows);

@@ -22,6 +22,7 @@
 
 #define JUDGE_FINDINGS 8
 #define JUDGE_LOOKS    5    /* fewer show nothing */
+#define JUDGE_EARLY_S  8.0  /* in a shorter time every program changes */
 #define JUDGE_SPAN_S   30.0 /* what grows for a shorter time may be a warm-up */
 
 /* Set profile->verdict. */

@@ -165,3 +165,16 @@ void heap_growth_sort(struct heap_growth *growth, enum heap_order order)
 		      : order == HEAP_BY_COUNT ? growth_by_count
 					       : growth_by_bytes);
 }
+
+/* Thresholds that are reached: of the youngest generation, and of the others. */
+#define REACHED_YOUNG 100000
+#define REACHED       1000
+
+bool heap_gc_takes_cycles(const struct heap_gc *gc)
+{
+	if (!gc->have_enabled || !gc->have_generations)
+		return true;
+	return gc->enabled && gc->thresholds[0] > 0 && gc->thresholds[0] <= REACHED_YOUNG &&
+	       gc->thresholds[1] <= REACHED && gc->thresholds[2] <= REACHED &&
+	       !(gc->have_frozen && gc->frozen);
+}

@@ -55,6 +55,12 @@ struct heap_gc {
 };
 
 /*
+ * Does a collection take cycles, sooner or later? Not while the collector is off, has thresholds
+ * that it never reaches, or keeps what was frozen.
+ */
+bool heap_gc_takes_cycles(const struct heap_gc *gc);
+
+/*
  * How the memory that a scan walked is used: private, writable memory without a file. Bytes that
  * are in memory (RSS), so that reserved and swapped pages count nowhere.
  */

@@ -245,6 +245,11 @@ struct package package_of(const struct frame *frame, const char *interpreter)
 	return made(PACKAGE_GAP, whole(frame->function));
 }
 
+bool package_is_own(const struct frame *frame)
+{
+	return frame->kind == FRAME_PYTHON && of_python(frame).kind > PACKAGE_STDLIB;
+}
+
 /* ---- names ---------------------------------------------------------------------------------- */
 
 /* Does the path begin with the dotted name, and end there or go on with a new part? */

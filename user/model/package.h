@@ -54,6 +54,10 @@ static inline bool package_decides(enum package_kind kind)
 	return kind <= PACKAGE_LIBRARY;
 }
 
+/* Is it code of the program's authors: Python that is neither installed nor of the standard
+ * library? */
+bool package_is_own(const struct frame *frame);
+
 /* interpreter: base name of the ELF file that holds it (profile_target.python_module), or NULL */
 struct package package_of(const struct frame *frame, const char *interpreter);
 

@@ -21,6 +21,7 @@ enum retention_kind {
 	RETENTION_CONTAINER,
 	RETENTION_HELD,    /* by C code, or by a lost reference */
 	RETENTION_GARBAGE, /* in cycles that wait for a collection */
+	RETENTION_MOVING,  /* by a structure whose newest end changes while it is read */
 	RETENTION_OTHER,   /* by data of programs and of the interpreter */
 };
 
@@ -29,10 +30,14 @@ struct retention {
 	char *path;
 	char *type;          /* of the containers; "" where there is no path */
 	uint64_t containers; /* how many of them */
-	uint64_t address;    /* of one of them; 0: none */
-	char *item_type;     /* of most of what came */
+	/* the most items that one may have, as the class says (deque, lru_cache); -1: it has no
+	 * bound though it could have one; 0: not known */
+	int64_t bound;
+	uint64_t address; /* of one of them; 0: none */
+	char *item_type;  /* of most of what came */
 	uint64_t items;
 	int64_t items_delta; /* over the looks */
+	double span_s;       /* from the first of these to the last */
 	double items_per_s, least_items_per_s;
 	/* all that is held through it */
 	double bytes_per_s, least_bytes_per_s, most_bytes_per_s;

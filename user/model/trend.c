@@ -124,3 +124,10 @@ const struct trend *trend_copy(struct profile *profile, const struct trend *tren
 	copy_threads(profile, &copy->threads);
 	return copy;
 }
+
+bool trend_grows(const struct trend_row *row)
+{
+	return row->n >= FIT_SHAPE_LEAST && row->shape == FIT_STEADY &&
+	       row->least_per_s > GROWTH_LEAST_PER_S &&
+	       row->last >= row->first + GROWTH_LEAST_BYTES;
+}

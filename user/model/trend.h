@@ -29,6 +29,9 @@
 
 #define TREND_LOOKS_MAX FIT_POINTS_MAX
 
+/* A rise of fewer bytes in all is no growth yet: an arena more, a table that was resized. */
+#define GROWTH_LEAST_BYTES 16384
+
 /* Growth below this is not distinguished from none, whatever the figures say: 360 KiB an hour. */
 #define GROWTH_LEAST_PER_S 100.0
 
@@ -102,6 +105,9 @@ struct trend_row {
 	double confidence;         /* as fit_confidence() */
 	enum fit_shape shape;
 };
+
+/* Does a quantity in bytes go up, and by so much that it counts? */
+bool trend_grows(const struct trend_row *row);
 
 struct trend_cgroup {
 	bool have;

@@ -54,6 +54,7 @@ struct finding {
 	double bytes_per_s, least_per_s, most_per_s;
 	double confidence;
 	double share;              /* of the growth */
+	bool ends;                 /* by itself: at the bound of the container */
 	const char *path, *type;   /* of a container, and of what it gets; NULL: none */
 	const char *by;            /* "filled by": what the stack did; NULL: there is none */
 	const struct stack *stack; /* a copy of one of the profile's, or another; NULL: not known */

@@ -8,11 +8,16 @@
 /* of the growth of objects that rows explain; below that they are not all of it */
 #define EXPLAINED 0.7
 
-static bool grows(const struct trend *trend, enum trend_kind kind, double least_per_s)
+static bool grows(const struct trend *trend, enum trend_kind kind)
 {
-	const struct trend_row *row = &trend->rows[kind];
+	return trend_grows(&trend->rows[kind]);
+}
 
-	return row->n >= FOCUS_LOOKS && row->shape == FIT_STEADY && row->least_per_s > least_per_s;
+static bool threads_grow(const struct trend *trend)
+{
+	const struct trend_row *row = &trend->rows[TREND_THREADS];
+
+	return row->n >= FOCUS_LOOKS && row->shape == FIT_STEADY && row->least_per_s > 0;
 }
 
 /* Can a watchpoint show who fills it? Then no call needs to be traced. */
@@ -40,10 +45,11 @@ static bool objects_need_stacks(const struct trend *trend, const struct retentio
 	for (size_t i = 0; i < n_rows; i++) {
 		explained += rows[i].bytes_per_s;
 		if (rows[i].least_bytes_per_s > GROWTH_LEAST_PER_S &&
-		    rows[i].kind != RETENTION_GARBAGE && !is_watchable(&rows[i]))
+		    (rows[i].kind != RETENTION_GARBAGE || !heap_gc_takes_cycles(&trend->gc)) &&
+		    !is_watchable(&rows[i]))
 			return true;
 	}
-	return grows(trend, TREND_PART_OBJECTS, GROWTH_LEAST_PER_S) &&
+	return grows(trend, TREND_PART_OBJECTS) &&
 	       explained < EXPLAINED * trend->rows[TREND_PART_OBJECTS].least_per_s;
 }
 
@@ -53,12 +59,11 @@ unsigned focus_domains(const struct trend *trend, const struct retention *rows, 
 
 	if (!trend->have_room)
 		return trend->n_looks >= FOCUS_LOOKS ? ALL : 0;
-	if (grows(trend, TREND_PART_MALLOC, GROWTH_LEAST_PER_S) || grows(trend, TREND_THREADS, 0))
+	if (grows(trend, TREND_PART_MALLOC) || threads_grow(trend))
 		domains |= 1u << DOMAIN_MALLOC;
-	if (grows(trend, TREND_PART_MAPPINGS, GROWTH_LEAST_PER_S))
+	if (grows(trend, TREND_PART_MAPPINGS))
 		domains |= 1u << DOMAIN_MMAP;
-	if (grows(trend, TREND_PART_PYMALLOC, GROWTH_LEAST_PER_S) ||
-	    objects_need_stacks(trend, rows, n_rows))
+	if (grows(trend, TREND_PART_PYMALLOC) || objects_need_stacks(trend, rows, n_rows))
 		domains |= 1u << DOMAIN_OBJECT;
 	return domains;
 }

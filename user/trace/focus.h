@@ -7,7 +7,8 @@
  *
  *      nothing grows                              nothing
  *      one container grows                        nothing: a watchpoint shows who fills it
- *      many containers, lost references, ...      objects
+ *      many containers, lost references,
+ *      cycles that no collection takes            objects
  *      blocks of pymalloc that hold no object     objects
  *      malloc'ed blocks, threads                  malloc
  *      mappings                                   mmap

@@ -120,33 +120,238 @@ static bool says_nothing(const struct frame *frame, const char *interpreter)
 
 /* ---- all of them ---------------------------------------------------------------------------- */
 
-/* The number of frames in a row, from `last` towards the root, that say nothing. */
+/* The number of frames in a row, from `last` towards the root, that say nothing. The leaf is none.
+ */
 static size_t run_length(const struct stack *stack, size_t last, const char *interpreter)
 {
 	size_t n = 0;
 
+	if (last + 1 == stack->n_frames)
+		return 0;
 	while (n <= last && says_nothing(&stack->frames[last - n], interpreter))
 		n++;
 	return n;
+}
+
+static void put_note(const struct pen *pen, const char *text)
+{
+	fputs("\t\t", pen->out);
+	pen_put(pen, INK_NATIVE, text);
+	fputc('\n', pen->out);
+}
+
+/* "... 4 C frames of the interpreter" */
+static void put_c_run(const struct pen *pen, size_t n, bool start)
+{
+	char text[80];
+
+	snprintf(text, sizeof(text), "... %zu C frames %s", n,
+		 start ? "that start the thread" : "of the interpreter");
+	put_note(pen, text);
 }
 
 void frames_text(const struct pen *pen, const struct stack *stack, const char *interpreter,
 		 bool all)
 {
 	for (size_t i = stack->n_frames; i-- > 0;) {
-		bool leaf = i == stack->n_frames - 1;
-		size_t run = all || leaf ? 0 : run_length(stack, i, interpreter);
+		size_t run = all ? 0 : run_length(stack, i, interpreter);
 
 		if (run < 2) {
 			put_frame(pen, &stack->frames[i]);
 			continue;
 		}
-		fputs("\t\t", pen->out);
-		pen_ink(pen, INK_NATIVE);
-		fprintf(pen->out, "... %zu C frames %s", run,
-			run == i + 1 ? "that start the thread" : "of the interpreter");
-		pen_ink(pen, INK_PLAIN);
-		fputc('\n', pen->out);
+		put_c_run(pen, run, run == i + 1);
 		i -= run - 1;
 	}
+}
+
+/* ---- a few of them -------------------------------------------------------------------------- */
+
+#define NAMED 2 /* packages of a run */
+
+/* Between frames of own code: what is not, and what is no gap. */
+static bool is_others(const struct frame *frame, const char *interpreter)
+{
+	enum package_kind kind = package_of(frame, interpreter).kind;
+
+	if (frame->kind == FRAME_PYTHON)
+		return !package_is_own(frame);
+	return frame->kind == FRAME_NATIVE &&
+	       (kind == PACKAGE_INTERPRETER || kind == PACKAGE_RUNTIME || kind <= PACKAGE_STDLIB);
+}
+
+static bool is_named_already(const struct package *named, size_t n, struct package package)
+{
+	for (size_t i = 0; i < n; i++)
+		if (named[i].length == package.length &&
+		    !memcmp(named[i].name, package.name, package.length))
+			return true;
+	return false;
+}
+
+/* "... 7 frames of http, socketserver" */
+static void put_run(const struct pen *pen, const struct stack *stack, size_t last, size_t n,
+		    const char *interpreter)
+{
+	struct package named[NAMED];
+	char text[160];
+	size_t n_named = 0, used;
+	bool more = false;
+
+	for (size_t i = 0; i < n; i++) {
+		struct package package = package_of(&stack->frames[last - i], interpreter);
+
+		if (package.kind > PACKAGE_STDLIB || is_named_already(named, n_named, package))
+			continue;
+		if (n_named < NAMED)
+			named[n_named++] = package;
+		else
+			more = true;
+	}
+	used = (size_t)snprintf(text, sizeof(text), "... %zu %s", n,
+				n_named ? "frames of" : "C frames");
+	for (size_t i = 0; i < n_named; i++)
+		used += (size_t)snprintf(text + used, sizeof(text) - used, "%s %.*s", i ? "," : "",
+					 (int)(named[i].length < 32 ? named[i].length : 32),
+					 named[i].name);
+	snprintf(text + used, sizeof(text) - used, "%s", more ? " and others" : "");
+	put_note(pen, text);
+}
+
+/* Frames from `last` down to `first`. */
+struct stretch {
+	size_t last, first;
+	bool own; /* of own code, with others' between; else of what that called */
+};
+
+/*
+ * The next line of a stretch, from frame `i` on, towards the root: its frames, or a run of others'
+ * frames. C frames of the interpreter that say nothing are passed over.
+ *
+ * out    at: the innermost frame of the line
+ * return how many frames are in it; 0: there is no line any more
+ */
+static size_t next_line(const struct stack *stack, struct stretch stretch, const char *interpreter,
+			size_t i, size_t *at)
+{
+	size_t run = 0;
+
+	for (; i > stretch.first; i--) {
+		const struct frame *frame = &stack->frames[i - 1];
+
+		*at = i - 1;
+		if (i == stack->n_frames || !says_nothing(frame, interpreter))
+			break;
+	}
+	if (i == stretch.first)
+		return 0;
+	while (stretch.own && i - run > stretch.first &&
+	       is_others(&stack->frames[i - 1 - run], interpreter))
+		run++;
+	return run ? run : 1;
+}
+
+static size_t count_lines(const struct stack *stack, struct stretch stretch,
+			  const char *interpreter)
+{
+	size_t i = stretch.last + 1, n = 0, at, frames;
+
+	for (; (frames = next_line(stack, stretch, interpreter, i, &at)); n++)
+		i = at + 1 - frames;
+	return n;
+}
+
+/* What was written of a stack: frames in lines, or in the number of a line; and where it ended. */
+struct progress {
+	size_t shown, next; /* frames[next - 1] comes next */
+};
+
+static void put_lines(const struct pen *pen, const struct stack *stack, struct stretch stretch,
+		      const char *interpreter, size_t most, struct progress *progress)
+{
+	size_t at, frames;
+
+	progress->next = stretch.last + 1;
+	for (size_t n = 0; n < most; n++) {
+		frames = next_line(stack, stretch, interpreter, progress->next, &at);
+		if (!frames)
+			break;
+		if (frames == 1)
+			put_frame(pen, &stack->frames[at]);
+		else
+			put_run(pen, stack, at, frames, interpreter);
+		progress->shown += frames;
+		progress->next = at + 1 - frames;
+	}
+}
+
+/* What is left; one frame at the root takes no more room than its number. */
+static void put_rest(const struct pen *pen, const struct stack *stack,
+		     const struct progress *progress)
+{
+	size_t left = stack->n_frames - progress->shown;
+	char text[64];
+
+	if (left == 1 && progress->next == 1)
+		put_frame(pen, &stack->frames[0]);
+	else if (left) {
+		snprintf(text, sizeof(text), "... %zu more frame%s", left, left == 1 ? "" : "s");
+		put_note(pen, text);
+	}
+}
+
+/* What own code called: all of it, or what is near the leaf, and a line for the rest. */
+static void put_below(const struct pen *pen, const struct stack *stack, struct stretch below,
+		      const char *interpreter, size_t most, struct progress *progress)
+{
+	size_t n = count_lines(stack, below, interpreter), left;
+
+	put_lines(pen, stack, below, interpreter, n > most ? most - 1 : n, progress);
+	left = progress->next - below.first;
+	if (n <= most)
+		return;
+	put_run(pen, stack, progress->next - 1, left, interpreter);
+	progress->shown += left;
+}
+
+/*
+ *      leaf                          below: what own code called
+ *      ...
+ *      innermost frame of own code   own: up to the outermost one
+ *      ...
+ *      what starts all that          the rest
+ */
+void frames_text_short(const struct pen *pen, const struct stack *stack, const char *interpreter,
+		       size_t most)
+{
+	size_t n = stack->n_frames, inner = n, outer = n, n_below, n_own;
+	struct stretch below = {.last = n - 1}, own;
+	struct progress progress = {.next = n};
+
+	if (!n || !most) {
+		frames_text(pen, stack, interpreter, false);
+		return;
+	}
+	for (size_t i = n; i-- > 0;)
+		if (package_is_own(&stack->frames[i])) {
+			inner = inner == n ? i : inner;
+			outer = i;
+		}
+	if (inner == n) {
+		put_lines(pen, stack, below, interpreter, most, &progress);
+		put_rest(pen, stack, &progress);
+		return;
+	}
+	own = (struct stretch){inner, outer, true};
+	n_own = count_lines(stack, own, interpreter);
+	if (inner < n - 1) {
+		below.first = inner + 1;
+		n_below = count_lines(stack, below, interpreter);
+		/* own code has what is left, and its half in any case */
+		n_below = n_below < most - most / 2 ? n_below : most - most / 2;
+		n_own = n_own < most - n_below ? n_own : most - n_below;
+		put_below(pen, stack, below, interpreter, most - n_own, &progress);
+	}
+	put_lines(pen, stack, own, interpreter, n_own < most ? n_own : most, &progress);
+	put_rest(pen, stack, &progress);
 }

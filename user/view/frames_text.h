@@ -2,6 +2,8 @@
  *
  * frames_text: the frames of a stack -> lines of the report, leaf first, two tabs in.
  *
+ * Own code is what package_is_own() says: neither of the standard library, nor installed.
+ *
  * Place      layer 5, private to view; used by report.
  * Source     names of CPython's functions that call functions, 3.6 to 3.14: Objects/call.c,
  *            descrobject.c, methodobject.c, classobject.c, typeobject.c (slots), genobject.c,
@@ -24,5 +26,15 @@
  */
 void frames_text(const struct pen *pen, const struct stack *stack, const char *interpreter,
 		 bool all);
+
+/*
+ * A few of them, so that own code is among them: the leaf and what is near it, then the own code
+ * that called it. Others' frames between are one line ("... 7 frames of http, socketserver"), and
+ * so is what is left and what only passes a call on: "... 9 more frames".
+ *
+ * in     most: lines, and one more for what is left; 0: all; else REPORT_FRAMES_LEAST at least
+ */
+void frames_text_short(const struct pen *pen, const struct stack *stack, const char *interpreter,
+		       size_t most);
 
 #endif

@@ -1,13 +1,23 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "view/growing_text.h"
 
+#include <inttypes.h>
+#include <math.h>
+#include <string.h>
+
 #include "base/fmt.h"
+#include "model/heap_types.h"
+#include "model/verdict.h"
 #include "view/watch_text.h"
+#include "view/way_text.h"
 
 /* of a core: from there on the target was so slow that its rates are not its own */
 #define LOST_SHOWN   0.05
 
 #define STACKS_SHOWN 3 /* of each kind, for each container */
+
+#define BY_INDENT    8
+#define BY           "filled by "
 
 static void put_growth(const struct pen *pen, const struct growing_container *growing)
 {
@@ -81,5 +91,128 @@ void growing_text(const struct pen *pen, const struct profile *profile, bool all
 		fputs("Containers grow, but their changes are not watched: ", pen->out);
 		pen_put(pen, INK_WARNING, growing->why_not);
 		fputc('\n', pen->out);
+	}
+}
+
+/* ---- types ---------------------------------------------------------------------------------- */
+
+static void put_types_head(const struct pen *pen, const struct profile_growing_types *grows)
+{
+	pen_ink(pen, INK_HEAD);
+	fputs(grows->n_rows ? "Grows since the start" : "No type of object grows since the start",
+	      pen->out);
+	pen_ink(pen, INK_PLAIN);
+	fprintf(pen->out, " (%zu scans in %s, %s of a core)%s\n", grows->n_scans,
+		fmt_duration(grows->span_s).text, fmt_percent(grows->cpu_fraction).text,
+		grows->n_rows ? ":" : ".");
+}
+
+static void put_type(const struct pen *pen, const struct heap_growth_row *row)
+{
+	fprintf(pen->out, "\t%+" PRId64 " to %" PRIu64 "  ", row->count_delta, row->count);
+	pen_put(pen, INK_GROWS, fmt_rate(row->bytes_per_min / 60).text);
+	if (row->confidence >= 0)
+		fprintf(pen->out, "  %.0f%% sure", floor(row->confidence * 100));
+	fputs("  ", pen->out);
+	pen_put(pen, INK_PLAIN, row->name);
+	fputc('\n', pen->out);
+}
+
+void growing_text_types(const struct pen *pen, const struct profile *profile)
+{
+	const struct profile_growing_types *grows = profile->growing_types;
+
+	if (!grows)
+		return;
+	put_types_head(pen, grows);
+	for (size_t i = 0; i < grows->n_rows; i++)
+		put_type(pen, &grows->rows[i]);
+	if (grows->n_rows && grows->no_full_collection)
+		fputs("\tNo full collection ran meanwhile: garbage in cycles may be part of it.\n",
+		      pen->out);
+}
+
+/* ---- what a verdict does not say ------------------------------------------------------------ */
+
+/* Is a container, or what it gets, in a verdict already? */
+static bool is_in(const struct verdict *verdict, const char *path, const char *type)
+{
+	for (size_t i = 0; verdict && i < verdict->n_findings; i++) {
+		const struct finding *finding = &verdict->findings[i];
+
+		if ((path && finding->path && !strcmp(finding->path, path)) ||
+		    (type && finding->type && !strcmp(finding->type, type)))
+			return true;
+	}
+	return false;
+}
+
+static bool is_said(const struct profile *profile, const char *path, const char *type)
+{
+	bool said = is_in(profile->verdict, path, type);
+
+	for (size_t i = 0; i < profile->n_verdicts; i++)
+		said |= is_in(profile->verdicts[i], path, type);
+	return said;
+}
+
+static void put_filler(const struct pen *pen, const struct profile *profile,
+		       const struct growing_container *row)
+{
+	const struct heap_watch_stack *stacks = row->row.stacks;
+	struct way way = {.interpreter = profile->target.python_module, .python = true};
+	const struct stack *stack;
+	size_t taken = BY_INDENT + strlen(BY);
+
+	if (!(row->watched_s > 0) || !row->row.n_stacks || !stacks[0].inserted)
+		return;
+	stack = &stacks[0].stack;
+	way.stack = stack;
+	way.others = &stack;
+	way.n_others = 1;
+	fprintf(pen->out, "%*s%s", BY_INDENT, "", BY);
+	way_text(pen, &way, pen->width > taken ? pen->width - taken : 0);
+	fputc('\n', pen->out);
+}
+
+void growing_text_brief(const struct pen *pen, const struct profile *profile, size_t most)
+{
+	const struct profile_growing_containers *growing = profile->growing_containers;
+	size_t n = 0;
+
+	for (size_t i = 0; growing && i < growing->n_rows && n < most; i++) {
+		const struct growing_container *row = &growing->rows[i];
+
+		if (is_said(profile, row->row.path, NULL))
+			continue;
+		if (!n++) {
+			pen_put(pen, INK_HEAD, "Growing containers, fastest first:");
+			fputc('\n', pen->out);
+		}
+		if (row->pid)
+			fprintf(pen->out, "pid %d: ", row->pid);
+		pen_put(pen, INK_HEAD, row->row.path);
+		fputc(' ', pen->out);
+		pen_put(pen, INK_PLAIN, row->row.type);
+		fprintf(pen->out, ", %s items, ", fmt_count(row->row.items_after).text);
+		pen_ink(pen, INK_GROWS);
+		fprintf(pen->out, "+%s/min", fmt_per_second(row->items_per_s * 60).text);
+		pen_ink(pen, INK_PLAIN);
+		fputc('\n', pen->out);
+		put_filler(pen, profile, row);
+	}
+}
+
+void growing_text_types_brief(const struct pen *pen, const struct profile *profile, size_t most)
+{
+	const struct profile_growing_types *grows = profile->growing_types;
+	size_t n = 0;
+
+	for (size_t i = 0; grows && i < grows->n_rows && n < most; i++) {
+		if (is_said(profile, NULL, grows->rows[i].name))
+			continue;
+		if (!n++)
+			put_types_head(pen, grows);
+		put_type(pen, &grows->rows[i]);
 	}
 }

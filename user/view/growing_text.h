@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
- * growing_text: containers that grow, and who puts into them, as a part of a trace's report.
+ * growing_text: containers and types that grow, and who puts into them, as parts of a trace's
+ * report.
  *
  * Place      view; used by report.
  */
@@ -12,5 +13,10 @@
 
 /* Nothing when there is nothing. */
 void growing_text(const struct pen *pen, const struct profile *profile, bool all_frames);
+void growing_text_types(const struct pen *pen, const struct profile *profile);
+
+/* `most` rows that no verdict names, each with who fills it, in a line or two. */
+void growing_text_brief(const struct pen *pen, const struct profile *profile, size_t most);
+void growing_text_types_brief(const struct pen *pen, const struct profile *profile, size_t most);
 
 #endif

@@ -25,6 +25,21 @@ static void append(char *line, size_t room, size_t *used, const char *format, ..
 		*used += (size_t)n;
 }
 
+/* "LEAK +5.0 MiB/min", "looking at what grows" */
+static void say_state(const struct live_state *state, char *line, size_t room, size_t *used)
+{
+	if (state->verdict && state->in_use_growth_per_s > 0)
+		append(line, room, used, "%s +%s/min", state->verdict,
+		       fmt_bytes((uint64_t)(state->in_use_growth_per_s * 60)).text);
+	else if (state->verdict)
+		append(line, room, used, "%s", state->verdict);
+	else
+		append(line, room, used, "%s",
+		       state->looking    ? "looking at what grows"
+		       : state->untraced ? "allocations are not traced"
+					 : "tracing");
+}
+
 const char *live_line(const struct live_state *state, unsigned width, char *line, size_t size)
 {
 	size_t used = 0, room = width ? width : ASSUMED_WIDTH;
@@ -32,20 +47,20 @@ const char *live_line(const struct live_state *state, unsigned width, char *line
 	if (room > size)
 		room = size;
 	line[0] = '\0';
-	append(line, room, &used, "%s",
+	say_state(state, line, room, &used);
+	append(line, room, &used, used ? ", %s" : "%s",
 	       fmt_duration(state->seconds < 1 ? 0 : (double)(uint64_t)state->seconds).text);
 	if (state->left_s >= 0)
 		append(line, room, &used, " (%s left)",
 		       fmt_duration((double)(uint64_t)state->left_s).text);
-	if (state->untraced) {
-		append(line, room, &used, "  allocations are not traced");
+	if (state->untraced)
 		return line;
-	}
-	append(line, room, &used, "  %s outstanding", fmt_bytes(state->outstanding_bytes).text);
-	append(line, room, &used, " %s", fmt_rate(state->growth_bytes_per_s).text);
-	append(line, room, &used, "  %s hits/s", fmt_per_second(state->hits_per_s).text);
+	if (state->outstanding_bytes)
+		append(line, room, &used, "  %s outstanding %s",
+		       fmt_bytes(state->outstanding_bytes).text,
+		       fmt_rate(state->growth_bytes_per_s).text);
 	if (state->target_cpu_fraction >= 0)
-		append(line, room, &used, ", %s of a core",
+		append(line, room, &used, "  %s of a core",
 		       fmt_percent(state->target_cpu_fraction).text);
 	if (state->lost)
 		append(line, room, &used, "  %s lost", fmt_count(state->lost).text);

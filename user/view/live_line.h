@@ -19,7 +19,11 @@
 #define LIVE_LINE_MAX 256
 
 /*
- * Write the line: "12 s  3.4 MiB outstanding +204.1 KiB/s  812,000 hits/s, 38 % of a core". Pure.
+ * Write the line: what is being done, or what the last report said; for how long; what it costs.
+ * Pure.
+ *
+ *      looking at what grows, 6 s (54 s left)  3.4 MiB outstanding +204.1 KiB/s  38 % of a core
+ *      LEAK +5.0 MiB/min, 42 s (18 s left)  3.4 MiB outstanding +204.1 KiB/s  0.4 % of a core
  *
  * in     width: columns of the terminal, 0: unknown (80 is assumed)
  * out    line: terminated, no line break, at most width - 1 columns; LIVE_LINE_MAX is enough

@@ -88,3 +88,41 @@ void parts_text(const struct pen *pen, const struct profile *profile)
 		fputc('\n', pen->out);
 	}
 }
+
+/* "malloc, mmap: 102 ms of 20 s" */
+static void put_brief(const struct pen *pen, const struct profile *profile,
+		      const struct trace_part *part)
+{
+	put_domains(pen, part);
+	fputc(':', pen->out);
+	if (part->trouble || part->how == TRACE_NONE)
+		fputs(" nothing", pen->out);
+	else if (part->how == TRACE_ALL)
+		fputs(" every call", pen->out);
+	else if (part->how == TRACE_SAMPLED)
+		fprintf(pen->out, " a block of every %s", fmt_bytes(part->sample_bytes).text);
+	else if (part->windows)
+		fprintf(pen->out, " %s of %s", fmt_duration(part->windows_s).text,
+			fmt_duration(profile->duration_s).text);
+	else
+		fputs(part->idle ? " not needed" : " not yet", pen->out);
+}
+
+void parts_text_brief(const struct pen *pen, const struct profile *profile)
+{
+	for (size_t i = 0; i < profile->mode.n_parts; i++) {
+		const struct trace_part *part = &profile->mode.parts[i];
+
+		fputs(i ? ";" : "Traced:", pen->out);
+		if (part->pid)
+			fprintf(pen->out, " pid %d:", part->pid);
+		put_brief(pen, profile, part);
+		if (part->trouble) {
+			fputs(" (", pen->out);
+			pen_put(pen, INK_WARNING, part->trouble);
+			fputc(')', pen->out);
+		}
+	}
+	if (profile->mode.n_parts)
+		fputs(".\n", pen->out);
+}

@@ -15,4 +15,7 @@
 
 void parts_text(const struct pen *pen, const struct profile *profile);
 
+/* In one line: "Traced: malloc, mmap: 102 ms of 20 s; object: 8.2 ms of 20 s." */
+void parts_text_brief(const struct pen *pen, const struct profile *profile);
+
 #endif

@@ -463,7 +463,7 @@ void trend_text_look(FILE *out, const struct trend *trend, time_t time)
 	fputc('\n', out);
 }
 
-void trend_text_brief(FILE *out, const struct trend *trend, bool color)
+void trend_text_memory(FILE *out, const struct trend *trend)
 {
 	static const enum trend_kind shown[] = {TREND_RSS,       TREND_PSS,  TREND_PRIVATE,
 						TREND_ANONYMOUS, TREND_SWAP, TREND_THREADS,
@@ -492,6 +492,27 @@ void trend_text_brief(FILE *out, const struct trend *trend, bool color)
 		fprintf(out, "; cgroup %s of %s", fmt_bytes(trend->cgroup.usage_bytes).text,
 			fmt_bytes(trend->cgroup.limit_bytes).text);
 	fputc('\n', out);
+}
+
+void trend_text_brief(FILE *out, const struct trend *trend, bool color)
+{
+	trend_text_memory(out, trend);
 	put_findings(out, trend, color);
 	put_starters(out, &trend->threads);
+}
+
+void trend_text_unsaid(FILE *out, const struct trend *trend, bool color)
+{
+	static const char *const unsaid[] = {"collector", "files", "copy_on_write"};
+
+	for (size_t i = 0; i < sizeof(unsaid) / sizeof(unsaid[0]); i++) {
+		const char *sentence = trend_finding(trend, unsaid[i]);
+
+		if (!sentence)
+			continue;
+		ink(out, color, RED);
+		escape_terminal(out, sentence);
+		ink(out, color, "0");
+		fputc('\n', out);
+	}
 }

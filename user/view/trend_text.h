@@ -33,4 +33,8 @@ void trend_text_look(FILE *out, const struct trend *trend, time_t time);
 /* For the head of a trace's report: "Memory: RSS ..." and what the trend shows. */
 void trend_text_brief(FILE *out, const struct trend *trend, bool color);
 
+/* The first line of that; and what it shows that no verdict says. */
+void trend_text_memory(FILE *out, const struct trend *trend);
+void trend_text_unsaid(FILE *out, const struct trend *trend, bool color);
+
 #endif

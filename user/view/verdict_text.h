@@ -9,7 +9,8 @@
  *      Next: pyleaktrace chain -p 4242 app.cache.Session
  *
  * Place      view; called by report.
- * Bounds     three lines a finding, cut at VERDICT_WIDTH columns; names are escaped.
+ * Bounds     VERDICT_WIDTH columns, or those of the pen; names are escaped. Shortened, a finding is
+ *            of three lines at most, and what there is no room for is counted.
  */
 #ifndef PYLEAKTRACE_VIEW_VERDICT_TEXT_H
 #define PYLEAKTRACE_VIEW_VERDICT_TEXT_H
@@ -19,6 +20,11 @@
 
 #define VERDICT_WIDTH 100
 
-void verdict_text(const struct pen *pen, const struct verdict *verdict);
+/*
+ * in     interpreter: base name of the file that holds it, or NULL
+ *        lines: at most; 0: as many as it takes, and sentences as long as they are
+ */
+void verdict_text(const struct pen *pen, const struct verdict *verdict, const char *interpreter,
+		  size_t lines);
 
 #endif

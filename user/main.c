@@ -5,12 +5,13 @@
 #include <errno.h>
 #include <poll.h>
 #include <stdio.h>
-#include <string.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
 #include "base/err.h"
+#include "base/std_fds.h"
 #include "cli/options.h"
+#include "cli/signals.h"
 #include "cli/verbs.h"
 
 /* What was written to a full disk is lost: no success. Nobody reads any more: that is no
@@ -18,15 +19,14 @@
 static int finish(int code)
 {
 	struct pollfd out = {.fd = STDOUT_FILENO, .events = POLLOUT};
+	char reason[128];
 
-	errno = 0;
 	if ((fflush(stdout) == 0 && !ferror(stdout)) || code)
 		return code;
 	/* a pipe without a reader */
-	if (errno == EPIPE || (poll(&out, 1, 0) == 1 && out.revents & POLLERR))
+	if (std_fds_error() == EPIPE || (poll(&out, 1, 0) == 1 && out.revents & POLLERR))
 		return 0;
-	fprintf(stderr, "pyleaktrace: standard output: %s\n",
-		errno ? strerror(errno) : "not all could be written");
+	fprintf(stderr, "pyleaktrace: %s\n", std_fds_reason(reason, sizeof(reason)));
 	return ERR_FAILED;
 }
 
@@ -47,7 +47,10 @@ int main(int argc, char **argv)
 	static struct options options;
 	int code = 0;
 
+	std_fds_secure();
 	raise_descriptors();
+	/* who has a report to give takes them */
+	signals_ignore_usr();
 	/* libraries name the program in their messages by these; the path it was called with says
 	 * nothing */
 	program_invocation_name = program_invocation_short_name;

@@ -235,8 +235,11 @@ def quiet(pid):
     def sleeps():
         states = []
         for task in os.listdir("/proc/%d/task" % pid):
-            with open("/proc/%d/task/%s/stat" % (pid, task), encoding="utf-8") as f:
-                states.append(f.read().rpartition(")")[2].split()[0])
+            try:
+                with open("/proc/%d/task/%s/stat" % (pid, task), encoding="utf-8") as f:
+                    states.append(f.read().rpartition(")")[2].split()[0])
+            except (FileNotFoundError, ProcessLookupError):
+                return False  # it has just ended
         return set(states) == {"S"}
 
     until(sleeps, "the target to wait")

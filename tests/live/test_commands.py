@@ -242,6 +242,78 @@ def test_duration_ends_with_one_report(one_python, start):
     assert result.stdout.count("] Top ") == 1
 
 
+def run_without(descriptors, *arguments, **more):
+    """The tool, started with some of its standard descriptors closed."""
+    redirections = " ".join("%d>&-" % fd for fd in descriptors)
+    return subprocess.run(
+        ["/bin/sh", "-c", 'exec "$@" ' + redirections, "sh", harness.TOOL, *arguments],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        timeout=harness.DEADLINE_S,
+        **more,
+    )
+
+
+def test_closed_descriptors_are_no_place_for_reports(one_python, start, tmp_path):
+    target = start(one_python, "heap.py")
+    result = run_without((1,), "heap", "-p", str(target.pid))
+    assert (result.returncode, result.stderr) == (1, "pyleaktrace: standard output is closed\n")
+    result = run_without((2,), "heap", "-p", str(target.pid))
+    assert result.returncode == 0 and "objects of" in result.stdout
+    path = str(tmp_path / "heap.json")
+    result = run_without((0, 1, 2), "heap", "-p", str(target.pid), "-o", path)
+    assert result.returncode == 1 and os.path.getsize(path) > 1000
+    assert target.quit() == 0
+
+
+def test_full_disk_is_named(one_python, start):
+    target = start(one_python, "heap.py")
+    with open("/dev/full", "w", encoding="utf-8") as full:
+        result = subprocess.run(
+            [harness.TOOL, "holders", "-p", str(target.pid)],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            timeout=harness.DEADLINE_S,
+        )
+    assert result.returncode == 1 and "No space left on device" in result.stderr, result.stderr
+
+
+def test_limits_of_the_shell_are_named(one_python, start):
+    """Too few descriptors are no lack of the process, nor of the kernel."""
+    target = start(one_python, "heap.py")
+    for limit in (4, 16, 24):
+        for arguments in (["heap"], ["watch", "sys.modules"]):
+            result = subprocess.run(
+                ["prlimit", "--nofile=%d" % limit, harness.TOOL, *arguments]
+                + ["-p", str(target.pid)]
+                + (["-d", "100ms"] if len(arguments) > 1 else []),
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                text=True,
+                timeout=harness.DEADLINE_S,
+            )
+            if result.returncode:
+                assert result.returncode == 1 and "raise ulimit -n" in result.stderr, (
+                    limit,
+                    result.stderr,
+                )
+        if limit == 4:
+            assert result.returncode == 1
+
+
+def test_missing_type_is_named_with_the_one_that_was_meant(one_python, start):
+    target = start(one_python, "heap.py")
+    target.do("make", kind="Session", n=10)
+    for verb in ("chain", "backrefs", "objects"):
+        result = tool(verb, "-p", str(target.pid), "Sesion", "-q")
+        refused(result, 2, "did you mean __main__.Session?")
+    result = tool("objects", "-p", str(target.pid), "Nothing", "60s")
+    refused(result, 2, "has no object of type Nothing", "heap -p %d" % target.pid)
+
+
 def test_plan_is_shown(one_python, start):
     """-v says where the probes are and what the maps cost."""
     target = start(one_python, "lifecycle.py")
@@ -254,6 +326,7 @@ def test_plan_is_shown(one_python, start):
 def test_help_lists_every_option_and_version_is_shown():
     result = tool("--help")
     assert result.returncode == 0 and result.stderr == ""
+    assert len(result.stdout.splitlines()) <= 40
     for option in (
         "--pid",
         "--duration",

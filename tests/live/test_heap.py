@@ -349,6 +349,7 @@ def test_growth_is_reported_when_the_target_ends(one_python, start, grow):
     with open(growth.json, encoding="utf-8") as f:
         report = json.load(f)
     assert report["target"]["end"]["how"] == "exited"
+    assert report["target"]["rss_bytes"] > 1 << 20 and report["target"]["threads"] == 1
     assert [
         row["count_delta"]
         for row in report["heap"]["growth"]["types"]

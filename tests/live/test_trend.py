@@ -334,6 +334,7 @@ def test_trend_is_reported_when_the_target_ends(one_python, start, trend):
     with open(run.json, encoding="utf-8") as f:
         report = json.load(f)
     assert report["target"]["end"]["how"] == "exited" and report["trend"]["looks"] == 2
+    assert report["target"]["rss_bytes"] > 1 << 20 and report["target"]["threads"] == 1
 
 
 @pytest.mark.parametrize("arguments", [["--growth"], ["x"], ["5", "0"], ["5", "1", "2"]])

@@ -32,7 +32,7 @@ static void numbers_out_of_range_change_nothing(void **state)
 	assert_non_null(strstr(heard(), "--top: \"8\" is out of range"));
 	assert_int_equal(arg_number("COUNT", "-1", 0, 7, &number), EINVAL);
 	assert_int_equal(number, 4294967296);
-	assert_non_null(strstr(heard(), "COUNT: \"-1\" is not understood"));
+	assert_non_null(strstr(heard(), "COUNT: \"-1\" is negative"));
 }
 
 static void sizes_and_times_are_bounded(void **state)

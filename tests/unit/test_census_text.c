@@ -557,6 +557,40 @@ static void a_graph_with_a_circle_comes_to_its_end(void **state)
 	expect(report, QUIET, HEAD "Who refers to app." ESCAPED ":\n");
 }
 
+/* What is known of objects whose process is gone. */
+static void objects_of_a_target_that_ended_are_shown(void **state)
+{
+	struct heap_object rows[] = {{.address = 0x7f10,
+				      .type = TEXT("app.Session"),
+				      .have_age = true,
+				      .is_new = true,
+				      .most_s = 2,
+				      .how = HEAP_HOW_UNKNOWN}};
+	struct heap_held held = {
+		.type = TEXT("Session"),
+		.type_count = 2,
+		.have_objects = true,
+		.objects = {.rows = rows,
+			    .n_rows = 1,
+			    .n_scans = 2,
+			    .span_s = 3,
+			    .made = 1,
+			    .target_ended = true},
+	};
+	struct made made;
+
+	(void)state;
+	make(&made)->held = &held;
+	made.report.ended_early = true;
+	expect(&made.report, QUIET,
+	       HEAD "Ended early: the target has ended.\n"
+		    "2 objects of Session; 1 made in the last 3 s (2 scans)\n"
+		    "                 age     bytes  address           held as\n"
+		    "           up to 2 s         -  0x7f10            not known: the target has "
+		    "ended\n"
+		    "        and 1 more object (-T N shows more)\n");
+}
+
 /* Of a chain that goes deeper than a tree is drawn, as much as fits. */
 static void a_deep_graph_is_drawn_as_far_as_it_fits(void **state)
 {
@@ -621,6 +655,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(types_are_listed_with_what_is_left_out),
+		cmocka_unit_test(objects_of_a_target_that_ended_are_shown),
 		cmocka_unit_test(what_is_left_out_is_counted),
 		cmocka_unit_test(no_matching_types_is_said),
 		cmocka_unit_test(growth_has_its_rates_and_shapes),

@@ -23,6 +23,7 @@ static void a_target_has_one_claim_at_a_time(void **state)
 {
 	struct claim first, second;
 	struct err err = ERR_INIT;
+	char owner[32];
 
 	(void)state;
 	assert_int_equal(claim_take(&first, getpid(), &err), 0);
@@ -32,8 +33,12 @@ static void a_target_has_one_claim_at_a_time(void **state)
 	}
 	assert_int_equal(claim_take(&second, getpid(), &err), -ERR_FAILED);
 	assert_non_null(strstr(err.text, "is being traced by another pyleaktrace"));
+	snprintf(owner, sizeof(owner), "(pid %d)", (int)getpid());
+	assert_non_null(strstr(err.text, owner));
+	assert_int_equal(claim_owner(getpid()), getpid());
 	claim_drop(&first);
 	assert_int_equal(access(first.path, F_OK), -1);
+	assert_int_equal(claim_owner(getpid()), 0);
 	assert_int_equal(claim_take(&second, getpid(), &err), 0);
 	assert_int_equal(access(second.path, F_OK), 0);
 	claim_drop(&second);
@@ -91,11 +96,45 @@ static void a_claim_is_the_file_at_the_path(void **state)
 	unlink(claim.path);
 }
 
+/* Files of tools that were killed go, those of others stay. */
+static void what_killed_tools_left_is_removed(void **state)
+{
+	const char *const stale = "/run/pyleaktrace/999999998",
+			  *const fresh = "/run/pyleaktrace/999999997";
+	struct claim claim, other;
+	struct err err = ERR_INIT;
+	FILE *file;
+
+	(void)state;
+	assert_int_equal(claim_take(&claim, getpid(), &err), 0);
+	if (claim.fd <= 0) {
+		print_message("skip: the folder of claims belongs to root\n");
+		skip();
+	}
+	file = fopen(stale, "w");
+	assert_non_null(file);
+	fprintf(file, "%-15d", 999999999);
+	fclose(file);
+	/* its owner has not written its pid yet */
+	file = fopen(fresh, "w");
+	assert_non_null(file);
+	fclose(file);
+	assert_int_equal(claim_owner(999999998), 0);
+	assert_int_equal(claim_take(&other, getppid(), &err), 0);
+	assert_int_equal(access(stale, F_OK), -1);
+	assert_int_equal(access(fresh, F_OK), 0);
+	assert_int_equal(access(claim.path, F_OK), 0);
+	unlink(fresh);
+	claim_drop(&other);
+	claim_drop(&claim);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_target_has_one_claim_at_a_time),
 		cmocka_unit_test(a_claim_is_the_file_at_the_path),
+		cmocka_unit_test(what_killed_tools_left_is_removed),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -36,7 +36,10 @@ static void each_denial_has_its_reason_and_remedy(void **state)
 	expect((struct denial){.yama = 2, .may_ptrace = true, .own_namespace = true},
 	       "user namespace of its own");
 	expect((struct denial){.yama = -1, .may_ptrace = true, .filtered = true}, "seccomp filter");
-	expect((struct denial){.yama = 0, .may_ptrace = true}, "security module");
+	expect((struct denial){.yama = 0, .may_ptrace = true},
+	       "most likely a security module denies it (SELinux, AppArmor or Landlock)");
+	expect((struct denial){.yama = 0, .may_ptrace = true, .modules = "BPF, Landlock"},
+	       "most likely a security module denies it (this kernel has BPF, Landlock)");
 }
 
 static void what_this_process_may_is_looked_up(void **state)

@@ -24,6 +24,11 @@ static void bytes_are_binary(void **state)
 static void counts_have_commas(void **state)
 {
 	(void)state;
+	assert_string_equal(fmt_things(0, "item").text, "0 items");
+	assert_string_equal(fmt_things(1, "item").text, "1 item");
+	assert_string_equal(fmt_things(5030, "item").text, "5,030 items");
+	assert_string_equal(fmt_things(UINT64_MAX, "item").text,
+			    "18,446,744,073,709,551,615 items");
 	assert_string_equal(fmt_count(0).text, "0");
 	assert_string_equal(fmt_count(999).text, "999");
 	assert_string_equal(fmt_count(1000).text, "1,000");

@@ -62,7 +62,7 @@ static void the_forecast_is_what_the_policy_does(void **state)
 	(void)state;
 	for (size_t i = 0; i < sizeof(demands) / sizeof(demands[0]); i++) {
 		const struct forecast forecast =
-			forecast_part(2000, demands[i] * S / 2000, 0.05, 100 * MS);
+			forecast_part(2000, demands[i] * S / 2000, 0.05, 100 * MS, 1);
 		bool all;
 		double share = played(demands[i], 0.05, &all);
 
@@ -74,10 +74,27 @@ static void the_forecast_is_what_the_policy_does(void **state)
 	}
 }
 
+/* Of a target that hardly works, 1 % of a core is more than 5 % of its work. */
+static void the_floor_counts_where_it_is_more(void **state)
+{
+	struct forecast whole = forecast_part(2000, 1e6, 0.05, 20 * MS, 1),
+			idle = forecast_part(2000, 1e6, 0.05, 20 * MS, 0.02),
+			unknown = forecast_part(2000, 1e6, 0.05, 20 * MS, 0);
+
+	(void)state;
+	assert_int_equal(whole.mode, PART_WINDOWS);
+	assert_int_equal(idle.mode, PART_WINDOWS);
+	assert_true(fabs(unknown.every_ns - whole.every_ns) < 1);
+	/* 50 % of its work */
+	assert_true(idle.every_ns < whole.every_ns / 5);
+	assert_int_equal(forecast_part(2000, 1e5, 0.05, 20 * MS, 0.02).mode, PART_ALL);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(the_forecast_is_what_the_policy_does),
+		cmocka_unit_test(the_floor_counts_where_it_is_more),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -108,7 +108,7 @@ static void rows_are_filtered_and_ordered(void **state)
 	WRONG("--sort: expected bytes, count or name", "heap", "--sort", "size");
 	RUN("heap", "--min-count", "9223372036854775807");
 	assert_true(options.heap.min_count == INT64_MAX);
-	WRONG("--min-count: \"-1\" is not understood; write a whole number from 0 to "
+	WRONG("--min-count: \"-1\" is negative; write a whole number from 0 to "
 	      "9223372036854775807",
 	      "heap", "--min-count", "-1");
 }

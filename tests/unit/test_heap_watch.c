@@ -235,6 +235,27 @@ static void what_is_taken_and_dropped_together_is_no_finding(void **state)
 	profile_free(about);
 }
 
+/* What the head says of the target, and of what is watched. */
+static void the_head_says_what_hinders(void **state)
+{
+	struct heap_watch *watch = make_watch(WATCH_SAME, WATCH_TIME);
+	char *text = text_of(watch, &(struct watch_text_options){.top = 1});
+
+	(void)state;
+	assert_non_null(strstr(text, "): 1 container watched for 5 s\n"));
+	assert_null(strstr(text, "stopped"));
+	assert_null(strstr(text, "Also traced"));
+	free(text);
+	watch->rows[0].refs = true;
+	watch->traced_by = 77;
+	watch->about->target.stopped = true;
+	text = text_of(watch, &(struct watch_text_options){.top = 1});
+	assert_non_null(strstr(text, "): 1 object watched for 5 s\nThe target is stopped "));
+	assert_non_null(strstr(text, "\nAlso traced by pyleaktrace (pid 77).\n"));
+	free(text);
+	profile_free(watch->about);
+}
+
 static void the_json_has_every_stack_whole(void **state)
 {
 	struct heap_watch *watch = make_watch(WATCH_REPLACED, WATCH_LOST);
@@ -380,6 +401,7 @@ int main(void)
 		cmocka_unit_test(stacks_that_look_the_same_are_one),
 		cmocka_unit_test(each_end_and_fate_is_said),
 		cmocka_unit_test(what_is_taken_and_dropped_together_is_no_finding),
+		cmocka_unit_test(the_head_says_what_hinders),
 		cmocka_unit_test(the_json_has_every_stack_whole),
 		cmocka_unit_test(losses_are_those_of_all_rows),
 		cmocka_unit_test(the_maker_of_what_stays_is_named_where_it_is_sure),

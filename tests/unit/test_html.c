@@ -83,7 +83,7 @@ static void losses_and_the_end_are_told(void **state)
 	assert_string_equal(json_string_value(json_array_get(notes, 0)),
 			    "The target was killed by signal 9 during the trace.");
 	assert_string_equal(json_string_value(json_array_get(notes, 2)),
-			    "3 blocks were freed unseen; the figures were corrected.");
+			    "3 blocks freed unseen; the figures were corrected.");
 	json_decref(data);
 }
 

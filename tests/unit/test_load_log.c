@@ -160,13 +160,42 @@ static void a_map_that_is_refused_is_named(void **state)
 	begin(&log);
 	say(LIBBPF_WARN, "libbpf: map '%s': failed to create: %s(%d)\n", "blocks",
 	    "Cannot allocate memory", -12);
-	check_reason(&log, ENOMEM, "the kernel refuses the map blocks: Cannot allocate memory");
+	check_reason(
+		&log, ENOMEM,
+		"the kernel refuses the map blocks: Cannot allocate memory; raise ulimit -v, or "
+		"free memory");
 	load_log_end(&log);
 	begin(&log);
 	check_reason(&log, EPERM, "the kernel refuses the BPF object: Operation not permitted");
 	load_log_end(&log);
 	/* whoever speaks when nobody listens */
 	say(LIBBPF_WARN, "libbpf: prog 'x': BPF program load failed: y\n");
+}
+
+/* What this shell lacks is no lack of the kernel's. */
+static void a_limit_of_this_shell_is_named(void **state)
+{
+	struct load_log log;
+
+	(void)state;
+	begin(&log);
+	check_reason(&log, EMFILE,
+		     "the kernel refuses the BPF object: Too many open files; raise ulimit -n");
+	assert_int_equal(load_log_code(&log, EMFILE), ERR_FAILED);
+	assert_int_equal(load_log_code(&log, EINVAL), ERR_KERNEL);
+	assert_int_equal(load_log_code(&log, EPERM), ERR_PERMISSION);
+	assert_int_equal(load_log_code(&log, ESRCH), ERR_KERNEL);
+	/* libbpf then says ESRCH */
+	say(LIBBPF_DEBUG, "libbpf: loading kernel BTF '%s': %d\n", "/sys/kernel/btf/vmlinux", -12);
+	assert_int_equal(load_log_code(&log, ESRCH), ERR_FAILED);
+	check_reason(&log, ESRCH,
+		     "the kernel's BTF cannot be read: Cannot allocate memory; raise ulimit -v, or "
+		     "free memory");
+	load_log_end(&log);
+	begin(&log);
+	say(LIBBPF_DEBUG, "libbpf: loading kernel BTF '%s': %d\n", "/sys/kernel/btf/vmlinux", 0);
+	assert_int_equal(log.btf_error, 0);
+	load_log_end(&log);
 }
 
 static void the_level_suits_the_kernel(void **state)
@@ -185,6 +214,7 @@ int main(void)
 		cmocka_unit_test(the_program_and_the_verifiers_word_are_named),
 		cmocka_unit_test(a_log_that_is_full_says_nothing_of_its_end),
 		cmocka_unit_test(a_map_that_is_refused_is_named),
+		cmocka_unit_test(a_limit_of_this_shell_is_named),
 		cmocka_unit_test(the_level_suits_the_kernel),
 		cmocka_unit_test(the_last_lines_are_shown),
 	};

@@ -14,6 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ptrace.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -82,6 +83,50 @@ static void this_process_is_described(void **state)
 	assert_int_equal(process_stats(&process, &stats), -1);
 	assert_int_equal(stats.threads, 0);
 	process_close(&process);
+	process_close(&process);
+}
+
+/* That no file can be opened does not mean that there is no process. */
+static void without_descriptors_the_limit_is_named(void **state)
+{
+	const struct rlimit none = {3, 3};
+	int status;
+	pid_t pid = fork();
+
+	(void)state;
+	if (pid == 0) {
+		struct process process;
+		struct err err = ERR_INIT;
+
+		if (setrlimit(RLIMIT_NOFILE, &none))
+			_exit(1);
+		if (process_open(&process, getppid(), &err) != -ERR_FAILED ||
+		    !strstr(err.text, "cannot be read: Too many open files; raise ulimit -n"))
+			_exit(2);
+		_exit(0);
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_int_equal(status, 0);
+}
+
+static void a_process_that_is_stopped_is_seen(void **state)
+{
+	struct process process;
+	struct err err = ERR_INIT;
+	int status;
+	pid_t pid = fork();
+
+	(void)state;
+	if (pid == 0) {
+		raise(SIGSTOP);
+		_exit(0);
+	}
+	assert_int_equal(waitpid(pid, &status, WUNTRACED), pid);
+	assert_int_equal(process_open(&process, pid, &err), 0);
+	assert_true(process_stopped(&process));
+	assert_int_equal(kill(pid, SIGKILL), 0);
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_false(process_stopped(&process));
 	process_close(&process);
 }
 
@@ -368,6 +413,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(this_process_is_described),
+		cmocka_unit_test(without_descriptors_the_limit_is_named),
+		cmocka_unit_test(a_process_that_is_stopped_is_seen),
 		cmocka_unit_test(a_command_line_is_cut_to_what_is_kept),
 		cmocka_unit_test(a_pid_without_a_process_is_refused),
 		cmocka_unit_test(a_kernel_thread_is_refused),

@@ -473,7 +473,7 @@ static void a_collector_that_is_off_is_said(void **state)
 	trend->gc.garbage = 70000;
 	evaluate(trend);
 	assert_string_equal(trend_finding(trend, "collector"),
-			    "70,000 objects are in gc.garbage, which keeps them alive.");
+			    "gc.garbage keeps 70,000 objects alive.");
 	trend_free(trend);
 }
 
@@ -490,6 +490,27 @@ static struct trend *make_all(struct profile **about)
 	(*about)->target.pid = 42;
 	(*about)->target.python = "3.11.2";
 	return trend;
+}
+
+static void threads_left_out_are_counted(void **state)
+{
+	const struct trend_text_options options = {.top = 1};
+	struct profile *about;
+	struct trend *trend = make_all(&about);
+	char *text;
+	size_t size;
+	FILE *out = open_memstream(&text, &size);
+
+	(void)state;
+	about->target.end = TARGET_EXITED;
+	trend_text(out, about, trend, &options);
+	fclose(out);
+	assert_non_null(strstr(text, "\n           7 threads wait "));
+	assert_non_null(strstr(text, "        and 3 more (-T 0 shows all)\n"));
+	assert_non_null(strstr(text, "\nEnded early: the target has ended.\n"));
+	free(text);
+	trend_free(trend);
+	profile_free(about);
 }
 
 static void the_text_has_all_parts(void **state)
@@ -512,9 +533,15 @@ static void the_text_has_all_parts(void **state)
 		strstr(text, "    60.0 MiB   60 %           0 B  Python objects and their"));
 	assert_non_null(strstr(text, "   256.0 KiB  0.2 %                unexplained\n"));
 	assert_non_null(strstr(text, "           ? runs   (no name), not in Python\n"));
-	assert_non_null(strstr(text, "worker\\x1b[31m in get (/usr/lib/queue.py:171), from pull "
-				     "(/srv/app/jobs.py:88)\n"));
-	assert_non_null(strstr(text, "and 6 more (-T 0 shows all)\n"));
+	/* threads at one place are one line, the most first */
+	assert_non_null(strstr(text,
+			       "\n           7 threads wait in get (/usr/lib/queue.py:171), from "
+			       "pull (/srv/app/jobs.py:88): worker\\x1b[31m, worker\\x1b[31m, "
+			       "worker\\x1b[31m, ...\n           2 threads wait in get "
+			       "(/usr/lib/queue.py:171): worker\\x1b[31m, worker\\x1b[31m\n"));
+	assert_null(strstr(text, "(-T 0 shows all)\n"));
+	assert_null(strstr(text, " \n"));
+	assert_null(strstr(text, "-0 "));
 	assert_non_null(strstr(text, "not known: cgroup: none\n"));
 	assert_null(strstr(text, "\ncgroup "));
 	assert_non_null(strstr(text,
@@ -568,6 +595,7 @@ int main(void)
 		cmocka_unit_test(the_time_to_the_limit_is_said),
 		cmocka_unit_test(a_collector_that_is_off_is_said),
 		cmocka_unit_test(the_text_has_all_parts),
+		cmocka_unit_test(threads_left_out_are_counted),
 		cmocka_unit_test(the_json_has_the_same_account),
 	};
 

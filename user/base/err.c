@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "base/err.h"
 
+#include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -16,6 +17,25 @@ int err_set(struct err *err, enum err_code code, const char *format, ...)
 	vsnprintf(err->text, sizeof(err->text), format, args);
 	va_end(args);
 	return -(int)code;
+}
+
+const char *err_remedy(int error)
+{
+	switch (error) {
+	case EMFILE:
+		return "; raise ulimit -n";
+	case ENFILE:
+		return "; raise the sysctl fs.file-max";
+	case ENOMEM:
+		return "; raise ulimit -v, or free memory";
+	default:
+		return "";
+	}
+}
+
+bool err_is_limit(int error)
+{
+	return *err_remedy(error) != '\0';
 }
 
 int err_prefix(struct err *err, const char *format, ...)

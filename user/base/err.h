@@ -15,6 +15,8 @@
 #ifndef PYLEAKTRACE_BASE_ERR_H
 #define PYLEAKTRACE_BASE_ERR_H
 
+#include <stdbool.h>
+
 enum err_code {
 	ERR_NONE = 0,
 	ERR_FAILED = 1,      /* failed while running */
@@ -44,6 +46,15 @@ struct err {
  */
 int err_set(struct err *err, enum err_code code, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
+
+/*
+ * What the user can do about an errno that tells of a limit of this shell or machine: "; raise
+ * ulimit -n" of too many files, "; raise ulimit -v, or free memory" of no memory; else "".
+ */
+const char *err_remedy(int error);
+
+/* Is it such a limit, and so no lack of the kernel's and nothing about the target? */
+bool err_is_limit(int error);
 
 /*
  * Put words before the sentence that is already there ("python3.9 (pid 7): ..."); the code stays.

@@ -57,6 +57,15 @@ struct fmt fmt_count(uint64_t count)
 	return out;
 }
 
+struct fmt fmt_things(uint64_t count, const char *thing)
+{
+	struct fmt text;
+
+	snprintf(text.text, sizeof(text.text), "%.26s %.10s%s", fmt_count(count).text, thing,
+		 count == 1 ? "" : "s");
+	return text;
+}
+
 /* A double as a whole number that fits; what is not a number is 0. */
 static uint64_t whole(double value)
 {
@@ -154,6 +163,9 @@ static int wrong(struct err *err, const char *text, const char *hint)
 
 	if (!*text)
 		return err_set(err, ERR_USAGE, "the value is empty; %s", hint);
+	if (text[0] == '-' && text[1] >= '0' && text[1] <= '9')
+		return err_set(err, ERR_USAGE, "\"%s\" is negative; %s",
+			       escape_copy(quoted, sizeof(quoted), text), hint);
 	return err_set(err, ERR_USAGE, "\"%s\" is not understood; %s",
 		       escape_copy(quoted, sizeof(quoted), text), hint);
 }

@@ -31,6 +31,9 @@ struct fmt fmt_bytes(uint64_t bytes);
 /* "812", "120,031" */
 struct fmt fmt_count(uint64_t count);
 
+/* "1 item", "5,030 items"; thing: a few letters, and its plural ends with s */
+struct fmt fmt_things(uint64_t count, const char *thing);
+
 /*
  * Events per second from a double, without a unit: "0", "0.4", "12", "812,000". Three digits are
  * kept.

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "base/escape.h"
+#include "base/write_stream.h"
 
 #define QUOTE_MAX       256
 #define TEMPORARY_TRIES 16
@@ -20,7 +21,8 @@ struct outfile {
 	int folder; /* the file's folder, so that both names stay in the same one whatever is
 		       renamed above it */
 	FILE *stream;
-	char *path; /* as given, for messages */
+	struct write_stream writing; /* behind it */
+	char *path;                  /* as given, for messages */
 	char name[NAME_MAX + 1];
 	char temporary[NAME_MAX + 1];
 };
@@ -111,7 +113,7 @@ static int open_temporary(struct outfile *file, struct err *err)
 		fd = openat(file->folder, file->temporary,
 			    O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0666);
 		if (fd >= 0) {
-			file->stream = fdopen(fd, "w");
+			file->stream = write_stream_open(&file->writing, fd);
 			if (file->stream)
 				return 0;
 			close(fd);
@@ -177,10 +179,9 @@ int outfile_commit(struct outfile *file, struct err *err)
 	FILE *stream = file->stream;
 	int error = 0, result;
 
-	errno = 0;
 	if (fflush(stream) || ferror(stream))
-		error = errno ? errno : EIO;
-	if (!error && fsync(fileno(stream)) && errno != EINVAL && errno != EROFS)
+		error = file->writing.error ? file->writing.error : EIO;
+	if (!error && fsync(file->writing.fd) && errno != EINVAL && errno != EROFS)
 		error = errno; /* some network disks know only here that they are full */
 	file->stream = NULL;
 	if (fclose(stream) && !error)

@@ -13,7 +13,6 @@ struct profile *describe_target(const struct target *target)
 	size_t n_words = 0;
 	char **words = process_cmdline(process, &n_words);
 	const char **copies, *slash;
-	char state;
 
 	if (!about || !words) {
 		free(words);
@@ -36,8 +35,7 @@ struct profile *describe_target(const struct target *target)
 	process_stats(process, &stats);
 	about->target.threads = stats.threads;
 	about->target.rss_bytes = stats.rss_bytes;
-	state = process_state(process);
-	about->target.stopped = state == 'T' || state == 't';
+	about->target.stopped = process_stopped(process);
 	about->target.end = process_alive(process) ? TARGET_RUNS : TARGET_EXITED;
 	about->target.end_detail = -1;
 	free(words);

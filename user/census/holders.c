@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/fit.h"
+#include "python/dict.h"
 
 /* A growth of fewer items in all is ignored. */
 #define LEAST_DELTA 10
@@ -70,6 +71,32 @@ static int compare(const void *a, const void *b)
 	return x->address < y->address ? -1 : x->address > y->address;
 }
 
+/*
+ * A dict that data of the interpreter holds directly, and in which each key is its value: that of
+ * the interned strings.
+ */
+static bool is_interned(const struct edges *edges, uint64_t address, const struct heap_chain *chain)
+{
+	const struct names *names = &edges->names;
+	const struct py_layout *layout = &names->runtime->layout;
+	struct py_item items[PY_DICT_CHUNK];
+	struct py_dict dict;
+	size_t n, same = 0;
+
+	if (chain->n_links != 1 || strcmp(chain->links[0].type, "dict") != 0 ||
+	    (strncmp(chain->root, "data of ", 8) != 0 &&
+	     strcmp(chain->root, "the interpreter") != 0) ||
+	    py_dict_open(&dict, names->pid, layout, address))
+		return false;
+	n = py_dict_read(&dict, names->pid, 0, items);
+	for (size_t i = 0; i < n; i++) {
+		if (items[i].key != items[i].value)
+			return false;
+		same += items[i].key != 0;
+	}
+	return same > 0;
+}
+
 int holders_name(struct edges *edges, uint64_t address, char **path, char **type, struct err *err)
 {
 	uint32_t object = objects_find(&edges->reach->objects, address);
@@ -84,6 +111,8 @@ int holders_name(struct edges *edges, uint64_t address, char **path, char **type
 		    edges->reach->how[object] != REACH_NOT) {
 			result = chain_build(&chain, edges, object, err);
 			called = chain.path;
+			if (!result && is_interned(edges, address, &chain))
+				called = HOLDERS_INTERNED;
 		}
 		/* a dict that is only a part of something is called what it is a part of */
 		if (!result && chain.part && chain.n_links > 1)

@@ -21,6 +21,9 @@
 /* The name of containers that no root reaches: nothing can be added to them. */
 #define HOLDERS_GARBAGE "cyclic garbage"
 
+/* The name of a dict in the data of the interpreter whose keys are its values. */
+#define HOLDERS_INTERNED "the interpreter's own (interned strings, most likely)"
+
 /* The name of the container at this address, and its type (or that of what it is a part of); both
  * malloc()ed. */
 int holders_name(struct edges *edges, uint64_t address, char **path, char **type, struct err *err);

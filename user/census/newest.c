@@ -53,25 +53,37 @@ static int finish(struct look *look, const struct heap_scan *scan, struct err *e
 			   scan->at_s + scan->duration_s / 2, err);
 }
 
-int newest_look(struct ages *ages, struct census *census, const char *type, uint64_t address,
-		struct err *err)
+struct heap_scan *newest_scan(struct ages *ages, struct census *census, const char *type,
+			      uint64_t address, struct err *err)
 {
 	struct heap_scan *scan;
 	struct look look;
-	int result = begin(&look, ages, type, address, err);
 
-	if (result)
-		return result;
+	if (begin(&look, ages, type, address, err))
+		return NULL;
 	census_set_object_cb(census, see, &look);
 	scan = census_scan(census, err);
 	census_set_object_cb(census, NULL, NULL);
 	if (!scan) {
 		free(look.answers);
-		return -(int)err->code;
+		return NULL;
 	}
-	result = finish(&look, scan, err);
+	if (finish(&look, scan, err)) {
+		heap_scan_free(scan);
+		return NULL;
+	}
+	return scan;
+}
+
+int newest_look(struct ages *ages, struct census *census, const char *type, uint64_t address,
+		struct err *err)
+{
+	struct heap_scan *scan = newest_scan(ages, census, type, address, err);
+
+	if (!scan)
+		return -(int)err->code;
 	heap_scan_free(scan);
-	return result;
+	return 0;
 }
 
 int newest_take(struct ages *ages, const struct edges *edges, const char *type, uint64_t address,
@@ -115,9 +127,11 @@ int newest_find(uint64_t *address, bool *fresh, struct census *census, const cha
 	if (!result && !*address && ages.n)
 		*address = ages.rows[ages.n - 1].address;
 	if (!result && !*address)
-		result = err_set(err, ERR_TARGET,
-				 "it has nothing called %s, and no object of that type",
-				 escape_copy(text, sizeof(text), type));
+		result = err_set(
+			err, ERR_TARGET,
+			"it has nothing called %s, and no object of that type: `pyleaktrace "
+			"holders` lists containers, `pyleaktrace heap` types",
+			escape_copy(text, sizeof(text), type));
 	ages_fini(&ages);
 	return result;
 }

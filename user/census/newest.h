@@ -25,6 +25,10 @@
 int newest_look(struct ages *ages, struct census *census, const char *type, uint64_t address,
 		struct err *err);
 
+/* The same, and the scan itself, to be freed; NULL on failure. */
+struct heap_scan *newest_scan(struct ages *ages, struct census *census, const char *type,
+			      uint64_t address, struct err *err);
+
 /* The same of a scan whose objects are in a table. */
 struct edges;
 int newest_take(struct ages *ages, const struct edges *edges, const char *type, uint64_t address,

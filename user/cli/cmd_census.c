@@ -42,7 +42,9 @@ struct look {
 	int signals;
 	/* CLOCK_MONOTONIC */
 	uint64_t start_ns, scan_ns, report_ns, end_ns; /* the next ones; NEVER: none */
+	struct process_stats last;                     /* at the last scan */
 	bool stop;
+	bool ended; /* the target has, before the time was over */
 	int result; /* exit code */
 };
 
@@ -97,6 +99,8 @@ static void report(struct look *look, bool last)
 		err_set(&err, ERR_FAILED, "no memory for a report");
 		complain(look, &err);
 	} else {
+		heap_report_set_last(&parts, &look->last);
+		parts.ended_early = look->ended;
 		const struct document document = {
 			.kind = DOCUMENT_HEAP, .profile = parts.about, .heap = &parts};
 		int code = 0;
@@ -154,18 +158,20 @@ static bool scan(struct look *look)
 		else
 			complain(look, &err);
 		look->stop = true;
+		look->ended = !process_alive(&look->heap.target->process);
 		return false;
 	}
+	heap_report_look(&look->last, &look->heap);
 	made->pause_s = look->heap.pause_s;
 	forget_old(look, made->at_s);
 	look->scans[look->n_scans++] = made;
 	look->n_made++;
 	look->reported = false;
 	if (look->options->trace.verbose)
-		fprintf(stderr,
-			"pyleaktrace: read %s in %s, %s objects; %.1f M objects/s, %.2f GB/s\n",
+		fprintf(stderr, "pyleaktrace: read %s in %s, %s; %.1f M objects/s, %.2f GB/s\n",
 			fmt_bytes(made->read_bytes).text, fmt_duration(made->duration_s).text,
-			fmt_count(made->count).text, (double)made->count / made->duration_s / 1e6,
+			fmt_things(made->count, "object").text,
+			(double)made->count / made->duration_s / 1e6,
 			(double)made->read_bytes / made->duration_s / 1e9);
 	if (is_growth(look) && !look->options->quiet)
 		fprintf(stderr, "pyleaktrace: scan %llu of pid %d\n",
@@ -243,6 +249,9 @@ static void run(struct look *look)
 		case WAIT_SIGNAL:
 			on_signal(look, waits.signal);
 			break;
+		case WAIT_TARGET:
+			look->ended = true;
+			/* fall through */
 		default:
 			look->stop = true;
 		}

@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/std_fds.h"
 #include "cli/document.h"
 #include "cli/signals.h"
 #include "leak/judge.h"
@@ -72,14 +73,15 @@ static void complain(struct run *run, const struct err *err)
 static void check_stdout(struct run *run)
 {
 	struct err err = ERR_INIT;
+	char reason[128];
 
 	if (fflush(stdout) == 0 && !ferror(stdout))
 		return;
 	run->stop = true;
-	if (errno == EPIPE || run->stdout_failed)
+	if (std_fds_error() == EPIPE || run->stdout_failed)
 		return;
 	run->stdout_failed = true;
-	err_set(&err, ERR_FAILED, "standard output: %s", strerror(errno));
+	err_set(&err, ERR_FAILED, "%s", std_fds_reason(reason, sizeof(reason)));
 	complain(run, &err);
 }
 

@@ -51,6 +51,11 @@ static void report(struct run *run, bool last)
 		return;
 	}
 	about->duration_s = trend_span_s(run->recorder.trend);
+	if (about->target.end != TARGET_RUNS) {
+		/* as it was when it was last looked at */
+		about->target.rss_bytes = run->recorder.trend->rows[TREND_RSS].last;
+		about->target.threads = (unsigned)run->recorder.trend->rows[TREND_THREADS].last;
+	}
 	if (document_is_due(options, last))
 		code = document_print(&document, options);
 	if (last && !code)

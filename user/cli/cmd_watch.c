@@ -12,6 +12,7 @@
 #include "cli/signals.h"
 #include "cli/wait_for.h"
 #include "containers/container_watch.h"
+#include "probe/claim.h"
 #include "probe/prober.h"
 
 #define TICK_NS 50000000
@@ -59,7 +60,7 @@ static int run(struct container_watch *watch, int signals, const struct options 
 	struct document document = {.kind = DOCUMENT_WATCH};
 	struct heap_watch *result;
 	enum heap_watch_end end;
-	int code;
+	int traced_by = claim_owner(options_pid(options)), code;
 
 	container_watch_start(watch);
 	announce(container_watch_found(watch));
@@ -68,6 +69,7 @@ static int run(struct container_watch *watch, int signals, const struct options 
 	result = container_watch_report(watch, end, err);
 	if (!result)
 		return (int)err->code;
+	result->traced_by = traced_by;
 	result->asked_s = (double)options->duration_ns / 1e9;
 	document.profile = result->about;
 	document.watch = result;

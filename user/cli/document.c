@@ -157,7 +157,7 @@ int document_save(const struct document *document, const struct options *options
 		struct err err = ERR_INIT;
 		int result = save(&writing, output->pattern, &err);
 
-		if (result && output->format->instead)
+		if (result == EXPORT_NO_PROGRAM && output->format->instead)
 			result = save_instead(&writing, output->pattern, &err);
 		if (result)
 			result = complain(&err);

@@ -7,19 +7,19 @@
 
 #include "base/clock.h"
 #include "base/fmt.h"
+#include "cli/options.h"
 #include "containers/container_cost.h"
+#include "govern/budget.h"
 #include "govern/forecast.h"
 #include "probe/cost.h"
 #include "probe/session.h"
 #include "probe/session_syscalls.h"
 #include "probe/watch_cost.h"
 
-#define OVERHEAD  0.05
-#define WINDOW_NS 50e6
-#define LOOK_NS   1000000000 /* the target's use of the CPU is looked at for so long */
-#define BLOCKS    1024
-#define STACKS    64
-#define SLOWER    0.5 /* share lost of what bytes in bulk take, from which on that is said */
+#define LOOK_NS 1000000000 /* the target's use of the CPU is looked at for so long */
+#define BLOCKS  1024
+#define STACKS  64
+#define SLOWER  0.5 /* share lost of what bytes in bulk take, from which on that is said */
 
 static const double rates[] = {1e3, 1e4, 1e5, 1e6, 1e7};
 
@@ -76,15 +76,19 @@ static double cores(const struct process *process)
 	return (after.cpu_s - before.cpu_s) / ((double)(clock_now_ns() - began) / 1e9);
 }
 
-static void put_rate(FILE *out, double ns, double rate, bool last)
+static void put_rate(FILE *out, double ns, double rate, double used, bool last)
 {
-	const struct forecast forecast = forecast_part(ns, rate, OVERHEAD, WINDOW_NS);
+	const struct forecast forecast =
+		forecast_part(ns, rate, BUDGET_CEILING, OPTIONS_WINDOW_NS, used);
 	char text[128];
 
 	if (!ns)
 		snprintf(text, sizeof(text), "not traced");
 	else if (forecast.mode == PART_ALL)
 		snprintf(text, sizeof(text), "every call, %s", fmt_percent(forecast.demand).text);
+	else if (forecast.every_ns < 1.1 * forecast.window_ns)
+		snprintf(text, sizeof(text), "windows of %s, one after the other",
+			 fmt_duration(forecast.window_ns / 1e9).text);
 	else
 		snprintf(text, sizeof(text), "windows of %s, one every %s",
 			 fmt_duration(forecast.window_ns / 1e9).text,
@@ -92,17 +96,19 @@ static void put_rate(FILE *out, double ns, double rate, bool last)
 	fprintf(out, last ? "  %s\n" : "  %-38s", text);
 }
 
-static void put_table(FILE *out, double malloc_ns, double object_ns)
+static void put_table(FILE *out, double malloc_ns, double object_ns, double used)
 {
 	fprintf(out,
-		"  below a ceiling of 5 %% of its own work, by allocation/free pairs per second of "
-		"its CPU time:\n"
+		"  nothing is traced while no growth needs a stack (-X trace=growth); then, below "
+		"a ceiling of\n  %s of its own work, or %s of a core where that is more, by "
+		"allocation/free pairs per second\n  of its CPU time (as all times below):\n"
 		"  %14s  %-38s  %s\n",
+		fmt_percent(BUDGET_CEILING).text, fmt_percent(budget_floor(BUDGET_CEILING)).text,
 		"pairs/s", "malloc", "objects");
 	for (size_t i = 0; i < sizeof(rates) / sizeof(rates[0]); i++) {
 		fprintf(out, "  %14s", fmt_count((uint64_t)rates[i]).text);
-		put_rate(out, malloc_ns, rates[i], false);
-		put_rate(out, object_ns, rates[i], true);
+		put_rate(out, malloc_ns, rates[i], used, false);
+		put_rate(out, object_ns, rates[i], used, true);
 	}
 	fputs("  heap scans and watchpoints also show what grows in the heap, and who puts it "
 	      "there\n",
@@ -178,7 +184,7 @@ void forecast_text(FILE *out, const struct process *process, const struct py_run
 		"more\n",
 		fmt_duration(malloc_ns / 1e9).text,
 		object_ns ? fmt_duration(object_ns / 1e9).text : "not traced");
-	put_table(out, malloc_ns, object_ns);
+	put_table(out, malloc_ns, object_ns, used > 0 ? used : 0);
 	if (syscall_ns > 0)
 		fprintf(out,
 			"  while mappings are traced (in windows, or all the time where that is "

@@ -7,11 +7,14 @@
 
 #include "base/clock.h"
 #include "census/newest.h"
+#include "cli/heap_held.h"
+#include "cli/heap_report.h"
 #include "cli/signals.h"
 #include "cli/wait_for.h"
 
 struct look {
-	struct ages *ages;
+	struct heap_ages_found *found;
+	struct ages *ages; /* of found */
 	const struct options *options;
 	struct heap_target *heap;
 	uint64_t scan_ns, end_ns; /* the next scan, the last one; CLOCK_MONOTONIC */
@@ -22,6 +25,7 @@ struct look {
 static int scan(struct look *look, struct err *err)
 {
 	const struct heap_options *heap = &look->options->heap;
+	struct heap_scan *made = NULL;
 	int result = 0;
 
 	/* the last one is the search's */
@@ -30,10 +34,16 @@ static int scan(struct look *look, struct err *err)
 	if (heap->frozen)
 		result = heap_target_hold(look->heap, err);
 	if (!result)
-		result =
-			newest_look(look->ages, look->heap->census, heap->type, heap->address, err);
+		made = newest_scan(look->ages, look->heap->census, heap->type, heap->address, err);
 	heap_target_let_go(look->heap);
-	look->n_made++;
+	if (!made)
+		return -(int)err->code;
+	heap_scan_free(look->found->scan);
+	look->found->scan = made;
+	heap_report_look(&look->found->last, look->heap);
+	/* a name that is wrong is said before the time is over */
+	if (!look->n_made++ && heap->type)
+		result = heap_held_check_type(look->heap->census, look->options, err);
 	if (!result && !look->options->quiet)
 		fprintf(stderr, "pyleaktrace: scan %llu of pid %d\n",
 			(unsigned long long)look->n_made, (int)look->heap->target->process.pid);
@@ -82,9 +92,6 @@ static int run(struct look *look, struct err *err)
 			else
 				look->end_ns = 0;
 			break;
-		case WAIT_TARGET:
-			return err_set(err, ERR_TARGET, "pid %d has ended",
-				       (int)look->heap->target->process.pid);
 		default:
 			look->end_ns = 0;
 		}
@@ -92,10 +99,11 @@ static int run(struct look *look, struct err *err)
 	return result;
 }
 
-int heap_ages_collect(struct ages *ages, const struct options *options, struct heap_target *heap,
-		      struct err *err)
+int heap_ages_collect(struct heap_ages_found *found, const struct options *options,
+		      struct heap_target *heap, struct err *err)
 {
-	struct look look = {.ages = ages,
+	struct look look = {.found = found,
+			    .ages = &found->ages,
 			    .options = options,
 			    .heap = heap,
 			    .waits = {-1, heap->target->process.pidfd, -1, 0}};
@@ -109,9 +117,19 @@ int heap_ages_collect(struct ages *ages, const struct options *options, struct h
 	if (look.waits.signals < 0)
 		return look.waits.signals;
 	result = run(&look, err);
+	/* what was seen of a target that has ended since is no failure */
+	if (found->scan && found->ages.n && !process_alive(&heap->target->process))
+		result = 0;
 	close(look.waits.signals);
 	/* from here on Ctrl-C ends the program, as it does any */
 	signals_ignore_usr();
 	sigprocmask(SIG_SETMASK, &before, NULL);
 	return result;
+}
+
+void heap_ages_fini(struct heap_ages_found *found)
+{
+	ages_fini(&found->ages);
+	heap_scan_free(found->scan);
+	found->scan = NULL;
 }

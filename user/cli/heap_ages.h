@@ -21,8 +21,22 @@
 
 #define HEAP_AGES_PARTS 4
 
-/* in  ages: zero. Without a time there is nothing to do. INT and TERM end the wait. */
-int heap_ages_collect(struct ages *ages, const struct options *options, struct heap_target *heap,
-		      struct err *err);
+struct heap_ages_found {
+	struct ages ages;
+	/* of the last scan, for when the target has ended: */
+	struct heap_scan *scan;
+	struct process_stats last;
+};
+
+/*
+ * Without a time there is nothing to do. INT, TERM and the end of the target end the wait.
+ *
+ * in     found: zero; to be freed with heap_ages_fini(), also after a failure
+ * return 0, also when the target has ended and something was seen of it; -ERR_TARGET: the first
+ *        scan has no such type
+ */
+int heap_ages_collect(struct heap_ages_found *found, const struct options *options,
+		      struct heap_target *heap, struct err *err);
+void heap_ages_fini(struct heap_ages_found *found);
 
 #endif

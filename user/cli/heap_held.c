@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "cli/heap_held.h"
 
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/escape.h"
+#include "base/slips.h"
 #include "census/backrefs.h"
 #include "census/growth.h"
 #include "census/holders.h"
@@ -21,15 +24,48 @@ static bool is_type(const void *context, const char *type)
 	return type_name_is(context, type);
 }
 
-static bool is_known_type(const struct reach *reach, const char *wanted)
+/* The name that was most likely meant, with its module only where that was given. NULL: none. */
+static const char *near_type(const struct type_table *types, const char *wanted)
 {
-	const struct type_table *types = census_types(reach->census);
+	const char *nearest = NULL;
+	unsigned best = UINT_MAX;
+
+	for (size_t i = 0; i < type_table_length(types); i++) {
+		const char *name = type_table_at(types, i)->py->name, *last = strrchr(name, '.');
+		unsigned slips;
+
+		if (!type_table_at(types, i)->count)
+			continue;
+		slips = slips_between(wanted, !strchr(wanted, '.') && last ? last + 1 : name);
+		if (slips < best && slips <= slips_forgiven(wanted)) {
+			best = slips;
+			nearest = name;
+		}
+	}
+	return nearest;
+}
+
+int heap_held_check_type(struct census *census, const struct options *options, struct err *err)
+{
+	const struct type_table *types = census_types(census);
+	const char *wanted = options->heap.type, *near;
+	char quoted[96], meant[96];
 
 	for (size_t i = 0; i < type_table_length(types); i++)
 		if (is_type(wanted, type_table_at(types, i)->py->name) &&
 		    type_table_at(types, i)->count)
-			return true;
-	return false;
+			return 0;
+	near = near_type(types, wanted);
+	escape_copy(quoted, sizeof(quoted), wanted);
+	if (near)
+		return err_set(err, ERR_TARGET,
+			       "pid %d has no object of type %s: did you mean %s? (`pyleaktrace "
+			       "heap` lists the types)",
+			       (int)options_pid(options), quoted,
+			       escape_copy(meant, sizeof(meant), near));
+	return err_set(err, ERR_TARGET,
+		       "pid %d has no object of type %s: `pyleaktrace heap -p %d` lists the types",
+		       (int)options_pid(options), quoted, (int)options_pid(options));
 }
 
 static bool is_backrefs(const struct options *options)
@@ -137,10 +173,7 @@ static int find_wanted(struct heap_held *held, struct edges *edges, const struct
 	held->type = strdup(type);
 	if (!held->type)
 		return err_set(err, ERR_FAILED, "no memory for a name");
-	if (!is_known_type(edges->reach, type))
-		return err_set(err, ERR_TARGET, "pid %d has no object of type %s",
-			       (int)options_pid(options), type);
-	return 0;
+	return heap->address ? 0 : heap_held_check_type(edges->reach->census, options, err);
 }
 
 static int find_holders(struct heap_held *held, struct edges *edges, const struct options *options,
@@ -172,6 +205,59 @@ static int find_parts(struct heap_held *held, struct reach *reach, struct edges 
 				     options->heap.depth, err);
 	}
 	return result ? result : find_chain(held, edges, object, options, err);
+}
+
+/* Newest first; ages are by address. */
+static int compare_first(const void *a, const void *b)
+{
+	const struct age *const *x = a, *const *y = b;
+
+	if ((*x)->first != (*y)->first)
+		return (*x)->first > (*y)->first ? -1 : 1;
+	return *x < *y ? -1 : *x > *y;
+}
+
+static bool take_object(struct heap_object *row, const struct ages *ages, const struct age *age,
+			const char *type)
+{
+	*row = (struct heap_object){.address = age->address,
+				    .type = strdup(type),
+				    .have_age = ages->n_scans > 1,
+				    .scans = ages->n_scans - age->first,
+				    .least_s = age_least_s(ages, age),
+				    .is_new = age_is_new(age),
+				    .how = HEAP_HOW_UNKNOWN};
+	row->most_s = row->is_new ? age_most_s(ages, age) : 0;
+	return row->type;
+}
+
+int heap_held_of_ages(struct heap_held *held, const struct options *options,
+		      const struct ages *ages, struct err *err)
+{
+	struct heap_objects *objects = &held->objects;
+	size_t top = options->top && options->top < ages->n ? options->top : ages->n;
+	const struct age **order = calloc(ages->n + 1, sizeof(*order));
+	bool fits = order;
+
+	held->have_objects = true;
+	held->type_count = ages->n;
+	held->type = strdup(options->heap.type ? options->heap.type : "?");
+	objects->target_ended = true;
+	objects->single = !options->heap.type;
+	objects->n_scans = ages->n_scans;
+	objects->span_s = ages_span_s(ages);
+	objects->rows = calloc(top + 1, sizeof(*objects->rows));
+	fits &= held->type && objects->rows;
+	for (size_t i = 0; fits && i < ages->n; i++) {
+		order[i] = &ages->rows[i];
+		objects->made += age_is_new(order[i]);
+	}
+	if (fits)
+		qsort(order, ages->n, sizeof(*order), compare_first);
+	for (size_t i = 0; fits && i < top; i++)
+		fits = take_object(&objects->rows[objects->n_rows++], ages, order[i], held->type);
+	free(order);
+	return fits ? 0 : err_set(err, ERR_FAILED, "no memory for objects");
 }
 
 static int search(struct reach *reach, const struct options *options, struct err *err)

@@ -30,4 +30,15 @@ struct heap_past {
 int heap_held_find(struct heap_held *held, struct reach *reach, const struct options *options,
 		   struct heap_target *heap, const struct heap_past *past, struct err *err);
 
+/*
+ * Has the last scan objects of the type that was asked for?
+ *
+ * return 0, or -ERR_TARGET with the name that was most likely meant
+ */
+int heap_held_check_type(struct census *census, const struct options *options, struct err *err);
+
+/* objects, of a target that has ended: what the scans before saw. */
+int heap_held_of_ages(struct heap_held *held, const struct options *options,
+		      const struct ages *ages, struct err *err);
+
 #endif

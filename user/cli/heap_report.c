@@ -114,6 +114,25 @@ int heap_report_fill(struct heap_report *report, const struct options *options,
 	return choose(report, options, growth);
 }
 
+void heap_report_look(struct process_stats *last, const struct heap_target *heap)
+{
+	struct process_stats now;
+
+	/* a process that is ending has no memory any more */
+	if (!process_stats(&heap->target->process, &now) && now.rss_bytes)
+		*last = now;
+}
+
+void heap_report_set_last(struct heap_report *report, const struct process_stats *last)
+{
+	struct profile *about = (struct profile *)report->about;
+
+	if (about->target.end == TARGET_RUNS)
+		return;
+	about->target.rss_bytes = last->rss_bytes;
+	about->target.threads = last->threads;
+}
+
 void heap_report_fini(struct heap_report *report)
 {
 	free(report->types);

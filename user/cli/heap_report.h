@@ -26,6 +26,10 @@ bool heap_report_wants_holder(const struct options *options, const struct heap_h
  */
 int heap_report_fill(struct heap_report *report, const struct options *options,
 		     const struct heap_target *heap, double duration_s, struct heap_growth *growth);
+
+/* What the target used when it was last looked at: stays in the report when it has ended since. */
+void heap_report_look(struct process_stats *last, const struct heap_target *heap);
+void heap_report_set_last(struct heap_report *report, const struct process_stats *last);
 void heap_report_fini(struct heap_report *report);
 
 #endif

@@ -5,7 +5,7 @@
 
 #include "cli/option_rows.h"
 
-#define OPTION_COLUMN  28 /* where the sentences of options begin */
+#define OPTION_COLUMN  30 /* where the sentences of options begin */
 #define TEXT_MAX       512
 
 #define HAS(row, verb) ((row)->verbs >> ((verb)-verbs) & 1)
@@ -82,7 +82,7 @@ void help_print(FILE *out, const struct verb *verb)
 		if (!HAS(row, verb))
 			continue;
 		if (row->group != group)
-			fprintf(out, "\n%s\n", option_group_name(row->group));
+			fprintf(out, "\n%s\n", option_group_name(row->group, verb));
 		group = row->group;
 		print_row(out, row, verb);
 	}
@@ -97,7 +97,7 @@ void help_print_knobs(FILE *out, const struct verb *verb)
 	char name[VERB_WORD_MAX + 16];
 
 	verb_full_name(verb, name, sizeof(name));
-	fprintf(out, "Expert knobs of %s, each as -X NAME=VALUE:\n", name);
+	fprintf(out, "Rarely needed settings of %s, each as -X NAME=VALUE:\n", name);
 	for (const struct option_row *knob = option_knobs; knob->help; knob++) {
 		int at;
 
@@ -124,6 +124,21 @@ static void put_roff(FILE *out, const char *text)
 	}
 }
 
+static void put_knobs(FILE *out, const struct verb *verb)
+{
+	for (const struct option_row *knob = option_knobs; knob->help; knob++) {
+		if (!HAS(knob, verb))
+			continue;
+		fputs(".TP\n\\fB\\-X ", out);
+		put_roff(out, knob->name);
+		fputs("=\\fI", out);
+		put_roff(out, knob->value);
+		fputs("\\fR\n", out);
+		put_roff(out, knob->help);
+		fputs(".\n", out);
+	}
+}
+
 void help_print_man(FILE *out, const struct verb *verb)
 {
 	char text[TEXT_MAX];
@@ -147,17 +162,8 @@ void help_print_man(FILE *out, const struct verb *verb)
 		fputc('\n', out);
 		put_roff(out, option_help(row, verb, text, sizeof(text)));
 		fputs(".\n", out);
-	}
-	for (const struct option_row *knob = option_knobs; knob->help; knob++) {
-		if (!HAS(knob, verb))
-			continue;
-		fputs(".TP\n\\fB\\-X ", out);
-		put_roff(out, knob->name);
-		fputs("=\\fI", out);
-		put_roff(out, knob->value);
-		fputs("\\fR\n", out);
-		put_roff(out, knob->help);
-		fputs(".\n", out);
+		if (row->letter == 'X')
+			put_knobs(out, verb);
 	}
 }
 

@@ -123,6 +123,12 @@ static error_t set_choice(struct options *options, const struct option_row *row,
 
 static const char *const no_yes[] = {"no", "yes", NULL};
 
+static error_t set_when(struct options *options, const struct option_row *row, char *word)
+{
+	options->when_given = true;
+	return set_choice(options, row, word);
+}
+
 static error_t set_no_yes(struct options *options, const struct option_row *row, char *word)
 {
 	unsigned choice = 0;
@@ -171,6 +177,7 @@ static error_t set_domains(struct options *options, const struct option_row *row
 
 	(void)row;
 	options->trace.domains = 0;
+	options->domains_given = true;
 	while ((word = strsep(&list, ","))) {
 		unsigned i = 0;
 
@@ -224,7 +231,6 @@ static error_t set_sample(struct options *options, const struct option_row *row,
 	options->trace.sample_shift = 0;
 	while (1ull << options->trace.sample_shift < bytes)
 		options->trace.sample_shift++;
-	options->trace.exact = true;
 	return 0;
 }
 
@@ -277,7 +283,7 @@ static error_t set_knob(struct options *options, const struct option_row *row, c
 			return arg_wrong("-X", "expected %s=%s", knob->name, knob->value);
 		return knob->set(options, knob, value);
 	}
-	return arg_wrong("-X", "unknown knob \"%s\"; -X help lists them",
+	return arg_wrong("-X", "unknown setting \"%s\"; -X help lists them",
 			 escape_copy(quoted, sizeof(quoted), word));
 }
 
@@ -306,9 +312,7 @@ const struct option_row option_rows[] = {
 	 .group = OPTION_TARGET, .set = set_pids},
 	{"restore", 0, NULL, "undo what a killed pyleaktrace left in the process", BIT(DOCTOR),
 	 .group = OPTION_TARGET, .set = set_flag, .offset = AT(restore)},
-	{"duration", 'd', "TIME",
-	 "stop after TIME (90, 90s, 5m, 2h) with a final report; default: until Ctrl-C or the "
-	 "target exits",
+	{"duration", 'd', "TIME", "stop after TIME (90, 90s, 5m, 2h); else at Ctrl-C or its end",
 	 TRACE, .group = OPTION_TARGET, .set = set_time, .offset = AT(duration_ns),
 	 .least = LEAST_TIME_NS},
 	{"duration", 'd', "TIME", "go on until TIME (90, 90s, 5m, 2h) has passed",
@@ -317,22 +321,17 @@ const struct option_row option_rows[] = {
 	{"duration", 'd', "TIME", "for how long (5s)", WATCHES, .group = OPTION_TARGET,
 	 .set = set_time, .offset = AT(duration_ns), .least = LEAST_TIME_NS},
 	{"max-overhead", 0, "PERCENT",
-	 "ceiling on the target's slowdown, in percent of its own CPU time (5): what would cost "
-	 "more is traced in windows and estimated",
-	 TRACE, .group = OPTION_TARGET, .set = set_share, .offset = AT(trace.max_overhead),
-	 .least = 10},
+	 "ceiling: of its own CPU time (5), or 1 % of one core if that is more", TRACE,
+	 .group = OPTION_TARGET, .set = set_share, .offset = AT(trace.max_overhead), .least = 10},
 	{"max-overhead", 0, "PERCENT", "end when it costs the target more than this of a core (5)",
 	 WATCHES, .group = OPTION_TARGET, .set = set_share, .offset = AT(heap.max_overhead),
 	 .least = 1},
-	{"max-delay", 0, "TIME",
-	 "the longest that tracing may hold up one request: the longest window (20ms)", TRACE,
+	{"max-delay", 0, "TIME", "the longest window, and so delay of one request (20ms)", TRACE,
 	 .group = OPTION_TARGET, .set = set_time, .offset = AT(trace.max_window_ns),
 	 .least = 1000000},
 	{"exact", 0, NULL, "trace every allocation, whatever it costs", TRACE,
-	 .group = OPTION_TARGET, .set = set_flag, .offset = AT(trace.exact)},
-	{"sample", 0, "BYTES",
-	 "trace all the time, but record one block per BYTES allocated (256 to 1G); figures are "
-	 "estimates",
+	 .group = OPTION_TARGET, .set = set_flag, .offset = AT(exact)},
+	{"sample", 0, "BYTES", "record one block per BYTES allocated (256 to 1G), all the time",
 	 TRACE, .group = OPTION_TARGET, .set = set_sample, .least = 1u << 8, .most = 1u << 30},
 	{"native", 0, "yes|no", "C frames in stacks (yes)", TRACE, .group = OPTION_TARGET,
 	 .set = set_no_yes, .offset = AT(trace.native), .choices = no_yes},
@@ -361,12 +360,11 @@ const struct option_row option_rows[] = {
 	 .group = OPTION_SHOWN, .set = set_choice, .offset = AT(heap.order),
 	 .choices = type_orders},
 	{"group-by", 0, "WHAT",
-	 "sum by stack, line, function, module (package or library), thread or pid (stack)", TRACE,
+	 "sum by line, function, module, thread or pid; traces at once (stack)", TRACE,
 	 .group = OPTION_SHOWN, .set = set_group_by},
 	{"module", 0, "NAME[,NAME...]",
-	 "only stacks with a frame of these modules or their submodules: numpy, json.decoder, "
-	 "libcrypto; may repeat",
-	 TRACE, .group = OPTION_SHOWN, .set = add_modules},
+	 "only stacks with a frame of these (numpy, json.decoder); may repeat", TRACE,
+	 .group = OPTION_SHOWN, .set = add_modules},
 	{"module", 0, "NAME[,NAME...]",
 	 "only what belongs to these modules or their submodules (builtins: to none); may repeat",
 	 TABLES, .group = OPTION_SHOWN, .set = add_modules},
@@ -382,8 +380,8 @@ const struct option_row option_rows[] = {
 	 .group = OPTION_SHOWN, .set = set_size, .offset = AT(trace.max_size), .most = UINT64_MAX},
 
 	{"output", 'o', "FILE",
-	 "also write the final report to FILE; may repeat; %p: pid, %t: time; the format follows "
-	 "the file extension",
+	 "also write the final report to FILE; may repeat; %p: pid, %t: time; "
+	 "the format by extension",
 	 REPORTS, .group = OPTION_OUTPUT, .set = add_output},
 	{"format", 'f', "FORMAT",
 	 "for each -o whose extension names no format, else for standard output", REPORTS,
@@ -395,9 +393,9 @@ const struct option_row option_rows[] = {
 	{"no-color", 0, NULL, "no colors (NO_COLOR is honored too)", REPORTS,
 	 .group = OPTION_OUTPUT, .set = set_flag, .offset = AT(no_color)},
 
-	{NULL, 'X', "NAME=VALUE", "an expert knob; -X help lists them", TRACE | BIT(DOCTOR),
-	 .group = OPTION_ABOUT, .set = set_knob},
-	{"help", 'h', NULL, "print this text", ALL, .group = OPTION_ABOUT},
+	{NULL, 'X', "NAME=VALUE", "a rarely needed setting; -X help lists them",
+	 TRACE | BIT(DOCTOR), .group = OPTION_ABOUT, .set = set_knob},
+	{"help", 'h', NULL, "print a short help", ALL, .group = OPTION_ABOUT},
 	{"version", 0, NULL, "print the version", ALL, .group = OPTION_ABOUT},
 	{0},
 };
@@ -414,8 +412,9 @@ const struct option_row option_knobs[] = {
 	 .choices = no_yes},
 	{"trace", 0, "growth|always",
 	 "trace where memory grows and a stack is missing (growth), or at once and everywhere, "
-	 "as far as the ceiling allows (always)",
-	 TRACE, .group = OPTION_TARGET, .set = set_choice, .offset = AT(trace.when),
+	 "as far as the ceiling allows (always); always is the default with --domain, --module "
+	 "and --group-by other than stack",
+	 TRACE, .group = OPTION_TARGET, .set = set_when, .offset = AT(trace.when),
 	 .choices = moments},
 	{"on-limit", 0, "throttle|stop",
 	 "when tracing everything would exceed --max-overhead: trace less (throttle), or end with "
@@ -445,12 +444,12 @@ const char *option_help(const struct option_row *row, const struct verb *verb, c
 	return text;
 }
 
-const char *option_group_name(enum option_group group)
+const char *option_group_name(enum option_group group, const struct verb *verb)
 {
-	static const char *const names[] = {[OPTION_TARGET] = "What is done:",
+	static const char *const names[] = {[OPTION_TARGET] = "Target:",
 					    [OPTION_SHOWN] = "What is shown:",
 					    [OPTION_OUTPUT] = "Output:",
 					    [OPTION_ABOUT] = "More:"};
 
-	return names[group];
+	return group == OPTION_TARGET && verb == &verbs[VERB_TRACE] ? "Tracing:" : names[group];
 }

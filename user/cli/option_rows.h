@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
- * option_rows: the one table of options, and the table of expert knobs (-X name=value). Parsing,
+ * option_rows: the one table of options, and that of rarely needed settings (knobs: -X
+ * name=value). Parsing,
  * --help, the man pages and the completions are made from it.
  *
  * Place      cli; a row's set() puts what is on the command line into struct options.
@@ -34,7 +35,7 @@ extern const struct option_row option_rows[], option_knobs[];
 const char *option_help(const struct option_row *row, const struct verb *verb, char *text,
 			size_t size);
 
-/* "Options:", "Output:", ...: the heading of a group in help. */
-const char *option_group_name(enum option_group group);
+/* "Tracing:", "Output:", ...: the heading of a group in the help of a verb. */
+const char *option_group_name(enum option_group group, const struct verb *verb);
 
 #endif

@@ -66,6 +66,9 @@ static error_t explain_word(const char *word)
 	char quoted[64];
 	const struct verb *verb = verb_by_name(word);
 
+	if (!*word)
+		return arg_wrong("", "an argument is empty: pyleaktrace -p PID, or a command, "
+				     "which `pyleaktrace` alone lists");
 	if (verb)
 		return arg_wrong("", "the command comes first: pyleaktrace %s -p PID", word);
 	verb = verb_near(word);
@@ -199,6 +202,11 @@ static error_t take_option(struct parse *parse, const struct option_row *row, ch
 	return row->set && !parse->done ? row->set(options, row, word) : 0;
 }
 
+static bool takes_time(const struct verb *verb)
+{
+	return strstr(verb->arguments, "TIME") || strstr(verb->arguments, "INTERVAL");
+}
+
 /* getopt_long() gave '?' or ':' for this word. */
 static error_t refuse(const struct parse *parse, int key, const char *word)
 {
@@ -206,6 +214,9 @@ static error_t refuse(const struct parse *parse, int key, const char *word)
 	bool is_long = word && word[0] == '-' && word[1] == '-';
 
 	verb_full_name(parse->options->verb, name, sizeof(name));
+	if (!is_long && optopt >= '0' && optopt <= '9' && takes_time(parse->options->verb))
+		return arg_wrong("", "a time cannot be negative (%s %s; see --help)", name,
+				 parse->options->verb->arguments);
 	if (!is_long)
 		snprintf(quoted, sizeof(quoted), "-%c", optopt);
 	else
@@ -318,6 +329,12 @@ static bool resolve_trace(struct options *options)
 	bool governs = trace->max_overhead > 0 || trace->max_window_ns ||
 		       trace->on_limit != ON_LIMIT_THROTTLE;
 
+	if (options->exact && trace->sample_shift) {
+		arg_wrong("", "--exact records every block and --sample one per BYTES: use one of "
+			      "them");
+		return false;
+	}
+	trace->exact |= options->exact || trace->sample_shift;
 	if (trace->exact && governs) {
 		arg_wrong("", "--exact and --sample have no ceiling: --max-overhead, --max-delay "
 			      "and -X on-limit cannot be combined with them");
@@ -327,10 +344,14 @@ static bool resolve_trace(struct options *options)
 		arg_wrong("", "--min-size is above --max-size: no block would be counted");
 		return false;
 	}
+	/* what sums up or selects stacks wants stacks, of whatever there is */
+	if (!options->when_given &&
+	    (options->group_by != GROUP_STACK || options->n_modules || options->domains_given))
+		trace->when = TRACE_ALWAYS;
 	if (!(trace->max_overhead > 0))
 		trace->max_overhead = BUDGET_CEILING;
 	if (!trace->max_window_ns)
-		trace->max_window_ns = 20000000u;
+		trace->max_window_ns = OPTIONS_WINDOW_NS;
 	trace->by_thread = options->group_by == GROUP_THREAD;
 	say_what_is_not_grouped(options);
 	return true;
@@ -386,8 +407,11 @@ static bool has_all(const struct options *options)
 	else if ((id == VERB_CHAIN || id == VERB_BACKREFS || id == VERB_OBJECTS) && !heap->type &&
 		 !heap->address)
 		missing = "objects of which type?";
-	else if ((id == VERB_WATCH || id == VERB_REFS) && !heap->watch.n)
+	else if (id == VERB_WATCH && !heap->watch.n)
 		missing = "which container? holders lists them";
+	else if (id == VERB_REFS && !heap->watch.n)
+		missing = "which object? A path as holders prints it, an address, or a type as "
+			  "heap lists them";
 	if (missing)
 		arg_wrong("", "%s (%s %s; see --help)", missing, name, options->verb->arguments);
 	return !missing;

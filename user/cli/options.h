@@ -28,6 +28,7 @@
 
 #define OPTIONS_MAX_OUTPUTS 16
 #define OPTIONS_MAX_MODULES 64
+#define OPTIONS_WINDOW_NS   20000000u /* --max-delay, by default */
 
 enum verb_id {
 	VERB_TRACE, /* the main command */
@@ -82,6 +83,8 @@ struct options {
 	unsigned n_outputs;
 	const struct exporter *format; /* of standard output; NULL: text */
 	bool quiet, no_color;
+	bool exact;                     /* --exact; --sample sets trace.exact too */
+	bool domains_given, when_given; /* --domain; -X trace */
 	struct heap_options heap;
 	bool restore; /* doctor */
 };

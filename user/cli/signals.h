@@ -26,8 +26,8 @@ int signals_take(const sigset_t *set, struct err *err);
  * those before). */
 int signals_take_usual(bool looks, struct err *err);
 
-/* USR1 and USR2 ask for a report in a trace: a command that has none to give must not die of
- * them. */
+/* USR1 and USR2 ask for a report: a command that has none to give, or none yet, must not die of
+ * them. signals_take() gets them all the same. */
 void signals_ignore_usr(void);
 
 #endif

@@ -5,17 +5,18 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/slips.h"
 #include "cli/commands.h"
 
-/* from so many letters on two slips are forgiven */
-#define LONG_WORD 6
-
-#define ENDS      " Ctrl-C ends it with a final report."
+#define ENDS " Ctrl-C ends it with a final report."
 #define LOOKS                                                                               \
 	"USR1 makes a report now, USR2 forgets the past, INT and TERM end it with a final " \
 	"report."
-#define READS                                                                               \
-	"The process runs on (but with --frozen) and nothing in it is changed: its memory " \
+#define RUNS_ON                                                                               \
+	"The process runs on and nothing in it is changed: its memory is read from outside. " \
+	"No BPF is needed."
+#define READS                                                                                  \
+	"The process runs on (except with --frozen) and nothing in it is changed: its memory " \
 	"is read from outside. No BPF is needed."
 #define TYPE                                                                                     \
 	"TYPE is a name with or without its module, or a pattern (app.*); ADDRESS is what id() " \
@@ -27,21 +28,11 @@ const struct verb verbs[VERB_COUNT] = {
 		 "what a process leaks, by stack",
 		 "Show what a live CPython process leaks, by stack: every INTERVAL seconds (5), "
 		 "COUNT "
-		 "times (endless)." ENDS,
-		 "Other commands: `pyleaktrace` alone lists them.\n\n"
-		 "The target runs on, and no code of the tool runs in it. While it is traced it "
-		 "has "
-		 "breakpoints at its allocator functions; builds of CPython with inlined "
-		 "allocators "
-		 "have eight pointers changed to other addresses of the same functions, and while "
-		 "containers are watched the debug registers of its threads are set. All of it is "
-		 "undone at the end.\n\n" LOOKS "\n\n"
-		 "Exit codes: 0 done; 1 failed while running; 2 no such process, or not a CPython "
-		 "that is supported, or it has no such object; 3 the limit of -X on-limit=stop; 64 "
-		 "wrong usage; 69 the "
-		 "kernel "
-		 "lacks something; 77 not permitted.",
-		 DOCUMENT_TRACE, 5, command_trace},
+		 "times (endless)." ENDS
+		 " While it is traced the target has breakpoints and debug registers set, and "
+		 "builds with inlined allocators eight pointers changed: all is undone at the end. "
+		 "`pyleaktrace` alone lists the commands; man pyleaktrace has all else.",
+		 "", DOCUMENT_TRACE, 5, command_trace},
 	[VERB_HEAP] = {"heap", "-p PID [OPTIONS]", "types in the heap now",
 		       "Show what is in the heap of a process now: types by count and bytes.",
 		       READS, DOCUMENT_HEAP, 20, command_census},
@@ -52,7 +43,7 @@ const struct verb verbs[VERB_COUNT] = {
 		 "containers grow. With INTERVAL keep going, and report every INTERVAL, COUNT "
 		 "times, "
 		 "what grew over the last TIME.",
-		 READS "\n\n" LOOKS, DOCUMENT_HEAP, 20, command_census},
+		 RUNS_ON "\n\n" LOOKS, DOCUMENT_HEAP, 20, command_census},
 	[VERB_HOLDERS] =
 		{"holders", "-p PID [OPTIONS]",
 		 "large containers by name, and what no root reaches",
@@ -85,7 +76,7 @@ const struct verb verbs[VERB_COUNT] = {
 			"Look at memory, threads and files every INTERVAL (5s), COUNT times (7; "
 			"endless with "
 			"an INTERVAL alone), and show where the RSS is and what grows.",
-			READS "\n\n" LOOKS, DOCUMENT_TREND, 20, command_trend},
+			RUNS_ON "\n\n" LOOKS, DOCUMENT_TREND, 20, command_trend},
 	[VERB_WATCH] =
 		{"watch", "-p PID [OPTIONS] PATH...", "who changes a container",
 		 "Show who inserts into a container and who removes from it, by stack, with a "
@@ -105,40 +96,13 @@ const struct verb verbs[VERB_COUNT] = {
 		 "Debug registers of the target's threads are set, and cleared at the end. Needs "
 		 "BPF.",
 		 DOCUMENT_WATCH, 20, command_watch},
-	[VERB_DOCTOR] = {"doctor", "[-p PID] [OPTIONS]",
-			 "what works here, what does not, why, what to do",
-			 "Say what works here, what does not, why, and what to do; with -p also "
-			 "what a trace "
-			 "of that process would do and cost. Changes nothing, but with --restore.",
-			 "", DOCUMENT_TRACE, 0, command_doctor},
+	[VERB_DOCTOR] =
+		{"doctor", "[-p PID] [OPTIONS]", "what works here, what does not, why, what to do",
+		 "Say what works here, what does not, why, and what to do; with -p also "
+		 "what a trace "
+		 "of that process would do and cost. Changes nothing, except with --restore.",
+		 "", DOCUMENT_TRACE, 0, command_doctor},
 };
-
-static unsigned least(unsigned a, unsigned b)
-{
-	return a < b ? a : b;
-}
-
-/* Letters to leave out, add, change, or swap with their neighbour: optimal string alignment. */
-static unsigned distance(const char *a, const char *b)
-{
-	unsigned rows[VERB_WORD_MAX + 1][VERB_WORD_MAX + 1];
-	size_t n = strlen(a), m = strlen(b);
-
-	for (size_t i = 0; i <= n; i++)
-		rows[i][0] = (unsigned)i;
-	for (size_t j = 0; j <= m; j++)
-		rows[0][j] = (unsigned)j;
-	for (size_t i = 1; i <= n; i++) {
-		for (size_t j = 1; j <= m; j++) {
-			unsigned change = rows[i - 1][j - 1] + (a[i - 1] != b[j - 1]);
-
-			rows[i][j] = least(change, least(rows[i - 1][j], rows[i][j - 1]) + 1);
-			if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1])
-				rows[i][j] = least(rows[i][j], rows[i - 2][j - 2] + 1);
-		}
-	}
-	return rows[n][m];
-}
 
 const struct verb *verb_by_name(const char *word)
 {
@@ -157,9 +121,9 @@ const struct verb *verb_near(const char *word)
 	if (strlen(word) > VERB_WORD_MAX || strcmp(word, "help") == 0)
 		return NULL;
 	for (size_t i = VERB_TRACE + 1; i < VERB_COUNT; i++) {
-		unsigned slips = distance(word, verbs[i].name);
+		unsigned slips = slips_between(word, verbs[i].name);
 
-		if (slips < best && slips <= (strlen(verbs[i].name) >= LONG_WORD ? 2 : 1)) {
+		if (slips < best && slips <= slips_forgiven(verbs[i].name)) {
 			best = slips;
 			nearest = &verbs[i];
 		}

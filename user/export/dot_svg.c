@@ -19,6 +19,8 @@ static void become_dot(int in, int out)
 	_exit(127);
 }
 
+static const char not_installed[] = "it is not installed (package graphviz)";
+
 /* return what went wrong; NULL: nothing */
 static const char *run_dot(FILE *in, FILE *out)
 {
@@ -37,7 +39,7 @@ static const char *run_dot(FILE *in, FILE *out)
 		if (errno != EINTR)
 			return "its exit status was lost";
 	if (WIFEXITED(status) && WEXITSTATUS(status) == 127)
-		return "it is not installed (package graphviz)";
+		return not_installed;
 	return WIFEXITED(status) && !WEXITSTATUS(status) ? NULL : "it failed";
 }
 
@@ -67,5 +69,8 @@ int export_dot_svg(FILE *out, const struct document *document, struct err *err)
 		fclose(graph);
 	if (picture)
 		fclose(picture);
-	return wrong ? err_set(err, ERR_FAILED, "SVG needs dot of Graphviz: %s", wrong) : 0;
+	if (!wrong)
+		return 0;
+	err_set(err, ERR_FAILED, "SVG needs dot of Graphviz: %s", wrong);
+	return wrong == not_installed ? EXPORT_NO_PROGRAM : -ERR_FAILED;
 }

@@ -48,6 +48,8 @@ struct document {
 	bool last; /* of a trace: there will be no other report */
 };
 
+#define EXPORT_NO_PROGRAM (-1000)
+
 struct exporter {
 	const char *name;   /* of -f */
 	const char *suffix; /* of file names, with the dot */
@@ -57,10 +59,11 @@ struct exporter {
 	 * report, which cli has from view (with the user's --top), and export and view do not know
 	 * each other.
 	 *
-	 * return 0, or -ERR_FAILED: memory is out, or a program that it needs is missing or fails
+	 * return 0; -ERR_FAILED: memory is out, or a program that it needs fails;
+	 *        EXPORT_NO_PROGRAM: it is not installed
 	 */
 	int (*write)(FILE *out, const struct document *document, struct err *err);
-	const char *instead; /* the format that is written where write() fails; NULL: none */
+	const char *instead; /* the format that is written for EXPORT_NO_PROGRAM; NULL: none */
 	bool tree; /* draws the stacks as a tree: groups of modules, threads, processes are its
 		      roots */
 };

@@ -154,7 +154,8 @@ static json_t *object_part(const struct heap_object *row)
 {
 	static const char *const how[] = {[HEAP_HOW_REACHED] = "reached",
 					  [HEAP_HOW_HELD] = "held",
-					  [HEAP_HOW_GARBAGE] = "garbage"};
+					  [HEAP_HOW_GARBAGE] = "garbage",
+					  [HEAP_HOW_UNKNOWN] = "unknown"};
 	json_t *object = json_object();
 
 	json_part_set(&object, "type", json_part_text(row->type));

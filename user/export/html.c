@@ -145,12 +145,12 @@ static void add_traced(json_t **array, const struct profile *profile)
 {
 	char more[400], traced[64] = "";
 
-	snprintf(more, sizeof(more), "in %s allocations",
-		 fmt_count(profile->totals.outstanding_count).text);
+	snprintf(more, sizeof(more), "in %s",
+		 fmt_things(profile->totals.outstanding_count, "allocation").text);
 	add_fact(array, "Outstanding", fmt_bytes(profile->totals.outstanding_bytes).text, more);
 	if (profile_counts_calls(profile)) {
-		snprintf(more, sizeof(more), "in %s allocations, %s freed",
-			 fmt_count(profile->totals.allocated_count).text,
+		snprintf(more, sizeof(more), "in %s, %s freed",
+			 fmt_things(profile->totals.allocated_count, "allocation").text,
 			 fmt_count(profile->totals.freed_count).text);
 		add_fact(array, "Allocated during the trace",
 			 fmt_bytes(profile->totals.allocated_bytes).text, more);
@@ -186,7 +186,8 @@ static json_t *facts(const struct profile *profile)
 		add_fact(&array, "Targets", value, more);
 	}
 	if (profile->target.rss_bytes) {
-		snprintf(more, sizeof(more), "%u threads", profile->target.threads);
+		snprintf(more, sizeof(more), "%s",
+			 fmt_things(profile->target.threads, "thread").text);
 		add_fact(&array, "Resident memory", fmt_bytes(profile->target.rss_bytes).text,
 			 more);
 	}
@@ -226,9 +227,9 @@ static void add_left_out(json_t **notes, const struct selection *selection)
 	if (!selection->n_modules)
 		return;
 	snprintf(text, sizeof(text),
-		 "Left out: %s in %s stacks without a frame of the modules asked for (--module).",
+		 "Left out: %s in %s without a frame of the modules asked for (--module).",
 		 fmt_bytes(selection->left_out_bytes).text,
-		 fmt_count(selection->left_out_stacks).text);
+		 fmt_things(selection->left_out_stacks, "stack").text);
 	json_part_append(notes, json_string(text));
 }
 
@@ -248,9 +249,8 @@ static json_t *notes(const struct profile *profile, size_t n_shown)
 	if (profile->mode.object_coverage)
 		json_part_append(&array, visible(profile->mode.object_coverage));
 	if (profile->totals.missed_frees && !profile_has_loss(profile, "missed_frees")) {
-		snprintf(text, sizeof(text),
-			 "%s blocks were freed unseen; the figures were corrected.",
-			 fmt_count(profile->totals.missed_frees).text);
+		snprintf(text, sizeof(text), "%s freed unseen; the figures were corrected.",
+			 fmt_things(profile->totals.missed_frees, "block").text);
 		json_part_append(&array, json_string(text));
 	}
 	for (size_t i = 0; i < profile->n_losses; i++) {

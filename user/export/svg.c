@@ -83,10 +83,10 @@ static void put_node(FILE *out, const struct tree *tree, const struct tree_node 
 	fprintf(out, "<g%s><title>",
 		node->frame && node->frame->kind == FRAME_GAP ? " class=\"g\"" : "");
 	escape_xml(out, text);
-	fprintf(out, "\n%s bytes (%s), %s, in %s allocations</title>", fmt_count(node->bytes).text,
+	fprintf(out, "\n%s bytes (%s), %s, in %s</title>", fmt_count(node->bytes).text,
 		fmt_bytes(node->bytes).text,
 		fmt_percent((double)node->bytes / (double)tree->nodes[0].bytes).text,
-		fmt_count(node->count).text);
+		fmt_things(node->count, "allocation").text);
 	fprintf(out,
 		"<rect x=\"%.2f\" y=\"%.1f\" width=\"%.2f\" height=\"%.1f\" rx=\"1.5\" "
 		"fill=\"%s\"/>",
@@ -137,10 +137,11 @@ static void put_head(FILE *out, const struct profile *profile, const struct tree
 	fprintf(out, "<text class=\"h\" x=\"%.0f\" y=\"24\">", MARGIN);
 	put_title(out, profile);
 	fprintf(out,
-		"</text>\n<text class=\"s\" x=\"%.0f\" y=\"44\">%s in %s allocations, after %s%s; "
+		"</text>\n<text class=\"s\" x=\"%.0f\" y=\"44\">%s in %s, after %s%s; "
 		"widths are bytes, callers "
 		"above what they call; calls narrower than %.1f px are not drawn</text>\n",
-		MARGIN, fmt_bytes(tree->nodes[0].bytes).text, fmt_count(tree->nodes[0].count).text,
+		MARGIN, fmt_bytes(tree->nodes[0].bytes).text,
+		fmt_things(tree->nodes[0].count, "allocation").text,
 		fmt_duration(profile->duration_s).text,
 		estimated ? ", in part estimated from samples" : "", NARROWEST);
 	for (size_t i = 0; i < n_legend; i++) {
@@ -155,11 +156,11 @@ static void put_head(FILE *out, const struct profile *profile, const struct tree
 	}
 	if (profile->selection.n_modules)
 		fprintf(out,
-			"<text class=\"s\" x=\"%.0f\" y=\"62\">%s in %s stacks are left out "
+			"<text class=\"s\" x=\"%.0f\" y=\"62\">left out: %s in %s "
 			"(--module)</text>\n",
 			MARGIN + 90 * (double)n_legend,
 			fmt_bytes(profile->selection.left_out_bytes).text,
-			fmt_count(profile->selection.left_out_stacks).text);
+			fmt_things(profile->selection.left_out_stacks, "stack").text);
 }
 
 int export_svg(FILE *out, const struct document *document, struct err *err)

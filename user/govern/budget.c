@@ -33,14 +33,20 @@ double budget_floor(double max_overhead)
 	return BUDGET_FLOOR * fmin(max_overhead / BUDGET_CEILING, 1);
 }
 
+double budget_allowed_of(double max_overhead, double cores)
+{
+	double allowed = budget_allowed(max_overhead), floor = budget_floor(max_overhead) / CAUTION;
+
+	return cores > 0 && floor > allowed * cores ? floor / cores : allowed;
+}
+
 double budget_allowed_now(struct budget *budget)
 {
-	double allowed = budget_allowed(budget->max_overhead), floor;
+	double allowed;
 
 	lock_take(&budget->lock);
-	floor = budget_floor(budget->max_overhead) / CAUTION * budget->known;
-	if (floor > allowed * budget->own && budget->own > 0)
-		allowed = floor / budget->own;
+	allowed = budget_allowed_of(budget->max_overhead,
+				    budget->known > 0 ? budget->own / budget->known : 0);
 	lock_release(&budget->lock);
 	return allowed;
 }

@@ -50,6 +50,9 @@ enum budget_user { BUDGET_TRACING, BUDGET_WATCHPOINTS, BUDGET_USERS };
 /* Of these: what may be spent of the target's own CPU time, as it is measured. */
 double budget_allowed(double max_overhead);
 
+/* The same of a target that does so much work of its own, in cores: the floor may be more. */
+double budget_allowed_of(double max_overhead, double cores);
+
 /* An upper bound of the true cost, given the measured one. */
 double budget_at_most(double measured_ns);
 

@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "govern/forecast.h"
 
-struct forecast forecast_part(double pair_ns, double per_s, double max_overhead, double window_ns)
+#include <math.h>
+
+struct forecast forecast_part(double pair_ns, double per_s, double max_overhead, double window_ns,
+			      double cores)
 {
 	struct forecast forecast = {.demand = pair_ns * per_s / 1e9, .mode = PART_ALL};
-	double allowed = budget_allowed(max_overhead), cost_ns;
+	double allowed = budget_allowed_of(max_overhead, cores), cost_ns;
 
 	if (forecast.demand < POLICY_ROOM * allowed)
 		return forecast;
@@ -12,6 +15,6 @@ struct forecast forecast_part(double pair_ns, double per_s, double max_overhead,
 	cost_ns = window_ns * forecast.demand / (1 + forecast.demand);
 	forecast.mode = PART_WINDOWS;
 	forecast.window_ns = window_ns;
-	forecast.every_ns = cost_ns / allowed;
+	forecast.every_ns = fmax(cost_ns / allowed, window_ns);
 	return forecast;
 }

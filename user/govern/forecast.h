@@ -15,13 +15,14 @@
 struct forecast {
 	double demand;              /* share, if all were traced */
 	enum part_mode mode;        /* PART_ALL, or PART_WINDOWS: */
-	double window_ns, every_ns; /* wall time of a target that uses a core */
+	double window_ns, every_ns; /* of the target's own CPU time */
 };
 
 /*
  * in     pair_ns: of a pair; per_s: pairs for each second of the target's own CPU time; window_ns:
- *        how long windows are
+ *        how long windows are; cores: that the target uses, 0: not known
  */
-struct forecast forecast_part(double pair_ns, double per_s, double max_overhead, double window_ns);
+struct forecast forecast_part(double pair_ns, double per_s, double max_overhead, double window_ns,
+			      double cores);
 
 #endif

@@ -33,6 +33,7 @@ enum heap_how {
 	HEAP_HOW_REACHED, /* from a root */
 	HEAP_HOW_HELD,    /* from C, or by a lost reference */
 	HEAP_HOW_GARBAGE, /* waits for a collection */
+	HEAP_HOW_UNKNOWN, /* the target has ended before it was asked */
 };
 
 struct heap_object {
@@ -64,6 +65,7 @@ struct heap_objects {
 	uint64_t made;      /* of all the objects of the type: how many were made meanwhile */
 	bool single;        /* one was asked for, by its address */
 	bool several_types; /* in the rows */
+	bool target_ended;  /* so ages and addresses are all that is known of the rows */
 };
 
 void heap_value_fini(struct heap_value *value);

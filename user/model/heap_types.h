@@ -144,6 +144,7 @@ struct heap_report {
 	const struct heap_growth_row **rows; /* of growth; those asked for that changed, in order */
 	size_t n_rows;
 	const struct heap_held *held; /* what holds what; NULL: not asked for */
+	bool ended_early;             /* the target ended before the time was over */
 };
 
 enum heap_order {

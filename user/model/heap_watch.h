@@ -81,6 +81,7 @@ struct heap_watch {
 	struct heap_watch_row *rows;
 	size_t n_rows;
 	enum heap_watch_end end;
+	int traced_by; /* the pid of the pyleaktrace that traces it at the same time; 0: none */
 	bool slow; /* OVERHEAD: by what is slow while there are watchpoints, not by the changes */
 	double asked_s;      /* -d; 0: until a signal */
 	double max_overhead; /* of a core */

@@ -186,7 +186,9 @@ int links_attach(struct links *links, const struct attach_place *places, unsigne
 static int keep_link(struct links *links, struct bpf_link *link, const char *where, struct err *err)
 {
 	if (!link)
-		return err_set(err, ERR_KERNEL, "cannot attach to %s: %s", where, strerror(errno));
+		return err_set(err, err_is_limit(errno) ? ERR_FAILED : ERR_KERNEL,
+			       "cannot attach to %s: %s%s", where, strerror(errno),
+			       err_remedy(errno));
 	if (links->n == LINKS_MAX) {
 		bpf_link__destroy(link);
 		return err_set(err, ERR_FAILED, "more than %d links", LINKS_MAX);

@@ -49,8 +49,9 @@ int clocks_open(struct clocks **out, uint64_t period_ns, int program_fd, struct 
 			clocks->fds[clocks->n++] = fd;
 		if (fd < 0 || ioctl(fd, PERF_EVENT_IOC_SET_BPF, program_fd) ||
 		    ioctl(fd, PERF_EVENT_IOC_ENABLE, 0)) {
-			int result = err_set(err, ERR_KERNEL, "cannot open a clock on CPU %d: %s",
-					     cpu, strerror(errno));
+			int result = err_set(err, err_is_limit(errno) ? ERR_FAILED : ERR_KERNEL,
+					     "cannot open a clock on CPU %d: %s%s", cpu,
+					     strerror(errno), err_remedy(errno));
 
 			clocks_close(clocks);
 			return result;

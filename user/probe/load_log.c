@@ -12,6 +12,7 @@
 #include "probe/features.h"
 
 #define ERRORS_ALONE 4 /* BPF_LOG_STATS */
+#define LOADING_BTF  "loading kernel BTF"
 
 static _Thread_local struct load_log *current;
 
@@ -29,13 +30,30 @@ static void take_name(const char *text, const char *before, const char *after, c
 	snprintf(name, size, "%.*s", length < size ? (int)length : (int)size - 1, begin);
 }
 
+/* "loading kernel BTF '/sys/kernel/btf/vmlinux': -12", or with the name of the error. */
+static void take_btf_error(const char *text)
+{
+	const char *colon = strstr(text, LOADING_BTF) ? strrchr(text, ':') : NULL;
+
+	if (!colon)
+		return;
+	current->btf_error = (int)-strtol(colon + 1, NULL, 10);
+	if (strstr(colon, "ENOMEM"))
+		current->btf_error = ENOMEM;
+	if (strstr(colon, "EMFILE"))
+		current->btf_error = EMFILE;
+}
+
 static int print(enum libbpf_print_level level, const char *format, va_list args)
 {
 	char text[512];
 
-	if (!current || level == LIBBPF_DEBUG)
+	if (!current || (level == LIBBPF_DEBUG && !strstr(format, LOADING_BTF)))
 		return 0;
 	vsnprintf(text, sizeof(text), format, args);
+	take_btf_error(text);
+	if (level == LIBBPF_DEBUG)
+		return 0;
 	if (current->verbose)
 		fputs(text, stderr);
 	take_name(text, "prog '", "load failed", current->program, sizeof(current->program));
@@ -96,10 +114,11 @@ void load_log_last(const char *text, char line[LOAD_LOG_LINE])
 	}
 }
 
-/* What the user can do about it. */
-static const char *remedy(int error)
+enum err_code load_log_code(const struct load_log *log, int error)
 {
-	return error == EMFILE ? " (raise ulimit -n)" : "";
+	if (error == EPERM)
+		return ERR_PERMISSION;
+	return err_is_limit(error) || err_is_limit(log->btf_error) ? ERR_FAILED : ERR_KERNEL;
 }
 
 void load_log_reason(const struct load_log *log, int error, char *reason, size_t size)
@@ -119,10 +138,13 @@ void load_log_reason(const struct load_log *log, int error, char *reason, size_t
 							       : "");
 	else if (log->map[0])
 		snprintf(reason, size, "the kernel refuses the map %s: %s%s", log->map,
-			 strerror(error), remedy(error));
+			 strerror(error), err_remedy(error));
+	else if (log->btf_error)
+		snprintf(reason, size, "the kernel's BTF cannot be read: %s%s",
+			 strerror(log->btf_error), err_remedy(log->btf_error));
 	else
 		snprintf(reason, size, "the kernel refuses the BPF object: %s%s", strerror(error),
-			 remedy(error));
+			 err_remedy(error));
 }
 
 void load_log_tail(const struct load_log *log, FILE *out)

@@ -11,7 +11,8 @@
  *
  * Place      layer 3; session has one for each load.
  * Source     libbpf 1.1, bpf_object_load_prog() and bpf_object__create_maps(): "prog '%s': BPF
- *            program load failed", "map '%s': failed to create"; kernel/bpf/verifier.c,
+ *            program load failed", "map '%s': failed to create"; btf__load_vmlinux_btf(): "loading
+ *            kernel BTF '%s': %d"; kernel/bpf/verifier.c,
  *            bpf_check(): -ENOSPC of a full log; where it looks at log.level alone and not at
  *            BPF_LOG_LEVEL.
  * Ownership  load_log_begin() gives, load_log_end() takes.
@@ -26,6 +27,8 @@
 #include <stddef.h>
 #include <stdio.h>
 
+#include "base/err.h"
+
 #define LOAD_LOG_BYTES (1 << 20)
 #define LOAD_LOG_LINE  160
 #define LOAD_LOG_TAIL  8
@@ -34,7 +37,8 @@ struct load_log {
 	bool verbose;     /* libbpf's own words go to stderr too */
 	char program[32]; /* that was refused; "": none */
 	char map[32];     /* that could not be made; "": none */
-	char *text;       /* of the verifier, on the program that was loaded last; "": nothing */
+	int btf_error; /* errno of reading the kernel's BTF, which the load then hides; 0: none */
+	char *text;    /* of the verifier, on the program that was loaded last; "": nothing */
 };
 
 /* How much libbpf asks for: kernel_log_level of its options. in  kernel: as in struct features */
@@ -58,6 +62,9 @@ void load_log_last(const char *text, char line[LOAD_LOG_LINE]);
  * in     error: > 0, of the load; ENOSPC is that of a full log
  */
 void load_log_reason(const struct load_log *log, int error, char *reason, size_t size);
+
+/* What that is: a limit of this shell is no lack of the kernel's. */
+enum err_code load_log_code(const struct load_log *log, int error);
 
 /* The last LOAD_LOG_TAIL lines of the verifier, indented, below the name of the program; nothing
  * where it said nothing. */

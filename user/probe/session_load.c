@@ -161,8 +161,9 @@ static int load(struct session *session, const struct session_options *options,
 
 	session->skel = pyleaktrace_bpf__open_opts(&opts);
 	if (!session->skel)
-		return err_set(err, ERR_KERNEL, "the BPF object cannot be opened: %s",
-			       strerror(errno));
+		return err_set(err, load_log_code(log, errno),
+			       "the BPF object cannot be opened: %s%s", strerror(errno),
+			       err_remedy(errno));
 	result = size_maps(session, options, err);
 	if (result)
 		return result;
@@ -177,10 +178,11 @@ static int load(struct session *session, const struct session_options *options,
 		load_log_tail(log, stderr);
 	if (options->refusals)
 		load_log_tail(log, options->refusals);
-	return err_set(err, result == -EPERM ? ERR_PERMISSION : ERR_KERNEL, "%s%s", reason,
-		       features_jit() ? ""
-				      : "; the kernel's JIT compiler for BPF is off: sysctl -w "
-					"net.core.bpf_jit_enable=1");
+	return err_set(err, load_log_code(log, -result), "%s%s", reason,
+		       features_jit() || load_log_code(log, -result) != ERR_KERNEL
+			       ? ""
+			       : "; the kernel's JIT compiler for BPF is off: sysctl -w "
+				 "net.core.bpf_jit_enable=1");
 }
 
 int session_load(struct session *session, const struct session_options *options,

@@ -99,11 +99,11 @@ static int refused(pid_t pid, int error, struct err *err)
 			       (int)pid, strerror(error));
 	case EMFILE:
 	case ENFILE:
+		/* the pid may be that of a child in which one is tried */
 		return err_set(err, ERR_FAILED,
-			       "no file descriptor is left for a watchpoint in each thread of pid "
-			       "%d: raise "
-			       "ulimit -n",
-			       (int)pid);
+			       "no file descriptor is left for a watchpoint (each thread of the "
+			       "target takes one)%s",
+			       err_remedy(error));
 	default:
 		return err_set(err, ERR_KERNEL, "a watchpoint in pid %d cannot be set: %s",
 			       (int)pid, strerror(error));

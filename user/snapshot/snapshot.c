@@ -311,7 +311,7 @@ static void fill_target(const struct snapshot *snapshot, struct profile *profile
 		profile->target.threads = stats.threads;
 		profile->target.rss_bytes = stats.rss_bytes;
 	}
-	profile->target.stopped = process_state(snapshot->process) == 'T';
+	profile->target.stopped = process_stopped(snapshot->process);
 }
 
 static void fill_mode(const struct snapshot *snapshot, struct profile *profile, uint64_t older_ns)

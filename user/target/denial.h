@@ -4,7 +4,8 @@
  *
  * Place      layer 1; used by process.
  * Source     ptrace(2), "Ptrace access mode checking"; proc(5) /proc/self/status (CapEff, Seccomp),
- *            /proc/sys/kernel/yama/ptrace_scope, /proc/PID/ns/user.
+ *            /proc/sys/kernel/yama/ptrace_scope, /proc/PID/ns/user;
+ *            lsm_list_modules(2).
  */
 #ifndef PYLEAKTRACE_TARGET_DENIAL_H
 #define PYLEAKTRACE_TARGET_DENIAL_H
@@ -21,6 +22,7 @@ struct denial {
 	bool own_namespace; /* the tool is in a user namespace that is not the machine's first */
 	bool filtered;      /* a seccomp filter is around the tool */
 	long yama;          /* ptrace_scope; -1: no Yama */
+	char modules[96];   /* security modules that may deny it; "": not known */
 };
 
 void denial_look(struct denial *denial);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "target/module.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -17,9 +18,10 @@ int module_load(struct module *module, const struct maps *maps, const struct map
 	memset(module, 0, sizeof(*module));
 	snprintf(module->path, sizeof(module->path), "%s", range->path);
 	module->deleted = range->deleted;
+	errno = 0;
 	if (maps_file_path(maps, range, module->host_path, sizeof(module->host_path)) != 0)
-		return err_set(err, ERR_FAILED, "%s (mapped by pid %d) cannot be opened",
-			       range->path, (int)maps->pid);
+		return err_set(err, ERR_FAILED, "%s (mapped by pid %d) cannot be opened%s",
+			       range->path, (int)maps->pid, err_remedy(errno));
 	module->elf = elf_file_open(module->host_path, err);
 	if (!module->elf) {
 		if (err)

@@ -51,12 +51,17 @@ static bool parse_stat(char *text, struct stat_line *out)
 		      &out->start_time, &out->rss_pages) == 7;
 }
 
-static bool read_stat(pid_t pid, struct stat_line *out)
+/* return 0, or a negative errno */
+static int read_stat(pid_t pid, struct stat_line *out)
 {
 	char path[32], text[STAT_SIZE];
+	long n;
 
 	snprintf(path, sizeof(path), "/proc/%d/stat", (int)pid);
-	return file_read(path, text, sizeof(text)) > 0 && parse_stat(text, out);
+	n = file_read(path, text, sizeof(text));
+	if (n < 0)
+		return (int)n;
+	return n && parse_stat(text, out) ? 0 : -ESRCH;
 }
 
 /* The last number in the line "NAME:\t1\t2\t3" of /proc/PID/status. */
@@ -100,17 +105,31 @@ static int say_missing(pid_t pid, struct err *err)
 	return err_set(err, ERR_TARGET, "no process with pid %d", (int)pid);
 }
 
+/* in  error: of a file of its in /proc. That a file cannot be opened does not mean that it is not
+ * there. */
+static int say_unread(pid_t pid, int error, struct err *err)
+{
+	if (error == ENOENT || error == ESRCH)
+		return say_missing(pid, err);
+	return err_set(err, error == EACCES || error == EPERM ? ERR_PERMISSION : ERR_FAILED,
+		       "/proc/%d cannot be read: %s%s", (int)pid, strerror(error),
+		       err_remedy(error));
+}
+
 /* Everything that /proc shows without any right over the process. */
 static int inspect(struct process *process, struct err *err)
 {
 	int pid = (int)process->pid;
 	char path[32], status[STATUS_SIZE];
 	struct stat_line stat;
-	long tgid = pid, seccomp = 0, ns_pid = pid;
+	long tgid = pid, seccomp = 0, ns_pid = pid, result;
 
 	snprintf(path, sizeof(path), "/proc/%d/status", pid);
-	if (file_read(path, status, sizeof(status)) < 0 || !read_stat(process->pid, &stat))
-		return say_missing(process->pid, err);
+	result = file_read(path, status, sizeof(status));
+	if (result >= 0)
+		result = read_stat(process->pid, &stat);
+	if (result < 0)
+		return say_unread(process->pid, (int)-result, err);
 	memcpy(process->comm, stat.comm, sizeof(process->comm));
 	process->start_time = stat.start_time;
 	if (status_number(status, "Tgid", &tgid) && tgid != pid)
@@ -170,8 +189,8 @@ static int open_memory(struct process *process, struct err *err)
 			       "most at one time",
 			       (int)process->pid, REMOTE_HANDLES_MAX);
 	if (result)
-		return err_set(err, ERR_FAILED, "the memory of pid %d: %s", (int)process->pid,
-			       strerror(-result));
+		return err_set(err, ERR_FAILED, "the memory of pid %d: %s%s", (int)process->pid,
+			       strerror(-result), err_remedy(-result));
 	process->reads = true;
 	return sharing_check(process->pid, err);
 }
@@ -195,8 +214,8 @@ int process_open(struct process *process, pid_t pid, struct err *err)
 		else if (pidfd_error == ESRCH)
 			result = say_missing(pid, err);
 		else
-			result = err_set(err, ERR_FAILED, "pidfd_open of pid %d: %s", (int)pid,
-					 strerror(pidfd_error));
+			result = err_set(err, ERR_FAILED, "pidfd_open of pid %d: %s%s", (int)pid,
+					 strerror(pidfd_error), err_remedy(pidfd_error));
 	}
 	if (!result) {
 		read_exe(process);
@@ -231,9 +250,16 @@ char process_state(const struct process *process)
 {
 	struct stat_line stat;
 
-	if (!read_stat(process->pid, &stat) || stat.start_time != process->start_time)
+	if (read_stat(process->pid, &stat) || stat.start_time != process->start_time)
 		return 0;
 	return stat.state;
+}
+
+bool process_stopped(const struct process *process)
+{
+	char state = process_state(process);
+
+	return state == 'T' || state == 't';
 }
 
 int process_stats(const struct process *process, struct process_stats *stats)
@@ -241,7 +267,7 @@ int process_stats(const struct process *process, struct process_stats *stats)
 	struct stat_line stat;
 
 	memset(stats, 0, sizeof(*stats));
-	if (!read_stat(process->pid, &stat) || stat.start_time != process->start_time)
+	if (read_stat(process->pid, &stat) || stat.start_time != process->start_time)
 		return -1;
 	stats->threads = stat.threads > 0 ? (unsigned)stat.threads : 0;
 	stats->rss_bytes = (uint64_t)(stat.rss_pages > 0 ? stat.rss_pages : 0) *

@@ -46,6 +46,9 @@ bool process_alive(const struct process *process);
 /* State letter of /proc/PID/stat ('R', 'S', 'T', 't', 'Z', ...), or 0 when it is gone. */
 char process_state(const struct process *process);
 
+/* By a signal or by a tracer (a debugger). */
+bool process_stopped(const struct process *process);
+
 struct process_stats {
 	unsigned threads;
 	uint64_t rss_bytes;

@@ -86,11 +86,20 @@ static void look_at_counts(const struct trend_recorder *recorder, struct trend_l
 void trend_recorder_look(struct trend_recorder *recorder, const struct heap_scan *scan)
 {
 	struct trend *trend = recorder->trend;
+	const struct trend_cgroup cgroup = trend->cgroup;
+	size_t n_missing = trend->n_missing;
 	struct trend_look look = {0};
 
 	look_at_memory(recorder, &look, scan);
 	look_at_counts(recorder, &look);
 	look.at_s = clock_now_s();
+	/* a process that has ended since has no memory any more: that is no look, and nothing is
+	 * missing in it */
+	if (!process_alive(recorder->process)) {
+		trend->cgroup = cgroup;
+		trend->n_missing = n_missing;
+		return;
+	}
 	if (scan) {
 		trend_set(&look, TREND_OBJECTS, scan->count);
 		if (scan->gc.have_collections)
@@ -101,8 +110,7 @@ void trend_recorder_look(struct trend_recorder *recorder, const struct heap_scan
 		trend->have_room = true;
 		trend->gc = scan->gc;
 	}
-	/* a process that has ended since has no memory any more: that is no look */
-	if (!process_alive(recorder->process) || !look.have)
+	if (!look.have)
 		return;
 	trend_add(trend, &look);
 	if (!recorder->have_first)

@@ -296,8 +296,8 @@ static void find_collector(struct trend *trend)
 	else if (gc->have_enabled && !gc->enabled)
 		say(trend, "collector", "The collector is off: garbage in cycles stays.");
 	if (gc->have_garbage && gc->garbage)
-		say(trend, "collector", "%s objects are in gc.garbage, which keeps them alive.",
-		    fmt_count(gc->garbage).text);
+		say(trend, "collector", "gc.garbage keeps %s alive.",
+		    fmt_things(gc->garbage, "object").text);
 }
 
 void trend_find(struct trend *trend)

@@ -126,14 +126,17 @@ static void put_head(FILE *out, const struct heap_report *report,
 	ink(out, options, BOLD);
 	fprintf(out, "[%s] pid %d (CPython ", clock, about->target.pid);
 	escape_terminal(out, about->target.python ? about->target.python : "?");
-	fprintf(out, "): %s objects of %s type%s, %s;", fmt_count(scan->count).text,
-		fmt_count(scan->n_types).text, plural(scan->n_types), fmt_bytes(scan->bytes).text);
+	fprintf(out, "): %s of %s, %s;", fmt_things(scan->count, "object").text,
+		fmt_things(scan->n_types, "type").text, fmt_bytes(scan->bytes).text);
 	ink(out, options, "0");
 	fprintf(out, " RSS %s, %u thread%s\n", fmt_bytes(about->target.rss_bytes).text,
 		about->target.threads, plural(about->target.threads));
+	if (report->ended_early)
+		fputs("Ended early: the target has ended.\n", out);
 	if (report->growth)
-		fprintf(out, "Growth over %s, %zu scans; steadiest first:\n",
-			fmt_duration(report->growth->span_s).text, report->growth->n_scans);
+		fprintf(out, "Growth over %s, %s; steadiest first:\n",
+			fmt_duration(report->growth->span_s).text,
+			fmt_things(report->growth->n_scans, "scan").text);
 }
 
 static void put_gc(FILE *out, const struct heap_gc *gc)
@@ -159,8 +162,9 @@ static void put_gc(FILE *out, const struct heap_gc *gc)
 		separator = ", ";
 	}
 	if (gc->have_collections) {
-		fprintf(out, "%s%s collections so far", separator,
-			fmt_count(gc->collections[0] + gc->collections[1] + gc->collections[2])
+		fprintf(out, "%s%s so far", separator,
+			fmt_things(gc->collections[0] + gc->collections[1] + gc->collections[2],
+				   "collection")
 				.text);
 		separator = ", ";
 		if (gc->collected && gc->last_collection_s > 0)

@@ -36,7 +36,7 @@ static void put_holder(const struct pen *pen, const struct heap_holder *holder)
 	pen_put(pen, INK_PLAIN, holder->path);
 	fputc(' ', pen->out);
 	pen_put(pen, INK_PLAIN, holder->type);
-	fprintf(pen->out, " %" PRIu64 " items", holder->items);
+	fprintf(pen->out, " %" PRIu64 " item%s", holder->items, holder->items == 1 ? "" : "s");
 	if (holder->have_growth && holder->items_delta) {
 		pen_ink(pen, holder->least_per_s > 0   ? INK_GROWS
 			     : holder->items_per_s < 0 ? INK_SHRINKS
@@ -153,7 +153,7 @@ static void put_node(const struct pen *pen, const struct heap_graph *graph, size
 		fputs("<- ", pen->out);
 	pen_put(pen, INK_SIZE, node->type);
 	if (node->have_items)
-		fprintf(pen->out, ", %" PRIu64 " items", node->items);
+		fprintf(pen->out, ", %" PRIu64 " item%s", node->items, node->items == 1 ? "" : "s");
 	fprintf(pen->out, " at 0x%" PRIx64, node->address);
 	if (via[0]) {
 		fputs("  ", pen->out);

@@ -13,6 +13,7 @@
 #define FOOT_INDENT  8
 #define HEAD_TYPE    38 /* columns of the type in the first line */
 #define GARBAGE_TEXT "cyclic garbage awaiting collection"
+#define ENDED_TEXT   "not known: the target has ended"
 #define UNNAMED_TEXT "not looked up: what holds it is too large"
 
 /* ---- text that is cut ----------------------------------------------------------------------- */
@@ -108,7 +109,10 @@ static bool is_plain(const struct heap_objects *objects, const struct heap_objec
 static void put_object(const struct pen *pen, const struct heap_objects *objects,
 		       const struct heap_object *row)
 {
-	const char *path = row->path ? row->path : row->unnamed ? UNNAMED_TEXT : GARBAGE_TEXT;
+	const char *path = row->path               ? row->path
+			   : objects->target_ended ? ENDED_TEXT
+			   : row->unnamed          ? UNNAMED_TEXT
+						   : GARBAGE_TEXT;
 	int at = 0;
 
 	if (objects->n_scans > 1) {
@@ -118,7 +122,11 @@ static void put_object(const struct pen *pen, const struct heap_objects *objects
 			fprintf(pen->out, "%*s", AGE_COLUMNS, "not known");
 		at += AGE_COLUMNS;
 	}
-	at += fprintf(pen->out, "%10" PRIu64 "  0x%-14" PRIx64 "  ", row->bytes, row->address);
+	if (objects->target_ended)
+		at += fprintf(pen->out, "%10s", "-");
+	else
+		at += fprintf(pen->out, "%10" PRIu64, row->bytes);
+	at += fprintf(pen->out, "  0x%-14" PRIx64 "  ", row->address);
 	put_cut(pen, INK_HEAD, path, (size_t)(OBJECTS_TEXT_WIDTH - at));
 	fputc('\n', pen->out);
 	if (says_type(objects, row)) {
@@ -148,9 +156,9 @@ static void put_object(const struct pen *pen, const struct heap_objects *objects
 
 static void put_made(const struct pen *pen, const struct heap_objects *objects)
 {
-	fprintf(pen->out, "; %s made in the last %s (%u scans)",
+	fprintf(pen->out, "; %s made in the last %s (%s)",
 		objects->made ? fmt_count(objects->made).text : "none",
-		fmt_duration(objects->span_s).text, objects->n_scans);
+		fmt_duration(objects->span_s).text, fmt_things(objects->n_scans, "scan").text);
 }
 
 static void put_head(const struct pen *pen, const struct heap_held *held)
@@ -183,6 +191,7 @@ void objects_text(const struct pen *pen, const struct heap_held *held)
 	for (size_t i = 0; i < objects->n_rows; i++)
 		put_object(pen, objects, &objects->rows[i]);
 	if (!objects->single && objects->n_rows < held->type_count)
-		fprintf(pen->out, "%*sand %s more objects (-T N shows more)\n", FOOT_INDENT, "",
-			fmt_count(held->type_count - objects->n_rows).text);
+		fprintf(pen->out, "%*sand %s more object%s (-T N shows more)\n", FOOT_INDENT, "",
+			fmt_count(held->type_count - objects->n_rows).text,
+			held->type_count - objects->n_rows == 1 ? "" : "s");
 }

@@ -3,6 +3,7 @@
 
 #include <inttypes.h>
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/escape.h"
@@ -12,6 +13,7 @@
 #define RED            "31"
 #define YELLOW         "33"
 
+#define GROUP_NAMES    3
 #define STARTERS       3 /* stacks */
 #define STARTER_FRAMES 3
 
@@ -31,11 +33,12 @@ static struct fmt change(enum trend_kind kind, double value)
 {
 	struct fmt text;
 
+	value = round(value);
 	snprintf(text.text, sizeof(text.text), "%s%.30s",
 		 value < 0   ? "-"
 		 : value > 0 ? "+"
 			     : "",
-		 amount(kind, (uint64_t)fabs(round(value))).text);
+		 amount(kind, (uint64_t)fabs(value)).text);
 	return text;
 }
 
@@ -91,7 +94,7 @@ static void put_quantities(FILE *out, const struct trend *trend, bool color)
 		TREND_SWAP, TREND_CGROUP, TREND_OBJECTS, TREND_THREADS, TREND_FDS};
 
 	ink(out, color, BOLD);
-	fprintf(out, "%12s %13s %13s %6s %-8s  ", "now", "change", "per minute", "sure", "how");
+	fprintf(out, "%12s %13s %13s %6s %s", "now", "change", "per minute", "sure", "how");
 	ink(out, color, "0");
 	fputc('\n', out);
 	for (size_t i = 0; i < sizeof(shown) / sizeof(shown[0]); i++)
@@ -121,7 +124,7 @@ static void put_cgroup(FILE *out, const struct trend_cgroup *cgroup)
 static void put_part(FILE *out, double bytes, double rss, const struct trend_row *row,
 		     const char *label)
 {
-	fprintf(out, "%12s %6s ", change(TREND_RSS, bytes).text + (bytes > 0),
+	fprintf(out, "%12s %6s ", change(TREND_RSS, bytes).text + (round(bytes) > 0),
 		fmt_percent(rss > 0 ? fabs(bytes) / rss : 0).text);
 	if (row && row->n > 1)
 		fprintf(out, "%13s", change(row->kind, row->per_s * 60).text);
@@ -189,15 +192,19 @@ static void put_place(FILE *out, const char *function, const char *file, uint32_
 	fprintf(out, ":%" PRIu32 ")", line);
 }
 
-static void put_thread(FILE *out, const struct trend_thread *thread)
+static const char *state_name(const struct trend_thread *thread)
 {
-	if (thread->tid)
-		fprintf(out, "%12d ", (int)thread->tid);
-	else
-		fprintf(out, "%12s ", "?");
-	fputs(thread->state == 'R' ? "runs" : thread->state ? "waits" : "?", out);
-	fputs(thread->state == 'R' ? "   " : thread->state ? "  " : "      ", out);
+	return thread->state == 'R' ? "runs   " : thread->state ? "waits  " : "?      ";
+}
+
+static void put_name(FILE *out, const struct trend_thread *thread)
+{
 	escape_terminal(out, thread->name ? thread->name : "(no name)");
+}
+
+/* " in wait (threading.py:327), from worker (app.py:3)" */
+static void put_where(FILE *out, const struct trend_thread *thread)
+{
 	if (thread->function) {
 		fputs(" in ", out);
 		put_place(out, thread->function, thread->file, thread->line);
@@ -208,14 +215,122 @@ static void put_thread(FILE *out, const struct trend_thread *thread)
 		fputs(", from ", out);
 		put_place(out, thread->entry, thread->entry_file, thread->entry_line);
 	}
+}
+
+static void put_thread(FILE *out, const struct trend_thread *thread)
+{
+	if (thread->tid)
+		fprintf(out, "%12d ", (int)thread->tid);
+	else
+		fprintf(out, "%12s ", "?");
+	fputs(state_name(thread), out);
+	put_name(out, thread);
+	put_where(out, thread);
 	fputc('\n', out);
+}
+
+/* Threads that do the same at the same place. */
+struct group {
+	const struct trend_thread *const *rows; /* newest first */
+	size_t n;
+};
+
+static void put_group(FILE *out, const struct group *group)
+{
+	const struct trend_thread *first = group->rows[0];
+
+	if (group->n == 1) {
+		put_thread(out, first);
+		return;
+	}
+	fprintf(out, "%12zu threads%s", group->n,
+		first->state == 'R' ? " run"
+		: first->state      ? " wait"
+				    : "");
+	put_where(out, first);
+	fputs(": ", out);
+	for (size_t i = 0; i < group->n && i < GROUP_NAMES; i++) {
+		fputs(i ? ", " : "", out);
+		put_name(out, group->rows[i]);
+	}
+	fputs(group->n > GROUP_NAMES ? ", ...\n" : "\n", out);
+}
+
+static int compare_text(const char *a, const char *b)
+{
+	return strcmp(a ? a : "", b ? b : "");
+}
+
+static int compare_place(const struct trend_thread *a, const struct trend_thread *b)
+{
+	int order = (a->state == 'R') - (b->state == 'R');
+
+	order = order ? order : (a->state == 0) - (b->state == 0);
+	order = order ? order : !a->function - !b->function;
+	order = order ? order : compare_text(a->function, b->function);
+	order = order ? order : compare_text(a->file, b->file);
+	order = order ? order : (a->line > b->line) - (a->line < b->line);
+	order = order ? order : compare_text(a->entry, b->entry);
+	order = order ? order : compare_text(a->entry_file, b->entry_file);
+	return order ? order : (a->entry_line > b->entry_line) - (a->entry_line < b->entry_line);
+}
+
+/* Rows are in one array, newest first. */
+static int compare_threads(const void *a, const void *b)
+{
+	const struct trend_thread *const *x = a, *const *y = b;
+	int order = compare_place(*x, *y);
+
+	return order ? order : (*x > *y) - (*x < *y);
+}
+
+static int compare_groups(const void *a, const void *b)
+{
+	const struct group *x = a, *y = b;
+
+	if (x->n != y->n)
+		return x->n > y->n ? -1 : 1;
+	return (x->rows[0] > y->rows[0]) - (x->rows[0] < y->rows[0]);
+}
+
+/* in  order: room for all rows; groups: too. return how many there are, the largest first */
+static size_t make_groups(const struct trend_threads *threads, const struct trend_thread **order,
+			  struct group *groups)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < threads->n_rows; i++)
+		order[i] = &threads->rows[i];
+	qsort(order, threads->n_rows, sizeof(*order), compare_threads);
+	for (size_t i = 0; i < threads->n_rows; i++) {
+		if (!n || compare_place(groups[n - 1].rows[0], order[i]))
+			groups[n++].rows = &order[i];
+		groups[n - 1].n++;
+	}
+	qsort(groups, n, sizeof(*groups), compare_groups);
+	return n;
+}
+
+static void put_groups(FILE *out, const struct trend_threads *threads, unsigned top)
+{
+	const struct trend_thread **order = calloc(threads->n_rows + 1, sizeof(*order));
+	struct group *groups = calloc(threads->n_rows + 1, sizeof(*groups));
+	size_t n = order && groups ? make_groups(threads, order, groups) : 0, shown = 0;
+
+	for (size_t i = 0; i < n && (!top || i < top); i++) {
+		put_group(out, &groups[i]);
+		shown += groups[i].n;
+	}
+	if (shown < threads->n_rows)
+		fprintf(out, "        and %zu more (-T 0 shows all)\n", threads->n_rows - shown);
+	free(order);
+	free(groups);
 }
 
 static void put_threads(FILE *out, const struct trend *trend,
 			const struct trend_text_options *options)
 {
 	const struct trend_threads *threads = &trend->threads;
-	size_t n = threads->n_rows;
 
 	if (!trend->have_threads)
 		return;
@@ -226,12 +341,7 @@ static void put_threads(FILE *out, const struct trend *trend,
 		fprintf(out, "; since the first look %" PRIu64 " started, %" PRIu64 " ended",
 			threads->came, threads->ended);
 	fputs(threads->cut ? "; there are more\n" : "\n", out);
-	if (options->top && n > options->top)
-		n = options->top;
-	for (size_t i = 0; i < n; i++)
-		put_thread(out, &threads->rows[i]);
-	if (n < threads->n_rows)
-		fprintf(out, "        and %zu more (-T 0 shows all)\n", threads->n_rows - n);
+	put_groups(out, threads, options->top);
 }
 
 /* The frames of Python from the innermost one on that is not of threading. */
@@ -311,6 +421,8 @@ void trend_text(FILE *out, const struct profile *about, const struct trend *tren
 		fmt_duration(trend_span_s(trend)).text);
 	ink(out, options->color, "0");
 	fputc('\n', out);
+	if (about->target.end != TARGET_RUNS)
+		fputs("Ended early: the target has ended.\n", out);
 	put_findings(out, trend, options->color);
 	put_quantities(out, trend, options->color);
 	put_cgroup(out, &trend->cgroup);

@@ -145,15 +145,17 @@ static void put_stacks(const struct pen *pen, const char *interpreter,
 			removers[n[1]++] = &row->stacks[i];
 	}
 	if (n[0] > top)
-		fprintf(pen->out, "        and %s more stacks that insert (-T 0 shows all)\n",
-			fmt_count(n[0] - top).text);
+		fprintf(pen->out, "        and %s more stack%s (-T 0 shows all)\n",
+			fmt_count(n[0] - top).text,
+			n[0] - top == 1 ? " that inserts" : "s that insert");
 	if (removers)
 		qsort(removers, n[1], sizeof(*removers), compare_removed);
 	for (size_t i = 0; i < n[1] && i < top; i++)
 		put_stack(pen, interpreter, row, removers[i], true, options->all_frames);
 	if (n[1] > top)
-		fprintf(pen->out, "        and %s more stacks that remove (-T 0 shows all)\n",
-			fmt_count(n[1] - top).text);
+		fprintf(pen->out, "        and %s more stack%s (-T 0 shows all)\n",
+			fmt_count(n[1] - top).text,
+			n[1] - top == 1 ? " that removes" : "s that remove");
 	if (!n[0] && !n[1])
 		fprintf(pen->out, "        nothing was %s or %s\n", verb(row, false),
 			verb(row, true));
@@ -178,8 +180,8 @@ static void put_unpaired(const struct pen *pen, const char *interpreter,
 		frames_text(pen, &rows[i].stack, interpreter, false);
 	}
 	if (n > top)
-		fprintf(pen->out, "        and %s more functions (-T 0 shows all)\n",
-			fmt_count(n - top).text);
+		fprintf(pen->out, "        and %s more function%s (-T 0 shows all)\n",
+			fmt_count(n - top).text, plural(n - top));
 	if (!n && row->inserted)
 		fputs("        all that was taken was dropped again\n", pen->out);
 	if (!n && !row->inserted && !row->removed)
@@ -246,10 +248,17 @@ static void put_head(const struct pen *pen, const struct heap_watch *watch)
 	fprintf(pen->out, "[%s] pid %d (CPython ", clock, about->target.pid);
 	pen_put(pen, INK_HEAD, about->target.python ? about->target.python : "?");
 	pen_ink(pen, INK_HEAD);
-	fprintf(pen->out, "): %zu container%s watched for %s", watch->n_rows, plural(watch->n_rows),
-		fmt_duration(about->duration_s).text);
+	fprintf(pen->out, "): %zu %s%s watched for %s", watch->n_rows,
+		watch->n_rows && watch->rows[0].refs ? "object" : "container",
+		plural(watch->n_rows), fmt_duration(about->duration_s).text);
 	pen_ink(pen, INK_PLAIN);
 	fputc('\n', pen->out);
+	if (about->target.stopped)
+		fputs("The target is stopped (by a signal or a debugger): nothing changes until it "
+		      "is continued.\n",
+		      pen->out);
+	if (watch->traced_by)
+		fprintf(pen->out, "Also traced by pyleaktrace (pid %d).\n", watch->traced_by);
 }
 
 static void put_end(const struct pen *pen, const struct heap_watch *watch)

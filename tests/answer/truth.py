@@ -2,7 +2,7 @@
 """What is true of each program: what the answer has to say of it.
 
 The lines are in the programs: the stack of the right finding has one that ends with `# leaks here`
-among the innermost NEAR frames of Python.
+among the innermost NEAR frames of its own code.
 """
 import collections
 import os
@@ -159,6 +159,9 @@ def is_allowed(truth, finding):
 def has_line(name, finding):
     """Its stack goes through the line that leaks."""
     frames = [frame for frame in finding.get("frames", ()) if frame["kind"] == "python"]
+    # from the program's own code outward: frames of libraries are below it
+    while frames and frames[-1] != finding.get("where"):
+        frames.pop()
     near = frames[-NEAR:]
     lines = marked(name)
     file = name + ".py"

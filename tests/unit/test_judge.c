@@ -199,6 +199,34 @@ static void garbage_is_a_leak_only_where_nobody_collects_it(void **state)
 	end(&made);
 }
 
+/* What comes with each thread is the thread's: its guard page, what libc and threading keep. */
+static void what_comes_with_threads_is_no_finding_of_its_own(void **state)
+{
+	const struct verdict *verdict;
+	struct made made;
+
+	(void)state;
+	make(&made, LOOKS, 4000, 6000);
+	for (unsigned i = 0; i < made.trend->n_looks; i++) {
+		made.trend->looks[i].value[TREND_THREADS] = 1 + i * 10;
+		made.trend->looks[i].value[TREND_PART_STACKS] += (uint64_t)i * 80000;
+	}
+	trend_measure(made.trend);
+	add_row(&made, RETENTION_OTHER, 4000);
+	made.rows[0].path = (char *)"";
+	made.rows[0].items_per_s = 2;
+	made.rows[0].span_s = 95;
+	/* and one that has nothing to do with them */
+	add_row(&made, RETENTION_CONTAINER, 3000);
+	verdict = verdict_of(&made);
+	assert_int_equal(verdict->n_findings, 2);
+	assert_int_equal(verdict->findings[0].cause, CAUSE_THREAD);
+	assert_true(verdict->findings[0].bytes_per_s > 25000 &&
+		    verdict->findings[0].bytes_per_s < 27000);
+	assert_string_equal(verdict->findings[1].path, "app.CACHE");
+	end(&made);
+}
+
 /* What has a bound ends there. */
 static void a_container_with_a_bound_is_no_leak(void **state)
 {
@@ -361,6 +389,7 @@ int main(void)
 		cmocka_unit_test(lost_references_are_a_leak_at_once),
 		cmocka_unit_test(garbage_is_a_leak_only_where_nobody_collects_it),
 		cmocka_unit_test(a_container_with_a_bound_is_no_leak),
+		cmocka_unit_test(what_comes_with_threads_is_no_finding_of_its_own),
 		cmocka_unit_test(findings_and_the_rest_add_up_to_the_growth),
 		cmocka_unit_test(the_limit_of_a_control_group_is_foreseen),
 		cmocka_unit_test(estimates_name_lines_that_they_can_prove),

@@ -8,7 +8,9 @@
 
 #define SET_SMALL   8 /* PySet_MINSIZE: a table of this size is in the object */
 #define SET_ENTRY   16
-#define LARGE_PAGES 16 /* smaller buffers are in memory */
+#define LARGE_PAGES 16  /* smaller buffers are in memory */
+#define DEQUE_BLOCK 528 /* of 64 items, and two links */
+#define DEQUE_ITEMS 64
 
 static uint64_t load(const uint8_t *bytes, size_t length, int64_t offset, size_t width)
 {
@@ -49,6 +51,21 @@ static void add(struct buffers *buffers, struct census_type *type, uint64_t addr
 {
 	if (count && count < BUFFERS_MAX / 64 && size <= 64)
 		take(buffers, type, address, count * size);
+}
+
+/* ---- deques ------------------------------------------------------------------------------- */
+
+/* Its blocks, but for the few free ones that it keeps. */
+static void add_deque(struct buffers *buffers, const struct found *found)
+{
+	uint64_t length = field(buffers, found, 0), left = field(buffers, found, DEQUE_LEFT_INDEX);
+	uint64_t n = (left + length + DEQUE_ITEMS - 1) / DEQUE_ITEMS;
+
+	if (left >= DEQUE_ITEMS || length > BUFFERS_MAX / DEQUE_BLOCK)
+		return;
+	n += n == 0;
+	found->type->bytes += n * DEQUE_BLOCK;
+	buffers->large_bytes += n * ((DEQUE_BLOCK + 8 + 15) & ~15ull);
 }
 
 /* ---- dicts ---------------------------------------------------------------------------------- */
@@ -211,6 +228,9 @@ void buffers_add(struct buffers *buffers, const struct found *found)
 		n = field(buffers, found, SET_MASK);
 		if (n >= SET_SMALL)
 			add(buffers, type, field(buffers, found, SET_TABLE), n + 1, SET_ENTRY);
+		break;
+	case KIND_DEQUE:
+		add_deque(buffers, found);
 		break;
 	case KIND_BYTEARRAY:
 		if (!has_bytes_object(buffers, found))

@@ -15,9 +15,9 @@
  * Source     glibc malloc/malloc.c 2.17 to 2.42 (struct malloc_state, PROTECT_PTR from 2.32 on).
  *            From 2.43 on there are none: the words there are not chunks, and the sum is 0.
  * Degrades   the lists change while they are followed: a word that is not a chunk ends its list,
- * and so does one that was there before. What threads keep in caches of their own (tcache: up to
- * 240 KiB each) is not counted. Bounds     FAST_BINS_STEPS chunks, FAST_BINS_DATA bytes of libc's
- * data.
+ *            and so does one that was there before. What threads keep in caches of their own
+ *            (tcache: up to 240 KiB each) is not counted.
+ * Bounds     FAST_BINS_STEPS chunks, FAST_BINS_DATA bytes of libc's data.
  */
 #ifndef PYLEAKTRACE_CENSUS_FAST_BINS_H
 #define PYLEAKTRACE_CENSUS_FAST_BINS_H

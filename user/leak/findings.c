@@ -8,6 +8,7 @@
 
 #include "base/fmt.h"
 #include "model/heap_watch.h"
+#include "model/package.h"
 #include "model/retention.h"
 #include "model/trend.h"
 
@@ -18,7 +19,7 @@
 static void set_stack(struct finding *to, struct profile *profile, const struct stack *stack,
 		      const char *by)
 {
-	const struct frame *leaf;
+	const struct frame *leaf, *innermost = NULL;
 	struct stack *copy;
 
 	to->by = by;
@@ -27,9 +28,15 @@ static void set_stack(struct finding *to, struct profile *profile, const struct 
 	copy = profile_alloc(profile, sizeof(*copy));
 	*copy = *stack;
 	to->stack = copy;
-	for (size_t i = stack->n_frames; i-- > 0 && !to->where;)
-		if (stack->frames[i].kind == FRAME_PYTHON)
-			to->where = &stack->frames[i];
+	for (size_t i = stack->n_frames; i-- > 0 && !to->where;) {
+		const struct frame *frame = &stack->frames[i];
+
+		if (frame->kind == FRAME_PYTHON && !innermost)
+			innermost = frame;
+		if (package_is_own(frame))
+			to->where = frame;
+	}
+	to->where = to->where ? to->where : innermost;
 	leaf = stack->n_frames ? &stack->frames[stack->n_frames - 1] : NULL;
 	if (leaf && leaf->kind == FRAME_NATIVE)
 		to->c_function = leaf->function;
@@ -412,6 +419,46 @@ static int compare(const void *a, const void *b)
 	return (int)x->cause - (int)y->cause;
 }
 
+/* Of memory that comes with each thread: the guard of its stack, what libc keeps for it. */
+#define WITH_A_THREAD 8192
+
+/* Rates that are alike: one for each thread. */
+#define ALIKE 0.25
+
+static bool comes_with_threads(const struct finding *finding, double threads_per_s)
+{
+	switch (finding->cause) {
+	case CAUSE_C_MEMORY:
+	case CAUSE_MAPPING:
+	case CAUSE_PYMALLOC:
+		return finding->bytes_per_s < WITH_A_THREAD * threads_per_s;
+	case CAUSE_CONTAINER: /* evidence[1]: items a minute */
+		return (!finding->path || !*finding->path ||
+			strncmp(finding->path, "threading.", 10) == 0) &&
+		       fabs(finding->evidence[1].value / 60 - threads_per_s) <
+			       ALIKE * threads_per_s;
+	default:
+		return false;
+	}
+}
+
+/* The finding of threads has what comes with them, too. return how many findings are left */
+static size_t absorb(struct finding *findings, size_t n, double threads_per_s)
+{
+	size_t left = 1;
+
+	for (size_t i = 1; i < n; i++) {
+		if (!comes_with_threads(&findings[i], threads_per_s)) {
+			findings[left++] = findings[i];
+			continue;
+		}
+		findings[0].bytes_per_s += findings[i].bytes_per_s;
+		findings[0].least_per_s += findings[i].least_per_s;
+		findings[0].most_per_s += findings[i].most_per_s;
+	}
+	return left;
+}
+
 size_t findings_collect(struct finding *findings, size_t room, struct profile *profile)
 {
 	static const enum trend_kind parts[] = {TREND_PART_MALLOC, TREND_PART_PYMALLOC,
@@ -431,6 +478,8 @@ size_t findings_collect(struct finding *findings, size_t room, struct profile *p
 		    retention->rows[i].least_bytes_per_s > GROWTH_LEAST_PER_S &&
 		    !is_small_change(&retention->rows[i]))
 			add_retention(&findings[n++], profile, &retention->rows[i]);
+	if (n && findings[0].cause == CAUSE_THREAD)
+		n = absorb(findings, n, profile->trend->rows[TREND_THREADS].per_s);
 	qsort(findings, n, sizeof(*findings), compare);
 	return n;
 }

@@ -58,7 +58,8 @@ struct finding {
 	const char *path, *type;   /* of a container, and of what it gets; NULL: none */
 	const char *by;            /* "filled by": what the stack did; NULL: there is none */
 	const struct stack *stack; /* a copy of one of the profile's, or another; NULL: not known */
-	const struct frame *where; /* its innermost frame of Python; NULL: none */
+	/* its innermost frame of the program's own code, else of Python; NULL: none */
+	const struct frame *where;
 	const char *c_function;    /* what C code called last: "strdup"; NULL: not known */
 	const char *next[FINDING_WORDS]; /* a command that shows more, to its first NULL */
 	struct evidence evidence[FINDING_EVIDENCE];

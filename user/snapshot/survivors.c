@@ -32,6 +32,7 @@ struct record {
 	bool gone;
 	bool followed;      /* in the map of live blocks: its free will be seen, in a window */
 	uint32_t born_turn; /* turns[domain] of its window */
+	uint32_t age;       /* windows that it was seen to outlive */
 };
 
 struct survivors {
@@ -402,6 +403,8 @@ static void follow_up(struct survivors *survivors, struct harvest *harvest)
 			      by_number);
 		record->followed = old != NULL;
 		record->gone |= !old;
+		if (old)
+			record->age = survivors->turns[record->domain] - record->born_turn;
 		if (old && known)
 			known[old - harvest->old] = true;
 	}
@@ -556,9 +559,7 @@ void survivors_each(struct survivors *survivors,
 			.type_index = record->type,
 			.type = survivors->names[record->type],
 			.gone = record->gone,
-			.age = record->followed
-				       ? survivors->turns[record->domain] - record->born_turn
-				       : 0,
+			.age = record->age,
 		};
 
 		visit(context, &survivor);

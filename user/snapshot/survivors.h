@@ -112,7 +112,7 @@ struct survivor {
 	const char *
 		type; /* "[buffer]" for what is not an object; valid as long as the survivors are */
 	bool gone;
-	uint32_t age; /* windows of its domain that it has outlived; 0: it is not followed */
+	uint32_t age; /* windows of its domain that it was seen to outlive, while it was followed */
 };
 
 void survivors_each(struct survivors *survivors,

@@ -11,6 +11,7 @@ import time
 from processes import Bpftrace, Failed, Stage, Target, Tool, bpftrace_probes, median
 import syscalls
 import exact
+import delay
 import idle
 import overhead
 import workloads
@@ -44,6 +45,8 @@ class Setup:
         self.workload_rounds = 1 if quick else 3
         self.overhead_runs = 1 if quick else 5
         self.overhead_s = 5.0 if quick else 12.0  # wall time of a span
+        self.delay_runs = 1 if quick else 2
+        self.delay_s = 10.0 if quick else 30.0  # wall time of a span
         self.idle_runs = 1 if quick else 7
         self.idle_s = 2.0 if quick else 4.0  # wall time of a span
         self.workload_s = 0.5 if quick else 3.0  # and at least as many steps as leak twice
@@ -416,6 +419,7 @@ SECTIONS = {
     "overhead": None,
     "exact": None,
     "idle": None,
+    "delay": None,
     "syscalls": None,
 }
 # what is measured when nothing is named
@@ -426,6 +430,8 @@ def measure_section(setup, python, stage, section):
     """One section, on a target of its own."""
     if section == "overhead":
         return overhead.measure(setup, python, stage, setup.tools[0][1])
+    if section == "delay":
+        return delay.measure(setup, python, setup.tools[0][1])
     if section == "idle":
         return idle.measure(setup, python, stage, setup.tools[0][1])
     if section == "syscalls":

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """The figures as text."""
+import delay
 import overhead
 from processes import median
 
@@ -351,6 +352,8 @@ def text(result, tools):
         yield from workload_table(result["workloads"])
     if "overhead" in result:
         yield from overhead_table(result["overhead"])
+    if "delay" in result:
+        yield from delay.table(result["delay"])
     if "idle" in result:
         yield from idle_table(result["idle"])
     if "syscalls" in result:

@@ -60,7 +60,7 @@ struct finding {
 	const struct stack *stack; /* a copy of one of the profile's, or another; NULL: not known */
 	/* its innermost frame of the program's own code, else of Python; NULL: none */
 	const struct frame *where;
-	const char *c_function;    /* what C code called last: "strdup"; NULL: not known */
+	const char *c_function;          /* what C code called last: "strdup"; NULL: not known */
 	const char *next[FINDING_WORDS]; /* a command that shows more, to its first NULL */
 	struct evidence evidence[FINDING_EVIDENCE];
 	size_t n_evidence;

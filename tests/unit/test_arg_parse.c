@@ -80,6 +80,26 @@ static void shares_are_percentages_within_bounds(void **state)
 	assert_float_equal(share, 1, 1e-12);
 }
 
+static void a_rate_is_a_size_in_a_time(void **state)
+{
+	static const char *const wrong[] = {"",    "10MiB", "10MiB/", "/h",    "10MiB/0s",
+					    "x/h", "1/2/3", "-1/h",   "10/MiB"};
+	double per_s = -1;
+
+	(void)state;
+	assert_int_equal(arg_rate("--fail-above", "10MiB/h", &per_s), 0);
+	assert_float_equal(per_s, (10 << 20) / 3600.0, 1e-6);
+	assert_int_equal(arg_rate("--fail-above", "3k/30s", &per_s), 0);
+	assert_float_equal(per_s, 102.4, 1e-9);
+	assert_int_equal(arg_rate("--fail-above", "0/s", &per_s), 0);
+	assert_float_equal(per_s, 0, 1e-9);
+	assert_string_equal(heard(), "");
+	for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
+		assert_int_equal(arg_rate("--fail-above", wrong[i], &per_s), EINVAL);
+		assert_non_null(strstr(heard(), "expected a size in a time"));
+	}
+}
+
 static void choices_are_whole_words(void **state)
 {
 	static const char *const names[] = {"size", "count", "age"};
@@ -109,6 +129,7 @@ int main(void)
 						heard_end),
 		cmocka_unit_test_setup_teardown(shares_are_percentages_within_bounds, heard_begin,
 						heard_end),
+		cmocka_unit_test_setup_teardown(a_rate_is_a_size_in_a_time, heard_begin, heard_end),
 		cmocka_unit_test_setup_teardown(choices_are_whole_words, heard_begin, heard_end),
 	};
 

@@ -212,6 +212,13 @@ static void times_have_units_and_a_least_value(void **state)
 	assert_int_equal(options.trace.older_ns, 1500 * MS);
 	WRONG("--older: \"367d\" is out of range; a time is at most 366d", "-p", "7", "--older",
 	      "367d");
+	RUN("--fail-above", "36KiB/h");
+	assert_true(options.have_fail_above && options.fail_above_per_s == 10.24);
+	WRONG("--fail-above: expected a size in a time, as 10MiB/h or 200k/30s", "-p", "7",
+	      "--fail-above", "10MiB");
+	WRONG("--fail-above needs the heap to be scanned: it cannot be combined with -X "
+	      "heap-scan=no",
+	      "-p", "7", "--fail-above", "1k/s", "-X", "heap-scan=no");
 	RUN("--max-delay", "1ms");
 	assert_int_equal(options.trace.max_window_ns, MS);
 	WRONG("--max-delay: expected at least 1 ms", "-p", "7", "--max-delay", "999us");

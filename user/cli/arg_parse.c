@@ -69,6 +69,25 @@ error_t arg_time(const char *option, const char *word, uint64_t least_ns, uint64
 	return 0;
 }
 
+error_t arg_rate(const char *option, const char *word, double *per_s)
+{
+	const char *slash = strchr(word, '/');
+	struct err err = ERR_INIT;
+	char size[32], time[32];
+	uint64_t bytes, ns;
+	int cut = slash ? snprintf(size, sizeof(size), "%.*s", (int)(slash - word), word) : -1;
+	int rest = slash ? snprintf(time, sizeof(time), "%s%s",
+				    slash[1] >= '0' && slash[1] <= '9' ? "" : "1", slash + 1)
+			 : -1;
+
+	if (!slash || !slash[1] || cut < 1 || cut >= (int)sizeof(size) || rest < 1 ||
+	    rest >= (int)sizeof(time) || fmt_parse_size(size, &bytes, &err) ||
+	    fmt_parse_time(time, &ns, &err) || ns == 0)
+		return arg_wrong(option, "expected a size in a time, as 10MiB/h or 200k/30s");
+	*per_s = (double)bytes / ((double)ns / 1e9);
+	return 0;
+}
+
 error_t arg_share(const char *option, const char *word, double least, double *share)
 {
 	char *end;

@@ -30,6 +30,10 @@ error_t arg_size(const char *option, const char *word, uint64_t least, uint64_t 
 		 uint64_t *bytes);
 error_t arg_time(const char *option, const char *word, uint64_t least_ns, uint64_t *ns);
 
+/* SIZE/TIME ("10MiB/h", "200k/30s"; a unit of time alone is one of it). out  per_s: bytes a second
+ */
+error_t arg_rate(const char *option, const char *word, double *per_s);
+
 /* in  least: percent; a % may stand behind the number */
 error_t arg_share(const char *option, const char *word, double least, double *share);
 

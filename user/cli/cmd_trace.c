@@ -85,6 +85,24 @@ static void check_stdout(struct run *run)
 	complain(run, &err);
 }
 
+/* --fail-above: does memory in use grow faster than that? */
+static bool grows_too_fast(const struct options *options, const struct verdict *verdict)
+{
+	return verdict && options->have_fail_above &&
+	       (verdict->state == VERDICT_LEAK || verdict->state == VERDICT_GROWING) &&
+	       verdict->growth_per_s > options->fail_above_per_s;
+}
+
+static void check_threshold(struct run *run, const struct profile *profile)
+{
+	bool crossed = grows_too_fast(run->options, profile->verdict);
+
+	for (size_t i = 0; i < profile->n_verdicts; i++)
+		crossed |= grows_too_fast(run->options, profile->verdicts[i]);
+	if (crossed && run->result == 0)
+		run->result = ERR_THRESHOLD;
+}
+
 /* Write a complete profile to where it is wanted. */
 static void show(struct run *run, const struct profile *profile, bool final)
 {
@@ -106,6 +124,8 @@ static void show(struct run *run, const struct profile *profile, bool final)
 		code = document_save(&document, options);
 	if (run->result == 0)
 		run->result = code;
+	if (final)
+		check_threshold(run, profile);
 }
 
 /* For the live line. */

@@ -106,6 +106,14 @@ static error_t set_share(struct options *options, const struct option_row *row, 
 			 value_of(options, row));
 }
 
+static error_t set_rate(struct options *options, const struct option_row *row, char *word)
+{
+	char name[NAME_SIZE];
+
+	options->have_fail_above = true;
+	return arg_rate(name_of(row, name), word, value_of(options, row));
+}
+
 static error_t choose(const struct option_row *row, const char *word, unsigned *choice)
 {
 	char name[NAME_SIZE];
@@ -326,6 +334,8 @@ const struct option_row option_rows[] = {
 	{"max-overhead", 0, "PERCENT", "end when it costs the target more than this of a core (5)",
 	 WATCHES, .group = OPTION_TARGET, .set = set_share, .offset = AT(heap.max_overhead),
 	 .least = 1},
+	{"fail-above", 0, "RATE", "exit with 3 if memory in use grows faster at the end (10MiB/h)",
+	 TRACE, .group = OPTION_TARGET, .set = set_rate, .offset = AT(fail_above_per_s)},
 	{"max-delay", 0, "TIME", "the longest window, and so delay of one request (20ms)", TRACE,
 	 .group = OPTION_TARGET, .set = set_time, .offset = AT(trace.max_window_ns),
 	 .least = 1000000},
@@ -383,8 +393,7 @@ const struct option_row option_rows[] = {
 	 "also write the final report to FILE; may repeat; %p: pid, %t: time; "
 	 "the format by extension",
 	 REPORTS, .group = OPTION_OUTPUT, .set = add_output},
-	{"format", 'f', "FORMAT",
-	 "for each -o whose extension names no format, else for standard output", REPORTS,
+	{"format", 'f', "FORMAT", "of stdout; of -o without extension", REPORTS,
 	 .group = OPTION_OUTPUT, .set = set_format},
 	{"quiet", 'q', NULL, "reports only", REPORTS, .group = OPTION_OUTPUT, .set = set_flag,
 	 .offset = AT(quiet)},

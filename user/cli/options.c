@@ -340,6 +340,12 @@ static bool resolve_trace(struct options *options)
 			      "and -X on-limit cannot be combined with them");
 		return false;
 	}
+	if (options->have_fail_above && !trace->heap_scan) {
+		arg_wrong("",
+			  "--fail-above needs the heap to be scanned: it cannot be combined with "
+			  "-X heap-scan=no");
+		return false;
+	}
 	if (trace->min_size > trace->max_size) {
 		arg_wrong("", "--min-size is above --max-size: no block would be counted");
 		return false;

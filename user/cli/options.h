@@ -73,6 +73,8 @@ struct options {
 	uint64_t interval_ns;       /* 0: one report */
 	uint64_t count;             /* reports, or looks; 0: endless */
 	uint64_t duration_ns;       /* 0: endless */
+	bool have_fail_above;
+	double fail_above_per_s; /* bytes; then: exit with ERR_THRESHOLD */
 	unsigned top;
 	unsigned frames; /* of a stack; 0: all */
 	bool shown;      /* --top or --frames was given: as many lines as that takes */

@@ -15,6 +15,7 @@
 #include "census/scan.h"
 #include "census/ways_growing.h"
 #include "trace/focus.h"
+#include "trace/size_growth.h"
 #include "trace/trend_look.h"
 #include "python/runtime.h"
 
@@ -46,13 +47,14 @@ struct heap_monitor {
 	pthread_cond_t wake;
 	bool stop, forget;
 	struct trend_recorder recorder;
+	struct size_growth sizes;
 	struct heap_scan *scans[HEAP_MONITOR_SCANS]; /* oldest first */
 	size_t n_scans;
 	struct heap_holder fastest[HEAP_MONITOR_FASTEST];
 	size_t n_fastest;
 	struct retention growing[WAYS_GROWING_MAX]; /* as the latest scan has them */
 	size_t n_growing, n_looks;                  /* of `retained` */
-	unsigned focus;                             /* bits of enum domain */
+	struct governor_focus focus;
 	double cpu_s, begun_s; /* of all scans and looks; since the first of them */
 };
 
@@ -182,6 +184,17 @@ static struct heap_scan *scan_heap(struct heap_monitor *monitor, struct found_gr
 	return scan;
 }
 
+/* Mappings are few, and of any size. */
+static void find_focus(struct heap_monitor *monitor)
+{
+	struct governor_focus *focus = &monitor->focus;
+
+	focus->wanted =
+		focus_domains(monitor->recorder.trend, monitor->growing, monitor->n_growing);
+	focus->skipped[ABI_OBJECT] = size_growth_skipped(&monitor->sizes, SIZE_GROWTH_POOLS);
+	focus->skipped[ABI_MALLOC] = size_growth_skipped(&monitor->sizes, SIZE_GROWTH_MALLOC);
+}
+
 /* return CPU seconds that it took */
 static double look(struct heap_monitor *monitor)
 {
@@ -201,6 +214,8 @@ static double look(struct heap_monitor *monitor)
 		drop_growing(found.rows, found.n);
 		found.n = 0;
 		monitor->hasty = HEAP_MONITOR_FIRST;
+		monitor->focus.explained = 0;
+		size_growth_forget(&monitor->sizes);
 		monitor->forget = false;
 	}
 	trend_recorder_look(&monitor->recorder, scan);
@@ -208,14 +223,14 @@ static double look(struct heap_monitor *monitor)
 	if (scan) {
 		thin(monitor);
 		monitor->scans[monitor->n_scans++] = scan;
+		size_growth_add(&monitor->sizes, scan);
 		find_fastest(monitor);
 	}
 	drop_growing(monitor->growing, monitor->n_growing);
 	memcpy(monitor->growing, found.rows, sizeof(found.rows));
 	monitor->n_growing = found.n;
 	monitor->n_looks = monitor->retained ? monitor->retained->n_looks : 0;
-	monitor->focus =
-		focus_domains(monitor->recorder.trend, monitor->growing, monitor->n_growing);
+	find_focus(monitor);
 	used = clock_cpu_s() - begin;
 	monitor->cpu_s += used;
 	lock_release(&monitor->lock);
@@ -445,14 +460,18 @@ double heap_monitor_other_blocks(struct heap_monitor *monitor)
 	return per_s;
 }
 
-unsigned heap_monitor_focus(struct heap_monitor *monitor)
+void heap_monitor_focus(struct heap_monitor *monitor, struct governor_focus *focus)
 {
-	unsigned focus;
-
 	lock_take(&monitor->lock);
-	focus = monitor->focus;
+	*focus = monitor->focus;
 	lock_release(&monitor->lock);
-	return focus;
+}
+
+void heap_monitor_explain(struct heap_monitor *monitor, unsigned domains)
+{
+	lock_take(&monitor->lock);
+	monitor->focus.explained = domains;
+	lock_release(&monitor->lock);
 }
 
 /*

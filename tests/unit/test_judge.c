@@ -67,7 +67,7 @@ static void add_row(struct made *made, enum retention_kind kind, double bytes_pe
 							     .path = (char *)"app.CACHE",
 							     .type = (char *)"dict",
 							     .containers = 1,
-							     .address = 0x1000,
+							     .addresses = {0x1000},
 							     .item_type = (char *)"app.Item",
 							     .items = 1000,
 							     .items_per_s = 10,
@@ -303,8 +303,9 @@ static void estimates_name_lines_that_they_can_prove(void **state)
 		{{"str", 1000, 9000}, "str", 1000, 9, true},
 		{{"app.Other", 1000, 9000}, "app.Item", 1000, 9, false},
 		{{"dict", 1000, 9000}, "dict", 1000, 9, false},
-		{{"[buffer]", 1000, 9000}, "dict", 1000, 9, true},
-		{{"[buffer]", 1000, 9000}, "dict", 9000, 9, false},
+		{{"[buffer]", 1000, 9000}, "dict", 1000, 9, false},
+		{{"[buffer]", 1000, 9000}, "list", 1000, 9, true},
+		{{"[buffer]", 1000, 9000}, "list", 9000, 9, false},
 	};
 
 	(void)state;

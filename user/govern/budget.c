@@ -20,7 +20,7 @@ static const struct {
 	[BUDGET_TRACING] = {.part = 0.7, .saved_s = 10, .owed_s = 10},
 	/* a round, and the rest after it; one may cost more than that, where it cannot be measured
 	 */
-	[BUDGET_WATCHPOINTS] = {.part = 0.3, .saved_s = 15, .owed_s = 60},
+	[BUDGET_WATCHPOINTS] = {.part = 0.3, .saved_s = 20, .owed_s = 60},
 };
 
 double budget_allowed(double max_overhead)

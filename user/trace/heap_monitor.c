@@ -30,6 +30,9 @@ _Static_assert(HEAP_MONITOR_SCANS <= GROWTH_SCANS_MAX, "growth_measure() takes t
 
 #define LIKELY_ERRORS   2 /* of a slope, to its upper bound */
 
+/* containers of many alike that may be watched */
+#define EXAMPLES_MOST 8
+
 /* References of up to this many objects are followed: 43 bytes each of the tool's memory. */
 #define FOLLOWED_MAX 8000000
 
@@ -391,14 +394,58 @@ static void put_retention(const struct heap_monitor *monitor, struct profile *pr
 	profile->retention = part;
 }
 
+/* What one of many alike grows by, on the average. */
+static bool measure_example(struct heap_holder *to, const struct retention *row, uint64_t address)
+{
+	for (unsigned i = 0; i < RETENTION_EXAMPLES; i++) {
+		if (!address || row->addresses[i] != address || row->kind != RETENTION_CONTAINER)
+			continue;
+		*to = (struct heap_holder){
+			.address = address,
+			.have_growth = true,
+			.items = row->items / row->containers,
+			.items_delta = row->items_delta / (int64_t)row->containers,
+			.items_per_s = row->items_per_s / (double)row->containers,
+			.least_per_s = row->least_items_per_s / (double)row->containers,
+		};
+		return true;
+	}
+	return false;
+}
+
+/* Of the many alike that grow. return how many rows there are */
+static size_t add_examples(const struct heap_monitor *monitor, struct heap_holder *rows)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < monitor->n_growing && n < EXAMPLES_MOST; i++) {
+		const struct retention *row = &monitor->growing[i];
+
+		for (unsigned k = 0; k < RETENTION_EXAMPLES && n < EXAMPLES_MOST; k++)
+			n += row->containers > 1 &&
+			     measure_example(&rows[n], row, row->addresses[k]);
+	}
+	return n;
+}
+
+static bool has_row(const struct heap_holder *rows, size_t n, uint64_t address)
+{
+	for (size_t i = 0; i < n; i++)
+		if (rows[i].address == address)
+			return true;
+	return false;
+}
+
 size_t heap_monitor_containers(struct heap_monitor *monitor,
 			       struct heap_holder rows[HEAP_MONITOR_FASTEST])
 {
 	size_t n;
 
 	lock_take(&monitor->lock);
-	n = monitor->n_fastest;
-	memcpy(rows, monitor->fastest, n * sizeof(*rows));
+	n = add_examples(monitor, rows);
+	for (size_t i = 0; i < monitor->n_fastest && n < HEAP_MONITOR_FASTEST; i++)
+		if (!has_row(rows, n, monitor->fastest[i].address))
+			rows[n++] = monitor->fastest[i];
 	lock_release(&monitor->lock);
 	return n;
 }
@@ -443,7 +490,10 @@ bool heap_monitor_container(struct heap_monitor *monitor, uint64_t address, stru
 	bool known;
 
 	lock_take(&monitor->lock);
-	known = holders_measure(row, address, monitor->scans, monitor->n_scans);
+	known = holders_measure(row, address, monitor->scans, monitor->n_scans) &&
+		holder_grows(row);
+	for (size_t i = 0; i < monitor->n_growing && !known; i++)
+		known = measure_example(row, &monitor->growing[i], address);
 	lock_release(&monitor->lock);
 	return known;
 }

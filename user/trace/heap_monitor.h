@@ -88,7 +88,8 @@ struct heap_monitor_class {
 size_t heap_monitor_classes(struct heap_monitor *monitor,
 			    struct heap_monitor_class rows[HEAP_MONITOR_CLASSES]);
 
-/* How the container at this address has grown since the start; false: not known. */
+/* How the container at this address has grown since the start, or, as one of many alike, may have
+ * grown; false: it does not grow, or is not known. */
 bool heap_monitor_container(struct heap_monitor *monitor, uint64_t address,
 			    struct heap_holder *row);
 

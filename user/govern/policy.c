@@ -399,20 +399,26 @@ static bool refine(struct policy *policy, struct policy_step *step)
 	return false;
 }
 
-/* The next part whose window can be paid, one after the other. */
+/* The next part whose window can be paid, one after the other. What a part in its pause will need is
+ * left to it. */
 static bool open_window(struct policy *policy, struct policy_step *step)
 {
+	double reserved = 0;
+
 	for (unsigned i = 0; i < ABI_PARTS; i++) {
 		unsigned number = (policy->turn + i) % ABI_PARTS;
 		struct policy_part *part = &policy->parts[number];
 		double price, lease;
 
-		if (part->mode != PART_WINDOWS || !part->wanted || part->rest_ns > 0 ||
-		    (policy->pause_ns > 0 && part->cost_per_cpu_ns > HOLDS_UP))
+		if (part->mode != PART_WINDOWS || !part->wanted || part->rest_ns > 0)
 			continue;
-		/* one that turns out more expensive is ended when it has cost the lease */
 		price = part->cost_per_cpu_ns * (double)part->window_ns;
-		lease = budget_lease(policy->budget, BUDGET_TRACING, price);
+		if (policy->pause_ns > 0 && part->cost_per_cpu_ns > HOLDS_UP) {
+			reserved += price;
+			continue;
+		}
+		/* one that turns out more expensive is ended when it has cost the lease */
+		lease = budget_lease(policy->budget, BUDGET_TRACING, price + reserved);
 		if (!(lease > 0))
 			return false;
 		policy->turn = (number + 1) % ABI_PARTS;
@@ -421,7 +427,7 @@ static bool open_window(struct policy *policy, struct policy_step *step)
 		step->action = POLICY_WINDOW;
 		step->part = number;
 		step->ns = part->window_ns;
-		step->cost_ns = lease;
+		step->cost_ns = lease - reserved;
 		return true;
 	}
 	return false;

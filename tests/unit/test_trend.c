@@ -361,10 +361,32 @@ static void memory_that_is_kept_free_is_fragmentation(void **state)
 	assert_non_null(
 		strstr(text, "pymalloc 20.0 MiB, its pools are 75 % full; malloc 10.0 MiB"));
 	assert_non_null(strstr(text, "fragmentation, not a leak"));
+	assert_non_null(strstr(text, "An arena goes back when all of its pools are free"));
 	trend_free(trend);
 	trend = make_trend(7, little_free);
 	evaluate(trend);
 	assert_null(trend_finding(trend, "fragmentation"));
+	trend_free(trend);
+}
+
+static void free_in_heaps(struct trend_look *look, double t)
+{
+	(void)t;
+	look->value[TREND_PART_MALLOC_FREE] += 30 * MIB;
+	look->value[TREND_RSS] += 30 * MIB;
+}
+
+/* What gives it back is said by who has most of it. */
+static void fragmentation_has_a_remedy(void **state)
+{
+	struct trend *trend = make_trend(7, free_in_heaps);
+
+	(void)state;
+	evaluate(trend);
+	assert_non_null(strstr(trend_finding(trend, "fragmentation"), "malloc_trim(0)"));
+	trend->room.side_free_bytes = 30 * MIB;
+	evaluate(trend);
+	assert_non_null(strstr(trend_finding(trend, "fragmentation"), "MALLOC_ARENA_MAX=2"));
 	trend_free(trend);
 }
 
@@ -591,6 +613,7 @@ int main(void)
 		cmocka_unit_test(growth_that_slows_is_no_finding),
 		cmocka_unit_test(private_copies_are_no_leak),
 		cmocka_unit_test(memory_that_is_kept_free_is_fragmentation),
+		cmocka_unit_test(fragmentation_has_a_remedy),
 		cmocka_unit_test(threads_and_files_that_leak_are_said),
 		cmocka_unit_test(the_time_to_the_limit_is_said),
 		cmocka_unit_test(a_collector_that_is_off_is_said),

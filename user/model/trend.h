@@ -143,7 +143,7 @@ struct trend_threads {
 };
 
 #define TREND_FINDINGS_MAX 12
-#define TREND_SENTENCE_MAX 400
+#define TREND_SENTENCE_MAX 640
 #define TREND_MISSING_MAX  8
 
 struct trend_finding {

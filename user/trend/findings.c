@@ -174,6 +174,22 @@ static void find_growth(struct trend *trend)
 	    about_garbage(trend, part->kind));
 }
 
+/* What gives it back, by whose it is most. */
+static const char *remedy(const struct heap_usage *room, const struct trend_row *pools,
+			  const struct trend_row *heaps)
+{
+	if (pools->last >= heaps->last)
+		return room->mimalloc ? "A segment goes back when all of its blocks are free: a "
+					"restart of the worker gives back what is pinned."
+				      : "An arena goes back when all of its pools are free: a "
+					"restart of the worker gives back what is pinned.";
+	if (room->side_free_bytes > room->main_free_bytes)
+		return "Most of it is in heaps of threads: MALLOC_ARENA_MAX=2 in the environment "
+		       "makes them fewer, another malloc such as jemalloc gives more back.";
+	return "malloc_trim(0) in the program gives it back, and so does another malloc such as "
+	       "jemalloc.";
+}
+
 static void find_fragmentation(struct trend *trend)
 {
 	const struct trend_row *pools = &trend->rows[TREND_PART_POOLS_FREE],
@@ -196,14 +212,14 @@ static void find_fragmentation(struct trend *trend)
 		conclusion = "; what is in use does not grow: fragmentation, not a leak";
 	say(trend, "fragmentation",
 	    "%s, %.0f %% of RSS, are free inside the allocators (%s %s, its %s are %.0f %% full; "
-	    "malloc %s)%s. They are reused before the kernel is asked for more.",
+	    "malloc %s)%s. They are reused before the kernel is asked for more. %s",
 	    fmt_bytes(free_bytes).text, 100 * (double)free_bytes / (double)rss,
 	    trend->room.mimalloc ? "mimalloc" : "pymalloc", fmt_bytes(pools->last).text,
 	    trend->room.mimalloc ? "segments" : "pools",
 	    trend->room.pools_bytes
 		    ? 100 * (double)trend->room.pools_used_bytes / (double)trend->room.pools_bytes
 		    : 0,
-	    fmt_bytes(heaps->last).text, conclusion);
+	    fmt_bytes(heaps->last).text, conclusion, remedy(&trend->room, pools, heaps));
 }
 
 static void find_limit(struct trend *trend)

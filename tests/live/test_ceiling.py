@@ -245,9 +245,7 @@ def test_lost_memory_of_c_is_found_at_its_line(some_python, start, attach, valid
 def test_objects_without_a_holder_are_found_at_their_line(one_python, start, attach):
     """Cycles that are never collected: no container grows; the windows of objects name the line."""
     target = start(one_python, "busy.py")
-    tool = attach(
-        target, *ALWAYS, "--max-overhead", "20", "-v", "--native", "no", exact=False
-    )
+    tool = attach(target, *ALWAYS, "--max-overhead", "20", "-v", "--native", "no", exact=False)
     line = target.line("cycle")
 
     def found(report):

@@ -306,6 +306,10 @@ static void estimates_name_lines_that_they_can_prove(void **state)
 		{{"[buffer]", 1000, 9000}, "dict", 1000, 9, false},
 		{{"[buffer]", 1000, 9000}, "list", 1000, 9, true},
 		{{"[buffer]", 1000, 9000}, "list", 9000, 9, false},
+		/* what each holds: one or more */
+		{{"str", 1000, 9000}, "dict", 1000, 9, true},
+		{{"str", 1000, 9000}, "dict", 500, 9, false},
+		{{"int", 1000, 9000}, "dict", 1000, 9, false},
 	};
 
 	(void)state;

@@ -399,8 +399,8 @@ static bool refine(struct policy *policy, struct policy_step *step)
 	return false;
 }
 
-/* The next part whose window can be paid, one after the other. What a part in its pause will need is
- * left to it. */
+/* The next part whose window can be paid, one after the other. What a part in its pause will need
+ * is left to it. */
 static bool open_window(struct policy *policy, struct policy_step *step)
 {
 	double reserved = 0;

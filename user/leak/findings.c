@@ -131,6 +131,13 @@ static bool has_free_list(const char *type)
 /* Buffers are one for each item when they are as many, but for this share. */
 #define BUFFERS_ALIKE 0.3
 
+/* Is it sure, and if it is an estimate, of enough blocks? */
+static bool is_proven(const struct stack *stack)
+{
+	return stack_is_outstanding(stack) && stack_is_sure(stack) &&
+	       (!stack->estimated || stack->seen >= LEAST_SEEN);
+}
+
 static bool is_of(const struct stack *stack, enum domain domain, const char *type)
 {
 	return stack->domain == domain && stack_is_outstanding(stack) &&
@@ -158,15 +165,43 @@ static const struct stack *find_maker(const struct profile *profile, enum domain
 		    (!best || stack->outstanding_bytes > best->outstanding_bytes))
 			best = stack;
 	}
-	if (best && best->estimated &&
-	    (best->seen < LEAST_SEEN || (double)best->outstanding_bytes < LEAST_SHARE * all))
+	if (best && (!is_proven(best) ||
+		     (best->estimated && (double)best->outstanding_bytes < LEAST_SHARE * all)))
 		return NULL;
+	return best;
+}
+
+/* Is it all that grows, nearly? Then what comes along with it is its own. */
+#define NEARLY_ALL 0.8
+
+/*
+ * Who made what the items hold: objects of a type without a free list, of which each new item has
+ * one or more.
+ */
+static const struct stack *find_contents_maker(const struct profile *profile,
+					       const struct retention *row)
+{
+	const struct stack *best = NULL;
+
+	if (row->bytes_per_s < NEARLY_ALL * profile->trend->rows[TREND_PART_OBJECTS].per_s)
+		return NULL;
+	for (size_t i = 0; i < profile->n_stacks; i++) {
+		const struct stack *stack = &profile->stacks[i];
+
+		if (stack->domain == DOMAIN_OBJECT && stack->n_types &&
+		    !has_free_list(stack->types[0].name) &&
+		    strcmp(stack->types[0].name, "[buffer]") && is_proven(stack) &&
+		    (double)stack->outstanding_count >
+			    (1 - BUFFERS_ALIKE) * (double)row->items_delta &&
+		    (!best || stack->outstanding_bytes > best->outstanding_bytes))
+			best = stack;
+	}
 	return best;
 }
 
 /*
  * Who made the items of a type. Of those with a free list only a buffer can say it, of which each
- * new item has one; not of a dict, whose keys come from a free list, too.
+ * new item has one (not of a dict, whose keys come from a free list, too), or what they hold.
  */
 static const struct stack *find_item_maker(const struct profile *profile,
 					   const struct retention *row)
@@ -182,7 +217,7 @@ static const struct stack *find_item_maker(const struct profile *profile,
 	return buffers && fabs((double)buffers->outstanding_count - (double)row->items_delta) <
 				       BUFFERS_ALIKE * (double)row->items_delta
 		       ? buffers
-		       : NULL;
+		       : find_contents_maker(profile, row);
 }
 
 /* "fills up to its bound of 4,096" */

@@ -169,13 +169,16 @@ static int fill(struct heap_chain *chain, struct edges *edges, const uint32_t *w
 
 	chain_root(edges, root, NULL, root_text, sizeof(root_text));
 	for (size_t i = 0; i < chain->n_links; i++) {
-		bool hidden = false, known = false,
+		bool hidden = false, known = false, changed = false,
 		     held = edges->reach->roots[root].kind >= ROOT_IMMORTAL && before & REACH_ROOT;
 
 		via[0] = '\0';
 		chain->part = false;
-		if (!held)
+		if (!held) {
 			known = edges_find(edges, before, way[i], &ref);
+			changed = !known;
+			known = known || edges_recall(edges, before, way[i], &ref);
+		}
 		if (before & REACH_ROOT) {
 			chain_root(edges, root, known ? &ref : NULL, root_text, sizeof(root_text));
 			hidden = edges->reach->roots[root].kind == ROOT_MODULES &&
@@ -191,7 +194,7 @@ static int fill(struct heap_chain *chain, struct edges *edges, const uint32_t *w
 		}
 		if (take_link(&chain->links[i], edges, way[i], via, hidden))
 			return -1;
-		chain->links[i].changed = (!known && !held) || !edges_still_there(edges, way[i]);
+		chain->links[i].changed = changed || !edges_still_there(edges, way[i]);
 		chain->changed |= chain->links[i].changed;
 		before = way[i];
 	}

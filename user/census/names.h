@@ -37,6 +37,10 @@ void names_str(const struct names *names, uint64_t object, char *text, size_t si
 void names_member(const struct names *names, uint64_t type, uint64_t offset, char *text,
 		  size_t size);
 
+/* The same of an exception's own fields, which are no members. */
+void names_exception(const struct names *names, uint64_t type, uint64_t offset, char *text,
+		     size_t size);
+
 /* All members of the type and its bases that are references, its own first. The text is the
  * target's. */
 typedef void names_see(void *context, const char *name, uint64_t offset);

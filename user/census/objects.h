@@ -9,7 +9,8 @@
  * Ownership  starts zeroed; objects_fini() frees.
  * Errors     -ERR_FAILED: out of memory.
  * Bounds     14 bytes per object, 6 to 12 more once indexed; OBJECTS_MAX objects (`left_out`
- *            counts those beyond).
+ *            counts those beyond). Objects that are inserted later are behind the sorted ones, in
+ *            the order in which they came.
  */
 #ifndef PYLEAKTRACE_CENSUS_OBJECTS_H
 #define PYLEAKTRACE_CENSUS_OBJECTS_H
@@ -30,6 +31,7 @@ struct objects {
 	size_t n;
 	uint64_t left_out;
 	/* private */
+	uint64_t low, high; /* no address is below, none is above */
 	size_t room;
 	uint32_t *slots; /* index + 1; open addressing */
 	unsigned bits;   /* of the number of slots */
@@ -40,6 +42,9 @@ struct objects {
 void objects_add(struct objects *objects, uint64_t address, uint32_t type, uint64_t size);
 int objects_build_index(struct objects *objects, struct err *err);
 void objects_fini(struct objects *objects);
+
+/* Add one to the index, too; rows keep their places. Its row, or OBJECTS_NONE: memory is out. */
+uint32_t objects_insert(struct objects *objects, uint64_t address, uint32_t type, uint64_t size);
 
 /* Its row, or OBJECTS_NONE. */
 uint32_t objects_find(const struct objects *objects, uint64_t address);

@@ -13,6 +13,7 @@
 #define GLOBALS_LEVEL \
 	4 /* modules, module, its dict, its globals: with these, the locals of frames */
 #define BATCH          4096
+#define LOOK_EACH      1024 /* objects: what was missed may be gone soon */
 #define INTERNED_LEAST 100
 #define PROGRESS_EACH  32768
 #define SHARED_FLAGS   2          /* bits of ob_ref_shared below its count */
@@ -64,11 +65,20 @@ static uint64_t memory_bytes(pid_t pid)
 }
 
 static void see(void *context, const struct ref *ref);
+static void miss(void *context, const struct ref *ref, uint64_t word);
 
 static int prepare(struct reach *reach, struct err *err)
 {
-	size_t n = reach->objects.n + 1;
+	size_t n;
 
+	reach->late = (struct late){.pid = census_pid(reach->census),
+				    .runtime = census_runtime(reach->census),
+				    .types = census_types(reach->census),
+				    .objects = &reach->objects,
+				    .see = see,
+				    .context = reach};
+	late_begin(&reach->late);
+	n = reach_room(reach) + 1;
 	reach->parent = calloc(n, sizeof(*reach->parent));
 	reach->how = calloc(n, sizeof(*reach->how));
 	reach->order = malloc(n * sizeof(*reach->order));
@@ -106,6 +116,7 @@ int reach_scan(struct reach *reach, struct census *census, struct err *err)
 void reach_fini(struct reach *reach)
 {
 	referents_fini(&reach->referents);
+	late_fini(&reach->late);
 	objects_fini(&reach->objects);
 	py_threads_free(&reach->threads);
 	for (size_t i = 0; i < reach->n_roots; i++)
@@ -150,6 +161,13 @@ static void see(void *context, const struct ref *ref)
 	    ref->at == reach->objects.address[ref->to])
 		return;
 	take(reach, ref);
+}
+
+static void miss(void *context, const struct ref *ref, uint64_t word)
+{
+	struct reach *reach = context;
+
+	late_miss(&reach->late, ref, word);
 }
 
 static int compare(const void *a, const void *b)
@@ -205,6 +223,27 @@ static void add_roots(struct reach *reach, enum root_kind from, enum root_kind t
 		if (reach->roots[i].kind >= from && reach->roots[i].kind <= to)
 			add_root(reach, i, &reach->referents.spans);
 	spans_flush(&reach->referents.spans);
+	late_look(&reach->late);
+}
+
+/* The objects of a level, in their order: late ones are behind the others. */
+static void walk_level(struct reach *reach, const uint32_t *level, size_t n)
+{
+	size_t i = 0, known = n;
+
+	while (known && late_is(&reach->late, level[known - 1]))
+		known--;
+	for (; i < known; i += LOOK_EACH) {
+		referents_walk(&reach->referents, level + i,
+			       known - i < LOOK_EACH ? known - i : LOOK_EACH);
+		late_look(&reach->late);
+	}
+	for (i = known; i < n; i++) {
+		if (late_show(&reach->late, level[i]))
+			continue;
+		referents_walk(&reach->referents, level + i, 1);
+		late_look(&reach->late);
+	}
 }
 
 /* Follow what was reached from `begin` on, level by level. */
@@ -217,7 +256,7 @@ static void follow(struct reach *reach, size_t begin, unsigned roots_at)
 			add_roots(reach, ROOT_FRAME, ROOT_THREAD);
 		end = reach->n_order;
 		sort_level(reach, reach->order + begin, end - begin);
-		referents_walk(&reach->referents, reach->order + begin, end - begin);
+		walk_level(reach, reach->order + begin, end - begin);
 		begin = end;
 	}
 }
@@ -270,11 +309,13 @@ int reach_search(struct reach *reach, struct err *err)
 	census_report_progress(reach->census, CENSUS_FOLLOWS, 0, reach->objects.n);
 	reach->now = REACH_NAMED;
 	reach_refill(reach);
+	reach->referents.spans.miss = miss;
 	add_roots(reach, ROOT_MODULES, ROOT_MODULES);
 	if (!reach->n_order)
 		return err_set(err, ERR_TARGET, "pid %d: sys.modules cannot be read",
 			       (int)census_pid(reach->census));
 	follow(reach, 0, GLOBALS_LEVEL);
+	reach->referents.spans.miss = NULL;
 	named = reach->n_order;
 	reach->now = REACH_OTHER;
 	reach->skip_interned = true;

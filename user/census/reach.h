@@ -30,14 +30,15 @@
  * Ownership  reach_scan() allocates, reach_fini() frees, also after a failure.
  * Errors     of census_scan() and -ERR_FAILED: memory is out.
  * Degrades   the target runs on while it is read: a reference that was moved between two reads may
- *            be missed. unread says how many places could not be read.
- * Bounds     at most 35 bytes an object, of which 12 are a hash table. Reads are bounded as spans
- *            says: REACH_BUDGET times the target's memory in each search.
+ *            be missed. unread says how many places could not be read. What was made since the scan
+ *            is found, where something named leads to it (late.h).
+ * Bounds     at most 35 bytes an object, of which 12 are a hash table; those of late. Reads are
+ *            bounded as spans says: REACH_BUDGET times the target's memory in each search.
  */
 #ifndef PYLEAKTRACE_CENSUS_REACH_H
 #define PYLEAKTRACE_CENSUS_REACH_H
 
-#include "census/referents.h"
+#include "census/late.h"
 #include "census/scan.h"
 #include "python/frames.h"
 #include "python/threads.h"
@@ -78,7 +79,8 @@ enum reach_how {
 struct reach {
 	struct census *census;
 	struct heap_scan *scan; /* from which the objects are */
-	struct objects objects;
+	struct objects objects; /* of the scan, then those of late */
+	struct late late;
 	uint32_t *parent;
 	uint8_t *how;
 	struct py_threads threads;
@@ -110,6 +112,12 @@ int reach_search(struct reach *reach, struct err *err);
 
 /* Classify those that no root reaches: REACH_HELD or REACH_GARBAGE. */
 void reach_rest(struct reach *reach);
+
+/* How many objects there may be in the end: for arrays that are made before the search. */
+static inline size_t reach_room(const struct reach *reach)
+{
+	return reach->late.n_scanned + LATE_MAX;
+}
 
 /* Before another search with `referents`: it may read as much as the first. */
 void reach_refill(struct reach *reach);

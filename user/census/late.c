@@ -29,6 +29,15 @@ struct late_object {
 	struct ref by;        /* by which it was found */
 	uint32_t first, last; /* of refs; NO_REF: it has none */
 	bool cut;             /* not all are there */
+	bool shown;
+};
+
+struct late_gone {
+	uint32_t object, holder;
+};
+
+struct late_holder {
+	uint32_t object, times;
 };
 
 struct late_ref {
@@ -64,6 +73,8 @@ void late_fini(struct late *late)
 	free(late->found);
 	free(late->refs);
 	free(late->again);
+	free(late->gone);
+	free(late->holders);
 	*late = (struct late){0};
 }
 
@@ -77,6 +88,8 @@ static bool prepare(struct late *late)
 	late->wanted = malloc(WANTED * sizeof(*late->wanted));
 	late->asked = malloc(WANTED * sizeof(*late->asked));
 	late->again = malloc(LATE_AGAIN * sizeof(*late->again));
+	late->gone = malloc(LATE_GONE * sizeof(*late->gone));
+	late->holders = calloc(LATE_AGAIN, sizeof(*late->holders));
 	late->found = calloc(LATE_MAX, sizeof(*late->found));
 	late->referents = (struct referents){
 		.types = late->types,
@@ -88,8 +101,8 @@ static bool prepare(struct late *late)
 			  .context = late,
 			  .budget = LATE_BUDGET},
 	};
-	late->failed = !late->wanted || !late->asked || !late->again || !late->found ||
-		       referents_init(&late->referents, &err);
+	late->failed = !late->wanted || !late->asked || !late->again || !late->gone ||
+		       !late->holders || !late->found || referents_init(&late->referents, &err);
 	return !late->failed;
 }
 
@@ -144,6 +157,12 @@ static bool may_hold(struct late *late, uint64_t address)
 	return memory_is_heap(range) && address >= *end;
 }
 
+/* The place in which an address is kept that has been asked for. */
+static uint64_t *known_at(const struct late *late, uint64_t address)
+{
+	return &late->known[(address >> 3) * 0x9e3779b97f4a7c15ull >> 52];
+}
+
 void late_miss(struct late *late, const struct ref *ref, uint64_t word)
 {
 	uint64_t *known;
@@ -151,7 +170,7 @@ void late_miss(struct late *late, const struct ref *ref, uint64_t word)
 
 	if (word < ADDRESS_MIN || word >= ADDRESS_END || late->failed)
 		return;
-	known = &late->known[(word >> 3) * 0x9e3779b97f4a7c15ull >> 52];
+	known = known_at(late, word);
 	if (*known == word || has_other_words(late, ref))
 		return;
 	*known = word;
@@ -205,13 +224,17 @@ static void keep(struct late *late, const struct ref *ref)
 static void see(void *context, const struct ref *ref)
 {
 	struct late *late = context;
+	struct late_object *from =
+		late_is(late, ref->from) ? &late->found[ref->from - late->n_scanned] : NULL;
 
-	if (!late_is(late, ref->from))
-		late->see(late->context, ref);
-	else if (make_room(late))
+	if (late_is(late, ref->to) && late->found[ref->to - late->n_scanned].by.to == OBJECTS_NONE)
+		late->found[ref->to - late->n_scanned].by = *ref;
+	if (from && make_room(late))
 		keep(late, ref);
-	else
-		late->found[ref->from - late->n_scanned].cut = true;
+	else if (from)
+		from->cut = true;
+	if (!from || from->shown)
+		late->see(late->context, ref);
 }
 
 /* return its row; OBJECTS_NONE: there is no room */
@@ -229,44 +252,64 @@ static uint32_t add(struct late *late, const struct late_wanted *wanted,
 		size += PREHEADER;
 	object = objects_insert(late->objects, wanted->address, type->index, size);
 	if (object != OBJECTS_NONE)
-		late->found[object - late->n_scanned] =
-			(struct late_object){wanted->ref, NO_REF, NO_REF, false};
+		late->found[object - late->n_scanned] = (struct late_object){
+			.by = {.to = OBJECTS_NONE}, .first = NO_REF, .last = NO_REF};
 	return object;
 }
 
-/* What was there has been replaced meanwhile, most likely. */
-static void ask_again(struct late *late, const struct late_wanted *wanted)
+/* What it referred to has been replaced, most likely. */
+static void read_again_soon(struct late *late, uint32_t holder)
 {
-	late->known[(wanted->address >> 3) * 0x9e3779b97f4a7c15ull >> 52] = 0;
-	if (!is_sure(wanted->ref.place) || wanted->ref.from >= late->objects->n ||
-	    late->n_again + late->n_read_again == LATE_AGAIN ||
-	    (late->n_again && late->again[late->n_again - 1] == wanted->ref.from))
+	struct late_holder *known = &late->holders[holder % LATE_AGAIN];
+
+	if (late->n_again + late->n_read_again == LATE_AGAIN)
 		return;
-	late->again[late->n_again++] = wanted->ref.from;
+	if (known->object != holder)
+		*known = (struct late_holder){.object = holder};
+	if (known->times++ < TRIES)
+		late->again[late->n_again++] = holder;
 }
 
-/* in   image: IMAGE bytes. out  fresh: an object that is new is added */
-static void judge(struct late *late, const struct late_wanted *wanted, const uint8_t *image,
-		  uint32_t *fresh, size_t *n_fresh)
+static struct census_type *type_in(const struct late *late, const struct remote_item *item)
+{
+	return item->result ? NULL
+			    : classify_at(&late->runtime->layout, late->types,
+					  (const uint8_t *)item->buffer + CLASSIFY_BEFORE, HEAD);
+}
+
+/* Heads of objects, in one read. */
+struct heads {
+	struct remote_item items[HEADS];
+	uint8_t bytes[HEADS * IMAGE];
+	uint32_t fresh[HEADS]; /* objects that are new */
+	size_t n_fresh;
+};
+
+static void add_head(struct heads *heads, size_t i, uint64_t address)
+{
+	heads->items[i] =
+		(struct remote_item){address - CLASSIFY_BEFORE, heads->bytes + i * IMAGE, IMAGE, 0};
+}
+
+static void judge(struct late *late, const struct late_wanted *wanted, struct heads *heads,
+		  const struct remote_item *item)
 {
 	struct ref ref = wanted->ref;
 
 	ref.to = objects_find(late->objects, wanted->address);
 	if (ref.to == OBJECTS_NONE) {
-		const struct census_type *type =
-			image ? classify_at(&late->runtime->layout, late->types,
-					    image + CLASSIFY_BEFORE, HEAD)
-			      : NULL;
+		const struct census_type *type = type_in(late, item);
 
 		if (!type) {
-			ask_again(late, wanted);
+			*known_at(late, wanted->address) = 0;
+			if (is_sure(ref.place) && ref.from < late->objects->n)
+				read_again_soon(late, ref.from);
 			return;
 		}
 		ref.to = add(late, wanted, type);
 		if (ref.to == OBJECTS_NONE)
 			return;
-		fresh[(*n_fresh)++] = ref.to;
-		late->found[ref.to - late->n_scanned].by.to = ref.to;
+		heads->fresh[heads->n_fresh++] = ref.to;
 	}
 	see(late, &ref);
 }
@@ -276,18 +319,55 @@ static void judge(struct late *late, const struct late_wanted *wanted, const uin
 /* At most HEADS. */
 static void look_at(struct late *late, const struct late_wanted *wanted, size_t n)
 {
-	struct remote_item items[HEADS];
-	uint8_t images[HEADS * IMAGE];
-	uint32_t fresh[HEADS];
-	size_t n_fresh = 0;
+	struct heads heads;
 
+	heads.n_fresh = 0;
 	for (size_t i = 0; i < n; i++)
-		items[i] = (struct remote_item){wanted[i].address - CLASSIFY_BEFORE,
-						images + i * IMAGE, IMAGE, 0};
-	remote_read_many(late->pid, items, n);
+		add_head(&heads, i, wanted[i].address);
+	remote_read_many(late->pid, heads.items, n);
 	for (size_t i = 0; i < n; i++)
-		judge(late, &wanted[i], items[i].result ? NULL : items[i].buffer, fresh, &n_fresh);
-	referents_walk(&late->referents, fresh, n_fresh);
+		judge(late, &wanted[i], &heads, &heads.items[i]);
+	referents_walk(&late->referents, heads.fresh, heads.n_fresh);
+}
+
+/*
+ * What has the place of an object that is gone is another one: its holder, read again, leads to it
+ * if it is held there. At most HEADS.
+ */
+static void look_for_others(struct late *late, const struct late_gone *gone, size_t n)
+{
+	struct heads heads;
+
+	heads.n_fresh = 0;
+	for (size_t i = 0; i < n; i++)
+		add_head(&heads, i, late->objects->address[gone[i].object]);
+	remote_read_many(late->pid, heads.items, n);
+	for (size_t i = 0; i < n; i++) {
+		const struct late_wanted other = {.ref = {.from = OBJECTS_NONE, .to = OBJECTS_NONE},
+						  .address =
+							  late->objects->address[gone[i].object]};
+		const struct census_type *type = type_in(late, &heads.items[i]);
+
+		if (type && objects_find(late->objects, other.address) == gone[i].object &&
+		    type->index != late->objects->type[gone[i].object])
+			heads.fresh[heads.n_fresh] = add(late, &other, type);
+		else
+			continue;
+		heads.n_fresh += heads.fresh[heads.n_fresh] != OBJECTS_NONE;
+	}
+	referents_walk(&late->referents, heads.fresh, heads.n_fresh);
+	for (size_t i = 0; i < n; i++)
+		if (gone[i].holder < late->objects->n)
+			read_again_soon(late, gone[i].holder);
+}
+
+void late_gone(struct late *late, uint32_t object, uint32_t holder)
+{
+	if (late->failed || !prepare(late))
+		return;
+	if (late->n_gone == LATE_GONE || late_is(late, object))
+		return;
+	late->gone[late->n_gone++] = (struct late_gone){object, holder};
 }
 
 static void read_again(struct late *late)
@@ -301,36 +381,43 @@ static void read_again(struct late *late)
 	referents_walk(&late->referents, objects, n);
 }
 
-/* Each round adds an object, or takes from what may be asked for. */
+static void ask_wanted(struct late *late)
+{
+	struct late_wanted *batch = late->wanted;
+	size_t n = late->n_wanted;
+
+	late->wanted = late->asked;
+	late->asked = batch;
+	late->n_wanted = 0;
+	for (size_t i = 0; i < n; i += HEADS)
+		look_at(late, batch + i, n - i < HEADS ? n - i : HEADS);
+}
+
+/* Each round adds an object, or takes from what may be asked for, or from what may be read again.
+ */
 void late_look(struct late *late)
 {
-	unsigned tries = 0;
-
-	if (!late->n_wanted || late->looking)
+	if ((!late->n_wanted && !late->n_gone) || late->looking)
 		return;
 	late->looking = true;
-	while (late->n_wanted) {
-		struct late_wanted *batch = late->wanted;
-		size_t n = late->n_wanted;
-
-		late->wanted = late->asked;
-		late->asked = batch;
-		late->n_wanted = 0;
-		for (size_t i = 0; i < n; i += HEADS)
-			look_at(late, batch + i, n - i < HEADS ? n - i : HEADS);
-		if (late->n_again && tries++ < TRIES)
-			read_again(late);
+	for (size_t i = 0; i < late->n_gone; i += HEADS)
+		look_for_others(late, late->gone + i,
+				late->n_gone - i < HEADS ? late->n_gone - i : HEADS);
+	late->n_gone = 0;
+	while (late->n_wanted || late->n_again) {
+		ask_wanted(late);
+		read_again(late);
 	}
-	late->n_again = 0;
 	late->looking = false;
 }
 
 /* ---- what the search and chains ask for ----------------------------------------------------- */
 
-bool late_show(const struct late *late, uint32_t object)
+bool late_show(struct late *late, uint32_t object)
 {
-	const struct late_object *found = &late->found[object - late->n_scanned];
+	struct late_object *found = &late->found[object - late->n_scanned];
 
+	found->shown = true;
 	for (uint32_t i = found->first; i != NO_REF; i = late->refs[i].next)
 		late->see(late->context, &late->refs[i].ref);
 	return !found->cut;

@@ -12,7 +12,9 @@
  * stay the shortest ones. Objects from an older to a younger one are read in rounds, until one
  * refers to nothing unknown.
  *
- * What was gone when it was asked for has been replaced: what referred to it is read again.
+ * What was gone when it was asked for has been replaced: what referred to it is read again. The
+ * same is done for an object of the scan that is gone when the search reads it; where another
+ * object has its address by now, that one is a late object.
  *
  * Place      the census, private to reach and edges; fed by spans.miss.
  * Source     the same as referents and classify.
@@ -23,7 +25,8 @@
  *            the scan has not met are not known.
  * Bounds     LATE_MAX objects, LATE_REFS references of theirs (of more the rest is read when the
  *            search comes to them), LATE_ASKED words that are sure to be references and as many
- *            others, LATE_AGAIN objects read again, LATE_BUDGET bytes. Memory: 32 KiB until
+ *            others, LATE_GONE that are gone between two looks, LATE_AGAIN objects read again,
+ *            LATE_BUDGET bytes. Memory: 32 KiB until
  *            something is asked for, then 5 MiB, and 16 MiB when all references are there.
  */
 #ifndef PYLEAKTRACE_CENSUS_LATE_H
@@ -36,15 +39,16 @@
 #define LATE_REFS   (1u << 18)
 #define LATE_ASKED  (1u << 16)
 #define LATE_AGAIN  1024
-#define LATE_BUDGET (256ull << 20)
+#define LATE_GONE   4096
+#define LATE_BUDGET (64ull << 20)
 
 struct late {
 	pid_t pid;
 	const struct py_runtime *runtime;
 	const struct type_table *types;
 	struct objects *objects;
-	/* a reference from an object of the scan, or from a root, to a late object; or one that was
-	 * only there when it was read again */
+	/* a reference from an object of the scan, or from a root, to a late object; one that is
+	 * there when it is read again; and what is shown */
 	void (*see)(void *context, const struct ref *ref);
 	void *context;
 	size_t n_scanned; /* objects; what is behind them in the table is late */
@@ -56,10 +60,13 @@ struct late {
 	struct late_wanted *wanted, *asked;
 	size_t n_wanted, n_asked[2]; /* n_asked: not sure, sure to be references */
 	struct late_object *found;   /* [LATE_MAX] */
+	struct late_gone *gone;
+	size_t n_gone;
 	struct late_ref *refs;
 	size_t n_refs, refs_room;
-	uint32_t *again; /* objects whose references are gone */
+	uint32_t *again; /* objects that are to be read again */
 	size_t n_again, n_read_again;
+	struct late_holder *holders; /* that were, each in the one place for it */
 	struct referents referents;
 };
 
@@ -70,11 +77,14 @@ void late_fini(struct late *late);
 /* A word that leads to no known object. */
 void late_miss(struct late *late, const struct ref *ref, uint64_t word);
 
-/* Look at what has been missed; soon, as it does not stay. */
+/* An object of the scan is gone. holder: the one that referred to it; OBJECTS_NONE: a root did. */
+void late_gone(struct late *late, uint32_t object, uint32_t holder);
+
+/* Look at what has been missed, or is gone; soon, as it does not stay. */
 void late_look(struct late *late);
 
-/* Show what a late object referred to. return false: there is more in it, which has to be read */
-bool late_show(const struct late *late, uint32_t object);
+/* Show what a late object refers to. return false: there is more in it, which has to be read */
+bool late_show(struct late *late, uint32_t object);
 
 /* A reference to or from a late object, as it was read; false: none was. */
 bool late_recall(const struct late *late, uint32_t from, uint32_t to, struct ref *ref);

@@ -5,7 +5,8 @@
  * Place      the census; used by edges.
  * Source     Include/structmember.h (PyMemberDef: {name, type, offset, flags, doc}), which classes
  *            with __slots__ and types of C code have; Objects/codeobject.c (co_localsplusnames; up
- *            to 3.10 co_varnames, co_cellvars, co_freevars); Objects/dictobject.c.
+ *            to 3.10 co_varnames, co_cellvars, co_freevars); Objects/dictobject.c;
+ *            Include/cpython/pyerrors.h (PyException_HEAD).
  * Shapes     text is written to the caller's buffer, cut to it; "" where nothing is known.
  * Bounds     NAMES_MEMBERS members of each of NAMES_BASES bases are looked at.
  */

@@ -124,6 +124,7 @@ static bool fill_slots(struct objects *objects)
 	free(objects->slots);
 	objects->slots = slots;
 	objects->bits = bits;
+	/* where an address occurs twice, the later one is found */
 	for (size_t i = 0; i < objects->n; i++)
 		slots[find_slot(objects, objects->address[i])] = (uint32_t)i + 1;
 	return true;

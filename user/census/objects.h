@@ -5,7 +5,7 @@
  *
  * Place      the census; filled from census_set_object_cb(), read by referents, reach and chain.
  * Shapes     address[i], type[i] and size[i] describe one object; type: index in the census' type
- *            table. No address occurs twice.
+ *            table. No address occurs twice, but for objects that were inserted.
  * Ownership  starts zeroed; objects_fini() frees.
  * Errors     -ERR_FAILED: out of memory.
  * Bounds     14 bytes per object, 6 to 12 more once indexed; OBJECTS_MAX objects (`left_out`
@@ -43,7 +43,11 @@ void objects_add(struct objects *objects, uint64_t address, uint32_t type, uint6
 int objects_build_index(struct objects *objects, struct err *err);
 void objects_fini(struct objects *objects);
 
-/* Add one to the index, too; rows keep their places. Its row, or OBJECTS_NONE: memory is out. */
+/*
+ * Add one to the index, too; rows keep their places. What was at its address is not found any more.
+ *
+ * return its row, or OBJECTS_NONE: memory is out
+ */
 uint32_t objects_insert(struct objects *objects, uint64_t address, uint32_t type, uint64_t size);
 
 /* Its row, or OBJECTS_NONE. */

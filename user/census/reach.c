@@ -170,6 +170,13 @@ static void miss(void *context, const struct ref *ref, uint64_t word)
 	late_miss(&reach->late, ref, word);
 }
 
+static void gone(void *context, uint32_t object)
+{
+	struct reach *reach = context;
+
+	late_gone(&reach->late, object, reach->parent[object]);
+}
+
 static int compare(const void *a, const void *b)
 {
 	uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
@@ -310,12 +317,14 @@ int reach_search(struct reach *reach, struct err *err)
 	reach->now = REACH_NAMED;
 	reach_refill(reach);
 	reach->referents.spans.miss = miss;
+	reach->referents.gone = gone;
 	add_roots(reach, ROOT_MODULES, ROOT_MODULES);
 	if (!reach->n_order)
 		return err_set(err, ERR_TARGET, "pid %d: sys.modules cannot be read",
 			       (int)census_pid(reach->census));
 	follow(reach, 0, GLOBALS_LEVEL);
 	reach->referents.spans.miss = NULL;
+	reach->referents.gone = NULL;
 	named = reach->n_order;
 	reach->now = REACH_OTHER;
 	reach->skip_interned = true;

@@ -483,6 +483,20 @@ static bool is_same(const struct referents *referents, const struct image *image
 	return word_at(image, layout_of(referents)->object.ob_type) == image->type->address;
 }
 
+/* It was freed since, and its type stands there yet. */
+static bool is_freed(const struct referents *referents, const struct image *image)
+{
+	const struct py_layout *layout = layout_of(referents);
+
+	return !layout->free_threaded && !(uint32_t)word_at(image, layout->object.refcount);
+}
+
+static void lose(struct referents *referents, const struct image *image)
+{
+	if (referents->gone)
+		referents->gone(referents->spans.context, image->object);
+}
+
 static void walk_images(struct referents *referents, size_t n)
 {
 	uint8_t buffer[IMAGE_MAX + BEFORE_MAX];
@@ -494,6 +508,11 @@ static void walk_images(struct referents *referents, size_t n)
 		if (!is_same(referents, image) &&
 		    (!read_again(referents, image, buffer) || !is_same(referents, image))) {
 			referents->spans.unread++;
+			lose(referents, image);
+			continue;
+		}
+		if (is_freed(referents, image)) {
+			lose(referents, image);
 			continue;
 		}
 		if (referents->begin)

@@ -29,6 +29,8 @@ struct referents {
 	const struct type_table *types;
 	/* may be NULL: each object is shown first; bytes: its head, to the end of its type */
 	void (*begin)(void *context, uint32_t object, const uint8_t *bytes);
+	/* may be NULL: of an object that is not there any more */
+	void (*gone)(void *context, uint32_t object);
 	/* private */
 	int64_t head; /* py_head_bytes() */
 	uint8_t *images;

@@ -238,8 +238,7 @@ static void see(void *context, const struct ref *ref)
 }
 
 /* return its row; OBJECTS_NONE: there is no room */
-static uint32_t add(struct late *late, const struct late_wanted *wanted,
-		    const struct census_type *type)
+static uint32_t add(struct late *late, uint64_t address, const struct census_type *type)
 {
 	uint64_t size = (uint64_t)type->py->basicsize;
 	uint32_t object;
@@ -250,7 +249,7 @@ static uint32_t add(struct late *late, const struct late_wanted *wanted,
 		size += late->runtime->layout.gc_head_size;
 	if (type->has_preheader)
 		size += PREHEADER;
-	object = objects_insert(late->objects, wanted->address, type->index, size);
+	object = objects_insert(late->objects, address, type->index, size);
 	if (object != OBJECTS_NONE)
 		late->found[object - late->n_scanned] = (struct late_object){
 			.by = {.to = OBJECTS_NONE}, .first = NO_REF, .last = NO_REF};
@@ -306,7 +305,7 @@ static void judge(struct late *late, const struct late_wanted *wanted, struct he
 				read_again_soon(late, ref.from);
 			return;
 		}
-		ref.to = add(late, wanted, type);
+		ref.to = add(late, wanted->address, type);
 		if (ref.to == OBJECTS_NONE)
 			return;
 		heads->fresh[heads->n_fresh++] = ref.to;
@@ -330,6 +329,24 @@ static void look_at(struct late *late, const struct late_wanted *wanted, size_t 
 	referents_walk(&late->referents, heads.fresh, heads.n_fresh);
 }
 
+static void take_other(struct late *late, uint32_t gone, struct heads *heads,
+		       const struct remote_item *item)
+{
+	uint64_t address = late->objects->address[gone];
+	const struct census_type *type = type_in(late, item);
+	uint32_t other;
+
+	if (!type || objects_find(late->objects, address) != gone)
+		return;
+	if (type->index == late->objects->type[gone]) {
+		read_again_soon(late, gone);
+		return;
+	}
+	other = add(late, address, type);
+	if (other != OBJECTS_NONE)
+		heads->fresh[heads->n_fresh++] = other;
+}
+
 /*
  * What has the place of an object that is gone is another one: its holder, read again, leads to it
  * if it is held there. At most HEADS.
@@ -342,19 +359,8 @@ static void look_for_others(struct late *late, const struct late_gone *gone, siz
 	for (size_t i = 0; i < n; i++)
 		add_head(&heads, i, late->objects->address[gone[i].object]);
 	remote_read_many(late->pid, heads.items, n);
-	for (size_t i = 0; i < n; i++) {
-		const struct late_wanted other = {.ref = {.from = OBJECTS_NONE, .to = OBJECTS_NONE},
-						  .address =
-							  late->objects->address[gone[i].object]};
-		const struct census_type *type = type_in(late, &heads.items[i]);
-
-		if (type && objects_find(late->objects, other.address) == gone[i].object &&
-		    type->index != late->objects->type[gone[i].object])
-			heads.fresh[heads.n_fresh] = add(late, &other, type);
-		else
-			continue;
-		heads.n_fresh += heads.fresh[heads.n_fresh] != OBJECTS_NONE;
-	}
+	for (size_t i = 0; i < n; i++)
+		take_other(late, gone[i].object, &heads, &heads.items[i]);
 	referents_walk(&late->referents, heads.fresh, heads.n_fresh);
 	for (size_t i = 0; i < n; i++)
 		if (gone[i].holder < late->objects->n)

@@ -318,6 +318,7 @@ int reach_search(struct reach *reach, struct err *err)
 	reach_refill(reach);
 	reach->referents.spans.miss = miss;
 	reach->referents.gone = gone;
+	reach->referents.ahead = true;
 	add_roots(reach, ROOT_MODULES, ROOT_MODULES);
 	if (!reach->n_order)
 		return err_set(err, ERR_TARGET, "pid %d: sys.modules cannot be read",
@@ -332,6 +333,7 @@ int reach_search(struct reach *reach, struct err *err)
 	add_interned(reach);
 	follow(reach, named, 0);
 	reach->skip_interned = false;
+	reach->referents.ahead = false;
 	reach->unread += reach->referents.spans.unread;
 	reach->referents.spans.unread = 0;
 	reach->search_s += clock_now_s() - begin;
@@ -401,7 +403,8 @@ static void walk_rest(struct reach *reach)
 	size_t n = 0;
 
 	for (size_t i = 0; i < reach->objects.n; i++) {
-		if (reach->how[i])
+		/* a late one that nothing leads to has only the place of what is gone */
+		if (reach->how[i] || late_is(&reach->late, (uint32_t)i))
 			continue;
 		batch[n++] = (uint32_t)i;
 		if (n == BATCH) {

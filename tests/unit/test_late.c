@@ -11,6 +11,7 @@
 #include "census/chain.h"
 #include "census/classify.h"
 #include "census/heap_target.h"
+#include "target/remote_mem.h"
 
 #define STEPS 20 /* of print_moving.py, for each byte */
 
@@ -23,14 +24,15 @@ struct subject {
 	struct edges edges;
 };
 
-static void step(struct subject *subject)
+/* in  what: "g": some links; "l": more than can be followed */
+static void step(struct subject *subject, const char *what)
 {
-	assert_int_equal(write(subject->child.input, "g", 1), 1);
+	assert_int_equal(write(subject->child.input, what, 1), 1);
 	child_facts_free(child_facts(&subject->child));
 	child_sleeps(&subject->child);
 }
 
-static void begin(struct subject *subject, const char *python)
+static void begin(struct subject *subject, const char *python, const char *what)
 {
 	struct err err = ERR_INIT;
 
@@ -50,7 +52,7 @@ static void begin(struct subject *subject, const char *python)
 	}
 	if (reach_scan(&subject->reach, subject->target.census, &err))
 		fail_msg("%s: %s", python, err.text);
-	step(subject);
+	step(subject, what);
 	assert_int_equal(reach_search(&subject->reach, &err), 0);
 	reach_rest(&subject->reach);
 	assert_int_equal(edges_init(&subject->edges, &subject->reach, &err), 0);
@@ -118,15 +120,51 @@ static void check_copy(struct subject *subject)
 	heap_chain_fini(&chain);
 }
 
+#define HEAD 32
+
+/* Every object is known by its first bytes; not when it is freed, or of no type, or elsewhere. */
+static void check_heads(struct subject *subject)
+{
+	const struct reach *reach = &subject->reach;
+	const struct type_table *types = census_types(reach->census);
+	const struct py_layout *layout = &census_runtime(reach->census)->layout;
+	size_t n = 0, shifted = 0;
+
+	for (uint32_t i = 0; i < reach->objects.n; i++) {
+		const struct census_type *type = edges_type(&subject->edges, i);
+		uint8_t bytes[CLASSIFY_BEFORE + HEAD + 8], *object = bytes + CLASSIFY_BEFORE;
+
+		/* types in data of C code have no GC head */
+		if (reach->how[i] != REACH_NAMED || !reach->objects.size[i] ||
+		    !edges_still_there(&subject->edges, i) ||
+		    remote_read(subject->child.pid, reach->objects.address[i] - CLASSIFY_BEFORE,
+				bytes, sizeof(bytes)))
+			continue;
+		n++;
+		assert_ptr_equal(classify_at(layout, types, object, HEAD), type);
+		shifted += classify_at(layout, types, object + 8, HEAD) != NULL;
+		assert_null(classify_at(layout, types, object, (size_t)layout->object.ob_type));
+		object[layout->object.ob_type] ^= 0x08;
+		assert_ptr_not_equal(classify_at(layout, types, object, HEAD), type);
+		object[layout->object.ob_type] ^= 0x08;
+		/* all counts: a free-threaded build has two */
+		memset(object, 0, (size_t)layout->object.ob_type);
+		assert_null(classify_at(layout, types, object, HEAD));
+	}
+	assert_true(n > 5000);
+	assert_true(shifted < n / 1000);
+}
+
 static void check(const char *python)
 {
 	struct subject subject;
 
-	begin(&subject, python);
+	begin(&subject, python, "g");
+	check_heads(&subject);
 	check_chains(&subject, false);
 	check_copy(&subject);
 	/* what was read is called so when it has been replaced once more */
-	step(&subject);
+	step(&subject, "g");
 	check_chains(&subject, true);
 	end(&subject);
 }
@@ -134,6 +172,32 @@ static void check(const char *python)
 static void chains_whose_newest_link_is_replaced_have_a_path(void **state)
 {
 	with_pythons(minor_of(state), check);
+}
+
+/* What is behind more links than the bound is not known to be held by the program, and all else is.
+ */
+static void check_bound(const char *python)
+{
+	struct subject subject;
+	uint64_t address;
+	uint32_t object;
+
+	begin(&subject, python, "l");
+	assert_int_equal(sscanf(subject.facts[0], "chain %" SCNx64, &address), 1);
+	assert_int_equal(subject.reach.how[object_at(&subject, address)], REACH_HELD);
+	assert_true(subject.reach.objects.n - subject.reach.late.n_scanned <= LATE_MAX);
+	assert_true(subject.reach.objects.n - subject.reach.late.n_scanned > LATE_MAX / 4);
+	for (size_t i = 1; i < 4; i++) {
+		assert_int_equal(sscanf(subject.facts[i], "chain %" SCNx64, &address), 1);
+		object = object_at(&subject, address);
+		assert_int_equal(subject.reach.how[object], REACH_NAMED);
+	}
+	end(&subject);
+}
+
+static void a_chain_is_followed_up_to_a_bound(void **state)
+{
+	with_pythons(minor_of(state), check_bound);
 }
 
 /* ---- the table ------------------------------------------------------------------------------ */
@@ -168,6 +232,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		ON_EACH_MINOR(chains_whose_newest_link_is_replaced_have_a_path),
+		ON_EACH_MINOR(a_chain_is_followed_up_to_a_bound),
 		cmocka_unit_test(objects_are_inserted_among_others),
 	};
 

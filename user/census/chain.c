@@ -160,6 +160,32 @@ static bool set_root(struct heap_chain *chain, const struct edges *edges, const 
 	return done;
 }
 
+/* A long chain is called by its beginning, too. */
+static int set_beginning(struct heap_chain *chain, struct edges *edges, uint32_t object,
+			 struct err *err)
+{
+	size_t before = chain->cut + chain->n_links - CHAIN_FIRST;
+	struct heap_chain first;
+	char *start = NULL;
+	int result;
+
+	while (before--)
+		object = edges->reach->parent[object];
+	result = chain_build(&first, edges, object, err);
+	if (result)
+		return result;
+	free(chain->root);
+	chain->root = first.root;
+	first.root = NULL;
+	if (!chain->root || asprintf(&start, "%s ... ", first.path) < 0 ||
+	    !heap_chain_set_path(chain, start))
+		result = err_set(err, ERR_FAILED, "no memory for a chain");
+	chain->changed |= first.changed;
+	free(start);
+	heap_chain_fini(&first);
+	return result;
+}
+
 static int fill(struct heap_chain *chain, struct edges *edges, const uint32_t *way, uint32_t before,
 		size_t root)
 {
@@ -213,10 +239,14 @@ int chain_build(struct heap_chain *chain, struct edges *edges, uint32_t object, 
 	if (chain->links && root < edges->reach->n_roots)
 		result = fill(chain, edges, way, before, root);
 	free(way);
+	if (result)
+		result = err_set(err, ERR_FAILED, "no memory for a chain");
+	else if (chain->cut)
+		result = set_beginning(chain, edges, object, err);
 	if (!result)
 		return 0;
 	if (!chain->links)
 		chain->n_links = 0;
 	heap_chain_fini(chain);
-	return err_set(err, ERR_FAILED, "no memory for a chain");
+	return result;
 }

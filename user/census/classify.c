@@ -347,7 +347,9 @@ struct census_type *classify_at(const struct py_layout *layout, const struct typ
 	struct census_type *type;
 	bool tracked;
 
-	if (!has_references(&at, 0))
+	/* without a million references: it is young */
+	if (!has_references(&at, 0) ||
+	    (!layout->free_threaded && !is_usual_refcount(load(object + layout->object.refcount))))
 		return NULL;
 	type = type_table_find(table, load(object + layout->object.ob_type));
 	if (!type || (type->py->has_gc && !is_gc_head(layout, head, &tracked)) ||

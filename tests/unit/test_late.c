@@ -32,7 +32,10 @@ static void step(struct subject *subject, const char *what)
 	child_sleeps(&subject->child);
 }
 
-static void begin(struct subject *subject, const char *python, const char *what)
+/* in  before, between: what is done before the scan, and between it and the search; NULL: nothing
+ */
+static void begin(struct subject *subject, const char *python, const char *before,
+		  const char *between)
 {
 	struct err err = ERR_INIT;
 
@@ -50,9 +53,12 @@ static void begin(struct subject *subject, const char *python, const char *what)
 		print_message("skip: no process may read its child here: %s\n", err.text);
 		skip();
 	}
+	if (before)
+		step(subject, before);
 	if (reach_scan(&subject->reach, subject->target.census, &err))
 		fail_msg("%s: %s", python, err.text);
-	step(subject, what);
+	if (between)
+		step(subject, between);
 	assert_int_equal(reach_search(&subject->reach, &err), 0);
 	reach_rest(&subject->reach);
 	assert_int_equal(edges_init(&subject->edges, &subject->reach, &err), 0);
@@ -159,7 +165,7 @@ static void check(const char *python)
 {
 	struct subject subject;
 
-	begin(&subject, python, "g");
+	begin(&subject, python, NULL, "g");
 	check_heads(&subject);
 	check_chains(&subject, false);
 	check_copy(&subject);
@@ -182,9 +188,9 @@ static void check_bound(const char *python)
 	uint64_t address;
 	uint32_t object;
 
-	begin(&subject, python, "l");
+	begin(&subject, python, NULL, "l");
 	assert_int_equal(sscanf(subject.facts[0], "chain %" SCNx64, &address), 1);
-	assert_int_equal(subject.reach.how[object_at(&subject, address)], REACH_HELD);
+	assert_int_not_equal(subject.reach.how[object_at(&subject, address)], REACH_NAMED);
 	assert_true(subject.reach.objects.n - subject.reach.late.n_scanned <= LATE_MAX);
 	assert_true(subject.reach.objects.n - subject.reach.late.n_scanned > LATE_MAX / 4);
 	for (size_t i = 1; i < 4; i++) {
@@ -198,6 +204,35 @@ static void check_bound(const char *python)
 static void a_chain_is_followed_up_to_a_bound(void **state)
 {
 	with_pythons(minor_of(state), check_bound);
+}
+
+/* ---- long chains ---------------------------------------------------------------------------- */
+
+/* The path of the oldest link has its beginning, and not each step. */
+static void check_long(const char *python)
+{
+	struct heap_chain chain = {0};
+	struct err err = ERR_INIT;
+	struct subject subject;
+	uint64_t address;
+
+	begin(&subject, python, "l", NULL);
+	assert_int_equal(sscanf(subject.facts[0], "chain %" SCNx64, &address), 1);
+	assert_int_equal(chain_build(&chain, &subject.edges, object_at(&subject, address), &err),
+			 0);
+	assert_string_equal(chain.path, "app.HEAD.next.next.next.next ... .next (200 times)");
+	assert_string_equal(chain.root, "module app");
+	assert_int_equal(chain.n_links, HEAP_LINKS_MAX);
+	/* sys.modules, app, its dict, and the links up to this one */
+	assert_int_equal(chain.cut, 3 + 70000 + 1 - HEAP_LINKS_MAX);
+	assert_false(chain.changed);
+	heap_chain_fini(&chain);
+	end(&subject);
+}
+
+static void paths_of_long_chains_are_short(void **state)
+{
+	with_pythons(minor_of(state), check_long);
 }
 
 /* ---- the table ------------------------------------------------------------------------------ */
@@ -233,6 +268,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		ON_EACH_MINOR(chains_whose_newest_link_is_replaced_have_a_path),
 		ON_EACH_MINOR(a_chain_is_followed_up_to_a_bound),
+		ON_EACH_MINOR(paths_of_long_chains_are_short),
 		cmocka_unit_test(objects_are_inserted_among_others),
 	};
 

@@ -50,7 +50,8 @@ bool classify_block(const struct classifier *classifier, const struct block *blo
 		    struct found *found);
 
 /*
- * Does a young object begin at an address that something refers to? What its block is need not be known.
+ * Does a young object begin at an address that something refers to? What its block is need not be
+ * known.
  *
  * in     object: its first `length` bytes; the CLASSIFY_BEFORE bytes before it are there, too
  * return its type, which a scan has met; NULL: there is none, or it is being freed

@@ -21,14 +21,13 @@
  * Shapes     late objects are behind those of the scan in the table of objects.
  * Errors     none: what cannot be had (memory is out, a bound) is left unknown.
  * Degrades   what is at an address when it is asked for counts as what was there when the reference
- *            was read, right before. Of a word in an object of C code it is not known whether it is a reference: what it
- *            leads to counts when it looks like an object in all that can be compared. Types that
- *            the scan has not met are not known.
- * Bounds     LATE_MAX objects, LATE_REFS references of theirs (of more the rest is read when the
- *            search comes to them), LATE_ASKED words that are sure to be references and as many
- *            others, LATE_GONE that are gone between two looks, LATE_AGAIN objects read again,
- *            LATE_BUDGET bytes. Memory: 32 KiB until something is asked
- *            for, then 7 MiB, and 15 MiB when all references are there.
+ *            was read, right before. Of a word in an object of C code it is not known whether it is
+ * a reference: what it leads to counts when it looks like an object in all that can be compared.
+ * Types that the scan has not met are not known. Bounds     LATE_MAX objects, LATE_REFS references
+ * of theirs (of more the rest is read when the search comes to them), LATE_ASKED words that are
+ * sure to be references and as many others, LATE_GONE that are gone between two looks, LATE_AGAIN
+ * objects read again, LATE_BUDGET bytes. Memory: 32 KiB until something is asked for, then 7 MiB,
+ * and 15 MiB when all references are there.
  */
 #ifndef PYLEAKTRACE_CENSUS_LATE_H
 #define PYLEAKTRACE_CENSUS_LATE_H

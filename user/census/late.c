@@ -47,6 +47,7 @@ struct late_ref {
 
 static void see(void *context, const struct ref *ref);
 static void miss(void *context, const struct ref *ref, uint64_t word);
+static void lose(void *context, uint32_t object);
 
 void late_begin(struct late *late)
 {
@@ -93,6 +94,7 @@ static bool prepare(struct late *late)
 	late->found = calloc(LATE_MAX, sizeof(*late->found));
 	late->referents = (struct referents){
 		.types = late->types,
+		.gone = lose,
 		.spans = {.pid = late->pid,
 			  .runtime = late->runtime,
 			  .objects = late->objects,
@@ -267,6 +269,21 @@ static void read_again_soon(struct late *late, uint32_t holder)
 		*known = (struct late_holder){.object = holder};
 	if (known->times++ < TRIES)
 		late->again[late->n_again++] = holder;
+}
+
+/* A late object was freed before it could be read; its place may be taken again, too. */
+static void lose(void *context, uint32_t object)
+{
+	struct late *late = context;
+	const struct ref *by;
+
+	if (!late_is(late, object))
+		return;
+	by = &late->found[object - late->n_scanned].by;
+	if (by->to == OBJECTS_NONE || by->from >= late->objects->n)
+		return;
+	read_again_soon(late, by->from);
+	read_again_soon(late, object);
 }
 
 static struct census_type *type_in(const struct late *late, const struct remote_item *item)

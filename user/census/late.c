@@ -128,6 +128,14 @@ static bool is_sure(enum ref_place place)
 	}
 }
 
+/* Others of its words are numbers that look like addresses. */
+static bool is_of_function(const struct py_layout *layout, int64_t at)
+{
+	return at == layout->function.code || at == layout->function.closure ||
+	       at == layout->function.defaults || at == layout->function.kwdefaults ||
+	       at == layout->function.dict;
+}
+
 /* Words of these are addresses of what is no object, and many; what changes is elsewhere. */
 static bool has_other_words(const struct late *late, const struct ref *ref)
 {
@@ -140,6 +148,8 @@ static bool has_other_words(const struct late *late, const struct ref *ref)
 	case KIND_CODE:
 	case KIND_BYTEARRAY:
 		return true;
+	case KIND_FUNCTION:
+		return !is_of_function(&late->runtime->layout, (int64_t)ref->at);
 	default:
 		return false;
 	}

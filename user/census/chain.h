@@ -6,7 +6,7 @@
  * Place      the census; called by cli; fills model/heap_graph.
  * Errors     -ERR_FAILED: memory is out.
  * Degrades   a link that is not there any more is marked (changed), and called as it was when it
- *            was followed where that was kept (late.h); a hidden part is named by its offset when
+ *            was followed where that was kept (reach.h); a hidden part is named by its offset when
  *            nothing better is known.
  * Bounds     HEAP_LINKS_MAX links; of a longer chain the last ones, its root, and in its path what
  *            the first CHAIN_FIRST objects are called.

@@ -101,7 +101,7 @@ bool edges_find(struct edges *edges, uint32_t from, uint32_t to, struct ref *ref
 
 bool edges_recall(const struct edges *edges, uint32_t from, uint32_t to, struct ref *ref)
 {
-	return late_recall(&edges->reach->late, from, to, ref);
+	return reach_recall(edges->reach, from, to, ref);
 }
 
 /* ---- parts ---------------------------------------------------------------------------------- */

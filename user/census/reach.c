@@ -83,7 +83,8 @@ static int prepare(struct reach *reach, struct err *err)
 	reach->how = calloc(n, sizeof(*reach->how));
 	reach->order = malloc(n * sizeof(*reach->order));
 	reach->marks = malloc((n / 64 + 1) * sizeof(*reach->marks));
-	if (!reach->parent || !reach->how || !reach->order || !reach->marks)
+	reach->kept = malloc(REACH_KEPT * sizeof(*reach->kept));
+	if (!reach->parent || !reach->how || !reach->order || !reach->marks || !reach->kept)
 		return err_set(err, ERR_FAILED, "no memory for %zu objects", reach->objects.n);
 	reach->referents = (struct referents){
 		.types = census_types(reach->census),
@@ -125,6 +126,7 @@ void reach_fini(struct reach *reach)
 	free(reach->parent);
 	free(reach->how);
 	free(reach->order);
+	free(reach->kept);
 	free(reach->marks);
 	heap_scan_free(reach->scan);
 	*reach = (struct reach){0};
@@ -140,8 +142,35 @@ static void report_progress(const struct reach *reach)
 
 /* ---- the search ----------------------------------------------------------------------------- */
 
+/* May others be behind it? */
+static bool may_refer(const struct reach *reach, uint32_t object)
+{
+	switch (type_table_at(census_types(reach->census), reach->objects.type[object])->kind) {
+	case KIND_STR:
+	case KIND_BYTES:
+	case KIND_LEAF:
+	case KIND_CODE:
+		return false;
+	default:
+		return true;
+	}
+}
+
+bool reach_recall(const struct reach *reach, uint32_t from, uint32_t to, struct ref *ref)
+{
+	for (size_t i = 0; i < reach->n_kept; i++) {
+		if (reach->kept[i].to == to && reach->kept[i].from == from) {
+			*ref = reach->kept[i];
+			return true;
+		}
+	}
+	return late_recall(&reach->late, from, to, ref);
+}
+
 static void take(struct reach *reach, const struct ref *ref)
 {
+	if (reach->n_kept < REACH_KEPT && may_refer(reach, ref->to))
+		reach->kept[reach->n_kept++] = *ref;
 	reach->how[ref->to] = (uint8_t)reach->now;
 	reach->parent[ref->to] = ref->from;
 	reach->order[reach->n_order++] = ref->to;

@@ -80,7 +80,7 @@ static __always_inline void record_block(struct abi_thread *thread, __u64 addres
 		count(ABI_COUNT_FILTERED);
 		return;
 	}
-	if (!take_sample(thread, domain, size, &shift))
+	if (is_skipped_size(domain, size) || !take_sample(thread, domain, size, &shift))
 		return;
 	block.size = size;
 	block.time_ns = bpf_ktime_get_ns();

@@ -9,6 +9,7 @@
 #include "abi/counters.h"
 #include "abi/facts.h"
 #include "abi/records.h"
+#include "abi/sizes.h"
 
 struct counters {
 	__u64 value[ABI_COUNTERS];
@@ -167,7 +168,8 @@ __u32 active; /* nothing is recorded while 0: all probes begin and end at one mo
 __u32 recording;
 __u32 turns[ABI_PARTS];
 __u64 began_ns[ABI_PARTS];
-__u32 sample_shift[ABI_DOMAINS]; /* see sample.bpf.h; 0: every block is recorded */
+__u32 sample_shift[ABI_DOMAINS];  /* see sample.bpf.h; 0: every block is recorded */
+__u64 skipped_sizes[ABI_DOMAINS]; /* classes (abi/sizes.h) that are not recorded, a bit each */
 __u32 next_site;  /* id that the next new site gets; user space sets ABI_FIRST_SITE first */
 __u32 next_chunk; /* index in `frames` that the next new stack gets */
 struct abi_free_ring

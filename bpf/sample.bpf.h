@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause)
  *
- * sample: which blocks are recorded where not all are: a sample by bytes.
+ * sample: which blocks are recorded where not all are: those of some sizes, or a sample by bytes.
  *
  * Along the bytes that a thread asks for, one call after the other, points lie at distances drawn
  * from the exponential distribution with a mean of 2^shift bytes. A block on which a point falls is
@@ -93,7 +93,15 @@ static __always_inline bool take_sample(struct abi_thread *thread, __u32 domain,
 /* Is it no wonder when a block of this domain is not known? */
 static __always_inline bool is_sampled(__u32 domain)
 {
-	return domain < ABI_DOMAINS && sample_shift[domain];
+	return domain < ABI_DOMAINS && (sample_shift[domain] || skipped_sizes[domain]);
+}
+
+/* Is a block of this size left out? */
+static __always_inline bool is_skipped_size(__u32 domain, __u64 size)
+{
+	__u64 classes = domain < ABI_DOMAINS ? skipped_sizes[domain] : 0;
+
+	return classes && classes >> (abi_size_class(size) & (ABI_SIZE_CLASSES - 1)) & 1;
 }
 
 #endif

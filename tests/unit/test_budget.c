@@ -128,7 +128,7 @@ static void what_one_does_not_spend_is_the_others(void **state)
 	}
 	assert_near(had, INCOME * 60 * S / CAUTION);
 	/* and what was saved is there all the same */
-	assert_near(budget_lease(&budget, BUDGET_WATCHPOINTS, 0), 0.3 * INCOME * 15 * S / CAUTION);
+	assert_near(budget_lease(&budget, BUDGET_WATCHPOINTS, 0), 0.3 * INCOME * 20 * S / CAUTION);
 	budget_fini(&budget);
 }
 
@@ -190,8 +190,8 @@ static void what_is_owed_is_earned_before_the_next_lease(void **state)
 	(void)state;
 	open_for(&budget, false, true);
 	pass(&budget, 1, 20 * S);
-	/* as much as comes in in 20 s, where 15 s' have been saved */
-	budget_charge(&budget, BUDGET_WATCHPOINTS, 0, INCOME * 20 * S);
+	/* as much as comes in in 25 s, where 20 s' have been saved */
+	budget_charge(&budget, BUDGET_WATCHPOINTS, 0, INCOME * 25 * S);
 	assert_near(budget_level_s(&budget, BUDGET_WATCHPOINTS), -5.0);
 	pass(&budget, 1, 2 * S);
 	assert_true(budget_lease(&budget, BUDGET_WATCHPOINTS, 0) == 0);

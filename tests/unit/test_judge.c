@@ -67,7 +67,7 @@ static void add_row(struct made *made, enum retention_kind kind, double bytes_pe
 							     .path = (char *)"app.CACHE",
 							     .type = (char *)"dict",
 							     .containers = 1,
-							     .address = 0x1000,
+							     .addresses = {0x1000},
 							     .item_type = (char *)"app.Item",
 							     .items = 1000,
 							     .items_per_s = 10,
@@ -303,8 +303,9 @@ static void estimates_name_lines_that_they_can_prove(void **state)
 		{{"str", 1000, 9000}, "str", 1000, 9, true},
 		{{"app.Other", 1000, 9000}, "app.Item", 1000, 9, false},
 		{{"dict", 1000, 9000}, "dict", 1000, 9, false},
-		{{"[buffer]", 1000, 9000}, "dict", 1000, 9, true},
-		{{"[buffer]", 1000, 9000}, "dict", 9000, 9, false},
+		{{"[buffer]", 1000, 9000}, "dict", 1000, 9, false},
+		{{"[buffer]", 1000, 9000}, "list", 1000, 9, true},
+		{{"[buffer]", 1000, 9000}, "list", 9000, 9, false},
 	};
 
 	(void)state;
@@ -333,6 +334,54 @@ static void estimates_name_lines_that_they_can_prove(void **state)
 		assert_ptr_not_equal(finding->stack, &stack);
 		if (!finding->stack != !cases[i].is_named)
 			fail_msg("case %zu", i);
+		made.profile->stacks = NULL;
+		made.profile->n_stacks = 0;
+		end(&made);
+	}
+}
+
+/*
+ * A domain is explained when lines that are not in doubt make nearly all of its growth: then it
+ * needs no more windows.
+ */
+static void growth_is_explained_by_lines_without_doubt(void **state)
+{
+	static const struct {
+		double objects_per_s, found_per_s;
+		uint64_t seen;
+		bool estimated;
+		unsigned explained;
+	} cases[] = {
+		{10000, 9900, 9, true, 0},
+		{10000, 9900, 12, true, 1u << DOMAIN_OBJECT},
+		{10000, 9900, 0, false, 1u << DOMAIN_OBJECT},
+		{10000, 5000, 12, true, 0},
+	};
+	static const struct type_share share = {"str", 1000, 9000};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct stack stack = {.domain = DOMAIN_OBJECT,
+				      .estimated = cases[i].estimated,
+				      .outstanding_bytes = 9000,
+				      .outstanding_count = 1000,
+				      .bytes_error = 90,
+				      .count_error = 1,
+				      .seen = cases[i].seen,
+				      .types = &share,
+				      .n_types = 1};
+		struct made made;
+
+		make(&made, LOOKS, cases[i].objects_per_s, 0);
+		add_row(&made, RETENTION_HELD, cases[i].found_per_s);
+		made.rows[0].item_type = (char *)"str";
+		made.rows[0].items_delta = 1000;
+		assert_int_equal(judge_explained(made.profile), 0);
+		made.profile->stacks = &stack;
+		made.profile->n_stacks = 1;
+		verdict_of(&made);
+		if (judge_explained(made.profile) != cases[i].explained)
+			fail_msg("case %zu: %u", i, judge_explained(made.profile));
 		made.profile->stacks = NULL;
 		made.profile->n_stacks = 0;
 		end(&made);
@@ -393,6 +442,7 @@ int main(void)
 		cmocka_unit_test(findings_and_the_rest_add_up_to_the_growth),
 		cmocka_unit_test(the_limit_of_a_control_group_is_foreseen),
 		cmocka_unit_test(estimates_name_lines_that_they_can_prove),
+		cmocka_unit_test(growth_is_explained_by_lines_without_doubt),
 		cmocka_unit_test(a_class_s_watchpoint_goes_before_estimates),
 	};
 

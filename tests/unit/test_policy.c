@@ -43,6 +43,7 @@ struct run {
 	double second_wall, second_work, second_cost;
 	/* rounds on containers at the same time, which spend all that they may */
 	double rounds_ns, next_round_ns;
+	double window_wall_ns; /* in windows that held something up */
 };
 
 static void begin(struct run *run, const struct load *load, double overhead, bool can_sample)
@@ -136,6 +137,7 @@ static void window(struct run *run, const struct policy_step *step)
 	policy_window_done(&run->policy, step->part, &figures);
 	run->windows[step->part]++;
 	run->longest_ns = fmax(run->longest_ns, figures.cpu_ns);
+	run->window_wall_ns += fmin(ns, 2 * cost);
 }
 
 static void count_second(struct run *run, double from_ns)
@@ -262,6 +264,30 @@ static void the_ceiling_includes_watchpoints(void **state)
 			if (run.windows[part] < alone.windows[part] / 2)
 				fail_msg("load %zu: %u windows of part %u, alone %u", i,
 					 run.windows[part], part, alone.windows[part]);
+	}
+}
+
+/*
+ * Of a service that is idle in between, few requests meet a window, or wait behind one that did.
+ * What hardly holds anything up is soon let in all the same.
+ */
+static void few_requests_wait_for_windows(void **state)
+{
+	static const double cores[] = {0.01, 0.1, 0.25, 0.5, 0.8};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cores) / sizeof(cores[0]); i++) {
+		const struct load load = {cores[i], {2000, 17e6}, 2500, 1600, 64e3, 500};
+		struct run run;
+		double waiting;
+
+		begin(&run, &load, 0.05, false);
+		run_for(&run, 600 * S);
+		waiting = run.window_wall_ns / run.wall_ns * fmin(1 / (1 - load.cores), 3);
+		if (waiting > 1.1 * POLICY_WAITING)
+			fail_msg("%g cores: %g of the requests wait", load.cores, waiting);
+		assert_true(run.windows[1] >= 10);
+		assert_true(run.on[0] && run.on_since_ns[0] < 30 * S);
 	}
 }
 
@@ -468,6 +494,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(the_ceiling_holds_whatever_the_load),
 		cmocka_unit_test(the_ceiling_includes_watchpoints),
+		cmocka_unit_test(few_requests_wait_for_windows),
 		cmocka_unit_test(the_first_minute_costs_no_more_than_others),
 		cmocka_unit_test(a_sleeping_target_has_windows_by_what_they_cost),
 		cmocka_unit_test(what_is_cheap_is_soon_traced_all_the_time),

@@ -27,11 +27,14 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "abi/sizes.h"
 #include "model/heap_types.h"
 #include "python/runtime.h"
 #include "target/maps.h"
 
 struct walk;
+
+_Static_assert(HEAP_SIZE_CLASSES == ABI_SIZE_CLASSES, "heap_usage has all classes");
 
 struct allocator {
 	size_t state_size;

@@ -49,7 +49,8 @@ struct glibc {
 	const struct maps *maps;
 	struct heaps main, side;
 	uint64_t mapped, mapped_bytes;
-	uint64_t arenas[ARENAS_MAX]; /* their states, but the main one's */
+	uint64_t blocks[ABI_SIZE_CLASSES]; /* in use, or kept by a thread for its next call */
+	uint64_t arenas[ARENAS_MAX];       /* their states, but the main one's */
 	size_t n_arenas;
 };
 
@@ -174,9 +175,10 @@ static uint64_t find_chain(struct walk *walk, uint64_t address, uint64_t limit, 
 }
 
 /* in  size: with the header */
-static void offer_chunk(struct walk *walk, const struct block_kind *kind, uint64_t address,
+static void offer_chunk(struct glibc *glibc, const struct block_kind *kind, uint64_t address,
 			uint64_t size, uint64_t usable)
 {
+	struct walk *walk = glibc->walk;
 	struct block block = {
 		.kind = kind,
 		.address = address + CHUNK_HEADER,
@@ -187,6 +189,7 @@ static void offer_chunk(struct walk *walk, const struct block_kind *kind, uint64
 		.range_end = walk->range->end,
 	};
 
+	glibc->blocks[abi_size_class(usable)]++;
 	block.head = memory_peek(&walk->memory, block.address, block.head_length);
 	if (block.head)
 		walk->visit(walk->context, &block);
@@ -199,8 +202,10 @@ static void offer_chunk(struct walk *walk, const struct block_kind *kind, uint64
  *
  * return where it ended, or where what should be a chunk is not one
  */
-static uint64_t walk_chain(struct walk *walk, uint64_t address, uint64_t end, uint64_t *free_bytes)
+static uint64_t walk_chain(struct glibc *glibc, struct heaps *heaps, uint64_t address, uint64_t end)
 {
+	struct walk *walk = glibc->walk;
+
 	while (end - address >= CHUNK_MIN) {
 		struct chunk chunk, next;
 		uint64_t size;
@@ -211,7 +216,7 @@ static uint64_t walk_chain(struct walk *walk, uint64_t address, uint64_t end, ui
 			return is_fencepost(&chunk) ? end : address;
 		size = chunk_size(&chunk);
 		if (end - address - size < CHUNK_HEADER) { /* what is left of the heap */
-			*free_bytes += memory_resident(&walk->memory, address, end);
+			heaps->free_bytes += memory_resident(&walk->memory, address, end);
 			return end;
 		}
 		if (!read_chunk(walk, address + size, &next) ||
@@ -219,25 +224,27 @@ static uint64_t walk_chain(struct walk *walk, uint64_t address, uint64_t end, ui
 			return address;
 		/* the last 8 bytes of a chunk in use belong to its user: size - 8 may be used */
 		if (next.size & PREV_IN_USE)
-			offer_chunk(walk, &heap_chunk, address, size, size - 8);
+			offer_chunk(glibc, &heap_chunk, address, size, size - 8);
 		else
-			*free_bytes += memory_resident(&walk->memory, address, address + size);
+			heaps->free_bytes +=
+				memory_resident(&walk->memory, address, address + size);
 		address += size;
 	}
 	return end;
 }
 
 /* in  first: where its chunks begin, or may begin */
-static void walk_heap(struct walk *walk, struct heaps *heaps, uint64_t start, uint64_t first,
+static void walk_heap(struct glibc *glibc, struct heaps *heaps, uint64_t start, uint64_t first,
 		      uint64_t end)
 {
+	struct walk *walk = glibc->walk;
 	uint64_t address;
 
 	heaps->n++;
 	heaps->bytes += memory_resident(&walk->memory, start, end);
 	address = find_chain(walk, first, end, end);
 	while (address < end && !walk->memory.gone) {
-		address = walk_chain(walk, address, end, &heaps->free_bytes);
+		address = walk_chain(glibc, heaps, address, end);
 		if (address >= end)
 			break;
 		walk->lost_chains++;
@@ -249,7 +256,7 @@ static void walk_main_heap(struct glibc *glibc)
 {
 	const struct map_range *range = glibc->walk->range;
 
-	walk_heap(glibc->walk, &glibc->main, range->start, range->start, range->end);
+	walk_heap(glibc, &glibc->main, range->start, range->start, range->end);
 }
 
 static void note_arena(struct glibc *glibc, uint64_t state)
@@ -283,7 +290,7 @@ static uint64_t walk_side_heap(struct glibc *glibc, uint64_t address)
 	if (first >= address + size)
 		return 0;
 	note_arena(glibc, info[0]);
-	walk_heap(walk, &glibc->side, address, first, address + size);
+	walk_heap(glibc, &glibc->side, address, first, address + size);
 	return address + size;
 }
 
@@ -305,7 +312,7 @@ static uint64_t walk_mapped_chunk(struct glibc *glibc, uint64_t address)
 		return 0;
 	glibc->mapped++;
 	glibc->mapped_bytes += memory_resident(&walk->memory, address, address + size);
-	offer_chunk(walk, &mapped_chunk, address, size, size - CHUNK_HEADER);
+	offer_chunk(glibc, &mapped_chunk, address, size, size - CHUNK_HEADER);
 	return address + size;
 }
 
@@ -359,6 +366,8 @@ static void add_usage(void *state, struct heap_usage *usage)
 	usage->side_free_bytes += side_free;
 	usage->mapped += glibc->mapped;
 	usage->mapped_bytes += glibc->mapped_bytes;
+	memcpy(usage->malloc_blocks, glibc->blocks, sizeof(usage->malloc_blocks));
+	usage->malloc_sized = true;
 	usage->malloc_free_bytes += main_free + side_free;
 	usage->malloc_bytes +=
 		glibc->main.bytes - main_free + glibc->side.bytes - side_free + glibc->mapped_bytes;

@@ -20,8 +20,9 @@ struct pymalloc {
 	uint32_t arena_size, pool_size;
 	uint64_t pools_end;          /* of the last pool; pools that were never used follow it */
 	uint64_t pool_bytes, in_use; /* bytes: of unused ones too; in use: blocks, of any content */
-	uint64_t arenas;             /* that have a pool */
-	uint8_t seen[ARENAS_MAX / 8]; /* a bit for each */
+	uint64_t blocks[ABI_SIZE_CLASSES]; /* in use, of any content */
+	uint64_t arenas;                   /* that have a pool */
+	uint8_t seen[ARENAS_MAX / 8];      /* a bit for each */
 };
 
 static uint64_t largest_for(uint64_t asked)
@@ -118,6 +119,7 @@ static bool walk_pool(struct pymalloc *pymalloc, uint64_t address)
 	count_bytes(pymalloc, address);
 	count_arena(pymalloc, pool.arena);
 	pymalloc->in_use += (uint64_t)pool.n_live * pool.block_size;
+	pymalloc->blocks[abi_size_class(pool.block_size)] += pool.n_live;
 	if (state != POOL_EMPTY)
 		offer_pool(pymalloc, &pool, bytes, address);
 	return true;
@@ -142,6 +144,7 @@ static void add_usage(void *state, struct heap_usage *usage)
 	usage->arenas_bytes += pymalloc->arenas * pymalloc->arena_size;
 	usage->pools_bytes += pymalloc->pool_bytes;
 	usage->pools_used_bytes += pymalloc->in_use;
+	memcpy(usage->pool_blocks, pymalloc->blocks, sizeof(usage->pool_blocks));
 }
 
 const struct allocator allocator_pymalloc = {

@@ -35,7 +35,7 @@
  *            is found, where something named leads to it (late.h).
  * Bounds     at most 35 bytes an object, of which 12 are a hash table; those of late; REACH_KEPT
  *            references of 24 bytes. Reads are bounded as spans says: REACH_BUDGET times the
- * target's memory in each search.
+ *            target's memory in each search.
  */
 #ifndef PYLEAKTRACE_CENSUS_REACH_H
 #define PYLEAKTRACE_CENSUS_REACH_H

@@ -27,6 +27,12 @@ struct retained_key {
 
 /* ---- nodes ---------------------------------------------------------------------------------- */
 
+static void drop_examples(struct retained_node *node)
+{
+	for (unsigned i = 0; i < RETENTION_EXAMPLES; i++)
+		node->examples[i] = OBJECTS_NONE;
+}
+
 static bool add_node(struct retained *retained, const struct way *way, const char *type)
 {
 	struct retained_node *node = &retained->nodes[retained->n_nodes];
@@ -35,8 +41,8 @@ static bool add_node(struct retained *retained, const struct way *way, const cha
 				       .place = way->place,
 				       .called = way->called,
 				       .type_at = way->type,
-				       .example = OBJECTS_NONE,
 				       .count = calloc(2 * RETAINED_LOOKS, sizeof(*node->count))};
+	drop_examples(node);
 	node->type = type ? strdup(type) : NULL;
 	if (!node->count || (type && !node->type)) {
 		free(node->count);
@@ -344,6 +350,22 @@ static uint32_t *count_held(const struct retained *retained)
 	return held;
 }
 
+/* Into its place; the one that holds least falls out. */
+static void add_example(struct retained_node *node, uint32_t object, const uint32_t *held)
+{
+	unsigned at = RETENTION_EXAMPLES;
+
+	while (at > 0 && (node->examples[at - 1] == OBJECTS_NONE ||
+			  held[object] > held[node->examples[at - 1]]))
+		at--;
+	for (unsigned i = at; i < RETENTION_EXAMPLES; i++) {
+		uint32_t next = node->examples[i];
+
+		node->examples[i] = object;
+		object = next;
+	}
+}
+
 static void count_objects(struct retained *retained, size_t look, struct type_sum *sums,
 			  const uint32_t *held)
 {
@@ -359,8 +381,7 @@ static void count_objects(struct retained *retained, size_t look, struct type_su
 		row->count[look]++;
 		row->bytes[look] += reach->objects.size[i];
 		row->weight += 1 + held[i];
-		if (row->example == OBJECTS_NONE || held[i] > held[row->example])
-			row->example = (uint32_t)i;
+		add_example(row, (uint32_t)i, held);
 		/* what the scan has of a type is without late ones */
 		if (!late_is(&reach->late, (uint32_t)i))
 			sums[reach->objects.type[i]].own += reach->objects.size[i];
@@ -388,11 +409,11 @@ static void share_buffers(struct retained *retained, size_t look, struct type_su
 		struct type_sum *sum;
 		double moved = change(row);
 
-		if (row->example == OBJECTS_NONE) {
+		if (row->examples[0] == OBJECTS_NONE) {
 			row->buffers = 0;
 			continue;
 		}
-		sum = &sums[reach->objects.type[row->example]];
+		sum = &sums[reach->objects.type[row->examples[0]]];
 		sum->before += row->buffers;
 		*(moved > 0 ? &sum->more : &sum->less) += moved;
 	}
@@ -402,10 +423,10 @@ static void share_buffers(struct retained *retained, size_t look, struct type_su
 		double came, moved = change(row), all;
 		uint64_t bytes;
 
-		if (row->example == OBJECTS_NONE)
+		if (row->examples[0] == OBJECTS_NONE)
 			continue;
-		sum = &sums[reach->objects.type[row->example]];
-		bytes = type_table_at(types, reach->objects.type[row->example])->bytes;
+		sum = &sums[reach->objects.type[row->examples[0]]];
+		bytes = type_table_at(types, reach->objects.type[row->examples[0]])->bytes;
 		came = (bytes > sum->own ? (double)(bytes - sum->own) : 0) - sum->before;
 		all = came > 0 ? sum->more : sum->less;
 		if (all != 0 && (moved > 0) == (came > 0))
@@ -485,7 +506,7 @@ int retained_end(struct retained *retained, struct err *err)
 		row->count[look] = row->bytes[look] = 0;
 		row->weight_before = row->weight;
 		row->weight = 0;
-		row->example = OBJECTS_NONE;
+		drop_examples(row);
 	}
 	retained->seconds[look] = reach->scan->at_s;
 	retained->since_full[look] = reach->scan->gc.since_full;

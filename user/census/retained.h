@@ -27,6 +27,7 @@
 #define PYLEAKTRACE_CENSUS_RETAINED_H
 
 #include "census/reach.h"
+#include "model/retention.h"
 
 #define RETAINED_NODES (1u << 16)
 #define RETAINED_LOOKS 24
@@ -47,9 +48,9 @@ struct retained_node {
 	char *type;       /* of its objects; NULL: of roots */
 	uint64_t type_at; /* its address; 0: of roots */
 	bool names;       /* a dict of names: of a module, a class, an instance */
-	/* of its objects the one that holds most itself, in the last look; OBJECTS_NONE: it has
-	 * none */
-	uint32_t example;
+	/* of its objects those that hold most themselves, in the last look, most first;
+	 * OBJECTS_NONE: it has fewer */
+	uint32_t examples[RETENTION_EXAMPLES];
 	uint64_t *count, *bytes; /* [RETAINED_LOOKS] each */
 	uint64_t weight;         /* in the last look */
 	uint64_t weight_before;  /* in the one before it; 0: there was none */

@@ -215,10 +215,11 @@ static int name_holder(struct retention *to, const struct work *work, uint32_t n
 	int result;
 
 	to->containers = holder->count[work->retained->n_looks - 1];
-	if (holder->example == OBJECTS_NONE)
+	if (holder->examples[0] == OBJECTS_NONE)
 		return 0;
-	to->address = edges->reach->objects.address[holder->example];
-	result = chain_build(&chain, edges, holder->example, err);
+	for (unsigned i = 0; i < RETENTION_EXAMPLES && holder->examples[i] != OBJECTS_NONE; i++)
+		to->addresses[i] = edges->reach->objects.address[holder->examples[i]];
+	result = chain_build(&chain, edges, holder->examples[0], err);
 	if (result)
 		return result;
 	to->bound = find_bound(&chain, edges);

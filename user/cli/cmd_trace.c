@@ -151,6 +151,7 @@ static struct profile *look(struct run *run, unsigned i)
 		return NULL;
 	}
 	judge(profile);
+	target_trace_explain(run->targets[i], judge_explained(profile));
 	remember(&run->said[i], profile->verdict);
 	profile_select(profile, run->options->modules, run->options->n_modules);
 	return profile;

@@ -20,7 +20,7 @@ static const struct {
 	[BUDGET_TRACING] = {.part = 0.7, .saved_s = 10, .owed_s = 10},
 	/* a round, and the rest after it; one may cost more than that, where it cannot be measured
 	 */
-	[BUDGET_WATCHPOINTS] = {.part = 0.3, .saved_s = 15, .owed_s = 60},
+	[BUDGET_WATCHPOINTS] = {.part = 0.3, .saved_s = 20, .owed_s = 60},
 };
 
 double budget_allowed(double max_overhead)
@@ -40,15 +40,24 @@ double budget_allowed_of(double max_overhead, double cores)
 	return cores > 0 && floor > allowed * cores ? floor / cores : allowed;
 }
 
-double budget_allowed_now(struct budget *budget)
+static double lately(struct budget *budget, const double *sum)
 {
-	double allowed;
+	double cores;
 
 	lock_take(&budget->lock);
-	allowed = budget_allowed_of(budget->max_overhead,
-				    budget->known > 0 ? budget->own / budget->known : 0);
+	cores = budget->known > 0 ? *sum / budget->known : 0;
 	lock_release(&budget->lock);
-	return allowed;
+	return cores;
+}
+
+double budget_used_cores(struct budget *budget)
+{
+	return lately(budget, &budget->used);
+}
+
+double budget_allowed_now(struct budget *budget)
+{
+	return budget_allowed_of(budget->max_overhead, lately(budget, &budget->own));
 }
 
 double budget_at_most(double measured_ns)
@@ -147,6 +156,7 @@ void budget_pass(struct budget *budget, double wall_ns, double cpu_ns)
 	earned = fmax(budget->max_overhead * SHARE * own,
 		      budget_floor(budget->max_overhead) * wall_ns);
 	keep = exp(-wall_ns / 1e9 / INCOME_S);
+	budget->used = keep * budget->used + (1 - keep) * number(cpu_ns) / wall_ns;
 	budget->own = keep * budget->own + (1 - keep) * fmax(own, 0) / wall_ns;
 	budget->known = keep * budget->known + (1 - keep);
 	budget->income = keep * budget->income + (1 - keep) * earned / (wall_ns / 1e9);

@@ -68,7 +68,8 @@ struct budget {
 	struct lock lock;    /* of all but max_overhead */
 	double max_overhead; /* share */
 	double income;       /* as charged, for each second, lately */
-	double own, known;   /* the target's own work lately, in cores, is the quotient */
+	/* by `known`: what the target used lately, in cores, and of that its own work */
+	double used, own, known;
 	double uncounted_ns; /* taken from the target since time has last passed */
 	struct budget_account accounts[BUDGET_USERS];
 };
@@ -78,6 +79,9 @@ void budget_fini(struct budget *budget);
 
 /* budget_allowed() as of now: of a target that does little it is more, for there is the floor. */
 double budget_allowed_now(struct budget *budget);
+
+/* What the target uses lately, in cores, tracing included; 0: not known yet. */
+double budget_used_cores(struct budget *budget);
 
 /* in at_once_ns: the most that it may want to spend at once */
 void budget_join(struct budget *budget, enum budget_user user, double at_once_ns);

@@ -253,6 +253,8 @@ static void begin_all(struct governor *governor, enum abi_part part, unsigned sh
 	}
 	survivors_unfollow(governor->survivors, governor_domains(governor, part));
 	begin_change(governor);
+	governor->policy.parts[part].selective = false;
+	governor_skip_sizes(governor, part);
 	set_sampling(governor, part, shift);
 	governor->options.on_all(governor->options.context, governor_domains(governor, part));
 	governor_publish(governor, part);
@@ -298,19 +300,20 @@ static uint64_t idle_ns(const struct governor *governor)
 }
 
 /* Parts of which some domain is worth tracing. */
-static void ask_wanted(struct governor *governor)
+static void ask_focus(struct governor *governor)
 {
-	unsigned domains;
+	struct governor_focus *focus = &governor->focus;
 
-	if (!governor->options.wanted)
+	if (!governor->options.focus)
 		return;
-	domains = governor->options.wanted(governor->options.context);
+	governor->options.focus(governor->options.context, focus);
 	for (unsigned i = 0; i < ABI_PARTS; i++) {
-		bool wanted = domains & governor_domains(governor, i);
+		unsigned wanted = focus->wanted & governor_domains(governor, i);
 
-		if (wanted == governor->policy.parts[i].wanted)
+		policy_explain(&governor->policy, i, wanted && !(wanted & ~focus->explained));
+		if ((wanted != 0) == governor->policy.parts[i].wanted)
 			continue;
-		policy_want(&governor->policy, i, wanted);
+		policy_want(&governor->policy, i, wanted != 0);
 		governor_publish(governor, i);
 	}
 }
@@ -386,7 +389,7 @@ static void *run(void *context)
 	while (session_active(governor->session)) {
 		struct policy_step step;
 
-		ask_wanted(governor);
+		ask_focus(governor);
 		step = policy_next(&governor->policy);
 		if (!carry_out(governor, &step))
 			break;

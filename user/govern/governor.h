@@ -29,6 +29,13 @@
 
 struct governor;
 
+/* What is worth tracing. */
+struct governor_focus {
+	unsigned wanted;               /* domains; bits */
+	unsigned explained;            /* those of which it is known who makes what grows */
+	uint64_t skipped[ABI_DOMAINS]; /* sizes that do not grow: bits of classes (abi/sizes.h) */
+};
+
 struct governor_options {
 	struct budget *budget; /* borrowed; watchpoints spend of it, too */
 	uint64_t max_window_ns;
@@ -48,8 +55,8 @@ struct governor_options {
 	/* Between two windows, now and then: a chance to go through the survivors; NULL: not
 	 * needed */
 	void (*maintain)(void *context, struct survivors *survivors);
-	/* Before each step: which domains are worth tracing (bits)? NULL: all */
-	unsigned (*wanted)(void *context);
+	/* Before each step; NULL: everything is worth tracing */
+	void (*focus)(void *context, struct governor_focus *focus);
 	void *context;
 };
 

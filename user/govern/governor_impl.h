@@ -38,6 +38,7 @@ struct governor {
 
 	/* of the thread */
 	struct policy policy;
+	struct governor_focus focus;
 	struct reading last;
 	bool on[ABI_PARTS]; /* all the time */
 	bool detached_idle; /* probes of part object do not stay */
@@ -84,6 +85,9 @@ void governor_say_limit(struct governor *governor);
 
 /* One window, of ns at most, and until it has cost most_ns. return false: it failed */
 bool governor_window(struct governor *governor, enum abi_part part, uint64_t ns, double most_ns);
+
+/* Leave out the sizes that do not grow, if the part's next window is selective. */
+void governor_skip_sizes(const struct governor *governor, enum abi_part part);
 
 /* For tests: options.n_test_windows windows one after the other, whatever they cost. */
 void governor_run_test_windows(struct governor *governor);

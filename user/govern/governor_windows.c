@@ -87,6 +87,16 @@ static uint64_t record_until(struct governor *governor, enum abi_part part,
 	return ended;
 }
 
+void governor_skip_sizes(const struct governor *governor, enum abi_part part)
+{
+	bool selective = governor->policy.parts[part].selective;
+
+	for (unsigned domain = 0; domain < ABI_DOMAINS; domain++)
+		if (governor_domains(governor, part) >> domain & 1)
+			session_skip_sizes(governor->session, domain,
+					   selective ? governor->focus.skipped[domain] : 0);
+}
+
 bool governor_window(struct governor *governor, enum abi_part part, uint64_t ns, double most_ns)
 {
 	struct window_figures figures;
@@ -104,6 +114,7 @@ bool governor_window(struct governor *governor, enum abi_part part, uint64_t ns,
 		policy_window_failed(&governor->policy, part);
 		return false;
 	}
+	governor_skip_sizes(governor, part);
 	counting = part == ABI_PART_NATIVE && session_count_syscalls(governor->session, true);
 	began = session_record(governor->session, part, true);
 	governor_read(governor, &first);
@@ -150,10 +161,11 @@ bool governor_window(struct governor *governor, enum abi_part part, uint64_t ns,
 	governor->last = after;
 	if (governor->options.verbose)
 		fprintf(stderr,
-			"window: part %u, %.1f ms, %.0f entries, %.1f of %.1f ms CPU; alive by "
+			"window: part %u%s, %.1f ms, %.0f entries, %.1f of %.1f ms CPU; alive by "
 			"quarter "
 			"%llu %llu %llu %llu\n",
-			part, figures.recorded_ns / 1e6, reading_entries(&first, &last),
+			part, governor->policy.parts[part].selective ? ", sizes that grow" : "",
+			figures.recorded_ns / 1e6, reading_entries(&first, &last),
 			figures.cost_ns / 1e6, figures.cpu_ns / 1e6,
 			(unsigned long long)taken.quarter[0], (unsigned long long)taken.quarter[1],
 			(unsigned long long)taken.quarter[2], (unsigned long long)taken.quarter[3]);

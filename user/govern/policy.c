@@ -27,6 +27,12 @@
 #define COARSER_S 0.5
 /* a sampling is made finer when it could be paid for so long */
 #define REFINE_NS 5e9
+/* of the target's CPU time in a window: who takes no more of it holds nothing up */
+#define HOLDS_UP 0.3
+/* times what hits took: the rest of a window that lasts longer is the target's sleep */
+#define HELD_UP_MOST 2
+/* times a window: how long requests wait behind it, at most */
+#define QUEUE_MOST 3
 /* the rest after the first failure, which doubles this many times at most */
 #define FAILURE_REST_NS 0.25e9
 #define MOST_FAILURES   8
@@ -162,6 +168,23 @@ static void pay(struct policy *policy, double wall_ns, double cpu_ns, double cos
 	budget_pass(policy->budget, wall_ns, cpu_ns);
 }
 
+double policy_pause_ns(double held_up_ns, double used, double max_overhead)
+{
+	double waiting = POLICY_WAITING * max_overhead / BUDGET_CEILING;
+
+	if (used >= POLICY_BUSY || !(waiting > 0))
+		return 0;
+	return fmin(held_up_ns / (1 - fmax(used, 0)), QUEUE_MOST * held_up_ns) / waiting;
+}
+
+static double pause_after(const struct policy *policy, const struct window_figures *figures)
+{
+	double held_up_ns = fmin(figures->all_wall_ns, HELD_UP_MOST * figures->all_cost_ns);
+
+	return policy_pause_ns(held_up_ns, budget_used_cores(policy->budget),
+			       policy->budget->max_overhead);
+}
+
 void policy_window_done(struct policy *policy, enum abi_part number,
 			const struct window_figures *figures)
 {
@@ -171,10 +194,12 @@ void policy_window_done(struct policy *policy, enum abi_part number,
 	part->n_windows++;
 	part->failures = 0;
 	if (figures->cpu_ns >= ENOUGH_CPU_NS) {
-		part->demand = share(figures->cost_ns, figures->cpu_ns);
-		part->trap_demand = share(figures->trap_ns, trap_cpu);
-		part->calm = fits(policy, part) ? part->calm + 1 : 0;
-		part->n_dear = fits(policy, part) ? 0 : part->n_dear + 1;
+		if (!part->selective) {
+			part->demand = share(figures->cost_ns, figures->cpu_ns);
+			part->trap_demand = share(figures->trap_ns, trap_cpu);
+			part->calm = fits(policy, part) ? part->calm + 1 : 0;
+			part->n_dear = fits(policy, part) ? 0 : part->n_dear + 1;
+		}
 		/* the most expensive of the last few: one that runs out of what can be paid is cut,
 		 * and worth little */
 		part->cost_per_cpu_ns = fmax(part->n_windows > 1 ? 0.8 * part->cost_per_cpu_ns : 0,
@@ -183,6 +208,8 @@ void policy_window_done(struct policy *policy, enum abi_part number,
 	choose_length(policy, part, figures->quarter);
 	budget_return(policy->budget, BUDGET_TRACING);
 	pay(policy, figures->all_wall_ns, figures->all_cpu_ns, figures->all_cost_ns);
+	policy->pause_ns = fmax(policy->pause_ns, pause_after(policy, figures));
+	part->rest_ns = part->explained ? POLICY_CHECK_NS : 0;
 }
 
 /* What it is taken to cost, until more is known. */
@@ -209,6 +236,7 @@ void policy_pass(struct policy *policy, double wall_ns, double cpu_ns,
 {
 	double sum = other_ns;
 
+	policy->pause_ns -= wall_ns;
 	for (unsigned i = 0; i < ABI_PARTS; i++) {
 		struct policy_part *part = &policy->parts[i];
 
@@ -294,6 +322,11 @@ void policy_want(struct policy *policy, enum abi_part part, bool wanted)
 	policy->parts[part].wanted = wanted;
 }
 
+void policy_explain(struct policy *policy, enum abi_part part, bool explained)
+{
+	policy->parts[part].explained = explained;
+}
+
 /* A part that is on all the time, and where nothing has grown for long. */
 static bool retire(struct policy *policy, struct policy_step *step)
 {
@@ -374,7 +407,8 @@ static bool open_window(struct policy *policy, struct policy_step *step)
 		struct policy_part *part = &policy->parts[number];
 		double price, lease;
 
-		if (part->mode != PART_WINDOWS || !part->wanted || part->rest_ns > 0)
+		if (part->mode != PART_WINDOWS || !part->wanted || part->rest_ns > 0 ||
+		    (policy->pause_ns > 0 && part->cost_per_cpu_ns > HOLDS_UP))
 			continue;
 		/* one that turns out more expensive is ended when it has cost the lease */
 		price = part->cost_per_cpu_ns * (double)part->window_ns;
@@ -382,6 +416,8 @@ static bool open_window(struct policy *policy, struct policy_step *step)
 		if (!(lease > 0))
 			return false;
 		policy->turn = (number + 1) % ABI_PARTS;
+		part->selective =
+			policy_is_too_dear(policy, number) && part->n_windows % POLICY_ALL_SIZES;
 		step->action = POLICY_WINDOW;
 		step->part = number;
 		step->ns = part->window_ns;

@@ -29,8 +29,19 @@
  *
  * So windows get longer until the first picture is seen, and then as short as still show it.
  *
+ * Requests that meet a window wait for its end, and so do those behind them. So that few do,
+ * however much the ceiling pays for, the target has a pause after each window:
+ *
+ *      window ──▶ pause = time held up / (1 - CPU time used) / POLICY_WAITING
+ *
+ * A target that is never idle does not wait for requests: there the ceiling alone counts.
+ *
+ * A part that cannot be traced all the time has windows in which only sizes that grow are recorded,
+ * and every POLICY_ALL_SIZES-th one of all sizes, which shows what it would cost.
+ *
  * A part that is not worth tracing (trace/focus.h) gets no windows; what is on all the time ends
- * after POLICY_UNWANTED_NS.
+ * after POLICY_UNWANTED_NS. One whose growth is explained has a window every POLICY_CHECK_NS: a
+ * leak may move.
  *
  * Place      layer 5; governor asks it and does what it says. Pure: no clock, no target; tested
  *            with made loads.
@@ -62,6 +73,16 @@ enum part_mode {
 #define POLICY_SHIFT_LEAST 10
 #define POLICY_SHIFT_MOST  24
 
+#define POLICY_ALL_SIZES   16
+
+/* of all requests, with the default ceiling: what windows may hold up */
+#define POLICY_WAITING 0.008
+/* cores that a target uses which is never idle */
+#define POLICY_BUSY 0.95
+
+/* between two windows of a part of which it is known who makes what grows */
+#define POLICY_CHECK_NS 20e9
+
 /* what is on all the time is kept for so long when nothing grows any more */
 #define POLICY_UNWANTED_NS 60e9
 
@@ -81,7 +102,9 @@ struct policy_part {
 	unsigned failures;      /* in a row */
 	double rest_ns;         /* no window before this much time has passed */
 	bool full;              /* its blocks fill the map */
+	bool selective;         /* its window records only sizes that grow */
 	bool wanted;            /* worth tracing now */
+	bool explained;         /* it is known who makes what grows */
 	double unwanted_ns;     /* for so long it is not */
 	unsigned calm;          /* windows in a row that were cheap enough, ... */
 	unsigned patience; /* ... and how many it takes: more after each time that it went wrong */
@@ -95,7 +118,8 @@ struct policy {
 	struct policy_part parts[ABI_PARTS];
 	uint64_t max_window_ns;
 	bool can_sample;
-	unsigned turn; /* whose window is next */
+	double pause_ns; /* no window before this much time has passed */
+	unsigned turn;   /* whose window is next */
 };
 
 struct policy_options {
@@ -126,6 +150,9 @@ void policy_window_done(struct policy *policy, enum abi_part part,
 /* A window could not be opened. It is tried again after a rest, which gets longer each time. */
 void policy_window_failed(struct policy *policy, enum abi_part part);
 
+/* After a window that held the target up for so long, while it uses so many cores. */
+double policy_pause_ns(double held_up_ns, double used, double max_overhead);
+
 /* Is the part traced all the time, in whole or by a sample? */
 bool policy_is_on(const struct policy *policy, enum abi_part part);
 
@@ -139,6 +166,9 @@ void policy_pass(struct policy *policy, double wall_ns, double cpu_ns,
 
 /* Is the part worth tracing? All are, until this says otherwise. */
 void policy_want(struct policy *policy, enum abi_part part, bool wanted);
+
+/* Is it known who makes what grows there? Then windows only check that it still is so. */
+void policy_explain(struct policy *policy, enum abi_part part, bool explained);
 
 /*
  * The map of live blocks fills up: what is traced all the time is sampled from here on, or by

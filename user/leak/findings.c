@@ -67,19 +67,29 @@ static void add_evidence(struct finding *to, struct profile *profile, const char
 
 /* ---- objects -------------------------------------------------------------------------------- */
 
-/* Who put it there: of the container's own watchpoint. */
+static bool is_one_of(const struct retention *retention, uint64_t address)
+{
+	for (unsigned i = 0; i < RETENTION_EXAMPLES; i++)
+		if (address && retention->addresses[i] == address)
+			return true;
+	return false;
+}
+
+/* Who put it there: of the container's own watchpoint; of many, of the one that got most. */
 static const struct stack *find_filler(const struct profile *profile,
 				       const struct retention *retention)
 {
 	const struct profile_growing_containers *growing = profile->growing_containers;
+	const struct heap_watch_stack *most = NULL;
 
 	for (size_t i = 0; growing && i < growing->n_rows; i++) {
 		const struct heap_watch_row *row = &growing->rows[i].row;
 
-		if (row->address == retention->address && row->n_stacks && row->stacks[0].inserted)
-			return &row->stacks[0].stack;
+		if (is_one_of(retention, row->address) && row->n_stacks &&
+		    row->stacks[0].inserted > (most ? most->inserted : 0))
+			most = &row->stacks[0];
 	}
-	return NULL;
+	return most ? &most->stack : NULL;
 }
 
 /* Who made it: of the class's watchpoint. */
@@ -156,7 +166,7 @@ static const struct stack *find_maker(const struct profile *profile, enum domain
 
 /*
  * Who made the items of a type. Of those with a free list only a buffer can say it, of which each
- * new item has one.
+ * new item has one; not of a dict, whose keys come from a free list, too.
  */
 static const struct stack *find_item_maker(const struct profile *profile,
 					   const struct retention *row)
@@ -167,7 +177,8 @@ static const struct stack *find_item_maker(const struct profile *profile,
 		return maker;
 	if (!has_free_list(row->item_type))
 		return find_maker(profile, DOMAIN_OBJECT, row->item_type);
-	buffers = find_maker(profile, DOMAIN_OBJECT, "[buffer]");
+	buffers = strcmp(row->item_type, "dict") ? find_maker(profile, DOMAIN_OBJECT, "[buffer]")
+						 : NULL;
 	return buffers && fabs((double)buffers->outstanding_count - (double)row->items_delta) <
 				       BUFFERS_ALIKE * (double)row->items_delta
 		       ? buffers
@@ -260,7 +271,7 @@ static void add_retention(struct finding *to, struct profile *profile, const str
 		set_stack(to, profile, find_item_maker(profile, row), "made by");
 	if (row->kind == RETENTION_CONTAINER && row->containers == 1 && !to->stack)
 		set_next(to, profile, "watch",
-			 profile_format(profile, "0x%llx", (unsigned long long)row->address));
+			 profile_format(profile, "0x%llx", (unsigned long long)row->addresses[0]));
 	else
 		set_next(to, profile, "chain", row->item_type);
 }

@@ -231,3 +231,55 @@ void judge(struct profile *profile)
 	decide(profile, verdict, grows);
 	profile->verdict = verdict;
 }
+
+/* ---- what is explained ---------------------------------------------------------------------- */
+
+/* blocks of an estimate after which its line is not in doubt */
+#define SEEN_ENOUGH 12
+/* of the growth of a domain, what lines must explain */
+#define NEARLY_ALL 0.8
+
+static enum domain domain_of(enum finding_cause cause)
+{
+	switch (cause) {
+	case CAUSE_C_MEMORY:
+	case CAUSE_THREAD:
+		return DOMAIN_MALLOC;
+	case CAUSE_MAPPING:
+		return DOMAIN_MMAP;
+	default:
+		return DOMAIN_OBJECT;
+	}
+}
+
+static bool has_sure_line(const struct finding *finding)
+{
+	return finding->stack &&
+	       (!finding->stack->estimated || finding->stack->seen >= SEEN_ENOUGH);
+}
+
+unsigned judge_explained(const struct profile *profile)
+{
+	const struct verdict *verdict = profile->verdict;
+	double found[DOMAIN_COUNT] = {0}, lines[DOMAIN_COUNT] = {0}, grown[DOMAIN_COUNT] = {0};
+	unsigned domains = 0;
+
+	if (!verdict)
+		return 0;
+	for (size_t i = 0; i < verdict->n_findings; i++) {
+		const struct finding *finding = &verdict->findings[i];
+		enum domain domain = domain_of(finding->cause);
+
+		found[domain] += finding->bytes_per_s;
+		lines[domain] += has_sure_line(finding) ? finding->bytes_per_s : 0;
+	}
+	grown[DOMAIN_OBJECT] = profile->trend->rows[TREND_PART_OBJECTS].per_s +
+			       profile->trend->rows[TREND_PART_PYMALLOC].per_s;
+	grown[DOMAIN_MALLOC] = profile->trend->rows[TREND_PART_MALLOC].per_s;
+	grown[DOMAIN_MMAP] = profile->trend->rows[TREND_PART_MAPPINGS].per_s;
+	for (unsigned domain = 0; domain < DOMAIN_COUNT; domain++)
+		if (lines[domain] > 0 &&
+		    lines[domain] >= NEARLY_ALL * fmax(grown[domain], found[domain]))
+			domains |= domain_bit(domain);
+	return domains;
+}

@@ -60,6 +60,8 @@ struct heap_gc {
  */
 bool heap_gc_takes_cycles(const struct heap_gc *gc);
 
+#define HEAP_SIZE_CLASSES 64 /* of blocks: abi/sizes.h */
+
 /*
  * How the memory that a scan walked is used: private, writable memory without a file. Bytes that
  * are in memory (RSS), so that reserved and swapped pages count nowhere.
@@ -82,6 +84,10 @@ struct heap_usage {
 	uint64_t side_heaps, side_bytes, side_free_bytes; /* heaps of its other arenas */
 	uint64_t mapped, mapped_bytes;                    /* chunks that are a mapping each */
 	uint64_t stacks;
+	/* blocks in use by size (abi/sizes.h), of any content: of pymalloc, of malloc (as the
+	 * largest that may have been asked for) */
+	uint64_t pool_blocks[HEAP_SIZE_CLASSES], malloc_blocks[HEAP_SIZE_CLASSES];
+	bool malloc_sized; /* malloc's are known */
 };
 
 /* A large container; which one, the census says (holders.h). */

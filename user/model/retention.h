@@ -17,6 +17,8 @@
 
 #include "model/profile.h"
 
+#define RETENTION_EXAMPLES 4
+
 enum retention_kind {
 	RETENTION_CONTAINER,
 	RETENTION_HELD,    /* by C code, or by a lost reference */
@@ -33,8 +35,9 @@ struct retention {
 	/* the most items that one may have, as the class says (deque, lru_cache); -1: it has no
 	 * bound though it could have one; 0: not known */
 	int64_t bound;
-	uint64_t address; /* of one of them; 0: none */
-	char *item_type;  /* of most of what came */
+	/* of those that hold most, most first; 0: there are fewer */
+	uint64_t addresses[RETENTION_EXAMPLES];
+	char *item_type; /* of most of what came */
 	/* that type, where it is a class that counts its instances: each holds a reference to it;
 	 * 0: it is none */
 	uint64_t item_class;

@@ -194,6 +194,13 @@ void session_set_sampling(struct session *session, unsigned domain, unsigned shi
 				 __ATOMIC_RELEASE);
 }
 
+void session_skip_sizes(struct session *session, unsigned domain, uint64_t classes)
+{
+	if (domain < ABI_DOMAINS)
+		__atomic_store_n(&session->skel->bss->skipped_sizes[domain], classes,
+				 __ATOMIC_RELEASE);
+}
+
 bool session_split(const struct session *session)
 {
 	return session->split;

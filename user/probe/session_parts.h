@@ -50,4 +50,11 @@ uint64_t session_record(struct session *session, enum abi_part part, bool on);
  */
 void session_set_sampling(struct session *session, unsigned domain, unsigned shift);
 
+/*
+ * From here on blocks of these sizes are not recorded in a domain: they cost their traps alone.
+ *
+ * in  classes: a bit for each (abi/sizes.h); none at the start
+ */
+void session_skip_sizes(struct session *session, unsigned domain, uint64_t classes);
+
 #endif

@@ -26,7 +26,7 @@ bool focus_is_watchable(const struct retention *row)
 					    "deque", "OrderedDict", "defaultdict"};
 	const char *name = strrchr(row->type, '.');
 
-	if (row->kind != RETENTION_CONTAINER || row->containers != 1 || !row->address)
+	if (row->kind != RETENTION_CONTAINER || row->containers != 1 || !row->addresses[0])
 		return false;
 	name = name ? name + 1 : row->type;
 	for (size_t i = 0; i < sizeof(types) / sizeof(types[0]); i++)

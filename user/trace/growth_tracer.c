@@ -22,7 +22,8 @@
 #include "target/remote_mem.h"
 #include "trace/class_results.h"
 
-#define ROUND_NS 3000000000u /* containers are watched for this long at a time, ... */
+#define ROUND_NS         3000000000u /* containers are watched for this long at a time, ... */
+#define LONGEST_ROUND_NS 9000000000u /* ... where little comes, for this long, ... */
 /* ... and at least for this long where watchpoints may have costs that cannot be measured
  * (container_cost.h), though the lease is spent */
 #define LEAST_ROUND_NS 1000000000u
@@ -96,7 +97,7 @@ static bool is_known(const struct growth_tracer *tracer, uint64_t address)
 
 /*
  * Under the lock: a round that the end of the trace broke off shows less than the whole one before
- * it, and one that was cut before anything was seen shows nothing.
+ * it, and one in which nothing was seen shows nothing: of many containers each gets little.
  */
 static bool is_wanted(const struct growth_tracer *tracer, enum heap_watch_end end,
 		      const struct heap_watch_row *row)
@@ -105,8 +106,7 @@ static bool is_wanted(const struct growth_tracer *tracer, enum heap_watch_end en
 
 	if (tracer->forgotten)
 		return false;
-	return !is_known(tracer, row->address) ||
-	       (end != WATCH_ASKED && (end != WATCH_OVERHEAD || saw));
+	return !is_known(tracer, row->address) || (end != WATCH_ASKED && saw);
 }
 
 /* Each row gets a profile of its own, so that it can be dropped for itself. */
@@ -212,12 +212,13 @@ static void charge(const struct growth_tracer *tracer, const struct container_wa
 }
 
 /* Is it over? */
-static bool round_done(const struct growth_tracer *tracer, uint64_t began_ns)
+static bool round_done(const struct growth_tracer *tracer, uint64_t began_ns, double spent_ns)
 {
 	uint64_t passed = clock_now_ns() - began_ns;
 
-	return passed >= ROUND_NS || (passed >= LEAST_ROUND_NS &&
-				      budget_is_spent(tracer->options.budget, BUDGET_WATCHPOINTS));
+	return passed >= LONGEST_ROUND_NS || (passed >= ROUND_NS && spent_ns >= LEAST_LEASE_NS) ||
+	       (passed >= LEAST_ROUND_NS &&
+		budget_is_spent(tracer->options.budget, BUDGET_WATCHPOINTS));
 }
 
 static enum heap_watch_end follow(const struct growth_tracer *tracer, struct container_watch *round,
@@ -239,7 +240,7 @@ static enum heap_watch_end follow(const struct growth_tracer *tracer, struct con
 			return end;
 		if ((n > 0 && sources[0].revents) || (n < 0 && errno != EINTR))
 			return WATCH_ASKED;
-		if (round_done(tracer, began))
+		if (round_done(tracer, began, charged->measured_ns + charged->splits_ns))
 			return WATCH_TIME;
 	}
 }
@@ -612,8 +613,7 @@ void growth_tracer_report(struct growth_tracer *tracer, struct profile *profile)
 
 		/* it may have stopped to grow, or died */
 		if (!can_grow(result->row) ||
-		    !heap_monitor_container(tracer->monitor, result->address, &holder) ||
-		    !holder_grows(&holder))
+		    !heap_monitor_container(tracer->monitor, result->address, &holder))
 			continue;
 		*row = (struct growing_container){
 			.watched_s = result->watched_s,

@@ -15,6 +15,7 @@
 #include "census/scan.h"
 #include "census/ways_growing.h"
 #include "trace/focus.h"
+#include "trace/size_growth.h"
 #include "trace/trend_look.h"
 #include "python/runtime.h"
 
@@ -28,6 +29,9 @@ _Static_assert(HEAP_MONITOR_SCANS <= GROWTH_SCANS_MAX, "growth_measure() takes t
 #define CONTAINER_SCANS 3
 
 #define LIKELY_ERRORS   2 /* of a slope, to its upper bound */
+
+/* containers of many alike that may be watched */
+#define EXAMPLES_MOST 8
 
 /* References of up to this many objects are followed: 43 bytes each of the tool's memory. */
 #define FOLLOWED_MAX 8000000
@@ -46,13 +50,14 @@ struct heap_monitor {
 	pthread_cond_t wake;
 	bool stop, forget;
 	struct trend_recorder recorder;
+	struct size_growth sizes;
 	struct heap_scan *scans[HEAP_MONITOR_SCANS]; /* oldest first */
 	size_t n_scans;
 	struct heap_holder fastest[HEAP_MONITOR_FASTEST];
 	size_t n_fastest;
 	struct retention growing[WAYS_GROWING_MAX]; /* as the latest scan has them */
 	size_t n_growing, n_looks;                  /* of `retained` */
-	unsigned focus;                             /* bits of enum domain */
+	struct governor_focus focus;
 	double cpu_s, begun_s; /* of all scans and looks; since the first of them */
 };
 
@@ -182,6 +187,17 @@ static struct heap_scan *scan_heap(struct heap_monitor *monitor, struct found_gr
 	return scan;
 }
 
+/* Mappings are few, and of any size. */
+static void find_focus(struct heap_monitor *monitor)
+{
+	struct governor_focus *focus = &monitor->focus;
+
+	focus->wanted =
+		focus_domains(monitor->recorder.trend, monitor->growing, monitor->n_growing);
+	focus->skipped[ABI_OBJECT] = size_growth_skipped(&monitor->sizes, SIZE_GROWTH_POOLS);
+	focus->skipped[ABI_MALLOC] = size_growth_skipped(&monitor->sizes, SIZE_GROWTH_MALLOC);
+}
+
 /* return CPU seconds that it took */
 static double look(struct heap_monitor *monitor)
 {
@@ -201,6 +217,8 @@ static double look(struct heap_monitor *monitor)
 		drop_growing(found.rows, found.n);
 		found.n = 0;
 		monitor->hasty = HEAP_MONITOR_FIRST;
+		monitor->focus.explained = 0;
+		size_growth_forget(&monitor->sizes);
 		monitor->forget = false;
 	}
 	trend_recorder_look(&monitor->recorder, scan);
@@ -208,14 +226,14 @@ static double look(struct heap_monitor *monitor)
 	if (scan) {
 		thin(monitor);
 		monitor->scans[monitor->n_scans++] = scan;
+		size_growth_add(&monitor->sizes, scan);
 		find_fastest(monitor);
 	}
 	drop_growing(monitor->growing, monitor->n_growing);
 	memcpy(monitor->growing, found.rows, sizeof(found.rows));
 	monitor->n_growing = found.n;
 	monitor->n_looks = monitor->retained ? monitor->retained->n_looks : 0;
-	monitor->focus =
-		focus_domains(monitor->recorder.trend, monitor->growing, monitor->n_growing);
+	find_focus(monitor);
 	used = clock_cpu_s() - begin;
 	monitor->cpu_s += used;
 	lock_release(&monitor->lock);
@@ -376,14 +394,58 @@ static void put_retention(const struct heap_monitor *monitor, struct profile *pr
 	profile->retention = part;
 }
 
+/* What one of many alike grows by, on the average. */
+static bool measure_example(struct heap_holder *to, const struct retention *row, uint64_t address)
+{
+	for (unsigned i = 0; i < RETENTION_EXAMPLES; i++) {
+		if (!address || row->addresses[i] != address || row->kind != RETENTION_CONTAINER)
+			continue;
+		*to = (struct heap_holder){
+			.address = address,
+			.have_growth = true,
+			.items = row->items / row->containers,
+			.items_delta = row->items_delta / (int64_t)row->containers,
+			.items_per_s = row->items_per_s / (double)row->containers,
+			.least_per_s = row->least_items_per_s / (double)row->containers,
+		};
+		return true;
+	}
+	return false;
+}
+
+/* Of the many alike that grow. return how many rows there are */
+static size_t add_examples(const struct heap_monitor *monitor, struct heap_holder *rows)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < monitor->n_growing && n < EXAMPLES_MOST; i++) {
+		const struct retention *row = &monitor->growing[i];
+
+		for (unsigned k = 0; k < RETENTION_EXAMPLES && n < EXAMPLES_MOST; k++)
+			n += row->containers > 1 &&
+			     measure_example(&rows[n], row, row->addresses[k]);
+	}
+	return n;
+}
+
+static bool has_row(const struct heap_holder *rows, size_t n, uint64_t address)
+{
+	for (size_t i = 0; i < n; i++)
+		if (rows[i].address == address)
+			return true;
+	return false;
+}
+
 size_t heap_monitor_containers(struct heap_monitor *monitor,
 			       struct heap_holder rows[HEAP_MONITOR_FASTEST])
 {
 	size_t n;
 
 	lock_take(&monitor->lock);
-	n = monitor->n_fastest;
-	memcpy(rows, monitor->fastest, n * sizeof(*rows));
+	n = add_examples(monitor, rows);
+	for (size_t i = 0; i < monitor->n_fastest && n < HEAP_MONITOR_FASTEST; i++)
+		if (!has_row(rows, n, monitor->fastest[i].address))
+			rows[n++] = monitor->fastest[i];
 	lock_release(&monitor->lock);
 	return n;
 }
@@ -428,7 +490,10 @@ bool heap_monitor_container(struct heap_monitor *monitor, uint64_t address, stru
 	bool known;
 
 	lock_take(&monitor->lock);
-	known = holders_measure(row, address, monitor->scans, monitor->n_scans);
+	known = holders_measure(row, address, monitor->scans, monitor->n_scans) &&
+		holder_grows(row);
+	for (size_t i = 0; i < monitor->n_growing && !known; i++)
+		known = measure_example(row, &monitor->growing[i], address);
 	lock_release(&monitor->lock);
 	return known;
 }
@@ -445,14 +510,18 @@ double heap_monitor_other_blocks(struct heap_monitor *monitor)
 	return per_s;
 }
 
-unsigned heap_monitor_focus(struct heap_monitor *monitor)
+void heap_monitor_focus(struct heap_monitor *monitor, struct governor_focus *focus)
 {
-	unsigned focus;
-
 	lock_take(&monitor->lock);
-	focus = monitor->focus;
+	*focus = monitor->focus;
 	lock_release(&monitor->lock);
-	return focus;
+}
+
+void heap_monitor_explain(struct heap_monitor *monitor, unsigned domains)
+{
+	lock_take(&monitor->lock);
+	monitor->focus.explained = domains;
+	lock_release(&monitor->lock);
 }
 
 /*

@@ -22,6 +22,7 @@
 #ifndef PYLEAKTRACE_TRACE_HEAP_MONITOR_H
 #define PYLEAKTRACE_TRACE_HEAP_MONITOR_H
 
+#include "govern/governor.h"
 #include "model/heap_graph.h"
 #include "model/heap_types.h"
 #include "model/profile.h"
@@ -87,7 +88,8 @@ struct heap_monitor_class {
 size_t heap_monitor_classes(struct heap_monitor *monitor,
 			    struct heap_monitor_class rows[HEAP_MONITOR_CLASSES]);
 
-/* How the container at this address has grown since the start; false: not known. */
+/* How the container at this address has grown since the start, or, as one of many alike, may have
+ * grown; false: it does not grow, or is not known. */
 bool heap_monitor_container(struct heap_monitor *monitor, uint64_t address,
 			    struct heap_holder *row);
 
@@ -97,8 +99,11 @@ bool heap_monitor_container(struct heap_monitor *monitor, uint64_t address,
  */
 double heap_monitor_other_blocks(struct heap_monitor *monitor);
 
-/* Which domains are worth tracing now (focus.h); none before there are enough scans. */
-unsigned heap_monitor_focus(struct heap_monitor *monitor);
+/* What is worth tracing now (focus.h, size_growth.h): nothing before there are enough scans. */
+void heap_monitor_focus(struct heap_monitor *monitor, struct governor_focus *focus);
+
+/* Of these domains (bits) it is known who makes what grows: leak/judge.h. */
+void heap_monitor_explain(struct heap_monitor *monitor, unsigned domains);
 
 /* Put what is known now into the profile: trend, and what grows. */
 void heap_monitor_report(struct heap_monitor *monitor, struct profile *profile);

@@ -165,11 +165,11 @@ void target_trace_maintain(void *context, struct survivors *survivors)
 	lock_release(&trace->looking);
 }
 
-static unsigned wanted(void *context)
+static void focus(void *context, struct governor_focus *focus)
 {
 	const struct target_trace *trace = context;
 
-	return heap_monitor_focus(trace->monitor);
+	heap_monitor_focus(trace->monitor, focus);
 }
 
 /* For tests: how many windows follow each other? 0: as the ceiling allows. */
@@ -215,7 +215,7 @@ static int open_governor(struct target_trace *trace, uint32_t max_blocks, struct
 		.change = on_change,
 		.on_all = on_all,
 		.maintain = target_trace_maintain,
-		.wanted = trace->monitor && trace->options->when != TRACE_ALWAYS ? wanted : NULL,
+		.focus = trace->monitor && trace->options->when != TRACE_ALWAYS ? focus : NULL,
 		.context = trace,
 	};
 	int result = test_windows(&options.n_test_windows, err);
@@ -486,6 +486,12 @@ bool target_trace_execed(const struct target_trace *trace)
 bool target_trace_traced(const struct target_trace *trace)
 {
 	return trace->session != NULL;
+}
+
+void target_trace_explain(struct target_trace *trace, unsigned domains)
+{
+	if (trace->monitor)
+		heap_monitor_explain(trace->monitor, domains);
 }
 
 void target_trace_baseline(struct target_trace *trace)

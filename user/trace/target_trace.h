@@ -66,6 +66,10 @@ void target_trace_baseline(struct target_trace *trace);
  */
 struct profile *target_trace_profile(struct target_trace *trace, struct err *err);
 
+/* The growth of these domains (bits) is explained (leak/judge.h): they are traced less from here
+ * on. */
+void target_trace_explain(struct target_trace *trace, unsigned domains);
+
 /* Rates since the last call, for the live line. */
 void target_trace_live(struct target_trace *trace, struct live_state *state);
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""What the live test of the verdict looks at: leaks of three kinds, each started by a command and
+"""What the live test of the verdict looks at: leaks of several kinds, each started by a command and
 with a rate of its own; and work that drops as much as it makes."""
 import ctypes
 import sys
@@ -27,6 +27,12 @@ class Lost(object):
     pass
 
 
+class Link(object):
+    def __init__(self, before):
+        self.before = before
+
+
+app.HEAD = None
 app.USERS = {i: User() for i in range(100)}
 app.CACHE = {}
 app.RECENT = []
@@ -45,6 +51,11 @@ def remember(turn):
 def lose(turn):
     for _ in range(30):
         ctypes.pythonapi.Py_IncRef(ctypes.py_object(Lost()))
+
+
+def push(turn):
+    for _ in range(25):
+        app.HEAD = Link(app.HEAD)
 
 
 def come_and_go(turn):

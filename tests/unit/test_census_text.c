@@ -76,6 +76,32 @@ static void expect(const struct heap_report *report, struct census_text_options 
 #define ALL   ((struct census_text_options){0})
 #define QUIET ((struct census_text_options){.quiet = true})
 
+/* ---- paths ---------------------------------------------------------------------------------- */
+
+static void equal_steps_of_a_path_are_one_from_a_number_on(void **state)
+{
+	char dict[] = "", next[] = ".next", held[] = ".held", first[] = ".HEAD";
+	struct heap_link links[2 * HEAP_PATH_RUN + 2] = {{.via = first}};
+	struct heap_chain chain = {.links = links, .n_links = 2 * HEAP_PATH_RUN + 2};
+	char expected[512] = "app.HEAD";
+
+	(void)state;
+	/* what is a part of a link is between them */
+	for (size_t i = 1; i < chain.n_links; i++)
+		links[i].via = i % 2 ? dict : next;
+	links[chain.n_links - 1].via = held;
+	assert_true(heap_chain_set_path(&chain, "app"));
+	assert_string_equal(chain.path, "app.HEAD.next (32 times).held");
+	assert_int_equal(chain.path_start, 3);
+	links[2].via = held;
+	assert_true(heap_chain_set_path(&chain, "app"));
+	strcat(expected, ".held");
+	for (size_t i = 0; i < HEAP_PATH_RUN - 1; i++)
+		strcat(expected, ".next");
+	assert_string_equal(chain.path, strcat(expected, ".held"));
+	free(chain.path);
+}
+
 /* ---- types ---------------------------------------------------------------------------------- */
 
 #define TYPES_HEAD "       count          bytes    average  type\n"
@@ -654,6 +680,7 @@ static void every_reference_is_shown_once(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(equal_steps_of_a_path_are_one_from_a_number_on),
 		cmocka_unit_test(types_are_listed_with_what_is_left_out),
 		cmocka_unit_test(objects_of_a_target_that_ended_are_shown),
 		cmocka_unit_test(what_is_left_out_is_counted),

@@ -160,6 +160,32 @@ static bool set_root(struct heap_chain *chain, const struct edges *edges, const 
 	return done;
 }
 
+/* A long chain is called by its beginning, too. */
+static int set_beginning(struct heap_chain *chain, struct edges *edges, uint32_t object,
+			 struct err *err)
+{
+	size_t before = chain->cut + chain->n_links - CHAIN_FIRST;
+	struct heap_chain first;
+	char *start = NULL;
+	int result;
+
+	while (before--)
+		object = edges->reach->parent[object];
+	result = chain_build(&first, edges, object, err);
+	if (result)
+		return result;
+	free(chain->root);
+	chain->root = first.root;
+	first.root = NULL;
+	if (!chain->root || asprintf(&start, "%s ... ", first.path) < 0 ||
+	    !heap_chain_set_path(chain, start))
+		result = err_set(err, ERR_FAILED, "no memory for a chain");
+	chain->changed |= first.changed;
+	free(start);
+	heap_chain_fini(&first);
+	return result;
+}
+
 static int fill(struct heap_chain *chain, struct edges *edges, const uint32_t *way, uint32_t before,
 		size_t root)
 {
@@ -169,13 +195,16 @@ static int fill(struct heap_chain *chain, struct edges *edges, const uint32_t *w
 
 	chain_root(edges, root, NULL, root_text, sizeof(root_text));
 	for (size_t i = 0; i < chain->n_links; i++) {
-		bool hidden = false, known = false,
+		bool hidden = false, known = false, changed = false,
 		     held = edges->reach->roots[root].kind >= ROOT_IMMORTAL && before & REACH_ROOT;
 
 		via[0] = '\0';
 		chain->part = false;
-		if (!held)
+		if (!held) {
 			known = edges_find(edges, before, way[i], &ref);
+			changed = !known;
+			known = known || edges_recall(edges, before, way[i], &ref);
+		}
 		if (before & REACH_ROOT) {
 			chain_root(edges, root, known ? &ref : NULL, root_text, sizeof(root_text));
 			hidden = edges->reach->roots[root].kind == ROOT_MODULES &&
@@ -191,7 +220,7 @@ static int fill(struct heap_chain *chain, struct edges *edges, const uint32_t *w
 		}
 		if (take_link(&chain->links[i], edges, way[i], via, hidden))
 			return -1;
-		chain->links[i].changed = (!known && !held) || !edges_still_there(edges, way[i]);
+		chain->links[i].changed = changed || !edges_still_there(edges, way[i]);
 		chain->changed |= chain->links[i].changed;
 		before = way[i];
 	}
@@ -210,10 +239,14 @@ int chain_build(struct heap_chain *chain, struct edges *edges, uint32_t object, 
 	if (chain->links && root < edges->reach->n_roots)
 		result = fill(chain, edges, way, before, root);
 	free(way);
+	if (result)
+		result = err_set(err, ERR_FAILED, "no memory for a chain");
+	else if (chain->cut)
+		result = set_beginning(chain, edges, object, err);
 	if (!result)
 		return 0;
 	if (!chain->links)
 		chain->n_links = 0;
 	heap_chain_fini(chain);
-	return err_set(err, ERR_FAILED, "no memory for a chain");
+	return result;
 }

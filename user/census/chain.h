@@ -5,15 +5,19 @@
  *
  * Place      the census; called by cli; fills model/heap_graph.
  * Errors     -ERR_FAILED: memory is out.
- * Degrades   a link that is not there any more is marked (changed); a hidden part is named by its
- *            offset when nothing better is known.
- * Bounds     HEAP_LINKS_MAX links; of a longer chain the last ones, and its root.
+ * Degrades   a link that is not there any more is marked (changed), and called as it was when it
+ *            was followed where that was kept (reach.h); a hidden part is named by its offset when
+ *            nothing better is known.
+ * Bounds     HEAP_LINKS_MAX links; of a longer chain the last ones, its root, and in its path what
+ *            the first CHAIN_FIRST objects are called.
  */
 #ifndef PYLEAKTRACE_CENSUS_CHAIN_H
 #define PYLEAKTRACE_CENSUS_CHAIN_H
 
 #include "census/edges.h"
 #include "model/heap_graph.h"
+
+#define CHAIN_FIRST 8
 
 /* in  object: index; how[object] says that it is held.
  * out chain: to be freed with heap_chain_fini() */

@@ -336,3 +336,24 @@ bool classify_block(const struct classifier *classifier, const struct block *blo
 	describe(found, &at, offset);
 	return true;
 }
+
+struct census_type *classify_at(const struct py_layout *layout, const struct type_table *table,
+				const uint8_t *object, size_t length)
+{
+	const struct classifier classifier = {.layout = layout};
+	const struct candidate at = {
+		.classifier = &classifier, .head = object, .head_length = length};
+	const uint8_t *head = object - layout->gc_head_size;
+	struct census_type *type;
+	bool tracked;
+
+	/* without a million references: it is young */
+	if (!has_references(&at, 0) ||
+	    (!layout->free_threaded && !is_usual_refcount(load(object + layout->object.refcount))))
+		return NULL;
+	type = type_table_find(table, load(object + layout->object.ob_type));
+	if (!type || (type->py->has_gc && !is_gc_head(layout, head, &tracked)) ||
+	    (type->has_preheader && !is_preheader(head - PREHEADER_SIZE)))
+		return NULL;
+	return type;
+}

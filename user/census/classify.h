@@ -50,6 +50,17 @@ bool classify_block(const struct classifier *classifier, const struct block *blo
 		    struct found *found);
 
 /*
+ * Does a young object begin at an address that something refers to? What its block is need not be
+ * known.
+ *
+ * in     object: its first `length` bytes; the CLASSIFY_BEFORE bytes before it are there, too
+ * return its type, which a scan has met; NULL: there is none, or it is being freed
+ */
+#define CLASSIFY_BEFORE 32
+struct census_type *classify_at(const struct py_layout *layout, const struct type_table *table,
+				const uint8_t *object, size_t length);
+
+/*
  * May an object of the type lie in a block with so much room for it?
  *
  * in  object: what is known of it, `length` bytes. kind: one that says where its blocks end

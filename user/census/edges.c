@@ -99,6 +99,11 @@ bool edges_find(struct edges *edges, uint32_t from, uint32_t to, struct ref *ref
 	return edges->found;
 }
 
+bool edges_recall(const struct edges *edges, uint32_t from, uint32_t to, struct ref *ref)
+{
+	return reach_recall(edges->reach, from, to, ref);
+}
+
 /* ---- parts ---------------------------------------------------------------------------------- */
 
 static void quote(char *via, const char *before, const char *name, const char *otherwise)
@@ -240,6 +245,8 @@ static void say_field(const struct edges *edges, const struct ref *ref, char *vi
 	char name[NAMES_MAX];
 
 	names_member(&edges->names, type->address, ref->at, name, sizeof(name));
+	if (!name[0] && type->py->flags & PY_TYPE_EXCEPTION)
+		names_exception(&edges->names, type->address, ref->at, name, sizeof(name));
 	if (name[0])
 		snprintf(via, EDGES_TEXT, ".%s", name);
 	else if (!strcmp(type->py->name, "cell"))

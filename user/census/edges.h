@@ -61,6 +61,9 @@ void edges_fini(struct edges *edges);
  */
 bool edges_find(struct edges *edges, uint32_t from, uint32_t to, struct ref *ref);
 
+/* The same of what was seen when it was followed, and may have changed (reach_recall()). */
+bool edges_recall(const struct edges *edges, uint32_t from, uint32_t to, struct ref *ref);
+
 /* Read `from` again: every reference in it that leads to a known object is shown. */
 void edges_each(struct edges *edges, uint32_t from,
 		void (*see)(void *context, const struct ref *ref), void *context);

@@ -122,6 +122,23 @@ void names_member(const struct names *names, uint64_t type, uint64_t offset, cha
 	text[0] = '\0';
 }
 
+/* PyException_HEAD ends with traceback, context, cause, and a char that is a member. */
+void names_exception(const struct names *names, uint64_t type, uint64_t offset, char *text,
+		     size_t size)
+{
+	static const char *const fields[] = {"__cause__", "__context__", "__traceback__"};
+	char name[NAMES_MAX];
+
+	text[0] = '\0';
+	for (unsigned i = 0; i < sizeof(fields) / sizeof(fields[0]); i++) {
+		names_member(names, type, offset + 8 * (i + 1), name, sizeof(name));
+		if (strcmp(name, "__suppress_context__") == 0) {
+			snprintf(text, size, "%s", fields[i]);
+			return;
+		}
+	}
+}
+
 static void each_member(const struct names *names, uint64_t members, names_see *see, void *context)
 {
 	char name[NAMES_MAX];

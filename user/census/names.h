@@ -5,7 +5,8 @@
  * Place      the census; used by edges.
  * Source     Include/structmember.h (PyMemberDef: {name, type, offset, flags, doc}), which classes
  *            with __slots__ and types of C code have; Objects/codeobject.c (co_localsplusnames; up
- *            to 3.10 co_varnames, co_cellvars, co_freevars); Objects/dictobject.c.
+ *            to 3.10 co_varnames, co_cellvars, co_freevars); Objects/dictobject.c;
+ *            Include/cpython/pyerrors.h (PyException_HEAD).
  * Shapes     text is written to the caller's buffer, cut to it; "" where nothing is known.
  * Bounds     NAMES_MEMBERS members of each of NAMES_BASES bases are looked at.
  */
@@ -36,6 +37,10 @@ void names_str(const struct names *names, uint64_t object, char *text, size_t si
 /* The member of the type (or of a base) at this offset in its objects. */
 void names_member(const struct names *names, uint64_t type, uint64_t offset, char *text,
 		  size_t size);
+
+/* The same of an exception's own fields, which are no members. */
+void names_exception(const struct names *names, uint64_t type, uint64_t offset, char *text,
+		     size_t size);
 
 /* All members of the type and its bases that are references, its own first. The text is the
  * target's. */

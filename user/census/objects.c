@@ -110,28 +110,58 @@ static size_t find_slot(const struct objects *objects, uint64_t address)
 	return slot;
 }
 
+/* With room for half as many again. */
+static bool fill_slots(struct objects *objects)
+{
+	uint32_t *slots;
+	unsigned bits = 10;
+
+	while (((size_t)1 << bits) < objects->n + objects->n / 2)
+		bits++;
+	slots = calloc((size_t)1 << bits, sizeof(*slots));
+	if (!slots)
+		return false;
+	free(objects->slots);
+	objects->slots = slots;
+	objects->bits = bits;
+	/* where an address occurs twice, the later one is found */
+	for (size_t i = 0; i < objects->n; i++)
+		slots[find_slot(objects, objects->address[i])] = (uint32_t)i + 1;
+	return true;
+}
+
 int objects_build_index(struct objects *objects, struct err *err)
 {
-	if (objects->failed || sort(objects))
+	if (objects->failed || sort(objects) || !fill_slots(objects))
 		return err_set(err, ERR_FAILED, "no memory for %zu objects", objects->n);
-	free(objects->slots);
-	objects->bits = 10;
-	while (((size_t)1 << objects->bits) < objects->n + objects->n / 2)
-		objects->bits++;
-	objects->slots = calloc((size_t)1 << objects->bits, sizeof(*objects->slots));
-	if (!objects->slots)
-		return err_set(err, ERR_FAILED, "no memory for %zu objects", objects->n);
-	for (size_t i = 0; i < objects->n; i++)
-		objects->slots[find_slot(objects, objects->address[i])] = (uint32_t)i + 1;
+	if (objects->n) {
+		objects->low = objects->address[0];
+		objects->high = objects->address[objects->n - 1];
+	}
 	return 0;
+}
+
+uint32_t objects_insert(struct objects *objects, uint64_t address, uint32_t type, uint64_t size)
+{
+	size_t row = objects->n, slots = (size_t)1 << objects->bits;
+
+	/* of the slots an eighth stays free */
+	if (row >= slots / 8 * 7 && !fill_slots(objects))
+		return OBJECTS_NONE;
+	objects_add(objects, address, type, size);
+	if (objects->n == row)
+		return OBJECTS_NONE;
+	objects->slots[find_slot(objects, address)] = (uint32_t)row + 1;
+	objects->low = !row || address < objects->low ? address : objects->low;
+	objects->high = address > objects->high ? address : objects->high;
+	return (uint32_t)row;
 }
 
 uint32_t objects_find(const struct objects *objects, uint64_t address)
 {
 	uint32_t found;
 
-	if (!objects->n || address < objects->address[0] ||
-	    address > objects->address[objects->n - 1])
+	if (!objects->n || address < objects->low || address > objects->high)
 		return OBJECTS_NONE;
 	found = objects->slots[find_slot(objects, address)];
 	return found ? found - 1 : OBJECTS_NONE;

@@ -13,6 +13,7 @@
 #define GLOBALS_LEVEL \
 	4 /* modules, module, its dict, its globals: with these, the locals of frames */
 #define BATCH          4096
+#define LOOK_EACH      1024 /* objects: what was missed may be gone soon */
 #define INTERNED_LEAST 100
 #define PROGRESS_EACH  32768
 #define SHARED_FLAGS   2          /* bits of ob_ref_shared below its count */
@@ -64,16 +65,26 @@ static uint64_t memory_bytes(pid_t pid)
 }
 
 static void see(void *context, const struct ref *ref);
+static void miss(void *context, const struct ref *ref, uint64_t word);
 
 static int prepare(struct reach *reach, struct err *err)
 {
-	size_t n = reach->objects.n + 1;
+	size_t n;
 
+	reach->late = (struct late){.pid = census_pid(reach->census),
+				    .runtime = census_runtime(reach->census),
+				    .types = census_types(reach->census),
+				    .objects = &reach->objects,
+				    .see = see,
+				    .context = reach};
+	late_begin(&reach->late);
+	n = reach_room(reach) + 1;
 	reach->parent = calloc(n, sizeof(*reach->parent));
 	reach->how = calloc(n, sizeof(*reach->how));
 	reach->order = malloc(n * sizeof(*reach->order));
 	reach->marks = malloc((n / 64 + 1) * sizeof(*reach->marks));
-	if (!reach->parent || !reach->how || !reach->order || !reach->marks)
+	reach->kept = malloc(REACH_KEPT * sizeof(*reach->kept));
+	if (!reach->parent || !reach->how || !reach->order || !reach->marks || !reach->kept)
 		return err_set(err, ERR_FAILED, "no memory for %zu objects", reach->objects.n);
 	reach->referents = (struct referents){
 		.types = census_types(reach->census),
@@ -106,6 +117,7 @@ int reach_scan(struct reach *reach, struct census *census, struct err *err)
 void reach_fini(struct reach *reach)
 {
 	referents_fini(&reach->referents);
+	late_fini(&reach->late);
 	objects_fini(&reach->objects);
 	py_threads_free(&reach->threads);
 	for (size_t i = 0; i < reach->n_roots; i++)
@@ -114,6 +126,7 @@ void reach_fini(struct reach *reach)
 	free(reach->parent);
 	free(reach->how);
 	free(reach->order);
+	free(reach->kept);
 	free(reach->marks);
 	heap_scan_free(reach->scan);
 	*reach = (struct reach){0};
@@ -129,8 +142,35 @@ static void report_progress(const struct reach *reach)
 
 /* ---- the search ----------------------------------------------------------------------------- */
 
+/* May others be behind it? */
+static bool may_refer(const struct reach *reach, uint32_t object)
+{
+	switch (type_table_at(census_types(reach->census), reach->objects.type[object])->kind) {
+	case KIND_STR:
+	case KIND_BYTES:
+	case KIND_LEAF:
+	case KIND_CODE:
+		return false;
+	default:
+		return true;
+	}
+}
+
+bool reach_recall(const struct reach *reach, uint32_t from, uint32_t to, struct ref *ref)
+{
+	for (size_t i = 0; i < reach->n_kept; i++) {
+		if (reach->kept[i].to == to && reach->kept[i].from == from) {
+			*ref = reach->kept[i];
+			return true;
+		}
+	}
+	return late_recall(&reach->late, from, to, ref);
+}
+
 static void take(struct reach *reach, const struct ref *ref)
 {
+	if (reach->n_kept < REACH_KEPT && may_refer(reach, ref->to))
+		reach->kept[reach->n_kept++] = *ref;
 	reach->how[ref->to] = (uint8_t)reach->now;
 	reach->parent[ref->to] = ref->from;
 	reach->order[reach->n_order++] = ref->to;
@@ -150,6 +190,20 @@ static void see(void *context, const struct ref *ref)
 	    ref->at == reach->objects.address[ref->to])
 		return;
 	take(reach, ref);
+}
+
+static void miss(void *context, const struct ref *ref, uint64_t word)
+{
+	struct reach *reach = context;
+
+	late_miss(&reach->late, ref, word);
+}
+
+static void gone(void *context, uint32_t object)
+{
+	struct reach *reach = context;
+
+	late_gone(&reach->late, object, reach->parent[object]);
 }
 
 static int compare(const void *a, const void *b)
@@ -205,6 +259,27 @@ static void add_roots(struct reach *reach, enum root_kind from, enum root_kind t
 		if (reach->roots[i].kind >= from && reach->roots[i].kind <= to)
 			add_root(reach, i, &reach->referents.spans);
 	spans_flush(&reach->referents.spans);
+	late_look(&reach->late);
+}
+
+/* The objects of a level, in their order: late ones are behind the others. */
+static void walk_level(struct reach *reach, const uint32_t *level, size_t n)
+{
+	size_t i = 0, known = n;
+
+	while (known && late_is(&reach->late, level[known - 1]))
+		known--;
+	for (; i < known; i += LOOK_EACH) {
+		referents_walk(&reach->referents, level + i,
+			       known - i < LOOK_EACH ? known - i : LOOK_EACH);
+		late_look(&reach->late);
+	}
+	for (i = known; i < n; i++) {
+		if (late_show(&reach->late, level[i]))
+			continue;
+		referents_walk(&reach->referents, level + i, 1);
+		late_look(&reach->late);
+	}
 }
 
 /* Follow what was reached from `begin` on, level by level. */
@@ -217,7 +292,7 @@ static void follow(struct reach *reach, size_t begin, unsigned roots_at)
 			add_roots(reach, ROOT_FRAME, ROOT_THREAD);
 		end = reach->n_order;
 		sort_level(reach, reach->order + begin, end - begin);
-		referents_walk(&reach->referents, reach->order + begin, end - begin);
+		walk_level(reach, reach->order + begin, end - begin);
 		begin = end;
 	}
 }
@@ -270,11 +345,16 @@ int reach_search(struct reach *reach, struct err *err)
 	census_report_progress(reach->census, CENSUS_FOLLOWS, 0, reach->objects.n);
 	reach->now = REACH_NAMED;
 	reach_refill(reach);
+	reach->referents.spans.miss = miss;
+	reach->referents.gone = gone;
+	reach->referents.ahead = true;
 	add_roots(reach, ROOT_MODULES, ROOT_MODULES);
 	if (!reach->n_order)
 		return err_set(err, ERR_TARGET, "pid %d: sys.modules cannot be read",
 			       (int)census_pid(reach->census));
 	follow(reach, 0, GLOBALS_LEVEL);
+	reach->referents.spans.miss = NULL;
+	reach->referents.gone = NULL;
 	named = reach->n_order;
 	reach->now = REACH_OTHER;
 	reach->skip_interned = true;
@@ -282,6 +362,7 @@ int reach_search(struct reach *reach, struct err *err)
 	add_interned(reach);
 	follow(reach, named, 0);
 	reach->skip_interned = false;
+	reach->referents.ahead = false;
 	reach->unread += reach->referents.spans.unread;
 	reach->referents.spans.unread = 0;
 	reach->search_s += clock_now_s() - begin;
@@ -351,7 +432,8 @@ static void walk_rest(struct reach *reach)
 	size_t n = 0;
 
 	for (size_t i = 0; i < reach->objects.n; i++) {
-		if (reach->how[i])
+		/* a late one that nothing leads to has only the place of what is gone */
+		if (reach->how[i] || late_is(&reach->late, (uint32_t)i))
 			continue;
 		batch[n++] = (uint32_t)i;
 		if (n == BATCH) {

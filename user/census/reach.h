@@ -5,7 +5,8 @@
  * A search in breadth from the roots gives each object the one before it on a shortest way. It goes
  * level by level, and each level in the order of addresses, so that a level is read nearly as fast
  * as the memory it lies in. Kept is one word an object; what the reference was is looked up again
- * in the target when a chain is shown (chain.h).
+ * in the target when a chain is shown (chain.h). Of those near the roots, which a program replaces
+ * most, and of late ones the reference itself is kept, too.
  *
  * Roots, in this order:
  *   modules      sys.modules of each interpreter
@@ -30,14 +31,16 @@
  * Ownership  reach_scan() allocates, reach_fini() frees, also after a failure.
  * Errors     of census_scan() and -ERR_FAILED: memory is out.
  * Degrades   the target runs on while it is read: a reference that was moved between two reads may
- *            be missed. unread says how many places could not be read.
- * Bounds     at most 35 bytes an object, of which 12 are a hash table. Reads are bounded as spans
- *            says: REACH_BUDGET times the target's memory in each search.
+ *            be missed. unread says how many places could not be read. What was made since the scan
+ *            is found, where something named leads to it (late.h).
+ * Bounds     at most 35 bytes an object, of which 12 are a hash table; those of late; REACH_KEPT
+ *            references of 24 bytes. Reads are bounded as spans says: REACH_BUDGET times the
+ *            target's memory in each search.
  */
 #ifndef PYLEAKTRACE_CENSUS_REACH_H
 #define PYLEAKTRACE_CENSUS_REACH_H
 
-#include "census/referents.h"
+#include "census/late.h"
 #include "census/scan.h"
 #include "python/frames.h"
 #include "python/threads.h"
@@ -47,6 +50,7 @@
 #define REACH_SPAN_BUDGET (1ull << 30) /* of one object or root that is read again */
 #define REACH_FRAMES      (1u << 17)   /* of a thread */
 #define REACH_ROOTS_MAX   1000000
+#define REACH_KEPT        (1u << 17) /* references */
 
 enum root_kind {
 	ROOT_MODULES,
@@ -78,7 +82,8 @@ enum reach_how {
 struct reach {
 	struct census *census;
 	struct heap_scan *scan; /* from which the objects are */
-	struct objects objects;
+	struct objects objects; /* of the scan, then those of late */
+	struct late late;
 	uint32_t *parent;
 	uint8_t *how;
 	struct py_threads threads;
@@ -92,6 +97,8 @@ struct reach {
 	struct referents referents;
 	uint32_t *order; /* objects in the order in which they were reached */
 	size_t n_order;
+	struct ref *kept; /* the first REACH_KEPT references that lead to what may refer to more */
+	size_t n_kept;
 	uint64_t *marks; /* a bit for each object */
 	size_t roots_room;
 	bool frames_cut; /* a thread has more than REACH_FRAMES: what the others hold is not known
@@ -110,6 +117,15 @@ int reach_search(struct reach *reach, struct err *err);
 
 /* Classify those that no root reaches: REACH_HELD or REACH_GARBAGE. */
 void reach_rest(struct reach *reach);
+
+/* A reference as it was when it was followed, and may not be any more; false: it was not kept. */
+bool reach_recall(const struct reach *reach, uint32_t from, uint32_t to, struct ref *ref);
+
+/* How many objects there may be in the end: for arrays that are made before the search. */
+static inline size_t reach_room(const struct reach *reach)
+{
+	return reach->late.n_scanned + LATE_MAX;
+}
 
 /* Before another search with `referents`: it may read as much as the first. */
 void reach_refill(struct reach *reach);

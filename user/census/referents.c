@@ -14,6 +14,8 @@
 #define VALUES_HEAD      8    /* before an instance's attributes that are behind it */
 #define VALUES_MORE      64   /* of them that are read with it */
 #define MODULE_STATE_MAX (1u << 20)
+#define PAGE             4096
+#define FEW              8
 #define BEFORE_MAX       48 /* bytes before an object that are looked at: a GC head and two words */
 
 struct image {
@@ -462,6 +464,55 @@ static void read_images(struct referents *referents, size_t n)
 	remote_read_many(referents->spans.pid, runs, n_runs);
 }
 
+/* The place of a page among those that were read, or whose objects were. */
+static unsigned find_page(struct referents *referents, uint64_t address)
+{
+	unsigned i = 0;
+
+	while (i < REFERENTS_PAGES && referents->pages[i].address != address)
+		i++;
+	if (i < REFERENTS_PAGES)
+		return i;
+	i = referents->next_page++ % REFERENTS_PAGES;
+	referents->pages[i].address = address;
+	referents->pages[i].uses = 0;
+	return i;
+}
+
+/*
+ * An object, out of its page when one before it was there, too: a page that holds an object is in
+ * memory, so that nothing is brought in.
+ */
+static void read_near(struct referents *referents, struct image *image, uint8_t *alone)
+{
+	uint64_t from = address_of(referents, image) - image->before, page = from & ~(PAGE - 1ull);
+	size_t length = image->before + image->length;
+	unsigned i = find_page(referents, page), uses = referents->pages[i].uses;
+	uint8_t *bytes = referents->images + i * PAGE;
+
+	referents->pages[i].uses = uses == REFERENTS_AHEAD ? 1 : uses + 1;
+	if (uses && from + length <= page + PAGE) {
+		if (referents->pages[i].uses > 2 ||
+		    !remote_read(referents->spans.pid, page, bytes, PAGE)) {
+			image->bytes = bytes + (from - page) + image->before;
+			return;
+		}
+	}
+	/* one that is not read now is read when the next object of it is asked for */
+	referents->pages[i].uses = 1;
+	memset(alone, 0, length);
+	remote_read(referents->spans.pid, from, alone, length);
+	image->bytes = alone + image->before;
+}
+
+static void read_few(struct referents *referents, size_t n)
+{
+	uint8_t *alone = referents->images + (size_t)REFERENTS_PAGES * PAGE;
+
+	for (size_t i = 0; i < n; i++, alone += IMAGE_MAX + BEFORE_MAX)
+		read_near(referents, &referents->list[i], alone);
+}
+
 /* What could not be read as a part of a run (its end is not mapped, say) is read by itself. */
 static bool read_again(struct referents *referents, struct image *image, uint8_t *buffer)
 {
@@ -483,17 +534,41 @@ static bool is_same(const struct referents *referents, const struct image *image
 	return word_at(image, layout_of(referents)->object.ob_type) == image->type->address;
 }
 
+/* It was freed since, and its type stands there yet. */
+static bool is_freed(const struct referents *referents, const struct image *image)
+{
+	const struct py_layout *layout = layout_of(referents);
+
+	return !layout->free_threaded && !(uint32_t)word_at(image, layout->object.refcount);
+}
+
+static void lose(struct referents *referents, const struct image *image)
+{
+	if (referents->gone)
+		referents->gone(referents->spans.context, image->object);
+}
+
 static void walk_images(struct referents *referents, size_t n)
 {
 	uint8_t buffer[IMAGE_MAX + BEFORE_MAX];
 
-	read_images(referents, n);
+	if (referents->ahead && n <= FEW) {
+		read_few(referents, n);
+	} else {
+		read_images(referents, n);
+		memset(referents->pages, 0, sizeof(referents->pages));
+	}
 	for (size_t i = 0; i < n; i++) {
 		struct image *image = &referents->list[i];
 
 		if (!is_same(referents, image) &&
 		    (!read_again(referents, image, buffer) || !is_same(referents, image))) {
 			referents->spans.unread++;
+			lose(referents, image);
+			continue;
+		}
+		if (is_freed(referents, image)) {
+			lose(referents, image);
 			continue;
 		}
 		if (referents->begin)

@@ -23,13 +23,25 @@
 #include "census/type_table.h"
 
 #define REFERENTS_IMAGES (1u << 20)
+#define REFERENTS_PAGES  16
+#define REFERENTS_AHEAD  64
 
 struct referents {
 	struct spans spans; /* init: as spans_init() says */
 	const struct type_table *types;
 	/* may be NULL: each object is shown first; bytes: its head, to the end of its type */
 	void (*begin)(void *context, uint32_t object, const uint8_t *bytes);
+	/* may be NULL: of an object that is not there any more */
+	void (*gone)(void *context, uint32_t object);
+	/* where few objects are asked for at a time, as the links of a chain are, read whole pages:
+	 * what one shows is then as old as REFERENTS_AHEAD objects */
+	bool ahead;
 	/* private */
+	struct {
+		uint64_t address; /* 0: none */
+		unsigned uses;    /* 0: it was not read, and an object of it was */
+	} pages[REFERENTS_PAGES];
+	unsigned next_page;
 	int64_t head; /* py_head_bytes() */
 	uint8_t *images;
 	struct image *list;

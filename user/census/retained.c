@@ -176,10 +176,10 @@ int retained_begin(struct retained *retained, const struct reach *reach, struct 
 {
 	retained_abandon(retained);
 	retained->reach = reach;
-	retained->node_of = malloc((reach->objects.n + 1) * sizeof(*retained->node_of));
+	retained->node_of = malloc((reach_room(reach) + 1) * sizeof(*retained->node_of));
 	if (!retained->node_of)
 		return err_set(err, ERR_FAILED, "no memory for %zu objects", reach->objects.n);
-	memset(retained->node_of, 0xff, (reach->objects.n + 1) * sizeof(*retained->node_of));
+	memset(retained->node_of, 0xff, (reach_room(reach) + 1) * sizeof(*retained->node_of));
 	return 0;
 }
 
@@ -382,7 +382,9 @@ static void count_objects(struct retained *retained, size_t look, struct type_su
 		row->bytes[look] += reach->objects.size[i];
 		row->weight += 1 + held[i];
 		add_example(row, (uint32_t)i, held);
-		sums[reach->objects.type[i]].own += reach->objects.size[i];
+		/* what the scan has of a type is without late ones */
+		if (!late_is(&reach->late, (uint32_t)i))
+			sums[reach->objects.type[i]].own += reach->objects.size[i];
 	}
 }
 

@@ -71,6 +71,8 @@ struct spans {
 	const struct py_runtime *runtime;
 	const struct objects *objects;
 	void (*see)(void *context, const struct ref *ref);
+	/* a word that leads to no known object (ref->to: OBJECTS_NONE); NULL: nobody asks */
+	void (*miss)(void *context, const struct ref *ref, uint64_t word);
 	void *context;
 	uint64_t budget;
 	/* look at the stack of frames that run, too: words above its end are left over from
@@ -87,7 +89,7 @@ struct spans {
 	} * codes;
 };
 
-/* in  the struct: zero but for pid, runtime, objects, see, context, budget */
+/* in  the struct: zero but for pid, runtime, objects, see, miss, context, budget */
 int spans_init(struct spans *spans, struct err *err);
 void spans_fini(struct spans *spans);
 
@@ -107,6 +109,8 @@ static inline void spans_word(const struct spans *spans, uint32_t from, uint64_t
 	to = objects_find(spans->objects, word);
 	if (to != OBJECTS_NONE)
 		spans->see(spans->context, &(struct ref){from, to, place, at});
+	else if (spans->miss)
+		spans->miss(spans->context, &(struct ref){from, to, place, at}, word);
 }
 
 #endif

@@ -191,16 +191,6 @@ static void put_stars(struct heap_chain *chain, const struct work *work, struct 
 	}
 }
 
-/* Of the path what is not its links': the root. */
-static size_t start_length(const struct heap_chain *chain)
-{
-	size_t length = strlen(chain->path);
-
-	for (size_t i = 0; i < chain->n_links; i++)
-		length -= strlen(chain->links[i].via);
-	return length;
-}
-
 /* Of what is a part of something, as the dict of an lru_cache, the whole may have a bound. */
 static int64_t find_bound(const struct heap_chain *chain, const struct edges *edges)
 {
@@ -233,7 +223,7 @@ static int name_holder(struct retention *to, const struct work *work, uint32_t n
 	if (result)
 		return result;
 	to->bound = find_bound(&chain, edges);
-	start = strndup(chain.path, start_length(&chain));
+	start = strndup(chain.path, chain.path_start);
 	put_stars(&chain, work, edges);
 	free(to->path);
 	free(to->type);

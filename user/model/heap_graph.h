@@ -11,6 +11,7 @@
  *            maybe not UTF-8.
  * Ownership  every struct has a function that frees what is in it.
  * Bounds     HEAP_LINKS_MAX links of a chain are kept, from its end; `cut` says how many are not.
+ * In a path, HEAP_PATH_RUN equal steps or more are one: "app.HEAD.next (40 times)".
  */
 #ifndef PYLEAKTRACE_MODEL_HEAP_GRAPH_H
 #define PYLEAKTRACE_MODEL_HEAP_GRAPH_H
@@ -23,6 +24,7 @@
 #include "model/profile.h"
 
 #define HEAP_LINKS_MAX 200
+#define HEAP_PATH_RUN  32
 
 struct heap_link {
 	uint64_t address;
@@ -35,8 +37,9 @@ struct heap_link {
 };
 
 struct heap_chain {
-	char *root; /* "module app.cache", "local `batch` of worker (jobs.py:88)", ... */
-	char *path; /* all in a line: "app.cache.SESSIONS['k1']" */
+	char *root;        /* "module app.cache", "local `batch` of worker (jobs.py:88)", ... */
+	char *path;        /* all in a line: "app.cache.SESSIONS['k1']" */
+	size_t path_start; /* bytes of it before the first link's */
 	struct heap_link *links;
 	size_t n_links;
 	uint64_t cut;

@@ -39,6 +39,7 @@
 #define PY_TYPE_BYTES           (1ull << 27)
 #define PY_TYPE_STR             (1ull << 28)
 #define PY_TYPE_DICT            (1ull << 29)
+#define PY_TYPE_EXCEPTION       (1ull << 30)
 #define PY_TYPE_TYPE            (1ull << 31)
 
 struct py_type {

@@ -345,6 +345,47 @@ static void estimates_name_lines_that_they_can_prove(void **state)
 }
 
 /*
+ * Large buffers of objects are malloc'ed by the interpreter: C memory that leaks is not theirs
+ * while anybody else mallocs.
+ */
+static void c_memory_is_not_what_the_interpreter_mallocs(void **state)
+{
+	static const struct frame interpreter[] = {
+		{.kind = FRAME_PYTHON, .function = "order", .file = "/app/web.py", .line = 7},
+		{.kind = FRAME_NATIVE, .module = "python3.11"}};
+	static const struct frame library[] = {
+		{.kind = FRAME_PYTHON, .function = "stamp", .file = "/app/web.py", .line = 9},
+		{.kind = FRAME_NATIVE, .function = "strdup", .module = "libc.so.6"}};
+	struct stack stacks[] = {{.domain = DOMAIN_MALLOC,
+				  .frames = interpreter,
+				  .n_frames = 2,
+				  .outstanding_bytes = 90000,
+				  .outstanding_count = 1000},
+				 {.domain = DOMAIN_MALLOC,
+				  .frames = library,
+				  .n_frames = 2,
+				  .outstanding_bytes = 9000,
+				  .outstanding_count = 1000}};
+
+	(void)state;
+	for (size_t n = 1; n <= 2; n++) {
+		struct made made;
+		const struct finding *finding;
+
+		make(&made, LOOKS, 0, 10000);
+		made.profile->target.python_module = "python3.11";
+		made.profile->stacks = stacks;
+		made.profile->n_stacks = n;
+		finding = &verdict_of(&made)->findings[0];
+		assert_int_equal(finding->cause, CAUSE_C_MEMORY);
+		assert_string_equal(finding->where->function, n == 1 ? "order" : "stamp");
+		made.profile->stacks = NULL;
+		made.profile->n_stacks = 0;
+		end(&made);
+	}
+}
+
+/*
  * A domain is explained when lines that are not in doubt make nearly all of its growth: then it
  * needs no more windows.
  */
@@ -446,6 +487,7 @@ int main(void)
 		cmocka_unit_test(findings_and_the_rest_add_up_to_the_growth),
 		cmocka_unit_test(the_limit_of_a_control_group_is_foreseen),
 		cmocka_unit_test(estimates_name_lines_that_they_can_prove),
+		cmocka_unit_test(c_memory_is_not_what_the_interpreter_mallocs),
 		cmocka_unit_test(growth_is_explained_by_lines_without_doubt),
 		cmocka_unit_test(a_class_s_watchpoint_goes_before_estimates),
 	};

@@ -145,6 +145,29 @@ static bool is_of(const struct stack *stack, enum domain domain, const char *typ
 }
 
 /*
+ * Did the interpreter itself call malloc()? It does so for large blocks of its own allocators, most
+ * of which are buffers of objects.
+ */
+static bool is_interpreters(const struct profile *profile, const struct stack *stack)
+{
+	const struct frame *leaf = stack->n_frames ? &stack->frames[stack->n_frames - 1] : NULL;
+	const char *interpreter = profile->target.python_module;
+
+	return leaf && leaf->kind == FRAME_NATIVE && leaf->module && interpreter &&
+	       strcmp(leaf->module, interpreter) == 0;
+}
+
+/* Do others call malloc(), too? Then the interpreter's blocks are taken for the objects'. */
+static bool others_malloc(const struct profile *profile, enum domain domain)
+{
+	for (size_t i = 0; i < profile->n_stacks; i++)
+		if (domain == DOMAIN_MALLOC && is_of(&profile->stacks[i], domain, NULL) &&
+		    !is_interpreters(profile, &profile->stacks[i]))
+			return true;
+	return false;
+}
+
+/*
  * Who made it: the largest stack that is sure, whose blocks are mostly of that type. An estimate
  * counts where it makes most of what the windows left of the type: of the others it may be
  * another's work in progress, and a false line is worse than none.
@@ -152,13 +175,14 @@ static bool is_of(const struct stack *stack, enum domain domain, const char *typ
 static const struct stack *find_maker(const struct profile *profile, enum domain domain,
 				      const char *type)
 {
+	bool others = others_malloc(profile, domain);
 	const struct stack *best = NULL;
 	double all = 0;
 
 	for (size_t i = 0; i < profile->n_stacks; i++) {
 		const struct stack *stack = &profile->stacks[i];
 
-		if (!is_of(stack, domain, type))
+		if (!is_of(stack, domain, type) || (others && is_interpreters(profile, stack)))
 			continue;
 		all += (double)stack->outstanding_bytes;
 		if (stack_is_sure(stack) &&

@@ -88,7 +88,7 @@ $(OUT)/user/export/%.o: CPPFLAGS += -DPYLEAKTRACE_PAGE='"$(PAGE)"'
 $(OUT)/user/export/html.o: $(PAGE)
 
 # unwind tables in the cache are used by the compiler that made them, and by no other
-UNWIND_SOURCES := $(sort $(wildcard user/unwind/*.[ch])) bpf/abi/unwind.h bpf/abi/registers.h
+UNWIND_SOURCES := $(sort $(wildcard user/unwind/*.[ch] bpf/abi/registers*.h)) bpf/abi/unwind.h
 UNWIND_COMPILER = $(firstword $(shell cat $(UNWIND_SOURCES) | cksum))u
 $(OUT)/user/unwind/cache.o: CPPFLAGS += -DUNWIND_COMPILER=$(UNWIND_COMPILER)
 $(OUT)/user/unwind/cache.o: $(UNWIND_SOURCES)

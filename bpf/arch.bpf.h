@@ -4,6 +4,8 @@
  *
  *   RETURN_SP_STEP             how far the stack pointer is above the entry's at the return
  *   keep_registers()           where the walk along the C frames begins
+ *   step_over_ret()            those kept are the ones at an instruction `ret`: make them those
+ *                              behind it
  *   keep_object_registers()    those that may hold the address of an object
  *   STRING_INSTRUCTION_BYTES   of an instruction, enough for is_string_instruction()
  *   is_string_instruction()    does it move or fill many bytes at one go?

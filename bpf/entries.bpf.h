@@ -22,13 +22,6 @@ static __always_inline bool read_u64(__u64 address, __u64 *value)
 	return bpf_probe_read_user(value, sizeof(*value), (const void *)address) == 0;
 }
 
-/* The registers kept are those at an instruction `ret`: make them those behind it. */
-static __always_inline void step_over_ret(struct abi_thread *thread)
-{
-	read_u64(thread->regs[ABI_REG_SP], &thread->pc);
-	thread->regs[ABI_REG_SP] += sizeof(thread->pc);
-}
-
 /* The entry of this index in the thread's scratch. */
 static __always_inline struct abi_frame *entry_at(struct abi_thread *thread, __u32 index)
 {

@@ -299,7 +299,7 @@ static __always_inline enum abi_gap step_by_rule(struct abi_thread *thread,
 static __always_inline enum abi_gap step_by_signal(struct abi_thread *thread,
 						   const struct abi_unwind_rule *rule)
 {
-	static const __u8 places[ABI_UNWIND_REGS] = {ABI_UCONTEXT_PLACES};
+	static const __u16 places[ABI_UNWIND_REGS] = {ABI_UCONTEXT_PLACES};
 	__u64 context = thread->regs[ABI_REG_SP] + (__s64)rule->offset;
 	__u32 reg;
 

@@ -59,9 +59,11 @@ enum abi_rule_kind {
 enum abi_saved {
 	ABI_SAVED_SAME = 0, /* still in its register */
 	ABI_SAVED_CFA = 1,  /* at cfa + 8 * at[] */
-	ABI_SAVED_BP = 2,   /* at (the callee's) rbp + 8 * at[] */
+	ABI_SAVED_BP = 2,   /* at (the callee's) frame pointer + 8 * at[] */
 	ABI_SAVED_LOST = 3, /* undefined */
 };
+
+#define ABI_RULE_BYTES 32 /* two rules to a cache line */
 
 /* The zero bytes at the end are part of it: rules are compared as bytes. */
 struct abi_unwind_rule {
@@ -72,10 +74,11 @@ struct abi_unwind_rule {
 	__s32 add;
 	__s16 ra;                      /* the return address is at cfa + 8 * ra */
 	__s16 at[ABI_UNWIND_REGS - 1]; /* [r - 1]: where register r is, in words, signed */
-	__u8 zero[6];
+	__u8 zero[ABI_RULE_BYTES - 14 - 2 * (ABI_UNWIND_REGS - 1)];
 };
 
-_Static_assert(sizeof(struct abi_unwind_rule) == 32, "two rules to a cache line");
+_Static_assert(sizeof(struct abi_unwind_rule) == ABI_RULE_BYTES,
+	       "nothing lies between the members");
 
 #define ABI_RULE_SAVED(rule, r) ((rule)->saved >> (2 * ((r)-1)) & 3)
 

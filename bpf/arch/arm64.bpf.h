@@ -17,6 +17,10 @@ static __always_inline void keep_registers(struct abi_thread *thread, const stru
 {
 }
 
+static __always_inline void step_over_ret(struct abi_thread *thread)
+{
+}
+
 /* Nothing says where a C function ends, so no change is known to be an instance's. */
 static __always_inline void keep_object_registers(__u64 to[ABI_CLASS_HIT_REGISTERS],
 						  const struct pt_regs *from)

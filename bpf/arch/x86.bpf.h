@@ -26,6 +26,13 @@ static __always_inline void keep_registers(struct abi_thread *thread, const stru
 	thread->regs[ABI_REG_R15] = from->r15;
 }
 
+static __always_inline void step_over_ret(struct abi_thread *thread)
+{
+	bpf_probe_read_user(&thread->pc, sizeof(thread->pc),
+			    (const void *)thread->regs[ABI_REG_SP]);
+	thread->regs[ABI_REG_SP] += sizeof(thread->pc);
+}
+
 static __always_inline void keep_object_registers(__u64 to[ABI_CLASS_HIT_REGISTERS],
 						  const struct pt_regs *from)
 {

@@ -16,6 +16,7 @@
 #include <linux/capability.h>
 #include <linux/perf_event.h>
 
+#include "abi/registers.h"
 #include "arch/arch.h"
 #include "probe/seccomp_test.h"
 #include "probe/uprobe_multi.h"
@@ -369,7 +370,8 @@ void features_print(FILE *out, const struct features *features)
 		 "detaching takes seconds without"},
 		{!features_must_preallocate(), "maps that grow as they fill (6.1)",
 		 "room for fewer blocks (-X max-blocks), taken at the start"},
-		{features->c_frames, "C frames (x86-64)", "stacks are Python only without"},
+		{features->c_frames, "C frames (" ABI_UNWIND_MACHINE_NAME ")",
+		 "stacks are Python only without"},
 		{tried ? !features->return_hazard : NOT_KNOWN, "return probes with seccomp filters",
 		 "targets with a seccomp filter are refused, they would be killed"},
 		{features->tracefs, "system call tracepoints",

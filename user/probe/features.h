@@ -38,8 +38,8 @@ struct features {
 	bool jit;
 	bool tracefs;  /* system call tracepoints can be found */
 	bool cookies;  /* 5.15: a probe says which it is */
-	bool c_frames; /* x86-64: C frames can be walked, where the verifier does not refuse the
-			  program that does */
+	bool c_frames; /* can be walked on this architecture, where the verifier does not refuse
+			  the program that does */
 	/* 6.10: one link for many places. (Not where return probes are a hazard; see below.) */
 	bool uprobe_multi;
 	bool return_hazard; /* a return probe kills targets that have a seccomp filter

@@ -5,6 +5,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "abi/registers.h"
 #include "base/clock.h"
 #include "census/describe.h"
 #include "trace/estimates.h"
@@ -182,7 +183,8 @@ static void add_notes(struct target_trace *trace, struct profile *profile)
 	} else if (trace->options->native && !trace->code.tables) {
 		snprintf(text, sizeof(text), "Stacks have no C frames: %s.",
 			 trace->no_native[0] ? trace->no_native
-					     : "they are unwound on x86-64 only");
+					     : "they are unwound on " ABI_UNWIND_MACHINE_NAME
+					       " only");
 		profile_note(profile, "no_c_frames", text);
 	}
 }

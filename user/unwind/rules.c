@@ -71,7 +71,8 @@ static bool is_address(const struct unwind_section *section,
 	       read_breg(&reader, number, offset) && read_plus(&reader, offset) && at_end(&reader);
 }
 
-/* What is left of the linker's expression: `breg16 0; lit15; and; litN; ge; lit3; shl; plus`. */
+/* What is left of the linker's expression, on x86-64: `breg16 0; lit15; and; litN; ge; lit3; shl;
+ * plus`. */
 static bool read_plt(struct reader *reader, int32_t *least)
 {
 	static const uint8_t before[] = {DW_OP_breg16, 0, DW_OP_lit15, DW_OP_and};
@@ -192,7 +193,8 @@ static bool translate_call(struct abi_unwind_rule *rule, const struct unwind_sec
 	return true;
 }
 
-static const uint8_t in_ucontext[CFI_REGS] = {ABI_UCONTEXT_PLACES, [CFI_RA] = ABI_UCONTEXT_ADDRESS};
+static const uint16_t in_ucontext[CFI_REGS] = {[CFI_RA] = ABI_UCONTEXT_ADDRESS,
+					       ABI_UCONTEXT_PLACES};
 
 static bool translate_signal(struct abi_unwind_rule *rule, const struct unwind_section *section,
 			     const struct cfi_state *state)

@@ -4,14 +4,14 @@
  *
  * Place      layer 3; used by probe, which loads the tables of a target's modules into the maps.
  * Source     .eh_frame, or .debug_frame where only that exists: DWARF 5 section 6.4.1-6.4.2, LSB
- *            5.0 chapter "Exception Frames". x86-64 only.
+ *            5.0 chapter "Exception Frames". For the machine of abi/registers.h only.
  * Shapes     pages[i] belongs to link-time addresses [(first_page + i) * 4096, + 4096); they cover
  *            the executable segments. Row numbers count from rows[0]; rule numbers from rules[0] of
  *            this table; rules[0] is always ABI_RULE_NONE.
  * Ownership  unwind_table_build() and unwind_cache_get() allocate; unwind_table_fini() frees.
- * Errors     -ERR_FAILED with a sentence: no unwind information, not an x86-64 ELF file, damaged
- *            headers. A damaged FDE is left out and counted; what it covers has rule ABI_RULE_NONE.
- *            Where functions overlap, the one that starts first holds.
+ * Errors     -ERR_FAILED with a sentence: no unwind information, an ELF file of another machine,
+ *            damaged headers. A damaged FDE is left out and counted; what it covers has rule
+ *            ABI_RULE_NONE. Where functions overlap, the one that starts first holds.
  * Bounds     the file is hostile: at most UNWIND_MAX_ROWS rows, UNWIND_MAX_RULES rules and
  *            UNWIND_MAX_PAGES pages. Memory: 16 bytes for each byte of unwind information, and up
  *            to 64 MiB for pages, rules and CIEs. Time is linear in the unwind information (n log n

@@ -228,6 +228,20 @@ static void what_comes_with_threads_is_no_finding_of_its_own(void **state)
 }
 
 /* What has a bound ends there. */
+/* CPython's cache of attributes fills up, and then no more. */
+static void tables_of_the_interpreter_are_no_leak(void **state)
+{
+	struct made made;
+
+	(void)state;
+	make(&made, LOOKS, 1000, 0);
+	add_row(&made, RETENTION_FIXED, 1000);
+	made.rows[0].path = (char *)"";
+	assert_int_equal(verdict_of(&made)->state, VERDICT_NO_LEAK);
+	assert_int_equal(made.profile->verdict->n_findings, 0);
+	end(&made);
+}
+
 static void a_container_with_a_bound_is_no_leak(void **state)
 {
 	const struct verdict *verdict;
@@ -482,6 +496,7 @@ int main(void)
 		cmocka_unit_test(a_container_that_grows_is_a_leak_after_a_while),
 		cmocka_unit_test(lost_references_are_a_leak_at_once),
 		cmocka_unit_test(garbage_is_a_leak_only_where_nobody_collects_it),
+		cmocka_unit_test(tables_of_the_interpreter_are_no_leak),
 		cmocka_unit_test(a_container_with_a_bound_is_no_leak),
 		cmocka_unit_test(what_comes_with_threads_is_no_finding_of_its_own),
 		cmocka_unit_test(findings_and_the_rest_add_up_to_the_growth),

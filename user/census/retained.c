@@ -235,6 +235,8 @@ static uint64_t called(const struct retained *retained, const struct ref *ref, u
 	}
 }
 
+#define CALLED_INTERPRETER 3
+
 /* What distinguishes the roots of one kind from each other: a frame's code. */
 static uint64_t called_of_root(const struct reach *reach, const struct ref *ref)
 {
@@ -248,7 +250,7 @@ static uint64_t called_of_root(const struct reach *reach, const struct ref *ref)
 	case ROOT_THREAD:
 		return 2;
 	case ROOT_INTERPRETER:
-		return 3;
+		return CALLED_INTERPRETER;
 	case ROOT_DATA:
 		return ref->at;
 	default:
@@ -517,4 +519,10 @@ int retained_end(struct retained *retained, struct err *err)
 	free(sums);
 	free(held);
 	return 0;
+}
+
+bool retained_is_fixed(const struct retained *retained, uint32_t node)
+{
+	return retained->nodes[node].parent == RETAINED_OTHER &&
+	       retained->nodes[node].called == CALLED_INTERPRETER;
 }

@@ -105,6 +105,12 @@ int retained_end(struct retained *retained, struct err *err);
  */
 bool retained_moves(const struct retained *retained, uint32_t node);
 
+/*
+ * Is a node held by words of the interpreter's own state? That has a size: its cache of attributes
+ * fills up to 4,096 names, and no more.
+ */
+bool retained_is_fixed(const struct retained *retained, uint32_t node);
+
 /* The search has failed, or is no longer needed. Works without one in progress. */
 void retained_abandon(struct retained *retained);
 

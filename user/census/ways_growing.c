@@ -252,6 +252,8 @@ static enum retention_kind kind_of_row(const struct retained *retained, const st
 {
 	enum retention_kind kind = kind_of(retained, row->holder);
 
+	if (row->holder == row->item && retained_is_fixed(retained, row->holder))
+		return RETENTION_FIXED;
 	if (kind != RETENTION_HELD)
 		return kind;
 	if (retained->roots_cut)

@@ -318,6 +318,7 @@ static void add_retention(struct finding *to, struct profile *profile, const str
 			fmt_per_second(per_min).text);
 		break;
 	case RETENTION_GARBAGE: /* all of it is one finding: add_cycles() */
+	case RETENTION_FIXED:   /* is none */
 		break;
 	}
 	add_evidence(to, profile, "items", (double)row->items, row->item_type);
@@ -403,15 +404,21 @@ static bool add_cycles(struct finding *to, struct profile *profile)
 	return true;
 }
 
-double findings_garbage(const struct profile *profile)
+struct passing_growth findings_passing(const struct profile *profile)
 {
 	const struct profile_retention *part = profile->retention;
-	double bytes_per_s = 0;
+	bool is_taken = heap_gc_takes_cycles(&profile->trend->gc);
+	struct passing_growth passing = {0};
 
-	for (size_t i = 0; i < part->n_rows; i++)
-		if (part->rows[i].kind == RETENTION_GARBAGE)
-			bytes_per_s += fmax(part->rows[i].bytes_per_s, 0);
-	return heap_gc_takes_cycles(&profile->trend->gc) ? bytes_per_s : 0;
+	for (size_t i = 0; i < part->n_rows; i++) {
+		double bytes_per_s = fmax(part->rows[i].bytes_per_s, 0);
+
+		if (part->rows[i].kind == RETENTION_GARBAGE && is_taken)
+			passing.garbage_per_s += bytes_per_s;
+		if (part->rows[i].kind == RETENTION_FIXED)
+			passing.tables_per_s += bytes_per_s;
+	}
+	return passing;
 }
 
 /* ---- other memory --------------------------------------------------------------------------- */
@@ -545,6 +552,7 @@ size_t findings_collect(struct finding *findings, size_t room, struct profile *p
 		n++;
 	for (size_t i = 0; i < retention->n_rows && n < room; i++)
 		if (retention->rows[i].kind != RETENTION_GARBAGE &&
+		    retention->rows[i].kind != RETENTION_FIXED &&
 		    retention->rows[i].least_bytes_per_s > GROWTH_LEAST_PER_S &&
 		    !is_small_change(&retention->rows[i]))
 			add_retention(&findings[n++], profile, &retention->rows[i]);

@@ -63,7 +63,9 @@ static bool measure_growth(struct verdict *verdict, const struct trend *trend)
 	verdict->growth_per_s = line.slope;
 	verdict->least_per_s = fit_least(line);
 	verdict->most_per_s = 2 * line.slope - verdict->least_per_s;
-	return n >= JUDGE_LOOKS && shape == FIT_STEADY && verdict->least_per_s > GROWTH_LEAST_PER_S;
+	return n >= JUDGE_LOOKS && shape == FIT_STEADY &&
+	       verdict->least_per_s > GROWTH_LEAST_PER_S &&
+	       line.slope * trend_span_s(trend) > GROWTH_LEAST_BYTES;
 }
 
 /* What the findings do not explain, of a growth that is not smaller than what they are sure of. */
@@ -177,7 +179,8 @@ static const char *say_growth(struct profile *profile, const struct verdict *ver
 		limit);
 }
 
-static void decide(struct profile *profile, struct verdict *verdict, bool grows)
+static void decide(struct profile *profile, struct verdict *verdict,
+		   const struct passing_growth *passing, bool grows)
 {
 	const struct trend *trend = profile->trend;
 	const char *fragmented = trend_finding(trend, "fragmentation");
@@ -204,7 +207,7 @@ static void decide(struct profile *profile, struct verdict *verdict, bool grows)
 		verdict->state = VERDICT_NO_LEAK;
 		verdict->sentence = profile_format(
 			profile, "Memory in use does not grow%s (%s).",
-			findings_garbage(profile) > GROWTH_LEAST_PER_S
+			passing->garbage_per_s > GROWTH_LEAST_PER_S
 				? ", apart from garbage that the next full collection takes"
 				: "",
 			looks_in(trend).text);
@@ -215,20 +218,24 @@ void judge(struct profile *profile)
 {
 	struct verdict *verdict;
 	struct finding *findings;
+	struct passing_growth passing;
+	double passing_per_s;
 	bool grows;
 
 	if (!profile->trend || !profile->retention || !profile->trend->have_room)
 		return;
 	verdict = profile_alloc(profile, sizeof(*verdict));
 	findings = profile_alloc(profile, JUDGE_FINDINGS * sizeof(*findings));
+	passing = findings_passing(profile);
+	passing_per_s = passing.garbage_per_s + passing.tables_per_s;
 	grows = measure_growth(verdict, profile->trend) &&
-		verdict->least_per_s - findings_garbage(profile) > GROWTH_LEAST_PER_S;
-	verdict->growth_per_s -= findings_garbage(profile);
+		verdict->least_per_s - passing_per_s > GROWTH_LEAST_PER_S;
+	verdict->growth_per_s -= passing_per_s;
 	verdict->findings = findings;
 	if (!is_early(profile->trend))
 		verdict->n_findings = findings_collect(findings, JUDGE_FINDINGS, profile);
 	reconcile(verdict, findings, grows);
-	decide(profile, verdict, grows);
+	decide(profile, verdict, &passing, grows);
 	profile->verdict = verdict;
 }
 

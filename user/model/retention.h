@@ -24,6 +24,7 @@ enum retention_kind {
 	RETENTION_HELD,    /* by C code, or by a lost reference */
 	RETENTION_GARBAGE, /* in cycles that wait for a collection */
 	RETENTION_MOVING,  /* by a structure whose newest end changes while it is read */
+	RETENTION_FIXED,   /* by a table of the interpreter's own, which has a size: its caches */
 	RETENTION_OTHER,   /* by data of programs and of the interpreter */
 };
 

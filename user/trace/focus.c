@@ -44,6 +44,7 @@ static bool objects_need_stacks(const struct trend *trend, const struct retentio
 	for (size_t i = 0; i < n_rows; i++) {
 		explained += rows[i].bytes_per_s;
 		if (rows[i].least_bytes_per_s > GROWTH_LEAST_PER_S &&
+		    rows[i].kind != RETENTION_FIXED &&
 		    (rows[i].kind != RETENTION_GARBAGE || !heap_gc_takes_cycles(&trend->gc)) &&
 		    !focus_is_watchable(&rows[i]))
 			return true;

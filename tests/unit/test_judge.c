@@ -74,7 +74,7 @@ static void add_row(struct made *made, enum retention_kind kind, double bytes_pe
 							     .bytes_per_s = bytes_per_s,
 							     .least_bytes_per_s = bytes_per_s * 0.9,
 							     .most_bytes_per_s = bytes_per_s * 1.1,
-							     .confidence = 0.99};
+							     .confidence = 0.9999};
 }
 
 static const struct verdict *verdict_of(struct made *made)

@@ -269,6 +269,21 @@ static const char *say_container(struct profile *profile, const struct retention
 			      fmt_count(row->items).text, row->item_type, rate.text, end);
 }
 
+/* Is it a rate with an interval? What the target writes may make nonsense of any sum. */
+static bool is_measured(const struct retention *row)
+{
+	return isfinite(row->bytes_per_s) && isfinite(row->most_bytes_per_s) &&
+	       isfinite(row->items_per_s) && row->least_bytes_per_s <= row->bytes_per_s &&
+	       row->bytes_per_s <= row->most_bytes_per_s;
+}
+
+/* Does it grow, for sure? */
+static bool grows(const struct retention *row)
+{
+	return is_measured(row) && row->least_bytes_per_s > GROWTH_LEAST_PER_S &&
+	       row->confidence >= GROWTH_SURE;
+}
+
 /* What no name leads to must grow by more than one resized table. */
 static bool is_small_change(const struct retention *row)
 {
@@ -379,8 +394,7 @@ static bool add_cycles(struct finding *to, struct profile *profile)
 	for (size_t i = 0; i < part->n_rows; i++) {
 		const struct retention *row = &part->rows[i];
 
-		if (row->kind != RETENTION_GARBAGE ||
-		    !(row->least_bytes_per_s > GROWTH_LEAST_PER_S))
+		if (row->kind != RETENTION_GARBAGE || !grows(row))
 			continue;
 		to->bytes_per_s += row->bytes_per_s;
 		to->least_per_s += row->least_bytes_per_s;
@@ -413,10 +427,15 @@ struct passing_growth findings_passing(const struct profile *profile)
 	for (size_t i = 0; i < part->n_rows; i++) {
 		double bytes_per_s = fmax(part->rows[i].bytes_per_s, 0);
 
+		if (!is_measured(&part->rows[i]))
+			continue;
 		if (part->rows[i].kind == RETENTION_GARBAGE && is_taken)
 			passing.garbage_per_s += bytes_per_s;
-		if (part->rows[i].kind == RETENTION_FIXED)
+		else if (part->rows[i].kind == RETENTION_FIXED)
 			passing.tables_per_s += bytes_per_s;
+		else
+			continue;
+		passing.most_per_s += fmax(part->rows[i].most_bytes_per_s, bytes_per_s);
 	}
 	return passing;
 }
@@ -552,8 +571,7 @@ size_t findings_collect(struct finding *findings, size_t room, struct profile *p
 		n++;
 	for (size_t i = 0; i < retention->n_rows && n < room; i++)
 		if (retention->rows[i].kind != RETENTION_GARBAGE &&
-		    retention->rows[i].kind != RETENTION_FIXED &&
-		    retention->rows[i].least_bytes_per_s > GROWTH_LEAST_PER_S &&
+		    retention->rows[i].kind != RETENTION_FIXED && grows(&retention->rows[i]) &&
 		    !is_small_change(&retention->rows[i]))
 			add_retention(&findings[n++], profile, &retention->rows[i]);
 	if (n && findings[0].cause == CAUSE_THREAD)

@@ -18,6 +18,7 @@
  * fills tables of the interpreter's. */
 struct passing_growth {
 	double garbage_per_s, tables_per_s;
+	double most_per_s; /* of both, the upper end of the interval */
 };
 
 struct passing_growth findings_passing(const struct profile *profile);

@@ -13,8 +13,6 @@
 /* That less than this of the growth is left is not worth a row. */
 #define LEAST_LEFT 0.05
 
-#define SURE       0.95
-
 /* The limit of a control group further away than this is no news. */
 #define LIMIT_AHEAD_S (7.0 * 24 * 3600)
 
@@ -63,9 +61,23 @@ static bool measure_growth(struct verdict *verdict, const struct trend *trend)
 	verdict->growth_per_s = line.slope;
 	verdict->least_per_s = fit_least(line);
 	verdict->most_per_s = 2 * line.slope - verdict->least_per_s;
-	return n >= JUDGE_LOOKS && shape == FIT_STEADY &&
+	return n >= JUDGE_LOOKS && shape == FIT_STEADY && fit_confidence(line) >= GROWTH_SURE &&
 	       verdict->least_per_s > GROWTH_LEAST_PER_S &&
 	       line.slope * trend_span_s(trend) > GROWTH_LEAST_BYTES;
+}
+
+/*
+ * Each was measured by itself, and errs by itself: together they are no more than the growth. What
+ * each is sure of stays; above that they have equal shares of their intervals.
+ */
+static void fit_into(struct finding *findings, size_t n, double sum, double least, double growth)
+{
+	double share = (growth - least) / (sum - least);
+
+	for (size_t i = 0; i < n; i++)
+		findings[i].bytes_per_s =
+			findings[i].least_per_s +
+			share * (findings[i].bytes_per_s - findings[i].least_per_s);
 }
 
 /* What the findings do not explain, of a growth that is not smaller than what they are sure of. */
@@ -78,8 +90,12 @@ static void reconcile(struct verdict *verdict, struct finding *findings, bool gr
 		least += findings[i].least_per_s;
 	}
 	/* what was measured by itself is there, though the whole be too rough to show it */
-	if (!grows || verdict->growth_per_s < least)
+	if (!grows || verdict->growth_per_s < least) {
 		verdict->growth_per_s = sum;
+	} else if (verdict->growth_per_s < sum) {
+		fit_into(findings, verdict->n_findings, sum, least, verdict->growth_per_s);
+		sum = verdict->growth_per_s;
+	}
 	verdict->explained = -1;
 	if (!(verdict->growth_per_s > 0))
 		return;
@@ -107,7 +123,7 @@ static bool is_leak(const struct verdict *verdict, const struct trend *trend)
 	for (size_t i = 0; i < verdict->n_findings; i++) {
 		const struct finding *finding = &verdict->findings[i];
 
-		if (finding->confidence < SURE || finding->share < LEAST_LEFT)
+		if (finding->share < LEAST_LEFT)
 			continue;
 		if (finding->ends || (finding->cause == CAUSE_CYCLE && trend->gc.enabled))
 			continue;
@@ -219,7 +235,6 @@ void judge(struct profile *profile)
 	struct verdict *verdict;
 	struct finding *findings;
 	struct passing_growth passing;
-	double passing_per_s;
 	bool grows;
 
 	if (!profile->trend || !profile->retention || !profile->trend->have_room)
@@ -227,10 +242,9 @@ void judge(struct profile *profile)
 	verdict = profile_alloc(profile, sizeof(*verdict));
 	findings = profile_alloc(profile, JUDGE_FINDINGS * sizeof(*findings));
 	passing = findings_passing(profile);
-	passing_per_s = passing.garbage_per_s + passing.tables_per_s;
 	grows = measure_growth(verdict, profile->trend) &&
-		verdict->least_per_s - passing_per_s > GROWTH_LEAST_PER_S;
-	verdict->growth_per_s -= passing_per_s;
+		verdict->least_per_s - passing.most_per_s > GROWTH_LEAST_PER_S;
+	verdict->growth_per_s -= passing.garbage_per_s + passing.tables_per_s;
 	verdict->findings = findings;
 	if (!is_early(profile->trend))
 		verdict->n_findings = findings_collect(findings, JUDGE_FINDINGS, profile);

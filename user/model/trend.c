@@ -128,6 +128,6 @@ const struct trend *trend_copy(struct profile *profile, const struct trend *tren
 bool trend_grows(const struct trend_row *row)
 {
 	return row->n >= FIT_SHAPE_LEAST && row->shape == FIT_STEADY &&
-	       row->least_per_s > GROWTH_LEAST_PER_S &&
+	       row->confidence >= GROWTH_SURE && row->least_per_s > GROWTH_LEAST_PER_S &&
 	       row->last >= row->first + GROWTH_LEAST_BYTES;
 }

@@ -35,6 +35,10 @@
 /* Growth below this is not distinguished from none, whatever the figures say: 360 KiB an hour. */
 #define GROWTH_LEAST_PER_S 100.0
 
+/* That a quantity grows, to be said: of series that only go up and down one in ten thousand seems
+ * to, and reports are many. */
+#define GROWTH_SURE 0.9998
+
 enum trend_kind {
 	TREND_RSS,
 	TREND_PSS,

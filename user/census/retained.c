@@ -352,19 +352,47 @@ static uint32_t *count_held(const struct retained *retained)
 	return held;
 }
 
-/* Into its place; the one that holds least falls out. */
-static void add_example(struct retained_node *node, uint32_t object, const uint32_t *held)
+/* By what it holds. Of many alike those of the last look stay: whoever looks at one wants to see
+ * more than a moment of it. */
+static uint32_t rank(const struct retained *retained, const struct retained_node *node,
+		     uint32_t object, const uint32_t *held)
 {
+	uint64_t address = retained->reach->objects.address[object];
+
+	for (unsigned i = 0; i < RETENTION_EXAMPLES; i++)
+		if (node->examples_at[i] == address)
+			return held[object] + held[object] / 8 + 8;
+	return held[object];
+}
+
+/* Into its place; the one that holds least falls out. */
+static void add_example(const struct retained *retained, struct retained_node *node,
+			uint32_t object, const uint32_t *held)
+{
+	uint32_t mine = rank(retained, node, object, held);
 	unsigned at = RETENTION_EXAMPLES;
 
 	while (at > 0 && (node->examples[at - 1] == OBJECTS_NONE ||
-			  held[object] > held[node->examples[at - 1]]))
+			  mine > rank(retained, node, node->examples[at - 1], held)))
 		at--;
 	for (unsigned i = at; i < RETENTION_EXAMPLES; i++) {
 		uint32_t next = node->examples[i];
 
 		node->examples[i] = object;
 		object = next;
+	}
+}
+
+static void keep_examples(struct retained *retained)
+{
+	for (size_t i = RETAINED_ROOTS; i < retained->n_nodes; i++) {
+		struct retained_node *node = &retained->nodes[i];
+
+		for (unsigned k = 0; k < RETENTION_EXAMPLES; k++)
+			node->examples_at[k] =
+				node->examples[k] == OBJECTS_NONE
+					? 0
+					: retained->reach->objects.address[node->examples[k]];
 	}
 }
 
@@ -383,7 +411,7 @@ static void count_objects(struct retained *retained, size_t look, struct type_su
 		row->count[look]++;
 		row->bytes[look] += reach->objects.size[i];
 		row->weight += 1 + held[i];
-		add_example(row, (uint32_t)i, held);
+		add_example(retained, row, (uint32_t)i, held);
 		/* what the scan has of a type is without late ones */
 		if (!late_is(&reach->late, (uint32_t)i))
 			sums[reach->objects.type[i]].own += reach->objects.size[i];
@@ -515,6 +543,7 @@ int retained_end(struct retained *retained, struct err *err)
 	retained->have_since_full =
 		(retained->have_since_full || !look) && reach->scan->gc.have_since_full;
 	count_objects(retained, look, sums, held);
+	keep_examples(retained);
 	share_buffers(retained, look, sums);
 	free(sums);
 	free(held);

@@ -51,10 +51,11 @@ struct retained_node {
 	/* of its objects those that hold most themselves, in the last look, most first;
 	 * OBJECTS_NONE: it has fewer */
 	uint32_t examples[RETENTION_EXAMPLES];
-	uint64_t *count, *bytes; /* [RETAINED_LOOKS] each */
-	uint64_t weight;         /* in the last look */
-	uint64_t weight_before;  /* in the one before it; 0: there was none */
-	double buffers;          /* of bytes, in the last look */
+	uint64_t examples_at[RETENTION_EXAMPLES]; /* their addresses, which the next look prefers */
+	uint64_t *count, *bytes;                  /* [RETAINED_LOOKS] each */
+	uint64_t weight;                          /* in the last look */
+	uint64_t weight_before;                   /* in the one before it; 0: there was none */
+	double buffers;                           /* of bytes, in the last look */
 	/* of what C code or a lost reference holds: objects that were held so in one look and are
 	 * in the next, and those that others of them hold by then */
 	uint64_t stayed, moved;

@@ -538,6 +538,16 @@ static bool comes_with_threads(const struct finding *finding, double threads_per
 	}
 }
 
+/* Of the growth of objects: what may be their buffers, though none was seen to refer to them. */
+#define ASTRAY 0.03
+
+/* Blocks that are few beside the objects may be theirs: a table that is moved while it is read. */
+static bool may_be_of_objects(const struct finding *finding, const struct profile *profile)
+{
+	return (finding->cause == CAUSE_C_MEMORY || finding->cause == CAUSE_PYMALLOC) &&
+	       finding->bytes_per_s < ASTRAY * profile->trend->rows[TREND_PART_OBJECTS].per_s;
+}
+
 /* The finding of threads has what comes with them, too. return how many findings are left */
 static size_t absorb(struct finding *findings, size_t n, double threads_per_s)
 {
@@ -564,9 +574,12 @@ size_t findings_collect(struct finding *findings, size_t room, struct profile *p
 
 	if (n < room && add_threads(&findings[n], profile))
 		n++;
-	for (size_t i = 0; i < n_parts && n < room; i++)
-		if (trend_grows(&profile->trend->rows[parts[i]]))
-			add_part(&findings[n++], profile, parts[i]);
+	for (size_t i = 0; i < n_parts && n < room; i++) {
+		if (!trend_grows(&profile->trend->rows[parts[i]]))
+			continue;
+		add_part(&findings[n], profile, parts[i]);
+		n += !may_be_of_objects(&findings[n], profile);
+	}
 	if (n < room && add_cycles(&findings[n], profile))
 		n++;
 	for (size_t i = 0; i < retention->n_rows && n < room; i++)

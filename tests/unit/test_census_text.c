@@ -377,7 +377,8 @@ static void unreached_objects_are_listed_by_what_keeps_them(void **state)
 	     "        held   through it      garbage  type\n"
 #define UNREACHED_FOOT                                                                    \
 	"        held: from C or by a lost reference (more references than were found); " \
-	"through it: by such an object;\n        garbage: cyclic, awaiting collection\n" FOOT
+	"a few may be in use just now;\n        through it: by such an object; garbage: " \
+	"cyclic, awaiting collection\n" FOOT
 	expect(report, ALL,
 	       UNREACHED_HEAD "          30            0            0  shapes.Lost\n"
 			      "           1           22          333  " ESCAPED

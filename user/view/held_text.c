@@ -89,8 +89,9 @@ static void put_unreached(const struct pen *pen, const struct heap_held *held, u
 		fprintf(pen->out, "%*snone\n", INDENT, "");
 	put_more(pen, n, held->n_unreached);
 	fprintf(pen->out,
-		"%*sheld: from C or by a lost reference (more references than were found); through "
-		"it: by such an object;\n%*sgarbage: cyclic, awaiting collection\n",
+		"%*sheld: from C or by a lost reference (more references than were found); a few "
+		"may be in use just now;\n%*sthrough it: by such an object; garbage: cyclic, "
+		"awaiting collection\n",
 		INDENT, "", INDENT, "");
 }
 

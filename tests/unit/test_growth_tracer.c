@@ -38,6 +38,7 @@ static struct {
 	bool grows;
 	unsigned n_classes; /* that grow */
 	bool free_threaded;
+	unsigned n_sizes;
 	/* what has been seen */
 	unsigned n_named;
 	unsigned n;
@@ -45,6 +46,7 @@ static struct {
 		double opened_ns, started_ns, stopped_ns, lease_ns;
 		uint64_t address;
 		bool each; /* it was asked for as a class */
+		uint32_t block_size;
 	} rounds[ROUNDS + 1];
 	bool on;
 	pthread_mutex_t lock;
@@ -92,6 +94,14 @@ bool process_alive(const struct process *process)
 {
 	(void)process;
 	return true;
+}
+
+size_t heap_monitor_sizes(struct heap_monitor *monitor,
+			  struct size_growth_row rows[HEAP_MONITOR_CLASSES])
+{
+	(void)monitor;
+	rows[0] = (struct size_growth_row){17, 50};
+	return made.n_sizes;
 }
 
 size_t heap_monitor_classes(struct heap_monitor *monitor,
@@ -171,7 +181,10 @@ int container_watch_open(struct container_watch **out, struct heap_target *heap,
 	*out = NULL;
 	made.rounds[made.n].address = request->asked[0].address;
 	made.rounds[made.n].each = request->asked[0].each;
-	assert_true(request->n == 1 && request->asked[0].refs == request->asked[0].each);
+	made.rounds[made.n].block_size = request->block_size;
+	assert_true(request->block_size
+			    ? !request->n
+			    : request->n == 1 && request->asked[0].refs == request->asked[0].each);
 	made.cpu_ns += made.search_cpu_ns;
 	made.rounds[made.n].opened_ns = made.now_ns;
 	made.rounds[made.n].lease_ns = options->lease_ns;
@@ -471,6 +484,21 @@ static void classes_have_their_turn_after_containers(void **state)
 	assert_about((made.rounds[2].opened_ns - made.rounds[1].stopped_ns) / SECOND, 10);
 }
 
+/* And after that one with pools of a size. */
+static void sizes_have_their_turn_after_classes(void **state)
+{
+	(void)state;
+	made.n_classes = made.n_sizes = 1;
+	watch_rounds(0.02, 1);
+	for (unsigned i = 0; i < 6; i++) {
+		assert_int_equal(made.rounds[i].address, i % 3 == 0   ? 0x1000
+							 : i % 3 == 1 ? 0x2000
+								      : 0);
+		assert_int_equal(made.rounds[i].block_size, i % 3 == 2 ? 16 * 17 : 0);
+	}
+	assert_true(made.rounds[2].opened_ns == made.rounds[1].stopped_ns);
+}
+
 /* Most references to a class are not counted there. */
 static void classes_are_not_watched_without_a_gil(void **state)
 {
@@ -496,6 +524,7 @@ int main(void)
 		TEST(a_round_that_fails_is_tried_again_after_a_rest),
 		TEST(without_watchpoints_containers_are_named),
 		TEST(classes_have_their_turn_after_containers),
+		TEST(sizes_have_their_turn_after_classes),
 		TEST(classes_are_not_watched_without_a_gil),
 		TEST(taken_watchpoints_are_noted_with_the_names),
 	};

@@ -8,6 +8,7 @@
 
 #include "census/holders.h"
 #include "census/newest.h"
+#include "containers/pool_find.h"
 #include "target/remote_mem.h"
 
 #define IMMORTAL (1u << 31) /* such a reference count does not change */
@@ -166,6 +167,8 @@ int container_find_open(struct container_find *find, struct heap_target *heap,
 				 "pid %d is a CPython without a GIL: who changes what cannot be "
 				 "determined there",
 				 (int)heap->target->process.pid);
+	if (!result && request->block_size)
+		return pool_find(find->pools, &find->n, heap->target, request->block_size, err);
 	if (!result)
 		result = reach_scan(&find->reach, find->heap->census, err);
 	if (!result && request->named) {
@@ -195,7 +198,13 @@ void container_find_close(struct container_find *find)
 struct watchpoint container_find_point(const struct container_find *find, unsigned i)
 {
 	const struct container_place *place = &find->places[i];
+	const struct pool_place *pool = &find->pools[i];
 
+	if (find->request->block_size)
+		return (struct watchpoint){.field = pool->address + POOL_FREE,
+					   .type_field = pool->address + POOL_KIND,
+					   .type = pool->kind,
+					   .each = true};
 	return (struct watchpoint){
 		.field = place->found.field,
 		.type_field = place->address +
@@ -213,6 +222,9 @@ bool container_find_there(struct container_find *find, unsigned i)
 	const struct container_place *place = &find->places[i];
 	struct path_found now;
 
+	/* a pool that has become another's says so itself */
+	if (find->request->block_size)
+		return true;
 	for (unsigned try = 0; try < TRIES; try++)
 		if (path_is_there(&find->edges, &place->found) &&
 		    !look_up(place, &now, &find->edges, NULL) &&

@@ -31,8 +31,20 @@ struct container_request {
 		bool each;        /* refs: of a class, whose instances are told apart */
 	} asked[CONTAINER_WATCH_MAX];
 	unsigned n;
+	/* instead: pools of blocks of so many bytes, and the place of their first free block */
+	uint32_t block_size;
 	bool named;     /* containers asked for by address get the path that a report would write */
 	bool unwatched; /* no watchpoints are to be set */
+};
+
+/* From a pool's address: the place of its first free block; its arena and class, which it has as
+ * long as its size. */
+#define POOL_FREE 8u
+#define POOL_KIND 32u
+
+struct pool_place {
+	uint64_t address;
+	uint64_t kind; /* what is at POOL_KIND */
 };
 
 /* One container, or with `refs` one object whose references are counted. */
@@ -56,6 +68,7 @@ struct container_find {
 	struct edges edges;
 	bool have_edges;
 	struct container_place places[CONTAINER_WATCH_MAX];
+	struct pool_place pools[CONTAINER_WATCH_MAX]; /* request.block_size: these instead */
 	unsigned n;
 };
 

@@ -11,6 +11,8 @@
 #include "containers/class_code.h"
 #include "containers/container_cost.h"
 #include "containers/container_find.h"
+#include "containers/pool_find.h"
+#include "containers/pool_watch.h"
 #include "probe/features.h"
 #include "probe/session.h"
 #include "probe/session_watch.h"
@@ -49,11 +51,23 @@ struct container_watch {
 	/* of the class, where one is watched: one at a time */
 	struct class_code class_code;
 	struct class_births births;
+	struct pool_watch *pools; /* of a size, where one is watched; else NULL */
 	double followed_s;
 	uint64_t stopped_ns, checked_ns;
 };
 
 /* ---- opening -------------------------------------------------------------------------------- */
+
+/* Loading takes a while, in which a pool of a dozen blocks becomes full: which ones serve now? */
+static void aim_at_pools(void *context)
+{
+	struct container_watch *watch = context;
+	struct container_find *found = &watch->found;
+
+	pool_find_again(found->pools, found->n, watch->target, found->request->block_size);
+	for (unsigned i = 0; i < found->n; i++)
+		watch->points[i] = container_find_point(found, i);
+}
 
 static int open_session(struct container_watch *watch, struct err *err)
 {
@@ -65,6 +79,8 @@ static int open_session(struct container_watch *watch, struct err *err)
 		.verbose = watch->options.verbose,
 		.watchpoints = watch->points,
 		.n_watchpoints = watch->found.n,
+		.aim = watch->found.request->block_size ? aim_at_pools : NULL,
+		.context = watch,
 		.string_ops = watch->cost.each.string_loss > STRING_LOSS,
 	};
 	int result = session_open(&watch->session, &watch->target->process, &watch->target->runtime,
@@ -101,7 +117,7 @@ int container_watch_open(struct container_watch **out, struct heap_target *heap,
 		result = container_find_open(&watch->found, heap, request, err);
 	for (unsigned i = 0; i < watch->found.n && !result; i++) {
 		watch->points[i] = container_find_point(&watch->found, i);
-		if (watch->points[i].each)
+		if (watch->points[i].each && !request->block_size)
 			result = class_code_find(&watch->class_code, watch->target,
 						 watch->found.places[i].address, err);
 	}
@@ -117,6 +133,12 @@ int container_watch_open(struct container_watch **out, struct heap_target *heap,
 		result = watch_cost_measure(&watch->cost.each, watch->found.n, err);
 	if (!result)
 		result = open_session(watch, err);
+	if (!result && request->block_size) {
+		watch->pools = pool_watch_new(watch->target, watch->session, watch->found.pools,
+					      watch->found.n);
+		if (!watch->pools)
+			result = err_set(err, ERR_FAILED, "out of memory");
+	}
 	return result;
 }
 
@@ -125,6 +147,7 @@ void container_watch_close(struct container_watch *watch)
 	if (!watch)
 		return;
 	class_births_fini(&watch->births);
+	pool_watch_free(watch->pools);
 	watch_hits_free(watch->hits);
 	session_close(watch->session);
 	target_code_close(&watch->code);
@@ -177,6 +200,8 @@ void container_watch_start(struct container_watch *watch)
 	container_cost_begin(&watch->cost);
 	container_cost_allow(&watch->cost, watch->session);
 	session_start(watch->session);
+	if (watch->pools)
+		pool_watch_begin(watch->pools);
 }
 
 static void refresh_code(struct container_watch *watch)
@@ -243,6 +268,20 @@ static bool holds_instance(void *context, uint64_t object)
 	       type == end->class;
 }
 
+/* Births until here are followed: half of the time, of which the other half is left. */
+static uint64_t followed_until(struct container_watch *watch)
+{
+	uint64_t end = watch->stopped_ns, until;
+	size_t n;
+	const struct abi_class_hit *hits = session_class_hits(watch->session, &n);
+
+	if (n && session_watch_over(watch->session))
+		end = hits[n - 1].time_ns;
+	until = watch->cost.started_ns + (end - watch->cost.started_ns) / 2;
+	watch->followed_s = (double)(until - watch->cost.started_ns) / 1e9;
+	return until;
+}
+
 /* Soon after the end: an address may have another object later. */
 static void find_births(struct container_watch *watch, unsigned i)
 {
@@ -252,13 +291,9 @@ static void find_births(struct container_watch *watch, unsigned i)
 				  .in_loop = in_loop,
 				  .holds = holds_instance,
 				  .context = &context};
-	uint64_t end = watch->stopped_ns;
 
 	hits.hits = session_class_hits(watch->session, &hits.n);
-	if (hits.n && session_watch_over(watch->session))
-		end = hits.hits[hits.n - 1].time_ns;
-	hits.until_ns = watch->cost.started_ns + (end - watch->cost.started_ns) / 2;
-	watch->followed_s = (double)(hits.until_ns - watch->cost.started_ns) / 1e9;
+	hits.until_ns = followed_until(watch);
 	if (class_births_find(&watch->births, &hits, NULL))
 		watch->births.known = false;
 }
@@ -300,8 +335,13 @@ void container_watch_stop(struct container_watch *watch)
 		for (unsigned i = 0; i < watch->found.n; i++)
 			read_final_value(watch, i);
 	session_watch_disarm(watch->session);
+	if (watch->pools) {
+		uint64_t until = followed_until(watch);
+
+		pool_watch_end(watch->pools, until, watch->followed_s);
+	}
 	for (unsigned i = 0; i < watch->found.n; i++)
-		if (watch->points[i].each)
+		if (watch->points[i].each && !watch->pools)
 			find_births(watch, i);
 	for (unsigned i = 0; i < watch->found.n; i++)
 		watch->ends[i].have_events =
@@ -415,7 +455,9 @@ struct heap_watch *container_watch_report(struct container_watch *watch, enum he
 					  struct err *err)
 {
 	struct profile *about = describe_target(watch->target);
-	struct heap_watch *report = heap_watch_new(about, watch->found.n);
+	struct heap_watch *report = watch->pools
+					    ? pool_watch_report(watch->pools, watch->hits, about)
+					    : heap_watch_new(about, watch->found.n);
 	double seconds = (double)(watch->stopped_ns - watch->cost.started_ns) / 1e9;
 
 	if (!report) {
@@ -426,8 +468,10 @@ struct heap_watch *container_watch_report(struct container_watch *watch, enum he
 	report->end = end;
 	report->slow = session_watch_slow(watch->session);
 	container_cost_fill(&watch->cost, seconds, report);
-	for (unsigned i = 0; i < watch->found.n; i++)
+	for (unsigned i = 0; i < watch->found.n && !watch->pools; i++)
 		fill_row(watch, about, i, &report->rows[i]);
+	if (watch->pools)
+		return report;
 	fill_fates(watch, report);
 	fill_losses(watch, report);
 	return report;

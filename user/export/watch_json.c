@@ -74,6 +74,7 @@ json_t *json_part_growing_class(const struct growing_class *row)
 	json_part_set(&object, "followed_s", json_part_real(instances->followed_s));
 	json_part_set(&object, "ago_s", json_part_real(row->ago_s));
 	json_part_set(&object, "cut", json_boolean(row->cut));
+	json_part_set(&object, "sampled", json_boolean(instances->sampled));
 	json_part_set(&object, "sure", json_boolean(maker != NULL));
 	if (maker)
 		json_part_append(&stacks, births_part(maker));

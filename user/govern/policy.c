@@ -413,7 +413,9 @@ static bool open_window(struct policy *policy, struct policy_step *step)
 		if (part->mode != PART_WINDOWS || !part->wanted || part->rest_ns > 0)
 			continue;
 		price = part->cost_per_cpu_ns * (double)part->window_ns;
-		if (policy->pause_ns > 0 && part->cost_per_cpu_ns > HOLDS_UP) {
+		/* the first few show what it costs */
+		if (policy->pause_ns > 0 && part->cost_per_cpu_ns > HOLDS_UP &&
+		    part->n_windows >= POLICY_CALM) {
 			reserved += price;
 			continue;
 		}

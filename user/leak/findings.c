@@ -109,6 +109,23 @@ static const struct stack *find_class_maker(const struct profile *profile,
 	return NULL;
 }
 
+/* The same of a type whose blocks were made in pools that were watched. */
+static const struct stack *find_pool_maker(const struct profile *profile, const char *type)
+{
+	const struct profile_growing_classes *growing = profile->growing_classes;
+
+	for (size_t i = 0; growing && i < growing->n_rows; i++) {
+		const struct growing_class *row = &growing->rows[i];
+		const struct heap_watch_stack *maker;
+
+		if (!row->row.instances->sampled || strcmp(row->name, type))
+			continue;
+		maker = growing_class_maker(row);
+		return maker ? &maker->stack : NULL;
+	}
+	return NULL;
+}
+
 /*
  * Objects of these types take the memory of dead ones from a free list, without an allocator: the
  * block of one was made by whoever emptied the list.
@@ -232,6 +249,8 @@ static const struct stack *find_item_maker(const struct profile *profile,
 {
 	const struct stack *buffers, *maker = find_class_maker(profile, row);
 
+	if (!maker && !has_free_list(row->item_type))
+		maker = find_pool_maker(profile, row->item_type);
 	if (maker)
 		return maker;
 	if (!has_free_list(row->item_type))
@@ -458,6 +477,7 @@ static void add_part(struct finding *to, struct profile *profile, enum trend_kin
 		 "anonymous mappings are never unmapped", "mapped by"},
 	};
 	const struct trend_row *row = &profile->trend->rows[kind];
+	const struct stack *maker;
 
 	*to = (struct finding){.bytes_per_s = row->per_s,
 			       .least_per_s = row->least_per_s,
@@ -468,8 +488,10 @@ static void add_part(struct finding *to, struct profile *profile, enum trend_kin
 			continue;
 		to->cause = parts[i].cause;
 		to->sentence = parts[i].what;
-		set_stack(to, profile, find_maker(profile, parts[i].domain, parts[i].type),
-			  parts[i].by);
+		maker = find_maker(profile, parts[i].domain, parts[i].type);
+		if (!maker && parts[i].type)
+			maker = find_pool_maker(profile, parts[i].type);
+		set_stack(to, profile, maker, parts[i].by);
 	}
 	add_evidence(to, profile, "bytes_at_first", (double)row->first, "bytes at first");
 	add_evidence(to, profile, "bytes_now", (double)row->last, "bytes now");

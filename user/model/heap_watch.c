@@ -157,9 +157,11 @@ const struct heap_watch_stack *growing_class_maker(const struct growing_class *c
 	const struct heap_watch_instances *instances = class->row.instances;
 	const struct heap_watch_stack *best = NULL;
 	double all = 0, expected, chance;
+	uint64_t least;
 
 	if (!instances || !instances->known)
 		return NULL;
+	least = instances->sampled ? GROWING_CLASS_SAMPLED : GROWING_CLASS_LEAST;
 	for (size_t i = 0; i < class->row.n_stacks; i++) {
 		const struct heap_watch_stack *stack = &class->row.stacks[i];
 
@@ -169,9 +171,9 @@ const struct heap_watch_stack *growing_class_maker(const struct growing_class *c
 	}
 	expected = class->per_s * instances->followed_s;
 	chance = 3 * sqrt(fmax(expected, 0));
-	if (!best || !best->stack.n_frames || stayed(best) < GROWING_CLASS_LEAST ||
-	    stayed(best) < GROWING_CLASS_SHARE * all || all < expected / 2 - chance ||
-	    all > expected * 1.5 + chance)
+	if (!best || !best->stack.n_frames || stayed(best) < (double)least ||
+	    stayed(best) < GROWING_CLASS_SHARE * all ||
+	    (!instances->sampled && all < expected / 2 - chance) || all > expected * 1.5 + chance)
 		return NULL;
 	return best;
 }

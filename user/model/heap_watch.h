@@ -31,7 +31,9 @@ enum heap_watch_fate {
 
 /* What the references to a class say of its instances. */
 struct heap_watch_instances {
-	bool known;          /* which of the changes are births and deaths */
+	bool known;   /* which of the changes are births and deaths */
+	bool sampled; /* seen in some pools of one size: made are those that stayed, and not all of
+			 them */
 	uint64_t made, died; /* in the whole watch; of those that died many are older */
 	int64_t others;      /* references to the class that anything else took and did not drop */
 	/* the row's stacks are those of births: `inserted` were made in so much of the watch, and
@@ -124,11 +126,13 @@ struct profile_growing_containers {
 };
 
 /* A class that grows, in a trace of the whole process: what the census says of its instances, and
- * what the watchpoint on its reference count saw. */
+ * what the watchpoint on its reference count saw. Or a type of which objects were made in pools of
+ * a size that grows (instances->sampled). */
 struct growing_class {
 	struct heap_watch_row row; /* instances: known; of all rounds together */
 	const char *name;
-	double per_s; /* instances more, by the census, since the start */
+	double per_s; /* instances more, by the census, since the start; sampled: blocks of the size
+		       */
 	double ago_s; /* since the last round */
 	bool cut;     /* which was as long as the ceiling allowed */
 	int pid;      /* where several targets are shown as one; 0: the profile's target */
@@ -139,8 +143,13 @@ struct profile_growing_classes {
 	size_t n_rows;
 };
 
+/* The address of what is no object, in the place of its type's. */
+#define HEAP_WATCH_BUFFERS 1u
+
 /* Instances of one stack that stayed: fewer show nothing. */
 #define GROWING_CLASS_LEAST 10
+/* the same of a sample, where each is one that stayed among few that did not */
+#define GROWING_CLASS_SAMPLED 5
 /* ... and what part of all that stayed the stack must have made */
 #define GROWING_CLASS_SHARE 0.8
 
@@ -148,7 +157,7 @@ struct profile_growing_classes {
  * The stack that makes the instances that stay; NULL: none does for sure. What was there at the end
  * of a round may be work in progress. So all of it must be as much as the census has seen come in
  * that time: by half of it more or less, and by chance. Then no stack with most of it can be
- * another's, for what really stays is counted as well.
+ * another's, for what really stays is counted as well. Of a sample it may be less.
  */
 const struct heap_watch_stack *growing_class_maker(const struct growing_class *class);
 

@@ -150,6 +150,8 @@ int session_open(struct session **out, const struct process *process,
 	lock_init(&session->sweeping, LOCK_RANK_SWEEPING);
 	session->watched = options->watchpoints;
 	session->n_watched = options->n_watchpoints;
+	session->aim = options->aim;
+	session->context = options->context;
 	session->string_ops = options->string_ops;
 	result = session_load(session, options, &python, err);
 	if (!result)

@@ -63,6 +63,9 @@ struct session_options {
 	 */
 	const struct watchpoint *watchpoints;
 	unsigned n_watchpoints;
+	/* right before they are set: the last moment to say where they go; NULL: they stay */
+	void (*aim)(void *context);
+	void *context;
 	bool string_ops; /* count samples in which the target moves or fills many bytes
 			  * (watch_cost.h)
 			  */

@@ -74,6 +74,8 @@ struct session {
 	uint32_t code_gone; /* the BPF side's, when the mappings were begun to be read */
 	const struct watchpoint *watched; /* n_watched containers */
 	unsigned n_watched;               /* 0: functions and system calls are probed */
+	void (*aim)(void *context);       /* may be NULL */
+	void *context;                    /* of aim */
 	struct watchpoints *watchpoints;  /* NULL: there are none (any more) */
 	struct clocks *clocks;            /* NULL: none */
 	bool string_ops;

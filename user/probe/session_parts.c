@@ -254,6 +254,12 @@ static int attach_watchpoints(struct session *session, struct err *err)
 {
 	int result = 0;
 
+	/* first, so that all that the watchpoints take is seen */
+	if (session->string_ops)
+		result = clocks_open(&session->clocks, SESSION_STRING_OP_NS,
+				     bpf_program__fd(session->skel->progs.on_string_op), err);
+	if (session->aim)
+		session->aim(session->context);
 	for (unsigned i = 0; i < session->n_watched; i++)
 		session->skel->bss->watches[i] = (struct abi_watch){
 			.field = session->watched[i].field,
@@ -264,10 +270,6 @@ static int attach_watchpoints(struct session *session, struct err *err)
 			.last = ABI_NOT_SEEN,
 			.first = ABI_NOT_SEEN,
 		};
-	/* first, so that all that the watchpoints take is seen */
-	if (session->string_ops)
-		result = clocks_open(&session->clocks, SESSION_STRING_OP_NS,
-				     bpf_program__fd(session->skel->progs.on_string_op), err);
 	return result ? result
 		      : watchpoints_open(&session->watchpoints, session->process->pid,
 					 session->watched, session->n_watched,

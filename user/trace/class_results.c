@@ -13,7 +13,7 @@ static void release(struct class_result *result)
 static const struct class_result *find(const struct class_results *results, uint64_t address)
 {
 	for (size_t i = 0; i < results->n; i++)
-		if (results->all[i].address == address)
+		if (results->all[i].class.address == address)
 			return &results->all[i];
 	return NULL;
 }
@@ -24,7 +24,7 @@ static struct class_result *place_of(struct class_results *results, uint64_t add
 	struct class_result *oldest = &results->all[0];
 
 	for (size_t i = 0; i < results->n; i++) {
-		if (results->all[i].address == address)
+		if (results->all[i].class.address == address)
 			return &results->all[i];
 		if (results->all[i].ended_ns < oldest->ended_ns)
 			oldest = &results->all[i];
@@ -32,18 +32,18 @@ static struct class_result *place_of(struct class_results *results, uint64_t add
 	if (results->n < CLASS_RESULTS_MAX)
 		oldest = &results->all[results->n++];
 	release(oldest);
-	*oldest = (struct class_result){.address = address};
+	*oldest = (struct class_result){.class.address = address};
 	return oldest;
 }
 
-void class_results_add(struct class_results *results, uint64_t address,
-		       const struct heap_watch *report)
+void class_results_add(struct class_results *results, const struct heap_monitor_class *class,
+		       const struct heap_watch_row *seen, bool cut)
 {
-	struct class_result *result = place_of(results, address);
-	const struct heap_watch_row *seen = report && report->n_rows ? &report->rows[0] : NULL;
+	struct class_result *result = place_of(results, class->address);
 	struct profile *about;
 	struct heap_watch_row *row;
 
+	result->class = *class;
 	result->ended_ns = clock_now_ns();
 	if (!seen || !seen->instances || !seen->instances->known)
 		return;
@@ -57,7 +57,7 @@ void class_results_add(struct class_results *results, uint64_t address,
 	release(result);
 	result->about = about;
 	result->row = row;
-	result->cut = report->end == WATCH_OVERHEAD;
+	result->cut = cut;
 }
 
 void class_results_forget(struct class_results *results)
@@ -85,17 +85,28 @@ const struct heap_monitor_class *class_results_next(const struct class_results *
 	return next;
 }
 
-void class_results_report(const struct class_results *results,
-			  const struct heap_monitor_class *classes, size_t n,
-			  struct profile *profile)
+size_t class_results_fresh(const struct class_results *results,
+			   struct heap_monitor_class classes[CLASS_RESULTS_MAX])
 {
-	struct profile_growing_classes *growing = profile_alloc(profile, sizeof(*growing));
-	struct growing_class *rows = profile_alloc(profile, (n + 1) * sizeof(*rows));
 	uint64_t now = clock_now_ns();
+	size_t n = 0;
+
+	for (size_t i = 0; i < results->n; i++)
+		if ((double)(now - results->all[i].ended_ns) / 1e9 < CLASS_RESULTS_FRESH_S)
+			classes[n++] = results->all[i].class;
+	return n;
+}
+
+size_t class_results_report(const struct class_results *results,
+			    const struct heap_monitor_class *classes, size_t n,
+			    struct profile *profile, struct growing_class *rows)
+{
+	uint64_t now = clock_now_ns();
+	size_t n_rows = 0;
 
 	for (size_t i = 0; i < n; i++) {
 		const struct class_result *result = find(results, classes[i].address);
-		struct growing_class *row = &rows[growing->n_rows];
+		struct growing_class *row = &rows[n_rows];
 
 		if (!result || !result->row)
 			continue;
@@ -104,8 +115,7 @@ void class_results_report(const struct class_results *results,
 					      .ago_s = (double)(now - result->ended_ns) / 1e9,
 					      .cut = result->cut};
 		heap_watch_copy(profile, &row->row, result->row);
-		growing->n_rows++;
+		n_rows++;
 	}
-	growing->rows = rows;
-	profile->growing_classes = growing;
+	return n_rows;
 }

@@ -48,13 +48,14 @@ struct growth_tracer {
 	struct growth_tracer_options options;
 	pthread_t thread;
 	bool started;
-	int wake; /* eventfd: stop */
+	int wake;      /* eventfd: stop */
+	unsigned turn; /* of sizes; the thread's own */
 
 	struct lock lock; /* of what follows */
 	bool forgotten;   /* what this round has seen of the past is not wanted any more */
 	struct result results[GROWTH_TRACER_KEPT];
 	size_t n_results;
-	struct class_results classes;
+	struct class_results classes, types; /* types: by pools */
 	char why_not[160];
 	uint64_t not_watched; /* ... this container; it may have died meanwhile */
 };
@@ -318,19 +319,52 @@ static bool watch_some(struct growth_tracer *tracer, const struct heap_holder *c
 
 /* What makes the instances of a class. That it cannot be watched is no news: then nothing is said
  * of it. */
-static void watch_class(struct growth_tracer *tracer, uint64_t address, double lease_ns)
+static void watch_class(struct growth_tracer *tracer, const struct heap_monitor_class *class,
+			double lease_ns)
 {
-	const struct container_request request = ask_for_class(address);
+	const struct container_request request = ask_for_class(class->address);
 	struct heap_watch *report;
 	struct err err = ERR_INIT;
 
 	watch_round(tracer, &request, lease_ns, &report, &err);
 	lock_take(&tracer->lock);
 	if (!tracer->forgotten)
-		class_results_add(&tracer->classes, address, report);
+		class_results_add(&tracer->classes, class,
+				  report && report->n_rows ? &report->rows[0] : NULL,
+				  report && report->end == WATCH_OVERHEAD);
 	lock_release(&tracer->lock);
 	if (report)
 		profile_free(report->about);
+}
+
+/* Under the lock: what was seen in pools, by type. */
+static void keep_types(struct growth_tracer *tracer, const struct heap_watch *report, double per_s)
+{
+	for (size_t i = 0; i < report->n_rows && !tracer->forgotten; i++) {
+		struct heap_monitor_class type = {.address = report->rows[i].address,
+						  .per_s = per_s};
+
+		snprintf(type.name, sizeof(type.name), "%s", report->rows[i].type);
+		class_results_add(&tracer->types, &type, &report->rows[i],
+				  report->end == WATCH_OVERHEAD);
+	}
+}
+
+/* What makes the blocks of a size. */
+static void watch_size(struct growth_tracer *tracer, const struct size_growth_row *size,
+		       double lease_ns)
+{
+	const struct container_request request = {.block_size = 16 * size->class};
+	struct heap_watch *report;
+	struct err err = ERR_INIT;
+
+	watch_round(tracer, &request, lease_ns, &report, &err);
+	if (!report)
+		return;
+	lock_take(&tracer->lock);
+	keep_types(tracer, report, size->per_s);
+	lock_release(&tracer->lock);
+	profile_free(report->about);
 }
 
 /* Under the lock: of one that has been watched more is known already. */
@@ -448,17 +482,33 @@ static bool look_at_class(struct growth_tracer *tracer)
 {
 	struct heap_monitor_class classes[HEAP_MONITOR_CLASSES];
 	size_t n = 0;
+	struct heap_monitor_class class;
 	double lease_ns;
-	uint64_t address;
 
 	if (tracer->options.can_watch && !tracer->target->runtime.layout.free_threaded)
 		n = heap_monitor_classes(tracer->monitor, classes);
 	if (!n || !take_lease(tracer, &lease_ns))
 		return false;
 	lock_take(&tracer->lock);
-	address = class_results_next(&tracer->classes, classes, n)->address;
+	class = *class_results_next(&tracer->classes, classes, n);
 	lock_release(&tracer->lock);
-	watch_class(tracer, address, lease_ns);
+	watch_class(tracer, &class, lease_ns);
+	return_lease(tracer);
+	return true;
+}
+
+/* The same of a size of blocks, in turn. */
+static bool look_at_size(struct growth_tracer *tracer)
+{
+	struct size_growth_row sizes[HEAP_MONITOR_CLASSES];
+	size_t n = 0;
+	double lease_ns;
+
+	if (tracer->options.can_watch && !tracer->target->runtime.layout.free_threaded)
+		n = heap_monitor_sizes(tracer->monitor, sizes);
+	if (!n || !take_lease(tracer, &lease_ns))
+		return false;
+	watch_size(tracer, &sizes[tracer->turn++ % n], lease_ns);
 	return_lease(tracer);
 	return true;
 }
@@ -474,6 +524,8 @@ static void *run(void *context)
 
 		if (rest(tracer, 0))
 			looked |= look_at_class(tracer);
+		if (rest(tracer, 0))
+			looked |= look_at_size(tracer);
 		pause_ns = LOOK_NS;
 		if (!looked)
 			continue;
@@ -539,6 +591,7 @@ void growth_tracer_close(struct growth_tracer *tracer)
 	while (tracer->n_results)
 		drop_result(tracer, 0);
 	class_results_forget(&tracer->classes);
+	class_results_forget(&tracer->types);
 	if (tracer->wake >= 0)
 		close(tracer->wake);
 	lock_destroy(&tracer->lock);
@@ -551,6 +604,7 @@ void growth_tracer_forget(struct growth_tracer *tracer)
 	while (tracer->n_results)
 		drop_result(tracer, 0);
 	class_results_forget(&tracer->classes);
+	class_results_forget(&tracer->types);
 	tracer->forgotten = true;
 	lock_release(&tracer->lock);
 }
@@ -588,12 +642,20 @@ static bool can_grow(const struct heap_watch_row *row)
 
 static void report_classes(struct growth_tracer *tracer, struct profile *profile)
 {
-	struct heap_monitor_class classes[HEAP_MONITOR_CLASSES];
-	size_t n = heap_monitor_classes(tracer->monitor, classes);
+	struct heap_monitor_class classes[HEAP_MONITOR_CLASSES], types[CLASS_RESULTS_MAX];
+	size_t n = heap_monitor_classes(tracer->monitor, classes), n_types;
+	struct profile_growing_classes *growing = profile_alloc(profile, sizeof(*growing));
 
+	growing->rows = profile_alloc(profile, (HEAP_MONITOR_CLASSES + CLASS_RESULTS_MAX) *
+						       sizeof(*growing->rows));
 	lock_take(&tracer->lock);
-	class_results_report(&tracer->classes, classes, n, profile);
+	growing->n_rows =
+		class_results_report(&tracer->classes, classes, n, profile, growing->rows);
+	n_types = class_results_fresh(&tracer->types, types);
+	growing->n_rows += class_results_report(&tracer->types, types, n_types, profile,
+						growing->rows + growing->n_rows);
 	lock_release(&tracer->lock);
+	profile->growing_classes = growing;
 }
 
 void growth_tracer_report(struct growth_tracer *tracer, struct profile *profile)

@@ -485,6 +485,19 @@ size_t heap_monitor_classes(struct heap_monitor *monitor,
 	return n;
 }
 
+size_t heap_monitor_sizes(struct heap_monitor *monitor,
+			  struct size_growth_row rows[HEAP_MONITOR_CLASSES])
+{
+	size_t n = 0;
+
+	lock_take(&monitor->lock);
+	if (monitor->focus.wanted & ~monitor->focus.explained & 1u << ABI_OBJECT)
+		n = size_growth_rows(&monitor->sizes, SIZE_GROWTH_POOLS, rows,
+				     HEAP_MONITOR_CLASSES);
+	lock_release(&monitor->lock);
+	return n;
+}
+
 bool heap_monitor_container(struct heap_monitor *monitor, uint64_t address, struct heap_holder *row)
 {
 	bool known;

@@ -27,6 +27,7 @@
 #include "model/heap_types.h"
 #include "model/profile.h"
 #include "python/target.h"
+#include "trace/size_growth.h"
 
 #define HEAP_MONITOR_SHARE    0.01 /* of a core, at most */
 #define HEAP_MONITOR_LEAST_S  1.0  /* between two scans */
@@ -87,6 +88,13 @@ struct heap_monitor_class {
 /* Fastest growth first. Return how many. */
 size_t heap_monitor_classes(struct heap_monitor *monitor,
 			    struct heap_monitor_class rows[HEAP_MONITOR_CLASSES]);
+
+/*
+ * Sizes of blocks of pymalloc's that grow, where objects grow in a way that is not explained yet:
+ * the most bytes first. return how many
+ */
+size_t heap_monitor_sizes(struct heap_monitor *monitor,
+			  struct size_growth_row rows[HEAP_MONITOR_CLASSES]);
 
 /* How the container at this address has grown since the start, or, as one of many alike, may have
  * grown; false: it does not grow, or is not known. */

@@ -82,6 +82,41 @@ static double sure_growth(const struct fit_line lines[ABI_SIZE_CLASSES])
 	return sum;
 }
 
+static bool is_larger(const struct size_growth_row *a, const struct size_growth_row *b)
+{
+	return a->per_s * largest(a->class) > b->per_s * largest(b->class);
+}
+
+size_t size_growth_rows(const struct size_growth *growth, enum size_growth_of of,
+			struct size_growth_row *rows, size_t room)
+{
+	size_t n = 0;
+
+	if (growth->n < LOOKS_ENOUGH || !growth->known[of])
+		return 0;
+	for (unsigned class = 1; class < ABI_SIZE_CLASSES; class ++) {
+		struct fit_line line = line_of(growth, of, class);
+		struct size_growth_row row = {class, line.slope};
+		size_t at = n;
+
+		if (!fit_rises(line))
+			continue;
+		while (at > 0 && is_larger(&row, &rows[at - 1]))
+			at--;
+		n += n < room;
+		for (size_t i = at; i < n; i++) {
+			struct size_growth_row next = rows[i];
+
+			rows[i] = row;
+			row = next;
+		}
+	}
+	while (n > 1 && rows[n - 1].per_s * largest(rows[n - 1].class) <
+				SMALL_CHANGE * rows[0].per_s * largest(rows[0].class))
+		n--;
+	return n;
+}
+
 uint64_t size_growth_skipped(const struct size_growth *growth, enum size_growth_of of)
 {
 	struct fit_line lines[ABI_SIZE_CLASSES];

@@ -33,6 +33,16 @@ struct size_growth {
 void size_growth_forget(struct size_growth *growth);
 void size_growth_add(struct size_growth *growth, const struct heap_scan *scan);
 
+/* A size that grows for sure. */
+struct size_growth_row {
+	uint32_t class;
+	double per_s; /* blocks */
+};
+
+/* The most bytes first, and none that is small beside it. return how many */
+size_t size_growth_rows(const struct size_growth *growth, enum size_growth_of of,
+			struct size_growth_row *rows, size_t room);
+
 /* Sizes that a block may be asked for with, and that do not grow: a bit for each class; 0: none, or
  * not known. */
 uint64_t size_growth_skipped(const struct size_growth *growth, enum size_growth_of of);

@@ -8,9 +8,7 @@
 
 #define SET_SMALL   8 /* PySet_MINSIZE: a table of this size is in the object */
 #define SET_ENTRY   16
-#define LARGE_PAGES 16  /* smaller buffers are in memory */
-#define DEQUE_BLOCK 528 /* of 64 items, and two links */
-#define DEQUE_ITEMS 64
+#define LARGE_PAGES 16 /* smaller buffers are in memory */
 
 static uint64_t load(const uint8_t *bytes, size_t length, int64_t offset, size_t width)
 {
@@ -53,19 +51,32 @@ static void add(struct buffers *buffers, struct census_type *type, uint64_t addr
 		take(buffers, type, address, count * size);
 }
 
-/* ---- deques ------------------------------------------------------------------------------- */
+/* ---- what types of C code own --------------------------------------------------------------- */
 
-/* Its blocks, but for the few free ones that it keeps. */
-static void add_deque(struct buffers *buffers, const struct found *found)
+/* Blocks that are too short to be out of memory. */
+static void take_blocks(struct buffers *buffers, struct census_type *type, uint64_t n,
+			uint64_t bytes)
 {
-	uint64_t length = field(buffers, found, 0), left = field(buffers, found, DEQUE_LEFT_INDEX);
-	uint64_t n = (left + length + DEQUE_ITEMS - 1) / DEQUE_ITEMS;
+	type->bytes += n * bytes;
+	if (bytes <= buffers->small_max)
+		buffers->small_bytes += n * ((bytes + 15) & ~15ull);
+	else
+		buffers->large_bytes += n * ((bytes + 8 + 15) & ~15ull);
+}
 
-	if (left >= DEQUE_ITEMS || length > BUFFERS_MAX / DEQUE_BLOCK)
-		return;
-	n += n == 0;
-	found->type->bytes += n * DEQUE_BLOCK;
-	buffers->large_bytes += n * ((DEQUE_BLOCK + 8 + 15) & ~15ull);
+static void add_owned(struct buffers *buffers, const struct found *found)
+{
+	const struct owned_object object = {buffers->layout, found->bytes, found->length};
+	const struct owned_part *part = found->type->owned->parts;
+
+	for (unsigned i = 0; i < OWNED_PARTS && part->count; i++, part++) {
+		uint64_t n = part->count(&object), array = part->array ? part->array(&object) : 0;
+
+		if (!part->array)
+			take_blocks(buffers, found->type, n, part->size);
+		else if (array)
+			add(buffers, found->type, array, n, part->size);
+	}
 }
 
 /* ---- dicts ---------------------------------------------------------------------------------- */
@@ -192,13 +203,7 @@ static void add_dict(struct buffers *buffers, const struct found *found)
 
 void buffers_add_values(struct buffers *buffers, struct census_type *type, uint32_t n)
 {
-	uint64_t bytes = type->values_bytes;
-
-	type->bytes += n * bytes;
-	if (bytes <= buffers->small_max)
-		buffers->small_bytes += n * ((bytes + 15) & ~15ull);
-	else /* too short to be out of memory */
-		buffers->large_bytes += n * ((bytes + 8 + 15) & ~15ull);
+	take_blocks(buffers, type, n, type->values_bytes);
 }
 
 /* From 3.15 on a bytearray's bytes are those of a bytes object, which is counted as such. */
@@ -229,9 +234,6 @@ void buffers_add(struct buffers *buffers, const struct found *found)
 		if (n >= SET_SMALL)
 			add(buffers, type, field(buffers, found, SET_TABLE), n + 1, SET_ENTRY);
 		break;
-	case KIND_DEQUE:
-		add_deque(buffers, found);
-		break;
 	case KIND_BYTEARRAY:
 		if (!has_bytes_object(buffers, found))
 			add(buffers, type, field(buffers, found, BYTEARRAY_DATA),
@@ -240,6 +242,8 @@ void buffers_add(struct buffers *buffers, const struct found *found)
 	default:
 		break;
 	}
+	if (type->owned)
+		add_owned(buffers, found);
 	if (type->values_bytes && buffers_has_values(buffers->layout, found->bytes))
 		buffers_add_values(buffers, type, 1);
 }

@@ -1,16 +1,15 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
  * buffers: an object -> the bytes that it has in addition to its own block: a list's items, a
- * dict's keys and values, a set's table, a deque's blocks, a bytearray's bytes, attributes in a
- * block of their own.
+ * dict's keys and values, a set's table, a bytearray's bytes, attributes in a block of their own,
+ * and what types of C code own (owned.h).
  *
  * What several objects share (the keys of a class's instances, the table of all empty dicts)
- * counts for none of them. Buffers of other types that are written in C are not known.
+ * counts for none of them. Memory of types that are written in C and not in owned.c is not known.
  *
  * Place      the census; called by scan.
  * Source     Include/cpython/{list,set,bytearray}object.h, Objects/dictobject.c (struct
- *            _dictkeysobject, new_values()), set_object of Include/setobject.h, and block of
- *            Modules/_collectionsmodule.c, 3.6-3.15.
+ *            _dictkeysobject, new_values()), and set_object of Include/setobject.h, 3.6-3.15.
  * Shapes     a dict's keys are far away: they are asked for in batches, and their bytes are added
  *            to the type later, at the latest by buffers_flush().
  * Bounds     one batch of BUFFERS_BATCH reads; sizes above BUFFERS_MAX are not believed.

@@ -19,16 +19,12 @@ static uint64_t load(const uint8_t *bytes, size_t length, int64_t offset, size_t
 	return value;
 }
 
-/*
- * One buffer: to the type's bytes, and to the account of memory, as large as its block is there and
- * as far as its pages are in memory.
- */
-static void take(struct buffers *buffers, struct census_type *type, uint64_t address,
-		 uint64_t bytes)
+/* One buffer to the account of memory, as large as its block is there and as far as its pages are
+ * in memory. */
+static void account(struct buffers *buffers, uint64_t address, uint64_t bytes)
 {
 	uint64_t pages = bytes / MEMORY_PAGE;
 
-	type->bytes += bytes;
 	if (bytes <= buffers->small_max) {
 		buffers->small_bytes += (bytes + 15) & ~15ull;
 	} else if (pages < LARGE_PAGES) {
@@ -36,6 +32,29 @@ static void take(struct buffers *buffers, struct census_type *type, uint64_t add
 	} else {
 		buffers->large_bytes += memory_resident(buffers->memory, address, address + bytes);
 	}
+}
+
+static void take(struct buffers *buffers, struct census_type *type, uint64_t address,
+		 uint64_t bytes)
+{
+	type->bytes += bytes;
+	account(buffers, address, bytes);
+}
+
+/* Blocks that are too short to be out of memory. */
+static void account_blocks(struct buffers *buffers, uint64_t n, uint64_t bytes)
+{
+	if (bytes <= buffers->small_max)
+		buffers->small_bytes += n * ((bytes + 15) & ~15ull);
+	else
+		buffers->large_bytes += n * ((bytes + 8 + 15) & ~15ull);
+}
+
+static void take_blocks(struct buffers *buffers, struct census_type *type, uint64_t n,
+			uint64_t bytes)
+{
+	type->bytes += n * bytes;
+	account_blocks(buffers, n, bytes);
 }
 
 /* A word of the object behind its head. */
@@ -52,17 +71,6 @@ static void add(struct buffers *buffers, struct census_type *type, uint64_t addr
 }
 
 /* ---- what types of C code own --------------------------------------------------------------- */
-
-/* Blocks that are too short to be out of memory. */
-static void take_blocks(struct buffers *buffers, struct census_type *type, uint64_t n,
-			uint64_t bytes)
-{
-	type->bytes += n * bytes;
-	if (bytes <= buffers->small_max)
-		buffers->small_bytes += n * ((bytes + 15) & ~15ull);
-	else
-		buffers->large_bytes += n * ((bytes + 8 + 15) & ~15ull);
-}
 
 static void add_owned(struct buffers *buffers, const struct found *found)
 {
@@ -204,6 +212,14 @@ static void add_dict(struct buffers *buffers, const struct found *found)
 void buffers_add_values(struct buffers *buffers, struct census_type *type, uint32_t n)
 {
 	take_blocks(buffers, type, n, type->values_bytes);
+}
+
+void buffers_add_callbacks(struct buffers *buffers, const struct py_atexit *atexit)
+{
+	if (!atexit->array)
+		return;
+	account(buffers, atexit->array, 8ull * atexit->room);
+	account_blocks(buffers, atexit->count, 8 * PY_ATEXIT_WORDS);
 }
 
 /* From 3.15 on a bytearray's bytes are those of a bytes object, which is counted as such. */

@@ -21,6 +21,7 @@
 
 #include "census/classify.h"
 #include "census/memory.h"
+#include "python/atexit.h"
 
 #define BUFFERS_BATCH 256
 #define BUFFERS_MAX   (1ull << 46)
@@ -57,6 +58,9 @@ static inline bool buffers_has_values(const struct py_layout *layout, const uint
 
 /* The arrays of this many instances. */
 void buffers_add_values(struct buffers *buffers, struct census_type *type, uint32_t n);
+
+/* What an interpreter keeps of the functions that atexit.register() was given: of no type. */
+void buffers_add_callbacks(struct buffers *buffers, const struct py_atexit *atexit);
 
 /* Add to the type's bytes what the object has in addition to its block. */
 void buffers_add(struct buffers *buffers, const struct found *found);

@@ -6,8 +6,8 @@
  *
  * Place      the census.
  * Source     the headers in Include/cpython, Include/internal, and Modules/_collectionsmodule.c,
- *            Modules/_functoolsmodule.c, Objects/memoryobject.c, odictobject.c, of
- * CPython 3.6-3.15.
+ *            Modules/_functoolsmodule.c, Objects/memoryobject.c, Objects/odictobject.c, of CPython
+ *            3.6-3.15.
  */
 #ifndef PYLEAKTRACE_CENSUS_FIELDS_H
 #define PYLEAKTRACE_CENSUS_FIELDS_H
@@ -39,6 +39,7 @@
 #define LRU_RESULT        32
 #define MODULE_DICT       0
 #define MODULE_DEF_SIZE   40  /* PyModuleDef.m_size */
+#define TYPE_SUBCLASSES   104 /* tp_subclasses, behind tp_base */
 #define STATIC_TYPE       384 /* of a type in C code's data: the rest is no object's */
 #define PREHEADER         16  /* two words before an object and its GC head: from 3.11 on */
 

@@ -9,6 +9,7 @@
 #define SET_SMALL   8 /* PySet_MINSIZE: a table of this size is in the object */
 #define SET_ENTRY   16
 #define LARGE_PAGES 16 /* smaller buffers are in memory */
+#define CHUNK_HEAD  8  /* of glibc's malloc */
 
 static uint64_t load(const uint8_t *bytes, size_t length, int64_t offset, size_t width)
 {
@@ -17,6 +18,13 @@ static uint64_t load(const uint8_t *bytes, size_t length, int64_t offset, size_t
 	if (offset >= 0 && (uint64_t)offset + width <= length)
 		memcpy(&value, bytes + offset, width);
 	return value;
+}
+
+/* What a block takes that is not in a pool. mimalloc's, the only ones without a GIL, have no head.
+ */
+static uint64_t block_size(const struct buffers *buffers, uint64_t bytes)
+{
+	return (bytes + (buffers->layout->free_threaded ? 0 : CHUNK_HEAD) + 15) & ~15ull;
 }
 
 /* One buffer to the account of memory, as large as its block is there and as far as its pages are
@@ -28,7 +36,7 @@ static void account(struct buffers *buffers, uint64_t address, uint64_t bytes)
 	if (bytes <= buffers->small_max) {
 		buffers->small_bytes += (bytes + 15) & ~15ull;
 	} else if (pages < LARGE_PAGES) {
-		buffers->large_bytes += (bytes + 8 + 15) & ~15ull;
+		buffers->large_bytes += block_size(buffers, bytes);
 	} else {
 		buffers->large_bytes += memory_resident(buffers->memory, address, address + bytes);
 	}
@@ -47,7 +55,7 @@ static void account_blocks(struct buffers *buffers, uint64_t n, uint64_t bytes)
 	if (bytes <= buffers->small_max)
 		buffers->small_bytes += n * ((bytes + 15) & ~15ull);
 	else
-		buffers->large_bytes += n * ((bytes + 8 + 15) & ~15ull);
+		buffers->large_bytes += n * block_size(buffers, bytes);
 }
 
 static void take_blocks(struct buffers *buffers, struct census_type *type, uint64_t n,

@@ -536,7 +536,7 @@ static uint64_t callback_bytes(const struct reach *reach)
 		const struct root *root = &reach->roots[i];
 
 		if (root->kind == ROOT_ATEXIT && root->structs && !root->sub)
-			bytes += (root->end - root->start) * (1 + PY_ATEXIT_WORDS);
+			bytes += (root->end - root->start) / 8 * (8 + PY_ATEXIT_BLOCK);
 	}
 	return bytes;
 }

@@ -18,7 +18,8 @@
 
 #include "python/runtime.h"
 
-#define PY_ATEXIT_WORDS 3 /* of each callback */
+#define PY_ATEXIT_WORDS 3  /* of each callback */
+#define PY_ATEXIT_BLOCK 32 /* bytes that the allocator gives for them */
 
 struct py_atexit {
 	uint64_t array;       /* 0: it is a list */

@@ -120,6 +120,7 @@ LEAKS = {
     "timers": leak("thread", r"threads", also=THREADS),
     "executors": leak("thread", r"threads", also=THREADS + r"|POOLS|concurrent\.futures"),
     "subinterpreters": leak("interpreter", r"sub-interpreters do not end", since=(3, 8)),
+    "plugin_interpreters": leak("interpreter", r"sub-interpreters do not end", since=(3, 8)),
 }
 
 HEALTHY = {

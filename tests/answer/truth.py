@@ -12,7 +12,16 @@ PROGRAMS = os.path.join(os.path.dirname(os.path.abspath(__file__)), "programs")
 MARK = "# leaks here"
 NEAR = 3
 
-CAUSES = ("container", "reference", "cycle", "C memory", "pymalloc", "mapping", "thread")
+CAUSES = (
+    "container",
+    "reference",
+    "cycle",
+    "C memory",
+    "pymalloc",
+    "mapping",
+    "thread",
+    "interpreter",
+)
 
 Leak = collections.namedtuple("Leak", "causes says also states has_stack since")
 Healthy = collections.namedtuple("Healthy", "states settles_s since needs")
@@ -74,13 +83,13 @@ LEAKS = {
     ),
     "warning_registry": leak("container", r"__main__\.__warningregistry__ \(dict"),
     "modules": leak("container", r"sys\.modules\b"),
-    "atexit_callbacks": leak(
-        "container, reference", r"atexit|C code.*(Connection|method)", also=r"C code|hold no object"
-    ),
+    "atexit_callbacks": leak("container", r"atexit callbacks \("),
     "tracebacks": leak("container", r"__main__\.FAILED\b"),
     "exception_chain": leak("container", r"__main__\.Upstream\.last\b.*__c(ause|ontext)__"),
     "generators": leak("container", r"__main__\.STREAMS \(dict"),
-    "asyncio_tasks": leak("container", r"__main__\.WAITING \(set", also=r"asyncio\..*_tasks"),
+    "asyncio_tasks": leak(
+        "container", r"__main__\.WAITING \(set", also=r"asyncio\b.*(_tasks|state)\.data"
+    ),
     "asyncio_futures": leak("container", r"__main__\.REPLIES \(dict"),
     "lost_references": leak("reference", r"keeps .*Message"),
     "lost_strings": leak("reference", r"keeps .*str\b"),
@@ -110,9 +119,8 @@ LEAKS = {
     "threads_waiting": leak("thread", r"threads", also=THREADS),
     "timers": leak("thread", r"threads", also=THREADS),
     "executors": leak("thread", r"threads", also=THREADS + r"|POOLS|concurrent\.futures"),
-    "subinterpreters": leak(
-        "reference, C memory, pymalloc, container, mapping", r"interpreter", also=r".", since=(3, 8)
-    ),
+    "subinterpreters": leak("interpreter", r"sub-interpreters do not end", since=(3, 8)),
+    "plugin_interpreters": leak("interpreter", r"sub-interpreters do not end", since=(3, 8)),
 }
 
 HEALTHY = {

@@ -23,7 +23,7 @@ BARE_S = 5  # what the program's work costs without the tool is measured for so 
 EVERY_S = 3
 SETTLED_S = 30  # what is full for so long does not grow any more
 FINDING = re.compile(
-    r"^  (\d)\. (\+\S+ \S+)? +(%s) +(\S.*)$" % "|".join(map(re.escape, truth.CAUSES)), re.M
+    r"^  (\d)\. +(?:(\+\S+ \S+) +)?(%s) +(\S.*)$" % "|".join(map(re.escape, truth.CAUSES)), re.M
 )
 STATE = re.compile(r"^(TOO EARLY|NO LEAK|GROWING|LEAK|FRAGMENTATION)  (.*)$", re.M)
 

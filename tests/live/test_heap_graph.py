@@ -93,6 +93,10 @@ def test_chain_is_found_for_every_way_of_holding(python, start, validate):
         r"local `batch` of wait_in_frame \(.*heap_graph\.py:\d+\), thread worker-0$",
         rows["InFrame"]["root"],
     )
+    # in an array of C code; from 3.14 on in a list of tuples
+    inner = "[1][0]" if python.version >= (3, 14) else "[0]"
+    assert re.match(r"atexit callbacks\[\d+\]%s$" % re.escape(inner), rows["AtExit"]["path"])
+    assert rows["AtExit"]["root"] == "atexit callbacks"
     # last: looking from inside leaves references behind; in 3.13t gc.get_referrers() finds nothing
     # there
     compared = [] if python.free_threaded and python.version < (3, 14) else COMPARED

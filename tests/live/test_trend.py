@@ -65,6 +65,8 @@ def rss(pid):
 
 STEPS = [
     ("objects", {"n": 100000}),
+    ("owned", {"n": 21000}),
+    ("at_exit", {"n": 20000}),
     ("malloc", {"n": 5000, "size": 1000}),
     ("malloc", {"n": 8, "size": MIB}),
     ("mapping", {"size": 6 * MIB, "shared": False}),
@@ -163,6 +165,20 @@ def test_threads_and_files_that_stay_are_counted(python, start, trend, validate)
             "line": target.line("waits"),
         }
         assert thread["from"]["function"] == "leaking_job" and thread["state"] == "S"
+
+
+# older versions offer no way to make one from Python
+@pytest.mark.pythons(lambda python: python.version >= (3, 8))
+def test_interpreters_are_counted(python, start, trend, validate):
+    target = start(python, "memory.py")
+    run = trend(target)
+    for n in (1, 3, 70):
+        target.do("interpreter", n=n)
+        harness.quiet(target.pid)
+        run.look()
+    report = run.finish()
+    validate(report)
+    assert [value for _, value in series(report)["interpreters"]["points"]] == [1, 2, 5, 75]
 
 
 def test_fragmentation_is_no_leak(one_python, start, trend):

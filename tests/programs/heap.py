@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """What the live tests of the heap commands look at: it reports what is in its own heap, and makes
 known amounts more."""
+import collections
 import gc
 import json
 import os
@@ -49,6 +50,14 @@ class Raw(bytearray):
     __slots__ = ()
 
 
+class Ring(collections.deque):
+    __slots__ = ()
+
+
+class Ordered(collections.OrderedDict):
+    __slots__ = ()
+
+
 def slotted(number):
     made = Slotted()
     made.number = made.other = None
@@ -84,6 +93,8 @@ def containers(n):
         "Mapping": Mapping((i, i) for i in range(n)),
         "Members": Members(range(n)),
         "Raw": Raw(n),
+        "Ring": Ring(range(n)),
+        "Ordered": Ordered((i, i) for i in range(n)),
     }
     return {name: sys.getsizeof(one) for name, one in made.items()}
 

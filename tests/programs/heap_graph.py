@@ -2,6 +2,7 @@
 """What the live tests of `pyleaktrace holders`, `chain` and `backrefs` look at: objects held in
 every possible way, each of a class of its own, and the target's own account of how they are
 held."""
+import atexit
 import collections
 import ctypes
 import functools
@@ -116,6 +117,7 @@ def shapes():
     cache.Class = type("WithAttribute", (object, ), {})  # no global of this module: one way is the shortest
     cache.Class.held = one("ClassAttribute")
     cache.METHODS = [bound(one("Bound"))]
+    atexit.register(print, one("AtExit"))
     cache.closure = make_closure()
 
     def defaults(a, b=one("Default"), *, c=None):

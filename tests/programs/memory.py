@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """What test_trend.py looks at: takes known amounts of memory of every kind, and says how much
 belongs to which part of the account; starts threads that end, and threads that do not."""
+import atexit
+import collections
 import ctypes
 import gc
 import mmap
@@ -19,6 +21,7 @@ libc.malloc_usable_size.restype = ctypes.c_size_t
 blocks = ctypes.CDLL(os.path.join(os.path.dirname(os.path.abspath(__file__)), "blocks.so"))
 blocks.use_stack.argtypes = [ctypes.c_size_t]
 
+RING = 528  # a block of a deque
 HEADER = 8  # of a chunk, in addition to what malloc_usable_size() says
 # where CPython's own large blocks come from
 LARGE = "pymalloc_other" if sysconfig.get_config_var("Py_GIL_DISABLED") else "malloc_other"
@@ -48,6 +51,32 @@ def objects(n):
     made = [i + 0.5 for i in range(n)]
     kept.append(made)
     return {"python_objects": n * (block(sys.getsizeof(0.5)) + 8)}
+
+
+def owned(n):
+    """An OrderedDict of n, with nodes and their table in C, and as many deques as that is wide."""
+    ordered = collections.OrderedDict((i + 0.5, None) for i in range(n))
+    rings = [collections.deque() for _ in range(n // 16)]
+    kept.extend([ordered, rings])
+    each = block(sys.getsizeof(rings[0]) - RING) + block(RING)
+    return {"python_objects": sys.getsizeof(ordered) + n * block(sys.getsizeof(0.5)) + len(rings) * (each + 8)}
+
+
+def at_exit(n):
+    """n callbacks: structs of C and their array; from 3.14 on tuples, in a list."""
+    for _ in range(n):
+        atexit.register(int)
+    return {"python_objects": n * (block(sys.getsizeof((1, 2, 3)) if sys.version_info >= (3, 14) else 24) + 8)}
+
+
+def interpreter(n):
+    """n more of them."""
+    try:
+        import _interpreters as interpreters
+    except ImportError:
+        import _xxsubinterpreters as interpreters
+    for _ in range(n):
+        kept.append(interpreters.create())
 
 
 def holes(n):
@@ -186,6 +215,6 @@ if __name__ == "__main__":
     for warm in (lambda: objects(10), lambda: holes(10), lambda: malloc(10, 100), lambda: malloc_holes(10, 100),
                  lambda: mapping(4096, True), lambda: mapping(4096, False), lambda: pass_threads(1), lambda: files(1)):
         warm()
-    serve.serve({f.__name__: f for f in (objects, holes, malloc, malloc_holes, mapping, reserve, stacks, leak_thread,
+    serve.serve({f.__name__: f for f in (objects, owned, at_exit, interpreter, holes, malloc, malloc_holes, mapping, reserve, stacks, leak_thread,
                                          pass_threads, files, grow, collector, cycles, collect,
                                          made)})

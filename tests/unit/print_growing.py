@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """Grows by as many objects as test_ways_growing.c knows, one step for each byte that it reads."""
+import atexit
 import collections
 import ctypes
 import functools
@@ -65,6 +66,11 @@ class Line(object):
     pass
 
 
+class Closing(object):
+    def close(self):
+        pass
+
+
 def caches():
     @functools.lru_cache(maxsize=None)
     def forever(number):
@@ -99,6 +105,8 @@ def step(app, number):
     for i in range(80):
         app.up_to((number, i))
     app.LINES.extend(Line() for _ in range(90))
+    for i in range(50):
+        atexit.register(Closing().close)
 
 
 def main():

@@ -227,6 +227,63 @@ static void what_comes_with_threads_is_no_finding_of_its_own(void **state)
 	end(&made);
 }
 
+/*
+ * A sub-interpreter brings its modules, memory of C code, and what data of CPython keeps of its
+ * types. That a stack has made one is sure, however little of it was seen.
+ */
+static void what_comes_with_interpreters_is_theirs(void **state)
+{
+	struct frame frames[] = {
+		{.kind = FRAME_PYTHON, .function = "tenant", .file = "app.py", .line = 14},
+		{.kind = FRAME_NATIVE, .function = "_Py_NewInterpreter"},
+		{.kind = FRAME_NATIVE, .function = "PyInterpreterState_New"}};
+	struct stack stacks[] = {{.domain = DOMAIN_MALLOC,
+				  .frames = frames,
+				  .n_frames = 1,
+				  .outstanding_bytes = 200000,
+				  .outstanding_count = 2},
+				 {.domain = DOMAIN_MALLOC,
+				  .frames = frames,
+				  .n_frames = 3,
+				  .estimated = true,
+				  .seen = 1,
+				  .outstanding_bytes = 100000,
+				  .bytes_error = 200000,
+				  .outstanding_count = 1}};
+	const struct verdict *verdict;
+	struct made made;
+
+	(void)state;
+	make(&made, LOOKS, 1000000, 200000);
+	for (unsigned i = 0; i < made.trend->n_looks; i++)
+		trend_set(&made.trend->looks[i], TREND_INTERPRETERS, 1 + i * 5);
+	trend_measure(made.trend);
+	add_row(&made, RETENTION_INTERPRETERS, 900000);
+	add_row(&made, RETENTION_OTHER, 5000);
+	made.rows[1].path = (char *)"";
+	made.rows[1].items_per_s = 4;
+	made.rows[1].span_s = 95;
+	add_row(&made, RETENTION_CONTAINER, 2000);
+	made.rows[2].path = (char *)"posix state.__base__.__subclasses__";
+	/* and one that has nothing to do with them */
+	add_row(&made, RETENTION_CONTAINER, 30000);
+	made.profile->stacks = stacks;
+	made.profile->n_stacks = 2;
+	verdict = verdict_of(&made);
+	assert_int_equal(verdict->n_findings, 2);
+	assert_int_equal(verdict->findings[0].cause, CAUSE_INTERPRETER);
+	assert_string_equal(verdict->findings[0].sentence,
+			    "sub-interpreters do not end: 0 became 95 (+60/min)");
+	assert_true(verdict->findings[0].bytes_per_s > 1106000 &&
+		    verdict->findings[0].bytes_per_s < 1108000);
+	assert_int_equal(verdict->findings[0].where->line, 14);
+	assert_int_equal(verdict->findings[0].stack->outstanding_count, 1);
+	assert_string_equal(verdict->findings[1].path, "app.CACHE");
+	made.profile->stacks = NULL;
+	made.profile->n_stacks = 0;
+	end(&made);
+}
+
 /* What has a bound ends there. */
 /* CPython's cache of attributes fills up, and then no more. */
 static void tables_of_the_interpreter_are_no_leak(void **state)
@@ -303,6 +360,7 @@ struct maker_case {
 	const char *item_type;
 	uint64_t count, seen;
 	bool is_named;
+	const char *python; /* NULL: it does not matter */
 };
 
 /*
@@ -312,18 +370,22 @@ struct maker_case {
 static void estimates_name_lines_that_they_can_prove(void **state)
 {
 	static const struct maker_case cases[] = {
-		{{"app.Item", 1000, 9000}, "app.Item", 1000, 9, true},
-		{{"app.Item", 1000, 9000}, "app.Item", 1000, 4, false},
-		{{"str", 1000, 9000}, "str", 1000, 9, true},
-		{{"app.Other", 1000, 9000}, "app.Item", 1000, 9, false},
-		{{"dict", 1000, 9000}, "dict", 1000, 9, false},
-		{{"[buffer]", 1000, 9000}, "dict", 1000, 9, false},
-		{{"[buffer]", 1000, 9000}, "list", 1000, 9, true},
-		{{"[buffer]", 1000, 9000}, "list", 9000, 9, false},
+		{{"app.Item", 1000, 9000}, "app.Item", 1000, 9, true, NULL},
+		{{"app.Item", 1000, 9000}, "app.Item", 1000, 4, false, NULL},
+		{{"str", 1000, 9000}, "str", 1000, 9, true, NULL},
+		{{"app.Other", 1000, 9000}, "app.Item", 1000, 9, false, NULL},
+		{{"dict", 1000, 9000}, "dict", 1000, 9, false, NULL},
+		{{"[buffer]", 1000, 9000}, "dict", 1000, 9, false, NULL},
+		{{"[buffer]", 1000, 9000}, "list", 1000, 9, true, NULL},
+		{{"[buffer]", 1000, 9000}, "list", 9000, 9, false, NULL},
 		/* what each holds: one or more */
-		{{"str", 1000, 9000}, "dict", 1000, 9, true},
-		{{"str", 1000, 9000}, "dict", 500, 9, false},
-		{{"int", 1000, 9000}, "dict", 1000, 9, false},
+		{{"str", 1000, 9000}, "dict", 1000, 9, true, NULL},
+		{{"str", 1000, 9000}, "dict", 500, 9, false, NULL},
+		{{"int", 1000, 9000}, "dict", 1000, 9, false, NULL},
+		/* in some versions these have none */
+		{{"method", 1000, 9000}, "method", 1000, 9, false, "3.8.18"},
+		{{"method", 1000, 9000}, "method", 1000, 9, true, "3.11.2"},
+		{{"method", 1000, 9000}, "method", 1000, 9, false, "3.14.0"},
 	};
 
 	(void)state;
@@ -344,6 +406,7 @@ static void estimates_name_lines_that_they_can_prove(void **state)
 		add_row(&made, RETENTION_HELD, 9900);
 		made.rows[0].item_type = (char *)cases[i].item_type;
 		made.rows[0].items_delta = 1000;
+		made.profile->target.python = cases[i].python;
 		made.profile->stacks = &stack;
 		made.profile->n_stacks = 1;
 		verdict_of(&made);
@@ -499,6 +562,7 @@ int main(void)
 		cmocka_unit_test(tables_of_the_interpreter_are_no_leak),
 		cmocka_unit_test(a_container_with_a_bound_is_no_leak),
 		cmocka_unit_test(what_comes_with_threads_is_no_finding_of_its_own),
+		cmocka_unit_test(what_comes_with_interpreters_is_theirs),
 		cmocka_unit_test(findings_and_the_rest_add_up_to_the_growth),
 		cmocka_unit_test(the_limit_of_a_control_group_is_foreseen),
 		cmocka_unit_test(estimates_name_lines_that_they_can_prove),

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
  * What retains more and more in running interpreters, found from outside: one container, many
- * alike, a linked list, a closure, lost references, cycles; and nothing else.
+ * alike, a linked list, a closure, callbacks of atexit, lost references, cycles; and nothing else.
+ * And interpreters in a process that makes more and more of them.
  */
 #include "unit/each_minor.h"
 
@@ -50,12 +51,12 @@ static void look(struct subject *subject, unsigned step)
 	reach_fini(&reach);
 }
 
-static bool begin(struct subject *subject, const char *python)
+static bool begin(struct subject *subject, const char *python, const char *script)
 {
 	struct err err = ERR_INIT;
 
 	memset(subject, 0, sizeof(*subject));
-	child_start(&subject->child, python, "tests/unit/print_growing.py", NULL);
+	child_start(&subject->child, python, script, NULL);
 	wait_for_step(subject);
 	if (heap_target_open(&subject->target, subject->child.pid, &err)) {
 		child_end(&subject->child);
@@ -126,6 +127,26 @@ static void check_bounds(const struct subject *subject, const char *python)
 	}
 }
 
+/* Up to 3.13 they are in an array of C code, then in a list of tuples: one row for all. */
+static void check_callbacks(const struct subject *subject, const char *python)
+{
+	const struct retention *row = NULL;
+
+	for (size_t i = 0; i < subject->n; i++) {
+		assert_string_not_equal(subject->rows[i].item_type, "__main__.Closing");
+		if (strcmp(subject->rows[i].path, "atexit callbacks") != 0)
+			continue;
+		assert_null(row);
+		row = &subject->rows[i];
+	}
+	if (!row)
+		fail_row(subject, python, "atexit callbacks");
+	assert_int_equal(row->kind, RETENTION_CONTAINER);
+	assert_int_equal(row->containers, 1);
+	assert_int_equal(row->items_delta, 50 * (STEPS - 1));
+	assert_string_equal(row->item_type, strcmp(row->type, "array") ? "tuple" : "method");
+}
+
 static void check(const char *python)
 {
 	static const struct {
@@ -142,7 +163,7 @@ static void check(const char *python)
 	struct subject subject;
 	double least = 0;
 
-	begin(&subject, python);
+	begin(&subject, python, "tests/unit/print_growing.py");
 	for (size_t i = 0; i < sizeof(expected) / sizeof(expected[0]); i++) {
 		const struct retention *row = find(&subject, expected[i].kind, expected[i].item);
 
@@ -157,6 +178,7 @@ static void check(const char *python)
 		assert_true(row->item_class);
 	}
 	check_bounds(&subject, python);
+	check_callbacks(&subject, python);
 	assert_non_null(find(&subject, RETENTION_CONTAINER, "__main__.Task"));
 	assert_null(find(&subject, RETENTION_CONTAINER, "__main__.Scratch"));
 	/* all together are not more than what the objects grew by */
@@ -168,6 +190,36 @@ static void check(const char *python)
 	end(&subject);
 }
 
+/* Each step makes three; nearly all that comes is theirs, and no module's of the main one. */
+static void check_interpreters(const char *python)
+{
+	struct subject subject;
+	double sum = 0, all;
+	uint64_t n;
+
+	begin(&subject, python, "tests/unit/print_interpreters.py");
+	assert_true(
+		py_runtime_interpreters(&subject.target.target->runtime, subject.child.pid, &n));
+	assert_int_equal(n, 1 + 3 * STEPS);
+	for (size_t i = 0; i < subject.n; i++) {
+		const struct retention *row = &subject.rows[i];
+
+		if (row->kind == RETENTION_INTERPRETERS)
+			sum += row->bytes_per_s;
+		else if (row->kind == RETENTION_CONTAINER && !strstr(row->path, "__subclasses__"))
+			assert_string_equal(row->path, "__main__.made");
+	}
+	all = (double)(subject.bytes[STEPS - 1] - subject.bytes[0]) / (STEPS - 1);
+	assert_true(sum > 0.8 * all && sum <= all);
+	end(&subject);
+}
+
+static void interpreters_have_what_grows_with_them(void **state)
+{
+	if (minor_of(state) >= 8) /* older versions have no way to make one from Python */
+		with_pythons(minor_of(state), check_interpreters);
+}
+
 static void what_grows_is_named_with_its_exact_growth(void **state)
 {
 	with_pythons(minor_of(state), check);
@@ -177,6 +229,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		ON_EACH_MINOR(what_grows_is_named_with_its_exact_growth),
+		ON_EACH_MINOR(interpreters_have_what_grows_with_them),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

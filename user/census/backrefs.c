@@ -149,7 +149,7 @@ static void step(struct backrefs *search)
 		if (is_followed(search, i))
 			reach->marks[search->object[i] / 64] |= 1ull << search->object[i] % 64;
 	reach_refill(reach);
-	read_roots(reach, ROOT_MODULES, ROOT_THREAD);
+	read_roots(reach, ROOT_MODULES, ROOT_ATEXIT);
 	for (size_t i = 0; i < reach->objects.n && !search->failed; i++) {
 		batch[n++] = (uint32_t)i;
 		if (n == BATCH) {

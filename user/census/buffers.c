@@ -8,9 +8,8 @@
 
 #define SET_SMALL   8 /* PySet_MINSIZE: a table of this size is in the object */
 #define SET_ENTRY   16
-#define LARGE_PAGES 16  /* smaller buffers are in memory */
-#define DEQUE_BLOCK 528 /* of 64 items, and two links */
-#define DEQUE_ITEMS 64
+#define LARGE_PAGES 16 /* smaller buffers are in memory */
+#define CHUNK_HEAD  8  /* of glibc's malloc */
 
 static uint64_t load(const uint8_t *bytes, size_t length, int64_t offset, size_t width)
 {
@@ -21,23 +20,49 @@ static uint64_t load(const uint8_t *bytes, size_t length, int64_t offset, size_t
 	return value;
 }
 
-/*
- * One buffer: to the type's bytes, and to the account of memory, as large as its block is there and
- * as far as its pages are in memory.
+/* What a block takes that is not in a pool. mimalloc's, the only ones without a GIL, have no head.
  */
-static void take(struct buffers *buffers, struct census_type *type, uint64_t address,
-		 uint64_t bytes)
+static uint64_t block_size(const struct buffers *buffers, uint64_t bytes)
+{
+	return (bytes + (buffers->layout->free_threaded ? 0 : CHUNK_HEAD) + 15) & ~15ull;
+}
+
+/* One buffer to the account of memory, as large as its block is there and as far as its pages are
+ * in memory. */
+static void account(struct buffers *buffers, uint64_t address, uint64_t bytes)
 {
 	uint64_t pages = bytes / MEMORY_PAGE;
 
-	type->bytes += bytes;
 	if (bytes <= buffers->small_max) {
 		buffers->small_bytes += (bytes + 15) & ~15ull;
 	} else if (pages < LARGE_PAGES) {
-		buffers->large_bytes += (bytes + 8 + 15) & ~15ull;
+		buffers->large_bytes += block_size(buffers, bytes);
 	} else {
 		buffers->large_bytes += memory_resident(buffers->memory, address, address + bytes);
 	}
+}
+
+static void take(struct buffers *buffers, struct census_type *type, uint64_t address,
+		 uint64_t bytes)
+{
+	type->bytes += bytes;
+	account(buffers, address, bytes);
+}
+
+/* Blocks that are too short to be out of memory. */
+static void account_blocks(struct buffers *buffers, uint64_t n, uint64_t bytes)
+{
+	if (bytes <= buffers->small_max)
+		buffers->small_bytes += n * ((bytes + 15) & ~15ull);
+	else
+		buffers->large_bytes += n * block_size(buffers, bytes);
+}
+
+static void take_blocks(struct buffers *buffers, struct census_type *type, uint64_t n,
+			uint64_t bytes)
+{
+	type->bytes += n * bytes;
+	account_blocks(buffers, n, bytes);
 }
 
 /* A word of the object behind its head. */
@@ -53,19 +78,21 @@ static void add(struct buffers *buffers, struct census_type *type, uint64_t addr
 		take(buffers, type, address, count * size);
 }
 
-/* ---- deques ------------------------------------------------------------------------------- */
+/* ---- what types of C code own --------------------------------------------------------------- */
 
-/* Its blocks, but for the few free ones that it keeps. */
-static void add_deque(struct buffers *buffers, const struct found *found)
+static void add_owned(struct buffers *buffers, const struct found *found)
 {
-	uint64_t length = field(buffers, found, 0), left = field(buffers, found, DEQUE_LEFT_INDEX);
-	uint64_t n = (left + length + DEQUE_ITEMS - 1) / DEQUE_ITEMS;
+	const struct owned_object object = {buffers->layout, found->bytes, found->length};
+	const struct owned_part *part = found->type->owned->parts;
 
-	if (left >= DEQUE_ITEMS || length > BUFFERS_MAX / DEQUE_BLOCK)
-		return;
-	n += n == 0;
-	found->type->bytes += n * DEQUE_BLOCK;
-	buffers->large_bytes += n * ((DEQUE_BLOCK + 8 + 15) & ~15ull);
+	for (unsigned i = 0; i < OWNED_PARTS && part->count; i++, part++) {
+		uint64_t n = part->count(&object), array = part->array ? part->array(&object) : 0;
+
+		if (!part->array)
+			take_blocks(buffers, found->type, n, part->size);
+		else if (array)
+			add(buffers, found->type, array, n, part->size);
+	}
 }
 
 /* ---- dicts ---------------------------------------------------------------------------------- */
@@ -192,13 +219,15 @@ static void add_dict(struct buffers *buffers, const struct found *found)
 
 void buffers_add_values(struct buffers *buffers, struct census_type *type, uint32_t n)
 {
-	uint64_t bytes = type->values_bytes;
+	take_blocks(buffers, type, n, type->values_bytes);
+}
 
-	type->bytes += n * bytes;
-	if (bytes <= buffers->small_max)
-		buffers->small_bytes += n * ((bytes + 15) & ~15ull);
-	else /* too short to be out of memory */
-		buffers->large_bytes += n * ((bytes + 8 + 15) & ~15ull);
+void buffers_add_callbacks(struct buffers *buffers, const struct py_atexit *atexit)
+{
+	if (!atexit->array)
+		return;
+	account(buffers, atexit->array, 8ull * atexit->room);
+	account_blocks(buffers, atexit->count, 8 * PY_ATEXIT_WORDS);
 }
 
 /* From 3.15 on a bytearray's bytes are those of a bytes object, which is counted as such. */
@@ -229,9 +258,6 @@ void buffers_add(struct buffers *buffers, const struct found *found)
 		if (n >= SET_SMALL)
 			add(buffers, type, field(buffers, found, SET_TABLE), n + 1, SET_ENTRY);
 		break;
-	case KIND_DEQUE:
-		add_deque(buffers, found);
-		break;
 	case KIND_BYTEARRAY:
 		if (!has_bytes_object(buffers, found))
 			add(buffers, type, field(buffers, found, BYTEARRAY_DATA),
@@ -240,6 +266,8 @@ void buffers_add(struct buffers *buffers, const struct found *found)
 	default:
 		break;
 	}
+	if (type->owned)
+		add_owned(buffers, found);
 	if (type->values_bytes && buffers_has_values(buffers->layout, found->bytes))
 		buffers_add_values(buffers, type, 1);
 }

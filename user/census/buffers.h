@@ -1,16 +1,15 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
  * buffers: an object -> the bytes that it has in addition to its own block: a list's items, a
- * dict's keys and values, a set's table, a deque's blocks, a bytearray's bytes, attributes in a
- * block of their own.
+ * dict's keys and values, a set's table, a bytearray's bytes, attributes in a block of their own,
+ * and what types of C code own (owned.h).
  *
  * What several objects share (the keys of a class's instances, the table of all empty dicts)
- * counts for none of them. Buffers of other types that are written in C are not known.
+ * counts for none of them. Memory of types that are written in C and not in owned.c is not known.
  *
  * Place      the census; called by scan.
  * Source     Include/cpython/{list,set,bytearray}object.h, Objects/dictobject.c (struct
- *            _dictkeysobject, new_values()), set_object of Include/setobject.h, and block of
- *            Modules/_collectionsmodule.c, 3.6-3.15.
+ *            _dictkeysobject, new_values()), and set_object of Include/setobject.h, 3.6-3.15.
  * Shapes     a dict's keys are far away: they are asked for in batches, and their bytes are added
  *            to the type later, at the latest by buffers_flush().
  * Bounds     one batch of BUFFERS_BATCH reads; sizes above BUFFERS_MAX are not believed.
@@ -22,6 +21,7 @@
 
 #include "census/classify.h"
 #include "census/memory.h"
+#include "python/atexit.h"
 
 #define BUFFERS_BATCH 256
 #define BUFFERS_MAX   (1ull << 46)
@@ -58,6 +58,9 @@ static inline bool buffers_has_values(const struct py_layout *layout, const uint
 
 /* The arrays of this many instances. */
 void buffers_add_values(struct buffers *buffers, struct census_type *type, uint32_t n);
+
+/* What an interpreter keeps of the functions that atexit.register() was given: of no type. */
+void buffers_add_callbacks(struct buffers *buffers, const struct py_atexit *atexit);
 
 /* Add to the type's bytes what the object has in addition to its block. */
 void buffers_add(struct buffers *buffers, const struct found *found);

@@ -63,6 +63,9 @@ void chain_root(const struct edges *edges, size_t i, const struct ref *ref, char
 		say_thread(edges, root->thread, thread, sizeof(thread));
 		snprintf(text, size, "state of thread %s", thread);
 		break;
+	case ROOT_ATEXIT:
+		snprintf(text, size, CHAIN_ATEXIT);
+		break;
 	case ROOT_INTERPRETER:
 		snprintf(text, size, "the interpreter");
 		break;
@@ -210,6 +213,8 @@ static int fill(struct heap_chain *chain, struct edges *edges, const uint32_t *w
 			hidden = edges->reach->roots[root].kind == ROOT_MODULES &&
 				 chain->n_links > 1;
 			part.role = hidden ? ROLE_MODULES : ROLE_ITSELF;
+			if (known && ref.place == REF_CALLBACK)
+				snprintf(via, sizeof(via), "[%llu]", (unsigned long long)ref.at);
 		} else if (known) {
 			hidden = edges_describe(edges, &ref, &part, via);
 			chain->part = hidden;

@@ -17,7 +17,8 @@
 #include "census/edges.h"
 #include "model/heap_graph.h"
 
-#define CHAIN_FIRST 8
+#define CHAIN_FIRST  8
+#define CHAIN_ATEXIT "atexit callbacks" /* a root */
 
 /* in  object: index; how[object] says that it is held.
  * out chain: to be freed with heap_chain_fini() */

@@ -157,7 +157,7 @@ static void remember(const struct run *run, const struct found *found, uint64_t 
 			type->kind != KIND_TUPLE,
 		.counts = !run->classifier->show_all && type->kind != KIND_LIST &&
 			  type->kind != KIND_DICT && type->kind != KIND_SET &&
-			  type->kind != KIND_BYTEARRAY && type->kind != KIND_DEQUE,
+			  type->kind != KIND_BYTEARRAY && !type->owned,
 		.may_have_values = type->values_bytes,
 	};
 }

@@ -249,6 +249,9 @@ static void say_field(const struct edges *edges, const struct ref *ref, char *vi
 		names_exception(&edges->names, type->address, ref->at, name, sizeof(name));
 	if (name[0])
 		snprintf(via, EDGES_TEXT, ".%s", name);
+	else if (type->kind == KIND_TYPE &&
+		 (int64_t)ref->at == edges->names.runtime->layout.type.base + TYPE_SUBCLASSES)
+		snprintf(via, EDGES_TEXT, ".__subclasses__");
 	else if (!strcmp(type->py->name, "cell"))
 		snprintf(via, EDGES_TEXT, ".cell_contents");
 	else

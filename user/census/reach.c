@@ -243,6 +243,8 @@ static void add_root(const struct reach *reach, size_t i, struct spans *spans)
 	if (root->kind == ROOT_FRAME) {
 		span.kind = SPAN_FRAME;
 		span.address = root->frame.address;
+	} else if (root->structs) {
+		span.kind = SPAN_CALLBACKS;
 	}
 	spans_add(spans, &span);
 }
@@ -289,7 +291,7 @@ static void follow(struct reach *reach, size_t begin, unsigned roots_at)
 		size_t end;
 
 		if (level + 1 == roots_at)
-			add_roots(reach, ROOT_FRAME, ROOT_THREAD);
+			add_roots(reach, ROOT_FRAME, ROOT_ATEXIT);
 		end = reach->n_order;
 		sort_level(reach, reach->order + begin, end - begin);
 		walk_level(reach, reach->order + begin, end - begin);

@@ -9,10 +9,11 @@
  * most, and of late ones the reference itself is kept, too.
  *
  * Roots, in this order:
- *   modules      sys.modules of each interpreter
+ *   modules      sys.modules of each interpreter, the main one's first
  *   frames       locals, cells and stack of every frame of every thread; they count as much as a
  *                module's globals do
  *   threads      what a PyThreadState holds: thread locals, the exception being handled, ...
+ *   callbacks    what atexit.register() was given
  *   interpreter  words of PyInterpreterState: asked only for what nothing above holds
  *   immortal     objects that are never freed, from 3.12 on; and, without a GIL, those whose
  *                references are not counted in one place
@@ -56,6 +57,7 @@ enum root_kind {
 	ROOT_MODULES,
 	ROOT_FRAME,
 	ROOT_THREAD,
+	ROOT_ATEXIT,
 	ROOT_INTERPRETER,
 	ROOT_DATA,
 	ROOT_IMMORTAL,
@@ -64,10 +66,13 @@ enum root_kind {
 
 struct root {
 	enum root_kind kind;
+	bool sub;              /* MODULES .. INTERPRETER: of a sub-interpreter */
 	uint32_t thread;       /* FRAME, THREAD: index in threads.rows */
 	struct py_frame frame; /* FRAME */
-	uint64_t start, end;   /* the words: THREAD, INTERPRETER, DATA; of MODULES one word */
-	char *file;            /* DATA */
+	/* the words: THREAD, ATEXIT, INTERPRETER, DATA; of MODULES one word */
+	uint64_t start, end;
+	bool structs; /* ATEXIT: the words are addresses of structs; else one is of a list */
+	char *file;   /* DATA */
 };
 
 enum reach_how {

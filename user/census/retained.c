@@ -8,6 +8,7 @@
 #include <uthash.h>
 
 #include "census/fields.h"
+#include "python/atexit.h"
 
 /*
  * A way that goes round, as a linked list does, turns back after this many rounds; it is looked for
@@ -37,11 +38,14 @@ static bool add_node(struct retained *retained, const struct way *way, const cha
 {
 	struct retained_node *node = &retained->nodes[retained->n_nodes];
 
-	*node = (struct retained_node){.parent = way->parent,
-				       .place = way->place,
-				       .called = way->called,
-				       .type_at = way->type,
-				       .count = calloc(2 * RETAINED_LOOKS, sizeof(*node->count))};
+	*node = (struct retained_node){
+		.parent = way->parent,
+		.place = way->place,
+		.called = way->called,
+		.type_at = way->type,
+		.sub = retained->n_nodes == RETAINED_SUB ||
+		       (way->parent != RETAINED_NONE && retained->nodes[way->parent].sub),
+		.count = calloc(2 * RETAINED_LOOKS, sizeof(*node->count))};
 	drop_examples(node);
 	node->type = type ? strdup(type) : NULL;
 	if (!node->count || (type && !node->type)) {
@@ -158,13 +162,17 @@ static uint32_t find_node(struct retained *retained, const struct way *way, cons
 
 /* ---- a search ------------------------------------------------------------------------------- */
 
-static uint32_t root_of(enum root_kind kind)
+static uint32_t root_of(const struct root *root)
 {
-	switch (kind) {
+	if (root->sub)
+		return RETAINED_SUB;
+	switch (root->kind) {
 	case ROOT_MODULES:
 	case ROOT_FRAME:
 	case ROOT_THREAD:
 		return RETAINED_NAMED;
+	case ROOT_ATEXIT:
+		return RETAINED_ATEXIT;
 	case ROOT_HELD:
 		return RETAINED_HELD;
 	default:
@@ -215,13 +223,21 @@ static bool deserves_a_name(const struct census_type *type)
 	}
 }
 
+/* Names distinguish ways; not those of many sub-interpreters, which would be as many ways each. */
+static bool tells_names(const struct retained *retained, uint32_t node)
+{
+	return retained->nodes[node].names &&
+	       !(retained->nodes[node].sub &&
+		 retained->reach->threads.n_interpreters > 1 + RETAINED_SUBS_NAMED);
+}
+
 /* What a reference is called, where that distinguishes it from the others of its object: not an
  * item of a container, of which there may be any number. */
 static uint64_t called(const struct retained *retained, const struct ref *ref, uint32_t from)
 {
 	switch (ref->place) {
 	case REF_VALUE:
-		return retained->nodes[from].names && deserves_a_name(type_of(retained, ref->to))
+		return tells_names(retained, from) && deserves_a_name(type_of(retained, ref->to))
 			       ? ref->at
 			       : 0;
 	case REF_FIELD:
@@ -279,7 +295,7 @@ void retained_see(struct retained *retained, const struct ref *ref)
 	uint32_t node;
 
 	if (ref->from & REACH_ROOT) {
-		way.parent = root_of(retained->reach->roots[ref->from & ~REACH_ROOT].kind);
+		way.parent = root_of(&retained->reach->roots[ref->from & ~REACH_ROOT]);
 		way.called = called_of_root(retained->reach, ref);
 	} else {
 		way.parent = retained->node_of[ref->from];
@@ -511,6 +527,20 @@ bool retained_moves(const struct retained *retained, uint32_t node)
 	return top->parent == RETAINED_HELD && top->moved > top->stayed / 4;
 }
 
+/* The blocks in which atexit keeps what it was given. */
+static uint64_t callback_bytes(const struct reach *reach)
+{
+	uint64_t bytes = 0;
+
+	for (size_t i = 0; i < reach->n_roots; i++) {
+		const struct root *root = &reach->roots[i];
+
+		if (root->kind == ROOT_ATEXIT && root->structs && !root->sub)
+			bytes += (root->end - root->start) / 8 * (8 + PY_ATEXIT_BLOCK);
+	}
+	return bytes;
+}
+
 int retained_end(struct retained *retained, struct err *err)
 {
 	const struct reach *reach = retained->reach;
@@ -544,6 +574,7 @@ int retained_end(struct retained *retained, struct err *err)
 		(retained->have_since_full || !look) && reach->scan->gc.have_since_full;
 	count_objects(retained, look, sums, held);
 	keep_examples(retained);
+	retained->nodes[RETAINED_ATEXIT].bytes[look] = callback_bytes(reach);
 	share_buffers(retained, look, sums);
 	free(sums);
 	free(held);

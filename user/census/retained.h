@@ -16,10 +16,13 @@
  * Shapes     a node is a child of a node with a smaller index; the first RETAINED_ROOTS are roots.
  *            count and bytes: one for each look that is kept, oldest first; of the node's objects
  *            alone, buffers included. weight: its objects, and the ones that they hold themselves.
+ *            RETAINED_ATEXIT has no objects, and the bytes of the blocks that hold what is below.
  * Ownership  retained_new() gives, retained_free() takes. type: of the node's own.
  * Errors     -ERR_FAILED: memory is out.
  * Degrades   an object that two ways reach counts for the shorter one. Buffers are measured by
- *            type; a type's growth is divided among the nodes that hold more.
+ *            type; a type's growth is divided among the nodes that hold more. Of more than
+ *            RETAINED_SUBS_NAMED sub-interpreters equal ways are one, whatever names are in them:
+ *            each has all its modules again, and strings of its own for their names.
  * Bounds     RETAINED_NODES nodes (ways beyond count for their parents, `merged` counts them) and
  *            RETAINED_LOOKS looks: 600 bytes a node; in a search 4 bytes an object, 8 at its end.
  */
@@ -29,13 +32,16 @@
 #include "census/reach.h"
 #include "model/retention.h"
 
-#define RETAINED_NODES (1u << 16)
-#define RETAINED_LOOKS 24
-#define RETAINED_NONE  UINT32_MAX
+#define RETAINED_NODES      (1u << 16)
+#define RETAINED_LOOKS      24
+#define RETAINED_NONE       UINT32_MAX
+#define RETAINED_SUBS_NAMED 8
 
 enum retained_root {
 	RETAINED_NAMED,   /* modules, frames, threads */
 	RETAINED_OTHER,   /* the interpreter's words, data of programs, immortal objects */
+	RETAINED_SUB,     /* modules, frames, threads and words of sub-interpreters */
+	RETAINED_ATEXIT,  /* what atexit.register() was given: it is a container, too */
 	RETAINED_HELD,    /* by C code, or by a lost reference */
 	RETAINED_GARBAGE, /* by nothing: cycles that wait for a collection */
 	RETAINED_ROOTS,
@@ -48,6 +54,7 @@ struct retained_node {
 	char *type;       /* of its objects; NULL: of roots */
 	uint64_t type_at; /* its address; 0: of roots */
 	bool names;       /* a dict of names: of a module, a class, an instance */
+	bool sub;         /* RETAINED_SUB, or below it */
 	/* of its objects those that hold most themselves, in the last look, most first;
 	 * OBJECTS_NONE: it has fewer */
 	uint32_t examples[RETENTION_EXAMPLES];

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "python/atexit.h"
 #include "target/bss.h"
 #include "target/remote_mem.h"
 
@@ -24,6 +25,12 @@ static int add(struct reach *reach, const struct root *root)
 	return 0;
 }
 
+/* The main interpreter is the last of the list. */
+static bool is_sub(const struct reach *reach, uint32_t thread)
+{
+	return reach->threads.rows[thread].interpreter + 1 < reach->threads.n_interpreters;
+}
+
 /* A thread that runs may leave a frame while the next one is looked for: then it is read again. */
 #define TRIES 3
 
@@ -40,9 +47,10 @@ static int add_frames(struct reach *reach, uint32_t thread)
 				   reach->threads.rows[thread].state);
 	reach->frames_cut |= n == REACH_FRAMES;
 	for (size_t i = 0; i < n && !result; i++)
-		result = add(
-			reach,
-			&(struct root){.kind = ROOT_FRAME, .thread = thread, .frame = frames[i]});
+		result = add(reach, &(struct root){.kind = ROOT_FRAME,
+						   .sub = is_sub(reach, thread),
+						   .thread = thread,
+						   .frame = frames[i]});
 	free(frames);
 	return result;
 }
@@ -59,6 +67,7 @@ static int add_threads(struct reach *reach)
 		if (!result)
 			result = add(reach,
 				     &(struct root){.kind = ROOT_THREAD,
+						    .sub = is_sub(reach, i),
 						    .thread = i,
 						    .start = state,
 						    .end = state + (uint64_t)layout->tstate.size});
@@ -66,24 +75,49 @@ static int add_threads(struct reach *reach)
 	return result;
 }
 
-/* in  kind: ROOT_MODULES or ROOT_INTERPRETER */
+/* What it has registered to be called at its end. */
+static int add_callbacks(struct reach *reach, uint64_t interp, bool sub)
+{
+	struct root root = {.kind = ROOT_ATEXIT, .sub = sub};
+	struct py_atexit found;
+
+	if (!py_atexit_find(&found, census_pid(reach->census), census_runtime(reach->census),
+			    interp))
+		return 0;
+	root.structs = found.array;
+	root.start = found.array ? found.array : found.list;
+	root.end = root.start + 8 * (found.array ? found.count : 1);
+	return add(reach, &root);
+}
+
+/* in  kind: ROOT_MODULES, ROOT_ATEXIT or ROOT_INTERPRETER */
+static int add_interpreter(struct reach *reach, enum root_kind kind, uint64_t interp, bool sub)
+{
+	const struct py_layout *layout = &census_runtime(reach->census)->layout;
+	struct root root = {.kind = kind, .sub = sub, .start = interp};
+
+	if (kind == ROOT_ATEXIT)
+		return add_callbacks(reach, interp, sub);
+	root.end = interp + (uint64_t)layout->interp.size;
+	if (kind == ROOT_MODULES) {
+		root.start += (uint64_t)layout->interp.modules;
+		root.end = root.start + 8;
+	}
+	return add(reach, &root);
+}
+
+/* The main one, which is the last of the list, is first. */
 static int add_interpreters(struct reach *reach, enum root_kind kind)
 {
 	const struct py_runtime *runtime = census_runtime(reach->census);
 	pid_t pid = census_pid(reach->census);
-	uint64_t interp = 0;
-	int result = 0;
+	uint64_t main_one = py_runtime_main(runtime, pid), interp = 0;
+	int result = main_one ? add_interpreter(reach, kind, main_one, false) : 0;
 
 	remote_read_u64(pid, runtime->interp_head_address, &interp);
 	for (unsigned i = 0; interp && i < PY_INTERPRETERS_MAX && !result; i++) {
-		struct root root = {.kind = kind, .start = interp};
-
-		root.end = interp + (uint64_t)runtime->layout.interp.size;
-		if (kind == ROOT_MODULES) {
-			root.start += (uint64_t)runtime->layout.interp.modules;
-			root.end = root.start + 8;
-		}
-		result = add(reach, &root);
+		if (interp != main_one)
+			result = add_interpreter(reach, kind, interp, main_one != 0);
 		remote_read_u64(pid, interp + (uint64_t)runtime->layout.interp.next, &interp);
 	}
 	return result;
@@ -127,8 +161,8 @@ int roots_find(struct reach *reach, struct err *err)
 	if (result)
 		return result;
 	if (add_interpreters(reach, ROOT_MODULES) || add_threads(reach) ||
-	    add_interpreters(reach, ROOT_INTERPRETER) || add_data(reach, &maps) ||
-	    add(reach, &(struct root){.kind = ROOT_IMMORTAL}) ||
+	    add_interpreters(reach, ROOT_ATEXIT) || add_interpreters(reach, ROOT_INTERPRETER) ||
+	    add_data(reach, &maps) || add(reach, &(struct root){.kind = ROOT_IMMORTAL}) ||
 	    add(reach, &(struct root){.kind = ROOT_HELD}))
 		result = err_set(err, ERR_FAILED, "no memory for the roots of pid %d", (int)pid);
 	maps_fini(&maps);

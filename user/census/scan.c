@@ -200,6 +200,16 @@ static void move(uint64_t *from, uint64_t *to, uint64_t bytes)
 	*to += bytes;
 }
 
+/* Those of the main interpreter: others register nothing, usually. */
+static void add_callbacks(struct census *census)
+{
+	uint64_t interp = py_runtime_main(census->runtime, census->pid);
+	struct py_atexit found;
+
+	if (interp && py_atexit_find(&found, census->pid, census->runtime, interp))
+		buffers_add_callbacks(&census->buffers, &found);
+}
+
 static void take_room(struct heap_usage *room, const struct census *census)
 {
 	const struct buffers *buffers = &census->buffers;
@@ -353,6 +363,7 @@ struct heap_scan *census_scan(struct census *census, struct err *err)
 		walk_all(census, &maps, &scan->room);
 		if (census->collect)
 			containers_finish(&census->containers, scan);
+		add_callbacks(census);
 		take_facts(scan, census, begin);
 		if (take_types(scan, census->table))
 			result = err_set(err, ERR_FAILED, "no memory for the types of pid %d",

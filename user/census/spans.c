@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "census/fields.h"
+#include "python/atexit.h"
 #include "python/dict.h"
 #include "target/remote_mem.h"
 
@@ -14,7 +15,8 @@
 	64 /* BLOCKLEN; before them a word that leads back, behind them one that leads on */
 #define BLOCK_BYTES (8 * (BLOCK_ITEMS + 1))
 #define SPANS_BATCH 1024
-#define SPAN_COST   256 /* bytes that one read counts in addition to its own: it costs as much */
+#define CALLBACKS   256u /* that are read in one go */
+#define SPAN_COST   256  /* bytes that one read counts in addition to its own: it costs as much */
 #define LINK_BYTES  (LRU_RESULT - LRU_NEXT + 8) /* of an entry of an lru_cache, from `next` on */
 #define CODES       4096
 #define LOCALS_MAX  65536u /* words of a frame */
@@ -149,6 +151,27 @@ static bool take_link(const struct spans *spans, struct span *span, const uint8_
 	return span->address != span->aux + next && span->address % 8 == 0 && span->address > next;
 }
 
+/* A piece of the array is the addresses of CALLBACKS structs at most. */
+static bool take_callbacks(const struct spans *spans, struct span *span, const uint8_t *bytes,
+			   size_t length)
+{
+	uint64_t words[CALLBACKS][PY_ATEXIT_WORDS] = {{0}};
+	struct remote_item items[CALLBACKS];
+	size_t n = 0;
+
+	for (size_t i = 0; i < length; i += 8, n++)
+		items[n] = (struct remote_item){load(bytes, (int64_t)i, 8), words[n],
+						sizeof(words[n]), 0};
+	/* one that was unregistered has no address */
+	remote_read_many(spans->pid, items, n);
+	for (size_t i = 0; i < n; i++, span->index++)
+		for (unsigned word = 0; !items[i].result && word < PY_ATEXIT_WORDS; word++)
+			spans_word(spans, span->from, words[i][word], REF_CALLBACK, span->index);
+	span->address += length;
+	span->left -= length;
+	return span->left;
+}
+
 /* ---- frames --------------------------------------------------------------------------------- */
 
 /* How many locals (with cells and free variables) and words of stack a code object wants. */
@@ -240,6 +263,8 @@ static size_t piece_of(const struct spans *spans, const struct span *span)
 		return LINK_BYTES;
 	case SPAN_FRAME:
 		return (size_t)spans->runtime->layout.frame.locals;
+	case SPAN_CALLBACKS:
+		return span->left < 8 * CALLBACKS ? (size_t)span->left : 8 * CALLBACKS;
 	default:
 		return span->left < PIECE ? (size_t)span->left : PIECE;
 	}
@@ -262,6 +287,8 @@ static bool take(const struct spans *spans, struct span *span, const uint8_t *by
 		return take_link(spans, span, bytes);
 	case SPAN_FRAME:
 		return take_frame(spans, span, bytes);
+	case SPAN_CALLBACKS:
+		return take_callbacks(spans, span, bytes, length);
 	}
 	return false;
 }
@@ -271,7 +298,7 @@ static void flush_once(struct spans *spans)
 {
 	struct remote_item items[SPANS_BATCH];
 	size_t n = 0, used = 0, kept = 0;
-	uint64_t cost;
+	uint64_t cost, more = 0;
 
 	while (n < spans->n && n < SPANS_BATCH) {
 		size_t length = piece_of(spans, &spans->spans[n]);
@@ -281,9 +308,12 @@ static void flush_once(struct spans *spans)
 		items[n] = (struct remote_item){spans->spans[n].address, spans->buffer + used,
 						length, 0};
 		used += (length + 7) & ~(size_t)7;
+		/* each of its structs is one more */
+		if (spans->spans[n].kind == SPAN_CALLBACKS)
+			more += length / 8 * (SPAN_COST + 8 * PY_ATEXIT_WORDS);
 		n++;
 	}
-	cost = used + n * SPAN_COST;
+	cost = used + more + n * SPAN_COST;
 	if (cost > spans->budget) {
 		spans->unread += spans->n;
 		spans->n = 0;

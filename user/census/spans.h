@@ -3,9 +3,10 @@
  * spans: places in the target's memory that hold references -> each reference that leads to a known
  * object.
  *
- * A span is an array of words, a set's table, a dict's keys, a deque's blocks, or a frame. They are
- * collected, and read together in few system calls: a long one in pieces, one that leads to another
- * (keys to their entries, a block to the next) goes on in its place.
+ * A span is an array of words, a set's table, a dict's keys, a deque's blocks, a frame, or what
+ * atexit has registered. They are collected, and read together in few system calls: a long one in
+ * pieces, one that leads to another (keys to their entries, a block to the next) goes on in its
+ * place.
  *
  * Place      the census; filled by referents and reach.
  * Source     Objects/dictobject.c, Objects/setobject.c, Modules/_collectionsmodule.c (BLOCKLEN,
@@ -39,6 +40,7 @@ enum ref_place {
 	REF_FRAME,     /* a field of a frame; at: offset */
 	REF_LOCAL,     /* of a frame: locals, cells, free variables, stack; at: index */
 	REF_WORD,      /* of memory that is no object; at: its address */
+	REF_CALLBACK,  /* of atexit's; at: index */
 };
 
 struct ref {
@@ -49,13 +51,14 @@ struct ref {
 };
 
 enum span_kind {
-	SPAN_WORDS,   /* left: bytes */
-	SPAN_TABLE,   /* of a set; left: bytes */
-	SPAN_KEYS,    /* of a dict */
-	SPAN_ENTRIES, /* what SPAN_KEYS becomes; left: bytes, aux: bytes of one */
-	SPAN_BLOCKS,  /* of a deque; left: items, aux: index of the first in its block */
-	SPAN_LINKS,   /* of an lru_cache, until the one at `aux`, which is the cache itself */
-	SPAN_FRAME,   /* a struct of layout.frame */
+	SPAN_WORDS,     /* left: bytes */
+	SPAN_TABLE,     /* of a set; left: bytes */
+	SPAN_KEYS,      /* of a dict */
+	SPAN_ENTRIES,   /* what SPAN_KEYS becomes; left: bytes, aux: bytes of one */
+	SPAN_BLOCKS,    /* of a deque; left: items, aux: index of the first in its block */
+	SPAN_LINKS,     /* of an lru_cache, until the one at `aux`, which is the cache itself */
+	SPAN_FRAME,     /* a struct of layout.frame */
+	SPAN_CALLBACKS, /* addresses of structs of atexit's; left: bytes */
 };
 
 struct span {

@@ -109,13 +109,23 @@ static enum type_kind kind_by_name(const char *name, bool made)
 	return KIND_PLAIN;
 }
 
-/* These have no flag: the type that it derives from says it. */
-static enum type_kind kind_by_base(const struct type_table *table, const struct py_type *type)
+/* The type that it derives from; NULL: none, or it cannot be read. */
+static const struct py_type *base_of(const struct type_table *table, const struct py_type *type)
 {
 	const struct py_layout *layout = &py_types_runtime(table->types)->layout;
 	uint64_t base;
 
-	for (int step = 0; step < BASE_STEPS; step++) {
+	if (remote_read_u64(py_types_pid(table->types), type->address + (uint64_t)layout->type.base,
+			    &base) ||
+	    !base)
+		return NULL;
+	return py_types_get(table->types, base);
+}
+
+/* These have no flag: the type that it derives from says it. */
+static enum type_kind kind_by_base(const struct type_table *table, const struct py_type *type)
+{
+	for (int step = 0; type && step < BASE_STEPS; step++) {
 		bool made = type->flags & PY_TYPE_HEAP;
 		enum type_kind kind = kind_by_name(type->name, made);
 
@@ -124,15 +134,23 @@ static enum type_kind kind_by_base(const struct type_table *table, const struct 
 			return KIND_PLAIN;
 		if (kind != KIND_PLAIN || !made)
 			return kind;
-		if (remote_read_u64(py_types_pid(table->types),
-				    type->address + (uint64_t)layout->type.base, &base) ||
-		    !base)
-			break;
-		type = py_types_get(table->types, base);
-		if (!type)
-			break;
+		type = base_of(table, type);
 	}
 	return KIND_PLAIN;
+}
+
+/* Types that are made at run time own what those own that they derive from. */
+static const struct owned *owned_by_base(const struct type_table *table, const struct py_type *type)
+{
+	for (int step = 0; type && step < BASE_STEPS; step++) {
+		bool made = type->flags & PY_TYPE_HEAP;
+		const struct owned *owned = owned_find(type->name, made);
+
+		if (owned || !made)
+			return owned;
+		type = base_of(table, type);
+	}
+	return NULL;
 }
 
 static enum type_kind kind_of(const struct type_table *table, const struct py_type *type)
@@ -200,6 +218,7 @@ static struct census_type *add(struct type_table *table, const struct py_type *t
 	row->address = type->address;
 	row->py = type;
 	row->kind = kind_of(table, type);
+	row->owned = owned_by_base(table, type);
 	row->has_preheader = type->flags & (PY_TYPE_MANAGED_DICT | PY_TYPE_MANAGED_WEAKREF);
 	read_offsets(table, row);
 	row->n_values = values_count(table, type);

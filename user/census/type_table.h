@@ -21,6 +21,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "census/owned.h"
 #include "python/types.h"
 
 #define TYPE_TABLE_OTHERS (1u << 14)
@@ -57,6 +58,7 @@ struct census_type {
 	const struct py_type
 		*py; /* name, flags, sizes; of the struct py_types that the table was made with */
 	enum type_kind kind;
+	const struct owned *owned; /* what its objects have in blocks of their own; NULL: nothing */
 	bool has_preheader;
 	bool has_del;   /* objects of it have __del__ (tp_finalize) */
 	uint32_t index; /* in the table */

@@ -13,7 +13,7 @@
 
 /* One way that holds, and all that it got. */
 struct row {
-	uint32_t holder; /* a node; of roots: the node that it holds */
+	uint32_t holder; /* a node; of roots but RETAINED_ATEXIT: the node that it holds */
 	uint32_t item;   /* of the nodes that it holds, the one that grew most */
 	double item_delta;
 	double bytes[RETAINED_LOOKS];
@@ -101,7 +101,8 @@ static void add_item(struct work *work, uint32_t node)
 	const struct retained *retained = work->retained;
 	uint32_t holder = retained->nodes[node].parent;
 	const double *sums = sums_of(work, node);
-	struct row *row = row_of(work, holder < RETAINED_ROOTS ? node : holder);
+	bool is_root = holder < RETAINED_ROOTS && holder != RETAINED_ATEXIT;
+	struct row *row = row_of(work, is_root ? node : holder);
 	double delta = sums[retained->n_looks - 1] - sums[0];
 
 	for (size_t i = 0; i < retained->n_looks; i++)
@@ -236,22 +237,46 @@ static int name_holder(struct retention *to, const struct work *work, uint32_t n
 	return to->path && to->type ? 0 : err_set(err, ERR_FAILED, "no memory for a name");
 }
 
+/* It is no object: nothing is read again. */
+static int name_callbacks(struct retention *to, struct err *err)
+{
+	free(to->path);
+	free(to->type);
+	to->path = strdup(CHAIN_ATEXIT);
+	to->type = strdup("array");
+	to->containers = 1;
+	return to->path && to->type ? 0 : err_set(err, ERR_FAILED, "no memory for a name");
+}
+
 static enum retention_kind kind_of(const struct retained *retained, uint32_t node)
 {
-	static const enum retention_kind kinds[] = {[RETAINED_NAMED] = RETENTION_CONTAINER,
-						    [RETAINED_OTHER] = RETENTION_OTHER,
-						    [RETAINED_HELD] = RETENTION_HELD,
-						    [RETAINED_GARBAGE] = RETENTION_GARBAGE};
+	static const enum retention_kind kinds[] = {
+		[RETAINED_NAMED] = RETENTION_CONTAINER, [RETAINED_OTHER] = RETENTION_OTHER,
+		[RETAINED_SUB] = RETENTION_CONTAINER,   [RETAINED_ATEXIT] = RETENTION_CONTAINER,
+		[RETAINED_HELD] = RETENTION_HELD,       [RETAINED_GARBAGE] = RETENTION_GARBAGE};
 
 	while (retained->nodes[node].parent != RETAINED_NONE)
 		node = retained->nodes[node].parent;
 	return kinds[node];
 }
 
+/* Of what each sub-interpreter has there is one more; or it is below such, and is in each. */
+static bool comes_with_interpreters(const struct retained *retained, uint32_t node)
+{
+	if (retained->nodes[node].parent == RETAINED_SUB)
+		return true;
+	while (retained->nodes[node].sub && retained->nodes[node].parent != RETAINED_SUB)
+		node = retained->nodes[node].parent;
+	return retained->nodes[node].sub &&
+	       retained->nodes[node].count[retained->n_looks - 1] > retained->nodes[node].count[0];
+}
+
 static enum retention_kind kind_of_row(const struct retained *retained, const struct row *row)
 {
 	enum retention_kind kind = kind_of(retained, row->holder);
 
+	if (comes_with_interpreters(retained, row->item))
+		return RETENTION_INTERPRETERS;
 	if (row->holder == row->item && retained_is_fixed(retained, row->holder))
 		return RETENTION_FIXED;
 	if (kind != RETENTION_HELD)
@@ -310,6 +335,8 @@ static int fill(struct retention *to, const struct work *work, const struct row 
 	if (!to->path || !to->type || !to->item_type)
 		return err_set(err, ERR_FAILED, "no memory for a name");
 	measure(to, work, row);
+	if (row->holder == RETAINED_ATEXIT)
+		return name_callbacks(to, err);
 	/* what it hangs on is not known */
 	return row->holder == row->item || to->kind == RETENTION_MOVING ||
 			       (to->kind == RETENTION_OTHER && work->retained->roots_cut)

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/fmt.h"
+#include "leak/along.h"
 #include "model/heap_watch.h"
 #include "model/package.h"
 #include "model/retention.h"
@@ -126,15 +127,26 @@ static const struct stack *find_pool_maker(const struct profile *profile, const 
 	return NULL;
 }
 
+/* Of "3.11.2" 11; 0: not known. */
+static unsigned minor_of(const struct profile *profile)
+{
+	const char *dot = profile->target.python ? strchr(profile->target.python, '.') : NULL;
+
+	return dot ? (unsigned)strtoul(dot + 1, NULL, 10) : 0;
+}
+
 /*
  * Objects of these types take the memory of dead ones from a free list, without an allocator: the
- * block of one was made by whoever emptied the list.
+ * block of one was made by whoever emptied the list. Methods have none from 3.9 to 3.13.
  */
-static bool has_free_list(const char *type)
+static bool has_free_list(const struct profile *profile, const char *type)
 {
 	static const char *const types[] = {"dict",  "list",   "tuple",     "float", "frame",
 					    "slice", "method", "generator", "int",   "coroutine"};
+	unsigned minor = minor_of(profile);
 
+	if (strcmp(type, "method") == 0 && minor >= 9 && minor <= 13)
+		return false;
 	for (size_t i = 0; i < sizeof(types) / sizeof(types[0]); i++)
 		if (strcmp(type, types[i]) == 0)
 			return true;
@@ -230,7 +242,7 @@ static const struct stack *find_contents_maker(const struct profile *profile,
 		const struct stack *stack = &profile->stacks[i];
 
 		if (stack->domain == DOMAIN_OBJECT && stack->n_types &&
-		    !has_free_list(stack->types[0].name) &&
+		    !has_free_list(profile, stack->types[0].name) &&
 		    strcmp(stack->types[0].name, "[buffer]") && is_proven(stack) &&
 		    (double)stack->outstanding_count >
 			    (1 - BUFFERS_ALIKE) * (double)row->items_delta &&
@@ -249,11 +261,11 @@ static const struct stack *find_item_maker(const struct profile *profile,
 {
 	const struct stack *buffers, *maker = find_class_maker(profile, row);
 
-	if (!maker && !has_free_list(row->item_type))
+	if (!maker && !has_free_list(profile, row->item_type))
 		maker = find_pool_maker(profile, row->item_type);
 	if (maker)
 		return maker;
-	if (!has_free_list(row->item_type))
+	if (!has_free_list(profile, row->item_type))
 		return find_maker(profile, DOMAIN_OBJECT, row->item_type);
 	buffers = strcmp(row->item_type, "dict") ? find_maker(profile, DOMAIN_OBJECT, "[buffer]")
 						 : NULL;
@@ -351,8 +363,9 @@ static void add_retention(struct finding *to, struct profile *profile, const str
 			row->path, row->item_type, fmt_count(row->items).text,
 			fmt_per_second(per_min).text);
 		break;
-	case RETENTION_GARBAGE: /* all of it is one finding: add_cycles() */
-	case RETENTION_FIXED:   /* is none */
+	case RETENTION_GARBAGE:      /* all of it is one finding: add_cycles() */
+	case RETENTION_INTERPRETERS: /* so is this: add_interpreters() */
+	case RETENTION_FIXED:        /* is none */
 		break;
 	}
 	add_evidence(to, profile, "items", (double)row->items, row->item_type);
@@ -363,7 +376,8 @@ static void add_retention(struct finding *to, struct profile *profile, const str
 		set_stack(to, profile, filler, "filled by");
 	else
 		set_stack(to, profile, find_item_maker(profile, row), "made by");
-	if (row->kind == RETENTION_CONTAINER && row->containers == 1 && !to->stack)
+	if (row->kind == RETENTION_CONTAINER && row->containers == 1 && row->addresses[0] &&
+	    !to->stack)
 		set_next(to, profile, "watch",
 			 profile_format(profile, "0x%llx", (unsigned long long)row->addresses[0]));
 	else
@@ -526,7 +540,80 @@ static bool add_threads(struct finding *to, struct profile *profile)
 	return true;
 }
 
+/* ---- interpreters --------------------------------------------------------------------------- */
+
+#define LEAST_INTERPRETERS 3 /* more at the end than at the beginning */
+
+/* Py_NewInterpreter(), Py_NewInterpreterFromConfig(), _Py_NewInterpreter(): in every version one of
+ * them makes an interpreter, and is exported. */
+static bool makes_interpreter(const struct stack *stack)
+{
+	for (size_t i = 0; i < stack->n_frames; i++)
+		if (stack->frames[i].kind == FRAME_NATIVE && stack->frames[i].function &&
+		    strstr(stack->frames[i].function, "Py_NewInterpreter"))
+			return true;
+	return false;
+}
+
+/* Who makes them: what was allocated while one was made, or got an item then. That it did make one
+ * is sure, however few were seen. */
+static const struct stack *find_interpreter_maker(const struct profile *profile)
+{
+	const struct profile_growing_containers *growing = profile->growing_containers;
+	const struct stack *best = NULL;
+
+	for (size_t i = 0; i < profile->n_stacks; i++) {
+		const struct stack *stack = &profile->stacks[i];
+
+		if (stack_is_outstanding(stack) && makes_interpreter(stack) &&
+		    (!best || stack->outstanding_bytes > best->outstanding_bytes))
+			best = stack;
+	}
+	for (size_t i = 0; growing && i < growing->n_rows && !best; i++)
+		for (size_t j = 0; j < growing->rows[i].row.n_stacks && !best; j++)
+			if (makes_interpreter(&growing->rows[i].row.stacks[j].stack))
+				best = &growing->rows[i].row.stacks[j].stack;
+	return best;
+}
+
+/* return false: they do not get more */
+static bool add_interpreters(struct finding *to, struct profile *profile)
+{
+	const struct profile_retention *part = profile->retention;
+	const struct trend_row *row = &profile->trend->rows[TREND_INTERPRETERS];
+
+	if (row->shape != FIT_STEADY || row->last < row->first + LEAST_INTERPRETERS)
+		return false;
+	*to = (struct finding){.cause = CAUSE_INTERPRETER, .confidence = row->confidence};
+	for (size_t i = 0; i < part->n_rows; i++) {
+		if (part->rows[i].kind != RETENTION_INTERPRETERS || !grows(&part->rows[i]))
+			continue;
+		to->bytes_per_s += part->rows[i].bytes_per_s;
+		to->least_per_s += part->rows[i].least_bytes_per_s;
+		to->most_per_s += part->rows[i].most_bytes_per_s;
+	}
+	/* one is the main one */
+	to->sentence =
+		profile_format(profile, "sub-interpreters do not end: %s became %s (+%s/min)",
+			       fmt_count(row->first - 1).text, fmt_count(row->last - 1).text,
+			       fmt_per_second(row->per_s * 60).text);
+	add_evidence(to, profile, "interpreters_at_first", (double)row->first,
+		     "interpreters at first");
+	add_evidence(to, profile, "interpreters_now", (double)row->last, "interpreters now");
+	set_stack(to, profile, find_interpreter_maker(profile), "made by");
+	if (!to->stack)
+		set_next(to, profile, NULL, "--exact");
+	return true;
+}
+
 /* ---- all ------------------------------------------------------------------------------------ */
+
+/* Does the row get a finding of its own? */
+static bool is_one_by_itself(const struct retention *row)
+{
+	return row->kind != RETENTION_GARBAGE && row->kind != RETENTION_FIXED &&
+	       row->kind != RETENTION_INTERPRETERS && grows(row) && !is_small_change(row);
+}
 
 static int compare(const void *a, const void *b)
 {
@@ -535,29 +622,6 @@ static int compare(const void *a, const void *b)
 	if (x->least_per_s != y->least_per_s)
 		return x->least_per_s > y->least_per_s ? -1 : 1;
 	return (int)x->cause - (int)y->cause;
-}
-
-/* Of memory that comes with each thread: the guard of its stack, what libc keeps for it. */
-#define WITH_A_THREAD 8192
-
-/* Rates that are alike: one for each thread. */
-#define ALIKE 0.25
-
-static bool comes_with_threads(const struct finding *finding, double threads_per_s)
-{
-	switch (finding->cause) {
-	case CAUSE_C_MEMORY:
-	case CAUSE_MAPPING:
-	case CAUSE_PYMALLOC:
-		return finding->bytes_per_s < WITH_A_THREAD * threads_per_s;
-	case CAUSE_CONTAINER: /* evidence[1]: items a minute */
-		return (!finding->path || !*finding->path ||
-			strncmp(finding->path, "threading.", 10) == 0) &&
-		       fabs(finding->evidence[1].value / 60 - threads_per_s) <
-			       ALIKE * threads_per_s;
-	default:
-		return false;
-	}
 }
 
 /* Of the growth of objects: what may be their buffers, though none was seen to refer to them. */
@@ -570,23 +634,6 @@ static bool may_be_of_objects(const struct finding *finding, const struct profil
 	       finding->bytes_per_s < ASTRAY * profile->trend->rows[TREND_PART_OBJECTS].per_s;
 }
 
-/* The finding of threads has what comes with them, too. return how many findings are left */
-static size_t absorb(struct finding *findings, size_t n, double threads_per_s)
-{
-	size_t left = 1;
-
-	for (size_t i = 1; i < n; i++) {
-		if (!comes_with_threads(&findings[i], threads_per_s)) {
-			findings[left++] = findings[i];
-			continue;
-		}
-		findings[0].bytes_per_s += findings[i].bytes_per_s;
-		findings[0].least_per_s += findings[i].least_per_s;
-		findings[0].most_per_s += findings[i].most_per_s;
-	}
-	return left;
-}
-
 size_t findings_collect(struct finding *findings, size_t room, struct profile *profile)
 {
 	static const enum trend_kind parts[] = {TREND_PART_MALLOC, TREND_PART_PYMALLOC,
@@ -595,6 +642,8 @@ size_t findings_collect(struct finding *findings, size_t room, struct profile *p
 	size_t n = 0, n_parts = sizeof(parts) / sizeof(parts[0]);
 
 	if (n < room && add_threads(&findings[n], profile))
+		n++;
+	if (n < room && add_interpreters(&findings[n], profile))
 		n++;
 	for (size_t i = 0; i < n_parts && n < room; i++) {
 		if (!trend_grows(&profile->trend->rows[parts[i]]))
@@ -605,12 +654,11 @@ size_t findings_collect(struct finding *findings, size_t room, struct profile *p
 	if (n < room && add_cycles(&findings[n], profile))
 		n++;
 	for (size_t i = 0; i < retention->n_rows && n < room; i++)
-		if (retention->rows[i].kind != RETENTION_GARBAGE &&
-		    retention->rows[i].kind != RETENTION_FIXED && grows(&retention->rows[i]) &&
-		    !is_small_change(&retention->rows[i]))
+		if (is_one_by_itself(&retention->rows[i]))
 			add_retention(&findings[n++], profile, &retention->rows[i]);
-	if (n && findings[0].cause == CAUSE_THREAD)
-		n = absorb(findings, n, profile->trend->rows[TREND_THREADS].per_s);
+	n = along_absorb(findings, n, CAUSE_THREAD, profile->trend->rows[TREND_THREADS].per_s);
+	n = along_absorb(findings, n, CAUSE_INTERPRETER,
+			 profile->trend->rows[TREND_INTERPRETERS].per_s);
 	qsort(findings, n, sizeof(*findings), compare);
 	return n;
 }

@@ -26,6 +26,8 @@ enum retention_kind {
 	RETENTION_MOVING,  /* by a structure whose newest end changes while it is read */
 	RETENTION_FIXED,   /* by a table of the interpreter's own, which has a size: its caches */
 	RETENTION_OTHER,   /* by data of programs and of the interpreter */
+	/* by more and more sub-interpreters: what each holds itself, and all below that */
+	RETENTION_INTERPRETERS,
 };
 
 struct retention {

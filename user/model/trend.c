@@ -27,6 +27,7 @@ static const struct trend_kind_info kinds[TREND_KINDS] = {
 	[TREND_ARENAS] = {"arenas", "pymalloc arenas", false},
 	[TREND_FDS] = {"fds", "file descriptors", false},
 	[TREND_THREADS] = {"threads", "threads", false},
+	[TREND_INTERPRETERS] = {"interpreters", "interpreters", false},
 	[TREND_FULL_COLLECTIONS] = {"full_collections", "full collections", false},
 	[TREND_SINCE_FULL] = {"since_full_collection",
 			      "containers made since the last full collection", false},

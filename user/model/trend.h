@@ -64,6 +64,7 @@ enum trend_kind {
 	TREND_ARENAS,
 	TREND_FDS,
 	TREND_THREADS,
+	TREND_INTERPRETERS,     /* the main one too */
 	TREND_FULL_COLLECTIONS, /* since the program began */
 	TREND_SINCE_FULL,       /* heap_gc.since_full */
 	TREND_KINDS,

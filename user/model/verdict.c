@@ -18,7 +18,7 @@ const char *finding_cause_name(enum finding_cause cause)
 		[CAUSE_CONTAINER] = "container", [CAUSE_REFERENCE] = "reference",
 		[CAUSE_CYCLE] = "cycle",         [CAUSE_C_MEMORY] = "C memory",
 		[CAUSE_PYMALLOC] = "pymalloc",   [CAUSE_MAPPING] = "mapping",
-		[CAUSE_THREAD] = "thread"};
+		[CAUSE_THREAD] = "thread",       [CAUSE_INTERPRETER] = "interpreter"};
 
 	return names[cause];
 }

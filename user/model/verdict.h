@@ -30,7 +30,8 @@ enum finding_cause {
 	CAUSE_C_MEMORY,  /* malloc'ed by C code */
 	CAUSE_PYMALLOC,  /* C code's blocks of CPython's allocators */
 	CAUSE_MAPPING,
-	CAUSE_THREAD, /* and its stack */
+	CAUSE_THREAD,      /* and its stack */
+	CAUSE_INTERPRETER, /* a sub-interpreter, with its modules */
 	CAUSE_COUNT,
 };
 

@@ -61,6 +61,9 @@ struct py_layout {
 	struct { /* PyInterpreterState */
 		int32_t next, threads_head, modules, gc;
 		int32_t size;
+		/* atexit.callbacks, from 3.10 on: an array of addresses, and how many (i32); from
+		 * 3.14 on a list, and no count */
+		int32_t atexit_callbacks, atexit_count;
 	} interp;
 	struct { /* PyThreadState */
 		int32_t next, interp, thread_id, native_thread_id;

@@ -109,18 +109,42 @@ static void find_interp_head(struct search *search)
 	}
 }
 
-uint64_t py_runtime_main(const struct py_runtime *runtime, pid_t pid)
+/*
+ * The list of interpreters, to its end.
+ *
+ * out    last: the main one
+ * return how many; 0: there is none, or not all can be read
+ */
+static uint64_t follow_interpreters(const struct py_runtime *runtime, pid_t pid, uint64_t *last)
 {
 	uint64_t interp = 0, next = 0;
 
 	if (!runtime->interp_head_address ||
 	    remote_read_u64(pid, runtime->interp_head_address, &interp))
 		return 0;
-	for (unsigned i = 0; interp && i < INTERPRETERS_MAX; i++, interp = next)
-		if (remote_read_u64(pid, interp + (uint64_t)runtime->layout.interp.next, &next) ||
-		    !next)
-			return interp;
+	for (unsigned i = 0; interp && i < INTERPRETERS_MAX; i++, interp = next) {
+		*last = interp;
+		if (remote_read_u64(pid, interp + (uint64_t)runtime->layout.interp.next, &next))
+			return 0;
+		if (!next)
+			return i + 1;
+	}
 	return 0;
+}
+
+uint64_t py_runtime_main(const struct py_runtime *runtime, pid_t pid)
+{
+	uint64_t last = 0;
+
+	return follow_interpreters(runtime, pid, &last) ? last : 0;
+}
+
+bool py_runtime_interpreters(const struct py_runtime *runtime, pid_t pid, uint64_t *n)
+{
+	uint64_t last;
+
+	*n = follow_interpreters(runtime, pid, &last);
+	return *n;
 }
 
 enum health { HEALTHY, NOT_READY, CONTRADICTS };

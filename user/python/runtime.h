@@ -79,6 +79,9 @@ void py_runtime_fini(struct py_runtime *runtime);
  */
 uint64_t py_runtime_main(const struct py_runtime *runtime, pid_t pid);
 
+/* How many interpreters there are, the main one too. false: the list cannot be read to its end. */
+bool py_runtime_interpreters(const struct py_runtime *runtime, pid_t pid, uint64_t *n);
+
 /* Read one allocator record again (it may have been changed since, by the target or by us). */
 int py_allocator_read(struct py_allocator *allocator, pid_t pid, uint64_t table, struct err *err);
 

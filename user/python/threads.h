@@ -27,7 +27,7 @@
 #include "python/runtime.h"
 
 #define PY_THREADS_MAX      8192
-#define PY_INTERPRETERS_MAX 64
+#define PY_INTERPRETERS_MAX 4096
 #define PY_THREAD_DEPTH     128
 
 struct py_place {

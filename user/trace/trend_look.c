@@ -67,9 +67,12 @@ static void look_at_counts(const struct trend_recorder *recorder, struct trend_l
 	struct process_stats stats;
 	struct err err = ERR_INIT;
 	long fds = process_fds(recorder->process);
+	uint64_t interpreters;
 
 	if (!process_stats(recorder->process, &stats))
 		trend_set(look, TREND_THREADS, stats.threads);
+	if (py_runtime_interpreters(recorder->runtime, recorder->process->pid, &interpreters))
+		trend_set(look, TREND_INTERPRETERS, interpreters);
 	if (fds >= 0)
 		trend_set(look, TREND_FDS, (uint64_t)fds);
 	else

@@ -89,9 +89,10 @@ static void put_row(FILE *out, const struct trend_row *row, bool color)
 
 static void put_quantities(FILE *out, const struct trend *trend, bool color)
 {
-	static const enum trend_kind shown[] = {
-		TREND_RSS,  TREND_PSS,    TREND_PRIVATE, TREND_COMMON,  TREND_ANONYMOUS,
-		TREND_SWAP, TREND_CGROUP, TREND_OBJECTS, TREND_THREADS, TREND_FDS};
+	static const enum trend_kind shown[] = {TREND_RSS,          TREND_PSS,       TREND_PRIVATE,
+						TREND_COMMON,       TREND_ANONYMOUS, TREND_SWAP,
+						TREND_CGROUP,       TREND_OBJECTS,   TREND_THREADS,
+						TREND_INTERPRETERS, TREND_FDS};
 
 	ink(out, color, BOLD);
 	fprintf(out, "%12s %13s %13s %6s %s", "now", "change", "per minute", "sure", "how");

@@ -69,7 +69,7 @@ static void put_finding(const struct pen *pen, const struct manner *manner,
 		.stack = finding->stack,
 		.interpreter = manner->interpreter,
 		.said = finding->c_function,
-		.python = finding->cause <= CAUSE_CYCLE || finding->cause == CAUSE_THREAD,
+		.python = finding->cause <= CAUSE_CYCLE || finding->cause >= CAUSE_THREAD,
 		.others = manner->stacks,
 		.n_others = manner->n_stacks,
 	};

@@ -48,8 +48,13 @@ static size_t add_up(const struct trend *trend, double *seconds, double *bytes, 
 	return n;
 }
 
-/* return it grows, for sure */
-static bool measure_growth(struct verdict *verdict, const struct trend *trend)
+enum growth {
+	GROWS_NOT,
+	GROWS_MAYBE,
+	GROWS, /* for sure */
+};
+
+static enum growth measure_growth(struct verdict *verdict, const struct trend *trend)
 {
 	double seconds[TREND_LOOKS_MAX] = {0}, bytes[TREND_LOOKS_MAX] = {0},
 	       cycle[TREND_LOOKS_MAX] = {0};
@@ -61,9 +66,11 @@ static bool measure_growth(struct verdict *verdict, const struct trend *trend)
 	verdict->growth_per_s = line.slope;
 	verdict->least_per_s = fit_least(line);
 	verdict->most_per_s = 2 * line.slope - verdict->least_per_s;
-	return n >= JUDGE_LOOKS && shape == FIT_STEADY && fit_confidence(line) >= GROWTH_SURE &&
-	       verdict->least_per_s > GROWTH_LEAST_PER_S &&
-	       line.slope * trend_span_s(trend) > GROWTH_LEAST_BYTES;
+	if (n < JUDGE_LOOKS || (shape != FIT_STEADY && shape != FIT_UNCLEAR) ||
+	    !(verdict->least_per_s > GROWTH_LEAST_PER_S) ||
+	    !(line.slope * trend_span_s(trend) > GROWTH_LEAST_BYTES))
+		return GROWS_NOT;
+	return shape == FIT_STEADY && fit_confidence(line) >= GROWTH_SURE ? GROWS : GROWS_MAYBE;
 }
 
 /*
@@ -112,6 +119,18 @@ static void reconcile(struct verdict *verdict, struct finding *findings, bool gr
 static bool is_early(const struct trend *trend)
 {
 	return trend->n_made < JUDGE_LOOKS || trend_span_s(trend) < JUDGE_EARLY_S;
+}
+
+/* More likely than not it grows, and a little more time will tell. */
+static bool is_undecided(const struct verdict *verdict, const struct trend *trend,
+			 const struct passing_growth *passing)
+{
+	double span_s = trend_span_s(trend);
+
+	double least = verdict->least_per_s - passing->most_per_s;
+
+	return span_s < JUDGE_TELLS_S && least > GROWTH_LEAST_PER_S &&
+	       least * span_s > GROWTH_LEAST_BYTES;
 }
 
 /* Will it end by itself? Not what nothing can reach any more; the rest may be a warm-up for a
@@ -196,21 +215,22 @@ static const char *say_growth(struct profile *profile, const struct verdict *ver
 }
 
 static void decide(struct profile *profile, struct verdict *verdict,
-		   const struct passing_growth *passing, bool grows)
+		   const struct passing_growth *passing, enum growth growth)
 {
 	const struct trend *trend = profile->trend;
 	const char *fragmented = trend_finding(trend, "fragmentation");
 	double span_s = trend_span_s(trend);
 
-	if (is_early(trend)) {
+	if (is_early(trend) || (!verdict->n_findings && growth == GROWS_MAYBE &&
+				is_undecided(verdict, trend, passing))) {
 		verdict->state = VERDICT_TOO_EARLY;
-		verdict->look_again_s = fmax(JUDGE_EARLY_S - span_s, 2);
+		verdict->look_again_s = fmax(JUDGE_EARLY_S - span_s, is_early(trend) ? 2 : 10);
 		verdict->sentence =
 			profile_format(profile, "%s; look again in %s.", looks_in(trend).text,
 				       fmt_duration(verdict->look_again_s).text);
 		return;
 	}
-	if (verdict->n_findings || grows) {
+	if (verdict->n_findings || growth == GROWS) {
 		verdict->state = is_leak(verdict, trend) ? VERDICT_LEAK : VERDICT_GROWING;
 		find_limit(verdict, trend);
 		if (verdict->state == VERDICT_GROWING || verdict->unexplained_per_s > 0)
@@ -235,21 +255,22 @@ void judge(struct profile *profile)
 	struct verdict *verdict;
 	struct finding *findings;
 	struct passing_growth passing;
-	bool grows;
+	enum growth growth;
 
 	if (!profile->trend || !profile->retention || !profile->trend->have_room)
 		return;
 	verdict = profile_alloc(profile, sizeof(*verdict));
 	findings = profile_alloc(profile, JUDGE_FINDINGS * sizeof(*findings));
 	passing = findings_passing(profile);
-	grows = measure_growth(verdict, profile->trend) &&
-		verdict->least_per_s - passing.most_per_s > GROWTH_LEAST_PER_S;
+	growth = measure_growth(verdict, profile->trend);
+	if (!(verdict->least_per_s - passing.most_per_s > GROWTH_LEAST_PER_S))
+		growth = GROWS_NOT;
 	verdict->growth_per_s -= passing.garbage_per_s + passing.tables_per_s;
 	verdict->findings = findings;
 	if (!is_early(profile->trend))
 		verdict->n_findings = findings_collect(findings, JUDGE_FINDINGS, profile);
-	reconcile(verdict, findings, grows);
-	decide(profile, verdict, &passing, grows);
+	reconcile(verdict, findings, growth == GROWS);
+	decide(profile, verdict, &passing, growth);
 	profile->verdict = verdict;
 }
 

@@ -24,6 +24,7 @@
 #define JUDGE_LOOKS    5    /* fewer show nothing */
 #define JUDGE_EARLY_S  8.0  /* in a shorter time every program changes */
 #define JUDGE_SPAN_S   30.0 /* what grows for a shorter time may be a warm-up */
+#define JUDGE_TELLS_S  60.0 /* what has not grown for sure by then does not */
 
 /* Set profile->verdict. */
 void judge(struct profile *profile);

@@ -462,6 +462,47 @@ static void c_memory_is_not_what_the_interpreter_mallocs(void **state)
 	}
 }
 
+/* Of many containers one that was watched says who fills them: by its address, or by its path. */
+static void one_of_many_says_who_fills_them(void **state)
+{
+	static const struct frame frames[] = {
+		{.kind = FRAME_PYTHON, .function = "visit", .file = "/app/web.py", .line = 7}};
+	const struct heap_watch_stack stack = {.stack = {.frames = frames, .n_frames = 1},
+					       .inserted = 3};
+	static const struct {
+		const char *path;
+		uint64_t address;
+		bool is_named;
+	} cases[] = {
+		{"app.USERS[17].history", 0x9000, true},
+		{"app.USERS['a'].history", 0x9000, true},
+		{"app.OTHERS", 0x1000, true},
+		{"app.USERS[17].histories", 0x9000, false},
+		{"app.USERS[17", 0x9000, false},
+		{"app.USERS", 0x9000, false},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct growing_container container = {.row = {.path = cases[i].path,
+							      .type = "dict",
+							      .address = cases[i].address,
+							      .stacks = &stack,
+							      .n_stacks = 1}};
+		const struct profile_growing_containers containers = {&container, 1, NULL};
+		struct made made;
+
+		make(&made, LOOKS, 10000, 0);
+		add_row(&made, RETENTION_CONTAINER, 9900);
+		made.rows[0].containers = 3000;
+		made.rows[0].path = (char *)"app.USERS[*].history";
+		made.profile->growing_containers = &containers;
+		if (!verdict_of(&made)->findings[0].stack != !cases[i].is_named)
+			fail_msg("case %zu", i);
+		end(&made);
+	}
+}
+
 /*
  * A domain is explained when lines that are not in doubt make nearly all of its growth: then it
  * needs no more windows.
@@ -567,6 +608,7 @@ int main(void)
 		cmocka_unit_test(the_limit_of_a_control_group_is_foreseen),
 		cmocka_unit_test(estimates_name_lines_that_they_can_prove),
 		cmocka_unit_test(c_memory_is_not_what_the_interpreter_mallocs),
+		cmocka_unit_test(one_of_many_says_who_fills_them),
 		cmocka_unit_test(growth_is_explained_by_lines_without_doubt),
 		cmocka_unit_test(a_class_s_watchpoint_goes_before_estimates),
 	};

@@ -68,12 +68,29 @@ static void add_evidence(struct finding *to, struct profile *profile, const char
 
 /* ---- objects -------------------------------------------------------------------------------- */
 
-static bool is_one_of(const struct retention *retention, uint64_t address)
+/* Is it a path of the pattern, in which "[*]" stands for any key or index? */
+static bool is_of_pattern(const char *pattern, const char *path)
+{
+	while (*pattern) {
+		if (strncmp(pattern, "[*]", 3) == 0 && *path == '[') {
+			path = strchr(path, ']');
+			if (!path)
+				return false;
+			pattern += 2;
+		}
+		if (*pattern++ != *path++)
+			return false;
+	}
+	return !*path;
+}
+
+static bool is_one_of(const struct retention *retention, const struct heap_watch_row *row)
 {
 	for (unsigned i = 0; i < RETENTION_EXAMPLES; i++)
-		if (address && retention->addresses[i] == address)
+		if (row->address && retention->addresses[i] == row->address)
 			return true;
-	return false;
+	return retention->containers > 1 && row->path && row->type &&
+	       strcmp(retention->type, row->type) == 0 && is_of_pattern(retention->path, row->path);
 }
 
 /* Who put it there: of the container's own watchpoint; of many, of the one that got most. */
@@ -86,7 +103,7 @@ static const struct stack *find_filler(const struct profile *profile,
 	for (size_t i = 0; growing && i < growing->n_rows; i++) {
 		const struct heap_watch_row *row = &growing->rows[i].row;
 
-		if (is_one_of(retention, row->address) && row->n_stacks &&
+		if (is_one_of(retention, row) && row->n_stacks &&
 		    row->stacks[0].inserted > (most ? most->inserted : 0))
 			most = &row->stacks[0];
 	}

@@ -462,6 +462,44 @@ static void c_memory_is_not_what_the_interpreter_mallocs(void **state)
 	}
 }
 
+/* Dicts have a free list; the strings in them have none, and were made in pools that were watched.
+ */
+static void what_items_hold_is_seen_in_pools(void **state)
+{
+	static const struct frame frames[] = {
+		{.kind = FRAME_PYTHON, .function = "parse", .file = "/app/web.py", .line = 7}};
+	static const struct heap_watch_instances instances = {
+		.known = true, .sampled = true, .followed_s = 2};
+	const struct heap_watch_stack births = {.stack = {.frames = frames, .n_frames = 1},
+						.inserted = 12};
+	static const struct {
+		const char *name;
+		double per_s;
+		bool is_named;
+	} cases[] = {
+		{"str", 20, true}, {"str", 5, false}, {"tuple", 20, false}, {"int", 20, false}};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct growing_class class = {.row = {.address = 0x7000,
+						      .instances = &instances,
+						      .stacks = &births,
+						      .n_stacks = 1},
+					      .name = cases[i].name,
+					      .per_s = cases[i].per_s};
+		const struct profile_growing_classes classes = {&class, 1};
+		struct made made;
+
+		make(&made, LOOKS, 10000, 0);
+		add_row(&made, RETENTION_HELD, 9900);
+		made.rows[0].item_type = (char *)"dict";
+		made.profile->growing_classes = &classes;
+		if (!verdict_of(&made)->findings[0].stack != !cases[i].is_named)
+			fail_msg("case %zu", i);
+		end(&made);
+	}
+}
+
 /* Of many containers one that was watched says who fills them: by its address, or by its path. */
 static void one_of_many_says_who_fills_them(void **state)
 {
@@ -608,6 +646,7 @@ int main(void)
 		cmocka_unit_test(the_limit_of_a_control_group_is_foreseen),
 		cmocka_unit_test(estimates_name_lines_that_they_can_prove),
 		cmocka_unit_test(c_memory_is_not_what_the_interpreter_mallocs),
+		cmocka_unit_test(what_items_hold_is_seen_in_pools),
 		cmocka_unit_test(one_of_many_says_who_fills_them),
 		cmocka_unit_test(growth_is_explained_by_lines_without_doubt),
 		cmocka_unit_test(a_class_s_watchpoint_goes_before_estimates),

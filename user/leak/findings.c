@@ -244,6 +244,25 @@ static const struct stack *find_maker(const struct profile *profile, enum domain
 /* Is it all that grows, nearly? Then what comes along with it is its own. */
 #define NEARLY_ALL 0.8
 
+/* The same by pools that were watched: of a type that grows as fast as the items, or faster. */
+static const struct stack *find_pool_contents_maker(const struct profile *profile,
+						    const struct retention *row)
+{
+	const struct profile_growing_classes *growing = profile->growing_classes;
+
+	for (size_t i = 0; growing && i < growing->n_rows; i++) {
+		const struct growing_class *type = &growing->rows[i];
+		const struct heap_watch_stack *maker =
+			type->row.instances->sampled ? growing_class_maker(type) : NULL;
+
+		if (maker && type->row.address != HEAP_WATCH_BUFFERS &&
+		    !has_free_list(profile, type->name) &&
+		    type->per_s > (1 - BUFFERS_ALIKE) * row->items_per_s)
+			return &maker->stack;
+	}
+	return NULL;
+}
+
 /*
  * Who made what the items hold: objects of a type without a free list, of which each new item has
  * one or more.
@@ -266,7 +285,7 @@ static const struct stack *find_contents_maker(const struct profile *profile,
 		    (!best || stack->outstanding_bytes > best->outstanding_bytes))
 			best = stack;
 	}
-	return best;
+	return best ? best : find_pool_contents_maker(profile, row);
 }
 
 /*

@@ -244,7 +244,7 @@ static bool comes_with_threads(const struct truth *truth, enum finding_cause cau
 	return threads_per_s > 0 &&
 	       (cause == CAUSE_THREAD || cause == CAUSE_C_MEMORY || cause == CAUSE_MAPPING ||
 		cause == CAUSE_PYMALLOC) &&
-	       planted < (cause == CAUSE_THREAD ? INFINITY : 1.2 * 8192 * threads_per_s);
+	       planted < (cause == CAUSE_THREAD ? INFINITY : 1.2 * 16384 * threads_per_s);
 }
 
 /* Little beside what objects grow by: it may be theirs. */

@@ -149,10 +149,14 @@ def program(name):
     return os.path.join(PROGRAMS, name + ".py")
 
 
-def marked(name):
+def marked_in(path, mark=MARK):
     """Numbers of the lines that leak."""
-    with open(program(name), encoding="utf-8") as source:
-        return [n for n, line in enumerate(source, 1) if line.rstrip().endswith(MARK)]
+    with open(path, encoding="utf-8") as source:
+        return [n for n, line in enumerate(source, 1) if line.rstrip().endswith(mark)]
+
+
+def marked(name):
+    return marked_in(program(name))
 
 
 def is_right(truth, finding):

@@ -25,6 +25,8 @@ SETTLED_S = 30  # what is full for so long does not grow any more
 FINDING = re.compile(
     r"^  (\d)\. +(?:(\+\S+ \S+) +)?(%s) +(\S.*)$" % "|".join(map(re.escape, truth.CAUSES)), re.M
 )
+BY = re.compile(r"^ +\w+ by +(.*)", re.M | re.S)
+PLACE = re.compile(r"\(([^()]+):(\d+)\)")
 STATE = re.compile(r"^(TOO EARLY|NO LEAK|GROWING|LEAK|FRAGMENTATION)  (.*)$", re.M)
 
 Said = collections.namedtuple("Said", "at_s state sentence findings")
@@ -94,9 +96,9 @@ def children_cpu_s(pid):
 class Tracer:
     """The tool in its default mode."""
 
-    def __init__(self, pid, folder):
+    def __init__(self, pid, folder, tool=harness.TOOL):
         self.json = os.path.join(folder, "report.json")
-        command = [harness.TOOL, "-p", str(pid), "-o", self.json, str(EVERY_S)]
+        command = [tool, "-p", str(pid), "-o", self.json, str(EVERY_S)]
         self.began = time.monotonic()
         self.process = subprocess.Popen(
             command,
@@ -142,13 +144,30 @@ class Tracer:
         self.err.close()
 
 
+def places(text):
+    """[(file, line)] that a finding's text names, innermost first."""
+    stack = BY.search(text)
+    found = PLACE.findall(stack[1]) if stack else []
+    return [(os.path.basename(file), int(line)) for file, line in found[: truth.NEAR]]
+
+
 def parse(at_s, text):
     """What a report says first; None: it has no verdict yet."""
     state = STATE.search(text)
     if not state:
         return None
     answer = text[state.start() :].split("\n\n")[0]
-    findings = [{"rate": m[2], "cause": m[3], "sentence": m[4]} for m in FINDING.finditer(answer)]
+    found = list(FINDING.finditer(answer))
+    ends = [match.start() for match in found[1:]] + [len(answer)]
+    findings = [
+        {
+            "rate": m[2],
+            "cause": m[3],
+            "sentence": m[4],
+            "places": places(answer[m.end() : end]),
+        }
+        for m, end in zip(found, ends)
+    ]
     return Said(at_s, state[1], state[2], findings)
 
 

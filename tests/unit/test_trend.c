@@ -132,6 +132,8 @@ static void a_long_watch_is_kept_whole(void **state)
 	evaluate(trend);
 	assert_int_equal(trend->n_made, 5000);
 	assert_in_range(trend->n_looks, TREND_LOOKS_MAX / 2, TREND_LOOKS_MAX);
+	for (size_t i = 1; i < trend->n_looks; i++)
+		assert_true(trend->looks[i].at_s - trend->looks[i - 1].at_s < 5000 / 16);
 	assert_float_equal(trend_span_s(trend), 4999, 1e-9);
 	assert_float_equal(trend->rows[TREND_RSS].per_s, (double)MIB, 1);
 	trend_forget(trend);

@@ -280,6 +280,30 @@ static void the_slope_is_that_of_the_line_beneath(void **state)
 }
 
 /* Too little to say anything of; nothing is divided by nothing. */
+#define LATE_N 48
+
+/* A program that loads 2.4 MB, and then grows by so much a point. */
+static enum fit_shape shape_after_a_start(double growth, struct fit_line *line)
+{
+	double x[LATE_N], y[LATE_N];
+
+	for (size_t i = 0; i < LATE_N; i++) {
+		x[i] = (double)i;
+		y[i] = 2.4e6 * (1 - exp(-(double)i)) + growth * (double)i + 3e4 * noise();
+	}
+	return fit_shape(x, y, NULL, LATE_N, line);
+}
+
+static void what_was_loaded_at_the_start_does_not_hide_what_grows(void **state)
+{
+	struct fit_line line;
+
+	(void)state;
+	assert_int_equal(shape_after_a_start(15000, &line), FIT_STEADY);
+	assert_in_range((int)line.slope, 13500, 16500);
+	assert_int_not_equal(shape_after_a_start(0, &line), FIT_STEADY);
+}
+
 static void too_few_looks_say_nothing(void **state)
 {
 	static const double same[] = {3, 3, 3, 3, 3, 3}, up[] = {1, 2, 3, 4, 5, 6},
@@ -335,6 +359,7 @@ int main(void)
 		cmocka_unit_test(each_series_has_its_shape),
 		cmocka_unit_test(noise_alone_is_no_growth),
 		cmocka_unit_test(the_slope_is_that_of_the_line_beneath),
+		cmocka_unit_test(what_was_loaded_at_the_start_does_not_hide_what_grows),
 		cmocka_unit_test(too_few_looks_say_nothing),
 		cmocka_unit_test(quantiles_of_t_are_those_of_the_tables),
 		cmocka_unit_test(poissons_bounds_are_those_of_the_tables),

@@ -12,6 +12,7 @@ from processes import Bpftrace, Failed, Stage, Target, Tool, bpftrace_probes, me
 import syscalls
 import exact
 import delay
+import detection
 import idle
 import overhead
 import workloads
@@ -32,7 +33,7 @@ PAIR_HITS = 3  # an entry and a return of the allocating function, an entry of t
 class Setup:
     """What is asked for."""
 
-    def __init__(self, tools, loops, quick, chosen, bpftrace, say):
+    def __init__(self, tools, loops, quick, chosen, bpftrace, say, detection_options):
         self.tools = tools  # pyleaktrace programs: [(name, path)]
         self.loops = loops  # loops.so
         self.bpftrace = bpftrace  # None, or why it cannot be used
@@ -47,6 +48,7 @@ class Setup:
         self.overhead_s = 5.0 if quick else 12.0  # wall time of a span
         self.delay_runs = 1 if quick else 2
         self.delay_s = 10.0 if quick else 30.0  # wall time of a span
+        self.detection = detection_options
         self.idle_runs = 1 if quick else 7
         self.idle_s = 2.0 if quick else 4.0  # wall time of a span
         self.workload_s = 0.5 if quick else 3.0  # and at least as many steps as leak twice
@@ -420,6 +422,7 @@ SECTIONS = {
     "exact": None,
     "idle": None,
     "delay": None,
+    "latency-of-detection": None,
     "syscalls": None,
 }
 # what is measured when nothing is named
@@ -432,6 +435,8 @@ def measure_section(setup, python, stage, section):
         return overhead.measure(setup, python, stage, setup.tools[0][1])
     if section == "delay":
         return delay.measure(setup, python, setup.tools[0][1])
+    if section == "latency-of-detection":
+        return detection.measure(setup, python, setup.tools[0][1])
     if section == "idle":
         return idle.measure(setup, python, stage, setup.tools[0][1])
     if section == "syscalls":

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """The figures as text."""
 import delay
+import detection
 import overhead
 from processes import median
 
@@ -354,6 +355,8 @@ def text(result, tools):
         yield from overhead_table(result["overhead"])
     if "delay" in result:
         yield from delay.table(result["delay"])
+    if "latency-of-detection" in result:
+        yield from detection.table(result["latency-of-detection"])
     if "idle" in result:
         yield from idle_table(result["idle"])
     if "syscalls" in result:

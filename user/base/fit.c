@@ -3,11 +3,14 @@
 
 #include <math.h>
 
-#define TOOTH       0.3   /* of the range: smaller ups and downs are noise on a line */
-#define STEP_SHARE  0.6   /* of the whole rise in one interval: a step */
-#define FLOOR_RISE  0.1   /* of the range: lowest points that rise by less are level */
-#define TROUGHS_MIN 3     /* fewer lowest points prove nothing */
-#define CHANCE      0.001 /* that fit_rises() is wrong */
+#define TOOTH        0.3   /* of the range: smaller ups and downs are noise on a line */
+#define STEP_SHARE   0.6   /* of the whole rise in one interval: a step */
+#define FLOOR_RISE   0.1   /* of the range: lowest points that rise by less are level */
+#define TROUGHS_MIN  3     /* fewer lowest points prove nothing */
+#define START        0.25  /* of the time: what came in it and no later is the start */
+#define LATER_POINTS 64    /* of the whole time, at most: of those after the start */
+#define LATER_LEAST  16    /* fewer prove nothing */
+#define CHANCE       0.001 /* that fit_rises() is wrong */
 /* share of a cycle's ups and downs that time explains as well: from there on the two cannot be
  * distinguished */
 #define TOO_ALIKE 0.8
@@ -292,8 +295,8 @@ static double range_of(const double *values, size_t n)
 }
 
 /* line: through all points, on the way in */
-static enum fit_shape shape_of(const double *x, const double *y, size_t n, double range,
-			       double widen, struct fit_line *line)
+static enum fit_shape shape_of_all(const double *x, const double *y, size_t n, double range,
+				   double widen, struct fit_line *line)
 {
 	struct legs legs;
 
@@ -314,6 +317,46 @@ static enum fit_shape shape_of(const double *x, const double *y, size_t n, doubl
 	if (bends_down(x, y, n, *line))
 		return FIT_SLOWING;
 	return fit_rises(*line) ? FIT_STEADY : FIT_UNCLEAR;
+}
+
+/*
+ * What slows down or had a step, and then goes on steadily for most of the time, is steady: what
+ * was loaded at the start would hide a slow growth for hours. By points that lie about evenly: of a
+ * long series the latest are the closest together, and would be most of what is left.
+ */
+static bool is_steady_later(const double *x, const double *y, size_t n, double widen,
+			    struct fit_line *line)
+{
+	double later_x[FIT_POINTS_MAX], later_y[FIT_POINTS_MAX], span = x[n - 1] - x[0];
+	struct fit_line later;
+	size_t kept = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		if (x[i] - x[0] < START * span ||
+		    (kept && x[i] - later_x[kept - 1] < span / LATER_POINTS))
+			continue;
+		later_x[kept] = x[i];
+		later_y[kept++] = y[i];
+	}
+	if (kept < LATER_LEAST)
+		return false;
+	later = fit_line(later_x, later_y, kept);
+	later.error *= widen;
+	if (shape_of_all(later_x, later_y, kept, range_of(later_y, kept), widen, &later) !=
+	    FIT_STEADY)
+		return false;
+	*line = later;
+	return true;
+}
+
+static enum fit_shape shape_of(const double *x, const double *y, size_t n, double range,
+			       double widen, struct fit_line *line)
+{
+	enum fit_shape shape = shape_of_all(x, y, n, range, widen, line);
+
+	if ((shape == FIT_STEP || shape == FIT_SLOWING) && is_steady_later(x, y, n, widen, line))
+		return FIT_STEADY;
+	return shape;
 }
 
 enum fit_shape fit_shape(const double *x, const double *y, const double *cycle, size_t n,

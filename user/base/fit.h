@@ -8,7 +8,8 @@
  *     step        one jump                                     something was loaded
  *     sawtooth    up and down, again and again                 a collector, or requests
  *
- * A sawtooth whose lowest points rise is steady: what a collection leaves behind grows.
+ * A sawtooth whose lowest points rise is steady: what a collection leaves behind grows. So is what
+ * slows down or has a step in the first quarter of the time, and then goes up all the time.
  *
  * Place      layer 0; pure; used by census (types), and trend (memory, threads).
  * Source     ordinary least squares; Student's t for the slope and for the bend of a parabola.

@@ -5,8 +5,8 @@
  *
  * Place      layer 1; filled by user/trend and cli; read by view and export.
  * Shapes     a look is one moment: for each quantity a value, or nothing. A trend has the looks of
- *            a whole run, in the order of time; when there are TREND_LOOKS_MAX, every second one
- *            is dropped, so that the first and the span stay. The account divides RSS into parts
+ *            a whole run, in the order of time; when there are TREND_LOOKS_MAX, half of them are
+ *            dropped, so that the first and the span stay. The account divides RSS into parts
  *            that do not overlap; what no part explains is a number of its own, and may be
  *            negative: the target changed between the readings.
  * Units      bytes or counts as the quantity has it; seconds; slopes per second.

@@ -5,15 +5,25 @@
 
 #include "base/fit.h"
 
+/*
+ * What is left lies evenly in time, and is half of what there is room for. Were every second look
+ * dropped, next to nothing would be left of the hours before the last one.
+ */
+static void thin(struct trend *trend)
+{
+	double apart_s = trend_span_s(trend) / (TREND_LOOKS_MAX / 2.0);
+	size_t n = 1;
+
+	for (size_t i = 1; i < trend->n_looks; i++)
+		if (trend->looks[i].at_s - trend->looks[n - 1].at_s >= apart_s)
+			trend->looks[n++] = trend->looks[i];
+	trend->n_looks = n;
+}
+
 void trend_add(struct trend *trend, const struct trend_look *look)
 {
-	if (trend->n_looks == TREND_LOOKS_MAX) {
-		size_t n = 0;
-
-		for (size_t i = 0; i < trend->n_looks; i += 2)
-			trend->looks[n++] = trend->looks[i];
-		trend->n_looks = n;
-	}
+	if (trend->n_looks == TREND_LOOKS_MAX)
+		thin(trend);
 	trend->looks[trend->n_looks++] = *look;
 	trend->n_made++;
 }

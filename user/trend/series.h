@@ -8,8 +8,7 @@
  * Shapes     trend->rows[kind] for every kind; findings in the order of their weight.
  * Degrades   a quantity that few looks have has a row without shape; findings that need a shape are
  *            then not made, or say so.
- * Bounds     TREND_LOOKS_MAX looks stay: then every second is dropped, but not the first and the
- *            last.
+ * Bounds     TREND_LOOKS_MAX looks stay: then half of them, evenly in time; the first always does.
  * Example    trend_add(trend, &look); trend_measure(trend); trend_find(trend);
  */
 #ifndef PYLEAKTRACE_TREND_SERIES_H

@@ -324,14 +324,26 @@ static uint64_t class_of(const struct retained *retained, uint32_t node)
 		       : 0;
 }
 
+/* Whose type the items are called by: an instance's dict is a part of the instance. */
+static uint32_t whole_of(const struct retained *retained, uint32_t node)
+{
+	const struct retained_node *item = &retained->nodes[node];
+
+	return item->names && item->parent >= RETAINED_ROOTS && class_of(retained, item->parent)
+		       ? item->parent
+		       : node;
+}
+
 static int fill(struct retention *to, const struct work *work, const struct row *row,
 		struct edges *edges, struct err *err)
 {
+	uint32_t item = whole_of(work->retained, row->item);
+
 	*to = (struct retention){.kind = kind_of_row(work->retained, row),
 				 .path = strdup(""),
 				 .type = strdup(""),
-				 .item_type = strdup(work->retained->nodes[row->item].type),
-				 .item_class = class_of(work->retained, row->item)};
+				 .item_type = strdup(work->retained->nodes[item].type),
+				 .item_class = class_of(work->retained, item)};
 	if (!to->path || !to->type || !to->item_type)
 		return err_set(err, ERR_FAILED, "no memory for a name");
 	measure(to, work, row);

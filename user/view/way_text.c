@@ -90,6 +90,23 @@ static void say_python(char *text, size_t size, const struct way *way, const str
 		 way_path(file, way->others, way->n_others), frame->line);
 }
 
+/* In so many columns the line is what must be there: less of the path, then less of the function.
+ */
+static void say_python_in(char *text, size_t size, const struct way *way, const struct frame *frame,
+			  size_t room)
+{
+	const char *function = frame->function ? frame->function : "?";
+	const char *file = frame->file ? last_parts(frame->file, 1) : "?", *last;
+
+	say_python(text, size, way, frame);
+	if (escape_columns(text) <= room)
+		return;
+	snprintf(text, size, "%.400s (%.400s:%" PRIu32 ")", function, file, frame->line);
+	last = strrchr(function, '.');
+	if (escape_columns(text) > room && last)
+		snprintf(text, size, "...%.400s (%.400s:%" PRIu32 ")", last + 1, file, frame->line);
+}
+
 /* "json.loads", "_fastbody.fast_parse": what own code called, or who worked for it. "": nothing */
 static void say_inner(char *text, size_t size, const struct way *way, const struct frame *frame)
 {
@@ -151,7 +168,10 @@ static size_t put_python(struct line *line, const struct way *way, bool own, siz
 			skipped = n > 0;
 			continue;
 		}
-		say_python(text, sizeof(text), way, frame);
+		if (n)
+			say_python(text, sizeof(text), way, frame);
+		else
+			say_python_in(text, sizeof(text), way, frame, line->room);
 		snprintf(piece, sizeof(piece), "%s%s",
 			 !n        ? ""
 			 : skipped ? " < ... < "

@@ -11,7 +11,8 @@
  *            room; behind them how many frames of Python there are further out, where there is
  *            room. A stack without own code has its innermost frames. Of a path its last two parts
  *            are shown, or as many as tell it from the others' paths.
- * Bounds     one line of `room` columns, cut with "..."; names are escaped.
+ * Bounds     one line of `room` columns, cut with "..."; names are escaped. Where the innermost
+ * frame does not fit it has less of its path and of its name, and its line all the same.
  */
 #ifndef PYLEAKTRACE_VIEW_WAY_TEXT_H
 #define PYLEAKTRACE_VIEW_WAY_TEXT_H

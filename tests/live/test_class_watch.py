@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""A class that grows where no container does, in many chains: the line that makes the instances that stay, by
-the watchpoint on the class's reference count."""
+"""A class that grows where no container does, in many chains: the line that makes the instances
+that stay, by the watchpoint on the class's reference count."""
 import re
 
 import pytest

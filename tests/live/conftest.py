@@ -97,10 +97,9 @@ def allocator_rows():
 
 
 def pytest_generate_tests(metafunc):
-    some = {i.name: i for i in FOUND[:1] + system_pythons() + FOUND[-1:]}.values()
+    marker = metafunc.definition.get_closest_marker("pythons")
+    suits = [i for i in FOUND + FREE_THREADED if not marker or marker.args[0](i)]
     if "python" in metafunc.fixturenames:
-        marker = metafunc.definition.get_closest_marker("pythons")
-        suits = [i for i in FOUND + FREE_THREADED if not marker or marker.args[0](i)]
         metafunc.parametrize("python", parameters(suits, MISSING, suits[:1]), scope="module")
     if "free_threaded" in metafunc.fixturenames:
         # one is enough; that there is none is said here, and not again for each test that takes
@@ -111,6 +110,8 @@ def pytest_generate_tests(metafunc):
             scope="module",
         )
     if "some_python" in metafunc.fixturenames:
+        usual = [i for i in suits if i in FOUND]
+        some = {i.name: i for i in usual[:1] + system_pythons() + usual[-1:]}.values()
         metafunc.parametrize("some_python", parameters(some), scope="module")
     if "native_python" in metafunc.fixturenames:
         # each way of finding the end of a run of Python frames, plain and PGO builds

@@ -39,6 +39,8 @@ static struct {
 	unsigned n_classes; /* that grow */
 	bool free_threaded;
 	unsigned n_sizes;
+	unsigned lists;   /* bits of enum listed */
+	uint64_t changes; /* that a round with one sees */
 	/* what has been seen */
 	unsigned n_named;
 	unsigned n;
@@ -47,6 +49,7 @@ static struct {
 		uint64_t address;
 		bool each; /* it was asked for as a class */
 		uint32_t block_size;
+		unsigned list;
 	} rounds[ROUNDS + 1];
 	bool on;
 	pthread_mutex_t lock;
@@ -102,6 +105,12 @@ size_t heap_monitor_sizes(struct heap_monitor *monitor,
 	(void)monitor;
 	rows[0] = (struct size_growth_row){17, 50};
 	return made.n_sizes;
+}
+
+unsigned heap_monitor_lists(struct heap_monitor *monitor)
+{
+	(void)monitor;
+	return made.lists;
 }
 
 size_t heap_monitor_classes(struct heap_monitor *monitor,
@@ -182,7 +191,8 @@ int container_watch_open(struct container_watch **out, struct heap_target *heap,
 	made.rounds[made.n].address = request->asked[0].address;
 	made.rounds[made.n].each = request->asked[0].each;
 	made.rounds[made.n].block_size = request->block_size;
-	assert_true(request->block_size
+	made.rounds[made.n].list = request->list;
+	assert_true(request->block_size || request->list
 			    ? !request->n
 			    : request->n == 1 && request->asked[0].refs == request->asked[0].each);
 	made.cpu_ns += made.search_cpu_ns;
@@ -256,6 +266,12 @@ struct heap_watch *container_watch_report(struct container_watch *watch, enum he
 	(void)err;
 	report->about = about;
 	report->end = end;
+	if (made.rounds[made.n].list) {
+		report->n_rows = 1;
+		report->rows = profile_alloc(about, sizeof(*report->rows));
+		report->rows[0].path = report->rows[0].type = "list";
+		report->rows[0].inserted = made.changes;
+	}
 	return report;
 }
 
@@ -499,6 +515,26 @@ static void sizes_have_their_turn_after_classes(void **state)
 	assert_true(made.rounds[2].opened_ns == made.rounds[1].stopped_ns);
 }
 
+/* Each alone, until something was seen of it; then seldom. */
+static void lists_are_watched_until_they_have_changed(void **state)
+{
+	(void)state;
+	made.lists = 1u << LISTED_THREADS | 1u << LISTED_INTERPRETERS;
+	watch_rounds(0.02, 1);
+	for (unsigned i = 0; i < ROUNDS; i++)
+		assert_int_equal(made.rounds[i].list, i % 3);
+	assert_null(about->lists->rows[LISTED_THREADS]);
+	setup(state);
+	made.lists = 1u << LISTED_THREADS;
+	made.changes = 3;
+	watch_rounds(0.02, 1);
+	assert_int_equal(about->lists->rows[LISTED_THREADS]->inserted, 3);
+	assert_null(about->lists->rows[LISTED_INTERPRETERS]);
+	/* the containers each 19 s */
+	for (unsigned i = 0; i < ROUNDS; i++)
+		assert_int_equal(made.rounds[i].list, i == 1 || i == 6 ? LISTED_THREADS + 1 : 0);
+}
+
 /* Most references to a class are not counted there. */
 static void classes_are_not_watched_without_a_gil(void **state)
 {
@@ -525,6 +561,7 @@ int main(void)
 		TEST(without_watchpoints_containers_are_named),
 		TEST(classes_have_their_turn_after_containers),
 		TEST(sizes_have_their_turn_after_classes),
+		TEST(lists_are_watched_until_they_have_changed),
 		TEST(classes_are_not_watched_without_a_gil),
 		TEST(taken_watchpoints_are_noted_with_the_names),
 	};

@@ -224,6 +224,36 @@ static void what_comes_with_threads_is_no_finding_of_its_own(void **state)
 	assert_true(verdict->findings[0].bytes_per_s > 25000 &&
 		    verdict->findings[0].bytes_per_s < 27000);
 	assert_string_equal(verdict->findings[1].path, "app.CACHE");
+	assert_null(verdict->findings[0].where);
+	end(&made);
+}
+
+/* The one that runs Python; what a thread does at its end runs none. */
+static void threads_are_started_by_what_made_those_that_stay(void **state)
+{
+	struct frame frames[] = {
+		{.kind = FRAME_PYTHON, .function = "rare", .file = "app.py", .line = 7},
+		{.kind = FRAME_PYTHON, .function = "serve", .file = "app.py", .line = 14},
+		{.kind = FRAME_NATIVE, .function = "PyThreadState_DeleteCurrent"}};
+	const struct heap_watch_stack stacks[] = {
+		{.stack = {.frames = &frames[2], .n_frames = 1}, .inserted = 50},
+		{.stack = {.frames = &frames[0], .n_frames = 1}, .inserted = 3},
+		{.stack = {.frames = &frames[1], .n_frames = 1}, .inserted = 20}};
+	const struct heap_watch_row row = {.stacks = stacks, .n_stacks = 3};
+	const struct profile_lists lists = {.rows = {[LISTED_THREADS] = &row}};
+	const struct verdict *verdict;
+	struct made made;
+
+	(void)state;
+	make(&made, LOOKS, 4000, 6000);
+	for (unsigned i = 0; i < made.trend->n_looks; i++)
+		made.trend->looks[i].value[TREND_THREADS] = 1 + i * 10;
+	trend_measure(made.trend);
+	made.profile->lists = &lists;
+	verdict = verdict_of(&made);
+	assert_int_equal(verdict->findings[0].cause, CAUSE_THREAD);
+	assert_int_equal(verdict->findings[0].where->line, 14);
+	assert_string_equal(verdict->findings[0].by, "started by");
 	end(&made);
 }
 
@@ -641,6 +671,7 @@ int main(void)
 		cmocka_unit_test(tables_of_the_interpreter_are_no_leak),
 		cmocka_unit_test(a_container_with_a_bound_is_no_leak),
 		cmocka_unit_test(what_comes_with_threads_is_no_finding_of_its_own),
+		cmocka_unit_test(threads_are_started_by_what_made_those_that_stay),
 		cmocka_unit_test(what_comes_with_interpreters_is_theirs),
 		cmocka_unit_test(findings_and_the_rest_add_up_to_the_growth),
 		cmocka_unit_test(the_limit_of_a_control_group_is_foreseen),

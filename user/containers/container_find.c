@@ -154,6 +154,36 @@ static int name_all(struct container_find *find, struct err *err)
 	return result;
 }
 
+/* Is it a part of the interpreter's, and no object? It stays where it is. */
+static bool is_fixed(const struct container_find *find)
+{
+	return find->request->block_size || find->request->list;
+}
+
+/* The word belongs to the main interpreter as long as that has its modules. */
+static int find_list(struct container_find *find, struct err *err)
+{
+	const struct py_runtime *runtime = &find->heap->target->runtime;
+	pid_t pid = find->heap->target->process.pid;
+	uint64_t main_one = py_runtime_main(runtime, pid);
+	bool is_threads = find->request->list - 1 == LISTED_THREADS;
+	struct container_place *place = &find->places[0];
+
+	find->list = (struct watchpoint){
+		.field = is_threads ? main_one + (uint64_t)runtime->layout.interp.threads_head
+				    : runtime->interp_head_address,
+		.type_field = main_one + (uint64_t)runtime->layout.interp.modules,
+		.each = true};
+	if (!main_one || remote_read_u64(pid, find->list.type_field, &find->list.type))
+		return err_set(err, ERR_TARGET, "pid %d: its main interpreter cannot be read",
+			       (int)pid);
+	place->path = is_threads ? "threads" : "interpreters";
+	place->type = "list";
+	place->address = find->list.field;
+	find->n = 1;
+	return 0;
+}
+
 int container_find_open(struct container_find *find, struct heap_target *heap,
 			const struct container_request *request, struct err *err)
 {
@@ -162,6 +192,8 @@ int container_find_open(struct container_find *find, struct heap_target *heap,
 	memset(find, 0, sizeof(*find));
 	find->request = request;
 	find->heap = heap;
+	if (request->list)
+		return find_list(find, err);
 	if (!request->unwatched && heap->target->runtime.layout.free_threaded)
 		result = err_set(err, ERR_TARGET,
 				 "pid %d is a CPython without a GIL: who changes what cannot be "
@@ -200,6 +232,8 @@ struct watchpoint container_find_point(const struct container_find *find, unsign
 	const struct container_place *place = &find->places[i];
 	const struct pool_place *pool = &find->pools[i];
 
+	if (find->request->list)
+		return find->list;
 	if (find->request->block_size)
 		return (struct watchpoint){.field = pool->address + POOL_FREE,
 					   .type_field = pool->address + POOL_KIND,
@@ -223,7 +257,7 @@ bool container_find_there(struct container_find *find, unsigned i)
 	struct path_found now;
 
 	/* a pool that has become another's says so itself */
-	if (find->request->block_size)
+	if (is_fixed(find))
 		return true;
 	for (unsigned try = 0; try < TRIES; try++)
 		if (path_is_there(&find->edges, &place->found) &&

@@ -5,6 +5,7 @@
  *
  *      PATH ──▶ path_find ──▶ the container, the field that has its size, what it is called
  *      TYPE ──▶ newest ──▶ one object of that type, by its address from here on (refs)
+ *      a list of the interpreter's ──▶ the word with its newest entry
  *
  * Place      containers; container_watch has one.
  * Ownership  container_find_open() fills, whatever it returns; container_find_close() releases.
@@ -18,6 +19,7 @@
 
 #include "census/heap_target.h"
 #include "census/path_find.h"
+#include "model/heap_watch.h"
 #include "probe/watchpoint.h"
 
 #define CONTAINER_WATCH_MAX 4 /* as many as a processor has debug registers */
@@ -33,6 +35,8 @@ struct container_request {
 	unsigned n;
 	/* instead: pools of blocks of so many bytes, and the place of their first free block */
 	uint32_t block_size;
+	/* instead: a list of the interpreter's: enum listed + 1 */
+	unsigned list;
 	bool named;     /* containers asked for by address get the path that a report would write */
 	bool unwatched; /* no watchpoints are to be set */
 };
@@ -69,6 +73,7 @@ struct container_find {
 	bool have_edges;
 	struct container_place places[CONTAINER_WATCH_MAX];
 	struct pool_place pools[CONTAINER_WATCH_MAX]; /* request.block_size: these instead */
+	struct watchpoint list;                       /* request.list: the same */
 	unsigned n;
 };
 

@@ -11,6 +11,7 @@
 #include "containers/class_code.h"
 #include "containers/container_cost.h"
 #include "containers/container_find.h"
+#include "containers/list_watch.h"
 #include "containers/pool_find.h"
 #include "containers/pool_watch.h"
 #include "probe/features.h"
@@ -52,6 +53,7 @@ struct container_watch {
 	struct class_code class_code;
 	struct class_births births;
 	struct pool_watch *pools; /* of a size, where one is watched; else NULL */
+	struct list_watch *list;  /* the same of a list of the interpreter's */
 	double followed_s;
 	uint64_t stopped_ns, checked_ns;
 };
@@ -117,7 +119,7 @@ int container_watch_open(struct container_watch **out, struct heap_target *heap,
 		result = container_find_open(&watch->found, heap, request, err);
 	for (unsigned i = 0; i < watch->found.n && !result; i++) {
 		watch->points[i] = container_find_point(&watch->found, i);
-		if (watch->points[i].each && !request->block_size)
+		if (watch->points[i].each && !request->block_size && !request->list)
 			result = class_code_find(&watch->class_code, watch->target,
 						 watch->found.places[i].address, err);
 	}
@@ -139,6 +141,12 @@ int container_watch_open(struct container_watch **out, struct heap_target *heap,
 		if (!watch->pools)
 			result = err_set(err, ERR_FAILED, "out of memory");
 	}
+	if (!result && request->list) {
+		watch->list = list_watch_new(watch->target, watch->session, request->list - 1,
+					     watch->points[0].field);
+		if (!watch->list)
+			result = err_set(err, ERR_FAILED, "out of memory");
+	}
 	return result;
 }
 
@@ -148,6 +156,7 @@ void container_watch_close(struct container_watch *watch)
 		return;
 	class_births_fini(&watch->births);
 	pool_watch_free(watch->pools);
+	list_watch_free(watch->list);
 	watch_hits_free(watch->hits);
 	session_close(watch->session);
 	target_code_close(&watch->code);
@@ -178,8 +187,11 @@ static void begin_values(struct container_watch *watch)
 	for (unsigned i = 0; i < watch->found.n; i++) {
 		uint64_t value;
 
-		if (!remote_read_u64(watch->target->process.pid, watch->points[i].field, &value))
-			session_watch_begin(watch->session, i, (int64_t)value);
+		if (remote_read_u64(watch->target->process.pid, watch->points[i].field, &value))
+			continue;
+		session_watch_begin(watch->session, i, (int64_t)value);
+		if (watch->list)
+			list_watch_begin(watch->list, value);
 	}
 }
 
@@ -340,8 +352,10 @@ void container_watch_stop(struct container_watch *watch)
 
 		pool_watch_end(watch->pools, until, watch->followed_s);
 	}
+	if (watch->list)
+		list_watch_end(watch->list, followed_until(watch));
 	for (unsigned i = 0; i < watch->found.n; i++)
-		if (watch->points[i].each && !watch->pools)
+		if (watch->points[i].each && !watch->pools && !watch->list)
 			find_births(watch, i);
 	for (unsigned i = 0; i < watch->found.n; i++)
 		watch->ends[i].have_events =
@@ -417,7 +431,9 @@ static void fill_row(struct container_watch *watch, struct profile *about, unsig
 	row->refs = place->refs;
 	row->type = profile_str(about, place->name_type ? place->name_type : place->type, -1);
 	row->address = place->address;
-	if (place->each)
+	if (watch->list)
+		list_watch_take(watch->list, watch->hits, about, row);
+	else if (place->each)
 		fill_instances(watch, about, row);
 	else
 		watch_hits_take(watch->hits, about, i, row);

@@ -552,6 +552,34 @@ static void add_part(struct finding *to, struct profile *profile, enum trend_kin
 		set_next(to, profile, NULL, "--exact");
 }
 
+/* Who makes more of what a list of the interpreter's has: the stack that made most of what stays.
+ */
+static const struct stack *find_list_maker(const struct profile *profile, enum listed which,
+					   bool (*makes)(const struct stack *))
+{
+	const struct heap_watch_row *row = profile->lists ? profile->lists->rows[which] : NULL;
+	const struct stack *best = NULL;
+	uint64_t most = 0;
+
+	for (size_t i = 0; row && i < row->n_stacks; i++) {
+		const struct heap_watch_stack *stack = &row->stacks[i];
+
+		if (stack->inserted <= most || !makes(&stack->stack))
+			continue;
+		most = stack->inserted;
+		best = &stack->stack;
+	}
+	return best;
+}
+
+static bool runs_python(const struct stack *stack)
+{
+	for (size_t i = 0; i < stack->n_frames; i++)
+		if (stack->frames[i].kind == FRAME_PYTHON)
+			return true;
+	return false;
+}
+
 static bool add_threads(struct finding *to, struct profile *profile)
 {
 	const struct trend *trend = profile->trend;
@@ -570,6 +598,7 @@ static bool add_threads(struct finding *to, struct profile *profile)
 				      fmt_per_second(row->per_s * 60).text);
 	add_evidence(to, profile, "threads_at_first", (double)row->first, "threads at first");
 	add_evidence(to, profile, "threads_now", (double)row->last, "threads now");
+	set_stack(to, profile, find_list_maker(profile, LISTED_THREADS, runs_python), "started by");
 	for (size_t i = 0; i < trend->threads.n_rows && !to->stack; i++)
 		set_stack(to, profile, trend->threads.rows[i].starter, "started by");
 	set_next(to, profile, "trend", NULL);
@@ -596,8 +625,10 @@ static bool makes_interpreter(const struct stack *stack)
 static const struct stack *find_interpreter_maker(const struct profile *profile)
 {
 	const struct profile_growing_containers *growing = profile->growing_containers;
-	const struct stack *best = NULL;
+	const struct stack *best = find_list_maker(profile, LISTED_INTERPRETERS, makes_interpreter);
 
+	if (best)
+		return best;
 	for (size_t i = 0; i < profile->n_stacks; i++) {
 		const struct stack *stack = &profile->stacks[i];
 

@@ -143,6 +143,22 @@ struct profile_growing_classes {
 	size_t n_rows;
 };
 
+/*
+ * Lists that the interpreter keeps of what a process may make more and more of. A list has no size:
+ * the word with its newest entry is watched (containers/list_watch.h).
+ */
+enum listed {
+	LISTED_THREADS,      /* of the main interpreter's, that have run Python */
+	LISTED_INTERPRETERS, /* the newest is the first, and the main one the last */
+	LISTED,
+};
+
+struct profile_lists {
+	/* of the last round in which any stayed: those are what is inserted; NULL: there was none
+	 */
+	const struct heap_watch_row *rows[LISTED];
+};
+
 /* The address of what is no object, in the place of its type's. */
 #define HEAP_WATCH_BUFFERS 1u
 

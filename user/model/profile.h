@@ -218,6 +218,7 @@ struct trend;
 
 struct profile_growing_containers; /* of model/heap_watch.h */
 struct profile_growing_classes;    /* the same */
+struct profile_lists;              /* the same */
 
 struct retention; /* of model/retention.h */
 
@@ -301,6 +302,7 @@ struct profile {
 	/* NULL: not looked for */
 	const struct profile_growing_containers *growing_containers;
 	const struct profile_growing_classes *growing_classes;
+	const struct profile_lists *lists;
 	const struct trend *trend;     /* of model/trend.h; NULL: not looked at */
 	const struct verdict *verdict; /* of model/verdict.h; NULL: there is none */
 	/* where several targets are shown as one: those that there are */

@@ -13,9 +13,9 @@ static bool grows(const struct trend *trend, enum trend_kind kind)
 	return trend_grows(&trend->rows[kind]);
 }
 
-static bool threads_grow(const struct trend *trend)
+static bool count_grows(const struct trend *trend, enum trend_kind kind)
 {
-	const struct trend_row *row = &trend->rows[TREND_THREADS];
+	const struct trend_row *row = &trend->rows[kind];
 
 	return row->n >= FOCUS_LOOKS && row->shape == FIT_STEADY && row->least_per_s > 0;
 }
@@ -53,13 +53,19 @@ static bool objects_need_stacks(const struct trend *trend, const struct retentio
 	       explained < EXPLAINED * trend->rows[TREND_PART_OBJECTS].least_per_s;
 }
 
+unsigned focus_lists(const struct trend *trend)
+{
+	return (count_grows(trend, TREND_THREADS) ? 1u << LISTED_THREADS : 0) |
+	       (count_grows(trend, TREND_INTERPRETERS) ? 1u << LISTED_INTERPRETERS : 0);
+}
+
 unsigned focus_domains(const struct trend *trend, const struct retention *rows, size_t n_rows)
 {
 	unsigned domains = 0;
 
 	if (!trend->have_room)
 		return trend->n_looks >= FOCUS_LOOKS ? ALL : 0;
-	if (grows(trend, TREND_PART_MALLOC) || threads_grow(trend))
+	if (grows(trend, TREND_PART_MALLOC) || count_grows(trend, TREND_THREADS))
 		domains |= 1u << DOMAIN_MALLOC;
 	if (grows(trend, TREND_PART_MAPPINGS))
 		domains |= 1u << DOMAIN_MMAP;

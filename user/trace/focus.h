@@ -7,6 +7,7 @@
  *
  *      nothing grows                              nothing
  *      one container grows                        nothing: a watchpoint shows who fills it
+ *      interpreters                               the same, on the list of them
  *      many containers, lost references,
  *      cycles that no collection takes            objects
  *      blocks of pymalloc that hold no object     objects
@@ -19,6 +20,7 @@
 #ifndef PYLEAKTRACE_TRACE_FOCUS_H
 #define PYLEAKTRACE_TRACE_FOCUS_H
 
+#include "model/heap_watch.h"
 #include "model/retention.h"
 #include "model/trend.h"
 
@@ -27,6 +29,9 @@
 
 /* Can a watchpoint show who fills it? Then no call needs to be traced. */
 bool focus_is_watchable(const struct retention *row);
+
+/* Lists of the interpreter's that get longer. return bits of enum listed */
+unsigned focus_lists(const struct trend *trend);
 
 /* return bits of enum domain */
 unsigned focus_domains(const struct trend *trend, const struct retention *rows, size_t n_rows);

@@ -21,6 +21,7 @@
 #include "containers/container_watch.h"
 #include "target/remote_mem.h"
 #include "trace/class_results.h"
+#include "trace/container_results.h"
 
 #define ROUND_NS         3000000000u /* containers are watched for this long at a time, ... */
 #define LONGEST_ROUND_NS 9000000000u /* ... where little comes, for this long, ... */
@@ -28,19 +29,11 @@
  * (container_cost.h), though the lease is spent */
 #define LEAST_ROUND_NS 1000000000u
 #define REST_NS        10000000000u /* between two rounds, at least */
-#define LOOK_NS        500000000u   /* while nothing is known to grow, or nothing can be paid */
-#define TICK_NS        50000000u    /* as container_watch_tick() wants it */
+#define LISTS_AGAIN_NS 60000000000u
+#define LOOK_NS        500000000u /* while nothing is known to grow, or nothing can be paid */
+#define TICK_NS        50000000u  /* as container_watch_tick() wants it */
 /* of the target's CPU time: what a round is worth beginning with; two or three dozen changes */
 #define LEAST_LEASE_NS 500000.0
-
-/* What the last round with a container has shown. */
-struct result {
-	struct profile *about; /* of its own; the row lives in it */
-	const struct heap_watch_row *row;
-	uint64_t address, ended_ns;
-	double watched_s, lost;
-	bool cut;
-};
 
 struct growth_tracer {
 	const struct target *target;
@@ -48,105 +41,25 @@ struct growth_tracer {
 	struct growth_tracer_options options;
 	pthread_t thread;
 	bool started;
-	int wake;      /* eventfd: stop */
-	unsigned turn; /* of sizes; the thread's own */
+	int wake;                  /* eventfd: stop */
+	unsigned turn;             /* of sizes; the thread's own */
+	uint64_t lists_ns[LISTED]; /* when each is watched again; the thread's own */
 
 	struct lock lock; /* of what follows */
 	bool forgotten;   /* what this round has seen of the past is not wanted any more */
-	struct result results[GROWTH_TRACER_KEPT];
-	size_t n_results;
+	struct container_results containers;
 	struct class_results classes, types; /* types: by pools */
+	struct heap_watch *lists[LISTED];    /* each with the row of one; NULL: nothing was seen */
 	char why_not[160];
 	uint64_t not_watched; /* ... this container; it may have died meanwhile */
 };
 
-/* ---- results -------------------------------------------------------------------------------- */
-
-static void drop_result(struct growth_tracer *tracer, size_t i)
-{
-	profile_free(tracer->results[i].about);
-	tracer->results[i] = tracer->results[--tracer->n_results];
-}
-
-/* A place for this container's result: its own, a free one, or that of the one that was watched
- * longest ago. */
-static struct result *result_place(struct growth_tracer *tracer, uint64_t address)
-{
-	size_t oldest = 0;
-
-	for (size_t i = 0; i < tracer->n_results; i++) {
-		if (tracer->results[i].address == address) {
-			oldest = i;
-			break;
-		}
-		if (tracer->results[i].ended_ns < tracer->results[oldest].ended_ns)
-			oldest = i;
-	}
-	if (tracer->n_results &&
-	    (tracer->results[oldest].address == address || tracer->n_results == GROWTH_TRACER_KEPT))
-		drop_result(tracer, oldest);
-	return &tracer->results[tracer->n_results++];
-}
-
-static bool is_known(const struct growth_tracer *tracer, uint64_t address)
-{
-	for (size_t i = 0; i < tracer->n_results; i++)
-		if (tracer->results[i].address == address)
-			return true;
-	return false;
-}
-
-/*
- * Under the lock: a round that the end of the trace broke off shows less than the whole one before
- * it, and one in which nothing was seen shows nothing: of many containers each gets little.
- */
-static bool is_wanted(const struct growth_tracer *tracer, enum heap_watch_end end,
-		      const struct heap_watch_row *row)
-{
-	bool saw = row->insertions || row->removals;
-
-	if (tracer->forgotten)
-		return false;
-	return !is_known(tracer, row->address) || (end != WATCH_ASKED && saw);
-}
-
-/* Each row gets a profile of its own, so that it can be dropped for itself. */
-static void keep_results(struct growth_tracer *tracer, const struct heap_watch *round)
-{
-	for (size_t i = 0; i < round->n_rows; i++) {
-		struct profile *about = profile_new();
-		struct heap_watch_row *row;
-
-		if (!about)
-			return;
-		row = profile_alloc(about, sizeof(*row));
-		heap_watch_copy(about, row, &round->rows[i]);
-		lock_take(&tracer->lock);
-		if (is_wanted(tracer, round->end, row)) {
-			*result_place(tracer, row->address) = (struct result){
-				.about = about,
-				.row = row,
-				.address = row->address,
-				.ended_ns = clock_now_ns(),
-				.watched_s = round->about->duration_s,
-				.lost = round->strings_fraction,
-				.cut = round->end == WATCH_OVERHEAD,
-			};
-			about = NULL;
-		}
-		lock_release(&tracer->lock);
-		profile_free(about);
-	}
-}
-
 static uint64_t last_watched_ns(struct growth_tracer *tracer, uint64_t address)
 {
-	uint64_t ns = 0;
+	uint64_t ns;
 
 	lock_take(&tracer->lock);
-	for (size_t i = 0; i < tracer->n_results; i++)
-		if (tracer->results[i].address == address)
-			ns = tracer->results[i].ended_ns;
+	ns = container_results_last_ns(&tracer->containers, address);
 	lock_release(&tracer->lock);
 	return ns;
 }
@@ -311,7 +224,10 @@ static bool watch_some(struct growth_tracer *tracer, const struct heap_holder *c
 	bool watched = watch_round(tracer, &request, lease_ns, &report, err);
 
 	if (report) {
-		keep_results(tracer, report);
+		lock_take(&tracer->lock);
+		if (!tracer->forgotten)
+			container_results_add(&tracer->containers, report);
+		lock_release(&tracer->lock);
 		profile_free(report->about);
 	}
 	return watched;
@@ -367,31 +283,47 @@ static void watch_size(struct growth_tracer *tracer, const struct size_growth_ro
 	profile_free(report->about);
 }
 
+/* Under the lock; round: kept as it is; NULL: none */
+static void set_list(struct growth_tracer *tracer, enum listed which, struct heap_watch *round)
+{
+	if (tracer->lists[which])
+		profile_free(tracer->lists[which]->about);
+	tracer->lists[which] = round;
+}
+
+/* What makes more of what a list has. One at a time: what was seen is kept as it is. */
+static void watch_list(struct growth_tracer *tracer, enum listed which, double lease_ns)
+{
+	const struct container_request request = {.list = which + 1};
+	struct heap_watch *report;
+	struct err err = ERR_INIT;
+
+	watch_round(tracer, &request, lease_ns, &report, &err);
+	if (!report)
+		return;
+	lock_take(&tracer->lock);
+	if (!tracer->forgotten && report->n_rows && report->rows[0].inserted) {
+		set_list(tracer, which, report);
+		report = NULL;
+	}
+	lock_release(&tracer->lock);
+	if (report)
+		profile_free(report->about);
+}
+
 /* Under the lock: of one that has been watched more is known already. */
 static void keep_name(struct growth_tracer *tracer, const struct container_find *find, unsigned i)
 {
 	const struct container_place *place = &find->places[i];
-	struct profile *about;
-	struct heap_watch_row *row;
-	uint64_t items;
+	struct heap_watch_row row = {.path = place->name ? place->name : place->path,
+				     .type = place->name_type ? place->name_type : place->type,
+				     .address = place->address};
 
-	if (is_known(tracer, place->address) ||
-	    remote_read_u64(tracer->target->process.pid, place->found.field, &items))
+	if (container_results_know(&tracer->containers, place->address) ||
+	    remote_read_u64(tracer->target->process.pid, place->found.field, &row.items_before))
 		return;
-	about = profile_new();
-	if (!about)
-		return;
-	row = profile_alloc(about, sizeof(*row));
-	row->path = profile_str(about, place->name ? place->name : place->path, -1);
-	row->type = profile_str(about, place->name_type ? place->name_type : place->type, -1);
-	row->address = place->address;
-	row->items_before = row->items_after = items;
-	*result_place(tracer, row->address) = (struct result){
-		.about = about,
-		.row = row,
-		.address = row->address,
-		.ended_ns = clock_now_ns(),
-	};
+	row.items_after = row.items_before;
+	container_results_add_name(&tracer->containers, &row);
 }
 
 /* What they are called, where what changes them cannot be seen. return as watch_some() */
@@ -513,6 +445,27 @@ static bool look_at_size(struct growth_tracer *tracer)
 	return true;
 }
 
+/* The same of lists. Their changes are few: what has been seen once is seen again, seldom. */
+static bool look_at_lists(struct growth_tracer *tracer)
+{
+	unsigned lists = tracer->options.can_watch ? heap_monitor_lists(tracer->monitor) : 0;
+	bool looked = false;
+
+	for (unsigned i = 0; i < LISTED; i++) {
+		uint64_t now = clock_now_ns();
+		double lease_ns;
+
+		if (!(lists & 1u << i) || (tracer->lists[i] && now < tracer->lists_ns[i]) ||
+		    !rest(tracer, 0) || !take_lease(tracer, &lease_ns))
+			continue;
+		watch_list(tracer, i, lease_ns);
+		return_lease(tracer);
+		tracer->lists_ns[i] = clock_now_ns() + LISTS_AGAIN_NS;
+		looked = true;
+	}
+	return looked;
+}
+
 static void *run(void *context)
 {
 	struct growth_tracer *tracer = context;
@@ -522,6 +475,7 @@ static void *run(void *context)
 		double began_s = clock_cpu_s();
 		bool looked = look_at_containers(tracer);
 
+		looked |= look_at_lists(tracer);
 		if (rest(tracer, 0))
 			looked |= look_at_class(tracer);
 		if (rest(tracer, 0))
@@ -540,6 +494,15 @@ static void *run(void *context)
 }
 
 /* ---- from outside --------------------------------------------------------------------------- */
+
+static void forget_results(struct growth_tracer *tracer)
+{
+	container_results_forget(&tracer->containers);
+	class_results_forget(&tracer->classes);
+	class_results_forget(&tracer->types);
+	for (unsigned i = 0; i < LISTED; i++)
+		set_list(tracer, i, NULL);
+}
 
 struct growth_tracer *growth_tracer_open(const struct target *target, struct heap_monitor *monitor,
 					 const struct growth_tracer_options *options,
@@ -588,10 +551,7 @@ void growth_tracer_close(struct growth_tracer *tracer)
 	growth_tracer_stop(tracer);
 	if (tracer->options.can_watch)
 		budget_leave(tracer->options.budget, BUDGET_WATCHPOINTS);
-	while (tracer->n_results)
-		drop_result(tracer, 0);
-	class_results_forget(&tracer->classes);
-	class_results_forget(&tracer->types);
+	forget_results(tracer);
 	if (tracer->wake >= 0)
 		close(tracer->wake);
 	lock_destroy(&tracer->lock);
@@ -601,21 +561,9 @@ void growth_tracer_close(struct growth_tracer *tracer)
 void growth_tracer_forget(struct growth_tracer *tracer)
 {
 	lock_take(&tracer->lock);
-	while (tracer->n_results)
-		drop_result(tracer, 0);
-	class_results_forget(&tracer->classes);
-	class_results_forget(&tracer->types);
+	forget_results(tracer);
 	tracer->forgotten = true;
 	lock_release(&tracer->lock);
-}
-
-static int faster(const void *a, const void *b)
-{
-	const struct growing_container *x = a, *y = b;
-
-	if (x->least_per_s != y->least_per_s)
-		return x->least_per_s > y->least_per_s ? -1 : 1;
-	return x->row.address < y->row.address ? -1 : x->row.address > y->row.address;
 }
 
 /* Is it among the fastest of the latest scan? */
@@ -628,16 +576,6 @@ static bool grows_still(struct growth_tracer *tracer, uint64_t address)
 		if (rows[i].address == address)
 			return true;
 	return false;
-}
-
-/*
- * Garbage and what is gone cannot grow any more. They are still remembered, so that others
- * have their turn to be watched.
- */
-static bool can_grow(const struct heap_watch_row *row)
-{
-	return row->insertions || row->removals ||
-	       (row->fate != WATCH_GONE && strcmp(row->path, HOLDERS_GARBAGE) != 0);
 }
 
 static void report_classes(struct growth_tracer *tracer, struct profile *profile)
@@ -658,46 +596,34 @@ static void report_classes(struct growth_tracer *tracer, struct profile *profile
 	profile->growing_classes = growing;
 }
 
+/* Under the lock. */
+static void report_lists(struct growth_tracer *tracer, struct profile *profile)
+{
+	struct profile_lists *lists = profile_alloc(profile, sizeof(*lists));
+
+	for (unsigned i = 0; i < LISTED; i++) {
+		struct heap_watch_row *row;
+
+		if (!tracer->lists[i])
+			continue;
+		row = profile_alloc(profile, sizeof(*row));
+		heap_watch_copy(profile, row, &tracer->lists[i]->rows[0]);
+		lists->rows[i] = row;
+	}
+	profile->lists = lists;
+}
+
 void growth_tracer_report(struct growth_tracer *tracer, struct profile *profile)
 {
 	struct profile_growing_containers *growing = profile_alloc(profile, sizeof(*growing));
-	struct growing_container *rows = profile_alloc(profile, GROWTH_TRACER_KEPT * sizeof(*rows));
-	uint64_t now = clock_now_ns();
-	struct heap_watch_losses losses;
-	bool any = false;
+	bool any;
 
-	heap_watch_losses_init(&losses);
 	lock_take(&tracer->lock);
-	for (size_t i = 0; i < tracer->n_results; i++) {
-		const struct result *result = &tracer->results[i];
-		struct growing_container *row = &rows[growing->n_rows];
-		struct heap_holder holder = {0};
-
-		/* it may have stopped to grow, or died */
-		if (!can_grow(result->row) ||
-		    !heap_monitor_container(tracer->monitor, result->address, &holder))
-			continue;
-		*row = (struct growing_container){
-			.watched_s = result->watched_s,
-			.lost = result->lost,
-			.ago_s = (double)(now - result->ended_ns) / 1e9,
-			.items_per_s = holder.items_per_s,
-			.least_per_s = holder.least_per_s,
-			.cut = result->cut,
-		};
-		heap_watch_copy(profile, &row->row, result->row);
-		if (!(row->watched_s > 0))
-			row->row.items_before = row->row.items_after = holder.items;
-		heap_watch_losses_add(&losses, &row->row);
-		any |= row->watched_s > 0;
-		growing->n_rows++;
-	}
+	any = container_results_report(&tracer->containers, tracer->monitor, profile, growing);
 	if (tracer->why_not[0] && !any && grows_still(tracer, tracer->not_watched))
 		growing->why_not = profile_str(profile, tracer->why_not, -1);
+	report_lists(tracer, profile);
 	lock_release(&tracer->lock);
-	qsort(rows, growing->n_rows, sizeof(*rows), faster);
-	growing->rows = rows;
 	profile->growing_containers = growing;
-	profile_add_losses(profile, losses.kinds, HEAP_WATCH_LOSSES);
 	report_classes(tracer, profile);
 }

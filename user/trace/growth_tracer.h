@@ -10,6 +10,9 @@
  * Where there can be no watchpoints (no BPF, no debug registers) the containers are found all the
  * same, and a report has what they are called and how they grow.
  *
+ * Where threads or interpreters get more and more, the list that the interpreter keeps of them is
+ * watched: who makes them.
+ *
  * After each round with containers there is one with a class (container_watch with `each`), where
  * the census knows one whose growth no container's watchpoint shows. Not in free-threaded builds,
  * where most references to a class are not counted.
@@ -23,7 +26,7 @@
  *            are borrowed.
  * Errors     a round that fails is no error: the report says why, and it is tried again
  *            after a rest.
- * Bounds     CONTAINER_WATCH_MAX containers at a time, or one class, GROWTH_TRACER_KEPT in a
+ * Bounds     CONTAINER_WATCH_MAX containers at a time, or one class, CONTAINER_RESULTS_MAX in a
  * report. Its own CPU time is GROWTH_TRACER_SHARE of a core, but for the first round. Threads makes
  * one; all functions from one other.
  */
@@ -35,7 +38,6 @@
 #include "model/heap_watch.h"
 
 #define GROWTH_TRACER_SHARE 0.02
-#define GROWTH_TRACER_KEPT  8
 
 struct growth_tracer;
 

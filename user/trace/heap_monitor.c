@@ -485,6 +485,16 @@ size_t heap_monitor_classes(struct heap_monitor *monitor,
 	return n;
 }
 
+unsigned heap_monitor_lists(struct heap_monitor *monitor)
+{
+	unsigned lists;
+
+	lock_take(&monitor->lock);
+	lists = focus_lists(monitor->recorder.trend);
+	lock_release(&monitor->lock);
+	return lists;
+}
+
 size_t heap_monitor_sizes(struct heap_monitor *monitor,
 			  struct size_growth_row rows[HEAP_MONITOR_CLASSES])
 {

@@ -96,6 +96,9 @@ size_t heap_monitor_classes(struct heap_monitor *monitor,
 size_t heap_monitor_sizes(struct heap_monitor *monitor,
 			  struct size_growth_row rows[HEAP_MONITOR_CLASSES]);
 
+/* Lists of the interpreter's that get longer and longer: bits of enum listed. */
+unsigned heap_monitor_lists(struct heap_monitor *monitor);
+
 /* How the container at this address has grown since the start, or, as one of many alike, may have
  * grown; false: it does not grow, or is not known. */
 bool heap_monitor_container(struct heap_monitor *monitor, uint64_t address,

@@ -378,6 +378,27 @@ static void free_in_heaps(struct trend_look *look, double t)
 	look->value[TREND_RSS] += 30 * MIB;
 }
 
+static void free_in_pools(struct trend_look *look, double t)
+{
+	(void)t;
+	look->value[TREND_PART_POOLS_FREE] += 30 * MIB;
+	look->value[TREND_RSS] += 30 * MIB;
+}
+
+/* What keeps the pools is said. */
+static void pools_are_pinned_by_types(void **state)
+{
+	struct trend *trend = make_trend(7, free_in_pools);
+
+	(void)state;
+	trend->room.pinning[0] = (struct heap_pinning){"str", 10000};
+	trend->room.pinning[1] = (struct heap_pinning){"app.Row", 12};
+	evaluate(trend);
+	assert_non_null(strstr(trend_finding(trend, "fragmentation"),
+			       "gives back what is pinned. Pinned by 10,000 str, 12 app.Row."));
+	trend_free(trend);
+}
+
 /* What gives it back is said by who has most of it. */
 static void fragmentation_has_a_remedy(void **state)
 {
@@ -616,6 +637,7 @@ int main(void)
 		cmocka_unit_test(private_copies_are_no_leak),
 		cmocka_unit_test(memory_that_is_kept_free_is_fragmentation),
 		cmocka_unit_test(fragmentation_has_a_remedy),
+		cmocka_unit_test(pools_are_pinned_by_types),
 		cmocka_unit_test(threads_and_files_that_leak_are_said),
 		cmocka_unit_test(the_time_to_the_limit_is_said),
 		cmocka_unit_test(a_collector_that_is_off_is_said),

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "census/scan.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -32,7 +33,7 @@ struct census {
 	/* of the scan that is being made */
 	struct walk walk;
 	struct classifier classifier;
-	struct run_classifier run_classifier;
+	struct run_classifier run_classifier, sparse_classifier; /* sparse: is shown all */
 	struct buffers buffers;
 	uint64_t objects[BLOCK_OWNERS]; /* bytes of the blocks of objects */
 	enum block_owner run_owner;     /* of the blocks that are looked at */
@@ -150,13 +151,36 @@ static void take_of_run(void *context, const struct found *found)
 	take_found(census, found);
 }
 
+static void take_of_sparse(void *context, const struct found *found)
+{
+	found->type->pinning++;
+	take_of_run(context, found);
+}
+
+/* Is at most a quarter of the blocks in use? */
+static bool is_sparse(const struct block_run *run)
+{
+	uint32_t n_free = 0;
+
+	for (uint32_t i = 0; i < run->n; i += 64) {
+		uint32_t n = run->n - i < 64 ? run->n - i : 64;
+
+		n_free += (uint32_t)__builtin_popcountll(run->is_free[i / 64] &
+							 (UINT64_MAX >> (64 - n)));
+	}
+	return n_free >= run->n - run->n / 4;
+}
+
 static void take_run(void *context, const struct block_run *run)
 {
 	struct census *census = context;
 
 	census->run_owner = run->kind->owner;
 	census->objects[run->kind->owner] +=
-		(uint64_t)classify_run(&census->run_classifier, run) * run->size;
+		(uint64_t)classify_run(is_sparse(run) ? &census->sparse_classifier
+						      : &census->run_classifier,
+				       run) *
+		run->size;
 }
 
 static double seconds(clockid_t clock)
@@ -210,11 +234,30 @@ static void add_callbacks(struct census *census)
 		buffers_add_callbacks(&census->buffers, &found);
 }
 
+static void take_pinning(struct heap_usage *room, const struct type_table *table)
+{
+	for (size_t i = 0; i < type_table_length(table); i++) {
+		const struct census_type *type = type_table_at(table, i);
+		unsigned at = HEAP_PINNING;
+
+		while (at > 0 && type->pinning > room->pinning[at - 1].objects)
+			at--;
+		if (at == HEAP_PINNING)
+			continue;
+		memmove(&room->pinning[at + 1], &room->pinning[at],
+			(HEAP_PINNING - 1 - at) * sizeof(room->pinning[0]));
+		room->pinning[at].objects = type->pinning;
+		snprintf(room->pinning[at].type, sizeof(room->pinning[at].type), "%.63s",
+			 type->py->name);
+	}
+}
+
 static void take_room(struct heap_usage *room, const struct census *census)
 {
 	const struct buffers *buffers = &census->buffers;
 
 	room->stacks = census->n_stacks;
+	take_pinning(room, census->table);
 	move(&room->pymalloc_bytes, &room->objects_bytes,
 	     census->objects[BLOCK_OF_PYTHON] + buffers->small_bytes +
 		     (room->mimalloc ? buffers->large_bytes : 0));
@@ -329,6 +372,9 @@ static void prepare(struct census *census, const struct maps *maps, struct type_
 		.context = census,
 		.show_all = census->see != NULL,
 	};
+	census->sparse_classifier = census->run_classifier;
+	census->sparse_classifier.take = take_of_sparse;
+	census->sparse_classifier.show_all = true;
 	memset(&census->buffers, 0, sizeof(census->buffers));
 	census->buffers.layout = layout;
 	census->buffers.memory = &census->walk.memory;

@@ -68,6 +68,7 @@ struct census_type {
 	uint64_t values_bytes; /* of that array */
 
 	uint64_t count, tracked, bytes; /* of this scan */
+	uint64_t pinning;               /* of them, in runs of blocks that are nearly all free */
 };
 
 struct type_table;

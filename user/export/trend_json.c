@@ -102,6 +102,20 @@ static json_t *account(const struct trend *trend)
 	return object;
 }
 
+static json_t *pinning(const struct heap_usage *room)
+{
+	json_t *rows = json_array();
+
+	for (unsigned i = 0; i < HEAP_PINNING && room->pinning[i].objects; i++) {
+		json_t *row = json_object();
+
+		json_part_set(&row, "type", json_part_text(room->pinning[i].type));
+		json_part_set(&row, "objects", json_part_count(room->pinning[i].objects));
+		json_part_append(&rows, row);
+	}
+	return rows;
+}
+
 static json_t *allocators(const struct heap_usage *room)
 {
 	const struct {
@@ -125,6 +139,7 @@ static json_t *allocators(const struct heap_usage *room)
 
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
 		json_part_set(&object, rows[i].name, json_part_count(rows[i].value));
+	json_part_set(&object, "pinned_by", pinning(room));
 	return object;
 }
 

@@ -62,6 +62,13 @@ bool heap_gc_takes_cycles(const struct heap_gc *gc);
 
 #define HEAP_SIZE_CLASSES 64 /* of blocks: abi/sizes.h */
 
+/* Objects of a type that have nearly nobody beside them: because of them a pool cannot go back. */
+#define HEAP_PINNING 3 /* types that are named */
+struct heap_pinning {
+	char type[64]; /* cut off; "": there are no more */
+	uint64_t objects;
+};
+
 /*
  * How the memory that a scan walked is used: private, writable memory without a file. Bytes that
  * are in memory (RSS), so that reserved and swapped pages count nowhere.
@@ -88,6 +95,8 @@ struct heap_usage {
 	 * largest that may have been asked for) */
 	uint64_t pool_blocks[HEAP_SIZE_CLASSES], malloc_blocks[HEAP_SIZE_CLASSES];
 	bool malloc_sized; /* malloc's are known */
+	/* in pools (mimalloc: pages) of which at most a quarter is in use, most objects first */
+	struct heap_pinning pinning[HEAP_PINNING];
 };
 
 /* A large container; which one, the census says (holders.h). */

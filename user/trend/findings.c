@@ -174,6 +174,26 @@ static void find_growth(struct trend *trend)
 	    about_garbage(trend, part->kind));
 }
 
+struct pinned {
+	char text[384];
+};
+
+/* What keeps pools that are nearly free: " Pinned by 10,000 str, 12 dict." */
+static struct pinned pinned_by(const struct heap_usage *room)
+{
+	struct pinned pinned = {""};
+	size_t used = 0;
+
+	for (unsigned i = 0; i < HEAP_PINNING && room->pinning[i].objects; i++)
+		used += (size_t)snprintf(pinned.text + used, sizeof(pinned.text) - used, "%s%s %s",
+					 i ? ", " : " Pinned by ",
+					 fmt_count(room->pinning[i].objects).text,
+					 room->pinning[i].type);
+	if (used)
+		snprintf(pinned.text + used, sizeof(pinned.text) - used, ".");
+	return pinned;
+}
+
 /* What gives it back, by whose it is most. */
 static const char *remedy(const struct heap_usage *room, const struct trend_row *pools,
 			  const struct trend_row *heaps)
@@ -212,14 +232,15 @@ static void find_fragmentation(struct trend *trend)
 		conclusion = "; what is in use does not grow: fragmentation, not a leak";
 	say(trend, "fragmentation",
 	    "%s, %.0f %% of RSS, are free inside the allocators (%s %s, its %s are %.0f %% full; "
-	    "malloc %s)%s. They are reused before the kernel is asked for more. %s",
+	    "malloc %s)%s. They are reused before the kernel is asked for more. %s%s",
 	    fmt_bytes(free_bytes).text, 100 * (double)free_bytes / (double)rss,
 	    trend->room.mimalloc ? "mimalloc" : "pymalloc", fmt_bytes(pools->last).text,
 	    trend->room.mimalloc ? "segments" : "pools",
 	    trend->room.pools_bytes
 		    ? 100 * (double)trend->room.pools_used_bytes / (double)trend->room.pools_bytes
 		    : 0,
-	    fmt_bytes(heaps->last).text, conclusion, remedy(&trend->room, pools, heaps));
+	    fmt_bytes(heaps->last).text, conclusion, remedy(&trend->room, pools, heaps),
+	    pools->last >= heaps->last ? pinned_by(&trend->room).text : "");
 }
 
 static void find_limit(struct trend *trend)

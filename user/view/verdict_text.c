@@ -12,6 +12,7 @@
 
 #define CAUSE_WIDTH     11 /* of "C memory", and of "called by" */
 #define SENTENCE_LINES  2
+#define ALONE_LINES     6 /* of an answer that has no findings below it */
 #define SENTENCE_INDENT 6
 #define STACKS          16 /* whose paths are told from each other */
 
@@ -161,7 +162,9 @@ static size_t put_state(const struct pen *pen, const struct manner *manner)
 	fputs("  ", line.pen.out);
 	pen_put(&line.pen, INK_PLAIN, verdict->sentence);
 	fputc('\n', line.pen.out);
-	return part_put(&line, &(struct part_fit){SENTENCE_LINES, true, SENTENCE_INDENT});
+	return part_put(&line,
+			&(struct part_fit){verdict->n_findings ? SENTENCE_LINES : ALONE_LINES, true,
+					   SENTENCE_INDENT});
 }
 
 /* room: lines, with one for what is not shown */

@@ -333,8 +333,8 @@ static void reports_fit_the_screen(void **state)
 
 /* What is left of a stack whose C frames have these names; "!" before one: of another file than the
  * interpreter. */
-static void check_frames(const char *const *functions, const char *interpreter,
-			 const char *expected)
+static void check_some_frames(const char *const *functions, const char *interpreter, size_t most,
+			      const char *expected)
 {
 	struct frame frames[16] = {{0}};
 	struct stack stack = {.frames = frames};
@@ -351,10 +351,19 @@ static void check_frames(const char *const *functions, const char *interpreter,
 		if (frame->kind == FRAME_NATIVE)
 			frame->module = foreign ? "libc.so.6" : "python3.12";
 	}
-	frames_text(&pen, &stack, interpreter, false);
+	if (most)
+		frames_text_short(&pen, &stack, interpreter, most);
+	else
+		frames_text(&pen, &stack, interpreter, false);
 	assert_int_equal(fclose(pen.out), 0);
 	assert_string_equal(text, expected);
 	free(text);
+}
+
+static void check_frames(const char *const *functions, const char *interpreter,
+			 const char *expected)
+{
+	check_some_frames(functions, interpreter, 0, expected);
 }
 
 #define FUNCTIONS(...) ((const char *const[]){__VA_ARGS__, NULL})
@@ -391,6 +400,22 @@ static void frames_that_pass_calls_on_are_one_line(void **state)
 	/* an interpreter inside a program of another name */
 	check_frames(FUNCTIONS("(f)", "!type_call", "!method_call", "(g)"), "libc.so.6",
 		     "\t\t(g)\n\t\t... 2 C frames of the interpreter\n\t\t(f)\n");
+}
+
+static void recursions_are_one_line(void **state)
+{
+	(void)state;
+	check_some_frames(FUNCTIONS("(main)", "(f)", "(f)", "(f)", "(f)", "(g)"), NULL, 5,
+			  "\t\t(g)\n\t\t(f)\n\t\t... the same 3 times more\n\t\t(main)\n");
+	/* of two functions, with C frames between */
+	check_some_frames(FUNCTIONS("(main)", "(f)", "list_sort", "(g)", "(f)", "list_sort", "(g)",
+				    "(f)", "list_sort", "(g)"),
+			  NULL, 5,
+			  "\t\t(g)\n\t\tlist_sort+0x0 [python3.12]\n\t\t(f)\n"
+			  "\t\t... the same 2 times more\n\t\t(main)\n");
+	/* twice is no recursion */
+	check_some_frames(FUNCTIONS("(main)", "(f)", "(f)"), NULL, 5,
+			  "\t\t(f)\n\t\t(f)\n\t\t(main)\n");
 }
 
 static void live_line_is_whole_parts(void **state)
@@ -466,6 +491,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(frames_fit_the_terminal),
 		cmocka_unit_test(reports_fit_the_screen),
 		cmocka_unit_test(frames_that_pass_calls_on_are_one_line),
+		cmocka_unit_test(recursions_are_one_line),
 		cmocka_unit_test(live_line_is_whole_parts),
 		cmocka_unit_test(what_is_not_known_is_left_out),
 	};

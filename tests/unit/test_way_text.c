@@ -49,10 +49,27 @@ static void the_line_stays_where_room_is_short(void **state)
 	expect(&stack, 30, "...step (workloads.py:112)");
 }
 
+static void a_recursion_is_shown_once(void **state)
+{
+	static const struct frame step = {
+		.kind = FRAME_PYTHON, .function = "step", .file = "/srv/shop/main.py", .line = 7};
+	const struct frame frames[] = {
+		{.kind = FRAME_PYTHON, .function = "main", .file = "/srv/shop/main.py", .line = 3},
+		step,
+		step,
+		step,
+		step};
+	const struct stack stack = {.frames = frames, .n_frames = 5};
+
+	(void)state;
+	expect(&stack, 100, "step (shop/main.py:7) < ... < main (shop/main.py:3)");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(the_line_stays_where_room_is_short),
+		cmocka_unit_test(a_recursion_is_shown_once),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

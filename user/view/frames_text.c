@@ -167,7 +167,8 @@ void frames_text(const struct pen *pen, const struct stack *stack, const char *i
 
 /* ---- a few of them -------------------------------------------------------------------------- */
 
-#define NAMED 2 /* packages of a run */
+#define NAMED      2  /* packages of a run */
+#define PERIOD_MAX 16 /* frames of one turn of a recursion */
 
 /* Between frames of own code: what is not, and what is no gap. */
 static bool is_others(const struct frame *frame, const char *interpreter)
@@ -224,41 +225,71 @@ struct stretch {
 	bool own; /* of own code, with others' between; else of what that called */
 };
 
-/*
- * The next line of a stretch, from frame `i` on, towards the root: its frames, or a run of others'
- * frames. C frames of the interpreter that say nothing are passed over.
- *
- * out    at: the innermost frame of the line
- * return how many frames are in it; 0: there is no line any more
- */
-static size_t next_line(const struct stack *stack, struct stretch stretch, const char *interpreter,
-			size_t i, size_t *at)
+struct line {
+	size_t at;    /* its innermost frame */
+	size_t n;     /* frames in it; 0: there is no line any more */
+	size_t times; /* they are a recursion: so often what is above them; else 0 */
+};
+
+/* Frames `i - 1` and on, towards the root, that are the same as those above them, twice or more. */
+static struct line find_recursion(const struct stack *stack, struct stretch stretch, size_t i)
 {
-	size_t run = 0;
+	for (size_t period = 1; period <= PERIOD_MAX && i - 1 + period <= stretch.last; period++) {
+		size_t n = 0;
 
+		while (n < i - stretch.first && !frame_compare(&stack->frames[i - 1 - n],
+							       &stack->frames[i - 1 - n + period]))
+			n++;
+		if (n >= 2 * period)
+			return (struct line){i - 1, n - n % period, n / period};
+	}
+	return (struct line){0};
+}
+
+/*
+ * The next line of a stretch, from frame `i` on, towards the root: its frames, a run of others'
+ * frames, or a recursion. C frames of the interpreter that say nothing are passed over.
+ */
+static struct line next_line(const struct stack *stack, struct stretch stretch,
+			     const char *interpreter, size_t i)
+{
+	struct line line = {0};
+
+	if (i > stretch.first && i <= stretch.last)
+		line = find_recursion(stack, stretch, i);
+	if (line.n)
+		return line;
 	for (; i > stretch.first; i--) {
-		const struct frame *frame = &stack->frames[i - 1];
-
-		*at = i - 1;
-		if (i == stack->n_frames || !says_nothing(frame, interpreter))
+		line.at = i - 1;
+		if (i == stack->n_frames || !says_nothing(&stack->frames[i - 1], interpreter))
 			break;
 	}
 	if (i == stretch.first)
-		return 0;
-	while (stretch.own && i - run > stretch.first &&
-	       is_others(&stack->frames[i - 1 - run], interpreter))
-		run++;
-	return run ? run : 1;
+		return (struct line){0};
+	while (stretch.own && i - line.n > stretch.first &&
+	       is_others(&stack->frames[i - 1 - line.n], interpreter))
+		line.n++;
+	line.n = line.n ? line.n : 1;
+	return line;
 }
 
 static size_t count_lines(const struct stack *stack, struct stretch stretch,
 			  const char *interpreter)
 {
-	size_t i = stretch.last + 1, n = 0, at, frames;
+	size_t i = stretch.last + 1, n = 0;
+	struct line line;
 
-	for (; (frames = next_line(stack, stretch, interpreter, i, &at)); n++)
-		i = at + 1 - frames;
+	for (; (line = next_line(stack, stretch, interpreter, i)).n; n++)
+		i = line.at + 1 - line.n;
 	return n;
+}
+
+static void put_recursion(const struct pen *pen, size_t times)
+{
+	char text[48];
+
+	snprintf(text, sizeof(text), "... the same %zu times more", times);
+	put_note(pen, text);
 }
 
 /* What was written of a stack: frames in lines, or in the number of a line; and where it ended. */
@@ -269,19 +300,20 @@ struct progress {
 static void put_lines(const struct pen *pen, const struct stack *stack, struct stretch stretch,
 		      const char *interpreter, size_t most, struct progress *progress)
 {
-	size_t at, frames;
-
 	progress->next = stretch.last + 1;
 	for (size_t n = 0; n < most; n++) {
-		frames = next_line(stack, stretch, interpreter, progress->next, &at);
-		if (!frames)
+		struct line line = next_line(stack, stretch, interpreter, progress->next);
+
+		if (!line.n)
 			break;
-		if (frames == 1)
-			put_frame(pen, &stack->frames[at]);
+		if (line.times)
+			put_recursion(pen, line.times);
+		else if (line.n == 1)
+			put_frame(pen, &stack->frames[line.at]);
 		else
-			put_run(pen, stack, at, frames, interpreter);
-		progress->shown += frames;
-		progress->next = at + 1 - frames;
+			put_run(pen, stack, line.at, line.n, interpreter);
+		progress->shown += line.n;
+		progress->next = line.at + 1 - line.n;
 	}
 }
 

@@ -30,7 +30,9 @@ void frames_text(const struct pen *pen, const struct stack *stack, const char *i
 /*
  * A few of them, so that own code is among them: the leaf and what is near it, then the own code
  * that called it. Others' frames between are one line ("... 7 frames of http, socketserver"), and
- * so is what is left and what only passes a call on: "... 9 more frames".
+ * so is what is left and what only passes a call on: "... 9 more frames". A recursion is shown
+ * once:
+ * "... the same 28 times more".
  *
  * in     most: lines, and one more for what is left; 0: all; else REPORT_FRAMES_LEAST at least
  */

@@ -151,11 +151,20 @@ static void put_inner(struct line *line, const struct way *way, size_t inner)
 	}
 }
 
+static bool is_in(const struct stack *stack, const size_t *shown, size_t n,
+		  const struct frame *frame)
+{
+	for (size_t i = 0; i < n; i++)
+		if (!frame_compare(&stack->frames[shown[i]], frame))
+			return true;
+	return false;
+}
+
 /* own: only of own code. return the outermost frame that is in it; n_frames: there is none */
 static size_t put_python(struct line *line, const struct way *way, bool own, size_t *inner)
 {
 	const struct stack *stack = way->stack;
-	size_t n = 0, outer = stack->n_frames;
+	size_t n = 0, outer = stack->n_frames, shown[FRAMES];
 	bool skipped = false;
 	char text[1000], piece[1024];
 
@@ -164,7 +173,8 @@ static size_t put_python(struct line *line, const struct way *way, bool own, siz
 
 		if (frame->kind != FRAME_PYTHON)
 			continue;
-		if (own && !package_is_own(frame)) {
+		/* a recursion is shown once */
+		if ((own && !package_is_own(frame)) || is_in(stack, shown, n, frame)) {
 			skipped = n > 0;
 			continue;
 		}
@@ -180,7 +190,8 @@ static size_t put_python(struct line *line, const struct way *way, bool own, siz
 		if (n && escape_columns(piece) > columns_left(line))
 			break;
 		append(line, piece);
-		*inner = n++ ? *inner : i;
+		*inner = n ? *inner : i;
+		shown[n++] = i;
 		outer = i;
 		skipped = false;
 	}

@@ -13,6 +13,10 @@
 /* That less than this of the growth is left is not worth a row. */
 #define LEAST_LEFT 0.05
 
+/* What is left of a growth that is nearly all garbage is no growth of its own: the two are measured
+ * in different ways. */
+#define PASSING_ERROR 0.15
+
 /* The limit of a control group further away than this is no news. */
 #define LIMIT_AHEAD_S (7.0 * 24 * 3600)
 
@@ -263,7 +267,8 @@ void judge(struct profile *profile)
 	findings = profile_alloc(profile, JUDGE_FINDINGS * sizeof(*findings));
 	passing = findings_passing(profile);
 	growth = measure_growth(verdict, profile->trend);
-	if (!(verdict->least_per_s - passing.most_per_s > GROWTH_LEAST_PER_S))
+	if (!(verdict->least_per_s - passing.most_per_s >
+	      GROWTH_LEAST_PER_S + PASSING_ERROR * passing.garbage_per_s))
 		growth = GROWS_NOT;
 	verdict->growth_per_s -= passing.garbage_per_s + passing.tables_per_s;
 	verdict->findings = findings;

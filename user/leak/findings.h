@@ -14,15 +14,6 @@
 
 #include "model/verdict.h"
 
-/* Growth that ends, in bytes a second: garbage that a collection takes sooner or later, and what
- * fills tables of the interpreter's. */
-struct passing_growth {
-	double garbage_per_s, tables_per_s;
-	double most_per_s; /* of both, the upper end of the interval */
-};
-
-struct passing_growth findings_passing(const struct profile *profile);
-
 /* in  profile: with trend and retention. Return how many. */
 size_t findings_collect(struct finding *findings, size_t room, struct profile *profile);
 

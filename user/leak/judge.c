@@ -7,6 +7,7 @@
 
 #include "base/fmt.h"
 #include "leak/findings.h"
+#include "leak/object_findings.h"
 #include "model/retention.h"
 #include "model/trend.h"
 
@@ -265,7 +266,7 @@ void judge(struct profile *profile)
 		return;
 	verdict = profile_alloc(profile, sizeof(*verdict));
 	findings = profile_alloc(profile, JUDGE_FINDINGS * sizeof(*findings));
-	passing = findings_passing(profile);
+	passing = object_findings_passing(profile);
 	growth = measure_growth(verdict, profile->trend);
 	if (!(verdict->least_per_s - passing.most_per_s >
 	      GROWTH_LEAST_PER_S + PASSING_ERROR * passing.garbage_per_s))

@@ -38,13 +38,13 @@ all: $(OUT)/pyleaktrace manual
 
 # ---- flags -------------------------------------------------------------------------------------------
 
-PACKAGES := libbpf libelf libdw liblzma zydis jansson zlib
+PACKAGES := libbpf libelf libdw liblzma zydis jansson zlib libzstd
 WARNINGS := -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith
 CPPFLAGS += -D_GNU_SOURCE -Iuser -Ibpf -I$(OUT)/gen -DPYLEAKTRACE_VERSION='"$(VERSION)"' \
 	$(if $(DEBUG)$(SAN),-DPYLEAKTRACE_CHECK_LOCKS)
 CFLAGS ?= $(if $(DEBUG),-O0 -g3,$(if $(SAN),-O1,-O2) -g)
 ALL_CFLAGS := -std=gnu11 $(WARNINGS) $(CFLAGS) $(if $(SAN),-fsanitize=$(SAN) -fno-sanitize-recover=all -fno-omit-frame-pointer)
-LDLIBS := $(shell $(PKG_CONFIG) --libs $(filter-out zydis,$(PACKAGES)) 2>/dev/null || echo -lbpf -lelf -ldw -llzma -ljansson -lz) -lZydis -liberty -lm
+LDLIBS := $(shell $(PKG_CONFIG) --libs $(filter-out zydis,$(PACKAGES)) 2>/dev/null || echo -lbpf -lelf -ldw -llzma -ljansson -lz -lzstd) -lZydis -liberty -lm
 DEPFLAGS = -MMD -MP -MF $@.d
 
 # ---- BPF ---------------------------------------------------------------------------------------------

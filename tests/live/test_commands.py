@@ -143,6 +143,8 @@ VERBS = (
     "trend",
     "watch",
     "refs",
+    "record",
+    "report",
     "doctor",
 )
 
@@ -151,7 +153,7 @@ def test_without_arguments_the_commands_are_listed():
     result = tool()
     assert (result.returncode, result.stdout) == (64, "")
     assert re.findall(r"^  (\w+)  ", result.stderr, re.M) == list(VERBS)
-    assert len(result.stderr.splitlines()) <= 15 and "pyleaktrace -p PID" in result.stderr
+    assert len(result.stderr.splitlines()) <= 16 and "pyleaktrace -p PID" in result.stderr
 
 
 def test_help_says_what_is_put_into_the_target():

@@ -9,6 +9,7 @@ be refused, fail, or print nothing.
 import os
 import re
 import shlex
+import shutil
 import subprocess
 
 import pytest
@@ -28,12 +29,14 @@ def test_every_page_has_examples():
         "README.md",
         "docs/heap.md",
         "docs/watchpoints.md",
+        "docs/recordings.md",
         "docs/reading-a-report.md",
         "docs/safety.md",
         "docs/troubleshooting.md",
         "man/pyleaktrace.8.in",
         "man/pyleaktrace-heap.8.in",
         "man/pyleaktrace-watch.8.in",
+        "man/pyleaktrace-record.8.in",
         "man/pyleaktrace-doctor.8.in",
     } <= places
     verbs = {re.match(r"(?:sudo )?pyleaktrace ([a-z]*)", example.line)[1] for example in EXAMPLES}
@@ -70,11 +73,19 @@ def written(line):
     return [words[i + 1] for i, word in enumerate(words) if word == "-o"]
 
 
+def read(line):
+    """The recordings that an example reads, and does not write."""
+    words = shlex.split(line, comments=True)
+    return {word for word in words if word.endswith(".plt")} - set(written(line))
+
+
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda example: example.name)
 def test_example_succeeds_and_says_something(example, service, commands, tmp_path):
     folder = tmp_path / "here"
     folder.mkdir()
     line = re.sub(r"\b(PID|4242)\b", str(service.pid), example.line)
+    for name in read(line):
+        shutil.copy(os.path.join(harness.ROOT, "tests/data/recording-1.plt"), str(folder / name))
     result = subprocess.run(
         ["bash", "-c", "set -o pipefail; " + line],
         cwd=str(folder),

@@ -349,9 +349,10 @@ static void a_recording_is_not_written_over(void **state)
 	assert_non_null(strstr(err.text, "never written over"));
 	assert_int_equal(stat(path, &about), 0);
 	assert_int_equal(about.st_mode & 0777, 0600);
-	recorder_close(recorder);
 	assert_null(recording_open(path, &err));
 	assert_non_null(strstr(err.text, "empty"));
+	recorder_close(recorder);
+	assert_int_equal(access(path, F_OK), -1);
 	recorded_remove(path);
 	assert_null(recorder_open("/nowhere/x.plt", &err));
 	assert_int_equal(err.code, ERR_FAILED);

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "base/fmt.h"
 
@@ -85,6 +86,43 @@ error_t arg_rate(const char *option, const char *word, double *per_s)
 	    fmt_parse_time(time, &ns, &err) || ns == 0)
 		return arg_wrong(option, "expected a size in a time, as 10MiB/h or 200k/30s");
 	*per_s = (double)bytes / ((double)ns / 1e9);
+	return 0;
+}
+
+/* HH:MM, or HH:MM:SS */
+static bool is_clock(const char *word, double *seconds)
+{
+	static const char *const formats[] = {"%H:%M", "%H:%M:%S"};
+
+	for (size_t i = 0; i < sizeof(formats) / sizeof(formats[0]); i++) {
+		struct tm time = {0};
+		const char *end = strptime(word, formats[i], &time);
+
+		*seconds = time.tm_hour * 3600.0 + time.tm_min * 60.0 + time.tm_sec;
+		if (end && !*end)
+			return true;
+	}
+	return false;
+}
+
+error_t arg_moment(const char *option, const char *word, bool *clock, double *seconds)
+{
+	struct err err = ERR_INIT;
+	bool before_end = *word == '-';
+	uint64_t ns;
+
+	*clock = strchr(word, ':') != NULL;
+	if (*clock)
+		return is_clock(word, seconds)
+			       ? 0
+			       : arg_wrong(option, "expected a time of the day as 14:03 or "
+						   "14:03:07");
+	if (fmt_parse_time(word + before_end, &ns, &err))
+		return arg_wrong(option, "%s", err.text);
+	*seconds = (double)ns / 1e9 * (before_end ? -1 : 1);
+	/* the end itself */
+	if (before_end && !ns)
+		*seconds = -0.0005;
 	return 0;
 }
 

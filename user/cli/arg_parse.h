@@ -16,6 +16,7 @@
 #define PYLEAKTRACE_CLI_ARG_PARSE_H
 
 #include <errno.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 /* in  option: "--older"; "": it is about none of them */
@@ -33,6 +34,12 @@ error_t arg_time(const char *option, const char *word, uint64_t least_ns, uint64
 /* SIZE/TIME ("10MiB/h", "200k/30s"; a unit of time alone is one of it). out  per_s: bytes a second
  */
 error_t arg_rate(const char *option, const char *word, double *per_s);
+
+/*
+ * A moment of a recording: since its start (90, 5m), before its end (-5m, negative), or by the
+ * clock (14:03, 14:03:07; seconds of the day).
+ */
+error_t arg_moment(const char *option, const char *word, bool *clock, double *seconds);
 
 /* in  least: percent; a % may stand behind the number */
 error_t arg_share(const char *option, const char *word, double least, double *share);

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
- * The main command: attach, report every INTERVAL, end with a final report. One thread waits for
- * whatever comes first: the interval, a signal, a new stack, the end of a target.
+ * The main command, and record: attach, report every INTERVAL, end with a final report. One thread
+ * waits for whatever comes first: the interval, a signal, a new stack, the end of a target.
  */
 #include "cli/commands.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,6 +18,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/outfile.h"
 #include "base/std_fds.h"
 #include "cli/document.h"
 #include "cli/signals.h"
@@ -26,6 +28,7 @@
 #include "model/join.h"
 #include "model/verdict.h"
 #include "probe/prober.h"
+#include "record/recorder.h"
 #include "target/remote_handle.h"
 #include "view/live_line.h"
 
@@ -52,7 +55,9 @@ struct run {
 	int epoll, signals;
 	bool live; /* a terminal waits for us */
 	uint64_t n_reports;
-	uint64_t deadline_ns; /* CLOCK_MONOTONIC; 0: none */
+	struct recorder *recorder; /* record: NULL after it failed, too */
+	uint64_t begun_ns;         /* of the recording; CLOCK_MONOTONIC */
+	uint64_t deadline_ns;      /* CLOCK_MONOTONIC; 0: none */
 	bool stop;
 	bool stdout_failed;
 	int result; /* exit code so far */
@@ -140,8 +145,23 @@ static void remember(struct live_state *said, const struct verdict *verdict)
 		said->in_use_growth_per_s = verdict->growth_per_s;
 }
 
+/* Add it to the recording, with all stacks. Without that there is no reason to go on. */
+static void keep(struct run *run, struct profile *profile, bool final)
+{
+	const struct recorder_moment moment = {(double)(clock_now_ns() - run->begun_ns) / 1e9,
+					       final};
+	struct err err = ERR_INIT;
+
+	if (!run->recorder || !recorder_add(run->recorder, profile, &moment, &err))
+		return;
+	complain(run, &err);
+	recorder_close(run->recorder);
+	run->recorder = NULL;
+	run->stop = true;
+}
+
 /* A profile with those stacks only that are wanted, sorted; NULL, and said why. */
-static struct profile *look(struct run *run, unsigned i)
+static struct profile *look(struct run *run, unsigned i, bool final)
 {
 	struct err err = ERR_INIT;
 	struct profile *profile = target_trace_profile(run->targets[i], &err);
@@ -153,13 +173,14 @@ static struct profile *look(struct run *run, unsigned i)
 	judge(profile);
 	target_trace_explain(run->targets[i], judge_explained(profile));
 	remember(&run->said[i], profile->verdict);
+	keep(run, profile, final);
 	profile_select(profile, run->options->modules, run->options->n_modules);
 	return profile;
 }
 
 static void report(struct run *run, unsigned i, bool final)
 {
-	struct profile *profile = look(run, i);
+	struct profile *profile = look(run, i, final);
 
 	if (!profile)
 		return;
@@ -171,7 +192,7 @@ static void report(struct run *run, unsigned i, bool final)
 /* Make a new profile; of a target that is gone the last one is kept. */
 static void renew(struct run *run, unsigned i)
 {
-	struct profile *profile = look(run, i);
+	struct profile *profile = look(run, i, false);
 
 	if (!profile)
 		return;
@@ -468,6 +489,27 @@ static void wait(struct run *run)
 	finish_all(run);
 }
 
+static int open_recording(struct run *run, struct err *err)
+{
+	const struct options *options = run->options;
+	char path[PATH_MAX];
+	int result;
+
+	if (!options->recording)
+		return 0;
+	result = outfile_name(options->recording, options_pid(options), time(NULL), path,
+			      sizeof(path), err);
+	if (result)
+		return err_prefix(err, "--output: ");
+	run->recorder = recorder_open(path, err);
+	if (!run->recorder)
+		return -(int)err->code;
+	run->begun_ns = clock_now_ns();
+	if (!options->quiet)
+		fprintf(stderr, "pyleaktrace: recording to %s\n", path);
+	return 0;
+}
+
 int command_trace(const struct options *options)
 {
 	struct run *run = calloc(1, sizeof(*run));
@@ -484,7 +526,9 @@ int command_trace(const struct options *options)
 		free(run);
 		return result;
 	}
-	result = take_signals(run, &err);
+	result = open_recording(run, &err);
+	if (!result)
+		result = take_signals(run, &err);
 	if (!result) {
 		prober_start();
 		features_detect(&run->features);
@@ -513,6 +557,7 @@ int command_trace(const struct options *options)
 		if (run->result == 0)
 			run->result = code;
 	}
+	recorder_close(run->recorder);
 	prober_stop();
 	result = run->result;
 	free(run);

@@ -15,6 +15,7 @@ int command_census(const struct options *options); /* heap, growth */
 int command_held(const struct options *options);   /* holders, chain, backrefs, objects */
 int command_trend(const struct options *options);  /* trend */
 int command_watch(const struct options *options);  /* watch, refs */
+int command_report(const struct options *options); /* report */
 int command_doctor(const struct options *options); /* doctor */
 
 #endif

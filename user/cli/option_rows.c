@@ -14,6 +14,9 @@
 #define TABLES        (BIT(HEAP) | BIT(GROWTH) | BIT(HOLDERS)) /* of types and containers */
 #define WATCHES       (BIT(WATCH) | BIT(REFS))
 #define REPORTS       (ALL & ~BIT(DOCTOR))
+#define TRACES        (TRACE | BIT(RECORD))
+#define FILES         BIT(REPORT) /* of recordings: no process is needed */
+#define STACKS        (TRACES | BIT(REPORT))
 
 #define AT(member)    offsetof(struct options, member)
 
@@ -277,6 +280,24 @@ static error_t set_format(struct options *options, const struct option_row *row,
 	return options->format ? 0 : arg_wrong("--format", "%s", err.text);
 }
 
+static error_t set_recording(struct options *options, const struct option_row *row, char *pattern)
+{
+	(void)row;
+	if (options->recording)
+		return arg_wrong("--output", "one recording at a time");
+	options->recording = pattern;
+	return 0;
+}
+
+static error_t set_moment(struct options *options, const struct option_row *row, char *word)
+{
+	struct moment *moment = value_of(options, row);
+	char name[NAME_SIZE];
+
+	moment->given = true;
+	return arg_moment(name_of(row, name), word, &moment->clock, &moment->seconds);
+}
+
 static error_t set_knob(struct options *options, const struct option_row *row, char *word)
 {
 	char *value = strchr(word, '='), quoted[64];
@@ -313,7 +334,7 @@ static const char *const limits[] = {
 const struct option_row option_rows[] = {
 	{"pid", 'p', "PID[,PID...]", "processes; may repeat", TRACE, .group = OPTION_TARGET,
 	 .set = set_pids},
-	{"pid", 'p', "PID", "the process", REPORTS & ~TRACE, .group = OPTION_TARGET,
+	{"pid", 'p', "PID", "the process", REPORTS & ~TRACE & ~FILES, .group = OPTION_TARGET,
 	 .set = set_pids},
 	{"pid", 'p', "PID",
 	 "look at this process too: its Python, the plan of the probes, the cost", BIT(DOCTOR),
@@ -321,7 +342,7 @@ const struct option_row option_rows[] = {
 	{"restore", 0, NULL, "undo what a killed pyleaktrace left in the process", BIT(DOCTOR),
 	 .group = OPTION_TARGET, .set = set_flag, .offset = AT(restore)},
 	{"duration", 'd', "TIME", "stop after TIME (90, 90s, 5m, 2h); else at Ctrl-C or its end",
-	 TRACE, .group = OPTION_TARGET, .set = set_time, .offset = AT(duration_ns),
+	 TRACES, .group = OPTION_TARGET, .set = set_time, .offset = AT(duration_ns),
 	 .least = LEAST_TIME_NS},
 	{"duration", 'd', "TIME", "go on until TIME (90, 90s, 5m, 2h) has passed",
 	 BIT(GROWTH) | BIT(TREND), .group = OPTION_TARGET, .set = set_time,
@@ -329,23 +350,23 @@ const struct option_row option_rows[] = {
 	{"duration", 'd', "TIME", "for how long (5s)", WATCHES, .group = OPTION_TARGET,
 	 .set = set_time, .offset = AT(duration_ns), .least = LEAST_TIME_NS},
 	{"max-overhead", 0, "PERCENT",
-	 "ceiling: of its own CPU time (5), or 1 % of one core if that is more", TRACE,
+	 "ceiling: of its own CPU time (5), or 1 % of one core if that is more", TRACES,
 	 .group = OPTION_TARGET, .set = set_share, .offset = AT(trace.max_overhead), .least = 10},
 	{"max-overhead", 0, "PERCENT", "end when it costs the target more than this of a core (5)",
 	 WATCHES, .group = OPTION_TARGET, .set = set_share, .offset = AT(heap.max_overhead),
 	 .least = 1},
 	{"fail-above", 0, "RATE", "exit with 3 if memory in use grows faster at the end (10MiB/h)",
-	 TRACE, .group = OPTION_TARGET, .set = set_rate, .offset = AT(fail_above_per_s)},
-	{"max-delay", 0, "TIME", "the longest window, and so delay of one request (20ms)", TRACE,
+	 TRACES, .group = OPTION_TARGET, .set = set_rate, .offset = AT(fail_above_per_s)},
+	{"max-delay", 0, "TIME", "the longest window, and so delay of one request (20ms)", TRACES,
 	 .group = OPTION_TARGET, .set = set_time, .offset = AT(trace.max_window_ns),
 	 .least = 1000000},
-	{"exact", 0, NULL, "trace every allocation, whatever it costs", TRACE,
+	{"exact", 0, NULL, "trace every allocation, whatever it costs", TRACES,
 	 .group = OPTION_TARGET, .set = set_flag, .offset = AT(exact)},
 	{"sample", 0, "BYTES", "record one block per BYTES allocated (256 to 1G), all the time",
-	 TRACE, .group = OPTION_TARGET, .set = set_sample, .least = 1u << 8, .most = 1u << 30},
-	{"native", 0, "yes|no", "C frames in stacks (yes)", TRACE, .group = OPTION_TARGET,
+	 TRACES, .group = OPTION_TARGET, .set = set_sample, .least = 1u << 8, .most = 1u << 30},
+	{"native", 0, "yes|no", "C frames in stacks (yes)", TRACES, .group = OPTION_TARGET,
 	 .set = set_no_yes, .offset = AT(trace.native), .choices = no_yes},
-	{"domain", 0, "LIST", "allocators to trace: malloc,object,mmap (all)", TRACE,
+	{"domain", 0, "LIST", "allocators to trace: malloc,object,mmap (all)", TRACES,
 	 .group = OPTION_TARGET, .set = set_domains},
 	{"depth", 0, "N", "number of steps back (3)", BIT(BACKREFS), .group = OPTION_TARGET,
 	 .set = set_u32, .offset = AT(heap.depth), .least = 1, .most = 20},
@@ -353,27 +374,29 @@ const struct option_row option_rows[] = {
 	 BIT(HEAP) | BIT(HOLDERS) | BIT(CHAIN) | BIT(BACKREFS) | BIT(OBJECTS),
 	 .group = OPTION_TARGET, .set = set_flag, .offset = AT(heap.frozen)},
 
-	{"top", 'T', "N", "stacks or groups to show (5; 0: all)", TRACE, .group = OPTION_SHOWN,
+	{"top", 'T', "N", "stacks or groups to show (5; 0: all)", STACKS, .group = OPTION_SHOWN,
 	 .set = set_shown, .offset = AT(top), .most = 1000000},
-	{"frames", 0, "N", "frames to show of each stack (6; 0: all); -v shows every one", TRACE,
+	{"frames", 0, "N", "frames to show of each stack (6; 0: all); -v shows every one", STACKS,
 	 .group = OPTION_SHOWN, .set = set_frames, .offset = AT(frames), .most = 1000},
-	{"top", 'T', "N", "rows of each part (20; 0: all)", REPORTS & ~TRACE & ~BIT(OBJECTS),
+	{"top", 'T', "N", "rows of each part (20; 0: all)", REPORTS & ~STACKS & ~BIT(OBJECTS),
 	 .group = OPTION_SHOWN, .set = set_u32, .offset = AT(top), .most = 1000000},
 	{"top", 'T', "N", "objects to show (10; 0: 1000)", BIT(OBJECTS), .group = OPTION_SHOWN,
 	 .set = set_u32, .offset = AT(top), .most = 1000},
 	{"values", 0, NULL,
 	 "also what is in the objects: text, numbers, first items, attributes; may be private",
 	 BIT(OBJECTS), .group = OPTION_SHOWN, .set = set_flag, .offset = AT(heap.values)},
-	{"sort", 0, "ORDER", "size, count, growth or age (size)", TRACE, .group = OPTION_SHOWN,
+	{"sort", 0, "ORDER", "size, count, growth or age (size)", STACKS, .group = OPTION_SHOWN,
 	 .set = set_choice, .offset = AT(trace.order), .choices = stack_orders},
 	{"sort", 0, "ORDER", "bytes, count or name (bytes)", BIT(HEAP) | BIT(GROWTH),
 	 .group = OPTION_SHOWN, .set = set_choice, .offset = AT(heap.order),
 	 .choices = type_orders},
 	{"group-by", 0, "WHAT",
-	 "sum by line, function, module, thread or pid; traces at once (stack)", TRACE,
+	 "sum by line, function, module, thread or pid; traces at once (stack)", TRACES,
+	 .group = OPTION_SHOWN, .set = set_group_by},
+	{"group-by", 0, "WHAT", "sum by line, function, module or thread (stack)", BIT(REPORT),
 	 .group = OPTION_SHOWN, .set = set_group_by},
 	{"module", 0, "NAME[,NAME...]",
-	 "only stacks with a frame of these (numpy, json.decoder); may repeat", TRACE,
+	 "only stacks with a frame of these (numpy, json.decoder); may repeat", STACKS,
 	 .group = OPTION_SHOWN, .set = add_modules},
 	{"module", 0, "NAME[,NAME...]",
 	 "only what belongs to these modules or their submodules (builtins: to none); may repeat",
@@ -382,18 +405,30 @@ const struct option_row option_rows[] = {
 	 .group = OPTION_SHOWN, .set = set_like},
 	{"min-count", 0, "N", "only types with at least N objects, containers with N items", TABLES,
 	 .group = OPTION_SHOWN, .set = set_number, .offset = AT(heap.min_count), .most = INT64_MAX},
-	{"older", 0, "TIME", "ignore blocks younger than TIME (500ms)", TRACE,
+	{"older", 0, "TIME", "ignore blocks younger than TIME (500ms)", TRACES,
 	 .group = OPTION_SHOWN, .set = set_time, .offset = AT(trace.older_ns)},
-	{"min-size", 'z', "BYTES", "count only blocks of at least this size", TRACE,
+	{"min-size", 'z', "BYTES", "count only blocks of at least this size", TRACES,
 	 .group = OPTION_SHOWN, .set = set_size, .offset = AT(trace.min_size), .most = UINT64_MAX},
-	{"max-size", 'Z', "BYTES", "count only blocks of at most this size", TRACE,
+	{"max-size", 'Z', "BYTES", "count only blocks of at most this size", TRACES,
 	 .group = OPTION_SHOWN, .set = set_size, .offset = AT(trace.max_size), .most = UINT64_MAX},
 
+	{"from", 0, "TIME",
+	 "reports from TIME on: since the start (90, 5m), before the end (-5m), or by the clock "
+	 "(14:03)",
+	 FILES, .group = OPTION_SHOWN, .set = set_moment, .offset = AT(record.from)},
+	{"to", 0, "TIME", "reports up to TIME", FILES, .group = OPTION_SHOWN, .set = set_moment,
+	 .offset = AT(record.to)},
+
+	{"output", 'o', "FILE", "the recording, a file that is not there yet; %p: pid, %t: time",
+	 BIT(RECORD), .group = OPTION_OUTPUT, .set = set_recording},
+	{"output", 'o', "FILE",
+	 "also write the report to FILE; may repeat; %p: pid, %t: time; the format by extension",
+	 FILES, .group = OPTION_OUTPUT, .set = add_output},
 	{"output", 'o', "FILE",
 	 "also write the final report to FILE; may repeat; %p: pid, %t: time; "
 	 "the format by extension",
-	 REPORTS, .group = OPTION_OUTPUT, .set = add_output},
-	{"format", 'f', "FORMAT", "of stdout; of -o without extension", REPORTS,
+	 REPORTS & ~BIT(RECORD) & ~FILES, .group = OPTION_OUTPUT, .set = add_output},
+	{"format", 'f', "FORMAT", "of stdout; of -o without extension", REPORTS & ~BIT(RECORD),
 	 .group = OPTION_OUTPUT, .set = set_format},
 	{"quiet", 'q', NULL, "reports only", REPORTS, .group = OPTION_OUTPUT, .set = set_flag,
 	 .offset = AT(quiet)},
@@ -403,7 +438,7 @@ const struct option_row option_rows[] = {
 	 .group = OPTION_OUTPUT, .set = set_flag, .offset = AT(no_color)},
 
 	{NULL, 'X', "NAME=VALUE", "a rarely needed setting; -X help lists them",
-	 TRACE | BIT(DOCTOR), .group = OPTION_ABOUT, .set = set_knob},
+	 TRACES | BIT(DOCTOR), .group = OPTION_ABOUT, .set = set_knob},
 	{"help", 'h', NULL, "print a short help", ALL, .group = OPTION_ABOUT},
 	{"version", 0, NULL, "print the version", ALL, .group = OPTION_ABOUT},
 	{0},
@@ -413,28 +448,28 @@ const struct option_row option_knobs[] = {
 	{"steer", 0, "yes|no",
 	 "write to the target to see objects of builds with inlined allocators (yes); no: never "
 	 "write to it, even if some objects are not seen then",
-	 TRACE | BIT(DOCTOR), .group = OPTION_TARGET, .set = set_no_yes, .offset = AT(trace.steer),
+	 TRACES | BIT(DOCTOR), .group = OPTION_TARGET, .set = set_no_yes, .offset = AT(trace.steer),
 	 .choices = no_yes},
 	{"heap-scan", 0, "yes|no",
-	 "scan the heap in the background, and look at memory, threads and files (yes)", TRACE,
+	 "scan the heap in the background, and look at memory, threads and files (yes)", TRACES,
 	 .group = OPTION_TARGET, .set = set_no_yes, .offset = AT(trace.heap_scan),
 	 .choices = no_yes},
 	{"trace", 0, "growth|always",
 	 "trace where memory grows and a stack is missing (growth), or at once and everywhere, "
 	 "as far as the ceiling allows (always); always is the default with --domain, --module "
 	 "and --group-by other than stack",
-	 TRACE, .group = OPTION_TARGET, .set = set_when, .offset = AT(trace.when),
+	 TRACES, .group = OPTION_TARGET, .set = set_when, .offset = AT(trace.when),
 	 .choices = moments},
 	{"on-limit", 0, "throttle|stop",
 	 "when tracing everything would exceed --max-overhead: trace less (throttle), or end with "
 	 "a "
 	 "final report and exit code 3 (stop)",
-	 TRACE, .group = OPTION_TARGET, .set = set_choice, .offset = AT(trace.on_limit),
+	 TRACES, .group = OPTION_TARGET, .set = set_choice, .offset = AT(trace.on_limit),
 	 .choices = limits},
 	{"max-blocks", 0, "N", "room for live blocks (from the target's size, at least 1048576)",
-	 TRACE, .group = OPTION_TARGET, .set = set_u32, .offset = AT(trace.max_blocks), .least = 1,
+	 TRACES, .group = OPTION_TARGET, .set = set_u32, .offset = AT(trace.max_blocks), .least = 1,
 	 .most = 1u << 28},
-	{"max-stacks", 0, "N", "room for distinct stacks (32768)", TRACE, .group = OPTION_TARGET,
+	{"max-stacks", 0, "N", "room for distinct stacks (32768)", TRACES, .group = OPTION_TARGET,
 	 .set = set_u32, .offset = AT(trace.max_stacks), .least = 1, .most = 1u << 22},
 	{0},
 };

@@ -117,6 +117,17 @@ static error_t take_path(struct options *options, const char *path)
 	return 0;
 }
 
+/* A recording; diff takes two. */
+static error_t take_file(struct options *options, const char *word)
+{
+	if (options->record.n_files == 1)
+		return too_many(options->verb);
+	if (!*word)
+		return arg_wrong("FILE", "the name is empty");
+	options->record.files[options->record.n_files++] = word;
+	return 0;
+}
+
 static error_t take_argument(struct parse *parse, const char *word)
 {
 	struct options *options = parse->options;
@@ -129,6 +140,7 @@ static error_t take_argument(struct parse *parse, const char *word)
 		/* fall through */
 	case VERB_GROWTH:
 	case VERB_TREND:
+	case VERB_RECORD:
 		return take_time(parse, word);
 	case VERB_CHAIN:
 	case VERB_BACKREFS:
@@ -137,6 +149,8 @@ static error_t take_argument(struct parse *parse, const char *word)
 	case VERB_WATCH:
 	case VERB_REFS:
 		return take_path(options, word);
+	case VERB_REPORT:
+		return take_file(options, word);
 	default:
 		return too_many(options->verb);
 	}
@@ -323,6 +337,11 @@ static void say_what_is_not_grouped(const struct options *options)
 			group_by_name(by), format->name);
 }
 
+static bool is_trace(const struct verb *verb)
+{
+	return verb == &verbs[VERB_TRACE] || verb == &verbs[VERB_RECORD];
+}
+
 static bool resolve_trace(struct options *options)
 {
 	struct trace_options *trace = &options->trace;
@@ -368,6 +387,7 @@ static void resolve_times(struct options *options)
 {
 	switch (options->verb - verbs) {
 	case VERB_TRACE:
+	case VERB_RECORD:
 		if (!options->interval_ns)
 			options->interval_ns = 5000000000u;
 		break;
@@ -408,6 +428,8 @@ static bool has_all(const struct options *options)
 	if (id == VERB_DOCTOR)
 		missing = options->restore && !options->trace.n_pids ? "--restore needs -p PID"
 								     : NULL;
+	else if (id == VERB_REPORT)
+		missing = options->record.n_files ? NULL : "which recording?";
 	else if (!options->trace.n_pids)
 		missing = "no target: use -p PID";
 	else if ((id == VERB_CHAIN || id == VERB_BACKREFS || id == VERB_OBJECTS) && !heap->type &&
@@ -418,6 +440,8 @@ static bool has_all(const struct options *options)
 	else if (id == VERB_REFS && !heap->watch.n)
 		missing = "which object? A path as holders prints it, an address, or a type as "
 			  "heap lists them";
+	else if (id == VERB_RECORD && !options->recording)
+		missing = "record to which file? -o FILE";
 	if (missing)
 		arg_wrong("", "%s (%s %s; see --help)", missing, name, options->verb->arguments);
 	return !missing;
@@ -486,8 +510,11 @@ enum options_result options_parse(struct options *options, int argc, char **argv
 		return OPTIONS_WRONG;
 	if (options->trace.n_pids > 1 && !output_names_fit(options))
 		return OPTIONS_WRONG;
-	return options->verb != &verbs[VERB_TRACE] || resolve_trace(options) ? OPTIONS_RUN
-									     : OPTIONS_WRONG;
+	if (is_trace(options->verb) && !resolve_trace(options))
+		return OPTIONS_WRONG;
+	if (options->verb == &verbs[VERB_REPORT])
+		say_what_is_not_grouped(options);
+	return OPTIONS_RUN;
 }
 
 void options_fini(struct options *options)

@@ -41,6 +41,8 @@ enum verb_id {
 	VERB_TREND,
 	VERB_WATCH,
 	VERB_REFS,
+	VERB_RECORD,
+	VERB_REPORT,
 	VERB_DOCTOR,
 	VERB_COUNT,
 };
@@ -67,6 +69,20 @@ struct heap_options {
 	double max_overhead;            /* watch, refs: of a core */
 };
 
+/* A moment of a recording. */
+struct moment {
+	bool given;
+	bool clock;     /* seconds of the day, in local time; else: */
+	double seconds; /* since the recording began; negative: before its end */
+};
+
+/* What report and diff read. */
+struct record_options {
+	const char *files[2];
+	unsigned n_files;
+	struct moment from, to;
+};
+
 struct options {
 	const struct verb *verb;
 	struct trace_options trace; /* the targets and -v of every command, too */
@@ -89,6 +105,8 @@ struct options {
 	bool domains_given, when_given; /* --domain; -X trace */
 	struct heap_options heap;
 	bool restore; /* doctor */
+	struct record_options record;
+	const char *recording; /* record: the file to write, with %p, %t; NULL: none is written */
 };
 
 /* what options_parse() found to do */

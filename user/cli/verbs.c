@@ -96,6 +96,23 @@ const struct verb verbs[VERB_COUNT] = {
 		 "Debug registers of the target's threads are set, and cleared at the end. Needs "
 		 "BPF.",
 		 DOCUMENT_WATCH, 20, command_watch},
+	[VERB_RECORD] =
+		{"record", "-p PID -o FILE [OPTIONS] [INTERVAL [COUNT]]",
+		 "trace, and keep each report in a file",
+		 "Trace a process as pyleaktrace -p PID does, and add each report to a recording, "
+		 "FILE (leak.plt): every INTERVAL seconds (5), COUNT times (endless).",
+		 "The file grows by some MiB an hour. Each report is in it as soon as it is made, "
+		 "so "
+		 "a recording can be read while it is written, and after the tool was killed. It "
+		 "has names, paths and the command line of the process, and no contents of memory.",
+		 DOCUMENT_TRACE, 5, command_trace},
+	[VERB_REPORT] =
+		{"report", "FILE [OPTIONS]", "show a report of a recording again",
+		 "Show the last report of a recording, as it was shown when it was made, or with "
+		 "--to or --from the last of a span.",
+		 "Needs neither root nor the process. What of the file is damaged or cut is said; "
+		 "the reports around it are read.",
+		 DOCUMENT_TRACE, 5, command_report},
 	[VERB_DOCTOR] =
 		{"doctor", "[-p PID] [OPTIONS]", "what works here, what does not, why, what to do",
 		 "Say what works here, what does not, why, and what to do; with -p also "

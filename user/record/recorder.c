@@ -53,6 +53,8 @@ void recorder_close(struct recorder *recorder)
 	if (!recorder)
 		return;
 	names_out_clear(&recorder->names);
+	if (recorder->fd >= 0 && !recorder->end)
+		unlink(recorder->path);
 	if (recorder->fd >= 0)
 		close(recorder->fd);
 	free(recorder->path);

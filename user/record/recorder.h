@@ -4,7 +4,7 @@
  *
  * Place      record; driven by cli.
  * Shapes     format.h.
- * Ownership  recorder_close() takes it; may be NULL.
+ * Ownership  recorder_close() takes it; may be NULL. It removes a file that has no report.
  * Errors     said once. After a write that failed (a full disk) the file ends with the last whole
  *            report.
  * Bounds     memory: the names of a segment, and one report as JSON.

@@ -106,7 +106,7 @@ $(OUT)/pyleaktrace: $(MAIN) $(OUT)/libpyleaktrace.a | lint-layers
 MAN_PAGES := $(patsubst man/%.in,$(OUT)/man/%,$(sort $(wildcard man/*.8.in)))
 COMPLETIONS := $(addprefix $(OUT)/completion/,bash zsh fish)
 # verbs that a page of another name describes: verb:page
-MAN_ALIASES := growth:heap holders:heap chain:heap backrefs:heap objects:heap trend:heap refs:watch report:record
+MAN_ALIASES := growth:heap holders:heap chain:heap backrefs:heap objects:heap trend:heap refs:watch report:record diff:record
 
 $(OUT)/gen/manual: tools/gen-manual.c $(OUT)/libpyleaktrace.a
 	@mkdir -p $(@D)

@@ -145,6 +145,7 @@ VERBS = (
     "refs",
     "record",
     "report",
+    "diff",
     "doctor",
 )
 

@@ -132,6 +132,31 @@ def test_outputs_and_groups_are_those_of_a_trace(target, tmp_path, validate):
     assert re.search(r"fill \(.*accounts\.py:%d\)" % target.line("of_size"), grouped.stdout)
 
 
+def test_what_grew_between_two_reports(target, tmp_path, validate):
+    recording = Recording(target, tmp_path, "--exact", "--older", "0")
+    try:
+        target.do("of_size", n=100, n_keep=50, size=6543)
+        recording.report_now()
+        target.do("of_size", n=100, n_keep=70, size=6543)
+        assert recording.end() == 0
+    finally:
+        recording.close()
+    result = tool("diff", recording.path)
+    assert result.returncode == 0, result.stderr
+    assert re.match(r"[+-][\d.]+ \S+ of memory \(RSS\) between ", result.stdout)
+    assert "+%d bytes in +70 allocations from stack" % (70 * 6543) in result.stdout
+    data = json.loads(tool("diff", recording.path, "-f", "json").stdout)
+    validate(data)
+    assert any(
+        stack["bytes_after"] - stack["bytes_before"] == 70 * 6543
+        for stack in data["difference"]["stacks"]
+    )
+    folded = tool("diff", recording.path, recording.path, "-f", "folded")
+    assert (folded.returncode, folded.stdout) == (0, "")
+    result = tool("diff", recording.path, recording.path, "--to", "1")
+    assert result.returncode == 64 and "of one recording" in result.stderr
+
+
 def test_killed_at_any_moment(target, tmp_path):
     """What was written is read; at most the last report is cut."""
     choose = random.Random(18)

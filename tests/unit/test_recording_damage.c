@@ -13,8 +13,10 @@
 #include "unit/recorded.h"
 #include "unit/recorded_fill.h"
 
+#include "model/difference.h"
 #include "record/format.h"
 #include "record/frames.h"
+#include "view/difference_text.h"
 
 #define LOOKS 6
 
@@ -81,14 +83,36 @@ static struct bytes record_some(const char *path, const char *name, size_t ends[
 	return read_file(path);
 }
 
+/* What grew from one to the next, and back. */
+static void compare(const struct profile *before, struct profile *after)
+{
+	const struct difference *difference = difference_make(before, after);
+	struct profile *growth = difference_growth(difference);
+	const struct document document = {
+		.kind = DOCUMENT_DIFF, .profile = growth, .difference = difference};
+	struct err err = ERR_INIT;
+	char *text = NULL;
+	size_t n;
+	FILE *out = open_memstream(&text, &n);
+
+	difference_text(out, difference, &(struct difference_text_options){.all_frames = true});
+	assert_int_equal(export_json(out, &document, &err), 0);
+	fclose(out);
+	free(text);
+	free(golden_text(export_folded, growth, NULL));
+	profile_free(growth);
+}
+
 /* Show all there is in every format; return how many reports could be. */
 static size_t show_all(const char *path)
 {
 	struct err err = ERR_INIT;
 	struct recording *recording = recording_open(path, &err);
+	struct profile *other = made_profile("answered");
 	size_t n = 0;
 
 	if (!recording) {
+		profile_free(other);
 		assert_true(err.code == ERR_USAGE && err.text[0]);
 		return 0;
 	}
@@ -104,8 +128,11 @@ static size_t show_all(const char *path)
 		profile_group(profile, GROUP_MODULE, ORDER_SIZE);
 		for (size_t k = 0; k < RECORDED_WRITERS; k++)
 			free(golden_text(recorded_writers[k], profile, NULL));
+		compare(other, profile);
+		compare(profile, other);
 		profile_free(profile);
 	}
+	profile_free(other);
 	recording_close(recording);
 	return n;
 }

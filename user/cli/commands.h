@@ -16,6 +16,7 @@ int command_held(const struct options *options);   /* holders, chain, backrefs, 
 int command_trend(const struct options *options);  /* trend */
 int command_watch(const struct options *options);  /* watch, refs */
 int command_report(const struct options *options); /* report */
+int command_diff(const struct options *options);   /* diff */
 int command_doctor(const struct options *options); /* doctor */
 
 #endif

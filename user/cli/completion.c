@@ -53,6 +53,12 @@ static void put_bash_values(FILE *out, const struct verb *verb)
 	}
 }
 
+/* Are its arguments names of files? */
+static bool takes_files(const struct verb *verb)
+{
+	return verb == &verbs[VERB_REPORT] || verb == &verbs[VERB_DIFF];
+}
+
 static void print_bash(FILE *out)
 {
 	fputs("# bash completion of pyleaktrace; made from its table of options\n"
@@ -69,7 +75,10 @@ static void print_bash(FILE *out)
 	for (const struct verb *verb = &verbs[VERB_TRACE + 1]; verb < &verbs[VERB_COUNT]; verb++) {
 		fprintf(out, "\t%s:*) words=\"", verb->name);
 		put_words(out, verb);
-		fputs("\" ;;\n", out);
+		fputs(takes_files(verb) ? "\"; COMPREPLY=($(compgen -f -W \"$words\" -- "
+					  "\"$word\")); return ;;\n"
+					: "\" ;;\n",
+		      out);
 	}
 	fputs("\t*) words=\"", out);
 	put_words(out, &verbs[VERB_TRACE]);
@@ -152,7 +161,7 @@ static void print_zsh(FILE *out)
 	put_zsh_options(out, &verbs[VERB_TRACE]);
 	fputs("\t) ;;\nesac\n"
 	      "(( CURRENT == 2 )) && _describe command verbs\n"
-	      "_arguments -s $options '*:argument:'\n",
+	      "_arguments -s $options '*:argument:_files'\n",
 	      out);
 }
 
@@ -174,6 +183,10 @@ static void print_fish(FILE *out)
 		fprintf(out, " %s", verb->name);
 	fputs("\ncomplete -c pyleaktrace -f\n", out);
 	for (const struct verb *verb = verbs; verb < &verbs[VERB_COUNT]; verb++) {
+		if (takes_files(verb))
+			fprintf(out,
+				"complete -c pyleaktrace -n '__fish_seen_subcommand_from %s' -F\n",
+				verb->name);
 		if (*verb->name)
 			fprintf(out,
 				"complete -c pyleaktrace -n __fish_use_subcommand -a %s -d '%s'\n",

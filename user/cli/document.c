@@ -10,6 +10,7 @@
 
 #include "export/outputs.h"
 #include "view/census_text.h"
+#include "view/difference_text.h"
 #include "view/report.h"
 #include "view/trend_text.h"
 #include "view/watch_text.h"
@@ -71,6 +72,13 @@ static void write_text(FILE *out, const struct writing *writing)
 		trend_text(out, document->profile, document->trend,
 			   &(struct trend_text_options){
 				   .top = options->top, .color = color, .quiet = quiet});
+		break;
+	case DOCUMENT_DIFF:
+		difference_text(out, document->difference,
+				&(struct difference_text_options){.top = options->top,
+								  .color = color,
+								  .quiet = quiet,
+								  .all_frames = all_frames});
 		break;
 	case DOCUMENT_WATCH:
 		watch_text(out, document->watch,

@@ -15,7 +15,7 @@
 #define WATCHES       (BIT(WATCH) | BIT(REFS))
 #define REPORTS       (ALL & ~BIT(DOCTOR))
 #define TRACES        (TRACE | BIT(RECORD))
-#define FILES         BIT(REPORT) /* of recordings: no process is needed */
+#define FILES         (BIT(REPORT) | BIT(DIFF)) /* of recordings: no process is needed */
 #define STACKS        (TRACES | BIT(REPORT))
 
 #define AT(member)    offsetof(struct options, member)
@@ -378,8 +378,11 @@ const struct option_row option_rows[] = {
 	 .set = set_shown, .offset = AT(top), .most = 1000000},
 	{"frames", 0, "N", "frames to show of each stack (6; 0: all); -v shows every one", STACKS,
 	 .group = OPTION_SHOWN, .set = set_frames, .offset = AT(frames), .most = 1000},
-	{"top", 'T', "N", "rows of each part (20; 0: all)", REPORTS & ~STACKS & ~BIT(OBJECTS),
-	 .group = OPTION_SHOWN, .set = set_u32, .offset = AT(top), .most = 1000000},
+	{"top", 'T', "N", "rows of each part (20; 0: all)",
+	 REPORTS & ~STACKS & ~BIT(OBJECTS) & ~BIT(DIFF), .group = OPTION_SHOWN, .set = set_u32,
+	 .offset = AT(top), .most = 1000000},
+	{"top", 'T', "N", "rows of each part (5; 0: all)", BIT(DIFF), .group = OPTION_SHOWN,
+	 .set = set_u32, .offset = AT(top), .most = 1000000},
 	{"top", 'T', "N", "objects to show (10; 0: 1000)", BIT(OBJECTS), .group = OPTION_SHOWN,
 	 .set = set_u32, .offset = AT(top), .most = 1000},
 	{"values", 0, NULL,

@@ -120,7 +120,7 @@ static error_t take_path(struct options *options, const char *path)
 /* A recording; diff takes two. */
 static error_t take_file(struct options *options, const char *word)
 {
-	if (options->record.n_files == 1)
+	if (options->record.n_files == (options->verb == &verbs[VERB_DIFF] ? 2 : 1))
 		return too_many(options->verb);
 	if (!*word)
 		return arg_wrong("FILE", "the name is empty");
@@ -150,6 +150,7 @@ static error_t take_argument(struct parse *parse, const char *word)
 	case VERB_REFS:
 		return take_path(options, word);
 	case VERB_REPORT:
+	case VERB_DIFF:
 		return take_file(options, word);
 	default:
 		return too_many(options->verb);
@@ -428,7 +429,7 @@ static bool has_all(const struct options *options)
 	if (id == VERB_DOCTOR)
 		missing = options->restore && !options->trace.n_pids ? "--restore needs -p PID"
 								     : NULL;
-	else if (id == VERB_REPORT)
+	else if (id == VERB_REPORT || id == VERB_DIFF)
 		missing = options->record.n_files ? NULL : "which recording?";
 	else if (!options->trace.n_pids)
 		missing = "no target: use -p PID";

@@ -43,6 +43,7 @@ enum verb_id {
 	VERB_REFS,
 	VERB_RECORD,
 	VERB_REPORT,
+	VERB_DIFF,
 	VERB_DOCTOR,
 	VERB_COUNT,
 };

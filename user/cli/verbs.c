@@ -113,6 +113,13 @@ const struct verb verbs[VERB_COUNT] = {
 		 "Needs neither root nor the process. What of the file is damaged or cut is said; "
 		 "the reports around it are read.",
 		 DOCUMENT_TRACE, 5, command_report},
+	[VERB_DIFF] =
+		{"diff", "OLD [NEW] [OPTIONS]", "what grew between two reports of recordings",
+		 "Show what grew between the last reports of two recordings, or from the first to "
+		 "the last report of one, or of a span of it.",
+		 "Needs neither root nor the process. Stacks are compared by their frames, so two "
+		 "runs of a program can be compared, as long as its lines are the same.",
+		 DOCUMENT_DIFF, 5, command_diff},
 	[VERB_DOCTOR] =
 		{"doctor", "[-p PID] [OPTIONS]", "what works here, what does not, why, what to do",
 		 "Say what works here, what does not, why, and what to do; with -p also "

@@ -11,12 +11,12 @@
 #define QUOTE_MAX  96
 
 #define KIND(kind) (1u << DOCUMENT_##kind)
-#define ALL        (KIND(TRACE) | KIND(HEAP) | KIND(GRAPH) | KIND(TREND) | KIND(WATCH))
+#define ALL        (KIND(TRACE) | KIND(HEAP) | KIND(GRAPH) | KIND(TREND) | KIND(WATCH) | KIND(DIFF))
 
 static const struct exporter exporters[] = {
 	{"text", ".txt", ALL, NULL, NULL, false},
 	{"json", ".json", ALL, export_json, NULL, false},
-	{"folded", ".folded", KIND(TRACE), export_folded, NULL, true},
+	{"folded", ".folded", KIND(TRACE) | KIND(DIFF), export_folded, NULL, true},
 	{"svg", ".svg", KIND(TRACE), export_svg, NULL, true},
 	{"html", ".html", KIND(TRACE), export_html, NULL, true},
 	{"dot", ".dot", KIND(GRAPH), export_dot, NULL, false},

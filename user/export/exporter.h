@@ -6,14 +6,12 @@
  *
  * Place      layer 5; cli finds a row and writes with it.
  * Shapes     text .txt, json .json: of every document. folded .folded, svg .svg, html .html: of
- *            traces. dot .dot, svg .svg: of chains and graphs of references.
- * Ownership  rows are static; a document borrows what it points to.
- * Errors     -ERR_USAGE from the two find functions: no such format, with the list of the ones that
- *            exist.
- * Bounds     write() needs memory for the stacks' tree or one stack's JSON at a time; it reads
- *            nothing but the document and looks at no environment, so equal documents give equal
- *            bytes. Only the SVG of a graph is made by a program, dot of Graphviz.
- * Threads    safe from any on different streams.
+ *            traces; folded of differences, too. dot .dot, svg .svg: of chains and graphs of
+ * references. Ownership  rows are static; a document borrows what it points to. Errors -ERR_USAGE
+ * from the two find functions: no such format, with the list of the ones that exist. Bounds write()
+ * needs memory for the stacks' tree or one stack's JSON at a time; it reads nothing but the
+ * document and looks at no environment, so equal documents give equal bytes. Only the SVG of a
+ * graph is made by a program, dot of Graphviz. Threads    safe from any on different streams.
  */
 #ifndef PYLEAKTRACE_EXPORT_EXPORTER_H
 #define PYLEAKTRACE_EXPORT_EXPORTER_H
@@ -22,6 +20,7 @@
 #include <stdio.h>
 
 #include "base/err.h"
+#include "model/difference.h"
 #include "model/group.h"
 #include "model/heap_types.h"
 #include "model/heap_watch.h"
@@ -34,6 +33,7 @@ enum document_kind {
 	DOCUMENT_GRAPH, /* heap: chains, or a graph of references */
 	DOCUMENT_TREND, /* trend */
 	DOCUMENT_WATCH, /* watch */
+	DOCUMENT_DIFF,  /* difference */
 };
 
 /* What a report is made from: the profile, and the member that its kind names. */
@@ -45,7 +45,8 @@ struct document {
 	const struct heap_report *heap;
 	const struct trend *trend;
 	const struct heap_watch *watch;
-	bool last; /* of a trace: there will be no other report */
+	const struct difference *difference; /* profile: of the growth, difference_growth() */
+	bool last;                           /* of a trace: there will be no other report */
 };
 
 #define EXPORT_NO_PROGRAM (-1000)

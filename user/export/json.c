@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+#include "export/difference_json.h"
 #include "export/formats.h"
 #include "export/heap_json.h"
 #include "export/json_parts.h"
@@ -149,6 +150,11 @@ static void put_body(FILE *out, const struct document *document, bool *failed)
 		break;
 	case DOCUMENT_TREND:
 		trend_json_put(out, document->trend, failed);
+		break;
+	case DOCUMENT_DIFF:
+		json_part_dump(out,
+			       ",\n\"difference\": ", json_part_difference(document->difference),
+			       failed);
 		break;
 	case DOCUMENT_WATCH:
 		json_part_dump(out, ",\n\"watch\": ", json_part_watch(document->watch), failed);

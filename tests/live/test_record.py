@@ -175,6 +175,30 @@ def test_killed_at_any_moment(target, tmp_path):
         target.do("of_size", n=10, n_keep=1, size=6543)
 
 
+def test_damage_is_said_and_passed_over(tmp_path):
+    with open(os.path.join(harness.ROOT, "tests/data/recording-1.plt"), "rb") as f:
+        whole = f.read()
+    second = whole.index(whole[:4], 4)
+    path = tmp_path / "x.plt"
+    path.write_bytes(whole + b"more" + whole)
+    result = report(str(path))
+    assert "x.plt: 4 bytes from byte %d on are damaged" % len(whole) in result.stderr
+    assert "report 4 of 4" in result.stderr
+    path.write_bytes(whole[:-1])
+    result = report(str(path))
+    assert "x.plt: the last %d bytes are not a whole report" % (len(whole) - 1 - second) in (
+        result.stderr
+    )
+    assert "report 1 of 1" in result.stderr
+    # the first report of a segment has the names of the others
+    path.write_bytes(whole[:40] + b"?" + whole[41:])
+    result = tool("report", str(path))
+    assert result.returncode == 1 and "names that it needs" in result.stderr
+    path.write_bytes(b"")
+    result = tool("report", str(path))
+    assert result.returncode == 64 and "no report was due yet" in result.stderr
+
+
 def test_what_is_recorded_stays(target, tmp_path):
     path = tmp_path / "x.plt"
     path.write_text("mine")

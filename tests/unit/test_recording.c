@@ -8,6 +8,9 @@
 #include <stddef.h>
 #include <cmocka.h>
 
+#include <signal.h>
+#include <sys/resource.h>
+
 #include "unit/recorded.h"
 #include "unit/recorded_fill.h"
 
@@ -358,6 +361,43 @@ static void a_recording_is_not_written_over(void **state)
 	assert_int_equal(err.code, ERR_FAILED);
 }
 
+/* As on a full disk. */
+static void a_write_that_fails_leaves_the_whole_reports(void **state)
+{
+	const char *path = recorded_path();
+	struct recorder *recorder = recorded_begin(path);
+	struct profile *profile = made_profile("service");
+	struct err err = ERR_INIT;
+	struct rlimit before, limit;
+	struct recording *recording;
+	struct stat about, after;
+
+	(void)state;
+	recorded_add(recorder, profile, 1);
+	assert_int_equal(stat(path, &about), 0);
+	assert_int_equal(getrlimit(RLIMIT_FSIZE, &before), 0);
+	limit = (struct rlimit){(rlim_t)about.st_size + 100, before.rlim_max};
+	signal(SIGXFSZ, SIG_IGN);
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &limit), 0);
+	assert_int_equal(
+		recorder_add(recorder, profile, &(struct recorder_moment){.at_s = 2}, &err),
+		-ERR_FAILED);
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &before), 0);
+	assert_non_null(strstr(err.text, path));
+	assert_int_equal(stat(path, &after), 0);
+	assert_int_equal(after.st_size, about.st_size);
+	/* there is room again: what was not written is named again */
+	recorded_add(recorder, profile, 3);
+	recorder_close(recorder);
+	recording = recorded_open(path);
+	assert_int_equal(recording->n_looks, 2);
+	assert_int_equal(recording->n_damages, 0);
+	profile_free(recorded_read(recording, 1));
+	recording_close(recording);
+	profile_free(profile);
+	recorded_remove(path);
+}
+
 static void what_is_no_recording_is_refused(void **state)
 {
 	struct err err = ERR_INIT;
@@ -417,6 +457,7 @@ int main(void)
 		cmocka_unit_test(no_member_of_the_model_is_missed),
 		cmocka_unit_test(an_hour_of_a_busy_service_is_below_5_mb),
 		cmocka_unit_test(a_recording_is_not_written_over),
+		cmocka_unit_test(a_write_that_fails_leaves_the_whole_reports),
 		cmocka_unit_test(what_is_no_recording_is_refused),
 		cmocka_unit_test(a_recording_of_version_1_is_read),
 	};

@@ -13,14 +13,13 @@
  *     4  {"profile":{"totals":{...},"stacks":[[0,4096,...],...],...}}
  *
  * Place      record; the manual of the file, and the numbers that writer and readers share.
- * Why so     One frame for each report, written with one write(2): after a kill -9 at most the last
- *            frame is broken, and no step at the end is needed. `zstdcat FILE | jq` reads it,
- * without us. The checksum is zstd's, so a damaged frame is known for what it is, and reading goes
- *            on at the next one, found by its magic number. A stack's frames are many times as long
- *            as its figures, and the same in all reports: so they are named once. All names
- * together would be lost with one frame, and each report would need all before it: so after
- *            RECORD_SEGMENT reports all that is needed is named again. A database (SQLite) would
- *            need its journal, a binary format a tool of its own.
+ * Why so     One frame for each report, written with one pwrite(2): after a kill -9 at most the
+ * last frame is broken, and no step at the end is needed. `zstdcat FILE | jq` reads it, without us.
+ * The checksum is zstd's, so a damaged frame is known for what it is, and reading goes on at the
+ * next one, found by its magic number. A stack's frames are many times as long as its figures, and
+ * the same in all reports: so they are named once. All names together would be lost with one frame,
+ * and each report would need all before it: so after RECORD_SEGMENT reports all that is needed is
+ * named again. A database (SQLite) would need its journal, a binary format a tool of its own.
  * Shapes     An array of structs is rows, of which the columns are named once in a segment; a
  * struct alone is an object (shapes.h has both). Zeros and nulls are left out where they can be: of
  * objects, and at the ends of rows. Text is JSON; what is not UTF-8 is

@@ -159,7 +159,8 @@ static int write_all(struct recorder *recorder, const char *bytes, size_t n, str
 	int result = 0;
 
 	for (size_t done = 0; done < n && !result;) {
-		ssize_t more = write(recorder->fd, bytes + done, n - done);
+		ssize_t more =
+			pwrite(recorder->fd, bytes + done, n - done, recorder->end + (off_t)done);
 
 		if (more > 0)
 			done += (size_t)more;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
- * recorder: writes a recording: a report at a time, each with one write(2).
+ * recorder: writes a recording: a report at a time, each with one pwrite(2).
  *
  * Place      record; driven by cli.
  * Shapes     format.h.

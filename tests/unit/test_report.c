@@ -8,6 +8,7 @@
 
 #include "base/escape.h"
 #include "view/frames_text.h"
+#include "view/growing_text.h"
 #include "view/live_line.h"
 #include "view/report.h"
 
@@ -418,6 +419,45 @@ static void recursions_are_one_line(void **state)
 			  "\t\t(f)\n\t\t(f)\n\t\t(main)\n");
 }
 
+/* What watchpoints saw of classes, and of pools of a size. */
+static void makers_of_what_stays_are_shown(void **state)
+{
+	static const struct frame frame = {
+		.kind = FRAME_PYTHON, .function = "keep", .file = "/srv/shop/app.py", .line = 7};
+	static const struct heap_watch_stack stacks[] = {
+		{.stack = {.frames = &frame, .n_frames = 1}, .inserted = 1200, .removed = 200},
+		{.stack = {.frames = &frame, .n_frames = 1}, .inserted = 5, .removed = 5}};
+	static const struct heap_watch_instances counted = {.known = true, .followed_s = 4.5},
+						 sampled = {.known = true,
+							    .sampled = true,
+							    .followed_s = 1.5};
+	struct growing_class rows[] = {
+		{.name = "app.\033[31mOrder",
+		 .per_s = 250,
+		 .row = {.instances = &counted,
+			 .stacks = stacks,
+			 .n_stacks = 2,
+			 .inserted = 1205,
+			 .removed = 205}},
+		{.name = "str", .per_s = 50, .row = {.instances = &sampled}}};
+	const struct profile_growing_classes growing = {rows, 2};
+	const struct profile profile = {.growing_classes = &growing};
+	char *text = NULL;
+	size_t size;
+	struct pen pen = {.out = open_memstream(&text, &size)};
+
+	(void)state;
+	growing_text_classes(&pen, &profile);
+	assert_int_equal(fclose(pen.out), 0);
+	assert_string_equal(
+		text, "Growing classes and sizes, and who makes what stays:\n"
+		      "app.\\x1b[31mOrder +15,000/min; of 1,205 made in 4.5 s, 205 are gone:\n"
+		      "\t1,000 by keep (shop/app.py:7)\n"
+		      "str +3,000/min of its size; of some pools, in 1.5 s, these stay:\n"
+		      "\tnone that stay were seen\n");
+	free(text);
+}
+
 static void live_line_is_whole_parts(void **state)
 {
 	struct live_state live = {.seconds = 12.4,
@@ -492,6 +532,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(reports_fit_the_screen),
 		cmocka_unit_test(frames_that_pass_calls_on_are_one_line),
 		cmocka_unit_test(recursions_are_one_line),
+		cmocka_unit_test(makers_of_what_stays_are_shown),
 		cmocka_unit_test(live_line_is_whole_parts),
 		cmocka_unit_test(what_is_not_known_is_left_out),
 	};

@@ -59,6 +59,7 @@ static void put_whole(const struct pen *pen, const struct profile *profile,
 	if (profile->trend && !options->quiet)
 		trend_text_brief(pen->out, profile->trend, options->color);
 	growing_text(pen, profile, options->all_frames);
+	growing_text_classes(pen, profile);
 	if (!profile->mode.untraced)
 		put_rows(pen, profile, options, &account);
 	growing_text_types(pen, profile);

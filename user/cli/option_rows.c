@@ -382,6 +382,8 @@ const struct option_row option_rows[] = {
 	 .group = OPTION_SHOWN, .set = set_like},
 	{"min-count", 0, "N", "only types with at least N objects, containers with N items", TABLES,
 	 .group = OPTION_SHOWN, .set = set_number, .offset = AT(heap.min_count), .most = INT64_MAX},
+	{"source", 0, NULL, "also the program's own files, line by line; traces at once", TRACE,
+	 .group = OPTION_SHOWN, .set = set_flag, .offset = AT(source)},
 	{"older", 0, "TIME", "ignore blocks younger than TIME (500ms)", TRACE,
 	 .group = OPTION_SHOWN, .set = set_time, .offset = AT(trace.older_ns)},
 	{"min-size", 'z', "BYTES", "count only blocks of at least this size", TRACE,
@@ -421,8 +423,8 @@ const struct option_row option_knobs[] = {
 	 .choices = no_yes},
 	{"trace", 0, "growth|always",
 	 "trace where memory grows and a stack is missing (growth), or at once and everywhere, "
-	 "as far as the ceiling allows (always); always is the default with --domain, --module "
-	 "and --group-by other than stack",
+	 "as far as the ceiling allows (always); always is the default with --domain, --module, "
+	 "--source and --group-by other than stack",
 	 TRACE, .group = OPTION_TARGET, .set = set_when, .offset = AT(trace.when),
 	 .choices = moments},
 	{"on-limit", 0, "throttle|stop",

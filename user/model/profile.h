@@ -219,6 +219,7 @@ struct trend;
 struct profile_growing_containers; /* of model/heap_watch.h */
 struct profile_growing_classes;    /* the same */
 struct profile_lists;              /* the same */
+struct profile_sources;            /* of model/sources.h */
 
 struct retention; /* of model/retention.h */
 
@@ -303,8 +304,9 @@ struct profile {
 	const struct profile_growing_containers *growing_containers;
 	const struct profile_growing_classes *growing_classes;
 	const struct profile_lists *lists;
-	const struct trend *trend;     /* of model/trend.h; NULL: not looked at */
-	const struct verdict *verdict; /* of model/verdict.h; NULL: there is none */
+	const struct profile_sources *sources; /* NULL: not asked for */
+	const struct trend *trend;             /* of model/trend.h; NULL: not looked at */
+	const struct verdict *verdict;         /* of model/verdict.h; NULL: there is none */
 	/* where several targets are shown as one: those that there are */
 	const struct verdict *const *verdicts;
 	size_t n_verdicts;

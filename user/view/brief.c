@@ -8,6 +8,7 @@
 #include "view/growing_text.h"
 #include "view/part.h"
 #include "view/rows_text.h"
+#include "view/source_text.h"
 #include "view/trend_text.h"
 #include "view/verdict_text.h"
 
@@ -237,5 +238,6 @@ void brief_text(const struct pen *pen, const struct profile *profile,
 	part_open(&account_part, pen);
 	put_account(&account_part.pen, profile, options, &account);
 	part_put(&account_part, &as_it_is);
+	source_text(pen, profile);
 	used > LONG_REPORT ? (void)part_put(&last, &as_it_is) : part_drop(&last);
 }

@@ -7,6 +7,7 @@
 #include "view/growing_text.h"
 #include "view/pen.h"
 #include "view/rows_text.h"
+#include "view/source_text.h"
 #include "view/trend_text.h"
 #include "view/verdict_text.h"
 
@@ -68,6 +69,7 @@ static void put_whole(const struct pen *pen, const struct profile *profile,
 	else if (!options->quiet)
 		account_untraced(pen, profile);
 	account_ends(pen, profile);
+	source_text(pen, profile);
 	if (options->last && (profile->verdict || profile->n_verdicts)) {
 		fputc('\n', pen->out);
 		put_verdicts(pen, profile);

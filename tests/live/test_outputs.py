@@ -23,6 +23,7 @@ def written(one_python, tmp_path_factory):
             target.pid,
             folder,
             "-v",
+            "--source",
             "-o",
             "out.txt",
             "-o",
@@ -47,6 +48,18 @@ def written(one_python, tmp_path_factory):
         yield folder, report, target
     finally:
         target.close()
+
+
+def test_source_has_the_line_that_kept_with_its_figures(written):
+    folder, report, target = written
+    text = (folder / "out.txt").read_text()
+    listing = re.split(r"\n\S*/%s:\n" % os.path.basename(target.source), text)[1]
+    with open(target.source, encoding="utf-8") as file:
+        lines = file.read().split("\n")
+    (stack,) = [s for s in report.stacks() if s["outstanding_count"] == KEPT]
+    number = [f["line"] for f in stack["frames"] if f["kind"] == "python"][-1]
+    row = r"^ +[\d.]+ MiB +%d +(\S+ \S+ +)?%d  %s$"
+    assert re.search(row % (KEPT, number, re.escape(lines[number - 1])), listing, re.M), listing
 
 
 def test_nothing_else_is_left(written):

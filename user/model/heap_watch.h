@@ -150,6 +150,7 @@ struct profile_growing_classes {
 enum listed {
 	LISTED_THREADS,      /* of the main interpreter's, that have run Python */
 	LISTED_INTERPRETERS, /* the newest is the first, and the main one the last */
+	LISTED_CALLBACKS,    /* of atexit, up to 3.13: an array, of which the count is watched */
 	LISTED,
 };
 

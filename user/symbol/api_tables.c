@@ -66,14 +66,20 @@ static const char *name_at(struct search *search, uint64_t vaddr, bool dotted)
 	return name;
 }
 
+/* The start of a function, or of an entry of the linkage table, which is described as a part of
+ * one.
+ */
 static bool can_be_code(const struct search *search, uint64_t value)
 {
-	return !value || elf_words_is_code(search->words, value);
+	const struct unwind_function *function =
+		value ? unwind_functions_find(search->functions, value) : NULL;
+
+	return !value || (function && (function->start == value || !function->called));
 }
 
 static bool can_be_data(const struct search *search, uint64_t value)
 {
-	return !value || elf_words_is_data(search->words, value);
+	return !value || elf_words_holds(search->words, value);
 }
 
 /* A size or an offset, which may be negative. */

@@ -7,8 +7,7 @@
 
 #include <gelf.h>
 
-#define SECTIONS_MAX    65536
-#define RELOCATIONS_MAX (8u << 20)
+#define SECTIONS_MAX 65536
 
 /* Fewer bytes than the header says: the file was cut short. */
 static uint64_t read_bytes(int fd, uint8_t *bytes, uint64_t size, uint64_t offset)
@@ -80,7 +79,7 @@ static uint8_t *bytes_at(const struct elf_words *words, uint64_t vaddr, uint64_t
 static void relocate(struct elf_words *words, Elf *elf)
 {
 	uint64_t relative = words->machine == EM_AARCH64 ? R_AARCH64_RELATIVE : R_X86_64_RELATIVE;
-	unsigned left = RELOCATIONS_MAX;
+	uint64_t left = ELF_WORDS_BYTES;
 	Elf_Scn *section = NULL;
 
 	while ((section = elf_nextscn(elf, section)) && elf_ndxscn(section) < SECTIONS_MAX) {
@@ -89,10 +88,11 @@ static void relocate(struct elf_words *words, Elf *elf)
 		GElf_Rela entry;
 
 		if (!gelf_getshdr(section, &header) || header.sh_type != SHT_RELA ||
-		    !(header.sh_flags & SHF_ALLOC) || header.sh_size > ELF_WORDS_BYTES)
+		    !(header.sh_flags & SHF_ALLOC) || header.sh_size > left)
 			continue;
+		left -= header.sh_size;
 		data = elf_getdata(section, NULL);
-		for (int i = 0; data && left && gelf_getrela(data, i, &entry); i++, left--) {
+		for (int i = 0; data && gelf_getrela(data, i, &entry); i++) {
 			uint64_t available, value = (uint64_t)entry.r_addend;
 			uint8_t *word;
 
@@ -141,25 +141,15 @@ uint64_t elf_words_at(const struct elf_words *words, uint64_t vaddr)
 	return value;
 }
 
-static bool is_within(const struct elf_words *words, uint64_t vaddr, bool code)
+bool elf_words_holds(const struct elf_words *words, uint64_t vaddr)
 {
 	for (unsigned i = 0; i < words->n; i++) {
 		const struct elf_words_segment *segment = &words->segments[i];
 
 		if (vaddr >= segment->start && vaddr - segment->start < segment->reach)
-			return segment->code == code;
+			return true;
 	}
 	return false;
-}
-
-bool elf_words_is_code(const struct elf_words *words, uint64_t vaddr)
-{
-	return is_within(words, vaddr, true);
-}
-
-bool elf_words_is_data(const struct elf_words *words, uint64_t vaddr)
-{
-	return is_within(words, vaddr, false);
 }
 
 const char *elf_words_string(const struct elf_words *words, uint64_t vaddr, size_t most)

@@ -9,8 +9,8 @@
  * Ownership  elf_words_load() allocates, elf_words_fini() frees; the Elf may be closed in between.
  * Errors     false: the file cannot be read, or is too large. A word that is not in the file, or
  *            that the loader takes from another file, is 0.
- * Bounds     the file is hostile: ELF_WORDS_SEGMENTS segments, ELF_WORDS_BYTES of contents. They
- *            are read, never mapped.
+ * Bounds     the file is hostile: ELF_WORDS_SEGMENTS segments, ELF_WORDS_BYTES of contents, and as
+ *            many of relocations. They are read, never mapped.
  */
 #ifndef PYLEAKTRACE_SYMBOL_ELF_WORDS_H
 #define PYLEAKTRACE_SYMBOL_ELF_WORDS_H
@@ -47,8 +47,8 @@ uint64_t elf_words_at(const struct elf_words *words, uint64_t vaddr);
 /* The bytes from an address to the end of its segment's part in the file, or NULL. Borrowed. */
 const uint8_t *elf_words_bytes(const struct elf_words *words, uint64_t vaddr, uint64_t *available);
 
-bool elf_words_is_code(const struct elf_words *words, uint64_t vaddr);
-bool elf_words_is_data(const struct elf_words *words, uint64_t vaddr);
+/* Is there something at this address? */
+bool elf_words_holds(const struct elf_words *words, uint64_t vaddr);
 
 /* The string at an address; NULL: there is none that ends within `most` bytes. Borrowed. */
 const char *elf_words_string(const struct elf_words *words, uint64_t vaddr, size_t most);

@@ -70,7 +70,7 @@ static const char *name_in(Elf *elf, const GElf_Shdr *header, Elf_Scn *section, 
 	if (!other || !gelf_getshdr(other, &symbols_header) || symbols_header.sh_type != SHT_DYNSYM)
 		return NULL;
 	symbols = elf_getdata(other, NULL);
-	for (unsigned i = 0; data && symbols && i < PLT_RELOCATIONS; i++) {
+	for (unsigned i = 0; data && symbols && i < PLT_BYTES / sizeof(entry); i++) {
 		GElf_Sym symbol;
 
 		if (!gelf_getrela(data, (int)i, &entry))
@@ -88,7 +88,7 @@ const char *plt_target(Elf *elf, uint64_t vaddr, uint64_t *start)
 	GElf_Shdr header;
 	Elf_Scn *section = NULL;
 	const char *name = NULL;
-	uint64_t word, size;
+	uint64_t word, size, left = PLT_BYTES;
 
 	if (!gelf_getehdr(elf, &file) || file.e_machine != EM_X86_64 ||
 	    !find_section(elf, vaddr, &header))
@@ -98,7 +98,10 @@ const char *plt_target(Elf *elf, uint64_t vaddr, uint64_t *start)
 	word = word_of(elf, &header, *start, size);
 	while (word && !name && (section = elf_nextscn(elf, section)) &&
 	       elf_ndxscn(section) < SECTIONS_MAX)
-		if (gelf_getshdr(section, &header) && header.sh_type == SHT_RELA)
+		if (gelf_getshdr(section, &header) && header.sh_type == SHT_RELA &&
+		    header.sh_size <= left) {
+			left -= header.sh_size;
 			name = name_in(elf, &header, section, word);
+		}
 	return name;
 }

@@ -7,7 +7,7 @@
  * Source     System V ABI, x86-64 supplement: an entry jumps through a word that the loader fills
  *            in, and that a relocation gives the name of. .plt, .plt.sec, .plt.got.
  * Errors     NULL: no entry, or not of x86-64.
- * Bounds     the file is hostile: PLT_RELOCATIONS of each section are looked at.
+ * Bounds     the file is hostile: PLT_BYTES of relocations are looked at.
  */
 #ifndef PYLEAKTRACE_SYMBOL_PLT_H
 #define PYLEAKTRACE_SYMBOL_PLT_H
@@ -16,7 +16,7 @@
 
 #include <libelf.h>
 
-#define PLT_RELOCATIONS (1u << 20)
+#define PLT_BYTES (32u << 20)
 
 /* out    start: of the entry
  * return the name as the file has it ("malloc"), borrowed from the Elf */

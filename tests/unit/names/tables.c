@@ -89,8 +89,12 @@ volatile unsigned tables_sink;
 F(bag_new)
 F(bag_dealloc)
 F(bag_add)
-F(bag_put) F(bag_size) F(set_size) F(both) F(twice) F(sack_new) F(sack_put) F(module_open)
-	F(module_exec) F(alone) F(wrong_flags) F(wrong_name) F(wrong_doc) F(wrong_type) F(untabled)
+F(bag_put)
+F(bag_size)
+F(set_size)
+F(both)
+F(twice) F(sack_new) F(sack_put) F(module_open) F(module_exec) F(alone) F(wrong_flags) F(wrong_name)
+	F(wrong_doc) F(wrong_type) F(untabled)
 
 	/* its error path lies elsewhere */
 	static __attribute__((noinline)) void *bag_take(void *object)

@@ -5,9 +5,6 @@
  */
 #include "unit/names_target.h"
 
-#include "symbol/api_tables.h"
-#include "symbol/elf_part.h"
-
 static int make_files(void **state)
 {
 	if (make_folder(state))
@@ -102,6 +99,27 @@ static void symbols_come_first(void **state)
 			    "bag_new+0x1 [full.so]");
 	frames_at(&target, local("full.so", "bag_new") + 1, true, frames);
 	assert_false(frames[0].stripped);
+	names_target_end_pretence(&target);
+}
+
+/* What only the target says: which functions allocate its objects. */
+static void functions_that_are_given_have_their_names(void **state)
+{
+	const uint64_t untabled = local("full.so", "untabled"), both = local("full.so", "both");
+	const struct native_known given[NATIVE_KNOWN] = {{untabled, "obj.malloc"},
+							 {both + 1, "obj.free"}};
+	struct names_target target;
+
+	(void)state;
+	names_target_pretend(&target, "tables.so");
+	native_names_set_known(target.names, given);
+	assert_string_equal(names_at(&target, untabled + 1, true), "obj.malloc+0x1 [tables.so]");
+	/* not where a function begins */
+	assert_string_equal(names_at(&target, both + 2, true), "shop.both|...+0x2 [tables.so]");
+	names_target_end_pretence(&target);
+	names_target_pretend(&target, "full.so");
+	native_names_set_known(target.names, given);
+	assert_string_equal(names_at(&target, untabled + 1, true), "untabled+0x1 [full.so]");
 	names_target_end_pretence(&target);
 }
 
@@ -220,6 +238,7 @@ int main(void)
 		cmocka_unit_test(tables_name_functions),
 		cmocka_unit_test(what_is_not_pythons_has_no_tables),
 		cmocka_unit_test(symbols_come_first),
+		cmocka_unit_test(functions_that_are_given_have_their_names),
 		cmocka_unit_test(a_cold_part_has_the_name_of_its_function),
 		cmocka_unit_test(an_entry_of_the_linkage_table_has_its_targets_name),
 		cmocka_unit_test(names_are_those_that_the_interpreter_has),

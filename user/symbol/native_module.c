@@ -76,7 +76,7 @@ void native_module_open(struct native_module *module, const struct code_module *
 	struct debug_file own = {.root = places->target_root}, separate;
 	bool own_info;
 
-	*module = (struct native_module){.fd = -1, .debug_fd = -1};
+	*module = (struct native_module){.fd = -1, .debug_fd = -1, .bias = code->bias};
 	if (code->kind == CODE_VDSO)
 		open_vdso(module, code, pid);
 	else if (code->kind == CODE_FILE && code->elf)

@@ -26,7 +26,8 @@
 struct native_module {
 	Elf *elf, *debug_elf; /* NULL: none */
 	int fd, debug_fd;     /* -1: none */
-	char *image;          /* of the vdso */
+	uint64_t bias;
+	char *image; /* of the vdso */
 	struct mini_debug mini;
 	struct elf_symbols symbols;
 	struct debug_info *info; /* NULL: no DWARF */

@@ -37,6 +37,7 @@ struct open_module {
 struct native_names {
 	const struct code_map *map;
 	struct debug_places places;
+	struct native_known given[NATIVE_KNOWN];
 	struct open_module open[NATIVE_MODULES_OPEN];
 	uint64_t lookups;
 	unsigned idle; /* known addresses asked for since the last that was not */
@@ -104,6 +105,11 @@ void native_names_free(struct native_names *names)
 void native_names_set_debug_root(struct native_names *names, const char *folder)
 {
 	names->places.host = folder;
+}
+
+void native_names_set_known(struct native_names *names, const struct native_known *known)
+{
+	memcpy(names->given, known, sizeof(names->given));
 }
 
 static const char *keep(struct native_names *names, const char *text)
@@ -201,6 +207,9 @@ static const char *name_of_start(struct native_names *names, const struct native
 
 	if (symbol && symbol->start == start)
 		return readable(names, symbol->name);
+	for (int i = 0; i < NATIVE_KNOWN; i++)
+		if (*names->given[i].name && names->given[i].start == start + module->bias)
+			return keep(names, names->given[i].name);
 	return keep(names, api_tables_find(&module->unnamed.tables, start));
 }
 

@@ -39,6 +39,7 @@
 #define NATIVE_NAMES_BYTES  (64u << 20)
 #define NATIVE_NAMES_IDLE   16384
 #define NATIVE_MODULES_OPEN 32
+#define NATIVE_KNOWN        8
 /* frames that one address can become; where more is inlined, what lies between the innermost and
  * the function itself is left out */
 #define NATIVE_MAX_INLINED 8
@@ -52,6 +53,15 @@ void native_names_free(struct native_names *names);
 /* Look below this folder, which must live as long, instead of DEBUG_FILE_ROOT. Before the first
  * lookup. */
 void native_names_set_debug_root(struct native_names *names, const char *folder);
+
+/* A function by its address in the target, and its name where no symbol has one; "": none. */
+struct native_known {
+	uint64_t start;
+	char name[16];
+};
+
+/* known: NATIVE_KNOWN of them. Before the first lookup. */
+void native_names_set_known(struct native_names *names, const struct native_known *known);
 
 /*
  * Name one address.

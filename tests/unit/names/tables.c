@@ -93,8 +93,11 @@ F(bag_put)
 F(bag_size)
 F(set_size)
 F(both)
-F(twice) F(sack_new) F(sack_put) F(module_open) F(module_exec) F(alone) F(wrong_flags) F(wrong_name)
-	F(wrong_doc) F(wrong_type) F(untabled)
+F(twice)
+F(sack_new)
+F(sack_put)
+F(module_open) F(module_exec) F(alone) F(wrong_flags) F(wrong_name) F(wrong_doc) F(wrong_type)
+	F(untabled)
 
 	/* its error path lies elsewhere */
 	static __attribute__((noinline)) void *bag_take(void *object)

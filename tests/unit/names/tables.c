@@ -96,11 +96,17 @@ F(both)
 F(twice)
 F(sack_new)
 F(sack_put)
-F(module_open) F(module_exec) F(alone) F(wrong_flags) F(wrong_name) F(wrong_doc) F(wrong_type)
-	F(untabled)
+F(module_open)
+F(module_exec)
+F(alone)
+F(wrong_flags)
+F(wrong_name)
+F(wrong_doc)
+F(wrong_type)
+F(untabled)
 
-	/* its error path lies elsewhere */
-	static __attribute__((noinline)) void *bag_take(void *object)
+/* its error path lies elsewhere */
+static __attribute__((noinline)) void *bag_take(void *object)
 {
 	object = bag_add(object);
 	if (__builtin_expect_with_probability(tables_sink > 1000, 0, 1.0)) {

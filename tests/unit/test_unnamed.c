@@ -81,6 +81,24 @@ static void tables_name_functions(void **state)
 	check("pie", "pie.full", true);
 }
 
+static void a_symbol_ends_with_its_function(void **state)
+{
+	struct names_target target;
+	uint64_t unsized = local("full.so", "tables_unsized");
+	uint64_t lone = local("full.so", "tables_short");
+
+	(void)state;
+	/* the next function has no symbol: nothing but the unwind information says that it is one
+	 */
+	assert_in_range(local("full.so", "untabled"), unsized + 1, unsized + 0x1000);
+	names_target_pretend(&target, "tables.so");
+	assert_string_equal(names_at(&target, unsized + 1, true), "tables_unsized+0x1 [tables.so]");
+	assert_string_equal(names_at(&target, local("full.so", "bag_new") + 1, true),
+			    "shop.Bag.tp_new+0x1 [tables.so]");
+	assert_string_equal(names_at(&target, lone + 2, true), "tables_short+0x2 [tables.so]");
+	names_target_end_pretence(&target);
+}
+
 static void what_is_not_pythons_has_no_tables(void **state)
 {
 	(void)state;
@@ -236,6 +254,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(tables_name_functions),
+		cmocka_unit_test(a_symbol_ends_with_its_function),
 		cmocka_unit_test(what_is_not_pythons_has_no_tables),
 		cmocka_unit_test(symbols_come_first),
 		cmocka_unit_test(functions_that_are_given_have_their_names),

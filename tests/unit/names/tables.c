@@ -167,6 +167,21 @@ void *tables_copy(size_t size)
 	return malloc(size);
 }
 
+/* one that says nothing of its end, before functions without symbols; one that says too little */
+__asm__(".text\n"
+	".globl tables_unsized, tables_short\n"
+	".type tables_short, @function\n"
+	"tables_short:\n"
+	"	.cfi_startproc\n"
+	"	nop\n"
+	".size tables_short, . - tables_short\n"
+	"	nop\n"
+	"	ret\n"
+	"	.cfi_endproc\n"
+	"tables_unsized:\n"
+	"	nop\n"
+	"	ret\n");
+
 int main(void)
 {
 	return 0;

@@ -59,7 +59,7 @@ const char *frame_kind_name(enum frame_kind kind);
 
 struct frame {
 	enum frame_kind kind;
-	const char *function; /* python: qualified name; native: symbol or NULL; gap: the reason */
+	const char *function; /* python: qualified name; native: name or NULL; gap: the reason */
 	const char *file;     /* source file or NULL */
 	const char
 		*module;  /* native: base name of the ELF file, or what else the code is; or NULL */

@@ -17,12 +17,11 @@
  *              method append     PyMethodDef that belongs to nothing in the file
  *            One that several tables point to has the first of these forms, then the shortest,
  *            then the first by alphabet; where they differ, "|..." follows.
- * Ownership  api_tables_load() allocates, api_tables_fini() frees; all else may go in
- *            between.
+ * Ownership  api_tables_load() allocates, api_tables_fini() frees; all else may go in between.
  * Errors     none: what cannot be read gives fewer names.
  * Bounds     the file is hostile: a table counts when each of its fields can be what it should be;
- *            API_TABLES_NAMES names, API_TABLES_STEPS fields are looked at.
- *            Files without a symbol of Python's are not looked at.
+ *            API_TABLES_NAMES names, API_TABLES_STEPS fields are looked at. Files without a symbol
+ * of Python's are not looked at.
  */
 #ifndef PYLEAKTRACE_SYMBOL_API_TABLES_H
 #define PYLEAKTRACE_SYMBOL_API_TABLES_H

@@ -4,23 +4,26 @@
  *
  * Place      layer 3; used by symbolizer.
  * Source     ELF symbol tables (elf_symbols.h), .gnu_debugdata (mini_debug.h), DWARF
- *            (debug_info.h), of the file or of its separate debug file (debug_file.h); where that
- *            names nothing, the unwind information and CPython's tables (unnamed.h), plt.h; of the
- * vdso what is in the target's memory. C++ and Rust names are demangled (demangle.h). Shapes one
- * address gives one frame and, where functions were inlined there, one for each of them: leaf
- * first. frame.kind is FRAME_NATIVE; with nothing but the module known, function is NULL and offset
- * counts from the module's load bias (the link-time address, which addr2line takes). A symbol names
- * an address when its size covers it, or when both lie in one function by the unwind information. A
- * function without one is named for what CPython calls it for ("list.append"), a part of one that
- * lies elsewhere is "NAME.cold", an entry of the procedure linkage table "malloc@plt"; else
- * function is NULL, and frame.start is where it begins. Offsets are those of the address itself,
- * also where it is a return address, as debuggers have it; function and line are those of the call.
- * Code that no file is behind has module "generated code" and no path; its offset, as that of a
- * file that is no ELF file or could not be opened, is the address. Ownership  strings are interned
- * in the profile handed in. The cache is native_names' own. Errors     none: what cannot be read
- * gives less of a name. Bounds     NATIVE_NAMES_MAX addresses and NATIVE_NAMES_BYTES of names
- * remembered (beyond that all are forgotten and looked up again), NATIVE_MODULES_OPEN files open at
- * a time, with their debug information if they have any: a file is opened when its first address is
+ *            (debug_info.h), of the file or of its separate debug file (debug_file.h); of the vdso
+ *            what is in the target's memory. C++ and Rust names are demangled (demangle.h). Where
+ *            none of these has a name: the unwind information and CPython's tables (unnamed.h), the
+ *            procedure linkage table (plt.h).
+ * Shapes     one address gives one frame and, where functions were inlined there, one for each of
+ *            them: leaf first. frame.kind is FRAME_NATIVE; with nothing but the module known,
+ *            function is NULL and offset counts from the module's load bias (the link-time address,
+ *            which addr2line takes). A symbol names an address when its size covers it, or when
+ *            both lie in one function by the unwind information. A function without one is named
+ *            for what CPython calls it for ("list.append"), a part of one that lies elsewhere is
+ *            "NAME.cold", an entry of the linkage table "malloc@plt"; else function is NULL, and
+ *            frame.start is where it begins. Offsets are those of the address itself, also where it
+ *            is a return address, as debuggers have it; function and line are those of the call.
+ *            Code that no file is behind has module "generated code" and no path; its offset, as
+ *            that of a file that is no ELF file or could not be opened, is the address.
+ * Ownership  strings are interned in the profile handed in. The cache is native_names' own.
+ * Errors     none: what cannot be read gives less of a name.
+ * Bounds     NATIVE_NAMES_MAX addresses and NATIVE_NAMES_BYTES of names remembered (beyond that all
+ *            are forgotten and looked up again), NATIVE_MODULES_OPEN files open at a time, with
+ *            their debug information if they have any: a file is opened when its first address is
  *            asked for, and closed when nothing new was asked for in NATIVE_NAMES_IDLE lookups. The
  *            files are hostile: nothing in them makes us wait, and what they may cost is bounded
  *            where they are read.

@@ -51,7 +51,6 @@ static const struct frame *copy_frames(struct profile *profile, const struct sta
 		frame->file = profile_str(profile, frame->file, -1);
 		frame->module = profile_str(profile, frame->module, -1);
 		frame->path = profile_str(profile, frame->path, -1);
-		frame->near = profile_str(profile, frame->near, -1);
 	}
 	return frames;
 }

@@ -310,25 +310,39 @@ static bool makes_interpreter(const struct stack *stack)
 	return false;
 }
 
-/* Who makes them: what was allocated while one was made, or got an item then. That it did make one
- * is sure, however few were seen. */
-const struct stack *makers_interpreter(const struct profile *profile)
+/* The same, and it is known by which line. */
+static bool line_makes_interpreter(const struct stack *stack)
+{
+	return makes_interpreter(stack) && runs_python(stack);
+}
+
+static const struct stack *find_interpreter_maker(const struct profile *profile,
+						  bool (*makes)(const struct stack *))
 {
 	const struct profile_growing_containers *growing = profile->growing_containers;
-	const struct stack *best = find_list_maker(profile, LISTED_INTERPRETERS, makes_interpreter);
+	const struct stack *best = find_list_maker(profile, LISTED_INTERPRETERS, makes);
 
 	if (best)
 		return best;
 	for (size_t i = 0; i < profile->n_stacks; i++) {
 		const struct stack *stack = &profile->stacks[i];
 
-		if (stack_is_outstanding(stack) && makes_interpreter(stack) &&
+		if (stack_is_outstanding(stack) && makes(stack) &&
 		    (!best || stack->outstanding_bytes > best->outstanding_bytes))
 			best = stack;
 	}
 	for (size_t i = 0; growing && i < growing->n_rows && !best; i++)
 		for (size_t j = 0; j < growing->rows[i].row.n_stacks && !best; j++)
-			if (makes_interpreter(&growing->rows[i].row.stacks[j].stack))
+			if (makes(&growing->rows[i].row.stacks[j].stack))
 				best = &growing->rows[i].row.stacks[j].stack;
 	return best;
+}
+
+/* What was allocated while one was made, or got an item then. That it did make one is sure, however
+ * few were seen. */
+const struct stack *makers_interpreter(const struct profile *profile)
+{
+	const struct stack *maker = find_interpreter_maker(profile, line_makes_interpreter);
+
+	return maker ? maker : find_interpreter_maker(profile, makes_interpreter);
 }

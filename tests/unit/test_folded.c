@@ -156,9 +156,9 @@ static void formats_are_found(void **state)
 
 static void wrong_formats_say_what_there_is(void **state)
 {
-	static const char *const files[] = {
-		"out",    ".json",    "a/.svg", "json", "x.plt", ".pb.gz",
-		"x.svg/", "a.json/b", "x.gz",   "x.pb", ""};
+	static const char *const files[] = {"out",   ".json",  "a/.svg", "json",
+					    "x.plt", ".pb.gz", "x.svg/", "a.json/b",
+					    "x.gz",  "x.pb",   ""};
 	struct err err = ERR_INIT;
 
 	(void)state;

@@ -167,6 +167,11 @@ static void findings_are_attributes_and_a_profile(void **state)
 	assert_true(message_is_text(get_message(get_message(said, 1, 3), 1, 0),
 				    "1. app.cache.SESSIONS (dict, 120,431 app.cache.Session, "
 				    "+5,700/min) only grows"));
+	/* where nothing was traced growth is what a reader sees first */
+	profile->n_stacks = 0;
+	file = exported(profile);
+	assert_int_equal(sum_of(file, 0), 42000000 + 12000000 + 30);
+	assert_int_equal(sum_of(file, 1), 0);
 	profile_free(profile);
 }
 

@@ -186,11 +186,14 @@ static void findings_are_labels_and_samples(void **state)
 static void findings_need_no_traced_stack(void **state)
 {
 	struct profile *profile = made_profile("answered");
-	struct message file, sample;
+	struct message file = exported(profile), sample;
 
 	(void)state;
+	assert_true(message_is_text(text_at(file, get_number(file, 14)), "inuse_space"));
 	profile->n_stacks = 0;
 	file = exported(profile);
+	/* and then growth is what a reader sees first */
+	assert_true(message_is_text(text_at(file, get_number(file, 14)), "growth_per_minute"));
 	check_tables(file);
 	assert_int_equal(count_fields(file, 2), 3);
 	sample = get_message(file, 2, 0);

@@ -117,6 +117,12 @@ static void findings_are_roots(void **state)
 	assert_int_equal(json_array_size(json_array_get(samples, 1)), 1);
 	assert_int_equal(json_integer_value(json_array_get(json_object_get(growth, "weights"), 0)),
 			 42000000);
+	assert_int_equal(json_integer_value(json_object_get(root, "activeProfileIndex")), 0);
+	json_decref(root);
+	/* where nothing was traced it is what a reader sees first */
+	profile->n_stacks = 0;
+	root = exported(profile);
+	assert_int_equal(json_integer_value(json_object_get(root, "activeProfileIndex")), 2);
 	json_decref(root);
 	profile_free(profile);
 }

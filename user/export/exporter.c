@@ -14,16 +14,16 @@
 #define ALL        (KIND(TRACE) | KIND(HEAP) | KIND(GRAPH) | KIND(TREND) | KIND(WATCH))
 
 static const struct exporter exporters[] = {
-	{"text", ".txt", ALL, NULL, NULL, false},
-	{"json", ".json", ALL, export_json, NULL, false},
-	{"folded", ".folded", KIND(TRACE), export_folded, NULL, true},
-	{"svg", ".svg", KIND(TRACE), export_svg, NULL, true},
-	{"html", ".html", KIND(TRACE), export_html, NULL, true},
-	{"speedscope", ".speedscope.json", KIND(TRACE), export_speedscope, NULL, true},
-	{"pprof", ".pb.gz", KIND(TRACE), export_pprof, NULL, false},
-	{"otlp", ".otlp.pb", KIND(TRACE), export_otlp, NULL, false},
-	{"dot", ".dot", KIND(GRAPH), export_dot, NULL, false},
-	{"svg", ".svg", KIND(GRAPH), export_dot_svg, "dot", false},
+	{"text", ".txt", ALL, NULL, NULL, false, false},
+	{"json", ".json", ALL, export_json, NULL, false, false},
+	{"folded", ".folded", KIND(TRACE), export_folded, NULL, true, false},
+	{"svg", ".svg", KIND(TRACE), export_svg, NULL, true, false},
+	{"html", ".html", KIND(TRACE), export_html, NULL, true, false},
+	{"speedscope", ".speedscope.json", KIND(TRACE), export_speedscope, NULL, true, false},
+	{"pprof", ".pb.gz", KIND(TRACE), export_pprof, NULL, false, true},
+	{"otlp", ".otlp.pb", KIND(TRACE), export_otlp, NULL, false, true},
+	{"dot", ".dot", KIND(GRAPH), export_dot, NULL, false, false},
+	{"svg", ".svg", KIND(GRAPH), export_dot_svg, "dot", false, false},
 	{0},
 };
 

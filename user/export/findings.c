@@ -51,6 +51,14 @@ bool findings_have_stacks(const struct profile *profile)
 	return false;
 }
 
+bool findings_are_all(const struct profile *profile)
+{
+	for (size_t i = 0; i < profile->n_stacks; i++)
+		if (stack_is_outstanding(&profile->stacks[i]))
+			return false;
+	return findings_at(profile, 0, NULL) != NULL;
+}
+
 const char *findings_title(const struct finding *finding, char text[FINDINGS_TITLE_MAX])
 {
 	const char *cause = finding_cause_name(finding->cause);

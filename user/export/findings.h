@@ -31,6 +31,9 @@ const struct finding *findings_of(const struct profile *profile, const struct st
 /* Are there stacks of findings among the profile's? */
 bool findings_have_stacks(const struct profile *profile);
 
+/* Is their growth all that there is to show? No stack of the profile's has anything outstanding. */
+bool findings_are_all(const struct profile *profile);
+
 /*
  * Cause and what it is about: "container app.cache.SESSIONS", "C memory strdup()", "thread". It has
  * no figures, so that it is the same in each report. Not escaped. return text

@@ -70,7 +70,6 @@ enum {
 	LINE_LINE = 2,
 
 	FUNCTION_NAME = 1,
-	FUNCTION_SYSTEM_NAME = 2,
 	FUNCTION_FILENAME = 3,
 
 	LINK_TRACE_ID = 1,
@@ -285,6 +284,7 @@ static void put_scope(struct otlp *otlp, const struct profile_target *target)
 {
 	struct protobuf *out = &otlp->out;
 	const struct profile *profile = otlp->profile;
+	bool first = findings_are_all(profile);
 	bool allocated = !profile->mode.untraced && profile_counts_calls(profile);
 	size_t mark = protobuf_begin(out, RESOURCE_PROFILES_SCOPE_PROFILES), scope;
 
@@ -292,10 +292,13 @@ static void put_scope(struct otlp *otlp, const struct profile_target *target)
 	protobuf_bytes(out, SCOPE_NAME, "pyleaktrace", strlen("pyleaktrace"));
 	protobuf_bytes(out, SCOPE_VERSION, PYLEAKTRACE_VERSION, strlen(PYLEAKTRACE_VERSION));
 	protobuf_end(out, scope);
+	/* readers show the first of them */
+	if (first)
+		put_profile(otlp, &growth, target);
 	for (size_t i = 0; i < sizeof(values) / sizeof(values[0]); i++)
 		if (allocated || !values[i].allocated)
 			put_profile(otlp, &values[i], target);
-	if (otlp->n_findings)
+	if (otlp->n_findings && !first)
 		put_profile(otlp, &growth, target);
 	protobuf_end(out, mark);
 }
@@ -400,7 +403,6 @@ static void put_functions(struct otlp *otlp)
 		size_t mark = protobuf_begin(&otlp->out, TABLE_FUNCTIONS);
 
 		protobuf_uint(&otlp->out, FUNCTION_NAME, function->name);
-		protobuf_uint(&otlp->out, FUNCTION_SYSTEM_NAME, function->name);
 		protobuf_uint(&otlp->out, FUNCTION_FILENAME, function->file);
 		protobuf_end(&otlp->out, mark);
 	}

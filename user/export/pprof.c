@@ -57,7 +57,6 @@ enum {
 
 	FUNCTION_ID = 1,
 	FUNCTION_NAME = 2,
-	FUNCTION_SYSTEM_NAME = 3,
 	FUNCTION_FILENAME = 4,
 };
 
@@ -94,7 +93,9 @@ static void put_sample_types(struct pprof *pprof)
 	}
 	put_sample_type(pprof, "growth_per_minute", "bytes");
 	protobuf_uint(&pprof->out, PROFILE_DEFAULT_SAMPLE_TYPE,
-		      frame_tables_text(&pprof->tables, "inuse_space"));
+		      frame_tables_text(&pprof->tables, findings_are_all(pprof->profile)
+								? "growth_per_minute"
+								: "inuse_space"));
 }
 
 static void put_labels(struct pprof *pprof, const struct labels *labels)
@@ -230,6 +231,10 @@ static void put_locations(struct pprof *pprof)
 	}
 }
 
+/*
+ * Names are demangled already. Without a system name a reader takes them as they are; with one that
+ * is equal it would take `<module>` for a template's arguments, and leave it out.
+ */
 static void put_functions(struct pprof *pprof)
 {
 	struct protobuf *out = &pprof->out;
@@ -241,7 +246,6 @@ static void put_functions(struct pprof *pprof)
 
 		protobuf_uint(out, FUNCTION_ID, entry->number);
 		protobuf_uint(out, FUNCTION_NAME, function->name);
-		protobuf_uint(out, FUNCTION_SYSTEM_NAME, function->name);
 		protobuf_uint(out, FUNCTION_FILENAME, function->file);
 		protobuf_end(out, mark);
 	}

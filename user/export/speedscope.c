@@ -196,6 +196,7 @@ int export_speedscope(FILE *out, const struct document *document, struct err *er
 	fputs("{\"$schema\":\"https://www.speedscope.app/file-format-schema.json\"", out);
 	fputs(",\n\"exporter\":\"pyleaktrace@" PYLEAKTRACE_VERSION "\"", out);
 	json_part_dump(out, ",\n\"name\":", name_of(scope.profile), &scope.failed);
+	fprintf(out, ",\n\"activeProfileIndex\":%d", findings_are_all(scope.profile) ? 2 : 0);
 	put_profiles(&scope);
 	scope.failed |= frame_tables_failed(&scope.tables) || scope.frames.failed;
 	put_shared(&scope);

@@ -267,6 +267,31 @@ static void inlined_functions_share_a_location(void **state)
 	profile_free(profile);
 }
 
+/* All addresses of a function without a name are in one function. */
+static void a_nameless_function_is_one(void **state)
+{
+	struct profile *profile = profile_new();
+	struct frame frames[2];
+	struct stack stack = {.outstanding_bytes = 8, .frames = frames, .n_frames = 2};
+	struct message file;
+
+	(void)state;
+	for (size_t i = 0; i < 2; i++) {
+		frames[i] = made_native(profile, NULL, 0x500 + 16 * i, "a.so");
+		frames[i].path = "/usr/lib/a.so";
+		frames[i].address = frames[i].offset;
+		frames[i].start = 0x4f0;
+	}
+	profile->stacks = &stack;
+	profile->n_stacks = 1;
+	file = exported(profile);
+	assert_int_equal(count_fields(file, 4), 2);
+	assert_int_equal(count_fields(file, 5), 1);
+	assert_true(message_is_text(text_at(file, get_number(get_message(file, 5, 0), 2)),
+				    "a.so+0x4f0"));
+	profile_free(profile);
+}
+
 static void equal_profiles_give_equal_bytes(void **state)
 {
 	struct profile *profile = made_profile("hostile");
@@ -316,6 +341,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(allocations_that_are_not_counted_are_left_out),
 		cmocka_unit_test(groups_are_labels),
 		cmocka_unit_test(inlined_functions_share_a_location),
+		cmocka_unit_test(a_nameless_function_is_one),
 		cmocka_unit_test(equal_profiles_give_equal_bytes),
 		cmocka_unit_test(a_large_profile_is_whole),
 		cmocka_unit_test(a_full_disk_stays_in_the_stream),

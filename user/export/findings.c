@@ -5,6 +5,8 @@
 #include <math.h>
 #include <stdio.h>
 
+#include "model/nameless.h"
+
 const struct finding *findings_at(const struct profile *profile, size_t number,
 				  const struct verdict **of)
 {
@@ -127,6 +129,8 @@ void findings_say(const struct profile *profile, void (*line)(void *context, con
 		say_verdict(profile->verdicts[i], line, context);
 	for (size_t i = 0; i < profile->n_notes; i++)
 		line(context, profile->notes[i].sentence);
+	if (nameless_sentence(profile, text, sizeof(text)))
+		line(context, text);
 	for (size_t i = 0; i < profile->n_losses; i++) {
 		const struct loss *loss = &profile->losses[i];
 

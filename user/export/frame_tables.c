@@ -28,14 +28,17 @@ uint32_t frame_tables_text(struct frame_tables *tables, const char *text)
 	return dictionary_number(&tables->texts, text, strlen(text));
 }
 
-/* A name alone: the place has fields of its own. */
+/* A name alone: the place has fields of its own. Without one it is where the function begins. */
 static const char *name_of(const struct frame *frame, char text[FRAME_TEXT_MAX])
 {
-	bool named = frame->kind == FRAME_PYTHON || frame->kind == FRAME_NATIVE;
+	bool of_code = frame->kind == FRAME_PYTHON || frame->kind == FRAME_NATIVE;
+	struct frame nameless = *frame;
 
-	return named && frame->function && *frame->function
-		       ? frame->function
-		       : frame_text(frame, text, FRAME_TEXT_MAX);
+	if (of_code && frame->function && *frame->function)
+		return frame->function;
+	if (frame->start)
+		nameless.offset = frame->start;
+	return frame_text(&nameless, text, FRAME_TEXT_MAX);
 }
 
 uint32_t frame_tables_function(struct frame_tables *tables, const struct frame *frame)

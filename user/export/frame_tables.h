@@ -6,7 +6,8 @@
  * Place      layer 5, private to export; used by pprof, otlp and speedscope.
  * Shapes     a location is one place in the program. Functions that a compiler inlined belong to
  *            the location of their caller, as further lines before it. A mapping is an ELF file;
- *            Python frames have none. A function without a name goes by what frame_text() says.
+ *            Python frames have none. A function without a name goes by where it begins:
+ *            "libfoo.so+0x4f0".
  * Safe       texts are as for terminals (base/escape.h): valid UTF-8, and what cannot be shown is a
  *            visible escape, since `go tool pprof` prints names as they are.
  * Ownership  zeroed is empty; frame_tables_fini() frees.

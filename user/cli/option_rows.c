@@ -392,11 +392,10 @@ const struct option_row option_rows[] = {
 	 .group = OPTION_SHOWN, .set = set_size, .offset = AT(trace.max_size), .most = UINT64_MAX},
 
 	{"output", 'o', "FILE",
-	 "also write the final report to FILE; may repeat; %p: pid, %t: time; "
-	 "the format by extension",
-	 REPORTS, .group = OPTION_OUTPUT, .set = add_output},
-	{"format", 'f', "FORMAT", "of stdout; of -o without extension", REPORTS,
-	 .group = OPTION_OUTPUT, .set = set_format},
+	 "final report to FILE, too; may repeat; %p: pid, %t: time; extension", REPORTS,
+	 .group = OPTION_OUTPUT, .set = add_output},
+	{"format", 'f', "FORMAT", "for stdout, -o", REPORTS, .group = OPTION_OUTPUT,
+	 .set = set_format},
 	{"quiet", 'q', NULL, "reports only", REPORTS, .group = OPTION_OUTPUT, .set = set_flag,
 	 .offset = AT(quiet)},
 	{"verbose", 'v', NULL, "more output: what is done, every frame", REPORTS,

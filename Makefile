@@ -172,7 +172,7 @@ $(O)/fuzz/fuzz_unwind: tests/fuzz/fuzz_unwind.c $(FUZZED) $(UNWIND_SOURCES)
 
 NAMED := $(addprefix user/symbol/,api_slots.c api_tables.c cold_parts.c debug_file.c debug_image.c debug_info.c demangle.c \
 	elf_part.c elf_symbols.c elf_words.c mini_debug.c native_module.c native_names.c plt.c unnamed.c) \
-	$(addprefix user/unwind/,cfi.c cfi_state.c functions.c reader.c section.c) user/target/remote_mem.c user/target/remote_handle.c user/model/profile.c user/base/err.c \
+	$(addprefix user/unwind/,cfi.c cfi_state.c functions.c reader.c section.c) user/target/remote_mem.c user/target/remote_handle.c user/target/open_below.c user/model/profile.c user/base/err.c \
 	user/base/lock.c
 
 $(O)/fuzz/fuzz_names: tests/fuzz/fuzz_names.c $(NAMED)

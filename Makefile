@@ -170,14 +170,15 @@ $(O)/fuzz/fuzz_unwind: tests/fuzz/fuzz_unwind.c $(FUZZED) $(UNWIND_SOURCES)
 	$(Q)$(CLANG) -std=gnu11 $(WARNINGS) -D_GNU_SOURCE -Iuser -Ibpf -DUNWIND_COMPILER=$(UNWIND_COMPILER) $(FUZZ_FLAGS) \
 		$< $(FUZZED) -lelf -ldw -o $@
 
-NAMED := $(addprefix user/symbol/,debug_file.c debug_image.c debug_info.c demangle.c elf_part.c elf_symbols.c mini_debug.c \
-	native_module.c native_names.c) user/target/remote_mem.c user/target/remote_handle.c user/model/profile.c user/base/err.c \
+NAMED := $(addprefix user/symbol/,api_slots.c api_tables.c cold_parts.c debug_file.c debug_image.c debug_info.c demangle.c \
+	elf_part.c elf_symbols.c elf_words.c mini_debug.c native_module.c native_names.c plt.c unnamed.c) \
+	$(addprefix user/unwind/,cfi.c cfi_state.c functions.c reader.c section.c) user/target/remote_mem.c user/target/remote_handle.c user/target/open_below.c user/model/profile.c user/base/err.c \
 	user/base/lock.c
 
 $(O)/fuzz/fuzz_names: tests/fuzz/fuzz_names.c $(NAMED)
 	@mkdir -p $(@D)
 	$(call say,FUZZ,$<)
-	$(Q)$(CLANG) -std=gnu11 $(WARNINGS) -D_GNU_SOURCE -Iuser -Ibpf $(FUZZ_FLAGS) $< $(NAMED) -lelf -ldw -llzma -lz -liberty -o $@
+	$(Q)$(CLANG) -std=gnu11 $(WARNINGS) -D_GNU_SOURCE -Iuser -Ibpf $(FUZZ_FLAGS) $< $(NAMED) -lelf -ldw -llzma -lz -liberty -lZydis -o $@
 
 fuzz-build: $(O)/fuzz/fuzz_unwind $(O)/fuzz/fuzz_names
 

@@ -44,9 +44,8 @@ static void ask(const struct code_map *map, uint64_t from)
 		require(n >= 1 && n <= NATIVE_MAX_INLINED);
 		for (size_t i = 0; i < n; i++) {
 			require(frames[i].kind == FRAME_NATIVE && frames[i].inlined == (i + 1 < n));
-			require(fits(frames[i].function) && fits(frames[i].file) &&
-				fits(frames[i].near));
-			require(!frames[i].near || !frames[i].function);
+			require(fits(frames[i].function) && fits(frames[i].file));
+			require(!frames[i].start || !frames[i].function);
 		}
 	}
 	profile_free(profile);

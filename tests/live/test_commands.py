@@ -181,6 +181,24 @@ def test_unwritable_output_is_refused_before_attaching(one_python, start, tmp_pa
     assert target.do("allocators") == before
 
 
+def test_a_terminal_gets_no_binary(one_python, start):
+    target = start(one_python, "lifecycle.py")
+    for name, suffix in (("pprof", ".pb.gz"), ("otlp", ".otlp.pb")):
+        terminal, other = os.openpty()
+        try:
+            result = subprocess.run(
+                [harness.TOOL, "-p", str(target.pid), "-f", name],
+                stdout=other,
+                stderr=subprocess.PIPE,
+                text=True,
+                timeout=harness.DEADLINE_S,
+            )
+        finally:
+            os.close(terminal)
+            os.close(other)
+        assert result.returncode == 64 and "give -o FILE" + suffix in result.stderr, result.stderr
+
+
 def test_planted_link_is_not_followed(one_python, start, attach, tmp_path):
     target = start(one_python, "lifecycle.py")
     victim = tmp_path / "victim"

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """Every output of one watch: present, well formed, and in agreement."""
+import gzip
 import html.parser
+import json
 import os
 import re
 import stat
@@ -23,6 +25,7 @@ def written(one_python, tmp_path_factory):
             target.pid,
             folder,
             "-v",
+            "--source",
             "-o",
             "out.txt",
             "-o",
@@ -33,6 +36,12 @@ def written(one_python, tmp_path_factory):
             "out.html",
             "-o",
             "out.%p.json",
+            "-o",
+            "out.speedscope.json",
+            "-o",
+            "out.pb.gz",
+            "-o",
+            "out.otlp.pb",
             "-z",
             str(BLOCK),
             "-Z",
@@ -49,10 +58,31 @@ def written(one_python, tmp_path_factory):
         target.close()
 
 
+def test_source_has_the_line_that_kept_with_its_figures(written):
+    folder, report, target = written
+    text = (folder / "out.txt").read_text()
+    listing = re.split(r"\n\S*/%s:\n" % os.path.basename(target.source), text)[1]
+    with open(target.source, encoding="utf-8") as file:
+        lines = file.read().split("\n")
+    (stack,) = [s for s in report.stacks() if s["outstanding_count"] == KEPT]
+    number = [f["line"] for f in stack["frames"] if f["kind"] == "python"][-1]
+    row = r"^ +[\d.]+ MiB +%d +(\S+ \S+ +)?%d  %s$"
+    assert re.search(row % (KEPT, number, re.escape(lines[number - 1])), listing, re.M), listing
+
+
 def test_nothing_else_is_left(written):
     folder, report, target = written
     names = {name for name in os.listdir(str(folder)) if not name.startswith("report-")}
-    assert names == {"out.txt", "out.folded", "out.svg", "out.html", "out.%d.json" % target.pid}
+    assert names == {
+        "out.txt",
+        "out.folded",
+        "out.svg",
+        "out.html",
+        "out.%d.json" % target.pid,
+        "out.speedscope.json",
+        "out.pb.gz",
+        "out.otlp.pb",
+    }
     for name in names:
         mode = os.lstat(str(folder / name)).st_mode
         assert stat.S_ISREG(mode) and not mode & 0o022
@@ -60,7 +90,7 @@ def test_nothing_else_is_left(written):
 
 def test_json_agrees_with_the_report(written, validate):
     folder, report, target = written
-    data = __import__("json").loads((folder / ("out.%d.json" % target.pid)).read_text())
+    data = json.loads((folder / ("out.%d.json" % target.pid)).read_text())
     validate(data)
     assert data["totals"] == report.totals
     assert Report(data).at(function="fill")["outstanding_count"] == KEPT
@@ -83,6 +113,24 @@ def test_folded_stacks_add_up(written):
     assert (
         sum(int(line.rsplit(" ", 1)[1]) for line in lines if ";%s" % leaf in line) == BLOCK * KEPT
     )
+
+
+def test_speedscope_adds_up(written):
+    folder, report, _ = written
+    data = json.loads((folder / "out.speedscope.json").read_text())
+    assert data["profiles"][0]["endValue"] == report.totals["outstanding_bytes"]
+    assert data["profiles"][1]["endValue"] == report.totals["outstanding_count"]
+    assert sum(data["profiles"][0]["weights"]) == report.totals["outstanding_bytes"]
+
+
+def test_profiles_name_the_line(written):
+    """Whether they are well formed is for tests/page/test_readers.py to say."""
+    folder, _, target = written
+    for data in (
+        gzip.decompress((folder / "out.pb.gz").read_bytes()),
+        (folder / "out.otlp.pb").read_bytes(),
+    ):
+        assert b"fill" in data and target.program.encode() in data and b"inuse_space" in data
 
 
 def test_text_names_the_line_and_has_no_escapes(written):

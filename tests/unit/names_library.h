@@ -23,21 +23,6 @@ static inline int make_libraries(void **state)
 	return 0;
 }
 
-/* Address of a local function, by nm. */
-static inline uint64_t local(const char *library, const char *name)
-{
-	char command[512], line[64] = "";
-	FILE *in;
-
-	snprintf(command, sizeof(command), "nm %s | sed -n 's/ [a-zA-Z] %s$//p'",
-		 in_folder(library), name);
-	in = popen(command, "r");
-	assert_non_null(in);
-	assert_non_null(fgets(line, sizeof(line), in));
-	assert_int_equal(pclose(in), 0);
-	return strtoull(line, NULL, 16);
-}
-
 /* ---- addr2line ------------------------------------------------------------------------------ */
 
 struct place {

@@ -22,6 +22,7 @@
 #include <cmocka.h>
 
 #include <dlfcn.h>
+#include <fcntl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -115,6 +116,34 @@ static inline void names_target_unload(struct names_target *target)
 	assert_int_equal(dlclose(target->library), 0);
 }
 
+/* A file as if it were loaded with bias 0. Nothing checks that it fits its mapping, as code_map
+ * does. */
+static inline void names_target_pretend(struct names_target *target, const char *name)
+{
+	struct code_map *map = &target->map;
+
+	memset(target, 0, sizeof(*target));
+	code_map_init(map, getpid());
+	map->modules = calloc(1, sizeof(*map->modules));
+	map->n_modules = map->capacity = 1;
+	map->modules[0] = (struct code_module){.kind = CODE_FILE,
+					       .path = strdup(in_folder(name)),
+					       .elf = true,
+					       .fd = open(in_folder(name), O_RDONLY | O_CLOEXEC),
+					       .end = UINT64_MAX};
+	assert_true(map->modules[0].fd >= 0);
+	target->names = native_names_new(map);
+	target->profile = profile_new();
+	native_names_set_debug_root(target->names, in_folder("none"));
+}
+
+static inline void names_target_end_pretence(struct names_target *target)
+{
+	native_names_free(target->names);
+	profile_free(target->profile);
+	code_map_fini(&target->map);
+}
+
 /* Link-time address of a symbol that is exported. */
 static inline uint64_t exported(const struct names_target *target, const char *name)
 {
@@ -146,6 +175,21 @@ static inline const char *names_at(struct names_target *target, uint64_t vaddr, 
 		used += (size_t)snprintf(text + used, sizeof(texts[0]) - used, "%s%s",
 					 i ? "; " : "", frame_text(&frames[i], one, sizeof(one)));
 	return text;
+}
+
+/* Address of a local function, by nm. */
+static inline uint64_t local(const char *library, const char *name)
+{
+	char command[512], line[64] = "";
+	FILE *in;
+
+	snprintf(command, sizeof(command), "nm %s | sed -n 's/ [a-zA-Z] %s$//p'",
+		 in_folder(library), name);
+	in = popen(command, "r");
+	assert_non_null(in);
+	assert_non_null(fgets(line, sizeof(line), in));
+	assert_int_equal(pclose(in), 0);
+	return strtoull(line, NULL, 16);
 }
 
 /* Bounds of the .text of a library in the folder. */

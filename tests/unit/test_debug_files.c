@@ -235,7 +235,7 @@ static void mini_debug_info_gives_names(void **state)
 			    "names_alias+0x0 [mini.so]");
 	names_target_unload(&target);
 	names_target_load(&target, "damaged.so", NULL);
-	assert_true(strstr(names_at(&target, inside, true), ", after names_versioned]"));
+	assert_non_null(strstr(names_at(&target, inside, true), "damaged.so+0x"));
 	names_target_unload(&target);
 }
 

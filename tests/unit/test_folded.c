@@ -100,10 +100,40 @@ static void groups_are_roots(void **state)
 	profile_free(plain);
 }
 
+/* Of a finding's stack, and of no other; inside of the group, where there are groups. */
+static void findings_are_roots(void **state)
+{
+	struct profile *profile = made_profile("answered");
+	char *plain = golden_text(export_folded, profile, NULL),
+	     *text = golden_text(grouped, profile, NULL);
+	const char root[] = "container app.cache.SESSIONS;";
+
+	(void)state;
+	assert_memory_equal(text, root, strlen(root));
+	assert_string_equal(text + strlen(root), plain);
+	free(text);
+	profile_group(profile, GROUP_MODULE, ORDER_SIZE);
+	text = golden_text(grouped, profile, NULL);
+	assert_non_null(strstr(text, "module /srv/app;container app.cache.SESSIONS;<module> ("));
+	free(text);
+	/* where the stack that makes it was not traced there is none */
+	profile_group(profile, GROUP_STACK, ORDER_SIZE);
+	profile->stacks++;
+	profile->n_stacks--;
+	text = golden_text(grouped, profile, NULL);
+	assert_string_equal(text, strchr(plain, '\n') + 1);
+	free(text);
+	free(plain);
+	profile_free(profile);
+}
+
 static void formats_are_found(void **state)
 {
-	static const char *const names[] = {"text", "json", "folded", "svg", "html", NULL};
-	static const char *const suffixes[] = {".txt", ".json", ".folded", ".svg", ".html"};
+	static const char *const names[] = {"text",       "json",  "folded", "svg", "html",
+					    "speedscope", "pprof", "otlp",   NULL};
+	static const char *const suffixes[] = {".txt",   ".json",   ".folded",
+					       ".svg",   ".html",   ".speedscope.json",
+					       ".pb.gz", ".otlp.pb"};
 	struct err err = ERR_INIT;
 
 	(void)state;
@@ -126,16 +156,20 @@ static void formats_are_found(void **state)
 
 static void wrong_formats_say_what_there_is(void **state)
 {
-	static const char *const files[] = {
-		"out",    ".json",    "a/.svg",  "json", "x.plt", "x.speedscope.json",
-		"x.svg/", "a.json/b", "x.pb.gz", ""};
+	static const char *const files[] = {"out",   ".json",  "a/.svg", "json",
+					    "x.plt", ".pb.gz", "x.svg/", "a.json/b",
+					    "x.gz",  "x.pb",   ""};
 	struct err err = ERR_INIT;
 
 	(void)state;
-	assert_null(exporter_by_name("pprof", DOCUMENT_TRACE, &err));
+	assert_null(exporter_by_name("plot", DOCUMENT_TRACE, &err));
 	assert_int_equal(err.code, ERR_USAGE);
 	assert_string_equal(err.text,
-			    "unknown format \"pprof\"; use one of text, json, folded, svg, html");
+			    "unknown format \"plot\"; use one of text, json, folded, svg, html, "
+			    "speedscope, pprof, otlp");
+	/* no JSON of another kind under the name of this one */
+	assert_null(exporter_by_name("speedscope", DOCUMENT_HEAP, &err));
+	assert_null(exporter_by_file("x.speedscope.json", DOCUMENT_HEAP, &err));
 	assert_null(exporter_by_name("\033[2Jx", DOCUMENT_GRAPH, &err));
 	assert_string_equal(err.text,
 			    "unknown format \"\\x1b[2Jx\"; use one of text, json, dot, svg");
@@ -143,7 +177,7 @@ static void wrong_formats_say_what_there_is(void **state)
 		err.code = ERR_NONE;
 		assert_null(exporter_by_file(files[i], DOCUMENT_TRACE, &err));
 		assert_int_equal(err.code, ERR_USAGE);
-		assert_non_null(strstr(err.text, ".svg, .html, or give -f"));
+		assert_non_null(strstr(err.text, ".otlp.pb, or give -f"));
 	}
 }
 
@@ -153,6 +187,7 @@ int main(void)
 		cmocka_unit_test(golden_files),
 		cmocka_unit_test(every_line_is_frames_and_a_number),
 		cmocka_unit_test(groups_are_roots),
+		cmocka_unit_test(findings_are_roots),
 		cmocka_unit_test(formats_are_found),
 		cmocka_unit_test(wrong_formats_say_what_there_is),
 	};

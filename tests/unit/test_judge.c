@@ -244,13 +244,18 @@ static void threads_are_started_by_what_made_those_that_stay(void **state)
 	struct frame frames[] = {
 		{.kind = FRAME_PYTHON, .function = "rare", .file = "app.py", .line = 7},
 		{.kind = FRAME_PYTHON, .function = "serve", .file = "app.py", .line = 14},
-		{.kind = FRAME_NATIVE, .function = "PyThreadState_DeleteCurrent"}};
+		{.kind = FRAME_NATIVE, .function = "PyThreadState_DeleteCurrent"},
+		{.kind = FRAME_PYTHON, .function = "at_end", .file = "app.py", .line = 21}};
 	const struct heap_watch_stack stacks[] = {
 		{.stack = {.frames = &frames[2], .n_frames = 1}, .inserted = 50},
 		{.stack = {.frames = &frames[0], .n_frames = 1}, .inserted = 3},
 		{.stack = {.frames = &frames[1], .n_frames = 1}, .inserted = 20}};
-	const struct heap_watch_row row = {.stacks = stacks, .n_stacks = 3};
-	const struct profile_lists lists = {.rows = {[LISTED_THREADS] = &row}};
+	const struct heap_watch_stack callbacks = {.stack = {.frames = &frames[3], .n_frames = 1},
+						   .inserted = 9};
+	const struct heap_watch_row row = {.stacks = stacks, .n_stacks = 3},
+				    callback_row = {.stacks = &callbacks, .n_stacks = 1};
+	const struct profile_lists lists = {
+		.rows = {[LISTED_THREADS] = &row, [LISTED_CALLBACKS] = &callback_row}};
 	const struct verdict *verdict;
 	struct made made;
 
@@ -260,10 +265,16 @@ static void threads_are_started_by_what_made_those_that_stay(void **state)
 		made.trend->looks[i].value[TREND_THREADS] = 1 + i * 10;
 	trend_measure(made.trend);
 	made.profile->lists = &lists;
+	add_row(&made, RETENTION_CONTAINER, 3000);
+	made.rows[0].callbacks = true;
+	made.rows[0].path = (char *)"atexit callbacks";
 	verdict = verdict_of(&made);
 	assert_int_equal(verdict->findings[0].cause, CAUSE_THREAD);
 	assert_int_equal(verdict->findings[0].where->line, 14);
 	assert_string_equal(verdict->findings[0].by, "started by");
+	assert_string_equal(verdict->findings[1].path, "atexit callbacks");
+	assert_int_equal(verdict->findings[1].where->line, 21);
+	assert_string_equal(verdict->findings[1].by, "filled by");
 	end(&made);
 }
 

@@ -156,11 +156,31 @@ static void late_births_are_not_followed(void **state)
 	free(sites);
 }
 
+/* A count that goes up; the word's other half, which is the room for them, changes too. */
+static void each_step_up_of_a_count_is_a_birth(void **state)
+{
+	const struct abi_class_hit hits[] = {
+		{.time_ns = 1, .site = 1, .step = 1},  {.time_ns = 2, .site = 1, .step = 0},
+		{.time_ns = 3, .site = 2, .step = 1},  {.time_ns = 4, .site = 1, .step = 1},
+		{.time_ns = 5, .site = 2, .step = -3}, {.time_ns = 9, .site = 2, .step = 1}};
+	const struct list_changes changes = {.hits = hits, .n = 6, .until_ns = 8};
+	struct watch_hits_site *sites;
+	size_t n;
+
+	(void)state;
+	assert_int_equal(list_births_count(&sites, &n, &changes, NULL), 0);
+	assert_int_equal(n, 2);
+	assert_int_equal(sites[0].inserted, 2);
+	assert_int_equal(sites[1].inserted, 1);
+	free(sites);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(each_entry_that_stays_is_of_its_stack),
 		cmocka_unit_test(late_births_are_not_followed),
+		cmocka_unit_test(each_step_up_of_a_count_is_a_birth),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -398,16 +398,18 @@ static void modules_are_lists_that_add_up(void **state)
 /* A file's format is known by its name; else -f sets it; else that is wrong. */
 static void a_format_follows_the_name_else_f(void **state)
 {
-	static const char *const formats[] = {"text", "json", "folded", "svg", "html"};
+	static const char *const formats[] = {"text", "json",       "folded", "svg",
+					      "html", "speedscope", "pprof",  "otlp"};
 
 	(void)state;
-	RUN("-o", "a.txt", "--output=b.JSON", "-o", "/tmp/c.folded", "-o", "d.svg", "-o", "e.html");
-	assert_int_equal(options.n_outputs, 5);
+	RUN("-o", "a.txt", "--output=b.JSON", "-o", "/tmp/c.folded", "-o", "d.svg", "-o", "e.html",
+	    "-o", "f.speedscope.json", "-o", "g.pb.gz", "-o", "h.otlp.pb");
+	assert_int_equal(options.n_outputs, 8);
 	assert_string_equal(options.outputs[2].pattern, "/tmp/c.folded");
-	for (unsigned i = 0; i < 5; i++)
+	for (unsigned i = 0; i < 8; i++)
 		assert_string_equal(options.outputs[i].format->name, formats[i]);
 	assert_null(options.format);
-	for (unsigned i = 0; i < 5; i++) {
+	for (unsigned i = 0; i < 8; i++) {
 		RUN("-f", formats[i]);
 		assert_string_equal(options.format->name, formats[i]);
 	}
@@ -420,10 +422,11 @@ static void a_format_follows_the_name_else_f(void **state)
 	RUN("-o", "a.svg", "-f", "json");
 	assert_string_equal(options.outputs[0].format->name, "svg");
 	assert_string_equal(options.format->name, "json");
-	WRONG("--format: unknown format \"xml\\n\"; use one of text, json, folded, svg, html", "-p",
-	      "7", "-f", "xml\n");
+	WRONG("--format: unknown format \"xml\\n\"; use one of text, json, folded, svg, html, "
+	      "speedscope, pprof, otlp",
+	      "-p", "7", "-f", "xml\n");
 	WRONG("--output: re\\tport: the file extension names no format; use one of .txt, .json, "
-	      ".folded, .svg, .html, or give -f",
+	      ".folded, .svg, .html, .speedscope.json, .pb.gz, .otlp.pb, or give -f",
 	      "-p", "7", "-o", "a.txt", "-o", "re\tport");
 }
 

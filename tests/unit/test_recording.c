@@ -169,6 +169,11 @@ static void no_member_of_the_model_is_missed(void **state)
 					     .kind = FIELD_BOOL,
 					     .offset = offsetof(struct profile, arena),
 					     .size = sizeof(void *)};
+	/* texts of the program's files stay with it */
+	profile.fields[n++] = (struct field){.name = "sources",
+					     .kind = FIELD_BOOL,
+					     .offset = offsetof(struct profile, sources),
+					     .size = sizeof(void *)};
 	assert_true(n < SHAPE_FIELDS);
 	check_covered(&profile);
 }

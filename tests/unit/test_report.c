@@ -7,7 +7,9 @@
 #include "golden/golden.h"
 
 #include "base/escape.h"
+#include "model/nameless.h"
 #include "view/frames_text.h"
+#include "view/growing_text.h"
 #include "view/live_line.h"
 #include "view/report.h"
 
@@ -309,6 +311,65 @@ static void check_fits(const struct profile *profile, unsigned width, bool is_la
 	free(text);
 }
 
+/* As if the files of all C functions were stripped. */
+static void strip_all(struct profile *profile)
+{
+	for (size_t i = 0; i < profile->n_stacks; i++) {
+		struct stack *stack = &profile->stacks[i];
+		struct frame *frames =
+			profile_alloc(profile, (stack->n_frames + 1) * sizeof(*frames));
+
+		for (size_t f = 0; f < stack->n_frames; f++) {
+			frames[f] = stack->frames[f];
+			if (frames[f].kind != FRAME_NATIVE)
+				continue;
+			frames[f].function = NULL;
+			frames[f].stripped = true;
+		}
+		stack->frames = frames;
+	}
+}
+
+static const char *written(const struct profile *profile, const struct report_options *options)
+{
+	static char *text;
+	size_t size;
+	FILE *out;
+
+	free(text);
+	out = open_memstream(&text, &size);
+	report_text(out, profile, options);
+	assert_int_equal(fclose(out), 0);
+	return text;
+}
+
+/* Once: in the last report, and in each that has all. */
+static void where_names_are_is_said_once(void **state)
+{
+	struct report_options options = brief_options;
+	struct profile *profile = made_profile("wheels");
+	char sentence[512];
+
+	(void)state;
+	assert_null(strstr(written(profile, &(struct report_options){.whole = true}), "no names"));
+	assert_false(nameless_sentence(profile, sentence, sizeof(sentence)));
+	assert_string_equal(sentence, "");
+	strip_all(profile);
+	assert_true(nameless_sentence(profile, sentence, sizeof(sentence)));
+	assert_string_equal(
+		sentence, "Some C functions of _multiarray_umath.cpython-312-x86_64-linux-gnu.so, "
+			  "libc.so.6, python3.12 and more have no names: install debug symbols "
+			  "(python3.12-dbg), or set DEBUGINFOD_URLS.");
+	assert_null(strstr(written(profile, &options), "no names"));
+	options.last = true;
+	assert_non_null(strstr(written(profile, &options), "no names: install debug symbols"));
+	assert_non_null(
+		strstr(written(profile, &(struct report_options){.whole = true}), sentence));
+	options.quiet = true;
+	assert_null(strstr(written(profile, &options), "no names"));
+	profile_free(profile);
+}
+
 static void reports_fit_the_screen(void **state)
 {
 	static const unsigned widths[] = {0, 1, 40, 57, 100, 300};
@@ -325,6 +386,8 @@ static void reports_fit_the_screen(void **state)
 		for (const char *const *name = made_names; *name; name++) {
 			profile = made_profile(*name);
 			check_fits(profile, widths[i], false);
+			check_fits(profile, widths[i], true);
+			strip_all(profile);
 			check_fits(profile, widths[i], true);
 			profile_free(profile);
 		}
@@ -375,6 +438,12 @@ static void frames_that_pass_calls_on_are_one_line(void **state)
 	check_frames(FUNCTIONS("(f)", "PyObject_Vectorcall", "type_call.part.0", "?",
 			       "slot_tp_init", "(g)"),
 		     NULL, "\t\t(g)\n\t\t... 4 C frames of the interpreter\n\t\t(f)\n");
+	/* in a file without symbols */
+	check_frames(FUNCTIONS("(f)", "type.tp_call", "generator.tp_iternext", "(g)", "type.tp_new",
+			       "method.tp_call"),
+		     NULL,
+		     "\t\tmethod.tp_call+0x0 [python3.12]\n\t\ttype.tp_new+0x0 [python3.12]\n"
+		     "\t\t(g)\n\t\t... 2 C frames of the interpreter\n\t\t(f)\n");
 	/* one alone stays, and so does the leaf */
 	check_frames(FUNCTIONS("(f)", "_PyObject_MakeTpCall", "(g)", "type_call", "?"), NULL,
 		     "\t\t0x0 [python3.12]\n\t\ttype_call+0x0 [python3.12]\n\t\t(g)\n"
@@ -416,6 +485,45 @@ static void recursions_are_one_line(void **state)
 	/* twice is no recursion */
 	check_some_frames(FUNCTIONS("(main)", "(f)", "(f)"), NULL, 5,
 			  "\t\t(f)\n\t\t(f)\n\t\t(main)\n");
+}
+
+/* What watchpoints saw of classes, and of pools of a size. */
+static void makers_of_what_stays_are_shown(void **state)
+{
+	static const struct frame frame = {
+		.kind = FRAME_PYTHON, .function = "keep", .file = "/srv/shop/app.py", .line = 7};
+	static const struct heap_watch_stack stacks[] = {
+		{.stack = {.frames = &frame, .n_frames = 1}, .inserted = 1200, .removed = 200},
+		{.stack = {.frames = &frame, .n_frames = 1}, .inserted = 5, .removed = 5}};
+	static const struct heap_watch_instances counted = {.known = true, .followed_s = 4.5},
+						 sampled = {.known = true,
+							    .sampled = true,
+							    .followed_s = 1.5};
+	struct growing_class rows[] = {
+		{.name = "app.\033[31mOrder",
+		 .per_s = 250,
+		 .row = {.instances = &counted,
+			 .stacks = stacks,
+			 .n_stacks = 2,
+			 .inserted = 1205,
+			 .removed = 205}},
+		{.name = "str", .per_s = 50, .row = {.instances = &sampled}}};
+	const struct profile_growing_classes growing = {rows, 2};
+	const struct profile profile = {.growing_classes = &growing};
+	char *text = NULL;
+	size_t size;
+	struct pen pen = {.out = open_memstream(&text, &size)};
+
+	(void)state;
+	growing_text_classes(&pen, &profile);
+	assert_int_equal(fclose(pen.out), 0);
+	assert_string_equal(
+		text, "Growing classes and sizes, and who makes what stays:\n"
+		      "app.\\x1b[31mOrder +15,000/min; of 1,205 made in 4.5 s, 205 are gone:\n"
+		      "\t1,000 by keep (shop/app.py:7)\n"
+		      "str +3,000/min of its size; of some pools, in 1.5 s, these stay:\n"
+		      "\tnone that stay were seen\n");
+	free(text);
 }
 
 static void live_line_is_whole_parts(void **state)
@@ -489,9 +597,11 @@ int main(int argc, char **argv)
 		cmocka_unit_test(the_newest_is_said_when_it_is_old),
 		cmocka_unit_test(titles_are_escaped),
 		cmocka_unit_test(frames_fit_the_terminal),
+		cmocka_unit_test(where_names_are_is_said_once),
 		cmocka_unit_test(reports_fit_the_screen),
 		cmocka_unit_test(frames_that_pass_calls_on_are_one_line),
 		cmocka_unit_test(recursions_are_one_line),
+		cmocka_unit_test(makers_of_what_stays_are_shown),
 		cmocka_unit_test(live_line_is_whole_parts),
 		cmocka_unit_test(what_is_not_known_is_left_out),
 	};

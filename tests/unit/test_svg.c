@@ -111,6 +111,18 @@ static void nothing_of_the_target_is_markup(void **state)
 	profile_free(profile);
 }
 
+static void a_finding_is_in_the_legend(void **state)
+{
+	struct profile *profile = made_profile("answered");
+	char *text = golden_text(grouped, profile, NULL);
+
+	(void)state;
+	assert_non_null(strstr(text, "<title>container app.cache.SESSIONS\n12,582,912 bytes"));
+	assert_non_null(strstr(text, ">finding</text>"));
+	free(text);
+	profile_free(profile);
+}
+
 int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
@@ -119,6 +131,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(tree_of_nothing_is_a_root),
 		cmocka_unit_test(tree_is_bounded_in_depth),
 		cmocka_unit_test(nothing_of_the_target_is_markup),
+		cmocka_unit_test(a_finding_is_in_the_legend),
 	};
 
 	if (golden_write_all(argc, argv, "svg", grouped))

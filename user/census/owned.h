@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
  * owned: an object of a type that is written in C -> the memory that it has in blocks of its own,
- * which are no objects: the nodes of an OrderedDict, the blocks of a deque.
+ * which are no objects: the nodes of an OrderedDict, the blocks of a deque, the
+ * frame that a code object keeps.
  *
  * Such memory is the object's, and no leak of C code beside it. What containers of the core have is
  * measured in buffers.c, which needs more than their own words for it.
  *
  * Place      the census; chosen by type_table, measured by buffers.
  * Source     Objects/odictobject.c (struct _odictobject, _odictnode), Modules/_collectionsmodule.c
- *            (block, dequeobject), 3.6-3.15.
+ *            (block, dequeobject), 3.6-3.15; Objects/frameobject.c (co_zombieframe), 3.6-3.10.
  * Shapes     a row per type; a row has up to OWNED_PARTS kinds of memory.
  * Degrades   a word that cannot be a count is none.
  */

@@ -113,8 +113,17 @@ static bool add_key(struct retained *retained, const struct way *way, uint32_t n
 	return true;
 }
 
+/* Are both of one type, or both roots? */
+static bool are_alike(const struct retained *retained, uint32_t a, uint32_t b)
+{
+	const char *x = retained->nodes[a].type, *y = retained->nodes[b].type;
+
+	return x && y ? !strcmp(x, y) : x == y;
+}
+
 /*
- * The node to which a way turns back that goes round.
+ * The node to which a way turns back that goes round. A step is the same only from what is the
+ * same: every instance has a dict, in the same place.
  *
  * return RETAINED_NONE: it does not
  */
@@ -127,7 +136,7 @@ static uint32_t turn_back(const struct retained *retained, const struct way *way
 		const struct retained_node *row = &retained->nodes[node];
 
 		if (row->place == way->place && row->called == way->called &&
-		    !strcmp(row->type, type)) {
+		    !strcmp(row->type, type) && are_alike(retained, row->parent, way->parent)) {
 			nearest = nearest == RETAINED_NONE ? node : nearest;
 			if (++rounds == ROUNDS)
 				return nearest;

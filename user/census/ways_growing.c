@@ -245,6 +245,7 @@ static int name_callbacks(struct retention *to, struct err *err)
 	to->path = strdup(CHAIN_ATEXIT);
 	to->type = strdup("array");
 	to->containers = 1;
+	to->callbacks = true;
 	return to->path && to->type ? 0 : err_set(err, ERR_FAILED, "no memory for a name");
 }
 

@@ -26,10 +26,12 @@
 #include "trace/target_trace.h"
 #include "model/group.h"
 #include "model/join.h"
+#include "model/sources.h"
 #include "model/verdict.h"
 #include "probe/prober.h"
 #include "record/recorder.h"
 #include "target/remote_handle.h"
+#include "trace/source_file.h"
 #include "view/live_line.h"
 
 _Static_assert(REMOTE_HANDLES_MAX >= 2 * TRACE_MAX_PIDS, "each target, and its parent or a child");
@@ -178,6 +180,13 @@ static struct profile *look(struct run *run, unsigned i, bool final)
 	return profile;
 }
 
+/* The target may have ended: then its files are gone with its root. */
+static void add_sources(const struct run *run, struct profile *profile)
+{
+	if (run->options->source)
+		source_files_read(profile, sources_collect(profile), profile->target.pid);
+}
+
 static void report(struct run *run, unsigned i, bool final)
 {
 	struct profile *profile = look(run, i, final);
@@ -185,6 +194,7 @@ static void report(struct run *run, unsigned i, bool final)
 	if (!profile)
 		return;
 	profile_group(profile, run->options->group_by, run->options->trace.order);
+	add_sources(run, profile);
 	show(run, profile, final);
 	profile_free(profile);
 }
@@ -224,6 +234,7 @@ static void report_joined(struct run *run, bool final)
 	}
 	profile_sort(joined, run->options->trace.order);
 	profile_group(joined, run->options->group_by, run->options->trace.order);
+	add_sources(run, joined);
 	show(run, joined, final);
 	profile_free(joined);
 }

@@ -110,6 +110,12 @@ int document_check(const struct options *options)
 {
 	struct err err = ERR_INIT;
 
+	if (options->format && options->format->binary && isatty(STDOUT_FILENO)) {
+		err_set(&err, ERR_USAGE,
+			"%s is nothing for a terminal; give -o FILE%s, or redirect the output",
+			options->format->name, options->format->suffix);
+		return complain(&err);
+	}
 	for (unsigned i = 0; i < options->n_outputs; i++)
 		if (outputs_check(options->outputs[i].pattern, options_pid(options), &err))
 			return complain(&err);

@@ -11,7 +11,8 @@
 
 #include "cli/options.h"
 
-/* Can the files be written? Checked before anything is done. */
+/* Can the files be written, and can standard output take the format? Checked before anything is
+ * done. */
 int document_check(const struct options *options);
 
 /* To standard output, and flush it. Errors of standard output itself are left to main().

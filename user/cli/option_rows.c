@@ -408,6 +408,8 @@ const struct option_row option_rows[] = {
 	 .group = OPTION_SHOWN, .set = set_like},
 	{"min-count", 0, "N", "only types with at least N objects, containers with N items", TABLES,
 	 .group = OPTION_SHOWN, .set = set_number, .offset = AT(heap.min_count), .most = INT64_MAX},
+	{"source", 0, NULL, "also the program's own files, line by line; traces at once", TRACES,
+	 .group = OPTION_SHOWN, .set = set_flag, .offset = AT(source)},
 	{"older", 0, "TIME", "ignore blocks younger than TIME (500ms)", TRACES,
 	 .group = OPTION_SHOWN, .set = set_time, .offset = AT(trace.older_ns)},
 	{"min-size", 'z', "BYTES", "count only blocks of at least this size", TRACES,
@@ -428,11 +430,10 @@ const struct option_row option_rows[] = {
 	 "also write the report to FILE; may repeat; %p: pid, %t: time; the format by extension",
 	 FILES, .group = OPTION_OUTPUT, .set = add_output},
 	{"output", 'o', "FILE",
-	 "also write the final report to FILE; may repeat; %p: pid, %t: time; "
-	 "the format by extension",
+	 "final report to FILE, too; may repeat; %p: pid, %t: time; extension",
 	 REPORTS & ~BIT(RECORD) & ~FILES, .group = OPTION_OUTPUT, .set = add_output},
-	{"format", 'f', "FORMAT", "of stdout; of -o without extension", REPORTS & ~BIT(RECORD),
-	 .group = OPTION_OUTPUT, .set = set_format},
+	{"format", 'f', "FORMAT", "for stdout, -o", REPORTS & ~BIT(RECORD), .group = OPTION_OUTPUT,
+	 .set = set_format},
 	{"quiet", 'q', NULL, "reports only", REPORTS, .group = OPTION_OUTPUT, .set = set_flag,
 	 .offset = AT(quiet)},
 	{"verbose", 'v', NULL, "more output: what is done, every frame", REPORTS,
@@ -459,8 +460,8 @@ const struct option_row option_knobs[] = {
 	 .choices = no_yes},
 	{"trace", 0, "growth|always",
 	 "trace where memory grows and a stack is missing (growth), or at once and everywhere, "
-	 "as far as the ceiling allows (always); always is the default with --domain, --module "
-	 "and --group-by other than stack",
+	 "as far as the ceiling allows (always); always is the default with --domain, --module, "
+	 "--source and --group-by other than stack",
 	 TRACES, .group = OPTION_TARGET, .set = set_when, .offset = AT(trace.when),
 	 .choices = moments},
 	{"on-limit", 0, "throttle|stop",

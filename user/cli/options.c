@@ -371,8 +371,8 @@ static bool resolve_trace(struct options *options)
 		return false;
 	}
 	/* what sums up or selects stacks wants stacks, of whatever there is */
-	if (!options->when_given &&
-	    (options->group_by != GROUP_STACK || options->n_modules || options->domains_given))
+	if (!options->when_given && (options->group_by != GROUP_STACK || options->n_modules ||
+				     options->domains_given || options->source))
 		trace->when = TRACE_ALWAYS;
 	if (!(trace->max_overhead > 0))
 		trace->max_overhead = BUDGET_CEILING;

@@ -94,6 +94,7 @@ struct options {
 	double fail_above_per_s; /* bytes; then: exit with ERR_THRESHOLD */
 	unsigned top;
 	unsigned frames; /* of a stack; 0: all */
+	bool source;     /* the program's own files, line by line */
 	bool shown;      /* --top or --frames was given: as many lines as that takes */
 	enum group_by group_by;
 	const char *modules[OPTIONS_MAX_MODULES]; /* only what is of one of these */

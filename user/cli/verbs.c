@@ -29,9 +29,8 @@ const struct verb verbs[VERB_COUNT] = {
 		 "Show what a live CPython process leaks, by stack: every INTERVAL seconds (5), "
 		 "COUNT "
 		 "times (endless)." ENDS
-		 " While it is traced the target has breakpoints and debug registers set, and "
-		 "builds with inlined allocators eight pointers changed: all is undone at the end. "
-		 "`pyleaktrace` alone lists the commands; man pyleaktrace has all else.",
+		 " Meanwhile the target has breakpoints and debug registers set, and builds with "
+		 "inlined allocators eight pointers changed: all is undone at the end.",
 		 "", DOCUMENT_TRACE, 5, command_trace},
 	[VERB_HEAP] = {"heap", "-p PID [OPTIONS]", "types in the heap now",
 		       "Show what is in the heap of a process now: types by count and bytes.",

@@ -9,6 +9,7 @@
 #include "census/holders.h"
 #include "census/newest.h"
 #include "containers/pool_find.h"
+#include "python/atexit.h"
 #include "target/remote_mem.h"
 
 #define IMMORTAL (1u << 31) /* such a reference count does not change */
@@ -160,24 +161,46 @@ static bool is_fixed(const struct container_find *find)
 	return find->request->block_size || find->request->list;
 }
 
+/* return its address; 0: it is not there */
+static uint64_t find_word(const struct container_find *find, enum listed which, uint64_t main_one)
+{
+	const struct py_runtime *runtime = &find->heap->target->runtime;
+	struct py_atexit callbacks;
+
+	switch (which) {
+	case LISTED_THREADS:
+		return main_one + (uint64_t)runtime->layout.interp.threads_head;
+	case LISTED_INTERPRETERS:
+		return runtime->interp_head_address;
+	default:
+		return py_atexit_find(&callbacks, find->heap->target->process.pid, runtime,
+				      main_one) &&
+				       callbacks.count_at % 8 == 0
+			       ? callbacks.count_at
+			       : 0;
+	}
+}
+
 /* The word belongs to the main interpreter as long as that has its modules. */
 static int find_list(struct container_find *find, struct err *err)
 {
+	static const char *const names[LISTED] = {[LISTED_THREADS] = "threads",
+						  [LISTED_INTERPRETERS] = "interpreters",
+						  [LISTED_CALLBACKS] = "atexit callbacks"};
 	const struct py_runtime *runtime = &find->heap->target->runtime;
 	pid_t pid = find->heap->target->process.pid;
 	uint64_t main_one = py_runtime_main(runtime, pid);
-	bool is_threads = find->request->list - 1 == LISTED_THREADS;
+	enum listed which = find->request->list - 1;
 	struct container_place *place = &find->places[0];
 
-	find->list = (struct watchpoint){
-		.field = is_threads ? main_one + (uint64_t)runtime->layout.interp.threads_head
-				    : runtime->interp_head_address,
-		.type_field = main_one + (uint64_t)runtime->layout.interp.modules,
-		.each = true};
-	if (!main_one || remote_read_u64(pid, find->list.type_field, &find->list.type))
+	find->list = (struct watchpoint){.field = main_one ? find_word(find, which, main_one) : 0,
+					 .type_field = main_one +
+						       (uint64_t)runtime->layout.interp.modules,
+					 .each = true};
+	if (!find->list.field || remote_read_u64(pid, find->list.type_field, &find->list.type))
 		return err_set(err, ERR_TARGET, "pid %d: its main interpreter cannot be read",
 			       (int)pid);
-	place->path = is_threads ? "threads" : "interpreters";
+	place->path = names[which];
 	place->type = "list";
 	place->address = find->list.field;
 	find->n = 1;

@@ -77,29 +77,62 @@ static void find_births(struct found *found)
 	}
 }
 
+/* With room for what is found. */
+static int begin(struct found *found, struct err *err)
+{
+	size_t n = found->changes->n + 1;
+
+	found->heads = malloc(n * sizeof(*found->heads));
+	found->sites = malloc(n * sizeof(*found->sites));
+	if (found->heads && found->sites)
+		return 0;
+	free(found->heads);
+	free(found->sites);
+	found->sites = NULL;
+	return err_set(err, ERR_FAILED, "no memory for the changes of a list");
+}
+
+static void end(struct found *found, struct watch_hits_site **sites, size_t *n)
+{
+	free(found->heads);
+	*sites = found->sites;
+	*n = found->n_sites;
+}
+
 int list_births_find(struct watch_hits_site **sites, size_t *n, const struct list_changes *changes,
 		     struct err *err)
 {
 	struct found found = {.changes = changes};
 	uint32_t head = (uint32_t)changes->head;
+	int result = begin(&found, err);
 
 	*sites = NULL;
 	*n = 0;
-	found.heads = malloc((changes->n + 1) * sizeof(*found.heads));
-	found.sites = malloc((changes->n + 1) * sizeof(*found.sites));
-	if (!found.heads || !found.sites) {
-		free(found.heads);
-		free(found.sites);
-		return err_set(err, ERR_FAILED, "no memory for the changes of a list");
-	}
+	if (result)
+		return result;
 	for (size_t i = 0; i < changes->n; i++) {
 		head += (uint32_t)changes->hits[i].step;
 		found.heads[i] = head;
 	}
 	find_code(&found);
 	find_births(&found);
-	free(found.heads);
-	*sites = found.sites;
-	*n = found.n_sites;
+	end(&found, sites, n);
+	return 0;
+}
+
+int list_births_count(struct watch_hits_site **sites, size_t *n, const struct list_changes *changes,
+		      struct err *err)
+{
+	struct found found = {.changes = changes};
+	int result = begin(&found, err);
+
+	*sites = NULL;
+	*n = 0;
+	if (result)
+		return result;
+	for (size_t i = 0; i < changes->n; i++)
+		if (changes->hits[i].step == 1 && changes->hits[i].time_ns <= changes->until_ns)
+			add(&found, changes->hits[i].site);
+	end(&found, sites, n);
 	return 0;
 }

@@ -41,4 +41,8 @@ struct list_changes {
 int list_births_find(struct watch_hits_site **sites, size_t *n, const struct list_changes *changes,
 		     struct err *err);
 
+/* The same of a count, of which each birth makes one more; deaths leave it. */
+int list_births_count(struct watch_hits_site **sites, size_t *n, const struct list_changes *changes,
+		      struct err *err);
+
 #endif

@@ -15,6 +15,7 @@ struct entries {
 struct list_watch {
 	const struct target *target;
 	struct session *session;
+	enum listed which;
 	uint64_t head, value, next; /* next: offset in an entry */
 	struct entries before, after;
 	struct watch_hits_site *sites;
@@ -31,6 +32,7 @@ struct list_watch *list_watch_new(const struct target *target, struct session *s
 		return NULL;
 	watch->target = target;
 	watch->session = session;
+	watch->which = which;
 	watch->head = head;
 	watch->next =
 		(uint64_t)(which == LISTED_THREADS ? layout->tstate.next : layout->interp.next);
@@ -59,7 +61,8 @@ static void read_list(const struct list_watch *watch, uint64_t entry, struct ent
 void list_watch_begin(struct list_watch *watch, uint64_t value)
 {
 	watch->value = value;
-	read_list(watch, value, &watch->before);
+	if (watch->which != LISTED_CALLBACKS)
+		read_list(watch, value, &watch->before);
 }
 
 void list_watch_end(struct list_watch *watch, uint64_t until_ns)
@@ -71,11 +74,15 @@ void list_watch_end(struct list_watch *watch, uint64_t until_ns)
 				       .until_ns = until_ns};
 	uint64_t newest;
 
+	changes.hits = session_class_hits(watch->session, &changes.n);
+	if (watch->which == LISTED_CALLBACKS) {
+		list_births_count(&watch->sites, &watch->n_sites, &changes, NULL);
+		return;
+	}
 	if (remote_read_u64(watch->target->process.pid, watch->head, &newest))
 		return;
 	read_list(watch, newest, &watch->after);
 	changes.n_after = watch->after.n;
-	changes.hits = session_class_hits(watch->session, &changes.n);
 	list_births_find(&watch->sites, &watch->n_sites, &changes, NULL);
 }
 

@@ -3,15 +3,20 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "abi/pool.h"
 #include "census/memory.h"
 #include "target/maps.h"
+#include "target/pagemap.h"
 #include "target/remote_mem.h"
 
 #define BATCH 512
 
-#define NEXT  offsetof(struct abi_pool_header, next_pool)
+/* Larger ranges are reservations: the shadow of a sanitizer, a sandbox. */
+#define RANGE_MAX (64ull << 30)
+
+#define NEXT      offsetof(struct abi_pool_header, next_pool)
 
 /* A pool with free blocks. */
 struct member {
@@ -21,6 +26,7 @@ struct member {
 struct search {
 	pid_t pid;
 	uint32_t pool_size, block_size;
+	int pagemap; /* -1: every page counts as being there */
 	size_t n_read;
 	struct member *members; /* by address */
 	size_t n;
@@ -39,11 +45,24 @@ static void look_at(struct search *search, uint64_t address, size_t n)
 {
 	struct abi_pool_header headers[BATCH];
 	struct remote_item items[BATCH];
+	uint32_t pages = search->pool_size / PAGEMAP_PAGE;
+	uint64_t words[BATCH];
+	size_t n_there = 0;
 
-	for (size_t i = 0; i < n; i++)
-		items[i] = (struct remote_item){.address = address + i * search->pool_size,
-						.buffer = &headers[i],
-						.length = sizeof(headers[i])};
+	/* asking for a page that is not there would bring it in */
+	if (pagemap_read(search->pagemap, address, words, n * pages) != (ssize_t)(n * pages))
+		for (size_t i = 0; i < n * pages; i++)
+			words[i] = search->pagemap < 0 ? PAGE_PRESENT : 0;
+	for (size_t i = 0; i < n; i++) {
+		if (!(words[i * pages] & PAGE_PRESENT))
+			continue;
+		items[n_there] = (struct remote_item){.address = address + i * search->pool_size,
+						      .buffer = &headers[n_there],
+						      .length = sizeof(headers[0])};
+		n_there++;
+	}
+	n = n_there;
+	search->n_read += n;
 	remote_read_many(search->pid, items, n);
 	for (size_t i = 0; i < n && search->n < POOL_FIND_RING; i++) {
 		struct member *member = &search->members[search->n];
@@ -58,15 +77,15 @@ static void look_at(struct search *search, uint64_t address, size_t n)
 
 static void look_at_range(struct search *search, const struct map_range *range)
 {
+	uint32_t pages = search->pool_size / PAGEMAP_PAGE;
 	uint64_t at =
 		(range->start + search->pool_size - 1) / search->pool_size * search->pool_size;
 
 	while (at + search->pool_size <= range->end && search->n_read < POOL_FIND_HEADERS) {
 		size_t n = (range->end - at) / search->pool_size;
 
-		n = n < BATCH ? n : BATCH;
+		n = n < BATCH / pages ? n : BATCH / pages;
 		look_at(search, at, n);
-		search->n_read += n;
 		at += n * search->pool_size;
 	}
 }
@@ -120,18 +139,22 @@ int pool_find(struct pool_place places[CONTAINER_WATCH_MAX], unsigned *n,
 	struct search search = {.pid = target->process.pid,
 				.pool_size = target->runtime.layout.arena_size / 64,
 				.block_size = block_size,
+				.pagemap = pagemap_open(target->process.pid),
 				.members = malloc(POOL_FIND_RING * sizeof(*search.members))};
 	struct maps maps;
 	int result;
 
 	*n = 0;
 	if (!search.members)
-		return err_set(err, ERR_FAILED, "no memory to look for pools");
-	result = search.pool_size < ABI_POOL_HEADER ? -ERR_TARGET
-						    : maps_read(&maps, search.pid, err);
+		result = err_set(err, ERR_FAILED, "no memory to look for pools");
+	else if (search.pool_size < PAGEMAP_PAGE || search.pool_size > BATCH * PAGEMAP_PAGE)
+		result = -ERR_TARGET;
+	else
+		result = maps_read(&maps, search.pid, err);
 	if (!result) {
 		for (size_t i = 0; i < maps.n_ranges; i++)
-			if (memory_is_heap(&maps.ranges[i]))
+			if (memory_is_heap(&maps.ranges[i]) &&
+			    maps.ranges[i].end - maps.ranges[i].start <= RANGE_MAX)
 				look_at_range(&search, &maps.ranges[i]);
 		maps_fini(&maps);
 		qsort(search.members, search.n, sizeof(*search.members), compare);
@@ -140,6 +163,8 @@ int pool_find(struct pool_place places[CONTAINER_WATCH_MAX], unsigned *n,
 			result = err_set(err, ERR_TARGET, "no pool of %u bytes has free blocks",
 					 block_size);
 	}
+	if (search.pagemap >= 0)
+		close(search.pagemap);
 	free(search.members);
 	return result;
 }

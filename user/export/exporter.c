@@ -14,18 +14,18 @@
 #define ALL        (KIND(TRACE) | KIND(HEAP) | KIND(GRAPH) | KIND(TREND) | KIND(WATCH) | KIND(DIFF))
 
 static const struct exporter exporters[] = {
-	{"text", ".txt", ALL, NULL, NULL, false},
-	{"json", ".json", ALL, export_json, NULL, false},
-	{"folded", ".folded", KIND(TRACE) | KIND(DIFF), export_folded, NULL, true},
-	{"svg", ".svg", KIND(TRACE), export_svg, NULL, true},
-	{"html", ".html", KIND(TRACE), export_html, NULL, true},
-	{"dot", ".dot", KIND(GRAPH), export_dot, NULL, false},
-	{"svg", ".svg", KIND(GRAPH), export_dot_svg, "dot", false},
+	{"text", ".txt", ALL, NULL, NULL, false, false},
+	{"json", ".json", ALL, export_json, NULL, false, false},
+	{"folded", ".folded", KIND(TRACE) | KIND(DIFF), export_folded, NULL, true, false},
+	{"svg", ".svg", KIND(TRACE), export_svg, NULL, true, false},
+	{"html", ".html", KIND(TRACE), export_html, NULL, true, false},
+	{"speedscope", ".speedscope.json", KIND(TRACE), export_speedscope, NULL, true, false},
+	{"pprof", ".pb.gz", KIND(TRACE), export_pprof, NULL, false, true},
+	{"otlp", ".otlp.pb", KIND(TRACE), export_otlp, NULL, false, true},
+	{"dot", ".dot", KIND(GRAPH), export_dot, NULL, false, false},
+	{"svg", ".svg", KIND(GRAPH), export_dot_svg, "dot", false, false},
 	{0},
 };
-
-/* Formats to come: their names end as that of another does. */
-static const char *const reserved[] = {".speedscope.json", NULL};
 
 bool exporter_has_roots(enum group_by by)
 {
@@ -40,7 +40,7 @@ int exporter_write(const struct exporter *exporter, FILE *out, const struct docu
 	struct profile *roots;
 	int result;
 
-	if (!exporter->tree || !profile->grouping || !exporter_has_roots(profile->grouping->by))
+	if (!exporter->tree || !roots_are_needed(profile))
 		return exporter->write(out, document, err);
 	rooted.profile = roots = roots_new(profile);
 	if (!roots)
@@ -87,12 +87,15 @@ const struct exporter *exporter_by_file(const char *path, enum document_kind kin
 {
 	char quoted[QUOTE_MAX], formats[160];
 	const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path;
-	bool is_reserved = false;
+	size_t longest = 0;
 
-	for (size_t i = 0; reserved[i]; i++)
-		is_reserved |= ends_with(name, reserved[i]);
-	for (const struct exporter *row = exporters; row->name && !is_reserved; row++)
-		if (row->kinds & 1u << kind && ends_with(name, row->suffix))
+	/* x.speedscope.json is that, or nothing: no JSON of another kind under its name */
+	for (const struct exporter *row = exporters; row->name; row++)
+		if (ends_with(name, row->suffix) && strlen(row->suffix) > longest)
+			longest = strlen(row->suffix);
+	for (const struct exporter *row = exporters; row->name; row++)
+		if (row->kinds & 1u << kind && strlen(row->suffix) == longest &&
+		    ends_with(name, row->suffix))
 			return row;
 	exporter_list(formats, sizeof(formats), kind, true);
 	err_set(err, ERR_USAGE, "%s: the file extension names no format; use one of %s, or give -f",

@@ -5,13 +5,17 @@
  *      document (what was found) ──▶ row of the table (-f, or the end of a file's name) ──▶ bytes
  *
  * Place      layer 5; cli finds a row and writes with it.
- * Shapes     text .txt, json .json: of every document. folded .folded, svg .svg, html .html: of
- *            traces; folded of differences, too. dot .dot, svg .svg: of chains and graphs of
- * references. Ownership  rows are static; a document borrows what it points to. Errors -ERR_USAGE
- * from the two find functions: no such format, with the list of the ones that exist. Bounds write()
- * needs memory for the stacks' tree or one stack's JSON at a time; it reads nothing but the
- * document and looks at no environment, so equal documents give equal bytes. Only the SVG of a
- * graph is made by a program, dot of Graphviz. Threads    safe from any on different streams.
+ * Shapes     text .txt, json .json: of every document. folded .folded, svg .svg, html .html,
+ *            speedscope .speedscope.json, pprof .pb.gz, otlp .otlp.pb: of traces; folded of
+ *            differences, too. dot .dot, svg .svg: of chains and graphs of references.
+ * Ownership  rows are static; a document borrows what it points to.
+ * Errors     -ERR_USAGE from the two find functions: no such format, with the list of the ones that
+ *            exist.
+ * Bounds     write() needs memory for the stacks' tree, one stack's JSON at a time, or, of pprof
+ *            and otlp, the whole file: 20,000 stacks of 40 frames are 3 MB. It reads nothing but
+ *            the document and looks at no environment, so equal documents give equal bytes. Only
+ *            the SVG of a graph is made by a program, dot of Graphviz.
+ * Threads    safe from any on different streams.
  */
 #ifndef PYLEAKTRACE_EXPORT_EXPORTER_H
 #define PYLEAKTRACE_EXPORT_EXPORTER_H
@@ -65,8 +69,9 @@ struct exporter {
 	 */
 	int (*write)(FILE *out, const struct document *document, struct err *err);
 	const char *instead; /* the format that is written for EXPORT_NO_PROGRAM; NULL: none */
-	bool tree; /* draws the stacks as a tree: groups of modules, threads, processes are its
-		      roots */
+	bool tree;   /* draws the stacks as a tree: groups of modules, threads, processes, and
+			findings are its roots */
+	bool binary; /* nothing for a terminal */
 };
 
 /* Are groups by this the roots of the formats that draw a tree? A line is in the stacks already. */

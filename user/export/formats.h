@@ -31,6 +31,22 @@ int export_html(FILE *out, const struct document *document, struct err *err);
 #define EXPORT_HTML_STACKS 20000
 
 /*
+ * speedscope.c: JSON for speedscope.app: outstanding bytes and allocations by stack, and the growth
+ * of findings. Stacks without outstanding bytes are left out of the first, and so on.
+ */
+int export_speedscope(FILE *out, const struct document *document, struct err *err);
+
+/*
+ * pprof.c: profile.proto of google/pprof, in gzip: inuse_space, inuse_objects, alloc_space and
+ * alloc_objects of each stack with labels (labels.h), and growth_per_minute of each finding. What
+ * was found, lost and noted are comments.
+ */
+int export_pprof(FILE *out, const struct document *document, struct err *err);
+
+/* otlp.c: ProfilesData of OpenTelemetry, with the same numbers; not compressed */
+int export_otlp(FILE *out, const struct document *document, struct err *err);
+
+/*
  * dot.c: chains and graphs of references in the language of Graphviz. An arrow goes from the holder
  * to what it holds, as objgraph draws it. Chains that share objects share nodes; hidden links are
  * left out of chains. Names are escaped, and cut to EXPORT_DOT_TEXT bytes.

@@ -23,6 +23,7 @@
 #include "export/formats.h"
 #include "export/json_parts.h"
 #include "model/cost_text.h"
+#include "model/nameless.h"
 
 #define MARK "@DATA@"
 
@@ -245,6 +246,8 @@ static json_t *notes(const struct profile *profile, size_t n_shown)
 		add_end(&array, &profile->targets[i], true);
 	for (size_t i = 0; i < profile->n_notes; i++)
 		json_part_append(&array, json_part_text(profile->notes[i].sentence));
+	if (nameless_sentence(profile, text, sizeof(text)))
+		json_part_append(&array, visible(text));
 	add_left_out(&array, &profile->selection);
 	if (profile->mode.object_coverage)
 		json_part_append(&array, visible(profile->mode.object_coverage));

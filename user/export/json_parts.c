@@ -222,7 +222,8 @@ json_t *json_part_frame(const struct frame *from)
 	if (from->kind == FRAME_NATIVE) {
 		set_text(&object, "module", from->module);
 		set_text(&object, "path", from->path);
-		set_text(&object, "near", from->near);
+		if (from->start)
+			set_count(&object, "start", from->start);
 		if (from->inlined)
 			set_bool(&object, "inlined", true);
 		set_count(&object, "offset", from->offset);
@@ -316,7 +317,8 @@ static json_t *place(const struct frame *from)
 		set_count(&object, "line", from->line);
 	set_text(&object, "module", from->module);
 	set_text(&object, "path", from->path);
-	set_text(&object, "near", from->near);
+	if (from->start)
+		set_count(&object, "start", from->start);
 	if (from->offset)
 		set_count(&object, "offset", from->offset);
 	return object;

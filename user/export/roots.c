@@ -4,19 +4,26 @@
 #include <stdio.h>
 #include <string.h>
 
-struct profile *roots_new(const struct profile *profile)
-{
-	const struct grouping *grouping = profile->grouping;
-	struct profile *rooted = profile_new();
-	struct profile_arena *arena;
-	const char **titles;
+#include "export/exporter.h"
+#include "export/findings.h"
 
-	if (!rooted)
-		return NULL;
-	arena = rooted->arena;
-	*rooted = *profile;
-	rooted->arena = arena;
-	titles = profile_alloc(rooted, grouping->n_groups * sizeof(*titles));
+#define ROOTS 2 /* group, finding */
+
+static bool has_groups(const struct profile *profile)
+{
+	return profile->grouping && exporter_has_roots(profile->grouping->by);
+}
+
+bool roots_are_needed(const struct profile *profile)
+{
+	return has_groups(profile) || findings_have_stacks(profile);
+}
+
+/* The titles of all groups. */
+static const char **group_titles(struct profile *rooted, const struct grouping *grouping)
+{
+	const char **titles = profile_alloc(rooted, grouping->n_groups * sizeof(*titles));
+
 	for (size_t i = 0; i < grouping->n_groups; i++) {
 		char text[PROFILE_STRING_MAX];
 
@@ -24,19 +31,53 @@ struct profile *roots_new(const struct profile *profile)
 			 grouping->groups[i].title);
 		titles[i] = profile_str(rooted, text, -1);
 	}
+	return titles;
+}
+
+static void put_before(struct profile *rooted, struct stack *stack, const struct frame *roots,
+		       size_t n_roots)
+{
+	struct frame *frames = profile_alloc(rooted, (stack->n_frames + n_roots) * sizeof(*frames));
+
+	memcpy(frames, roots, n_roots * sizeof(*frames));
+	if (stack->n_frames)
+		memcpy(frames + n_roots, stack->frames, stack->n_frames * sizeof(*frames));
+	stack->frames = frames;
+	stack->n_frames += n_roots;
+}
+
+struct profile *roots_new(const struct profile *profile)
+{
+	const struct grouping *grouping = has_groups(profile) ? profile->grouping : NULL;
+	struct profile *rooted = profile_new();
+	struct profile_arena *arena;
+	const char **titles = NULL;
+
+	if (!rooted)
+		return NULL;
+	arena = rooted->arena;
+	*rooted = *profile;
+	rooted->arena = arena;
+	if (grouping)
+		titles = group_titles(rooted, grouping);
 	rooted->stacks = profile_alloc(rooted, profile->n_stacks * sizeof(*rooted->stacks));
 	for (size_t i = 0; i < profile->n_stacks; i++) {
-		struct stack *stack = &rooted->stacks[i];
-		struct frame *frames;
+		const struct finding *finding = findings_of(profile, &profile->stacks[i]);
+		char title[FINDINGS_TITLE_MAX];
+		struct frame roots[ROOTS];
+		size_t n = 0;
 
-		*stack = profile->stacks[i];
-		frames = profile_alloc(rooted, (stack->n_frames + 1) * sizeof(*frames));
-		frames[0] = (struct frame){.kind = FRAME_GROUP,
-					   .function = titles[grouping->of_stack[i]]};
-		if (stack->n_frames)
-			memcpy(frames + 1, stack->frames, stack->n_frames * sizeof(*frames));
-		stack->frames = frames;
-		stack->n_frames++;
+		if (grouping)
+			roots[n++] = (struct frame){.kind = FRAME_GROUP,
+						    .function = titles[grouping->of_stack[i]]};
+		if (finding)
+			roots[n++] =
+				(struct frame){.kind = FRAME_GROUP,
+					       .function = profile_str(
+						       rooted, findings_title(finding, title), -1)};
+		rooted->stacks[i] = profile->stacks[i];
+		if (n)
+			put_before(rooted, &rooted->stacks[i], roots, n);
 	}
 	return rooted;
 }

@@ -113,20 +113,22 @@ static void put_title(FILE *out, const struct profile *profile)
 
 static bool has_roots(const struct profile *profile)
 {
-	return profile->n_stacks && profile->stacks[0].n_frames &&
-	       profile->stacks[0].frames[0].kind == FRAME_GROUP;
+	for (size_t i = 0; i < profile->n_stacks; i++)
+		if (profile->stacks[i].n_frames && profile->stacks[i].frames[0].kind == FRAME_GROUP)
+			return true;
+	return false;
 }
 
 static void put_head(FILE *out, const struct profile *profile, const struct tree *tree)
 {
-	static const struct {
+	const struct {
 		const char *name;
 		struct frame frame;
 	} legend[] = {
 		{"Python", {.kind = FRAME_PYTHON}},
 		{"native", {.kind = FRAME_NATIVE}},
 		{"missing", {.kind = FRAME_GAP}},
-		{"group", {.kind = FRAME_GROUP}},
+		{profile->grouping ? "group" : "finding", {.kind = FRAME_GROUP}},
 	};
 	size_t n_legend = sizeof(legend) / sizeof(legend[0]) - !has_roots(profile);
 	bool estimated = false;

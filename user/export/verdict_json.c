@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#include "export/findings.h"
+
 static void set_text(json_t **object, const char *name, const char *text)
 {
 	if (text && *text)
@@ -39,19 +41,18 @@ static json_t *next(const struct finding *finding)
 }
 
 /* Which of the document's stacks is it?  return n_stacks: none */
-static size_t find_stack(const struct profile *profile, const struct stack *stack)
+static size_t find_stack(const struct profile *profile, const struct finding *finding)
 {
 	size_t i = 0;
 
-	while (i < profile->n_stacks && (profile->stacks[i].frames != stack->frames ||
-					 profile->stacks[i].domain != stack->domain))
+	while (i < profile->n_stacks && !findings_is_stack(finding, &profile->stacks[i]))
 		i++;
 	return i;
 }
 
 static void set_stack(json_t **object, const struct finding *finding, const struct profile *profile)
 {
-	size_t i = find_stack(profile, finding->stack);
+	size_t i = find_stack(profile, finding);
 
 	set_text(object, "by", finding->by);
 	json_part_set(object, "frames", json_part_frames(finding->stack));

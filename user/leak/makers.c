@@ -33,12 +33,42 @@ static bool is_one_of(const struct retention *retention, const struct heap_watch
 	       strcmp(retention->type, row->type) == 0 && is_of_pattern(retention->path, row->path);
 }
 
+/* Who makes more of what a list of the interpreter's has: the stack that made most of what stays.
+ */
+static const struct stack *find_list_maker(const struct profile *profile, enum listed which,
+					   bool (*makes)(const struct stack *))
+{
+	const struct heap_watch_row *row = profile->lists ? profile->lists->rows[which] : NULL;
+	const struct stack *best = NULL;
+	uint64_t most = 0;
+
+	for (size_t i = 0; row && i < row->n_stacks; i++) {
+		const struct heap_watch_stack *stack = &row->stacks[i];
+
+		if (stack->inserted <= most || !makes(&stack->stack))
+			continue;
+		most = stack->inserted;
+		best = &stack->stack;
+	}
+	return best;
+}
+
+static bool runs_python(const struct stack *stack)
+{
+	for (size_t i = 0; i < stack->n_frames; i++)
+		if (stack->frames[i].kind == FRAME_PYTHON)
+			return true;
+	return false;
+}
+
 /* Who put it there: of the container's own watchpoint; of many, of the one that got most. */
 const struct stack *makers_filler(const struct profile *profile, const struct retention *retention)
 {
 	const struct profile_growing_containers *growing = profile->growing_containers;
 	const struct heap_watch_stack *most = NULL;
 
+	if (retention->callbacks)
+		return find_list_maker(profile, LISTED_CALLBACKS, runs_python);
 	for (size_t i = 0; growing && i < growing->n_rows; i++) {
 		const struct heap_watch_row *row = &growing->rows[i].row;
 
@@ -259,34 +289,6 @@ const struct stack *makers_block(const struct profile *profile, enum domain doma
 
 /* ---- what the interpreter lists ------------------------------------------------------------- */
 
-/* Who makes more of what a list of the interpreter's has: the stack that made most of what stays.
- */
-static const struct stack *find_list_maker(const struct profile *profile, enum listed which,
-					   bool (*makes)(const struct stack *))
-{
-	const struct heap_watch_row *row = profile->lists ? profile->lists->rows[which] : NULL;
-	const struct stack *best = NULL;
-	uint64_t most = 0;
-
-	for (size_t i = 0; row && i < row->n_stacks; i++) {
-		const struct heap_watch_stack *stack = &row->stacks[i];
-
-		if (stack->inserted <= most || !makes(&stack->stack))
-			continue;
-		most = stack->inserted;
-		best = &stack->stack;
-	}
-	return best;
-}
-
-static bool runs_python(const struct stack *stack)
-{
-	for (size_t i = 0; i < stack->n_frames; i++)
-		if (stack->frames[i].kind == FRAME_PYTHON)
-			return true;
-	return false;
-}
-
 const struct stack *makers_thread(const struct profile *profile)
 {
 	const struct trend_threads *threads = &profile->trend->threads;
@@ -308,25 +310,39 @@ static bool makes_interpreter(const struct stack *stack)
 	return false;
 }
 
-/* Who makes them: what was allocated while one was made, or got an item then. That it did make one
- * is sure, however few were seen. */
-const struct stack *makers_interpreter(const struct profile *profile)
+/* The same, and it is known by which line. */
+static bool line_makes_interpreter(const struct stack *stack)
+{
+	return makes_interpreter(stack) && runs_python(stack);
+}
+
+static const struct stack *find_interpreter_maker(const struct profile *profile,
+						  bool (*makes)(const struct stack *))
 {
 	const struct profile_growing_containers *growing = profile->growing_containers;
-	const struct stack *best = find_list_maker(profile, LISTED_INTERPRETERS, makes_interpreter);
+	const struct stack *best = find_list_maker(profile, LISTED_INTERPRETERS, makes);
 
 	if (best)
 		return best;
 	for (size_t i = 0; i < profile->n_stacks; i++) {
 		const struct stack *stack = &profile->stacks[i];
 
-		if (stack_is_outstanding(stack) && makes_interpreter(stack) &&
+		if (stack_is_outstanding(stack) && makes(stack) &&
 		    (!best || stack->outstanding_bytes > best->outstanding_bytes))
 			best = stack;
 	}
 	for (size_t i = 0; growing && i < growing->n_rows && !best; i++)
 		for (size_t j = 0; j < growing->rows[i].row.n_stacks && !best; j++)
-			if (makes_interpreter(&growing->rows[i].row.stacks[j].stack))
+			if (makes(&growing->rows[i].row.stacks[j].stack))
 				best = &growing->rows[i].row.stacks[j].stack;
 	return best;
+}
+
+/* What was allocated while one was made, or got an item then. That it did make one is sure, however
+ * few were seen. */
+const struct stack *makers_interpreter(const struct profile *profile)
+{
+	const struct stack *maker = find_interpreter_maker(profile, line_makes_interpreter);
+
+	return maker ? maker : find_interpreter_maker(profile, makes_interpreter);
 }

@@ -69,6 +69,8 @@ static struct frame place_of(const struct frame *frame, bool line)
 		place.line = 0;
 	if (is_named(frame) && (!line || frame->line || frame->inlined))
 		place.offset = 0;
+	else if (!is_named(frame) && !line && frame->start)
+		place.offset = frame->start;
 	place.inlined = false;
 	return place;
 }

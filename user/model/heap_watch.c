@@ -51,7 +51,6 @@ static const struct frame *copy_frames(struct profile *profile, const struct sta
 		frame->file = profile_str(profile, frame->file, -1);
 		frame->module = profile_str(profile, frame->module, -1);
 		frame->path = profile_str(profile, frame->path, -1);
-		frame->near = profile_str(profile, frame->near, -1);
 	}
 	return frames;
 }
@@ -173,7 +172,7 @@ const struct heap_watch_stack *growing_class_maker(const struct growing_class *c
 	chance = 3 * sqrt(fmax(expected, 0));
 	if (!best || !best->stack.n_frames || stayed(best) < (double)least ||
 	    stayed(best) < GROWING_CLASS_SHARE * all ||
-	    (!instances->sampled && all < expected / 2 - chance) || all > expected * 1.5 + chance)
+	    (!instances->sampled && all < expected / 2 - chance) || all > expected * 2 + chance)
 		return NULL;
 	return best;
 }

@@ -150,6 +150,7 @@ struct profile_growing_classes {
 enum listed {
 	LISTED_THREADS,      /* of the main interpreter's, that have run Python */
 	LISTED_INTERPRETERS, /* the newest is the first, and the main one the last */
+	LISTED_CALLBACKS,    /* of atexit, up to 3.13: an array, of which the count is watched */
 	LISTED,
 };
 
@@ -172,7 +173,7 @@ struct profile_lists {
 /*
  * The stack that makes the instances that stay; NULL: none does for sure. What was there at the end
  * of a round may be work in progress. So all of it must be as much as the census has seen come in
- * that time: by half of it more or less, and by chance. Then no stack with most of it can be
+ * that time: half of it to twice of it, or off by chance. Then no stack with most of it can be
  * another's, for what really stays is counted as well. Of a sample it may be less.
  */
 const struct heap_watch_stack *growing_class_maker(const struct growing_class *class);

@@ -194,7 +194,7 @@ int frame_compare(const struct frame *a, const struct frame *b)
 	if (!order)
 		order = compare_text(a->path, b->path);
 	if (!order)
-		order = compare_text(a->near, b->near);
+		order = compare_u64(a->start, b->start);
 	return order;
 }
 
@@ -212,10 +212,13 @@ static void put_module(const struct frame *frame, char *place, size_t size)
 
 	module += bracketed;
 	n -= 2 * (size_t)bracketed;
-	if (!is_set(frame->function) && is_set(frame->near))
-		snprintf(place, size, " [%.*s, after %s]", (int)n, module, frame->near);
-	else
-		snprintf(place, size, " [%.*s]", (int)n, module);
+	snprintf(place, size, " [%.*s]", (int)n, module);
+}
+
+/* Of other code the offset is an address. */
+static bool is_in_file(const struct frame *frame)
+{
+	return frame->kind == FRAME_NATIVE && is_set(frame->module) && is_set(frame->path);
 }
 
 /* Of the path of a C source that was compiled elsewhere only its end says something here. */
@@ -245,6 +248,8 @@ const char *frame_text(const struct frame *frame, char *text, size_t size)
 		snprintf(name, sizeof(name), "%s", named ? frame->function : "?");
 	else if (named)
 		snprintf(name, sizeof(name), "%s+0x%" PRIx64, frame->function, frame->offset);
+	else if (is_in_file(frame))
+		snprintf(name, sizeof(name), "%s+0x%" PRIx64, frame->module, frame->offset);
 	else
 		snprintf(name, sizeof(name), "0x%" PRIx64, frame->offset);
 
@@ -252,7 +257,7 @@ const char *frame_text(const struct frame *frame, char *text, size_t size)
 		snprintf(place, sizeof(place), " (%s:%" PRIu32 ")", file, frame->line);
 	else if (is_set(file))
 		snprintf(place, sizeof(place), " (%s)", file);
-	else if (is_set(frame->module))
+	else if (is_set(frame->module) && (named || !is_in_file(frame)))
 		put_module(frame, place, sizeof(place));
 	snprintf(text, size, "%s%s", name, place);
 	return text;

@@ -59,18 +59,18 @@ const char *frame_kind_name(enum frame_kind kind);
 
 struct frame {
 	enum frame_kind kind;
-	const char *function; /* python: qualified name; native: symbol or NULL; gap: the reason */
+	const char *function; /* python: qualified name; native: name or NULL; gap: the reason */
 	const char *file;     /* source file or NULL */
 	const char
 		*module;  /* native: base name of the ELF file, or what else the code is; or NULL */
 	const char *path; /* native: of the ELF file, as the target sees it; or NULL */
-	const char *near; /* native without function: the exported function that begins before it;
-			     or NULL */
 	bool inlined;     /* native: inlined into the next outer frame; offset means nothing */
+	bool stripped;    /* native: no symbol names it, as its file has none but exported ones */
 	uint32_t line;    /* 1-based; 0 = unknown */
 	uint64_t offset;  /* native: into the symbol, or into the module when function is NULL */
 	uint64_t address; /* native: link-time address in the module, as addr2line takes it; 0: not
 			     known */
+	uint64_t start;   /* native without function: that of its first instruction; 0: not known */
 };
 
 /*
@@ -84,9 +84,9 @@ int frame_compare(const struct frame *a, const struct frame *b);
 
 /*
  * The one way a frame is written: `name (file:line)`, `symbol+0xoff (file.c:line)`, `symbol+0xoff
- * [libfoo.so]`, `0xoffset [libfoo.so]` or `0xoffset [libfoo.so, after symbol]`, `[why]`; an inlined
- * function has no +0xoff, and of a C file's path only the last part is written. Not escaped: the
- * bytes of the target.
+ * [libfoo.so]`, `libfoo.so+0xoffset`, `0xaddress [generated code]`, `[why]`; an inlined function
+ * has no +0xoff, and of a C file's path only the last part is written. Not escaped: the bytes of
+ * the target.
  *
  * out    text: cut at the end when size (> 0) is too small, always terminated
  * return text
@@ -219,6 +219,7 @@ struct trend;
 struct profile_growing_containers; /* of model/heap_watch.h */
 struct profile_growing_classes;    /* the same */
 struct profile_lists;              /* the same */
+struct profile_sources;            /* of model/sources.h */
 
 struct retention; /* of model/retention.h */
 
@@ -303,8 +304,9 @@ struct profile {
 	const struct profile_growing_containers *growing_containers;
 	const struct profile_growing_classes *growing_classes;
 	const struct profile_lists *lists;
-	const struct trend *trend;     /* of model/trend.h; NULL: not looked at */
-	const struct verdict *verdict; /* of model/verdict.h; NULL: there is none */
+	const struct profile_sources *sources; /* NULL: not asked for */
+	const struct trend *trend;             /* of model/trend.h; NULL: not looked at */
+	const struct verdict *verdict;         /* of model/verdict.h; NULL: there is none */
 	/* where several targets are shown as one: those that there are */
 	const struct verdict *const *verdicts;
 	size_t n_verdicts;

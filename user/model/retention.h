@@ -34,6 +34,7 @@ struct retention {
 	enum retention_kind kind;
 	char *path;
 	char *type;          /* of the containers; "" where there is no path */
+	bool callbacks;      /* the array of what atexit.register() was given: no object */
 	uint64_t containers; /* how many of them */
 	/* the most items that one may have, as the class says (deque, lru_cache); -1: it has no
 	 * bound though it could have one; 0: not known */

@@ -57,6 +57,9 @@ bool py_atexit_find(struct py_atexit *found, pid_t pid, const struct py_runtime 
 	    state.array % 8 || !state.count || state.count > state.room || state.room < ROOM ||
 	    state.room > ROOM_MAX || (state.room - ROOM) % MORE)
 		return false;
-	*found = (struct py_atexit){.array = state.array, .count = state.count, .room = state.room};
+	*found = (struct py_atexit){.array = state.array,
+				    .count = state.count,
+				    .room = state.room,
+				    .count_at = address + sizeof(state.array)};
 	return true;
 }

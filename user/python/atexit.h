@@ -24,6 +24,7 @@
 struct py_atexit {
 	uint64_t array;       /* 0: it is a list */
 	uint32_t count, room; /* of the array */
+	uint64_t count_at;    /* address of its count: four bytes, of eight that are aligned */
 	uint64_t list;        /* the word that holds it */
 };
 

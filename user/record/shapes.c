@@ -186,8 +186,9 @@ static const struct shape frame_shape = {
 			ONE(frame, path, TEXT),
 			ONE(frame, offset, U64),
 			ONE(frame, address, U64),
-			ONE(frame, near, TEXT),
+			ONE(frame, start, U64),
 			ONE(frame, inlined, BOOL),
+			ONE(frame, stripped, BOOL),
 		},
 };
 
@@ -382,6 +383,7 @@ static const struct shape retention_row_shape = {
 			NAMED(retention, kind, retentions),
 			ONE(retention, path, STRING),
 			ONE(retention, type, STRING),
+			ONE(retention, callbacks, BOOL),
 			ONE(retention, containers, U64),
 			ONE(retention, bound, I64),
 			INSIDE(retention, addresses, U64, NULL),
@@ -531,9 +533,14 @@ static const struct shape lists_shape = {
 			 .offset = AT(profile_lists, rows[LISTED_INTERPRETERS]),
 			 .size = sizeof(void *),
 			 .of = &watch_row_shape},
+			{.name = "callbacks",
+			 .kind = FIELD_POINTER,
+			 .offset = AT(profile_lists, rows[LISTED_CALLBACKS]),
+			 .size = sizeof(void *),
+			 .of = &watch_row_shape},
 		},
 };
-_Static_assert(LISTED == 2, "a row for each");
+_Static_assert(LISTED == 3, "a row for each");
 
 /* ---- the trend ------------------------------------------------------------------------------ */
 

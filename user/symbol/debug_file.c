@@ -2,14 +2,12 @@
 #include "symbol/debug_file.h"
 
 #include <fcntl.h>
-#include <linux/openat2.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <elfutils/libdwelf.h>
@@ -17,6 +15,7 @@
 #include <zlib.h>
 
 #include "symbol/elf_part.h"
+#include "target/open_below.h"
 
 #define ID_MAX       64           /* bytes of a build id; 20 is usual */
 #define CHECKSUM_MAX (1ull << 30) /* bytes of a file whose checksum is worth the time */
@@ -29,33 +28,6 @@ struct wanted {
 	bool have_checksum;
 	uint32_t checksum;
 };
-
-/* Open a regular file below a root that absolute links and ".." cannot leave. */
-static int open_below(int root, const char *path)
-{
-	struct open_how how = {
-		.flags = O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY,
-		.resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS,
-	};
-	/* first without opening it for good: opening some devices already does something */
-	struct open_how look = {.flags = O_PATH | O_CLOEXEC, .resolve = how.resolve};
-	struct stat seen;
-	int fd = (int)syscall(SYS_openat2, root, path, &look, sizeof(look));
-
-	if (fd < 0)
-		return -1;
-	if (fstat(fd, &seen) != 0 || !S_ISREG(seen.st_mode)) {
-		close(fd);
-		return -1;
-	}
-	close(fd);
-	fd = (int)syscall(SYS_openat2, root, path, &how, sizeof(how));
-	if (fd >= 0 && (fstat(fd, &seen) != 0 || !S_ISREG(seen.st_mode))) {
-		close(fd);
-		return -1;
-	}
-	return fd;
-}
 
 static bool has_checksum(int fd, uint32_t wanted)
 {

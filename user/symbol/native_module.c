@@ -40,6 +40,8 @@ static void read_symbols(struct native_module *module)
 			mini_debug_open(&module->mini, module->elf);
 		if (module->mini.elf)
 			elf_symbols_add(&module->symbols, module->mini.elf);
+		else
+			module->stripped = !module->debug_elf || !has(module->debug_elf, ".symtab");
 	}
 	elf_symbols_sort(&module->symbols);
 }
@@ -74,7 +76,7 @@ void native_module_open(struct native_module *module, const struct code_module *
 	struct debug_file own = {.root = places->target_root}, separate;
 	bool own_info;
 
-	*module = (struct native_module){.fd = -1, .debug_fd = -1};
+	*module = (struct native_module){.fd = -1, .debug_fd = -1, .bias = code->bias};
 	if (code->kind == CODE_VDSO)
 		open_vdso(module, code, pid);
 	else if (code->kind == CODE_FILE && code->elf)
@@ -107,6 +109,7 @@ void native_module_close(struct native_module *module)
 
 	debug_info_free(module->info);
 	elf_symbols_fini(&module->symbols);
+	unnamed_fini(&module->unnamed);
 	mini_debug_close(&module->mini);
 	elf_end(module->debug_elf);
 	elf_end(module->elf);

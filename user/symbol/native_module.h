@@ -14,19 +14,25 @@
 #ifndef PYLEAKTRACE_SYMBOL_NATIVE_MODULE_H
 #define PYLEAKTRACE_SYMBOL_NATIVE_MODULE_H
 
+#include <stdbool.h>
+
 #include "symbol/debug_file.h"
 #include "symbol/debug_info.h"
 #include "symbol/elf_symbols.h"
 #include "symbol/mini_debug.h"
+#include "symbol/unnamed.h"
 #include "target/code_map.h"
 
 struct native_module {
 	Elf *elf, *debug_elf; /* NULL: none */
 	int fd, debug_fd;     /* -1: none */
-	char *image;          /* of the vdso */
+	uint64_t bias;
+	char *image; /* of the vdso */
 	struct mini_debug mini;
 	struct elf_symbols symbols;
 	struct debug_info *info; /* NULL: no DWARF */
+	bool stripped;           /* of its symbols only those are known that others can link to */
+	struct unnamed unnamed;  /* loaded when it is first needed */
 };
 
 /* in     pid: whose memory the vdso is read from */

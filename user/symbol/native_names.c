@@ -12,6 +12,7 @@
 
 #include "symbol/demangle.h"
 #include "symbol/native_module.h"
+#include "symbol/plt.h"
 
 struct key {
 	uint64_t address;
@@ -36,6 +37,7 @@ struct open_module {
 struct native_names {
 	const struct code_map *map;
 	struct debug_places places;
+	struct native_known given[NATIVE_KNOWN];
 	struct open_module open[NATIVE_MODULES_OPEN];
 	uint64_t lookups;
 	unsigned idle; /* known addresses asked for since the last that was not */
@@ -105,6 +107,11 @@ void native_names_set_debug_root(struct native_names *names, const char *folder)
 	names->places.host = folder;
 }
 
+void native_names_set_known(struct native_names *names, const struct native_known *known)
+{
+	memcpy(names->given, known, sizeof(names->given));
+}
+
 static const char *keep(struct native_names *names, const char *text)
 {
 	if (text)
@@ -115,7 +122,7 @@ static const char *keep(struct native_names *names, const char *text)
 /* ---- modules -------------------------------------------------------------------------------- */
 
 /* The module, opened when it is not: in the place of the one that was not used for longest. */
-static const struct native_module *get_module(struct native_names *names, uint32_t id)
+static struct native_module *get_module(struct native_names *names, uint32_t id)
 {
 	struct open_module *place = &names->open[0];
 
@@ -154,38 +161,117 @@ static const char *readable(struct native_names *names, const char *symbol)
 	return symbol && *symbol ? keep(names, demangle(symbol, text, sizeof(text))) : NULL;
 }
 
+/* A name with what says what kind of name it is. */
+static const char *marked(struct native_names *names, const char *name, const char *mark)
+{
+	char text[PROFILE_STRING_MAX];
+
+	snprintf(text, sizeof(text), "%.*s%s", (int)(sizeof(text) - strlen(mark) - 1), name, mark);
+	return keep(names, text);
+}
+
+/* The function, or the part of one, that holds an address, by the unwind information. */
+static const struct unwind_function *function_at(struct native_module *module, uint64_t vaddr)
+{
+	if (module->fd < 0 || !module->elf)
+		return NULL;
+	unnamed_load(&module->unnamed, module->elf, module->fd);
+	return unnamed_function(&module->unnamed, vaddr);
+}
+
+/*
+ * The symbol for an address. One that does not say where it ends, or ends before, is the function's
+ * when it lies in it.
+ */
+static const struct elf_function *symbol_of(struct native_module *module, uint64_t pc)
+{
+	const struct elf_function *below, *symbol = elf_symbols_find(&module->symbols, pc, &below);
+	const struct unwind_function *function;
+
+	if (symbol && symbol->sized)
+		return symbol;
+	function = function_at(module, pc);
+	if (!symbol)
+		return below && function && below->start >= function->start ? below : NULL;
+	if (function)
+		return symbol->start >= function->start ? symbol : NULL;
+	return function_at(module, symbol->start) ? NULL : symbol;
+}
+
+/* What is known of a function that begins there, by its symbol or what CPython calls it for. */
+static const char *name_of_start(struct native_names *names, const struct native_module *module,
+				 uint64_t start)
+{
+	const struct elf_function *below,
+		*symbol = elf_symbols_find(&module->symbols, start, &below);
+
+	if (symbol && symbol->start == start)
+		return readable(names, symbol->name);
+	for (int i = 0; i < NATIVE_KNOWN; i++)
+		if (*names->given[i].name && names->given[i].start == start + module->bias)
+			return keep(names, names->given[i].name);
+	return keep(names, api_tables_find(&module->unnamed.tables, start));
+}
+
+/* Of a function without a symbol: what it is for, or where it begins. */
+static void describe_function(struct native_names *names, struct native_module *module,
+			      uint64_t vaddr, uint64_t pc, struct frame *out)
+{
+	const struct unwind_function *function = function_at(module, pc), *owner;
+	uint64_t start;
+	const char *target = plt_target(module->elf, pc, &start);
+
+	if (target && *target) {
+		out->function = marked(names, readable(names, target), "@plt");
+		out->offset = vaddr - start;
+		return;
+	}
+	if (!function)
+		return;
+	owner = unnamed_owner(&module->unnamed, function);
+	if (owner)
+		out->function = name_of_start(names, module, owner->start);
+	if (out->function)
+		out->function = marked(names, out->function, ".cold");
+	else if (function->called)
+		out->function = name_of_start(names, module, function->start);
+	if (out->function)
+		out->offset = vaddr - function->start;
+	else
+		out->start = function->start;
+}
+
 /*
  * Function and offset of the frame that is no inlined one, from the symbols; else from the debug
- * information.
+ * information; else from what CPython does with it.
  *
  * in     source: what the debug information says, or NULL
  * return false when no function holds the address
  */
-static bool name_function(struct native_names *names, const struct native_module *module,
-			  uint64_t vaddr, uint64_t pc, const struct source_frame *source,
-			  struct frame *out)
+static bool name_function(struct native_names *names, struct native_module *module, uint64_t vaddr,
+			  uint64_t pc, const struct source_frame *source, struct frame *out)
 {
-	const struct elf_function *below, *function;
+	const struct elf_function *symbol = symbol_of(module, pc);
 
-	function = elf_symbols_find(&module->symbols, pc, &below);
 	out->offset = vaddr;
-	if (function) {
-		out->function = readable(names, function->name);
-		out->offset = vaddr - function->start;
+	if (symbol) {
+		out->function = readable(names, symbol->name);
+		out->offset = vaddr - symbol->start;
 	} else if (source && source->function && source->entry) {
 		out->function = readable(names, source->function);
 		out->offset = vaddr - source->start;
-	} else if (below) {
-		out->near = readable(names, below->name);
+	} else if (module->elf) {
+		describe_function(names, module, vaddr, pc, out);
+		out->stripped = module->stripped;
 	}
-	return function || (source && source->function);
+	return symbol || (source && source->function);
 }
 
 /* return number of frames */
 static size_t name_in_module(struct native_names *names, uint32_t id, uint64_t vaddr, uint64_t pc,
 			     struct frame *out)
 {
-	const struct native_module *module = get_module(names, id);
+	struct native_module *module = get_module(names, id);
 	struct source_frame sources[NATIVE_MAX_INLINED];
 	size_t n =
 		module->info ? debug_info_find(module->info, pc, sources, NATIVE_MAX_INLINED) : 0;
@@ -282,7 +368,6 @@ size_t native_names_lookup(struct native_names *names, struct profile *profile, 
 		frames[i].file = profile_str(profile, known->frames[i].file, -1);
 		frames[i].module = profile_str(profile, known->frames[i].module, -1);
 		frames[i].path = profile_str(profile, known->frames[i].path, -1);
-		frames[i].near = profile_str(profile, known->frames[i].near, -1);
 	}
 	return known->n;
 }

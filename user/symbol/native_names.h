@@ -5,16 +5,20 @@
  * Place      layer 3; used by symbolizer.
  * Source     ELF symbol tables (elf_symbols.h), .gnu_debugdata (mini_debug.h), DWARF
  *            (debug_info.h), of the file or of its separate debug file (debug_file.h); of the vdso
- *            what is in the target's memory. C++ and Rust names are demangled (demangle.h).
+ *            what is in the target's memory. C++ and Rust names are demangled (demangle.h). Where
+ *            none of these has a name: the unwind information and CPython's tables (unnamed.h), the
+ *            procedure linkage table (plt.h).
  * Shapes     one address gives one frame and, where functions were inlined there, one for each of
  *            them: leaf first. frame.kind is FRAME_NATIVE; with nothing but the module known,
  *            function is NULL and offset counts from the module's load bias (the link-time address,
- *            which addr2line takes). A symbol names an address only when its size covers it; else
- *            function is NULL, and frame.near names the function that begins before it. Offsets are
- *            those of the address itself, also where it is a return address, as debuggers have it;
- *            function and line are those of the call. Code that no file is behind has module
- *            "generated code" and no path; its offset, as that of a file that is no ELF file or
- *            could not be opened, is the address.
+ *            which addr2line takes). A symbol names an address when its size covers it, or when
+ *            both lie in one function by the unwind information. A function without one is named
+ *            for what CPython calls it for ("list.append"), a part of one that lies elsewhere is
+ *            "NAME.cold", an entry of the linkage table "malloc@plt"; else function is NULL, and
+ *            frame.start is where it begins. Offsets are those of the address itself, also where it
+ *            is a return address, as debuggers have it; function and line are those of the call.
+ *            Code that no file is behind has module "generated code" and no path; its offset, as
+ *            that of a file that is no ELF file or could not be opened, is the address.
  * Ownership  strings are interned in the profile handed in. The cache is native_names' own.
  * Errors     none: what cannot be read gives less of a name.
  * Bounds     NATIVE_NAMES_MAX addresses and NATIVE_NAMES_BYTES of names remembered (beyond that all
@@ -38,6 +42,7 @@
 #define NATIVE_NAMES_BYTES  (64u << 20)
 #define NATIVE_NAMES_IDLE   16384
 #define NATIVE_MODULES_OPEN 32
+#define NATIVE_KNOWN        8
 /* frames that one address can become; where more is inlined, what lies between the innermost and
  * the function itself is left out */
 #define NATIVE_MAX_INLINED 8
@@ -51,6 +56,15 @@ void native_names_free(struct native_names *names);
 /* Look below this folder, which must live as long, instead of DEBUG_FILE_ROOT. Before the first
  * lookup. */
 void native_names_set_debug_root(struct native_names *names, const char *folder);
+
+/* A function by its address in the target, and its name where no symbol has one; "": none. */
+struct native_known {
+	uint64_t start;
+	char name[16];
+};
+
+/* known: NATIVE_KNOWN of them. Before the first lookup. */
+void native_names_set_known(struct native_names *names, const struct native_known *known);
 
 /*
  * Name one address.

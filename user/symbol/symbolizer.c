@@ -50,6 +50,20 @@ static struct code_key key_of(const struct abi_frame *frame)
 	return (struct code_key){frame->where, ABI_FRAME_SIGNATURE(frame->tag)};
 }
 
+/* The interpreter's allocators: that of objects is the leaf of many stacks, and seldom exported. */
+static void name_allocators(struct native_names *native, const struct py_runtime *runtime)
+{
+	const struct py_allocator *obj = &runtime->obj, *raw = &runtime->raw;
+	const struct native_known known[NATIVE_KNOWN] = {
+		{obj->malloc, "obj.malloc"},   {obj->calloc, "obj.calloc"},
+		{obj->realloc, "obj.realloc"}, {obj->free, "obj.free"},
+		{raw->malloc, "raw.malloc"},   {raw->calloc, "raw.calloc"},
+		{raw->realloc, "raw.realloc"}, {raw->free, "raw.free"},
+	};
+
+	native_names_set_known(native, known);
+}
+
 struct symbolizer *symbolizer_new(pid_t pid, const struct py_runtime *runtime,
 				  const struct code_map *code)
 {
@@ -69,6 +83,7 @@ struct symbolizer *symbolizer_new(pid_t pid, const struct py_runtime *runtime,
 		free(symbolizer);
 		return NULL;
 	}
+	name_allocators(symbolizer->native, runtime);
 	return symbolizer;
 }
 

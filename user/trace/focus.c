@@ -53,10 +53,15 @@ static bool objects_need_stacks(const struct trend *trend, const struct retentio
 	       explained < EXPLAINED * trend->rows[TREND_PART_OBJECTS].least_per_s;
 }
 
-unsigned focus_lists(const struct trend *trend)
+unsigned focus_lists(const struct trend *trend, const struct retention *rows, size_t n_rows)
 {
-	return (count_grows(trend, TREND_THREADS) ? 1u << LISTED_THREADS : 0) |
-	       (count_grows(trend, TREND_INTERPRETERS) ? 1u << LISTED_INTERPRETERS : 0);
+	unsigned lists = (count_grows(trend, TREND_THREADS) ? 1u << LISTED_THREADS : 0) |
+			 (count_grows(trend, TREND_INTERPRETERS) ? 1u << LISTED_INTERPRETERS : 0);
+
+	for (size_t i = 0; i < n_rows; i++)
+		if (rows[i].callbacks)
+			lists |= 1u << LISTED_CALLBACKS;
+	return lists;
 }
 
 unsigned focus_domains(const struct trend *trend, const struct retention *rows, size_t n_rows)

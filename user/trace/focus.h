@@ -31,7 +31,7 @@
 bool focus_is_watchable(const struct retention *row);
 
 /* Lists of the interpreter's that get longer. return bits of enum listed */
-unsigned focus_lists(const struct trend *trend);
+unsigned focus_lists(const struct trend *trend, const struct retention *rows, size_t n_rows);
 
 /* return bits of enum domain */
 unsigned focus_domains(const struct trend *trend, const struct retention *rows, size_t n_rows);

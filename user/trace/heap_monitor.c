@@ -490,7 +490,7 @@ unsigned heap_monitor_lists(struct heap_monitor *monitor)
 	unsigned lists;
 
 	lock_take(&monitor->lock);
-	lists = focus_lists(monitor->recorder.trend);
+	lists = focus_lists(monitor->recorder.trend, monitor->growing, monitor->n_growing);
 	lock_release(&monitor->lock);
 	return lists;
 }

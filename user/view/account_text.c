@@ -7,6 +7,7 @@
 #include "base/fmt.h"
 #include "model/cost_text.h"
 #include "model/group.h"
+#include "model/nameless.h"
 #include "view/part.h"
 #include "view/parts_text.h"
 
@@ -142,6 +143,16 @@ static void put_native_gaps(const struct pen *pen, const struct profile *profile
 		pen_put(pen, INK_PLAIN, profile->native_gaps[i].reason);
 		fputc('\n', pen->out);
 	}
+}
+
+void account_nameless(const struct pen *pen, const struct profile *profile)
+{
+	char text[512];
+
+	if (!nameless_sentence(profile, text, sizeof(text)))
+		return;
+	pen_put(pen, INK_PLAIN, text);
+	fputc('\n', pen->out);
 }
 
 static void put_losses(const struct pen *pen, const struct profile *profile, bool quiet)
@@ -300,6 +311,8 @@ void account_text(const struct pen *pen, const struct profile *profile,
 		put_totals(pen, profile);
 	put_coverage(pen, profile, quiet);
 	put_native_gaps(pen, profile);
+	if (!quiet)
+		account_nameless(pen, profile);
 	put_losses(pen, profile, quiet);
 	if (!quiet)
 		put_cost(pen, profile);

@@ -29,6 +29,9 @@ void account_text_brief(const struct pen *pen, const struct profile *profile,
 /* The cost, where nothing is traced: what is read from outside costs only bandwidth. */
 void account_untraced(const struct pen *pen, const struct profile *profile);
 
+/* Where the names are that C functions do not have here. */
+void account_nameless(const struct pen *pen, const struct profile *profile);
+
 void account_ends(const struct pen *pen, const struct profile *profile);
 
 #endif

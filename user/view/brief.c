@@ -8,6 +8,7 @@
 #include "view/growing_text.h"
 #include "view/part.h"
 #include "view/rows_text.h"
+#include "view/source_text.h"
 #include "view/trend_text.h"
 #include "view/verdict_text.h"
 
@@ -17,6 +18,7 @@
 #define VERDICT_LEAST 6  /* fewer are not worth it at the end */
 #define NOTES_LINES   4
 #define SHOWN_LINES   4 /* what the trend shows */
+#define HINT_LINES    2
 #define END_LINES     2 /* for each target */
 #define ROWS_LEAST    10
 
@@ -91,6 +93,10 @@ static void put_account(const struct pen *pen, const struct profile *profile,
 		account_text_brief(pen, profile, account, options->quiet);
 	else if (!options->quiet)
 		account_untraced(pen, profile);
+	part_open(&part, pen);
+	if (options->last && !options->quiet)
+		account_nameless(&part.pen, profile);
+	part_put(&part, &(struct part_fit){HINT_LINES, true, 2});
 	part_open(&part, pen);
 	account_ends(&part.pen, profile);
 	part_put(&part,
@@ -237,5 +243,6 @@ void brief_text(const struct pen *pen, const struct profile *profile,
 	part_open(&account_part, pen);
 	put_account(&account_part.pen, profile, options, &account);
 	part_put(&account_part, &as_it_is);
+	source_text(pen, profile);
 	used > LONG_REPORT ? (void)part_put(&last, &as_it_is) : part_drop(&last);
 }

@@ -80,7 +80,12 @@ static bool passes_calls_on(const char *function)
 		"instancemethod_call", "classmethoddescr_call", "cfunction_*", "_PyCFunction_*",
 		"PyCFunction_Call", "_PyMethodDef_*", "_PyMethodDescr_*", "wrapperdescr_*",
 		"wrapper_call", "type_call", "slot_am_*", "slot_mp_*", "slot_nb_*", "slot_sq_*",
-		"slot_tp_*", "_Py_slot_*", "gen_send_ex*", "gen_iternext", NULL};
+		"slot_tp_*", "_Py_slot_*", "gen_send_ex*", "gen_iternext",
+		/* the same in files without symbols */
+		"builtin_function_or_method.tp_call", "classmethod_descriptor.tp_call",
+		"generator.tp_iternext", "instancemethod.tp_call", "method-wrapper.tp_call",
+		"method.tp_call", "method_descriptor.tp_call", "type.tp_call",
+		"wrapper_descriptor.tp_call", NULL};
 
 	return is_named(function, patterns);
 }

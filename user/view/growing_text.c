@@ -12,12 +12,14 @@
 #include "view/way_text.h"
 
 /* of a core: from there on the target was so slow that its rates are not its own */
-#define LOST_SHOWN   0.05
+#define LOST_SHOWN    0.05
 
-#define STACKS_SHOWN 3 /* of each kind, for each container */
+#define STACKS_SHOWN  3 /* of each kind, for each container */
 
-#define BY_INDENT    8
-#define BY           "filled by "
+#define MAKER_COLUMNS 80 /* besides a number and an indent */
+
+#define BY_INDENT     8
+#define BY            "filled by "
 
 static void put_growth(const struct pen *pen, const struct growing_container *growing)
 {
@@ -91,6 +93,68 @@ void growing_text(const struct pen *pen, const struct profile *profile, bool all
 		fputs("Containers grow, but their changes are not watched: ", pen->out);
 		pen_put(pen, INK_WARNING, growing->why_not);
 		fputc('\n', pen->out);
+	}
+}
+
+/* ---- classes -------------------------------------------------------------------------------- */
+
+static void put_class_head(const struct pen *pen, const struct growing_class *class)
+{
+	const struct heap_watch_instances *instances = class->row.instances;
+
+	if (class->pid)
+		fprintf(pen->out, "pid %d: ", class->pid);
+	pen_put(pen, INK_HEAD, class->name);
+	pen_ink(pen, INK_GROWS);
+	fprintf(pen->out, " +%s/min", fmt_per_second(class->per_s * 60).text);
+	pen_ink(pen, INK_PLAIN);
+	if (instances->sampled)
+		fprintf(pen->out, " of its size; of some pools, in %s, these stay:\n",
+			fmt_duration(instances->followed_s).text);
+	else
+		fprintf(pen->out, "; of %s made in %s, %s are gone:\n",
+			fmt_count(class->row.inserted).text,
+			fmt_duration(instances->followed_s).text,
+			fmt_count(class->row.removed).text);
+}
+
+/* Who makes those that stay, most first. */
+static void put_makers(const struct pen *pen, const struct profile *profile,
+		       const struct heap_watch_row *row)
+{
+	size_t shown = 0;
+
+	for (size_t i = 0; i < row->n_stacks && shown < STACKS_SHOWN; i++) {
+		const struct heap_watch_stack *maker = &row->stacks[i];
+		const struct stack *stack = &maker->stack;
+		const struct way way = {.stack = stack,
+					.interpreter = profile->target.python_module,
+					.python = true,
+					.others = &stack,
+					.n_others = 1};
+
+		if (maker->inserted <= maker->removed)
+			continue;
+		fprintf(pen->out, "\t%s by ", fmt_count(maker->inserted - maker->removed).text);
+		way_text(pen, &way, MAKER_COLUMNS);
+		fputc('\n', pen->out);
+		shown++;
+	}
+	if (!shown)
+		fputs("\tnone that stay were seen\n", pen->out);
+}
+
+void growing_text_classes(const struct pen *pen, const struct profile *profile)
+{
+	const struct profile_growing_classes *growing = profile->growing_classes;
+
+	if (!growing || !growing->n_rows)
+		return;
+	pen_put(pen, INK_HEAD, "Growing classes and sizes, and who makes what stays:");
+	fputc('\n', pen->out);
+	for (size_t i = 0; i < growing->n_rows; i++) {
+		put_class_head(pen, &growing->rows[i]);
+		put_makers(pen, profile, &growing->rows[i].row);
 	}
 }
 

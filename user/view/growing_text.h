@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
- * growing_text: containers and types that grow, and who puts into them, as parts of a trace's
+ * growing_text: containers, classes and types that grow, and who makes that, as parts of a trace's
  * report.
  *
  * Place      view; used by report.
@@ -13,6 +13,7 @@
 
 /* Nothing when there is nothing. */
 void growing_text(const struct pen *pen, const struct profile *profile, bool all_frames);
+void growing_text_classes(const struct pen *pen, const struct profile *profile);
 void growing_text_types(const struct pen *pen, const struct profile *profile);
 
 /* `most` rows that no verdict names, each with who fills it, in a line or two. */

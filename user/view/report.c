@@ -7,6 +7,7 @@
 #include "view/growing_text.h"
 #include "view/pen.h"
 #include "view/rows_text.h"
+#include "view/source_text.h"
 #include "view/trend_text.h"
 #include "view/verdict_text.h"
 
@@ -59,6 +60,7 @@ static void put_whole(const struct pen *pen, const struct profile *profile,
 	if (profile->trend && !options->quiet)
 		trend_text_brief(pen->out, profile->trend, options->color);
 	growing_text(pen, profile, options->all_frames);
+	growing_text_classes(pen, profile);
 	if (!profile->mode.untraced)
 		put_rows(pen, profile, options, &account);
 	growing_text_types(pen, profile);
@@ -67,6 +69,7 @@ static void put_whole(const struct pen *pen, const struct profile *profile,
 	else if (!options->quiet)
 		account_untraced(pen, profile);
 	account_ends(pen, profile);
+	source_text(pen, profile);
 	if (options->last && (profile->verdict || profile->n_verdicts)) {
 		fputc('\n', pen->out);
 		put_verdicts(pen, profile);

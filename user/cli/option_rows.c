@@ -408,7 +408,7 @@ const struct option_row option_rows[] = {
 	 .group = OPTION_SHOWN, .set = set_like},
 	{"min-count", 0, "N", "only types with at least N objects, containers with N items", TABLES,
 	 .group = OPTION_SHOWN, .set = set_number, .offset = AT(heap.min_count), .most = INT64_MAX},
-	{"source", 0, NULL, "also the program's own files, line by line; traces at once", TRACES,
+	{"source", 0, NULL, "also the program's own files, line by line; traces at once", TRACE,
 	 .group = OPTION_SHOWN, .set = set_flag, .offset = AT(source)},
 	{"older", 0, "TIME", "ignore blocks younger than TIME (500ms)", TRACES,
 	 .group = OPTION_SHOWN, .set = set_time, .offset = AT(trace.older_ns)},

@@ -68,7 +68,7 @@ class Browser:
         os.close(to_read)
         os.close(from_write)
         self.rest, self.last, self.session = b"", 0, None
-        self.asked, self.errors, self.loaded = {}, [], False
+        self.asked, self.errors, self.loaded = {}, [], set()
         targets = self.call("Target.getTargets")["targetInfos"]
         page = next(target for target in targets if target["type"] == "page")
         self.session = self.call("Target.attachToTarget", targetId=page["targetId"], flatten=True)[
@@ -76,6 +76,7 @@ class Browser:
         ]
         for domain in ("Page", "Network", "Runtime", "Log"):
             self.call(f"{domain}.enable")
+        self.call("Page.setLifecycleEventsEnabled", enabled=True)
         self.size(1366, 768)
 
     def close(self):
@@ -102,8 +103,8 @@ class Browser:
             self.asked[params["requestId"]] = params["request"]["url"]
         elif method == "Network.loadingFailed" and params.get("blockedReason") == "csp":
             self.asked.pop(params["requestId"], None)  # the page's policy: it was not sent
-        elif method == "Page.loadEventFired":
-            self.loaded = True
+        elif method == "Page.lifecycleEvent" and params["name"] == "load":
+            self.loaded.add(params["loaderId"])
         elif method == "Runtime.exceptionThrown":
             self.errors.append(str(params["exceptionDetails"])[:2000])
         elif method == "Log.entryAdded" and params["entry"]["level"] == "error":
@@ -128,12 +129,15 @@ class Browser:
 
     def open(self, address):
         """Open it anew, also where only the fragment differs."""
-        self.call("Page.navigate", url="about:blank")
-        self.loaded, self.asked, self.errors = False, {}, []
-        self.call("Page.navigate", url=address)
-        while not self.loaded:
-            self.note(self.read())
+        self.navigate("about:blank")
+        self.asked, self.errors = {}, []
+        self.navigate(address)
         self.run("new Promise(requestAnimationFrame)")
+
+    def navigate(self, address):
+        loader = self.call("Page.navigate", url=address)["loaderId"]
+        while loader not in self.loaded:
+            self.note(self.read())
 
     def run(self, script):
         """The value of an expression of JavaScript, promises waited for."""

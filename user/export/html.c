@@ -501,7 +501,7 @@ int export_html(FILE *out, const struct document *document, struct err *err)
 	if (!mark)
 		return err_set(
 			err, ERR_FAILED,
-			"the flame graph page of this build has no placeholder for the data");
+			"the page of this build has no placeholder for the data");
 	rest = mark + strlen(MARK);
 	fwrite(pyleaktrace_page, 1, (size_t)(mark - pyleaktrace_page), out);
 	if (!put_data(out, profile))

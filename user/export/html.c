@@ -499,9 +499,8 @@ int export_html(FILE *out, const struct document *document, struct err *err)
 	const char *mark = memmem(pyleaktrace_page, size, MARK, strlen(MARK)), *rest;
 
 	if (!mark)
-		return err_set(
-			err, ERR_FAILED,
-			"the page of this build has no placeholder for the data");
+		return err_set(err, ERR_FAILED,
+			       "the page of this build has no placeholder for the data");
 	rest = mark + strlen(MARK);
 	fwrite(pyleaktrace_page, 1, (size_t)(mark - pyleaktrace_page), out);
 	if (!put_data(out, profile))

@@ -56,13 +56,15 @@ function where(finding, has) {
 		document.getElementById("stacks-head").scrollIntoView();
 	} }, "show its stacks");
 
-	return element("div", {}, element("b", {}, `${finding.by ?? "at"} `), element("code", { title: text }, short(text)), " ", show);
+	return element("div", {}, element("b", {}, `${finding.by ?? "at"} `),
+		element("code", { title: text }, short(text)), " ", show);
 }
 
 function findingItem(finding, has) {
 	const frames = (finding.frames ?? []).map(fromJson);
+	const evidence = (finding.evidence ?? []).filter(({ kind, value }) => kind !== "containers" || value > 1);
 	const facts = [interval(finding), finding.confidence > 0 && `grows: ${sure(finding.confidence)}`,
-		...(finding.evidence ?? []).filter(({ kind, value }) => kind !== "containers" || value > 1).map(({ text }) => text)].filter(Boolean);
+		...evidence.map(({ text }) => text)].filter(Boolean);
 
 	return element("li", {},
 		element("div", { className: "finding" }, element("b", { className: "rate" }, perMinute(finding.bytes_per_s)),

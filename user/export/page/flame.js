@@ -111,7 +111,8 @@ function draw() {
 	drawn = [];
 	by("tip").hidden = true;
 	if (!tree.root.value) {
-		graph.replaceChildren(element("p", { className: "empty" }, state.q ? "No stack matches." : METRICS[state.show].nothing));
+		graph.replaceChildren(element("p", { className: "empty" },
+			state.q ? "No stack matches." : METRICS[state.show].nothing));
 		graph.style.height = "";
 		return;
 	}

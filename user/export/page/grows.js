@@ -24,7 +24,8 @@ const TYPES = [
 	{ title: "More", cell: (row) => plus(row.count_delta) },
 	{ title: "Bytes", cell: (row) => bytes(row.bytes) },
 	{ title: "Rate", cell: (row) => `${change(row.bytes_per_min)}/min` },
-	{ title: "At least", cell: (row) => row.least_bytes_per_min > 0 ? `${change(row.least_bytes_per_min)}/min` : "not known" },
+	{ title: "At least", cell: (row) =>
+		row.least_bytes_per_min > 0 ? `${change(row.least_bytes_per_min)}/min` : "not known" },
 	{ title: "Grows", cell: (row) => row.confidence > 0 ? sure(row.confidence) : "not known" },
 ];
 
@@ -52,18 +53,23 @@ function chain({ path, type, containers = 1, items, item_type: holds }) {
 		element("li", {}, `${count(items)} ${holds || "items"}`));
 }
 
+const changesOf = ({ inserted, removed }) =>
+	[inserted && `+${count(inserted)}`, removed && `-${count(removed)}`].filter(Boolean).join(" ");
+
 const CONTAINERS = [
 	{ title: "Chain", className: "name", cell: chain },
 	{ title: "Items", cell: (row) => aMinute(row.items_per_s) },
 	{ title: "Holds", cell: (row) => row.bytes === undefined ? "not known" : bytes(row.bytes) },
 	{ title: "Rate", cell: (row) => row.bytes_per_s === undefined ? "not known" : perMinute(row.bytes_per_s) },
-	{ title: "90 % sure", cell: (row) => row.least === undefined ? "not known" : `${perMinute(row.least)} to ${perMinute(row.most)}` },
-	{ title: "Who changes it", className: "text", cell: ({ watched }) => watched ? stacksOf(watched, (stack) =>
-		[stack.inserted && `+${count(stack.inserted)}`, stack.removed && `-${count(stack.removed)}`].filter(Boolean).join(" ")) : "not watched" },
+	{ title: "90 % sure", cell: (row) =>
+		row.least === undefined ? "not known" : `${perMinute(row.least)} to ${perMinute(row.most)}` },
+	{ title: "Who changes it", className: "text", cell: ({ watched }) =>
+		watched ? stacksOf(watched, changesOf) : "not watched" },
 ];
 
 /* A row of what is watched as one of what is held. */
-const heldAs = ({ container, items_per_s }) => ({ path: container.path, type: container.type, items: container.items_after, items_per_s });
+const heldAs = ({ container, items_per_s }) =>
+	({ path: container.path, type: container.type, items: container.items_after, items_per_s });
 
 export function containers({ retained = [], growing = [] }) {
 	const watched = new Map(growing.map((row) => [row.container.path, row.container.stacks]));
@@ -76,14 +82,17 @@ export function containers({ retained = [], growing = [] }) {
 
 /* ---- classes --------------------------------------------------------------------------------------------- */
 
+const makersOf = ({ stacks, sure: known }) => stacks.length === 0 ? "not known"
+	: element("div", {}, known ? null : element("small", {}, "not sure yet"),
+		stacksOf(stacks.slice(0, 3), (stack) => count(stack.made)));
+
 const CLASSES = [
 	{ title: "Class", className: "name", cell: (row) => row.type },
 	{ title: "More", cell: (row) => aMinute(row.per_s) },
 	{ title: "Made", cell: (row) => count(row.made) },
 	{ title: "Died", cell: (row) => row.sampled ? "not known" : count(row.died) },
 	{ title: "Followed", cell: (row) => duration(row.followed_s) },
-	{ title: "Made by", className: "text", cell: (row) => row.stacks.length ? element("div", {}, row.sure ? null : element("small", {}, "not sure yet"),
-		stacksOf(row.stacks.slice(0, 3), (stack) => count(stack.made))) : "not known" },
+	{ title: "Made by", className: "text", cell: makersOf },
 ];
 
 export function classes({ growing_classes: rows = [] }) {
@@ -98,7 +107,8 @@ const THREADS = [
 	{ title: "Thread", className: "name", cell: (row) => row.name ?? (row.tid ? `thread ${row.tid}` : "no name") },
 	{ title: "Is at", className: "text", cell: (row) => placeText(row.at) || "not in Python" },
 	{ title: "Made for", className: "text", cell: (row) => placeText(row.from) || "not known" },
-	{ title: "Started by", className: "text", cell: (row) => row.started ? stackOnDemand(row.started.map(fromJson)) : "not known" },
+	{ title: "Started by", className: "text", cell: (row) =>
+		row.started ? stackOnDemand(row.started.map(fromJson)) : "not known" },
 ];
 
 export function threads({ trend }) {
@@ -108,7 +118,8 @@ export function threads({ trend }) {
 
 	return [
 		element("p", { className: "soft" }, `${count(python)} of Python, ${count(all)} in all; `,
-			came === undefined ? "how many came and ended is not known." : `${count(came)} came and ${count(ended)} ended during the trace.`),
+			came === undefined ? "how many came and ended is not known."
+				: `${count(came)} came and ${count(ended)} ended during the trace.`),
 		table("Threads", THREADS, trend.threads.slice(0, 100)),
 	];
 }

@@ -36,7 +36,8 @@ export function over(points, span) {
 
 /* The span that the reader chose, in seconds; all of it where there is none. */
 export function chosenSpan(state, trend) {
-	const inside = (text, otherwise) => text !== "" && isFinite(text) ? Math.min(trend.span_s, Math.max(0, +text)) : otherwise;
+	const inside = (text, otherwise) =>
+		text !== "" && isFinite(text) ? Math.min(trend.span_s, Math.max(0, +text)) : otherwise;
 	const from = inside(state.from, 0), to = inside(state.to, trend.span_s);
 
 	return from < to ? { from, to, all: from === 0 && to === trend.span_s } : { from: 0, to: trend.span_s, all: true };

@@ -26,7 +26,8 @@ function types(stack) {
 }
 
 function figure(value, text, error) {
-	return error < 0 ? text : element("span", { className: "estimate" }, `${text} `, element("small", {}, plusMinus(relative(error, value))));
+	return error < 0 ? text
+		: element("span", { className: "estimate" }, `${text} `, element("small", {}, plusMinus(relative(error, value))));
 }
 
 const columns = (data) => [
@@ -34,7 +35,8 @@ const columns = (data) => [
 		stack.types.length > 0 && element("div", { className: "soft" }, types(stack))) },
 	{ title: "Outstanding", key: "bytes", cell: (stack) => figure(stack.bytes, bytes(stack.bytes), stack.bytesError) },
 	{ title: "Blocks", key: "count", cell: (stack) => figure(stack.count, count(stack.count), stack.countError) },
-	{ title: "Growth", key: "growth", cell: (stack) => stack.growth ? (stack.estimated ? "≈ " : "") + rate(stack.growth) : "" },
+	{ title: "Growth", key: "growth", cell: (stack) =>
+		stack.growth ? (stack.estimated ? "≈ " : "") + rate(stack.growth) : "" },
 	{ title: "Oldest", key: "age", cell: (stack) => stack.age > 0 ? duration(stack.age) : "" },
 	{ title: "Allocator", cell: (stack) => data.domains[stack.domain] },
 ];
@@ -53,13 +55,15 @@ function draw(data, filter) {
 	const of = SORTS[state.sort] ?? SORTS.bytes;
 	const stacks = data.stacks.filter(filter()).sort((a, b) => of(b) - of(a));
 	const all = columns(data), left = stacks.length - rows;
+	const row = (stack) => element("tr", {}, ...all.map((column) => cell(column, stack)));
+	const sum = stacks.reduce((bytesOfAll, stack) => bytesOfAll + stack.bytes, 0);
 
 	by("stacks").replaceChildren(
 		element("caption", { className: "unseen" }, "Stacks with outstanding memory"),
 		element("thead", {}, element("tr", {}, ...all.map(head))),
-		element("tbody", {}, ...stacks.slice(0, rows).map((stack) => element("tr", {}, ...all.map((column) => cell(column, stack))))));
+		element("tbody", {}, ...stacks.slice(0, rows).map(row)));
 	by("found").textContent = stacks.length === data.stacks.length ? `${count(stacks.length)} stacks`
-		: `${count(stacks.length)} of ${count(data.stacks.length)} stacks, ${bytes(stacks.reduce((sum, stack) => sum + stack.bytes, 0))}`;
+		: `${count(stacks.length)} of ${count(data.stacks.length)} stacks, ${bytes(sum)}`;
 	by("more").hidden = left <= 0;
 	by("more").textContent = `Show ${count(Math.min(left, ROWS_A_PAGE))} more`;
 }

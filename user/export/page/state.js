@@ -2,7 +2,8 @@
  *
  * state: what the reader looks at, kept in the fragment of the address, so that a link into the file carries it.
  */
-const DEFAULTS = { show: "bytes", frames: "python", inverted: "", allocator: "", q: "", zoom: "", sort: "bytes", from: "", to: "" };
+const DEFAULTS = { show: "bytes", frames: "python", inverted: "", allocator: "", q: "",
+	zoom: "", sort: "bytes", from: "", to: "" };
 
 const read = () => ({ ...DEFAULTS, ...Object.fromEntries([...new URLSearchParams(location.hash.slice(1))]
 	.filter(([key]) => key in DEFAULTS)) });

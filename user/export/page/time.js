@@ -90,7 +90,8 @@ function listenToBrush(trend) {
 }
 
 const COLUMNS = [
-	{ title: "What", className: "name", cell: ({ name, className }) => element("span", {}, element("i", { className: "key " + className }), name) },
+	{ title: "What", className: "name", cell: ({ name, className }) =>
+		element("span", {}, element("i", { className: "key " + className }), name) },
 	{ title: "At its start", cell: (row) => row.figures?.first ?? "" },
 	{ title: "At its end", cell: (row) => row.figures?.last ?? "" },
 	{ title: "Change", cell: (row) => row.figures?.delta ?? "" },
@@ -99,7 +100,8 @@ const COLUMNS = [
 
 function rowOf(line, span) {
 	if (line.finding)
-		return { ...line, rate: element("span", {}, perMinute(line.finding.bytes_per_s), element("small", {}, " whole trace")) };
+		return { ...line, rate: element("span", {}, perMinute(line.finding.bytes_per_s),
+			element("small", {}, " whole trace")) };
 	const found = over(line.points, span);
 
 	return { ...line, figures: found && { first: bytes(found.first), last: bytes(found.last), delta: change(found.delta) },
@@ -110,7 +112,8 @@ function countRow(trend, name, title, span) {
 	const found = over(seriesOf(trend, name), span);
 	const signed = (value) => (value > 0 ? "+" : "") + count(value);
 
-	return found && { name: title, className: "none", figures: { first: count(found.first), last: count(found.last), delta: signed(found.delta) },
+	return found && { name: title, className: "none",
+		figures: { first: count(found.first), last: count(found.last), delta: signed(found.delta) },
 		rate: found.delta ? signed(found.perSecond * 60) + "/min" : "" };
 }
 
@@ -143,7 +146,8 @@ export function growth(data) {
 		return { parts: [element("p", {}, "Not known: memory was looked at less than twice.")], watch() {} };
 	const lines = linesOf(data);
 	const parts = [
-		element("p", { className: "soft" }, `Change since the first of ${count(trend.looks)} looks. A finding is a dashed line: it has one rate, that of the whole trace.`),
+		element("p", { className: "soft" }, `Change since the first of ${count(trend.looks)} looks.`,
+			" A finding is a dashed line: it has one rate, that of the whole trace."),
 		chart(lines, trend),
 		element("div", { className: "bar brush" }, slider("from", "Span from", trend), slider("to", "to", trend),
 			element("button", { type: "button", id: "whole" }, "Whole trace")),

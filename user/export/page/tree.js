@@ -23,7 +23,8 @@ const CHOICES = {
 };
 
 function makeNode(frame, parent) {
-	return { frame, parent, below: null, children: [], value: 0, bytes: 0, count: 0, growth: 0, estimated: 0, variance: 0 };
+	return { frame, parent, below: null, children: [],
+		value: 0, bytes: 0, count: 0, growth: 0, estimated: 0, variance: 0 };
 }
 
 function childOf(node, frame) {

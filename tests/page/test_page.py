@@ -447,8 +447,16 @@ def test_everything_has_a_name(show):
     assert page.all("table", "each.caption?.textContent ? '' : each.outerHTML") == [""] * 7
 
 
-def test_prints(show):
-    assert show("whole").printed().startswith(b"%PDF")
+def test_prints(show, browser):
+    browser.dark(True)
+    page = show("whole")
+    page.run(
+        "void addEventListener('beforeprint', () => {"
+        " window.printedAs = document.documentElement.dataset.theme; })"
+    )
+    assert page.printed().startswith(b"%PDF")
+    assert page.run("window.printedAs") == "light"
+    assert page.run("document.documentElement.dataset.theme") == "dark"
 
 
 # ---- large ones ----

@@ -66,7 +66,7 @@ $(OUT)/gen/pyleaktrace.skel.h: $(OUT)/bpf/$(ARCH)/pyleaktrace.bpf.o
 bpf: $(OUT)/bpf/$(ARCH)/pyleaktrace.bpf.o
 bpf-all: $(OUT)/bpf/x86/pyleaktrace.bpf.o $(OUT)/bpf/arm64/pyleaktrace.bpf.o
 
-# ---- the flame graph page ------------------------------------------------------------------------------
+# ---- the page ------------------------------------------------------------------------------
 
 # bundled beforehand by tools/build-page, so that a build needs no npm
 PAGE := user/export/page/bundle/flamegraph.html

@@ -28,13 +28,15 @@
 #include "model/heap_types.h"
 #include "model/heap_watch.h"
 #include "model/profile.h"
+#include "model/retention.h"
+#include "model/trend.h"
 #include "model/verdict.h"
 
 static const char *const made_names[] = {
 	"service", "hostile",     "estimated",     "empty",     "freed",  "wheels",
 	"by-line", "by-function", "by-module",     "by-thread", "by-pid", "selected",
 	"pids",    "below",       "untraced",      "answered",  "causes", "too-early",
-	"no-leak", "growing",     "fragmentation", NULL};
+	"no-leak", "growing",     "fragmentation", "whole",     NULL};
 
 #define MADE_COPY(profile, array) made_copy(profile, array, sizeof(array))
 
@@ -835,6 +837,98 @@ static inline bool made_state(struct profile *profile, const char *name)
 	return false;
 }
 
+/* Five looks at a process that grows by 1 MiB/s, most of it objects; one thread more each time. */
+static inline void made_trend(struct profile *profile)
+{
+	enum { LOOKS = 5 };
+	struct trend trend = {.n_looks = LOOKS, .n_made = LOOKS, .have_account = true};
+	struct trend_look *looks = profile_alloc(profile, LOOKS * sizeof(*looks));
+	const struct trend_thread thread = {.ident = 1,
+					    .tid = 4243,
+					    .state = 'S',
+					    .name = (char *)"worker",
+					    .function = (char *)"wait",
+					    .file = (char *)"/srv/app/pool.py",
+					    .line = 9};
+
+	for (uint64_t i = 0; i < LOOKS; i++) {
+		looks[i].at_s = 100 + 10 * (double)i;
+		trend_set(&looks[i], TREND_RSS, (100 + 10 * i) << 20);
+		for (int kind = TREND_PART_FIRST; kind <= TREND_PART_LAST; kind++)
+			trend_set(&looks[i], (enum trend_kind)kind, 1 << 20);
+		trend_set(&looks[i], TREND_PART_OBJECTS, (60 + 9 * i) << 20);
+		trend_set(&looks[i], TREND_PART_MALLOC, (20 + i) << 20);
+		trend_set(&looks[i], TREND_THREADS, 4 + i);
+	}
+	for (int kind = 0; kind < TREND_KINDS; kind++)
+		if (trend_has(&looks[0], (enum trend_kind)kind))
+			trend.rows[kind] = (struct trend_row){.kind = (enum trend_kind)kind,
+							      .n = LOOKS,
+							      .first = looks[0].value[kind],
+							      .last = looks[LOOKS - 1].value[kind]};
+	trend.looks = looks;
+	trend.have_threads = true;
+	trend.threads = (struct trend_threads){
+		.rows = (struct trend_thread *)made_copy(profile, &thread, sizeof(thread)),
+		.n_rows = 1,
+		.n_tasks = 8,
+		.have_flow = true,
+		.came = 4};
+	trend.unexplained_bytes = 11 << 20;
+	profile->trend = made_copy(profile, &trend, sizeof(trend));
+}
+
+/* All that a trace can find: a verdict, stacks, types, a container, a class, and the trend. */
+static inline void made_whole(struct profile *profile)
+{
+	static const struct heap_watch_instances instances = {
+		.known = true, .made = 40, .died = 2, .followed_s = 0.5};
+	const struct frame line[] = {made_python(profile, "<module>", "/srv/app/web.py", 120),
+				     made_python(profile, "place", "/srv/app/orders.py", 29)};
+	const struct heap_watch_stack maker = {
+		.inserted = 40, .stack = {.frames = MADE_COPY(profile, line), .n_frames = 2}};
+	const struct growing_class class = {
+		.name = "app.orders.Line",
+		.per_s = 12,
+		.row = {.type = "type",
+			.path = "",
+			.instances = &instances,
+			.stacks = made_copy(profile, &maker, sizeof(maker)),
+			.n_stacks = 1}};
+	const struct profile_growing_classes classes = {
+		.rows = (struct growing_class *)made_copy(profile, &class, sizeof(class)),
+		.n_rows = 1};
+	const struct retention held = {.path = (char *)"app.cache.SESSIONS",
+				       .type = (char *)"dict",
+				       .item_type = (char *)"app.cache.Session",
+				       .containers = 1,
+				       .items = 12345,
+				       .items_per_s = 12.5,
+				       .bytes = 30 << 20,
+				       .bytes_per_s = 700000,
+				       .least_bytes_per_s = 690000,
+				       .most_bytes_per_s = 710000,
+				       .confidence = 0.9999};
+	const struct profile_retention retention = {
+		.rows = made_copy(profile, &held, sizeof(held)), .n_rows = 1, .n_looks = 9};
+	struct growing_container *container;
+
+	made_untraced(profile);
+	profile->mode.untraced = false;
+	profile->n_notes = 0;
+	container = profile->growing_containers->rows;
+	container->row.stacks = made_copy(profile, &maker, sizeof(maker));
+	container->row.n_stacks = 1;
+	made_causes(profile);
+	profile->stacks[1].estimated = profile->stacks[3].estimated = true;
+	profile->stacks[1].bytes_error = 3600000;
+	profile->stacks[1].count_error = 27000;
+	profile->stacks[3].bytes_error = 3100000;
+	profile->growing_classes = made_copy(profile, &classes, sizeof(classes));
+	profile->retention = made_copy(profile, &retention, sizeof(retention));
+	made_trend(profile);
+}
+
 /* A thousand stacks of sixty frames with names that do harm; they grow in a number of ways. */
 static inline struct profile *made_large(void)
 {
@@ -909,6 +1003,8 @@ static inline struct profile *made_profile(const char *name)
 		made_below(profile);
 	else if (!strcmp(name, "untraced"))
 		made_untraced(profile);
+	else if (!strcmp(name, "whole"))
+		made_whole(profile);
 	else if (!strcmp(name, "causes"))
 		made_causes(profile);
 	else if (made_state(profile, name))

@@ -29,6 +29,7 @@ CASES = [
     "below",
     "untraced",
     "answered",
+    "whole",
 ]
 
 

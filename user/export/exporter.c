@@ -14,16 +14,17 @@
 #define ALL        (KIND(TRACE) | KIND(HEAP) | KIND(GRAPH) | KIND(TREND) | KIND(WATCH) | KIND(DIFF))
 
 static const struct exporter exporters[] = {
-	{"text", ".txt", ALL, NULL, NULL, false, false},
-	{"json", ".json", ALL, export_json, NULL, false, false},
-	{"folded", ".folded", KIND(TRACE) | KIND(DIFF), export_folded, NULL, true, false},
-	{"svg", ".svg", KIND(TRACE), export_svg, NULL, true, false},
-	{"html", ".html", KIND(TRACE), export_html, NULL, true, false},
-	{"speedscope", ".speedscope.json", KIND(TRACE), export_speedscope, NULL, true, false},
-	{"pprof", ".pb.gz", KIND(TRACE), export_pprof, NULL, false, true},
-	{"otlp", ".otlp.pb", KIND(TRACE), export_otlp, NULL, false, true},
-	{"dot", ".dot", KIND(GRAPH), export_dot, NULL, false, false},
-	{"svg", ".svg", KIND(GRAPH), export_dot_svg, "dot", false, false},
+	{"text", ".txt", ALL, NULL, NULL, false, false, false},
+	{"json", ".json", ALL, export_json, NULL, false, false, false},
+	{"folded", ".folded", KIND(TRACE) | KIND(DIFF), export_folded, NULL, true, false, false},
+	{"svg", ".svg", KIND(TRACE), export_svg, NULL, true, false, false},
+	{"html", ".html", KIND(TRACE), export_html, NULL, true, false, true},
+	{"speedscope", ".speedscope.json", KIND(TRACE), export_speedscope, NULL, true, false,
+	 false},
+	{"pprof", ".pb.gz", KIND(TRACE), export_pprof, NULL, false, true, false},
+	{"otlp", ".otlp.pb", KIND(TRACE), export_otlp, NULL, false, true, false},
+	{"dot", ".dot", KIND(GRAPH), export_dot, NULL, false, false, false},
+	{"svg", ".svg", KIND(GRAPH), export_dot_svg, "dot", false, false, false},
 	{0},
 };
 
@@ -40,9 +41,9 @@ int exporter_write(const struct exporter *exporter, FILE *out, const struct docu
 	struct profile *roots;
 	int result;
 
-	if (!exporter->tree || !roots_are_needed(profile))
+	if (!exporter->tree || !roots_are_needed(profile, !exporter->answers))
 		return exporter->write(out, document, err);
-	rooted.profile = roots = roots_new(profile);
+	rooted.profile = roots = roots_new(profile, !exporter->answers);
 	if (!roots)
 		return err_set(err, ERR_FAILED, "no memory to write %zu stacks as %s",
 			       profile->n_stacks, exporter->name);

@@ -69,9 +69,10 @@ struct exporter {
 	 */
 	int (*write)(FILE *out, const struct document *document, struct err *err);
 	const char *instead; /* the format that is written for EXPORT_NO_PROGRAM; NULL: none */
-	bool tree;   /* draws the stacks as a tree: groups of modules, threads, processes, and
-			findings are its roots */
-	bool binary; /* nothing for a terminal */
+	bool tree;    /* draws the stacks as a tree: groups of modules, threads, processes, and
+			 findings are its roots */
+	bool binary;  /* nothing for a terminal */
+	bool answers; /* says itself which stack is a finding's: such are no roots */
 };
 
 /* Are groups by this the roots of the formats that draw a tree? A line is in the stacks already. */

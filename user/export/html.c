@@ -2,16 +2,21 @@
  *
  * The page is built by tools/build-page from export/page and stands in this object file as it is.
  * Its data is JSON inside a <script type="application/json">, which a browser does not run; see
- * page.js for how it is shown:
+ * main.js for how it is shown:
  *
  *   title, foot   text
  *   facts         [[name, value, more or ""], ...], the first one is the most important
- *   notes         sentences that the reader has to know: losses, what is not covered, how the
+ *   notes         sentences that the reader has to know: what is not covered, how the
  *                 target ended
+ *   verdicts, growing, growing_classes, heap, trend, losses
+ *                 as in pyleaktrace-2.schema.json, absent where there is none; `verdicts` also
+ *                 where there is one
+ *   retained      containers by what they hold; absent where references were not followed
  *   domains       names; stacks have indexes
- *   frames        [[kind, text], ...], each different frame once; kinds as in page.js
- *   stacks        [[domain, bytes, count, growth, oldest_s, estimated, [frame, ...], [[type,
- *                 bytes], ...]], ...]
+ *   frames        [[kind, text], ...], each different frame once; kinds as in data.js
+ *   stacks        [[domain, bytes, count, growth, oldest_s, bytes_error, count_error, [frame, ...],
+ *                 [[type, bytes], ...]], ...]; the errors are -1 for what was counted
+ *   series        [[name, label], ...] of what trend.series may have
  *
  * All of the target's text is made visible (base/escape.h) before it goes in.
  */
@@ -22,8 +27,12 @@
 #include "base/fmt.h"
 #include "export/formats.h"
 #include "export/json_parts.h"
+#include "export/trace_json.h"
+#include "export/trend_json.h"
+#include "export/verdict_json.h"
 #include "model/cost_text.h"
 #include "model/nameless.h"
+#include "model/trend.h"
 
 #define MARK "@DATA@"
 
@@ -69,6 +78,30 @@ static json_t *visible(const char *text)
 
 	free(copy);
 	return value;
+}
+
+/* The same of every string in a value; the names of members are ours. */
+static void make_visible(json_t *value)
+{
+	const char *name, *text = json_string_value(value);
+	json_t *part;
+	size_t i, size;
+	char *copy;
+
+	json_array_foreach(value, i, part) make_visible(part);
+	json_object_foreach(value, name, part) make_visible(part);
+	if (!text)
+		return;
+	size = 4 * strlen(text) + 16;
+	copy = malloc(size);
+	json_string_set(value, copy ? escape_copy(copy, size, text) : "?");
+	free(copy);
+}
+
+static void dump_part(FILE *out, const char *before, json_t *value, bool *failed)
+{
+	make_visible(value);
+	dump(out, before, value, failed);
 }
 
 /* ---- head ----------------------------------------------------------------------------------- */
@@ -256,14 +289,6 @@ static json_t *notes(const struct profile *profile, size_t n_shown)
 			 fmt_things(profile->totals.missed_frees, "block").text);
 		json_part_append(&array, json_string(text));
 	}
-	for (size_t i = 0; i < profile->n_losses; i++) {
-		const struct loss *loss = &profile->losses[i];
-
-		snprintf(text, sizeof(text), "Lost: %s x %.64s: %.800s",
-			 fmt_count(loss->count).text, loss->name ? loss->name : "?",
-			 loss->sentence ? loss->sentence : "?");
-		json_part_append(&array, visible(text));
-	}
 	for (size_t i = n_shown; i < profile->n_stacks; i++)
 		hidden += profile->stacks[i].outstanding_bytes;
 	if (hidden) {
@@ -341,7 +366,7 @@ static json_t *frame_entry(const struct frame *frame)
 	frame_text(frame, text, sizeof(text));
 	/* the values of frame_kind are the page's */
 	_Static_assert(FRAME_PYTHON == 0 && FRAME_NATIVE == 1 && FRAME_GAP == 2 && FRAME_GROUP == 3,
-		       "page.js, KINDS");
+		       "data.js, KINDS");
 	json_part_append(&array, json_integer(frame->kind));
 	json_part_append(&array, visible(text));
 	return array;
@@ -367,7 +392,8 @@ static json_t *stack_entry(const struct stack *stack, const struct frame_table *
 	json_part_append(&array, json_part_count(stack->outstanding_count));
 	json_part_append(&array, json_part_real(stack->growth_bytes_per_s));
 	json_part_append(&array, json_part_real(stack->oldest_s));
-	json_part_append(&array, json_integer(stack->estimated));
+	json_part_append(&array, json_part_real(stack->estimated ? stack->bytes_error : -1));
+	json_part_append(&array, json_part_real(stack->estimated ? stack->count_error : -1));
 	json_part_append(&array, frames);
 	json_part_append(&array, types);
 	return array;
@@ -393,6 +419,54 @@ static size_t count_shown(const struct profile *profile)
 	return n;
 }
 
+/* ---- what else was found --------------------------------------------------------------------- */
+
+static json_t *verdicts(const struct profile *profile)
+{
+	json_t *array = json_array();
+
+	if (profile->n_verdicts) {
+		json_decref(array);
+		return json_part_verdicts(profile);
+	}
+	json_part_append(&array, json_part_verdict(profile->verdict, profile));
+	return array;
+}
+
+static json_t *series(const struct trend *trend)
+{
+	json_t *array = json_array();
+
+	for (int kind = 0; kind < TREND_KINDS; kind++) {
+		json_t *names = json_array();
+
+		json_part_append(&names, json_string(trend_kind_info((enum trend_kind)kind)->name));
+		json_part_append(&names, json_string(trend_label(trend, (enum trend_kind)kind)));
+		json_part_append(&array, names);
+	}
+	return array;
+}
+
+static void put_found(FILE *out, const struct profile *profile, bool *failed)
+{
+	if (profile->verdict || profile->n_verdicts)
+		dump_part(out, ",\n\"verdicts\":", verdicts(profile), failed);
+	if (profile->growing_containers)
+		dump_part(out, ",\n\"growing\":", json_part_growing_containers(profile), failed);
+	if (profile->growing_classes)
+		dump_part(out, ",\n\"growing_classes\":", json_part_growing_classes(profile),
+			  failed);
+	if (profile->retention)
+		dump_part(out, ",\n\"retained\":", json_part_retained(profile), failed);
+	if (profile->growing_types)
+		dump_part(out, ",\n\"heap\":", json_part_trace_heap(profile), failed);
+	if (profile->trend) {
+		dump_part(out, ",\n\"trend\":", json_part_trend(profile->trend), failed);
+		dump(out, ",\n\"series\":", series(profile->trend), failed);
+	}
+	dump_part(out, ",\n\"losses\":", json_part_losses(profile), failed);
+}
+
 static bool put_data(FILE *out, const struct profile *profile)
 {
 	size_t n = count_shown(profile);
@@ -405,6 +479,7 @@ static bool put_data(FILE *out, const struct profile *profile)
 	dump(out, ",\n\"facts\":", facts(profile), &failed);
 	dump(out, ",\n\"notes\":", notes(profile, n), &failed);
 	dump(out, ",\n\"foot\":", foot(profile), &failed);
+	put_found(out, profile, &failed);
 	dump(out, ",\n\"domains\":", domains(), &failed);
 	fputs(",\n\"frames\":[", out);
 	for (size_t i = 0; i < table.n && !failed; i++)
@@ -424,9 +499,8 @@ int export_html(FILE *out, const struct document *document, struct err *err)
 	const char *mark = memmem(pyleaktrace_page, size, MARK, strlen(MARK)), *rest;
 
 	if (!mark)
-		return err_set(
-			err, ERR_FAILED,
-			"the flame graph page of this build has no placeholder for the data");
+		return err_set(err, ERR_FAILED,
+			       "the page of this build has no placeholder for the data");
 	rest = mark + strlen(MARK);
 	fwrite(pyleaktrace_page, 1, (size_t)(mark - pyleaktrace_page), out);
 	if (!put_data(out, profile))

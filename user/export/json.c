@@ -3,41 +3,11 @@
 #include "export/formats.h"
 #include "export/heap_json.h"
 #include "export/json_parts.h"
+#include "export/trace_json.h"
 #include "export/trend_json.h"
 #include "export/verdict_json.h"
 #include "export/watch_json.h"
 #include "model/group.h"
-
-static json_t *growing_containers(const struct profile_growing_containers *from)
-{
-	json_t *array = json_array();
-
-	for (size_t i = 0; i < from->n_rows; i++) {
-		const struct growing_container *row = &from->rows[i];
-		json_t *object = json_object();
-
-		json_part_set(&object, "container", json_part_watch_row(&row->row));
-		json_part_set(&object, "items_per_s", json_part_real(row->items_per_s));
-		json_part_set(&object, "least_items_per_s", json_part_real(row->least_per_s));
-		json_part_set(&object, "watched_s", json_part_real(row->watched_s));
-		json_part_set(&object, "lost", json_part_real(row->lost));
-		json_part_set(&object, "ago_s", json_part_real(row->ago_s));
-		json_part_set(&object, "cut", json_boolean(row->cut));
-		if (row->pid)
-			json_part_set(&object, "pid", json_part_count((uint64_t)row->pid));
-		json_part_append(&array, object);
-	}
-	return array;
-}
-
-static json_t *growing_classes(const struct profile_growing_classes *from)
-{
-	json_t *array = json_array();
-
-	for (size_t i = 0; i < from->n_rows; i++)
-		json_part_append(&array, json_part_growing_class(&from->rows[i]));
-	return array;
-}
 
 static void put_groups(FILE *out, const struct profile *profile, bool *failed)
 {
@@ -80,56 +50,26 @@ static void put_stacks(FILE *out, const struct profile *profile, bool *failed)
 	fputs("\n]", out);
 }
 
-static json_t *heap(const struct profile *profile)
-{
-	json_t *object = json_object(), *growth = json_object(), *rows = json_array();
-
-	for (size_t i = 0; i < profile->growing_types->n_rows; i++)
-		json_part_append(&rows, json_part_growth_row(&profile->growing_types->rows[i]));
-	json_part_set(&growth, "span_s", json_part_real(profile->growing_types->span_s));
-	json_part_set(&growth, "scans", json_part_count(profile->growing_types->n_scans));
-	json_part_set(&growth, "cpu_fraction",
-		      json_part_real(profile->growing_types->cpu_fraction));
-	if (profile->growing_types->no_full_collection)
-		json_part_set(&growth, "no_full_collection", json_true());
-	json_part_set(&growth, "types", rows);
-	json_part_set(&object, "growth", growth);
-	if (profile->trend && profile->trend->have_room)
-		json_part_set(&object, "gc", json_part_gc(&profile->trend->gc));
-	return object;
-}
-
-static void put_verdicts(FILE *out, const struct profile *profile, bool *failed)
+static void put_trace(FILE *out, const struct profile *profile, bool *failed)
 {
 	if (profile->verdict)
 		json_part_dump(out,
 			       ",\n\"verdict\": ", json_part_verdict(profile->verdict, profile),
 			       failed);
-	if (!profile->n_verdicts)
-		return;
-	fputs(",\n\"verdicts\": [", out);
-	for (size_t i = 0; i < profile->n_verdicts && !*failed; i++)
-		json_part_dump(out, i ? ",\n" : "\n",
-			       json_part_verdict(profile->verdicts[i], profile), failed);
-	fputs("\n]", out);
-}
-
-static void put_trace(FILE *out, const struct profile *profile, bool *failed)
-{
-	put_verdicts(out, profile, failed);
+	if (profile->n_verdicts)
+		json_part_dump(out, ",\n\"verdicts\": ", json_part_verdicts(profile), failed);
 	if (profile->n_notes)
 		json_part_dump(out, ",\n\"notes\": ", notes(profile), failed);
 	if (!profile->mode.untraced)
 		put_stacks(out, profile, failed);
 	if (profile->growing_containers && profile->growing_containers->n_rows)
-		json_part_dump(out,
-			       ",\n\"growing\": ", growing_containers(profile->growing_containers),
+		json_part_dump(out, ",\n\"growing\": ", json_part_growing_containers(profile),
 			       failed);
 	if (profile->growing_classes && profile->growing_classes->n_rows)
-		json_part_dump(out, ",\n\"growing_classes\": ",
-			       growing_classes(profile->growing_classes), failed);
+		json_part_dump(out, ",\n\"growing_classes\": ", json_part_growing_classes(profile),
+			       failed);
 	if (profile->growing_types)
-		json_part_dump(out, ",\n\"heap\": ", heap(profile), failed);
+		json_part_dump(out, ",\n\"heap\": ", json_part_trace_heap(profile), failed);
 	if (profile->trend)
 		json_part_dump(out, ",\n\"trend\": ", json_part_trend(profile->trend), failed);
 	if (profile->have_cost)

@@ -14,9 +14,9 @@ static bool has_groups(const struct profile *profile)
 	return profile->grouping && exporter_has_roots(profile->grouping->by);
 }
 
-bool roots_are_needed(const struct profile *profile)
+bool roots_are_needed(const struct profile *profile, bool findings)
 {
-	return has_groups(profile) || findings_have_stacks(profile);
+	return has_groups(profile) || (findings && findings_have_stacks(profile));
 }
 
 /* The titles of all groups. */
@@ -46,7 +46,7 @@ static void put_before(struct profile *rooted, struct stack *stack, const struct
 	stack->n_frames += n_roots;
 }
 
-struct profile *roots_new(const struct profile *profile)
+struct profile *roots_new(const struct profile *profile, bool findings)
 {
 	const struct grouping *grouping = has_groups(profile) ? profile->grouping : NULL;
 	struct profile *rooted = profile_new();
@@ -62,7 +62,8 @@ struct profile *roots_new(const struct profile *profile)
 		titles = group_titles(rooted, grouping);
 	rooted->stacks = profile_alloc(rooted, profile->n_stacks * sizeof(*rooted->stacks));
 	for (size_t i = 0; i < profile->n_stacks; i++) {
-		const struct finding *finding = findings_of(profile, &profile->stacks[i]);
+		const struct finding *finding =
+			findings ? findings_of(profile, &profile->stacks[i]) : NULL;
 		char title[FINDINGS_TITLE_MAX];
 		struct frame roots[ROOTS];
 		size_t n = 0;

@@ -18,9 +18,9 @@
 #include "model/profile.h"
 
 /* Is there a stack that gets a root? */
-bool roots_are_needed(const struct profile *profile);
+bool roots_are_needed(const struct profile *profile, bool findings);
 
-/* NULL: memory is out. */
-struct profile *roots_new(const struct profile *profile);
+/* in  findings: they become roots, too. NULL: memory is out. */
+struct profile *roots_new(const struct profile *profile, bool findings);
 
 #endif

@@ -1,22 +1,14 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
- * stacks: stacks of the page's data -> the tree that d3-flame-graph draws. Pure: no document.
+ * stacks: the table of stacks, as the search and the allocator leave them.
  */
-import { bytes, count, rate } from "./units.js";
+import { by, cell, element } from "./dom.js";
+import { relative } from "./data.js";
+import { stackOnDemand } from "./frames.js";
+import { change, onChange, state } from "./state.js";
+import { bytes, count, duration, percent, plusMinus, rate } from "./units.js";
 
-/* What the widths may mean. */
-export const METRICS = [
-	{ name: "bytes", title: "outstanding bytes", of: (stack) => stack.bytes, show: bytes,
-	  nothing: "Nothing is outstanding: what was allocated during the trace has been freed." },
-	{ name: "count", title: "outstanding allocations", of: (stack) => stack.count,
-	  show: (value) => count(value) + " allocations",
-	  nothing: "Nothing is outstanding: what was allocated during the trace has been freed." },
-	{ name: "growth", title: "growth (bytes/s)", of: (stack) => Math.max(0, stack.growth), show: rate,
-	  nothing: "No stack grew since the report before this one." },
-];
-
-/* More elements than this make a browser slow; the narrowest calls are left out then. */
-const NODES_MAX = 40000;
+const ROWS_A_PAGE = 50;
 
 const SORTS = {
 	bytes: (stack) => stack.bytes,
@@ -25,62 +17,64 @@ const SORTS = {
 	age: (stack) => stack.age,
 };
 
-/* Largest first; equal ones keep their order. A new array. */
-export function sortStacks(stacks, key) {
-	const of = SORTS[key];
+let rows = ROWS_A_PAGE;
 
-	return stacks.slice().sort((a, b) => of(b) - of(a));
+function types(stack) {
+	const all = stack.types.reduce((sum, [, size]) => sum + size, 0) || 1;
+
+	return stack.types.slice(0, 4).map(([name, size]) => `${name} ${percent(size / all)}`).join(" · ");
 }
 
-function makeNode(frame) {
-	const [kind, name] = frame;
-
-	return { name, kind, shade: name.replace(/:\d+\)$|\+0x[0-9a-f]+/, ""), value: 0, bytes: 0, count: 0, below: new Map() };
+function figure(value, text, error) {
+	return error < 0 ? text
+		: element("span", { className: "estimate" }, `${text} `, element("small", {}, plusMinus(relative(error, value))));
 }
 
-function add(node, stack, value) {
-	node.value += value;
-	node.bytes += stack.bytes;
-	node.count += stack.count;
+const columns = (data) => [
+	{ title: "Allocated by", className: "name", cell: (stack) => element("div", {}, stackOnDemand(stack.frames),
+		stack.types.length > 0 && element("div", { className: "soft" }, types(stack))) },
+	{ title: "Outstanding", key: "bytes", cell: (stack) => figure(stack.bytes, bytes(stack.bytes), stack.bytesError) },
+	{ title: "Blocks", key: "count", cell: (stack) => figure(stack.count, count(stack.count), stack.countError) },
+	{ title: "Growth", key: "growth", cell: (stack) =>
+		stack.growth ? (stack.estimated ? "≈ " : "") + rate(stack.growth) : "" },
+	{ title: "Oldest", key: "age", cell: (stack) => stack.age > 0 ? duration(stack.age) : "" },
+	{ title: "Allocator", cell: (stack) => data.domains[stack.domain] },
+];
+
+function head({ title, key, className = "" }) {
+	const sorted = key && state.sort === key;
+	const made = element("th", { scope: "col", className }, key ? element("button", { type: "button", className: "plain",
+		onclick: () => change({ sort: key }) }, title + (sorted ? " ▾" : "")) : title);
+
+	if (sorted)
+		made.ariaSort = "descending";
+	return made;
 }
 
-/* Children as sorted arrays; what is narrower than least goes. Returns the number of nodes kept. */
-function finish(node, least) {
-	let kept = 1;
+function draw(data, filter) {
+	const of = SORTS[state.sort] ?? SORTS.bytes;
+	const stacks = data.stacks.filter(filter()).sort((a, b) => of(b) - of(a));
+	const all = columns(data), left = stacks.length - rows;
+	const row = (stack) => element("tr", {}, ...all.map((column) => cell(column, stack)));
+	const sum = stacks.reduce((bytesOfAll, stack) => bytesOfAll + stack.bytes, 0);
 
-	node.children = [...node.below.values()].filter((child) => child.value >= least)
-		.sort((a, b) => b.value - a.value || (a.name < b.name ? -1 : a.name > b.name ? 1 : 0));
-	for (const child of node.children)
-		kept += finish(child, least);
-	return kept;
+	by("stacks").replaceChildren(
+		element("caption", { className: "unseen" }, "Stacks with outstanding memory"),
+		element("thead", {}, element("tr", {}, ...all.map(head))),
+		element("tbody", {}, ...stacks.slice(0, rows).map(row)));
+	by("found").textContent = stacks.length === data.stacks.length ? `${count(stacks.length)} stacks`
+		: `${count(stacks.length)} of ${count(data.stacks.length)} stacks, ${bytes(sum)}`;
+	by("more").hidden = left <= 0;
+	by("more").textContent = `Show ${count(Math.min(left, ROWS_A_PAGE))} more`;
 }
 
-/*
- * in     data: with frames [[kind, name], ...] and stacks, whose frames are indexes, root first
- *        options: metric (index), domain (index, -1: all), native (bool), reverse (bool)
- * return the root: name, kind, shade (what its colour comes from), value, bytes, count, children (largest first), least: calls with less are left out
- */
-export function buildTree(data, options) {
-	const root = makeNode([2, "everything outstanding"]);
-
-	for (const stack of data.stacks) {
-		const value = METRICS[options.metric].of(stack);
-		let node = root;
-
-		if (!value || (options.domain >= 0 && stack.domain !== options.domain))
-			continue;
-		add(root, stack, value);
-		for (const index of options.reverse ? stack.frames.slice().reverse() : stack.frames) {
-			if (!options.native && data.frames[index][0] === 1)
-				continue;
-			if (!node.below.has(index))
-				node.below.set(index, makeNode(data.frames[index]));
-			node = node.below.get(index);
-			add(node, stack, value);
-		}
-	}
-	root.least = 0;
-	while (finish(root, root.least) > NODES_MAX)
-		root.least = Math.max(root.least * 2, root.value / 20000);
-	return root;
+export function showStacks(data, filter) {
+	draw(data, filter);
+	by("more").addEventListener("click", () => { rows += ROWS_A_PAGE; draw(data, filter); });
+	onChange((changed) => {
+		if (changed.has("q") || changed.has("allocator"))
+			rows = ROWS_A_PAGE;
+		if (changed.has("q") || changed.has("allocator") || changed.has("sort"))
+			draw(data, filter);
+	});
 }

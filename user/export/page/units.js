@@ -18,8 +18,27 @@ export function count(value) {
 	return Math.round(value).toLocaleString("en");
 }
 
+export function change(value) {
+	return `${value <= -0.5 ? "-" : "+"}${bytes(Math.abs(value))}`;
+}
+
 export function rate(value) {
-	return `${value <= -0.5 ? "-" : "+"}${bytes(Math.abs(value))}/s`;
+	return `${change(value)}/s`;
+}
+
+/* As the verdict says it. */
+export function perMinute(perSecond) {
+	return `${change(perSecond * 60)}/min`;
+}
+
+/* Of a confidence: "96 % sure"; nothing is certain. */
+export function sure(confidence) {
+	return confidence > 0.99 ? "over 99 % sure" : `${percent(confidence)} sure`;
+}
+
+/* "±29 %"; "not sure" where the interval reaches down to nothing; "" for what was counted (null) */
+export function plusMinus(relative) {
+	return relative === null ? "" : relative < 1 ? `±${percent(relative)}` : "not sure";
 }
 
 export function percent(fraction) {

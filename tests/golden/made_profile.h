@@ -860,12 +860,14 @@ static inline void made_trend(struct profile *profile)
 		trend_set(&looks[i], TREND_PART_MALLOC, (20 + i) << 20);
 		trend_set(&looks[i], TREND_THREADS, 4 + i);
 	}
-	for (int kind = 0; kind < TREND_KINDS; kind++)
-		if (trend_has(&looks[0], (enum trend_kind)kind))
-			trend.rows[kind] = (struct trend_row){.kind = (enum trend_kind)kind,
-							      .n = LOOKS,
-							      .first = looks[0].value[kind],
-							      .last = looks[LOOKS - 1].value[kind]};
+	for (int kind = 0; kind < TREND_KINDS; kind++) {
+		trend.rows[kind] = (struct trend_row){.kind = (enum trend_kind)kind};
+		if (!trend_has(&looks[0], (enum trend_kind)kind))
+			continue;
+		trend.rows[kind].n = LOOKS;
+		trend.rows[kind].first = looks[0].value[kind];
+		trend.rows[kind].last = looks[LOOKS - 1].value[kind];
+	}
 	trend.looks = looks;
 	trend.have_threads = true;
 	trend.threads = (struct trend_threads){

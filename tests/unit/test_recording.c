@@ -234,7 +234,7 @@ static void change_figures(struct profile *profile, double at_s)
 	}
 }
 
-static struct trend *made_trend(struct profile *profile)
+static struct trend *hourly_trend(struct profile *profile)
 {
 	struct trend *trend = profile_alloc(profile, sizeof(*trend));
 
@@ -308,7 +308,7 @@ static void an_hour_of_a_busy_service_is_below_5_mb(void **state)
 	const char *path = recorded_path();
 	struct recorder *recorder = recorded_begin(path);
 	struct profile *profile = made_service_of(150, 25), *read;
-	struct trend *trend = made_trend(profile);
+	struct trend *trend = hourly_trend(profile);
 	struct recording *recording;
 	struct stat about;
 
@@ -430,7 +430,7 @@ static void a_recording_of_version_1_is_read(void **state)
 		struct recorder *recorder = recorded_begin(OLD_FILE);
 
 		recorded_add(recorder, profile, 5);
-		add_moment(made_trend(profile), 10);
+		add_moment(hourly_trend(profile), 10);
 		made_growing(profile);
 		recorded_add(recorder, profile, 10);
 		recorder_close(recorder);

@@ -81,6 +81,8 @@ static const struct verdict *verdict_of(struct made *made)
 {
 	judge(made->profile);
 	assert_non_null(made->profile->verdict);
+	assert_true(made->profile->verdict->least_per_s <= made->profile->verdict->growth_per_s);
+	assert_true(made->profile->verdict->most_per_s >= made->profile->verdict->growth_per_s);
 	return made->profile->verdict;
 }
 

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "leak/finding_fill.h"
 
+#include <math.h>
+
 #include "base/fmt.h"
 #include "model/package.h"
 
@@ -47,7 +49,8 @@ void finding_set_next(struct finding *to, struct profile *profile, const char *v
 void finding_add_evidence(struct finding *to, struct profile *profile, const char *kind,
 			  double value, const char *unit)
 {
-	struct fmt number = value < 10 ? fmt_per_second(value) : fmt_count((uint64_t)value);
+	struct fmt number = value < 10 && value != floor(value) ? fmt_per_second(value)
+								: fmt_count((uint64_t)value);
 	const char *text = profile_format(profile, "%s %s", number.text, unit);
 
 	to->evidence[to->n_evidence++] = (struct evidence){kind, text, value};

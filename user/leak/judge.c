@@ -277,6 +277,9 @@ void judge(struct profile *profile)
 		verdict->n_findings = findings_collect(findings, JUDGE_FINDINGS, profile);
 	reconcile(verdict, findings, growth == GROWS);
 	decide(profile, verdict, &passing, growth);
+	/* of what was measured as a whole; what is said may be less, or a sum of parts */
+	verdict->least_per_s = fmin(verdict->least_per_s, verdict->growth_per_s);
+	verdict->most_per_s = fmax(verdict->most_per_s, verdict->growth_per_s);
 	profile->verdict = verdict;
 }
 
